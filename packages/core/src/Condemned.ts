@@ -1,0 +1,222 @@
+/**
+ * The judgement of a whole directory, and the only thing that a delete takes: a `Condemned`.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
+import { difference, type Holding, type SentinelFile } from "./Holding.ts"
+import type { Observation } from "./Observation.ts"
+import type { HostIdentity } from "./ProcessIdentity.ts"
+import type { Sentinel } from "./Sentinel.ts"
+import { type Circumstances, type DeadReason, type Evidence, judge, type Verdict } from "./Verdict.ts"
+
+/**
+ * Reasons for keeping a directory that no process was judged for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FileReason =
+  | "no-sentinel"
+  | "oversized-sentinel"
+  | "malformed-sentinel"
+  | "untrusted-sentinel"
+  | "unsupported-version"
+  | "unreadable"
+  | "other-owner"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type JudgementReason = Verdict["reason"] | FileReason
+
+/**
+ * What was found out about the process that one sentinel names.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Testimony {
+  /** `undefined`: not looked at, because the record and the host decided before. */
+  readonly observation: Observation | undefined
+  readonly circumstances: Circumstances
+}
+
+/**
+ * A sentinel that was read and must be testified about.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Question {
+  readonly file: SentinelFile
+  readonly sentinel: Sentinel
+}
+
+/**
+ * One sentinel, and what was judged of it; an error where its content couldn't be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Part {
+  readonly file: SentinelFile
+  readonly judged: Result.Result<Verdict, SentinelError | PermissionDenied | StoreFailure>
+}
+
+/**
+ * The judgement of a directory. Only a `dead` one carries a {@link Condemned}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Judgement {
+  readonly verdict: "alive" | "dead" | "unknown" | "none"
+  readonly reason: JudgementReason
+  readonly evidence: Evidence
+  /** The sentinel that decided. */
+  readonly decisive: SentinelFile | undefined
+  readonly error: SentinelError | PermissionDenied | StoreFailure | undefined
+  readonly parts: ReadonlyArray<Part>
+  readonly condemned: Condemned | undefined
+}
+
+const seal = Symbol("Condemned")
+let mint: (holding: Holding, reason: DeadReason) => Condemned
+
+/**
+ * The right to delete one directory: bound to its device and inode and to the exact sentinels that were judged. Only
+ * {@link judgeHolding} and {@link assumeDead} make one; there is no schema of it, and it can't be forged or copied.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Condemned {
+  readonly #holding: Holding
+  readonly reason: DeadReason
+
+  private constructor(key: symbol, holding: Holding, reason: DeadReason) {
+    if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
+    this.#holding = holding
+    this.reason = reason
+    Object.freeze(this)
+  }
+
+  static {
+    mint = (holding, reason) => new Condemned(seal, holding, reason)
+  }
+
+  /** Whether a value was really made by a judgement. */
+  static is(value: unknown): value is Condemned {
+    return typeof value === "object" && value !== null && #holding in value
+  }
+
+  /** Where the directory was judged. */
+  get path(): string {
+    return this.#holding.path
+  }
+
+  /** What of `now` isn't what was judged; `undefined` where all of it is. Throws for a value that is no `Condemned`. */
+  difference(now: Holding): string | undefined {
+    return difference(this.#holding, now)
+  }
+}
+
+const fileReason = (error: SentinelError | PermissionDenied | StoreFailure): FileReason => {
+  switch (error._tag) {
+    case "OversizedSentinel":
+      return "oversized-sentinel"
+    case "MalformedSentinel":
+      return "malformed-sentinel"
+    case "UntrustedSentinel":
+      return "untrusted-sentinel"
+    case "UnsupportedVersion":
+      return "unsupported-version"
+    case "PermissionDenied":
+    case "StoreFailure":
+      return "unreadable"
+  }
+}
+
+const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
+  const empty = { evidence: {}, decisive: undefined, error: undefined, parts, condemned: undefined } as const
+  const decide = (part: Part): Judgement => {
+    if (Result.isFailure(part.judged)) {
+      const error = part.judged.failure
+      return { ...empty, verdict: "unknown", reason: fileReason(error), decisive: part.file, error }
+    }
+    const { _tag, evidence, reason } = part.judged.success
+    const verdict = _tag === "Alive" ? "alive" : _tag === "Dead" ? "dead" : "unknown"
+    return { ...empty, verdict, reason, evidence, decisive: part.file }
+  }
+  const judged = parts.map(decide)
+  const kept = judged.find(({ verdict }) => verdict === "alive") ?? judged.find(({ verdict }) => verdict !== "dead")
+  if (kept !== undefined) return kept
+  if (holding.foreign.length > 0) return { ...empty, verdict: "unknown", reason: "other-owner" }
+  const [first] = judged
+  if (first === undefined) return { ...empty, verdict: "none", reason: "no-sentinel" }
+  const verdicts = parts.flatMap(({ judged }) => (Result.isSuccess(judged) ? [judged.success] : []))
+  const [cause] = verdicts
+  return cause?._tag === "Dead" && verdicts.length === parts.length && verdicts.every(({ _tag }) => _tag === "Dead")
+    ? { ...first, condemned: mint(holding, cause.reason) }
+    : first
+}
+
+const judgements = new WeakMap<Judgement, Holding>()
+
+/**
+ * Judges a directory: alive when any of its owners is, dead only when every one is provably gone and nobody else's
+ * sentinel lies in it. Asks about one readable sentinel at a time, in order, until one is alive:
+ *
+ * ```ts
+ * const examination = Condemned.examine(holding, host)
+ * let step = examination.next()
+ * while (!step.done) step = examination.next(testimonyOf(step.value))
+ * step.value // the Judgement
+ * ```
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export function* examine(holding: Holding, host: HostIdentity): Generator<Question, Judgement, Testimony> {
+  const parts: Array<Part> = []
+  for (const file of holding.sentinels) {
+    if (Result.isFailure(file.content)) {
+      parts.push({ file, judged: Result.fail(file.content.failure) })
+      continue
+    }
+    const sentinel = file.content.success
+    const { circumstances, observation } = yield { file, sentinel }
+    const verdict = judge(sentinel, observation, host, circumstances)
+    parts.push({ file, judged: Result.succeed(verdict) })
+    if (verdict._tag === "Alive") break
+  }
+  const judgement = sentence(holding, parts)
+  judgements.set(judgement, holding)
+  return judgement
+}
+
+/**
+ * An operator's word that the owners of a directory are gone, where the judgement can't know. Overrides `unknown`,
+ * never `alive` and never `none`: a directory without a sentinel isn't ours. Needs a reason, and a judgement that
+ * {@link examine} made; any other comes back as it is.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const assumeDead = (judgement: Judgement, reason: string): Judgement => {
+  const holding = judgements.get(judgement)
+  if (holding === undefined || judgement.verdict !== "unknown" || reason.trim() === "") return judgement
+  return {
+    ...judgement,
+    verdict: "dead",
+    reason: "assumed-dead",
+    evidence: {
+      ...judgement.evidence,
+      assumption: { recorded: judgement.reason, observed: reason, result: "not-applicable" }
+    },
+    condemned: mint(holding, "assumed-dead")
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What one directory holds: the sentinels in it, read once, with enough to know them again.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
+import type { Sentinel } from "./Sentinel.ts"
+
+/**
+ * A device and an inode, as decimal strings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FileId {
+  readonly dev: string
+  readonly ino: string
+}
+
+/**
+ * One sentinel file as it was read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SentinelFile {
+  /** File name inside the directory. */
+  readonly entry: string
+  readonly id: FileId
+  /** Bytes. */
+  readonly size: number
+  /** Modification time, milliseconds since the epoch. */
+  readonly writtenAt: number
+  /** `undefined`: refused before it was read. */
+  readonly bytes: Uint8Array | undefined
+  readonly content: Result.Result<Sentinel, SentinelError | PermissionDenied | StoreFailure>
+}
+
+/**
+ * A directory and its sentinels, the base name first.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Holding {
+  readonly path: string
+  readonly id: FileId
+  readonly sentinels: ReadonlyArray<SentinelFile>
+  /** Names of sentinels of owners that the caller doesn't read. */
+  readonly foreign: ReadonlyArray<string>
+}
+
+/**
+ * @category comparing
+ * @since 0.1.0
+ */
+export const sameFile = (a: FileId, b: FileId): boolean => a.dev === b.dev && a.ino === b.ino
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index])
+
+/**
+ * Whether a file is still the one that was read. An inode number alone is reused at once on many file systems, and
+ * bytes alone can be written twice: both must be equal. A file that was refused unread is known by its size and time.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const sameSentinel = (a: SentinelFile, b: SentinelFile): boolean =>
+  a.entry === b.entry &&
+  sameFile(a.id, b.id) &&
+  (a.bytes !== undefined && b.bytes !== undefined
+    ? sameBytes(a.bytes, b.bytes)
+    : a.bytes === b.bytes && a.size === b.size && a.writtenAt === b.writtenAt)
+
+/**
+ * What differs between a directory as it was judged and as it is now; `undefined` where nothing that was judged does.
+ * The path is left out: a claim moves the directory.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const difference = (judged: Holding, now: Holding): string | undefined => {
+  if (!sameFile(judged.id, now.id)) return "it is another directory"
+  if (judged.sentinels.length !== now.sentinels.length) return "a sentinel appeared or went away"
+  const changed = judged.sentinels.find((file, index) => {
+    const other = now.sentinels[index]
+    return other === undefined || !sameSentinel(file, other)
+  })
+  if (changed !== undefined) return `${changed.entry} is another file or has other content`
+  const foreign = now.foreign.find((entry) => !judged.foreign.includes(entry))
+  return foreign === undefined ? undefined : `${foreign} appeared`
+}

@@ -1,0 +1,262 @@
+/**
+ * The file an owner leaves in its directory: who it is. Three formats, each a line longer than the last; one parser.
+ *
+ * ```text
+ * <pid>                               v1
+ * /absolute/path/of/executable        v2
+ * {"v":3,"nonce":…,"startTime":…,…}   v3
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { duplicateKey } from "./internal/duplicateKeys.ts"
+import { identityFields, Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
+
+/**
+ * The most bytes a sentinel may have. More is never read.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxBytes = 4096
+
+/**
+ * What an owner is to its directory. Each role has a file of its own; the directory is dead only when all are.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Role = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,32}$/))
+
+/**
+ * How the owner holds the ownership lock. `tested`: a second open was seen to be refused. `survivesExec`: the lock
+ * outlives `execve(2)` of the holder.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LockRecord = Schema.Struct({
+  kind: Schema.Literals(["flock"]),
+  tested: Schema.Boolean,
+  survivesExec: Schema.Boolean
+})
+export type LockRecord = typeof LockRecord.Type
+
+/**
+ * The third line of a v3 record.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RecordV3 = Schema.Struct({
+  v: Schema.Literal(3),
+  /** Random for each acquisition: one PID that writes the same bytes twice is still two owners. */
+  nonce: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9-]{8,64}$/)),
+  ...identityFields,
+  role: Role,
+  lock: Schema.optionalKey(LockRecord),
+  /** ISO 8601, for people only. */
+  createdAt: Schema.String
+})
+export type RecordV3 = typeof RecordV3.Type
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface SentinelV1 {
+  readonly _tag: "V1"
+  readonly pid: Pid
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface SentinelV2 {
+  readonly _tag: "V2"
+  readonly pid: Pid
+  /** An absolute path, or a bare name that matches any directory. */
+  readonly executable: string
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface SentinelV3 {
+  readonly _tag: "V3"
+  readonly pid: Pid
+  readonly record: RecordV3
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Sentinel = SentinelV1 | SentinelV2 | SentinelV3
+
+/**
+ * The formats a sentinel can be written in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Format = "v1" | "v2" | "v3"
+
+/**
+ * Why bytes aren't a sentinel, or a sentinel can't become bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Problem =
+  | { readonly _tag: "Malformed"; readonly problem: string }
+  | { readonly _tag: "UnsupportedVersion"; readonly version: string }
+
+const malformed = (problem: string): Result.Result<never, Problem> => Result.fail({ _tag: "Malformed", problem })
+
+const decodeRecord = Schema.decodeUnknownResult(RecordV3)
+const decodePid = Schema.decodeUnknownResult(Pid)
+const Versioned = Schema.Struct({ v: Schema.Union([Schema.Number, Schema.String]) })
+const isVersioned = Schema.is(Versioned)
+
+const parsePid = (line: string): Result.Result<Pid, Problem> => {
+  const digits = /^[ \t\v\f\r]*([0-9]{1,32})[ \t\v\f\r]*$/.exec(line)?.[1]
+  if (digits === undefined) return malformed("line 1 is not a PID in decimal digits")
+  return Result.mapError(decodePid(Number(digits)), () => ({
+    _tag: "Malformed",
+    problem: "line 1 is out of the range of PIDs, 1 to 2147483647"
+  }))
+}
+
+const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<Sentinel, Problem> => {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    return malformed("line 3 is not JSON")
+  }
+  const twice = duplicateKey(line)
+  if (twice !== undefined) return malformed(`line 3 has the key "${twice}" twice`)
+  if (!isVersioned(json)) return malformed("line 3 has no version")
+  if (json.v !== 3) return Result.fail({ _tag: "UnsupportedVersion", version: String(json.v).slice(0, 32) })
+  const decoded = decodeRecord(json)
+  if (Result.isFailure(decoded)) return malformed(`line 3: ${String(decoded.failure.issue).split("\n")[0] ?? "invalid"}`)
+  if ((decoded.success.exe?.path ?? "") !== executable) return malformed("line 3 disagrees with line 2")
+  return Result.succeed({ _tag: "V3", pid, record: decoded.success })
+}
+
+const dropCR = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line)
+
+/**
+ * Reads a sentinel of any format. Pure and total. A third line that isn't a valid v3 record is malformed, never "then
+ * it is v2".
+ *
+ * @category parsing
+ * @since 0.1.0
+ */
+export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => {
+  if (bytes.length === 0) return malformed("empty")
+  if (bytes.length > maxBytes) return malformed(`over ${maxBytes} bytes`)
+  if (bytes.includes(0)) return malformed("contains a NUL byte")
+  let text: string
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return malformed("not UTF-8")
+  }
+  const lines = text.split("\n")
+  if (lines.length > 1 && lines.at(-1) === "") lines.pop()
+  const pid = parsePid(lines[0] ?? "")
+  if (Result.isFailure(pid)) return Result.fail(pid.failure)
+  const executable = dropCR(lines[1] ?? "")
+  if (lines.length > 3) return malformed("more than three lines")
+  if (lines[2] !== undefined) return parseRecord(pid.success, executable, dropCR(lines[2]))
+  if (lines[1] === undefined || executable === "") return Result.succeed({ _tag: "V1", pid: pid.success })
+  return Result.succeed({ _tag: "V2", pid: pid.success, executable })
+}
+
+const text = (sentinel: Sentinel): string => {
+  switch (sentinel._tag) {
+    case "V1":
+      return `${sentinel.pid}`
+    case "V2":
+      return `${sentinel.pid}\n${sentinel.executable}`
+    case "V3":
+      return `${sentinel.pid}\n${sentinel.record.exe?.path ?? ""}\n${JSON.stringify(sentinel.record)}\n`
+  }
+}
+
+/**
+ * Writes a sentinel. Fails, rather than truncate or lie, on a path that a line can't hold and on a record over the cap.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (sentinel: Sentinel): Result.Result<Uint8Array, Problem> => {
+  const path = executableOf(sentinel)
+  if (sentinel._tag === "V2" && sentinel.executable === "") return malformed("a v2 record needs an executable path")
+  if (path !== undefined && /[\n\0]/.test(path)) return malformed("the executable's path contains a newline or NUL")
+  if (path?.endsWith("\r")) return malformed("the executable's path ends in a carriage return")
+  if (path !== undefined && !path.isWellFormed()) return malformed("the executable's path is not valid UTF-8")
+  const bytes = new TextEncoder().encode(text(sentinel))
+  if (bytes.length > maxBytes) return malformed(`${bytes.length} bytes, at most ${maxBytes} fit`)
+  return Result.succeed(bytes)
+}
+
+/**
+ * The executable a record names, or `undefined` where it names none.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const executableOf = (sentinel: Sentinel): string | undefined => {
+  switch (sentinel._tag) {
+    case "V1":
+      return undefined
+    case "V2":
+      return sentinel.executable
+    case "V3":
+      return sentinel.record.exe?.path
+  }
+}
+
+/**
+ * What a v3 record says besides the identity.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Acquisition {
+  readonly nonce: string
+  readonly role: string
+  readonly createdAt: string
+  readonly lock?: LockRecord
+}
+
+/**
+ * The sentinel of a process in one of the formats. v1 and v2 drop what they have no line for.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromIdentity = (
+  identity: ProcessIdentity,
+  format: Format,
+  acquisition: Acquisition
+): Result.Result<Sentinel, Problem> => {
+  const { pid, ...rest } = identity
+  switch (format) {
+    case "v1":
+      return Result.succeed({ _tag: "V1", pid })
+    case "v2":
+      return identity.exe === undefined
+        ? malformed("a v2 record needs an executable path, and the process's can't be read")
+        : Result.succeed({ _tag: "V2", pid, executable: identity.exe.path })
+    case "v3":
+      return Result.succeed({ _tag: "V3", pid, record: { v: 3, ...rest, ...acquisition } })
+  }
+}

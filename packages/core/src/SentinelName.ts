@@ -1,0 +1,72 @@
+/**
+ * The file names this library reads, writes, and recognises as somebody else's.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The default sentinel.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultName = ".vm-sentinel"
+
+/**
+ * brood-box's sentinel: the v2 format exactly, so a v3 record is never written under it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const broodBoxName = ".bbox-sentinel"
+
+/**
+ * go-microvm's state file, relative to the directory: a sign of an owner that isn't read yet.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const goMicrovmState = "data/go-microvm-state.json"
+
+/**
+ * Prefix of a sweep's workspace in the root.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const workspacePrefix = ".vm-sentinel-reap."
+
+/**
+ * Prefix of a sentinel that is being written.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const temporaryPrefix = ".vm-sentinel-tmp."
+
+/**
+ * The file of a role: the base name for `owner`, `<base>.<role>` for every other.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const ofRole = (base: string, role: string): string => (role === "owner" ? base : `${base}.${role}`)
+
+const isOf = (base: string, name: string): boolean =>
+  name === base || (base !== broodBoxName && name.startsWith(`${base}.`))
+
+/**
+ * What a file in a directory is: a sentinel to `read`, one of an owner that the caller doesn't read (`foreign`), a
+ * sentinel being written (`temporary`), or anything else.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const classify = (
+  name: string,
+  wanted: ReadonlyArray<string>
+): "read" | "foreign" | "temporary" | "other" => {
+  if (name.startsWith(temporaryPrefix)) return "temporary"
+  if (wanted.some((base) => isOf(base, name))) return "read"
+  return isOf(defaultName, name) || isOf(broodBoxName, name) ? "foreign" : "other"
+}

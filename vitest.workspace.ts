@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config"
+
+const project = (name: string, root: string) => ({ test: { name, root, include: ["test/**/*.test.ts"] } })
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("core", "packages/core"),
+      project("platform-linux", "packages/platform-linux"),
+      project("platform-darwin", "packages/platform-darwin"),
+      project("cli", "packages/cli"),
+      project("orchestrator", "examples/orchestrator")
+    ]
+  }
+})
