@@ -164,6 +164,17 @@ const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
     : first
 }
 
+/** A workspace is born with its sentinel and loses it when its sweep gives it up. */
+const abandoned = (holding: Holding): Judgement => ({
+  verdict: "dead",
+  reason: "abandoned",
+  evidence: {},
+  decisive: undefined,
+  error: undefined,
+  parts: [],
+  condemned: mint(holding, "abandoned")
+})
+
 const judgements = new WeakMap<Judgement, Holding>()
 
 /**
@@ -177,10 +188,16 @@ const judgements = new WeakMap<Judgement, Holding>()
  * step.value // the Judgement
  * ```
  *
+ * `workspace`: the directory is a sweep's own, where no sentinel at all means that the sweep gave it up.
+ *
  * @category judging
  * @since 0.1.0
  */
-export function* examine(holding: Holding, host: HostIdentity): Generator<Question, Judgement, Testimony> {
+export function* examine(
+  holding: Holding,
+  host: HostIdentity,
+  kind: "directory" | "workspace" = "directory"
+): Generator<Question, Judgement, Testimony> {
   const parts: Array<Part> = []
   for (const file of holding.sentinels) {
     if (Result.isFailure(file.content)) {
@@ -193,7 +210,10 @@ export function* examine(holding: Holding, host: HostIdentity): Generator<Questi
     parts.push({ file, judged: Result.succeed(verdict) })
     if (verdict._tag === "Alive") break
   }
-  const judgement = sentence(holding, parts)
+  const judgement =
+    kind === "workspace" && parts.length === 0 && holding.foreign.length === 0
+      ? abandoned(holding)
+      : sentence(holding, parts)
   judgements.set(judgement, holding)
   return judgement
 }

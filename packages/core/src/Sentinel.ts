@@ -119,6 +119,7 @@ export type Problem =
 const malformed = (problem: string): Result.Result<never, Problem> => Result.fail({ _tag: "Malformed", problem })
 
 const decodeRecord = Schema.decodeUnknownResult(RecordV3)
+const isRecord = Schema.is(RecordV3)
 const decodePid = Schema.decodeUnknownResult(Pid)
 const Versioned = Schema.Struct({ v: Schema.Union([Schema.Number, Schema.String]) })
 const isVersioned = Schema.is(Versioned)
@@ -144,7 +145,8 @@ const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<
   if (!isVersioned(json)) return malformed("line 3 has no version")
   if (json.v !== 3) return Result.fail({ _tag: "UnsupportedVersion", version: String(json.v).slice(0, 32) })
   const decoded = decodeRecord(json)
-  if (Result.isFailure(decoded)) return malformed(`line 3: ${String(decoded.failure.issue).split("\n")[0] ?? "invalid"}`)
+  if (Result.isFailure(decoded))
+    return malformed(`line 3: ${String(decoded.failure.issue).split("\n")[0] ?? "invalid"}`)
   if ((decoded.success.exe?.path ?? "") !== executable) return malformed("line 3 disagrees with line 2")
   return Result.succeed({ _tag: "V3", pid, record: decoded.success })
 }
@@ -202,6 +204,7 @@ export const encode = (sentinel: Sentinel): Result.Result<Uint8Array, Problem> =
   if (path !== undefined && /[\n\0]/.test(path)) return malformed("the executable's path contains a newline or NUL")
   if (path?.endsWith("\r")) return malformed("the executable's path ends in a carriage return")
   if (path !== undefined && !path.isWellFormed()) return malformed("the executable's path is not valid UTF-8")
+  if (sentinel._tag === "V3" && !isRecord(sentinel.record)) return malformed("not a valid v3 record")
   const bytes = new TextEncoder().encode(text(sentinel))
   if (bytes.length > maxBytes) return malformed(`${bytes.length} bytes, at most ${maxBytes} fit`)
   return Result.succeed(bytes)

@@ -45,6 +45,14 @@ export const workspacePrefix = ".vm-sentinel-reap."
 export const temporaryPrefix = ".vm-sentinel-tmp."
 
 /**
+ * Suffix of a workspace that is being made: it never holds a claim.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const stagedSuffix = ".new"
+
+/**
  * The file of a role: the base name for `owner`, `<base>.<role>` for every other.
  *
  * @category naming
@@ -62,11 +70,16 @@ const isOf = (base: string, name: string): boolean =>
  * @category naming
  * @since 0.1.0
  */
-export const classify = (
-  name: string,
-  wanted: ReadonlyArray<string>
-): "read" | "foreign" | "temporary" | "other" => {
+export const classify = (name: string, wanted: ReadonlyArray<string>): "read" | "foreign" | "temporary" | "other" => {
   if (name.startsWith(temporaryPrefix)) return "temporary"
   if (wanted.some((base) => isOf(base, name))) return "read"
-  return isOf(defaultName, name) || isOf(broodBoxName, name) ? "foreign" : "other"
+  return isSentinel(name) ? "foreign" : "other"
 }
+
+/**
+ * Whether a file is a sentinel of any owner that this library knows.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const isSentinel = (name: string): boolean => isOf(defaultName, name) || isOf(broodBoxName, name)

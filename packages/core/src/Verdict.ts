@@ -174,11 +174,7 @@ const judgeBoot = (
     : unknown("other-machine", notes)
 }
 
-const judgeNamespace = (
-  { record }: SentinelV3,
-  circumstances: Circumstances,
-  notes: Notes
-): Verdict | undefined => {
+const judgeNamespace = ({ record }: SentinelV3, circumstances: Circumstances, notes: Notes): Verdict | undefined => {
   const proof = circumstances.namespace
   if (proof?._tag === "Gone") return dead("namespace-gone", notes)
   if (proof?._tag === "Found") return undefined
@@ -218,9 +214,13 @@ const judgeIdentity = ({ record }: SentinelV3, process: Present, host: HostIdent
   if (id === "equal") return alive("matches", notes)
   if (id === "different") return dead("identity-mismatch", notes)
   const clock =
-    host.namespaces === "none" ? "not-applicable" : note(notes, "timeNamespace", record.timeNamespace, host.timeNamespace)
+    host.namespaces === "none"
+      ? "not-applicable"
+      : note(notes, "timeNamespace", record.timeNamespace, host.timeNamespace)
   const start =
-    clock === "equal" || clock === "not-applicable" ? compareStartTokens(record.startTime, process.startTime) : "unknown"
+    clock === "equal" || clock === "not-applicable"
+      ? compareStartTokens(record.startTime, process.startTime)
+      : "unknown"
   notes.startTime = compared(record.startTime, process.startTime, start)
   if (start === "different") return dead("start-time-mismatch", notes)
   return start === "equal" ? alive("matches", notes) : unknown("not-comparable", notes)
@@ -237,7 +237,9 @@ const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
  * @since 0.1.0
  */
 export const sameExecutable = (recorded: string, observed: string): boolean => {
-  const candidates = observed.endsWith(deletedSuffix) ? [observed, observed.slice(0, -deletedSuffix.length)] : [observed]
+  const candidates = observed.endsWith(deletedSuffix)
+    ? [observed, observed.slice(0, -deletedSuffix.length)]
+    : [observed]
   return candidates.some((path) => (recorded.includes("/") ? path : baseName(path)) === recorded)
 }
 
@@ -332,8 +334,17 @@ export const scope = (sentinel: Sentinel, host: HostIdentity, circumstances: Cir
  * @category judging
  * @since 0.1.0
  */
-export const wanted = (sentinel: Sentinel): Wanted =>
-  sentinel._tag === "V3" ? "identity" : sentinel._tag === "V2" ? "executable" : "existence"
+export const wanted = (sentinel: Sentinel): Wanted => {
+  switch (sentinel._tag) {
+    case "V1":
+      return "existence"
+    case "V2":
+      return "executable"
+    case "V3":
+      // "identity" may stop at the 64-bit id; a record without one needs the start token.
+      return sentinel.record.processId64 === undefined ? "all" : "identity"
+  }
+}
 
 /**
  * Judges one record. The first decisive datum wins; a missing one is *unknown*, never *different*; a permission error

@@ -1,0 +1,153 @@
+/**
+ * The cleanup program: judge every directory under a root, reclaim the dead ones, explain all.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Judgement } from "./Condemned.ts"
+import type { DirectoryError, RootError } from "./Errors.ts"
+import * as Sweeper from "./internal/sweeper.ts"
+import * as Outcome from "./Outcome.ts"
+import type { ProcessInspector } from "./ProcessInspector.ts"
+import { type Entry, SentinelStore } from "./SentinelStore.ts"
+
+/**
+ * How directories are judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface JudgeOptions {
+  /** Base names of the sentinels to read, default `.vm-sentinel`. Known names left out make a directory `unknown`. */
+  readonly sentinelNames?: ReadonlyArray<string>
+  /** What a v1 or v2 record, which names no boot and no namespace, can do. Default `trust`. */
+  readonly legacy?: "trust" | "keep"
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReclaimOptions extends JudgeOptions {
+  /** Judge only; nothing is written. */
+  readonly dryRun?: boolean
+  /** Measure what each directory occupies. */
+  readonly sizes?: boolean
+  /** An operator's reason for removing what stays `unknown`. Never overrides `alive`. */
+  readonly assumeDead?: string
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface SweepOptions extends ReclaimOptions {
+  /** Names of directories that aren't even judged. */
+  readonly skip?: ReadonlyArray<string>
+  /** `keep` (default): a directory's own error is kept in its outcome. `fail`: the first one ends the sweep. */
+  readonly onError?: "keep" | "fail"
+  /** Directories handled at once, default 16. */
+  readonly concurrency?: number
+}
+
+/**
+ * Every outcome of a sweep, and their count.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Report {
+  readonly outcomes: ReadonlyArray<Outcome.Outcome>
+  readonly summary: Outcome.Summary
+}
+
+const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>
+  outcome.error === undefined ? Effect.succeed(outcome) : Effect.fail(outcome.error)
+
+/**
+ * Sweeps a root, lazily: one outcome for each directory, as it is done. First what a killed sweep left is taken up,
+ * then each directory is judged, and the dead ones are claimed, judged once more, and removed. Running two at once is
+ * safe: each directory is reported `removed` once. Interruption leaves a state that the next sweep resumes.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const outcomes = (
+  root: string,
+  options: SweepOptions = {}
+): Stream.Stream<Outcome.Outcome, RootError | DirectoryError, ProcessInspector | SentinelStore> => {
+  const { concurrency = 16, onError = "keep" } = options
+  const all = Stream.unwrap(
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const opened = yield* store.openRoot(root)
+      const sweeper = yield* Sweeper.make(opened, options)
+      const entries = yield* Stream.runCollect(store.list(opened))
+      const isDirectory = ({ kind }: Entry) => kind === "directory"
+      return Stream.concat(
+        Stream.flatMap(Stream.fromIterable(entries.filter((entry) => !isDirectory(entry))), sweeper.resume),
+        Stream.mapEffect(Stream.fromIterable(entries.filter(isDirectory)), sweeper.handle, { concurrency })
+      )
+    })
+  )
+  return onError === "keep" ? all : Stream.mapEffect(all, failOnError)
+}
+
+/**
+ * {@link outcomes}, collected. Fails for the root itself; with `onError: "fail"` also for the first directory that
+ * can't be judged or removed.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const sweep: (
+  root: string,
+  options?: SweepOptions
+) => Effect.Effect<Report, RootError | DirectoryError, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.sweep")(
+  function* (root, options = {}) {
+    const start = yield* Clock.currentTimeMillis
+    const all = yield* Stream.runCollect(outcomes(root, options))
+    const empty = Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false)
+    const summary = all.reduce(Outcome.count, empty)
+    return { outcomes: all, summary: { ...summary, durationMs: (yield* Clock.currentTimeMillis) - start } }
+  }
+)
+
+/**
+ * Judges one directory and removes it where it is dead. What a sweep would keep in the outcome, this fails with.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const reclaim: (
+  directory: string,
+  options?: ReclaimOptions
+) => Effect.Effect<Outcome.Outcome, RootError | DirectoryError, ProcessInspector | SentinelStore> = Effect.fn(
+  "Cleanup.reclaim"
+)(function* (directory, options = {}) {
+  const store = yield* SentinelStore
+  const { entry, root } = yield* store.openDirectory(directory)
+  yield* store.look(entry.path, options.sentinelNames)
+  const sweeper = yield* Sweeper.make(root, options)
+  return yield* Effect.flatMap(sweeper.handle(entry), failOnError)
+}, Effect.scoped)
+
+/**
+ * Judges one directory. Writes nothing. The judgement carries every comparison of every sentinel.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const judge: (
+  directory: string,
+  options?: JudgeOptions
+) => Effect.Effect<Judgement, RootError | DirectoryError, ProcessInspector | SentinelStore> = Effect.fn(
+  "Cleanup.judge"
+)(function* (directory, options = {}) {
+  const store = yield* SentinelStore
+  const { entry, root } = yield* store.openDirectory(directory)
+  const sweeper = yield* Sweeper.make(root, { ...options, dryRun: true })
+  return yield* sweeper.judge(entry)
+}, Effect.scoped)

@@ -1,0 +1,121 @@
+/**
+ * The few calls on a file system that a sentinel store is made of. Whoever can make them safely has a store.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { FileId } from "./Holding.ts"
+
+/**
+ * A call that failed, with the errno name the kernel gave, or `EUNKNOWN`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DiskError extends Schema.TaggedError<DiskError>("@vm-sentinel/core/DiskError")("DiskError", {
+  errno: Schema.String,
+  operation: Schema.String,
+  path: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `${this.path}: ${this.errno} (${this.operation})`
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "device" | "unknown"
+
+/**
+ * `lstat(2)`, reduced. Sizes in bytes, times in milliseconds since the epoch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stat {
+  readonly type: FileType
+  readonly id: FileId
+  readonly size: number
+  readonly mode: number
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly nlink: number | undefined
+  readonly modifiedAt: number
+}
+
+/**
+ * Who makes the calls. Without a uid nothing can be trusted, and nothing is removed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Principal {
+  readonly uid: number | undefined
+  /** Directories that are never swept, beside `/`. */
+  readonly homes: ReadonlyArray<string>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface DirectoryEntry {
+  /** A name that isn't UTF-8 has its odd bytes 0x80 to 0xff as lone surrogates U+DC80 to U+DCFF, losing nothing. */
+  readonly entry: string
+  /** `unknown`: the listing didn't say. */
+  readonly type: FileType
+}
+
+/**
+ * File-system calls. No path's last component is ever followed where it is a symbolic link.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Disk extends Context.Service<
+  Disk,
+  {
+    readonly principal: Effect.Effect<Principal>
+    /** An absolute path, without I/O. */
+    readonly resolve: (path: string) => Effect.Effect<string>
+    readonly realPath: (path: string) => Effect.Effect<string, DiskError>
+    readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
+    readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
+    /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
+    readonly read: (
+      path: string,
+      limit: number
+    ) => Effect.Effect<{ readonly stat: Stat; readonly bytes: Uint8Array }, DiskError>
+    /** A new file, mode 0600, complete and synced. EEXIST when there is one. On any failure nothing is left. */
+    readonly create: (path: string, bytes: Uint8Array) => Effect.Effect<void, DiskError>
+    /** `link(2)`: EEXIST when `to` exists. */
+    readonly link: (from: string, to: string) => Effect.Effect<void, DiskError>
+    /** `rename(2)`. */
+    readonly rename: (from: string, to: string) => Effect.Effect<void, DiskError>
+    /** A rename that fails with EEXIST when there is anything under `to`. */
+    readonly renameNew: (from: string, to: string) => Effect.Effect<void, DiskError>
+    readonly unlink: (path: string) => Effect.Effect<void, DiskError>
+    /** Mode 0700. */
+    readonly makeDirectory: (path: string) => Effect.Effect<void, DiskError>
+    /** `rmdir(2)`: ENOTEMPTY when something is in it. */
+    readonly removeDirectory: (path: string) => Effect.Effect<void, DiskError>
+    readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
+    /**
+     * Deletes a directory and all below it; names that `last` picks among its direct children go last. Follows no
+     * symbolic link and crosses no mount (EXDEV). Goes on past what can't be removed, and then fails with the first.
+     * Interruptible between two removals.
+     */
+    readonly removeTree: (path: string, last: (entry: string) => boolean) => Effect.Effect<void, DiskError>
+    /** Whether the path lies on a file system known to be of this machine alone. `false`: not known. */
+    readonly isLocal: (path: string) => Effect.Effect<boolean>
+    /** A mount at or below the directory; `undefined` when there is none. */
+    readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
+    /** Bytes that the tree occupies, hard links counted once a tree. */
+    readonly usage: (path: string) => Effect.Effect<number, DiskError>
+  }
+>()("@vm-sentinel/core/Disk") {}

@@ -1,0 +1,171 @@
+/**
+ * What a sweep says of each directory, and of all of them: the lines of `--json`.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { DirectoryError } from "./Errors.ts"
+
+/**
+ * Every reason there is, by the verdict it comes with.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const reasons = {
+  alive: ["lock-held", "matches", "pid-alive"],
+  dead: [
+    "rebooted",
+    "pid-dead",
+    "not-a-process",
+    "zombie",
+    "identity-mismatch",
+    "start-time-mismatch",
+    "exe-mismatch",
+    "lock-free",
+    "namespace-gone",
+    "assumed-dead",
+    "abandoned",
+    "resumed"
+  ],
+  unknown: [
+    "other-machine",
+    "boot-unknown",
+    "other-pid-namespace",
+    "permission-denied",
+    "not-comparable",
+    "exe-changed",
+    "no-procfs",
+    "inspection-failed",
+    "legacy-kept",
+    "not-local",
+    "oversized-sentinel",
+    "malformed-sentinel",
+    "untrusted-sentinel",
+    "unsupported-version",
+    "unreadable",
+    "other-owner"
+  ],
+  none: ["no-sentinel"],
+  kept: ["skipped", "mount-inside", "taken", "changed", "name-taken"]
+} as const
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Reason = Schema.Literals([
+  ...reasons.alive,
+  ...reasons.dead,
+  ...reasons.unknown,
+  ...reasons.none,
+  ...reasons.kept
+])
+export type Reason = typeof Reason.Type
+
+/**
+ * One datum that was compared, with both values.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Compared = Schema.Struct({
+  recorded: Schema.optionalKey(Schema.String),
+  observed: Schema.optionalKey(Schema.String),
+  result: Schema.Literals(["equal", "different", "unknown", "not-applicable"])
+})
+
+/**
+ * What was done with one directory, and why.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Outcome = Schema.TaggedStruct("Outcome", {
+  name: Schema.String,
+  /** The name's bytes in base64, where they aren't UTF-8. */
+  nameBytes: Schema.optionalKey(Schema.String),
+  path: Schema.String,
+  action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
+  verdict: Schema.Literals(["alive", "dead", "unknown", "none"]),
+  reason: Reason,
+  pid: Schema.optionalKey(Schema.Number),
+  /** When the deciding sentinel was written, ISO 8601. */
+  since: Schema.optionalKey(Schema.String),
+  /** What the directory occupied, where sizes were asked for. */
+  bytes: Schema.optionalKey(Schema.Number),
+  evidence: Schema.Record(Schema.String, Compared),
+  error: Schema.optionalKey(DirectoryError)
+})
+export type Outcome = typeof Outcome.Type
+
+/**
+ * The count of a sweep. In a dry run `removed` counts what would be.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Summary = Schema.TaggedStruct("Summary", {
+  root: Schema.String,
+  dryRun: Schema.Boolean,
+  scanned: Schema.Number,
+  removed: Schema.Number,
+  kept: Schema.Number,
+  failed: Schema.Number,
+  unknown: Schema.Number,
+  bytesFreed: Schema.optionalKey(Schema.Number),
+  bytesKept: Schema.optionalKey(Schema.Number),
+  durationMs: Schema.Number,
+  interrupted: Schema.optionalKey(Schema.Boolean)
+})
+export type Summary = typeof Summary.Type
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Line = Schema.Union([Outcome, Summary])
+
+/**
+ * The summary of nothing yet.
+ *
+ * @category summarising
+ * @since 0.1.0
+ */
+export const empty = (root: string, dryRun: boolean, sizes: boolean): Summary => ({
+  _tag: "Summary",
+  root,
+  dryRun,
+  scanned: 0,
+  removed: 0,
+  kept: 0,
+  failed: 0,
+  unknown: 0,
+  ...(sizes ? { bytesFreed: 0, bytesKept: 0 } : {}),
+  durationMs: 0
+})
+
+const add = (total: number | undefined, bytes: number | undefined): number | undefined =>
+  total === undefined ? undefined : total + (bytes ?? 0)
+
+/**
+ * Counts one more outcome.
+ *
+ * @category summarising
+ * @since 0.1.0
+ */
+export const count = (summary: Summary, { action, bytes, verdict }: Outcome): Summary => {
+  const isRemoved = action === "removed" || action === "would-remove"
+  const bytesFreed = add(summary.bytesFreed, isRemoved ? bytes : 0)
+  const bytesKept = add(summary.bytesKept, isRemoved ? 0 : bytes)
+  return {
+    ...summary,
+    scanned: summary.scanned + 1,
+    removed: summary.removed + (isRemoved ? 1 : 0),
+    kept: summary.kept + (action === "kept" ? 1 : 0),
+    failed: summary.failed + (action === "failed" ? 1 : 0),
+    unknown: summary.unknown + (verdict === "unknown" ? 1 : 0),
+    ...(bytesFreed === undefined ? {} : { bytesFreed }),
+    ...(bytesKept === undefined ? {} : { bytesKept })
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The owner's side: leaving a sentinel in a directory, and never over another owner's.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { AlreadyOwned, type IdentityUnavailable, MalformedSentinel } from "./Errors.ts"
+import { restrict, type SentinelFile } from "./Holding.ts"
+import * as Examination from "./internal/examination.ts"
+import { nonce } from "./internal/nonce.ts"
+import type { Pid } from "./ProcessIdentity.ts"
+import { ProcessInspector } from "./ProcessInspector.ts"
+import * as Sentinel from "./Sentinel.ts"
+import * as SentinelName from "./SentinelName.ts"
+import { type PublishError, SentinelStore } from "./SentinelStore.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordOptions {
+  /** The owner, default the calling process. */
+  readonly pid?: Pid
+  /** Default `v3`. Under `.bbox-sentinel` always `v2`. */
+  readonly format?: Sentinel.Format
+  /** Default `owner`. Every other role has a file of its own. */
+  readonly role?: string
+  /** Base name of the file, default `.vm-sentinel`. */
+  readonly sentinelName?: string
+}
+
+/**
+ * Records a process as the owner of a directory. A sentinel that is there already is replaced only when its owner is
+ * provably gone; else `AlreadyOwned` names it. A sweep that takes the directory meanwhile is `Claimed`: nothing is lost.
+ *
+ * @category owning
+ * @since 0.1.0
+ */
+export const record: (
+  directory: string,
+  options?: RecordOptions
+) => Effect.Effect<SentinelFile, PublishError | IdentityUnavailable, ProcessInspector | SentinelStore> = Effect.fn(
+  "Ownership.record"
+)(function* (directory, options = {}) {
+  const inspector = yield* ProcessInspector
+  const store = yield* SentinelStore
+  const { role = "owner", sentinelName = SentinelName.defaultName } = options
+  const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
+  const entry = SentinelName.ofRole(sentinelName, role)
+  const path = `${directory}/${entry}`
+  const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
+  const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
+  const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt })
+  if (Result.isFailure(made)) {
+    const problem = made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
+    return yield* new MalformedSentinel({ operation: "write sentinel", path, problem })
+  }
+  const holding = restrict(yield* store.look(directory, [entry]), entry)
+  const isLocal = yield* store.isLocal(directory)
+  const court = { inspector, host: yield* inspector.host, legacy: "trust", isLocal: () => isLocal } as const
+  const judgement = yield* Examination.examine(court, holding)
+  if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
+    const content = judgement.decisive?.content
+    const owner = content !== undefined && Result.isSuccess(content) ? { owner: content.success.pid } : {}
+    return yield* new AlreadyOwned({ path: directory, verdict: judgement.verdict, reason: judgement.reason, ...owner })
+  }
+  const replacing = judgement.condemned === undefined ? {} : { replacing: judgement.condemned }
+  return yield* store.publish(directory, made.success, { entry, ...replacing })
+})

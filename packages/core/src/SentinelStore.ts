@@ -1,0 +1,255 @@
+/**
+ * Sentinels on disk, and the way of a condemned directory out of it: claim, verify, mark, delete.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
+import type * as Stream from "effect/Stream"
+import type { Condemned } from "./Condemned.ts"
+import { Disk } from "./Disk.ts"
+import type {
+  AlreadyOwned,
+  Changed,
+  Claimed,
+  MalformedSentinel,
+  MountInside,
+  NameTaken,
+  NotFound,
+  OversizedSentinel,
+  PermissionDenied,
+  RootError,
+  SentinelError,
+  StoreFailure,
+  Taken,
+  UnsupportedVersion,
+  UntrustedSentinel
+} from "./Errors.ts"
+import * as FileSystemDisk from "./FileSystemDisk.ts"
+import type { FileId, Holding, SentinelFile } from "./Holding.ts"
+import * as Lookup from "./internal/lookup.ts"
+import * as Publication from "./internal/publication.ts"
+import * as Reaping from "./internal/reaping.ts"
+import type { Sentinel } from "./Sentinel.ts"
+
+/**
+ * A directory of VM directories that may be swept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Root {
+  /** Absolute and real. */
+  readonly path: string
+  readonly id: FileId
+  /** On a file system known to be of this machine alone. */
+  readonly localFileSystem: boolean
+}
+
+/**
+ * A directory in a root: a VM's, the `workspace` of a sweep, or one that was being made (`staged`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Entry {
+  readonly kind: "directory" | "workspace" | "staged"
+  readonly entry: string
+  readonly path: string
+}
+
+/**
+ * A sweep's own directory in a root. Ours as long as its sentinel is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Workspace {
+  readonly path: string
+  readonly root: string
+}
+
+/**
+ * A directory that was renamed into a workspace, out of everybody's way, and what it was seen to hold there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Claim {
+  readonly workspace: Workspace
+  readonly entry: string
+  /** Where it lies now. */
+  readonly path: string
+  /** Where it was, and goes back to when it turns out to be owned. */
+  readonly origin: string
+  readonly holding: Holding
+}
+
+/**
+ * What a killed sweep left in its workspace. `dead`: its deletion had begun. `claimed`: to be judged again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Leftovers {
+  readonly claimed: ReadonlyArray<string>
+  readonly dead: ReadonlyArray<string>
+}
+
+/**
+ * How a sentinel is published.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PublishOptions {
+  /** File name, default `.vm-sentinel`. `.bbox-sentinel` takes v2 records alone. */
+  readonly entry?: string
+  /** The judgement by which the one that lies there may be replaced. Without: there must be none. */
+  readonly replacing?: Condemned
+}
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type LookError = NotFound | PermissionDenied | StoreFailure
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type PublishError = AlreadyOwned | Claimed | Changed | MalformedSentinel | LookError
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type ClaimError = Taken | Changed | MountInside | NameTaken | PermissionDenied | StoreFailure
+
+/**
+ * Sentinels on disk. Layers: {@link layer}, {@link layerDisk}, and for tests `testing/MemoryDisk`.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class SentinelStore extends Context.Service<
+  SentinelStore,
+  {
+    /**
+     * Checks a root: a real directory of ours or root's, not `/`, not a home, not a symbolic link. Relative paths are
+     * resolved first; `/` and homes are refused before any I/O.
+     */
+    readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
+    /** The root that a directory lies in, checked likewise, and its entry there. The directory itself isn't looked at. */
+    readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
+    /** The real directories in a root, workspaces first, then by name. */
+    readonly list: (root: Root) => Stream.Stream<Entry, RootError>
+    /**
+     * Reads the sentinels of a directory once. `names` are the base names to read, default `.vm-sentinel`; their
+     * `<name>.<role>` files are read too. What is wrong with one file is kept in it.
+     */
+    readonly look: (path: string, names?: ReadonlyArray<string>) => Effect.Effect<Holding, LookError>
+    /** The sentinels of a directory. Fails with what is wrong with the first that can't be read. */
+    readonly read: (
+      path: string,
+      names?: ReadonlyArray<string>
+    ) => Effect.Effect<
+      ReadonlyArray<Sentinel>,
+      LookError | OversizedSentinel | MalformedSentinel | UnsupportedVersion | UntrustedSentinel
+    >
+    /**
+     * Publishes a sentinel: whole or not at all, durable, and never over another owner's. `Claimed`: a sweep took the
+     * directory meanwhile.
+     */
+    readonly publish: (
+      path: string,
+      sentinel: Sentinel,
+      options?: PublishOptions
+    ) => Effect.Effect<SentinelFile, PublishError>
+    /** Removes the v3 sentinel that carries `nonce`, and no other. `NotFound` where there is none. */
+    readonly withdraw: (path: string, nonce: string) => Effect.Effect<void, LookError | SentinelError>
+    /** Makes a workspace in a root, born with the sentinel of the sweep. */
+    readonly openWorkspace: (
+      root: Root,
+      sentinel: Sentinel
+    ) => Effect.Effect<Workspace, StoreFailure | PermissionDenied>
+    /** Takes an abandoned workspace over, by an atomic rename; of several sweeps one gets it. */
+    readonly adopt: (
+      root: Root,
+      workspace: Condemned,
+      sentinel: Sentinel
+    ) => Effect.Effect<Workspace, Taken | Changed | PermissionDenied | StoreFailure>
+    readonly leftovers: (workspace: Workspace) => Effect.Effect<Leftovers, PermissionDenied | StoreFailure>
+    /** Removes the workspace, or, where something had to stay in it, gives it up for the next sweep to adopt. */
+    readonly closeWorkspace: (workspace: Workspace) => Effect.Effect<void>
+    /** Removes a `staged` workspace that was never finished; one younger than a minute is left alone. */
+    readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
+    /**
+     * Renames a condemned directory into the workspace and requires that it is what was judged: `Changed`, and put
+     * back, when it isn't; `Taken` when it is gone; `MountInside`, untouched, when a mount lies in it.
+     */
+    readonly claim: (
+      workspace: Workspace,
+      condemned: Condemned,
+      names?: ReadonlyArray<string>
+    ) => Effect.Effect<Claim, ClaimError>
+    /** Takes up a claim that a killed sweep left, to be judged again. */
+    readonly resumeClaim: (
+      workspace: Workspace,
+      entry: string,
+      names?: ReadonlyArray<string>
+    ) => Effect.Effect<Claim, LookError>
+    /** Puts a claimed directory back; `NameTaken`, and kept in the workspace, when its name was given to another. */
+    readonly restore: (claim: Claim) => Effect.Effect<void, NameTaken | PermissionDenied | StoreFailure>
+    /**
+     * Deletes a claimed directory: a rename that says so first, then the tree, its sentinels last. Takes the judgement
+     * of the claim itself, and refuses (`Changed`) any other. What couldn't be removed stays for the next sweep.
+     */
+    readonly discard: (
+      claim: Claim,
+      condemned: Condemned
+    ) => Effect.Effect<void, Changed | PermissionDenied | StoreFailure>
+    /** Finishes a deletion that a killed sweep began. `workspace` is the judgement by which it was adopted. */
+    readonly finish: (
+      workspace: Workspace,
+      condemned: Condemned,
+      entry: string
+    ) => Effect.Effect<void, Changed | PermissionDenied | StoreFailure>
+    /** Whether a path lies on a file system known to be of this machine alone. */
+    readonly isLocal: (path: string) => Effect.Effect<boolean>
+    /** Bytes that a directory occupies. */
+    readonly usage: (path: string) => Effect.Effect<number, LookError>
+  }
+>()("@vm-sentinel/core/SentinelStore") {}
+
+/**
+ * A store over any {@link Disk}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDisk: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
+  SentinelStore,
+  Effect.gen(function* () {
+    const disk = yield* Disk
+    const lookup = Lookup.make(disk)
+    const publication = Publication.make(disk, lookup)
+    const reaping = Reaping.make(disk, lookup, publication)
+    return SentinelStore.of({ ...lookup, ...publication, ...reaping })
+  })
+)
+
+/**
+ * The portable store, over `effect/FileSystem`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<SentinelStore, never, FileSystem.FileSystem | Path.Path> = Layer.provide(
+  layerDisk,
+  FileSystemDisk.layer
+)

@@ -1,0 +1,67 @@
+/**
+ * Whether a file says what its owner said: who could have written or replaced it. Pure.
+ *
+ * @since 0.1.0
+ */
+import type { Principal, Stat } from "./Disk.ts"
+
+const worldWritable = 0o002
+const groupWritable = 0o020
+const sticky = 0o1000
+
+const kept = (stat: Stat, principal: Principal): string | undefined => {
+  const { uid } = principal
+  if (uid === undefined) return "the caller has no uid to compare with"
+  if (stat.uid === undefined) return "its owner can't be told"
+  if (stat.uid !== uid && stat.uid !== 0) return `owned by uid ${stat.uid}, neither ours (${uid}) nor root's`
+  if ((stat.mode & worldWritable) !== 0) return "writable by everybody"
+  // With umask 0002 each user has a private group of the same number. Root vouches for no such custom.
+  if ((stat.mode & groupWritable) !== 0 && (uid === 0 || stat.gid !== stat.uid)) return `writable by group ${stat.gid}`
+  return undefined
+}
+
+/**
+ * Why a sentinel isn't believed; `undefined` where it is. `links`: the hard links that are accounted for.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const ofSentinel = (stat: Stat, principal: Principal, links: number): string | undefined => {
+  if (stat.type !== "file") return `a ${stat.type}, not a regular file`
+  if (stat.nlink === undefined || stat.nlink > links) return `${stat.nlink ?? "unknown"} hard links`
+  return kept(stat, principal)
+}
+
+/**
+ * Why what lies in a directory isn't believed; `undefined` where it is.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const ofDirectory = (stat: Stat, principal: Principal): string | undefined =>
+  stat.type === "directory" ? kept(stat, principal) : `a ${stat.type}, not a directory`
+
+/**
+ * Why a directory is no root to sweep; `undefined` where it is one. `path` is absolute; `stat` doesn't follow links.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const ofRoot = (stat: Stat, principal: Principal): string | undefined => {
+  if (stat.type === "symlink") return "a symbolic link; give the directory it points to"
+  if (stat.type !== "directory") return `a ${stat.type}, not a directory`
+  if ((stat.mode & sticky) !== 0 && (stat.mode & worldWritable) !== 0) return "a directory shared by all users"
+  return kept(stat, principal)
+}
+
+/**
+ * Why a path is refused before any look at the disk; `undefined` where it isn't.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const ofRootPath = (path: string, principal: Principal): string | undefined => {
+  const trimmed = path.replace(/(?<=.)\/+$/, "")
+  if (trimmed === "/") return "the root of the file system"
+  return principal.homes.some((home) => home.replace(/(?<=.)\/+$/, "") === trimmed) ? "a home directory" : undefined
+}

@@ -1,0 +1,39 @@
+import * as Effect from "effect/Effect"
+import type { DiskError } from "../Disk.ts"
+import { NotFound, PermissionDenied, StoreFailure } from "../Errors.ts"
+
+const isMissing = (error: DiskError): boolean => error.errno === "ENOENT" || error.errno === "ENOTDIR"
+const isDenied = (error: DiskError): boolean => error.errno === "EACCES" || error.errno === "EPERM"
+
+const failure = (operation: string, error: DiskError): StoreFailure =>
+  new StoreFailure({ operation, path: error.path, errno: error.errno, cause: error })
+
+/** Where the thing may be missing. */
+export const toLookError = (operation: string, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
+  if (isMissing(error)) return new NotFound({ operation, path: error.path })
+  return isDenied(error) ? new PermissionDenied({ operation, path: error.path }) : failure(operation, error)
+}
+
+/** Where it can't be missing unless somebody interferes. */
+export const toStoreError = (operation: string, error: DiskError): PermissionDenied | StoreFailure =>
+  isDenied(error) ? new PermissionDenied({ operation, path: error.path }) : failure(operation, error)
+
+type Specific<E> = { readonly [errno: string]: () => E }
+
+/** Errnos that mean something here first; the rest as {@link toLookError}. */
+export const mapLookError =
+  <E = never>(operation: string, specific: Specific<E> = {}) =>
+  <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
+    Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toLookError(operation, error))
+
+/** Errnos that mean something here first; the rest as {@link toStoreError}. */
+export const mapStoreError =
+  <E = never>(operation: string, specific: Specific<E> = {}) =>
+  <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
+    Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toStoreError(operation, error))
+
+/** Recovers from one errno. */
+export const onErrno =
+  <B>(errnos: ReadonlyArray<string>, recover: (error: DiskError) => Effect.Effect<B, DiskError>) =>
+  <A, R>(effect: Effect.Effect<A, DiskError, R>): Effect.Effect<A | B, DiskError, R> =>
+    Effect.catchIf(effect, (error) => errnos.includes(error.errno), recover)

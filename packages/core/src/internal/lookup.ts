@@ -1,0 +1,185 @@
+/** Reading: roots, their entries, and the sentinels of a directory. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { Disk, Principal, Stat } from "../Disk.ts"
+import {
+  MalformedSentinel,
+  NotFound,
+  OversizedSentinel,
+  type PermissionDenied,
+  RefusedRoot,
+  type RootError,
+  type SentinelError,
+  type StoreFailure,
+  UnsupportedVersion,
+  UntrustedSentinel
+} from "../Errors.ts"
+import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
+import * as Sentinel from "../Sentinel.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { Entry, LookError, Root } from "../SentinelStore.ts"
+import * as Trust from "../Trust.ts"
+import { mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
+
+const operation = "read sentinel"
+
+const problemOf = (path: string, problem: Sentinel.Problem): SentinelError =>
+  problem._tag === "UnsupportedVersion"
+    ? new UnsupportedVersion({ operation, path, version: problem.version })
+    : new MalformedSentinel({ operation, path, problem: problem.problem })
+
+const kindOf = (entry: string): Entry["kind"] => {
+  if (!entry.startsWith(SentinelName.workspacePrefix)) return "directory"
+  return entry.endsWith(SentinelName.stagedSuffix) ? "staged" : "workspace"
+}
+
+const kindOrder: Record<Entry["kind"], number> = { staged: 0, workspace: 1, directory: 2 }
+
+const byKindAndName = (a: Entry, b: Entry): number =>
+  kindOrder[a.kind] - kindOrder[b.kind] || (a.entry < b.entry ? -1 : a.entry > b.entry ? 1 : 0)
+
+export type Lookup = ReturnType<typeof make>
+
+export const make = (disk: Disk["Service"]) => {
+  const openRoot = Effect.fn("SentinelStore.openRoot")(function* (given: string): Effect.fn.Return<Root, RootError> {
+    if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
+    const resolved = yield* disk.resolve(given)
+    const principal = yield* disk.principal
+    const refuse = (path: string, problem: string | undefined) =>
+      problem === undefined ? Effect.void : Effect.fail(new RefusedRoot({ path, problem }))
+    yield* refuse(resolved, Trust.ofRootPath(resolved, principal))
+    const stat = yield* mapLookError("open root")(disk.lstat(resolved))
+    yield* refuse(resolved, Trust.ofRoot(stat, principal))
+    const path = yield* mapLookError("open root")(disk.realPath(resolved))
+    yield* refuse(resolved, Trust.ofRootPath(path, principal))
+    return { path, id: stat.id, localFileSystem: yield* disk.isLocal(path) }
+  })
+
+  const openDirectory = Effect.fn("SentinelStore.openDirectory")(function* (given: string) {
+    if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
+    const resolved = yield* disk.resolve(given)
+    const slash = resolved.lastIndexOf("/")
+    const entry = resolved.slice(slash + 1)
+    if (entry === "") return yield* new RefusedRoot({ path: resolved, problem: "the root of the file system" })
+    const root = yield* openRoot(resolved.slice(0, slash) || "/")
+    return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
+  })
+
+  const isDirectory = (path: string, type: Stat["type"]) =>
+    type !== "unknown"
+      ? Effect.succeed(type === "directory")
+      : Effect.orElseSucceed(
+          Effect.map(disk.lstat(path), (stat) => stat.type === "directory"),
+          () => false
+        )
+
+  const list = (root: Root): Stream.Stream<Entry, RootError> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const found: Array<Entry> = []
+        for (const { entry, type } of yield* mapLookError("list root")(disk.entries(root.path))) {
+          const path = `${root.path}/${entry}`
+          if (yield* isDirectory(path, type)) found.push({ kind: kindOf(entry), entry, path })
+        }
+        return Stream.fromIterable(found.sort(byKindAndName))
+      })
+    )
+
+  /** While a sentinel is being published it has a second link, under a temporary name in the same directory. */
+  const ownLinks = Effect.fnUntraced(function* (path: string, stat: Stat, temporaries: ReadonlyArray<string>) {
+    if (stat.nlink !== 2) return 1
+    for (const name of temporaries) {
+      const other = yield* Effect.option(disk.lstat(`${path}/${name}`))
+      if (other._tag === "Some" && sameFile(other.value.id, stat.id)) return 2
+    }
+    return 1
+  })
+
+  const readSentinel = Effect.fnUntraced(function* (
+    directory: string,
+    entry: string,
+    directoryProblem: string | undefined,
+    principal: Principal,
+    temporaries: ReadonlyArray<string>
+  ): Effect.fn.Return<SentinelFile, LookError> {
+    const path = `${directory}/${entry}`
+    const stat = yield* mapLookError(operation)(disk.lstat(path))
+    const refused = (error: SentinelError | PermissionDenied | StoreFailure): SentinelFile => ({
+      entry,
+      id: stat.id,
+      size: stat.size,
+      writtenAt: stat.modifiedAt,
+      bytes: undefined,
+      content: Result.fail(error)
+    })
+    if (stat.type === "file" && stat.size > Sentinel.maxBytes) {
+      return refused(new OversizedSentinel({ operation, path, size: stat.size, limit: Sentinel.maxBytes }))
+    }
+    const problem =
+      directoryProblem === undefined
+        ? Trust.ofSentinel(stat, principal, yield* ownLinks(directory, stat, temporaries))
+        : `its directory is ${directoryProblem}`
+    if (problem !== undefined) return refused(new UntrustedSentinel({ operation, path, problem }))
+    const read = yield* Effect.result(disk.read(path, Sentinel.maxBytes + 1))
+    if (Result.isFailure(read)) {
+      if (read.failure.errno === "ENOENT") return yield* Effect.fail(toLookError(operation, read.failure))
+      return refused(toStoreError(operation, read.failure))
+    }
+    const { bytes } = read.success
+    if (!sameFile(read.success.stat.id, stat.id)) {
+      return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
+    }
+    if (bytes.length > Sentinel.maxBytes) {
+      return refused(new OversizedSentinel({ operation, path, size: bytes.length, limit: Sentinel.maxBytes }))
+    }
+    const content = Result.mapError(Sentinel.parse(bytes), (error) => problemOf(path, error))
+    return { entry, id: stat.id, size: bytes.length, writtenAt: stat.modifiedAt, bytes, content }
+  })
+
+  const exists = (path: string) =>
+    disk.lstat(path).pipe(
+      Effect.as(true),
+      onErrno(["ENOENT", "ENOTDIR"], () => Effect.succeed(false)),
+      // Whoever hides it may be the owner.
+      Effect.orElseSucceed(() => true)
+    )
+
+  const look = Effect.fnUntraced(function* (
+    path: string,
+    names: ReadonlyArray<string> = [SentinelName.defaultName]
+  ): Effect.fn.Return<Holding, LookError> {
+    const stat = yield* mapLookError("look")(disk.lstat(path))
+    if (stat.type !== "directory") return yield* new NotFound({ operation: "look: no directory", path })
+    const principal = yield* disk.principal
+    const found: Record<ReturnType<typeof SentinelName.classify>, Array<string>> = {
+      read: [],
+      foreign: [],
+      temporary: [],
+      other: []
+    }
+    for (const { entry } of yield* mapLookError("look")(disk.entries(path))) {
+      const kind = SentinelName.classify(entry, names)
+      if (kind !== "other") found[kind].push(entry)
+    }
+    const problem = Trust.ofDirectory(stat, principal)
+    const sentinels: Array<SentinelFile> = []
+    for (const entry of found.read.sort()) {
+      sentinels.push(yield* readSentinel(path, entry, problem, principal, found.temporary))
+    }
+    const foreign = found.foreign.sort()
+    if (sentinels.length > 0 && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {
+      foreign.push(SentinelName.goMicrovmState)
+    }
+    return { path, id: stat.id, sentinels, foreign }
+  })
+
+  const read = Effect.fn("SentinelStore.read")(function* (path: string, names?: ReadonlyArray<string>) {
+    const { sentinels } = yield* look(path, names)
+    return yield* Effect.forEach(sentinels, ({ content }) => Effect.fromResult(content))
+  })
+
+  const usage = (path: string) => mapLookError("measure")(disk.usage(path))
+
+  return { openRoot, openDirectory, list, look, read, usage, isLocal: disk.isLocal }
+}

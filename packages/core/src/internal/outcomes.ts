@@ -1,0 +1,84 @@
+/** From a judgement or an error to the outcome that says it. */
+import * as Result from "effect/Result"
+import type { Judgement } from "../Condemned.ts"
+import type { DirectoryError } from "../Errors.ts"
+import type { SentinelFile } from "../Holding.ts"
+import type { Outcome } from "../Outcome.ts"
+
+export interface Subject {
+  readonly entry: string
+  readonly path: string
+}
+
+const escapedBytes = (name: string): string => {
+  const bytes: Array<string> = []
+  const encoder = new TextEncoder()
+  for (const character of name) {
+    const code = character.codePointAt(0) ?? 0
+    if (code >= 0xdc80 && code <= 0xdcff) bytes.push(String.fromCharCode(code - 0xdc00))
+    else for (const byte of encoder.encode(character)) bytes.push(String.fromCharCode(byte))
+  }
+  return btoa(bytes.join(""))
+}
+
+const named = ({ entry, path }: Subject) => ({
+  name: entry.toWellFormed(),
+  ...(entry.isWellFormed() ? {} : { nameBytes: escapedBytes(entry) }),
+  path: path.toWellFormed()
+})
+
+const owner = (file: SentinelFile | undefined) =>
+  file === undefined
+    ? {}
+    : {
+        since: new Date(file.writtenAt).toISOString(),
+        ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {})
+      }
+
+export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
+  _tag: "Outcome",
+  ...named(subject),
+  action,
+  verdict: judgement.verdict,
+  reason: judgement.reason,
+  ...owner(judgement.decisive),
+  evidence: judgement.evidence,
+  ...(judgement.error === undefined ? {} : { error: judgement.error })
+})
+
+const plain = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
+  _tag: "Outcome",
+  ...named(subject),
+  evidence: {},
+  ...rest
+})
+
+export const skipped = (subject: Subject): Outcome =>
+  plain(subject, { action: "kept", verdict: "none", reason: "skipped" })
+
+export const resumed = (subject: Subject, action: Outcome["action"]): Outcome =>
+  plain(subject, { action, verdict: "dead", reason: "resumed" })
+
+/** An error that came before any judgement. */
+export const ofLookError = (subject: Subject, error: DirectoryError): Outcome =>
+  error._tag === "NotFound"
+    ? plain(subject, { action: "kept", verdict: "none", reason: "taken" })
+    : plain(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
+
+/** An error on the way from a judgement to the removal. */
+export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {
+  const judged = ofJudgement(subject, judgement, "kept")
+  switch (error._tag) {
+    case "Taken":
+    case "NotFound":
+      return { ...judged, reason: "taken" }
+    case "MountInside":
+      return { ...judged, reason: "mount-inside", error }
+    case "Changed":
+      return { ...judged, verdict: "unknown", reason: "changed" }
+    case "NameTaken":
+      return { ...judged, action: "failed", verdict: "unknown", reason: "name-taken", error }
+    default:
+      return { ...judged, action: "failed", error }
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The way out of a root: a workspace `.vm-sentinel-reap.<nonce>/` with the sweep's own sentinel, `claimed/` and
+ * `dead/`. Each step is one rename, so that a sweep killed anywhere leaves a state that says how far it came.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Condemned } from "../Condemned.ts"
+import type { Disk } from "../Disk.ts"
+import { Changed, MountInside, NameTaken, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
+import { sameFile } from "../Holding.ts"
+import type { Sentinel } from "../Sentinel.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { Claim, ClaimError, Entry, Leftovers, LookError, Root, Workspace } from "../SentinelStore.ts"
+import { mapStoreError, onErrno, toStoreError } from "./diskErrors.ts"
+import type { Lookup } from "./lookup.ts"
+import { nonce } from "./nonce.ts"
+import type { Publication } from "./publication.ts"
+
+/** A staged workspace younger than this may still be in the making, milliseconds. */
+const stagingGrace = 60_000
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
+
+export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publication) => {
+  /** What an adopted workspace was adopted by: the right to finish what lies in its `dead/`. */
+  const adoptedBy = new WeakMap<Workspace, Condemned>()
+
+  const toStore = (error: { readonly _tag: string; readonly message: string }, path: string) =>
+    new StoreFailure({ operation: "make workspace", path, cause: error })
+
+  const inscribe = (path: string, sentinel: Sentinel, replacing?: Condemned) =>
+    publication.publish(path, sentinel, replacing === undefined ? {} : { replacing })
+
+  const openWorkspace = Effect.fn("SentinelStore.openWorkspace")(function* (
+    root: Root,
+    sentinel: Sentinel
+  ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied> {
+    const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
+    const staged = `${path}${SentinelName.stagedSuffix}`
+    yield* mapStoreError("make workspace")(disk.makeDirectory(staged))
+    yield* Effect.gen(function* () {
+      yield* disk.makeDirectory(`${staged}/claimed`)
+      yield* disk.makeDirectory(`${staged}/dead`)
+      yield* inscribe(staged, sentinel)
+      yield* disk.rename(staged, path)
+    }).pipe(
+      Effect.onError(() => Effect.ignore(disk.removeTree(staged, SentinelName.isSentinel))),
+      Effect.catchTag("DiskError", (error) => Effect.fail(toStoreError("make workspace", error))),
+      Effect.catchTag(["AlreadyOwned", "Claimed", "Changed", "NotFound", "MalformedSentinel"], (error) =>
+        Effect.fail(toStore(error, staged))
+      )
+    )
+    return { path, root: root.path }
+  }, Effect.uninterruptible)
+
+  const adopt = Effect.fn("SentinelStore.adopt")(function* (
+    root: Root,
+    condemned: Condemned,
+    sentinel: Sentinel
+  ): Effect.fn.Return<Workspace, Taken | Changed | PermissionDenied | StoreFailure> {
+    const from = `${root.path}/${baseName(condemned.path)}`
+    const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
+    const taken = new Taken({ path: from })
+    yield* mapStoreError("adopt workspace", { ENOENT: () => taken })(disk.rename(from, path))
+    const now = yield* Effect.catchTag(lookup.look(path), "NotFound", () => taken)
+    const problem = condemned.difference(now)
+    if (problem !== undefined) {
+      // Its owner came to life between the judgement and the rename: another sweep, which finds it gone, or itself.
+      yield* Effect.ignore(disk.renameNew(path, from))
+      return yield* new Changed({ path: from, problem })
+    }
+    yield* inscribe(path, sentinel, now.sentinels.length === 0 ? undefined : condemned).pipe(
+      Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
+      Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
+    )
+    const workspace = { path, root: root.path }
+    adoptedBy.set(workspace, condemned)
+    return workspace
+  }, Effect.uninterruptible)
+
+  const names = (path: string) =>
+    disk.entries(path).pipe(
+      Effect.map((list) => list.map(({ entry }) => entry).sort()),
+      onErrno(["ENOENT"], () => Effect.succeed([]))
+    )
+
+  const leftovers = (workspace: Workspace): Effect.Effect<Leftovers, PermissionDenied | StoreFailure> =>
+    mapStoreError("list workspace")(
+      Effect.all({ claimed: names(`${workspace.path}/claimed`), dead: names(`${workspace.path}/dead`) })
+    )
+
+  const closeWorkspace = Effect.fn("SentinelStore.closeWorkspace")(function* (workspace: Workspace) {
+    const { path } = workspace
+    const removeEmpty = (directory: string) =>
+      disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
+    const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
+    // Without its sentinel a workspace is anybody's: the next sweep takes up what is in it.
+    const files = yield* Effect.orElseSucceed(names(path), () => [])
+    for (const entry of files) {
+      const isOwn = SentinelName.isSentinel(entry) || entry.startsWith(SentinelName.temporaryPrefix)
+      if (isOwn) yield* Effect.ignore(disk.unlink(`${path}/${entry}`))
+    }
+    if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
+  }, Effect.uninterruptible)
+
+  const discardStaged = Effect.fnUntraced(function* ({ path }: Entry) {
+    const stat = yield* Effect.option(disk.lstat(path))
+    const now = yield* Clock.currentTimeMillis
+    if (stat._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
+    yield* disk.removeTree(path, SentinelName.isSentinel).pipe(
+      onErrno(["ENOENT"], () => Effect.void),
+      mapStoreError("remove unfinished workspace")
+    )
+  })
+
+  const moveBack = ({ origin, path }: Pick<Claim, "origin" | "path">) =>
+    Effect.suspend(() => {
+      const taken = () => new NameTaken({ path: origin, kept: path })
+      const back = disk.renameNew(path, origin)
+      return mapStoreError("put back", { EEXIST: taken, ENOTEMPTY: taken, ENOTDIR: taken })(back)
+    })
+
+  const restore = (claim: Claim) => Effect.uninterruptible(moveBack(claim))
+
+  const refuseMount = Effect.fnUntraced(function* (path: string) {
+    const mount = yield* mapStoreError("look for mounts")(disk.mountInside(path))
+    if (mount !== undefined) return yield* new MountInside({ path, mount })
+  })
+
+  const claim = Effect.fn("SentinelStore.claim")(function* (
+    workspace: Workspace,
+    condemned: Condemned,
+    sentinelNames?: ReadonlyArray<string>
+  ): Effect.fn.Return<Claim, ClaimError> {
+    const origin = condemned.path
+    const entry = baseName(origin)
+    const path = `${workspace.path}/claimed/${entry}`
+    const taken = new Taken({ path: origin })
+    if (origin !== `${workspace.root}/${entry}`) {
+      return yield* new Changed({ path: origin, problem: `it does not lie in ${workspace.root}` })
+    }
+    const stat = yield* mapStoreError("claim", { ENOENT: () => taken })(disk.lstat(origin))
+    if (stat.type !== "directory") return yield* taken
+    yield* refuseMount(origin)
+    const busy = () => new MountInside({ path: origin, mount: origin })
+    const claiming = disk.renameNew(origin, path)
+    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: () => taken, EBUSY: busy })(claiming)
+    const holding = yield* lookup.look(path, sentinelNames).pipe(
+      Effect.tapError(() => moveBack({ origin, path })),
+      Effect.catchTag("NotFound", () => taken)
+    )
+    const problem = condemned.difference(holding)
+    if (problem === undefined) return { workspace, entry, path, origin, holding }
+    yield* moveBack({ origin, path })
+    return yield* new Changed({ path: origin, problem })
+  }, Effect.uninterruptible)
+
+  const resumeClaim = (
+    workspace: Workspace,
+    entry: string,
+    sentinelNames?: ReadonlyArray<string>
+  ): Effect.Effect<Claim, LookError> => {
+    const path = `${workspace.path}/claimed/${entry}`
+    return Effect.map(lookup.look(path, sentinelNames), (holding) => ({
+      workspace,
+      entry,
+      path,
+      origin: `${workspace.root}/${entry}`,
+      holding
+    }))
+  }
+
+  const removeDead = (path: string) =>
+    disk.removeTree(path, SentinelName.isSentinel).pipe(
+      onErrno(["ENOENT"], () => Effect.void),
+      mapStoreError("delete")
+    )
+
+  const discard = Effect.fn("SentinelStore.discard")(function* (
+    { entry, holding, origin, path, workspace }: Claim,
+    condemned: Condemned
+  ): Effect.fn.Return<void, Changed | PermissionDenied | StoreFailure> {
+    const problem = condemned.difference(holding)
+    if (problem !== undefined) return yield* new Changed({ path: origin, problem })
+    const now = yield* mapStoreError("delete")(disk.lstat(path))
+    if (!sameFile(now.id, holding.id)) return yield* new Changed({ path: origin, problem: "it is another directory" })
+    const dead = `${workspace.path}/dead/${entry}`
+    yield* mapStoreError("mark for deletion")(disk.renameNew(path, dead))
+    yield* removeDead(dead)
+  })
+
+  const finish = Effect.fn("SentinelStore.finish")(function* (
+    workspace: Workspace,
+    condemned: Condemned,
+    entry: string
+  ): Effect.fn.Return<void, Changed | PermissionDenied | StoreFailure> {
+    const path = `${workspace.path}/dead/${entry}`
+    if (adoptedBy.get(workspace) !== condemned || entry.includes("/")) {
+      return yield* new Changed({ path, problem: "its workspace was not adopted by this judgement" })
+    }
+    const mount = yield* mapStoreError("look for mounts")(disk.mountInside(path))
+    if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
+    yield* removeDead(path)
+  })
+
+  return {
+    openWorkspace,
+    adopt,
+    leftovers,
+    closeWorkspace,
+    discardStaged,
+    claim,
+    resumeClaim,
+    restore,
+    discard,
+    finish
+  }
+}
