@@ -86,6 +86,8 @@ export class Disk extends Context.Service<
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>
     readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
     readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
+    /** The names in a directory that `pick` picks, sorted. Holds no more than those in memory. */
+    readonly find: (path: string, pick: (entry: string) => boolean) => Effect.Effect<ReadonlyArray<string>, DiskError>
     /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
     readonly read: (
       path: string,
@@ -107,10 +109,15 @@ export class Disk extends Context.Service<
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
      * Deletes a directory and all below it; names that `last` picks among its direct children go last. Follows no
-     * symbolic link and crosses no mount (EXDEV). Goes on past what can't be removed, and then fails with the first.
+     * symbolic link and crosses no mount (EXDEV). ESTALE, and nothing touched, when it isn't the directory `expected`.
+     * Goes on past what can't be removed, and then fails with the first.
      * Interruptible between two removals.
      */
-    readonly removeTree: (path: string, last: (entry: string) => boolean) => Effect.Effect<void, DiskError>
+    readonly removeTree: (
+      path: string,
+      last: (entry: string) => boolean,
+      expected?: FileId
+    ) => Effect.Effect<void, DiskError>
     /** Whether the path lies on a file system known to be of this machine alone. `false`: not known. */
     readonly isLocal: (path: string) => Effect.Effect<boolean>
     /** A mount at or below the directory; `undefined` when there is none. */

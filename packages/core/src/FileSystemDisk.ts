@@ -12,6 +12,7 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { Disk, DiskError, type FileType, type Principal, type Stat } from "./Disk.ts"
+import { type FileId, sameFile } from "./Holding.ts"
 import * as Mounts from "./Mounts.ts"
 
 const errnoOf = (error: PlatformError): string => {
@@ -80,6 +81,9 @@ const make = Effect.gen(function* () {
       failing("readdir", path),
       Effect.map((list) => list.map(({ name, type }) => ({ entry: name, type: fileTypes[type] })))
     )
+
+  const find = (path: string, pick: (entry: string) => boolean) =>
+    Effect.map(entries(path), (list) => list.flatMap(({ entry }) => (pick(entry) ? [entry] : [])).sort())
 
   const read = Effect.fnUntraced(
     function* (path: string, limit: number) {
@@ -174,7 +178,11 @@ const make = Effect.gen(function* () {
     }
   })
 
-  const removeTree = Effect.fnUntraced(function* (root: string, last: (entry: string) => boolean) {
+  const removeTree = Effect.fnUntraced(function* (root: string, last: (entry: string) => boolean, expected?: FileId) {
+    const { id } = yield* lstat(root)
+    if (expected !== undefined && !sameFile(id, expected)) {
+      return yield* new DiskError({ errno: "ESTALE", operation: "delete", path: root })
+    }
     let first: DiskError | undefined
     yield* walk(
       root,
@@ -250,6 +258,7 @@ const make = Effect.gen(function* () {
     realPath: (path) => failing("realpath", path)(fs.realPath(path)),
     lstat,
     entries,
+    find,
     read,
     create,
     link: (from, to) => failing("link", to)(fs.link(from, to)),

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
 import type { Sentinel } from "./Sentinel.ts"
 

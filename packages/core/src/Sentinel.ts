@@ -153,6 +153,9 @@ const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<
 
 const dropCR = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line)
 
+/** A v3 record begins so. In line 2 it means that a line end was lost: read as v2 the record would lose its scope. */
+const recordStart = '{"v":'
+
 /**
  * Reads a sentinel of any format. Pure and total. A third line that isn't a valid v3 record is malformed, never "then
  * it is v2".
@@ -178,6 +181,7 @@ export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => {
   if (lines.length > 3) return malformed("more than three lines")
   if (lines[2] !== undefined) return parseRecord(pid.success, executable, dropCR(lines[2]))
   if (lines[1] === undefined || executable === "") return Result.succeed({ _tag: "V1", pid: pid.success })
+  if (executable.includes(recordStart)) return malformed("line 2 holds a record")
   return Result.succeed({ _tag: "V2", pid: pid.success, executable })
 }
 
@@ -188,7 +192,7 @@ const text = (sentinel: Sentinel): string => {
     case "V2":
       return `${sentinel.pid}\n${sentinel.executable}`
     case "V3":
-      return `${sentinel.pid}\n${sentinel.record.exe?.path ?? ""}\n${JSON.stringify(sentinel.record)}\n`
+      return `${sentinel.pid}\n${sentinel.record.exe?.path ?? ""}\n${JSON.stringify({ v: 3, ...sentinel.record })}\n`
   }
 }
 
@@ -202,6 +206,7 @@ export const encode = (sentinel: Sentinel): Result.Result<Uint8Array, Problem> =
   const path = executableOf(sentinel)
   if (sentinel._tag === "V2" && sentinel.executable === "") return malformed("a v2 record needs an executable path")
   if (path !== undefined && /[\n\0]/.test(path)) return malformed("the executable's path contains a newline or NUL")
+  if (path?.includes(recordStart)) return malformed("the executable's path contains a record")
   if (path?.endsWith("\r")) return malformed("the executable's path ends in a carriage return")
   if (path !== undefined && !path.isWellFormed()) return malformed("the executable's path is not valid UTF-8")
   if (sentinel._tag === "V3" && !isRecord(sentinel.record)) return malformed("not a valid v3 record")

@@ -158,16 +158,16 @@ export const make = (disk: Disk["Service"]) => {
       temporary: [],
       other: []
     }
-    for (const { entry } of yield* mapLookError("look")(disk.entries(path))) {
-      const kind = SentinelName.classify(entry, names)
-      if (kind !== "other") found[kind].push(entry)
+    const isOurs = (entry: string) => SentinelName.classify(entry, names) !== "other"
+    for (const entry of yield* mapLookError("look")(disk.find(path, isOurs))) {
+      found[SentinelName.classify(entry, names)].push(entry)
     }
     const problem = Trust.ofDirectory(stat, principal)
     const sentinels: Array<SentinelFile> = []
-    for (const entry of found.read.sort()) {
+    for (const entry of found.read) {
       sentinels.push(yield* readSentinel(path, entry, problem, principal, found.temporary))
     }
-    const foreign = found.foreign.sort()
+    const { foreign } = found
     if (sentinels.length > 0 && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {
       foreign.push(SentinelName.goMicrovmState)
     }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type { Condemned } from "../Condemned.ts"
 import type { Disk } from "../Disk.ts"
 import { Changed, MountInside, NameTaken, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
-import { sameFile } from "../Holding.ts"
+import { type FileId, sameFile } from "../Holding.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Claim, ClaimError, Entry, Leftovers, LookError, Root, Workspace } from "../SentinelStore.ts"
@@ -170,8 +170,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     }))
   }
 
-  const removeDead = (path: string) =>
-    disk.removeTree(path, SentinelName.isSentinel).pipe(
+  const removeDead = (path: string, expected?: FileId) =>
+    disk.removeTree(path, SentinelName.isSentinel, expected).pipe(
       onErrno(["ENOENT"], () => Effect.void),
       mapStoreError("delete")
     )
@@ -186,7 +186,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     if (!sameFile(now.id, holding.id)) return yield* new Changed({ path: origin, problem: "it is another directory" })
     const dead = `${workspace.path}/dead/${entry}`
     yield* mapStoreError("mark for deletion")(disk.renameNew(path, dead))
-    yield* removeDead(dead)
+    yield* removeDead(dead, holding.id)
   })
 
   const finish = Effect.fn("SentinelStore.finish")(function* (
