@@ -72,6 +72,32 @@ export interface DirectoryEntry {
 }
 
 /**
+ * A file that was to be read. Without `bytes` it isn't regular, is over the limit, or answered with `error`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScannedFile {
+  readonly entry: string
+  readonly stat: Stat
+  readonly bytes?: Uint8Array
+  readonly error?: DiskError
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Scan {
+  /** Of the directory. Where it isn't one, nothing else was looked at. */
+  readonly stat: Stat
+  /** Sorted by name. */
+  readonly files: ReadonlyArray<ScannedFile>
+  /** Sorted. */
+  readonly noted: ReadonlyArray<string>
+}
+
+/**
  * File-system calls. No path's last component is ever followed where it is a symbolic link.
  *
  * @category services
@@ -86,8 +112,12 @@ export class Disk extends Context.Service<
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>
     readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
     readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
-    /** The names in a directory that `pick` picks, sorted. Holds no more than those in memory. */
-    readonly find: (path: string, pick: (entry: string) => boolean) => Effect.Effect<ReadonlyArray<string>, DiskError>
+    /** The directory, and those of its files that `sort` wants, in one look. Other names aren't held in memory. */
+    readonly scan: (
+      path: string,
+      sort: (entry: string) => "read" | "note" | "ignore",
+      limit: number
+    ) => Effect.Effect<Scan, DiskError>
     /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
     readonly read: (
       path: string,

@@ -13,6 +13,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { Disk, DiskError, type FileType, type Principal, type Stat } from "./Disk.ts"
 import { type FileId, sameFile } from "./Holding.ts"
+import { scan } from "./internal/scan.ts"
 import * as Mounts from "./Mounts.ts"
 
 const errnoOf = (error: PlatformError): string => {
@@ -81,9 +82,6 @@ const make = Effect.gen(function* () {
       failing("readdir", path),
       Effect.map((list) => list.map(({ name, type }) => ({ entry: name, type: fileTypes[type] })))
     )
-
-  const find = (path: string, pick: (entry: string) => boolean) =>
-    Effect.map(entries(path), (list) => list.flatMap(({ entry }) => (pick(entry) ? [entry] : [])).sort())
 
   const read = Effect.fnUntraced(
     function* (path: string, limit: number) {
@@ -258,7 +256,7 @@ const make = Effect.gen(function* () {
     realPath: (path) => failing("realpath", path)(fs.realPath(path)),
     lstat,
     entries,
-    find,
+    scan: scan({ lstat, entries, read }),
     read,
     create,
     link: (from, to) => failing("link", to)(fs.link(from, to)),

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { Disk, Principal, Stat } from "../Disk.ts"
+import type { Disk, Principal, ScannedFile, Stat } from "../Disk.ts"
 import {
   MalformedSentinel,
   NotFound,
@@ -20,7 +20,7 @@ import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Entry, LookError, Root } from "../SentinelStore.ts"
 import * as Trust from "../Trust.ts"
-import { mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
+import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
 const operation = "read sentinel"
 
@@ -96,22 +96,19 @@ export const make = (disk: Disk["Service"]) => {
     return 1
   })
 
-  const readSentinel = Effect.fnUntraced(function* (
+  const judgeFile = Effect.fnUntraced(function* (
     directory: string,
-    entry: string,
+    { bytes, entry, error, stat }: ScannedFile,
     directoryProblem: string | undefined,
     principal: Principal,
     temporaries: ReadonlyArray<string>
-  ): Effect.fn.Return<SentinelFile, LookError> {
+  ): Effect.fn.Return<SentinelFile> {
     const path = `${directory}/${entry}`
-    const stat = yield* mapLookError(operation)(disk.lstat(path))
-    const refused = (error: SentinelError | PermissionDenied | StoreFailure): SentinelFile => ({
-      entry,
-      id: stat.id,
-      size: stat.size,
-      writtenAt: stat.modifiedAt,
+    const file = { entry, id: stat.id, size: stat.size, writtenAt: stat.modifiedAt }
+    const refused = (problem: SentinelError | PermissionDenied | StoreFailure): SentinelFile => ({
+      ...file,
       bytes: undefined,
-      content: Result.fail(error)
+      content: Result.fail(problem)
     })
     if (stat.type === "file" && stat.size > Sentinel.maxBytes) {
       return refused(new OversizedSentinel({ operation, path, size: stat.size, limit: Sentinel.maxBytes }))
@@ -121,20 +118,11 @@ export const make = (disk: Disk["Service"]) => {
         ? Trust.ofSentinel(stat, principal, yield* ownLinks(directory, stat, temporaries))
         : `its directory is ${directoryProblem}`
     if (problem !== undefined) return refused(new UntrustedSentinel({ operation, path, problem }))
-    const read = yield* Effect.result(disk.read(path, Sentinel.maxBytes + 1))
-    if (Result.isFailure(read)) {
-      if (read.failure.errno === "ENOENT") return yield* Effect.fail(toLookError(operation, read.failure))
-      return refused(toStoreError(operation, read.failure))
-    }
-    const { bytes } = read.success
-    if (!sameFile(read.success.stat.id, stat.id)) {
+    if (error !== undefined) return refused(toStoreError(operation, error))
+    if (bytes === undefined) {
       return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
     }
-    if (bytes.length > Sentinel.maxBytes) {
-      return refused(new OversizedSentinel({ operation, path, size: bytes.length, limit: Sentinel.maxBytes }))
-    }
-    const content = Result.mapError(Sentinel.parse(bytes), (error) => problemOf(path, error))
-    return { entry, id: stat.id, size: bytes.length, writtenAt: stat.modifiedAt, bytes, content }
+    return { ...file, bytes, content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(path, error)) }
   })
 
   const exists = (path: string) =>
@@ -149,25 +137,17 @@ export const make = (disk: Disk["Service"]) => {
     path: string,
     names: ReadonlyArray<string> = [SentinelName.defaultName]
   ): Effect.fn.Return<Holding, LookError> {
-    const stat = yield* mapLookError("look")(disk.lstat(path))
+    const sort = (entry: string) => {
+      const kind = SentinelName.classify(entry, names)
+      return kind === "read" ? "read" : kind === "other" ? "ignore" : "note"
+    }
+    const { files, noted, stat } = yield* mapLookError("look")(disk.scan(path, sort, Sentinel.maxBytes))
     if (stat.type !== "directory") return yield* new NotFound({ operation: "look: no directory", path })
     const principal = yield* disk.principal
-    const found: Record<ReturnType<typeof SentinelName.classify>, Array<string>> = {
-      read: [],
-      foreign: [],
-      temporary: [],
-      other: []
-    }
-    const isOurs = (entry: string) => SentinelName.classify(entry, names) !== "other"
-    for (const entry of yield* mapLookError("look")(disk.find(path, isOurs))) {
-      found[SentinelName.classify(entry, names)].push(entry)
-    }
     const problem = Trust.ofDirectory(stat, principal)
-    const sentinels: Array<SentinelFile> = []
-    for (const entry of found.read) {
-      sentinels.push(yield* readSentinel(path, entry, problem, principal, found.temporary))
-    }
-    const { foreign } = found
+    const temporaries = noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
+    const sentinels = yield* Effect.forEach(files, (file) => judgeFile(path, file, problem, principal, temporaries))
+    const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
     if (sentinels.length > 0 && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {
       foreign.push(SentinelName.goMicrovmState)
     }
