@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { FileId } from "./Holding.ts"
 
 /**
@@ -98,6 +99,20 @@ export interface Scan {
 }
 
 /**
+ * A lock that is held.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HeldLock {
+  /** The descriptor that holds it, to be passed on to a child; `undefined` where there is none. */
+  readonly fd: number | undefined
+  /** A second open of the directory was refused the lock: it works on this file system. */
+  readonly tested: boolean
+  readonly survivesExec: boolean
+}
+
+/**
  * File-system calls. No path's last component is ever followed where it is a symbolic link.
  *
  * @category services
@@ -152,6 +167,14 @@ export class Disk extends Context.Service<
     readonly isLocal: (path: string) => Effect.Effect<boolean>
     /** A mount at or below the directory; `undefined` when there is none. */
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
+    /**
+     * Holds the directory's `flock(2)` exclusively until the scope closes or this process ends, however it ends. EBUSY
+     * when another holds it, ENOTSUP where there is no such lock. `inheritable`: children and what this process execs
+     * hold it too.
+     */
+    readonly lock: (path: string, inheritable: boolean) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
+    /** Whether somebody holds the lock. Takes it shared for a moment, so that two who ask don't see each other. */
+    readonly probeLock: (path: string) => Effect.Effect<"busy" | "free" | "unknown">
     /** Bytes that the tree occupies, hard links counted once a tree. */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }

@@ -207,6 +207,35 @@ export class NameTaken extends Schema.TaggedError<NameTaken>("@vm-sentinel/core/
 }
 
 /**
+ * Another process holds the ownership lock of the directory.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/LockBusy")("LockBusy", {
+  path: Schema.String
+}) {
+  override get message(): string {
+    return `${this.path}: another process holds the ownership lock`
+  }
+}
+
+/**
+ * No `flock(2)` on this platform, without koffi, or on this file system. Ownership rests on the process alone then.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LockUnsupported extends Schema.TaggedError<LockUnsupported>("@vm-sentinel/core/LockUnsupported")(
+  "LockUnsupported",
+  { path: Schema.String }
+) {
+  override get message(): string {
+    return `${this.path}: no ownership lock can be taken here`
+  }
+}
+
+/**
  * The file system failed otherwise (ENOSPC, EIO, EMFILE, EBUSY, …). What was there before is intact or resumable.
  *
  * @category errors

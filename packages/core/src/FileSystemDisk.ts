@@ -269,6 +269,8 @@ const make = Effect.gen(function* () {
     removeTree,
     isLocal,
     mountInside,
+    lock: (path) => Effect.fail(new DiskError({ errno: "ENOTSUP", operation: "lock", path })),
+    probeLock: () => Effect.succeed("unknown"),
     usage
   })
 })

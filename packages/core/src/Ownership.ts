@@ -6,6 +6,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { HeldLock } from "./Disk.ts"
 import { AlreadyOwned, type IdentityUnavailable, MalformedSentinel } from "./Errors.ts"
 import { restrict, type SentinelFile } from "./Holding.ts"
 import * as Examination from "./internal/examination.ts"
@@ -32,6 +34,74 @@ export interface RecordOptions {
 }
 
 /**
+ * @category errors
+ * @since 0.1.0
+ */
+export type RecordError = PublishError | IdentityUnavailable
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface HoldOptions extends RecordOptions {
+  /** Children, and what this process execs, hold the lock too. Default `false`: it ends with this program. */
+  readonly inheritable?: boolean
+}
+
+/**
+ * A directory that is held: its sentinel, and the lock where the platform and the file system have one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Held {
+  readonly file: SentinelFile
+  readonly lock: HeldLock | undefined
+}
+
+const recordWith = Effect.fnUntraced(function* (
+  directory: string,
+  options: RecordOptions,
+  held: HeldLock | undefined
+): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+  const inspector = yield* ProcessInspector
+  const store = yield* SentinelStore
+  const { role = "owner", sentinelName = SentinelName.defaultName } = options
+  const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
+  const entry = SentinelName.ofRole(sentinelName, role)
+  const path = `${directory}/${entry}`
+  const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
+  const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
+  const lock: { readonly lock?: Sentinel.LockRecord } =
+    held === undefined ? {} : { lock: { kind: "flock", tested: held.tested, survivesExec: held.survivesExec } }
+  const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
+  if (Result.isFailure(made)) {
+    const problem = made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
+    return yield* new MalformedSentinel({ operation: "write sentinel", path, problem })
+  }
+  const holding = restrict(yield* store.look(directory, [entry]), entry)
+  const isLocal = yield* store.isLocal(directory)
+  const judgement = yield* Examination.examine(
+    {
+      inspector,
+      // Whoever holds the lock knows that the owner before doesn't.
+      probeLock: held === undefined ? store.probeLock : () => Effect.succeed("free"),
+      host: yield* inspector.host,
+      legacy: "trust",
+      isLocal: () => isLocal
+    },
+    holding
+  )
+  if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
+    const content = judgement.decisive?.content
+    const owner = content !== undefined && Result.isSuccess(content) ? { owner: content.success.pid } : {}
+    return yield* new AlreadyOwned({ path: directory, verdict: judgement.verdict, reason: judgement.reason, ...owner })
+  }
+  const replacing = judgement.condemned === undefined ? {} : { replacing: judgement.condemned }
+  return yield* store.publish(directory, made.success, { entry, ...replacing })
+})
+
+/**
  * Records a process as the owner of a directory. A sentinel that is there already is replaced only when its owner is
  * provably gone; else `AlreadyOwned` names it. A sweep that takes the directory meanwhile is `Claimed`: nothing is lost.
  *
@@ -41,31 +111,30 @@ export interface RecordOptions {
 export const record: (
   directory: string,
   options?: RecordOptions
-) => Effect.Effect<SentinelFile, PublishError | IdentityUnavailable, ProcessInspector | SentinelStore> = Effect.fn(
-  "Ownership.record"
-)(function* (directory, options = {}) {
-  const inspector = yield* ProcessInspector
-  const store = yield* SentinelStore
-  const { role = "owner", sentinelName = SentinelName.defaultName } = options
-  const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
-  const entry = SentinelName.ofRole(sentinelName, role)
-  const path = `${directory}/${entry}`
-  const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
-  const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
-  const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt })
-  if (Result.isFailure(made)) {
-    const problem = made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
-    return yield* new MalformedSentinel({ operation: "write sentinel", path, problem })
+) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(
+  (directory, options = {}) => recordWith(directory, options, undefined)
+)
+
+/**
+ * Records the calling process as the owner, and holds the ownership lock until the scope closes. The lock outranks
+ * every other evidence, also for a reader in another PID namespace; where there is none to be had, the sentinel alone
+ * stands. The sentinel stays when the scope closes: it says dead once this process is.
+ *
+ * @category owning
+ * @since 0.1.0
+ */
+export const hold: (
+  directory: string,
+  options?: HoldOptions
+) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.hold")(
+  function* (directory, options = {}) {
+    const store = yield* SentinelStore
+    const lock = yield* store.lock(directory, { inheritable: options.inheritable ?? false }).pipe(
+      Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
+      Effect.catchTag("LockBusy", () =>
+        Effect.fail(new AlreadyOwned({ path: directory, verdict: "alive", reason: "lock-held" }))
+      )
+    )
+    return { lock, file: yield* recordWith(directory, options, lock) }
   }
-  const holding = restrict(yield* store.look(directory, [entry]), entry)
-  const isLocal = yield* store.isLocal(directory)
-  const court = { inspector, host: yield* inspector.host, legacy: "trust", isLocal: () => isLocal } as const
-  const judgement = yield* Examination.examine(court, holding)
-  if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
-    const content = judgement.decisive?.content
-    const owner = content !== undefined && Result.isSuccess(content) ? { owner: content.success.pid } : {}
-    return yield* new AlreadyOwned({ path: directory, verdict: judgement.verdict, reason: judgement.reason, ...owner })
-  }
-  const replacing = judgement.condemned === undefined ? {} : { replacing: judgement.condemned }
-  return yield* store.publish(directory, made.success, { entry, ...replacing })
-})
+)

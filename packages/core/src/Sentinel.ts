@@ -265,6 +265,6 @@ export const fromIdentity = (
         ? malformed("a v2 record needs an executable path, and the process's can't be read")
         : Result.succeed({ _tag: "V2", pid, executable: identity.exe.path })
     case "v3":
-      return Result.succeed({ _tag: "V3", pid, record: { v: 3, ...rest, ...acquisition } })
+      return Result.succeed({ _tag: "V3", pid, record: { ...rest, ...acquisition, v: 3 } })
   }
 }

@@ -8,13 +8,16 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Condemned } from "./Condemned.ts"
-import { Disk } from "./Disk.ts"
+import { Disk, type HeldLock } from "./Disk.ts"
 import type {
   AlreadyOwned,
   Changed,
   Claimed,
+  LockBusy,
+  LockUnsupported,
   MalformedSentinel,
   MountInside,
   NameTaken,
@@ -30,6 +33,7 @@ import type {
 } from "./Errors.ts"
 import * as FileSystemDisk from "./FileSystemDisk.ts"
 import type { FileId, Holding, SentinelFile } from "./Holding.ts"
+import * as Locking from "./internal/locking.ts"
 import * as Lookup from "./internal/lookup.ts"
 import * as Publication from "./internal/publication.ts"
 import * as Reaping from "./internal/reaping.ts"
@@ -219,6 +223,16 @@ export class SentinelStore extends Context.Service<
       condemned: Condemned,
       entry: string
     ) => Effect.Effect<void, Changed | PermissionDenied | StoreFailure>
+    /**
+     * Holds the ownership lock of a directory until the scope closes or this process ends. `LockBusy` when another
+     * holds it; `LockUnsupported` where the platform or the file system has none.
+     */
+    readonly lock: (
+      path: string,
+      options?: { readonly inheritable?: boolean }
+    ) => Effect.Effect<HeldLock, LockBusy | LockUnsupported | LookError, Scope.Scope>
+    /** Whether somebody holds the ownership lock of a directory. */
+    readonly probeLock: (path: string) => Effect.Effect<"busy" | "free" | "unknown">
     /** Whether a path lies on a file system known to be of this machine alone. */
     readonly isLocal: (path: string) => Effect.Effect<boolean>
     /** Bytes that a directory occupies. */
@@ -239,7 +253,8 @@ export const layerDisk: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const lookup = Lookup.make(disk)
     const publication = Publication.make(disk, lookup)
     const reaping = Reaping.make(disk, lookup, publication)
-    return SentinelStore.of({ ...lookup, ...publication, ...reaping })
+    const locking = Locking.make(disk)
+    return SentinelStore.of({ ...lookup, ...publication, ...reaping, ...locking })
   })
 )
 

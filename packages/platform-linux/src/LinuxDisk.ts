@@ -13,6 +13,7 @@ import * as Path from "node:path"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
 import { attempt, errnoName, errnoOf, failed, toStat } from "./internal/calls.ts"
 import { libc } from "./internal/libc.ts"
+import * as Locks from "./internal/locks.ts"
 import { removal } from "./internal/removal.ts"
 import { makeSlice, sliced } from "./internal/sliced.ts"
 
@@ -247,6 +248,12 @@ export const layer: Layer.Layer<Disk> = Layer.succeed(
     removeTree,
     isLocal: (path) => Effect.sync(() => isLocal(path)),
     mountInside: (path) => attempt("mountinfo", path, () => Mounts.inside(Mounts.parse(mountTable()), path)),
+    lock: (path, inheritable) =>
+      Effect.acquireRelease(
+        attempt("lock", path, () => Locks.acquire(path, inheritable)),
+        ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
+      ),
+    probeLock: (path) => Effect.sync(() => Locks.probe(path)),
     usage: (path) => sliced("measure", path, () => usage(path))
   })
 )

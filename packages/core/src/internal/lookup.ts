@@ -159,7 +159,14 @@ export const make = (disk: Disk["Service"]) => {
     return yield* Effect.forEach(sentinels, ({ content }) => Effect.fromResult(content))
   })
 
+  const isLocal = (path: string) =>
+    disk.resolve(path).pipe(
+      Effect.flatMap(disk.realPath),
+      Effect.flatMap(disk.isLocal),
+      Effect.orElseSucceed(() => false)
+    )
+
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { openRoot, openDirectory, list, look, read, usage, isLocal: disk.isLocal }
+  return { openRoot, openDirectory, list, look, read, usage, isLocal }
 }

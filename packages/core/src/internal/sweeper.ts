@@ -46,6 +46,7 @@ export const make: (
     } = options
     const court: Examination.Court = {
       inspector,
+      probeLock: store.probeLock,
       host: yield* inspector.host,
       legacy,
       isLocal: ({ id }) => root.localFileSystem && id.dev === root.id.dev

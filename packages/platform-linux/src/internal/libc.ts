@@ -7,10 +7,13 @@ export interface Libc {
   readonly renameNoReplace: (from: Buffer, to: Buffer) => number
   /** `flock(2)`. The errno, 0 on success. */
   readonly flock: (fd: number, operation: number) => number
+  /** Lets `execve(2)` and children keep the descriptor: clears FD_CLOEXEC. The errno, 0 on success. */
+  readonly keepOnExec: (fd: number) => number
 }
 
 const AT_FDCWD = -100
 const RENAME_NOREPLACE = 1
+const F_SETFD = 2
 
 const load = (): Libc | undefined => {
   try {
@@ -18,10 +21,12 @@ const load = (): Libc | undefined => {
     const libc = koffi.load(null)
     const renameat2 = libc.func("int renameat2(int, const uint8_t *, int, const uint8_t *, unsigned int)")
     const flock = libc.func("int flock(int, int)")
+    const fcntl = libc.func("int fcntl(int, int, ...)")
     const errnoOf = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
     return {
       renameNoReplace: (from, to) => errnoOf(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
-      flock: (fd, operation) => errnoOf(flock(fd, operation))
+      flock: (fd, operation) => errnoOf(flock(fd, operation)),
+      keepOnExec: (fd) => errnoOf(fcntl(fd, F_SETFD, "int", 0))
     }
   } catch {
     return undefined
