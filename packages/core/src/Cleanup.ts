@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Judgement } from "./Condemned.ts"
 import type { DirectoryError, RootError } from "./Errors.ts"
+import * as Resumption from "./internal/resumption.ts"
 import * as Sweeper from "./internal/sweeper.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
@@ -87,7 +88,9 @@ export const outcomes = (
       const entries = yield* Stream.runCollect(store.list(opened))
       const isDirectory = ({ kind }: Entry) => kind === "directory"
       return Stream.concat(
-        Stream.flatMap(Stream.fromIterable(entries.filter((entry) => !isDirectory(entry))), sweeper.resume),
+        Stream.flatMap(Stream.fromIterable(entries.filter((entry) => !isDirectory(entry))), (entry) =>
+          Resumption.resume(sweeper, entry)
+        ),
         Stream.mapEffect(Stream.fromIterable(entries.filter(isDirectory)), sweeper.handle, { concurrency })
       )
     })

@@ -164,15 +164,18 @@ const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
     : first
 }
 
-/** A workspace is born with its sentinel and loses it when its sweep gives it up. */
-const abandoned = (holding: Holding): Judgement => ({
+/**
+ * What a sweep left. A workspace is born with its sentinel and loses it when its sweep gives it up; what is named as
+ * remains was judged before it was named so.
+ */
+const leftover = (holding: Holding, reason: "abandoned" | "resumed"): Judgement => ({
   verdict: "dead",
-  reason: "abandoned",
+  reason,
   evidence: {},
   decisive: undefined,
   error: undefined,
   parts: [],
-  condemned: mint(holding, "abandoned")
+  condemned: mint(holding, reason)
 })
 
 const judgements = new WeakMap<Judgement, Holding>()
@@ -188,7 +191,8 @@ const judgements = new WeakMap<Judgement, Holding>()
  * step.value // the Judgement
  * ```
  *
- * `workspace`: the directory is a sweep's own, where no sentinel at all means that the sweep gave it up.
+ * `workspace`: the directory is a sweep's own, where no sentinel at all means that the sweep gave it up. `remains`: it
+ * carries the name of a deletion that was begun.
  *
  * @category judging
  * @since 0.1.0
@@ -196,8 +200,9 @@ const judgements = new WeakMap<Judgement, Holding>()
 export function* examine(
   holding: Holding,
   host: HostIdentity,
-  kind: "directory" | "workspace" = "directory"
+  kind: "directory" | "workspace" | "remains" = "directory"
 ): Generator<Question, Judgement, Testimony> {
+  if (kind === "remains") return leftover(holding, "resumed")
   const parts: Array<Part> = []
   for (const file of holding.sentinels) {
     if (Result.isFailure(file.content)) {
@@ -212,7 +217,7 @@ export function* examine(
   }
   const judgement =
     kind === "workspace" && parts.length === 0 && holding.foreign.length === 0
-      ? abandoned(holding)
+      ? leftover(holding, "abandoned")
       : sentence(holding, parts)
   judgements.set(judgement, holding)
   return judgement

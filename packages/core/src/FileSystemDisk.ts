@@ -11,9 +11,9 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
-import { Disk, DiskError, type FileType, type Principal, type Stat } from "./Disk.ts"
-import { type FileId, sameFile } from "./Holding.ts"
+import { Disk, DiskError, type FileType, type Principal } from "./Disk.ts"
 import { scan } from "./internal/scan.ts"
+import * as Tree from "./internal/tree.ts"
 import * as Mounts from "./Mounts.ts"
 
 const errnoOf = (error: PlatformError): string => {
@@ -52,7 +52,7 @@ const fileTypes: Record<FileSystem.File.Type, FileType> = {
   Unknown: "unknown"
 }
 
-const toStat = (info: FileSystem.File.Info): Stat => ({
+const toStat = (info: FileSystem.File.Info) => ({
   type: fileTypes[info.type],
   id: { dev: `${info.dev}`, ino: `${Option.getOrElse(info.ino, () => 0n)}` },
   size: Number(info.size),
@@ -60,7 +60,9 @@ const toStat = (info: FileSystem.File.Info): Stat => ({
   uid: Option.getOrUndefined(info.uid),
   gid: Option.getOrUndefined(info.gid),
   nlink: Option.getOrUndefined(Option.map(info.nlink, Number)),
-  modifiedAt: Option.getOrElse(info.mtime, () => new Date(0)).getTime()
+  modifiedAt: Option.getOrElse(info.mtime, () => new Date(0)).getTime(),
+  /** Bytes on the disk, of which a sparse file has fewer than its size. */
+  occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })
 })
 
 const callerOf = (process: unknown): Principal => {
@@ -77,10 +79,16 @@ const make = Effect.gen(function* () {
 
   const lstat = (path: string) => Effect.map(failing("lstat", path)(fs.lstat(path)), toStat)
 
-  const entries = (path: string) =>
+  /** Follows a symbolic link: for a path that was seen to be a directory. */
+  const list = (path: string) =>
     fs.readDirectoryEntries(path).pipe(
       failing("readdir", path),
-      Effect.map((list) => list.map(({ name, type }) => ({ entry: name, type: fileTypes[type] })))
+      Effect.map((found) => found.map(({ name, type }) => ({ entry: name, type: fileTypes[type] })))
+    )
+
+  const entries = (path: string) =>
+    Effect.flatMap(lstat(path), ({ type }) =>
+      type === "directory" ? list(path) : Effect.fail(new DiskError({ errno: "ENOTDIR", operation: "readdir", path }))
     )
 
   const read = Effect.fnUntraced(
@@ -121,8 +129,8 @@ const make = Effect.gen(function* () {
     )
 
   const removeDirectory = (path: string) =>
-    Effect.flatMap(entries(path), (list) =>
-      list.length > 0
+    Effect.flatMap(entries(path), (found) =>
+      found.length > 0
         ? Effect.fail(new DiskError({ errno: "ENOTEMPTY", operation: "rmdir", path }))
         : failing("rmdir", path)(fs.remove(path, { recursive: true }))
     )
@@ -131,7 +139,7 @@ const make = Effect.gen(function* () {
     failing(
       "open",
       path
-    )(fs.open(path, { flag: "r" })).pipe(
+    )(fs.open(path, { flag: "r", noFollow: true })).pipe(
       Effect.flatMap((file) => failing("fsync", path)(file.sync)),
       Effect.scoped,
       // Some file systems have no fsync of directories, and then nothing to wait for.
@@ -140,77 +148,6 @@ const make = Effect.gen(function* () {
         () => Effect.void
       )
     )
-
-  /** Visits what is below a directory, each directory after its content, with no recursion to overflow. */
-  const walk = Effect.fnUntraced(function* (
-    root: string,
-    order: (entry: string) => number,
-    visit: (path: string, stat: Stat) => Effect.Effect<void, DiskError>,
-    failed: (error: DiskError) => Effect.Effect<void, DiskError>
-  ) {
-    const top = yield* lstat(root)
-    const pending: Array<{ readonly path: string; readonly stat: Stat; readonly names: Array<string> }> = []
-    const enter = (path: string, stat: Stat) =>
-      Effect.map(entries(path), (list) => {
-        const names = list.map(({ entry }) => entry).sort((a, b) => order(b) - order(a))
-        pending.push({ path, stat, names })
-      })
-    yield* enter(root, top)
-    for (let current = pending.at(-1); current !== undefined; current = pending.at(-1)) {
-      const name = current.names.pop()
-      if (name === undefined) {
-        pending.pop()
-        yield* Effect.catch(visit(current.path, current.stat), failed)
-        continue
-      }
-      const path = `${current.path}/${name}`
-      yield* Effect.catch(
-        Effect.flatMap(lstat(path), (stat) => {
-          if (stat.type !== "directory") return visit(path, stat)
-          return stat.id.dev === top.id.dev
-            ? enter(path, stat)
-            : Effect.fail(new DiskError({ errno: "EXDEV", operation: "cross a mount", path }))
-        }),
-        failed
-      )
-    }
-  })
-
-  const removeTree = Effect.fnUntraced(function* (root: string, last: (entry: string) => boolean, expected?: FileId) {
-    const { id } = yield* lstat(root)
-    if (expected !== undefined && !sameFile(id, expected)) {
-      return yield* new DiskError({ errno: "ESTALE", operation: "delete", path: root })
-    }
-    let first: DiskError | undefined
-    yield* walk(
-      root,
-      (entry) => (last(entry) ? 1 : 0),
-      (path, stat) => (stat.type === "directory" ? removeDirectory(path) : unlink(path)),
-      (error) =>
-        Effect.sync(() => {
-          if (error.errno !== "ENOENT") first ??= error
-        })
-    )
-    if (first !== undefined) return yield* Effect.fail(first)
-  })
-
-  const usage = Effect.fnUntraced(function* (root: string) {
-    let total = 0
-    const seen = new Set<string>()
-    const add = (_: string, stat: Stat) =>
-      Effect.sync(() => {
-        if (seen.has(stat.id.ino)) return
-        if (stat.nlink !== 1 && stat.type !== "directory") seen.add(stat.id.ino)
-        total += stat.size
-      })
-    yield* walk(
-      root,
-      () => 0,
-      add,
-      () => Effect.void
-    )
-    return total
-  })
 
   const mounts = failing(
     "read",
@@ -232,12 +169,7 @@ const make = Effect.gen(function* () {
 
   /** Without a mount table, another device below the directory gives a mount away. */
   const foreignDevice = (path: string) =>
-    walk(
-      path,
-      () => 0,
-      () => Effect.void,
-      Effect.fail
-    ).pipe(
+    Tree.walk({ lstat, entries: list }, path, { order: () => 0, visit: () => Effect.void, failed: Effect.fail }).pipe(
       Effect.as(undefined),
       Effect.catchIf(
         (error) => error.errno === "EXDEV",
@@ -250,13 +182,15 @@ const make = Effect.gen(function* () {
       table === undefined ? foreignDevice(path) : Effect.succeed(Mounts.inside(table, path))
     )
 
+  const removeTree = Tree.removeTree({ lstat, entries: list, unlink, removeDirectory, mountInside })
+
   return Disk.of({
     principal: Effect.sync(() => callerOf(Reflect.get(globalThis, "process"))),
     resolve: (path) => Effect.sync(() => paths.resolve(path)),
     realPath: (path) => failing("realpath", path)(fs.realPath(path)),
     lstat,
     entries,
-    scan: scan({ lstat, entries, read }),
+    scan: scan({ lstat, entries: list, read }),
     read,
     create,
     link: (from, to) => failing("link", to)(fs.link(from, to)),
@@ -271,7 +205,7 @@ const make = Effect.gen(function* () {
     mountInside,
     lock: (path) => Effect.fail(new DiskError({ errno: "ENOTSUP", operation: "lock", path })),
     probeLock: () => Effect.succeed("unknown"),
-    usage
+    usage: Tree.usage({ lstat, entries: list }, ({ occupied }) => occupied)
   })
 })
 

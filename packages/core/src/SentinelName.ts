@@ -83,3 +83,38 @@ export const classify = (name: string, wanted: ReadonlyArray<string>): "read" | 
  * @since 0.1.0
  */
 export const isSentinel = (name: string): boolean => isOf(defaultName, name) || isOf(broodBoxName, name)
+
+/**
+ * What a sweep's directory in a root is, by its name. A full file system has no room for a workspace: a directory is
+ * claimed by its new name alone then, `.vm-sentinel-reap.<nonce>.claimed=<name>`, and marked by the next, `.dead=`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reap =
+  | { readonly kind: "workspace" | "staged" }
+  | { readonly kind: "claimed" | "dead"; readonly name: string }
+
+const inPlace = /^[0-9a-f]+\.(claimed|dead)=(.+)$/s
+
+/**
+ * The name of a directory that is claimed, or condemned, in place.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const reapInPlace = (kind: "claimed" | "dead", nonce: string, name: string): string =>
+  `${workspacePrefix}${nonce}.${kind}=${name}`
+
+/**
+ * Recognises a sweep's directory; `undefined` for every other.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const parseReap = (entry: string): Reap | undefined => {
+  if (!entry.startsWith(workspacePrefix)) return undefined
+  const [, kind, name] = inPlace.exec(entry.slice(workspacePrefix.length)) ?? []
+  if (name !== undefined) return { kind: kind === "dead" ? "dead" : "claimed", name }
+  return { kind: entry.endsWith(stagedSuffix) ? "staged" : "workspace" }
+}

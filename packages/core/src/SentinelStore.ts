@@ -54,13 +54,14 @@ export interface Root {
 }
 
 /**
- * A directory in a root: a VM's, the `workspace` of a sweep, or one that was being made (`staged`).
+ * A directory in a root: a VM's, the `workspace` of a sweep, one that was being made (`staged`), or one that was
+ * `claimed` or marked `dead` in place.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Entry {
-  readonly kind: "directory" | "workspace" | "staged"
+  readonly kind: "directory" | "workspace" | "staged" | "claimed" | "dead"
   readonly entry: string
   readonly path: string
 }
@@ -77,16 +78,17 @@ export interface Workspace {
 }
 
 /**
- * A directory that was renamed into a workspace, out of everybody's way, and what it was seen to hold there.
+ * A directory that was renamed out of everybody's way, and what it was seen to hold there.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Claim {
-  readonly workspace: Workspace
   readonly entry: string
   /** Where it lies now. */
   readonly path: string
+  /** Where it goes to be deleted. */
+  readonly grave: string
   /** Where it was, and goes back to when it turns out to be owned. */
   readonly origin: string
   readonly holding: Holding
@@ -194,16 +196,17 @@ export class SentinelStore extends Context.Service<
     readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
     /**
      * Renames a condemned directory into the workspace and requires that it is what was judged: `Changed`, and put
-     * back, when it isn't; `Taken` when it is gone; `MountInside`, untouched, when a mount lies in it.
+     * back, when it isn't; `Taken` when it is gone; `MountInside`, untouched, when a mount lies in it. Given the root
+     * itself, it is renamed in place: that needs no room on a full file system.
      */
     readonly claim: (
-      workspace: Workspace,
+      place: Workspace | Root,
       condemned: Condemned,
       names?: ReadonlyArray<string>
     ) => Effect.Effect<Claim, ClaimError>
     /** Takes up a claim that a killed sweep left, to be judged again. */
     readonly resumeClaim: (
-      workspace: Workspace,
+      place: Workspace | Root,
       entry: string,
       names?: ReadonlyArray<string>
     ) => Effect.Effect<Claim, LookError>
@@ -216,13 +219,16 @@ export class SentinelStore extends Context.Service<
     readonly discard: (
       claim: Claim,
       condemned: Condemned
-    ) => Effect.Effect<void, Changed | PermissionDenied | StoreFailure>
-    /** Finishes a deletion that a killed sweep began. `workspace` is the judgement by which it was adopted. */
+    ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
+    /**
+     * Finishes a deletion that a killed sweep began: of `entry` in a workspace, by the judgement by which that was
+     * adopted, or in the root itself, by its own. `Taken` when another sweep finished it.
+     */
     readonly finish: (
-      workspace: Workspace,
+      place: Workspace | Root,
       condemned: Condemned,
       entry: string
-    ) => Effect.Effect<void, Changed | PermissionDenied | StoreFailure>
+    ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
     /**
      * Holds the ownership lock of a directory until the scope closes or this process ends. `LockBusy` when another
      * holds it; `LockUnsupported` where the platform or the file system has none.

@@ -34,7 +34,7 @@ const testify = Effect.fnUntraced(function* (court: Court, holding: Holding, { f
 export const examine = Effect.fnUntraced(function* (
   court: Court,
   holding: Holding,
-  kind: "directory" | "workspace" = "directory"
+  kind: "directory" | "workspace" | "remains" = "directory"
 ) {
   const examination = Condemned.examine(holding, court.host, kind)
   let step = examination.next()

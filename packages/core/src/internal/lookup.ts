@@ -29,12 +29,9 @@ const problemOf = (path: string, problem: Sentinel.Problem): SentinelError =>
     ? new UnsupportedVersion({ operation, path, version: problem.version })
     : new MalformedSentinel({ operation, path, problem: problem.problem })
 
-const kindOf = (entry: string): Entry["kind"] => {
-  if (!entry.startsWith(SentinelName.workspacePrefix)) return "directory"
-  return entry.endsWith(SentinelName.stagedSuffix) ? "staged" : "workspace"
-}
+const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.kind ?? "directory"
 
-const kindOrder: Record<Entry["kind"], number> = { staged: 0, workspace: 1, directory: 2 }
+const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 2, workspace: 3, directory: 4 }
 
 const byKindAndName = (a: Entry, b: Entry): number =>
   kindOrder[a.kind] - kindOrder[b.kind] || (a.entry < b.entry ? -1 : a.entry > b.entry ? 1 : 0)

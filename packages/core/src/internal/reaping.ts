@@ -19,6 +19,9 @@ import type { Publication } from "./publication.ts"
 /** A staged workspace younger than this may still be in the making, milliseconds. */
 const stagingGrace = 60_000
 
+/** Nothing can be written: what is to be removed must go all the same. */
+export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
+
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
 export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publication) => {
@@ -71,6 +74,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     }
     yield* inscribe(path, sentinel, now.sentinels.length === 0 ? undefined : condemned).pipe(
       Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
+      // A full file system has no room for our sentinel. Another sweep may take the workspace from us then.
+      Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
       Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
     )
     const workspace = { path, root: root.path }
@@ -127,17 +132,29 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     if (mount !== undefined) return yield* new MountInside({ path, mount })
   })
 
+  const isWorkspace = (place: Workspace | Root): place is Workspace => "root" in place
+
+  /** Where a directory goes: into the workspace, or, where there is no room for one, to another name in the root. */
+  const wayOut = (place: Workspace | Root, entry: string) =>
+    isWorkspace(place)
+      ? Effect.succeed({ path: `${place.path}/claimed/${entry}`, grave: `${place.path}/dead/${entry}` })
+      : Effect.map(nonce, (tag) => ({
+          path: `${place.path}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`,
+          grave: `${place.path}/${SentinelName.reapInPlace("dead", tag.slice(0, 8), entry)}`
+        }))
+
   const claim = Effect.fn("SentinelStore.claim")(function* (
-    workspace: Workspace,
+    place: Workspace | Root,
     condemned: Condemned,
     sentinelNames?: ReadonlyArray<string>
   ): Effect.fn.Return<Claim, ClaimError> {
     const origin = condemned.path
     const entry = baseName(origin)
-    const path = `${workspace.path}/claimed/${entry}`
+    const { grave, path } = yield* wayOut(place, entry)
     const taken = new Taken({ path: origin })
-    if (origin !== `${workspace.root}/${entry}`) {
-      return yield* new Changed({ path: origin, problem: `it does not lie in ${workspace.root}` })
+    const root = isWorkspace(place) ? place.root : place.path
+    if (origin !== `${root}/${entry}`) {
+      return yield* new Changed({ path: origin, problem: `it does not lie in ${root}` })
     }
     const stat = yield* mapStoreError("claim", { ENOENT: () => taken })(disk.lstat(origin))
     if (stat.type !== "directory") return yield* taken
@@ -150,54 +167,65 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       Effect.catchTag("NotFound", () => taken)
     )
     const problem = condemned.difference(holding)
-    if (problem === undefined) return { workspace, entry, path, origin, holding }
+    if (problem === undefined) return { entry, path, grave, origin, holding }
     yield* moveBack({ origin, path })
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
 
-  const resumeClaim = (
-    workspace: Workspace,
+  const resumeClaim = Effect.fnUntraced(function* (
+    place: Workspace | Root,
     entry: string,
     sentinelNames?: ReadonlyArray<string>
-  ): Effect.Effect<Claim, LookError> => {
-    const path = `${workspace.path}/claimed/${entry}`
-    return Effect.map(lookup.look(path, sentinelNames), (holding) => ({
-      workspace,
-      entry,
-      path,
-      origin: `${workspace.root}/${entry}`,
-      holding
-    }))
-  }
+  ): Effect.fn.Return<Claim, LookError> {
+    const reap = isWorkspace(place) ? undefined : SentinelName.parseReap(entry)
+    const name = reap?.kind === "claimed" ? reap.name : entry
+    const { grave, path } = yield* wayOut(place, name)
+    const root = isWorkspace(place) ? place.root : place.path
+    const at = isWorkspace(place) ? path : `${place.path}/${entry}`
+    const holding = yield* lookup.look(at, sentinelNames)
+    return { entry: name, path: at, grave, origin: `${root}/${name}`, holding }
+  })
 
   const removeDead = (path: string, expected?: FileId) =>
-    disk.removeTree(path, SentinelName.isSentinel, expected).pipe(
-      onErrno(["ENOENT"], () => Effect.void),
-      mapStoreError("delete")
+    mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(
+      disk.removeTree(path, SentinelName.isSentinel, expected)
     )
 
   const discard = Effect.fn("SentinelStore.discard")(function* (
-    { entry, holding, origin, path, workspace }: Claim,
+    { grave, holding, origin, path }: Claim,
     condemned: Condemned
-  ): Effect.fn.Return<void, Changed | PermissionDenied | StoreFailure> {
+  ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {
     const problem = condemned.difference(holding)
     if (problem !== undefined) return yield* new Changed({ path: origin, problem })
-    const now = yield* mapStoreError("delete")(disk.lstat(path))
+    const gone = { ENOENT: () => new Taken({ path: origin }) }
+    const now = yield* mapStoreError("delete", gone)(disk.lstat(path))
     if (!sameFile(now.id, holding.id)) return yield* new Changed({ path: origin, problem: "it is another directory" })
-    const dead = `${workspace.path}/dead/${entry}`
-    yield* mapStoreError("mark for deletion")(disk.renameNew(path, dead))
-    yield* removeDead(dead, holding.id)
+    yield* mapStoreError("mark for deletion", gone)(disk.renameNew(path, grave))
+    yield* removeDead(grave, holding.id)
+  })
+
+  /** Of two sweeps that find the same remains, the rename lets one have them. */
+  const takeRemains = Effect.fnUntraced(function* (root: Root, condemned: Condemned, entry: string) {
+    const reap = SentinelName.parseReap(entry)
+    const from = `${root.path}/${entry}`
+    if (reap?.kind !== "dead" || condemned.path !== from) {
+      return yield* new Changed({ path: from, problem: "it is not what was judged" })
+    }
+    const { grave } = yield* wayOut(root, reap.name)
+    yield* mapStoreError("delete", { ENOENT: () => new Taken({ path: from }) })(disk.renameNew(from, grave))
+    return grave
   })
 
   const finish = Effect.fn("SentinelStore.finish")(function* (
-    workspace: Workspace,
+    place: Workspace | Root,
     condemned: Condemned,
     entry: string
-  ): Effect.fn.Return<void, Changed | PermissionDenied | StoreFailure> {
-    const path = `${workspace.path}/dead/${entry}`
-    if (adoptedBy.get(workspace) !== condemned || entry.includes("/")) {
+  ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {
+    if (isWorkspace(place) && (adoptedBy.get(place) !== condemned || entry.includes("/"))) {
+      const path = `${place.path}/dead/${entry}`
       return yield* new Changed({ path, problem: "its workspace was not adopted by this judgement" })
     }
+    const path = isWorkspace(place) ? `${place.path}/dead/${entry}` : yield* takeRemains(place, condemned, entry)
     const mount = yield* mapStoreError("look for mounts")(disk.mountInside(path))
     if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
     yield* removeDead(path)

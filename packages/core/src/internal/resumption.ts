@@ -1,0 +1,112 @@
+/** Taking up what a killed sweep left in a root. What another sweep takes up first isn't reported here. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Condemned } from "../Condemned.ts"
+import type { Outcome } from "../Outcome.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { Entry, Root, Workspace } from "../SentinelStore.ts"
+import * as Examination from "./examination.ts"
+import * as Outcomes from "./outcomes.ts"
+import { logRemoval, type Sweeper } from "./sweeper.ts"
+
+type Found = Stream.Stream<Outcome>
+
+const resumeClaimed = (sweeper: Sweeper, place: Workspace | Root, entry: string, name: string): Found => {
+  const subject = { entry: name, path: `${sweeper.root.path}/${name}` }
+  const claim = sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames)
+  const concluded = Effect.flatMap(claim, (claim) =>
+    sweeper.dryRun
+      ? Effect.map(sweeper.examine(claim.holding), (judgement) =>
+          Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
+        )
+      : sweeper.measured(claim.path, sweeper.conclude(subject, claim))
+  )
+  return Stream.unwrap(
+    concluded.pipe(
+      Effect.map((outcome): Found => (outcome.reason === "taken" ? Stream.empty : Stream.succeed(outcome))),
+      Effect.catch((error) =>
+        Effect.succeed(error._tag === "NotFound" ? Stream.empty : Stream.succeed(Outcomes.ofLookError(subject, error)))
+      )
+    )
+  )
+}
+
+const resumeDead = (
+  { dryRun, measured, root, store }: Sweeper,
+  place: Workspace | Root,
+  condemned: Condemned,
+  entry: string,
+  name: string
+): Found => {
+  const subject = { entry: name, path: `${root.path}/${name}` }
+  if (dryRun) return Stream.succeed(Outcomes.resumed(subject, "would-remove"))
+  const path = place === root ? `${root.path}/${entry}` : `${place.path}/dead/${entry}`
+  const finished = measured(
+    path,
+    Effect.as(store.finish(place, condemned, entry), Outcomes.resumed(subject, "removed"))
+  )
+  return Stream.unwrap(
+    finished.pipe(
+      Effect.tap(logRemoval),
+      Effect.map((outcome): Found => Stream.succeed(outcome)),
+      Effect.catchTag("Taken", () => Effect.succeed(Stream.empty)),
+      Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(subject, "failed"), error })))
+    )
+  )
+}
+
+const resumeWorkspace = (sweeper: Sweeper, entry: Entry) => {
+  const { court, dryRun, ownSentinel, root, store } = sweeper
+  const adopt = (condemned: Condemned) =>
+    Effect.acquireRelease(
+      Effect.flatMap(ownSentinel, (sentinel) => store.adopt(root, condemned, sentinel)),
+      store.closeWorkspace
+    )
+  const resumed = Effect.gen(function* () {
+    const judgement = yield* Examination.examine(court, yield* store.look(entry.path), "workspace")
+    const { condemned, verdict } = judgement
+    if (verdict === "alive") return Stream.empty
+    if (condemned === undefined) return Stream.succeed(Outcomes.ofJudgement(entry, judgement, "kept"))
+    const workspace = dryRun ? { path: entry.path, root: root.path } : yield* adopt(condemned)
+    const { claimed, dead } = yield* store.leftovers(workspace)
+    return Stream.concat(
+      Stream.flatMap(Stream.fromIterable(dead), (name) => resumeDead(sweeper, workspace, condemned, name, name)),
+      Stream.flatMap(Stream.fromIterable(claimed), (name) => resumeClaimed(sweeper, workspace, name, name))
+    )
+  })
+  return Stream.unwrap(
+    resumed.pipe(
+      Effect.catchTag(["Taken", "Changed", "NotFound"], () => Effect.succeed(Stream.empty)),
+      Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(entry, "failed"), error })))
+    )
+  )
+}
+
+const resumeRemains = (sweeper: Sweeper, entry: Entry, name: string): Found =>
+  Stream.unwrap(
+    sweeper.store.look(entry.path).pipe(
+      Effect.flatMap((holding) => Examination.examine(sweeper.court, holding, "remains")),
+      Effect.map(({ condemned }) =>
+        condemned === undefined ? Stream.empty : resumeDead(sweeper, sweeper.root, condemned, entry.entry, name)
+      ),
+      Effect.catchTag("NotFound", () => Effect.succeed(Stream.empty)),
+      Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(entry, "failed"), error })))
+    )
+  )
+
+/** Takes up one entry of a root that isn't a VM's directory. */
+export const resume = (sweeper: Sweeper, entry: Entry): Found => {
+  const reap = SentinelName.parseReap(entry.entry)
+  switch (reap?.kind) {
+    case "workspace":
+      return resumeWorkspace(sweeper, entry)
+    case "claimed":
+      return resumeClaimed(sweeper, sweeper.root, entry.entry, reap.name)
+    case "dead":
+      return resumeRemains(sweeper, entry, reap.name)
+    case "staged":
+      return sweeper.dryRun ? Stream.empty : Stream.fromEffectDrain(Effect.ignore(sweeper.store.discardStaged(entry)))
+    case undefined:
+      return Stream.empty
+  }
+}
