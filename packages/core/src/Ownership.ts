@@ -59,17 +59,15 @@ export interface Held {
   readonly lock: HeldLock | undefined
 }
 
-const recordWith = Effect.fnUntraced(function* (
+const compose = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
   held: HeldLock | undefined
-): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+): Effect.fn.Return<{ readonly entry: string; readonly sentinel: Sentinel.Sentinel }, RecordError, ProcessInspector> {
   const inspector = yield* ProcessInspector
-  const store = yield* SentinelStore
   const { role = "owner", sentinelName = SentinelName.defaultName } = options
   const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
   const entry = SentinelName.ofRole(sentinelName, role)
-  const path = `${directory}/${entry}`
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
   const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
   const lock: { readonly lock?: Sentinel.LockRecord } =
@@ -77,8 +75,19 @@ const recordWith = Effect.fnUntraced(function* (
   const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
   if (Result.isFailure(made)) {
     const problem = made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
-    return yield* new MalformedSentinel({ operation: "write sentinel", path, problem })
+    return yield* new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
   }
+  return { entry, sentinel: made.success }
+})
+
+const recordWith = Effect.fnUntraced(function* (
+  directory: string,
+  options: RecordOptions,
+  held: HeldLock | undefined
+): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+  const inspector = yield* ProcessInspector
+  const store = yield* SentinelStore
+  const { entry, sentinel } = yield* compose(directory, options, held)
   const holding = restrict(yield* store.look(directory, [entry]), entry)
   const isLocal = yield* store.isLocal(directory)
   const judgement = yield* Examination.examine(
@@ -98,7 +107,7 @@ const recordWith = Effect.fnUntraced(function* (
     return yield* new AlreadyOwned({ path: directory, verdict: judgement.verdict, reason: judgement.reason, ...owner })
   }
   const replacing = judgement.condemned === undefined ? {} : { replacing: judgement.condemned }
-  return yield* store.publish(directory, made.success, { entry, ...replacing })
+  return yield* store.publish(directory, sentinel, { entry, ...replacing })
 })
 
 /**
@@ -113,6 +122,24 @@ export const record: (
   options?: RecordOptions
 ) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(
   (directory, options = {}) => recordWith(directory, options, undefined)
+)
+
+/**
+ * Makes a directory that is born with its owner's sentinel: no crash leaves one without. `AlreadyOwned` when there is
+ * something under the path.
+ *
+ * @category owning
+ * @since 0.1.0
+ */
+export const create: (
+  directory: string,
+  options?: RecordOptions
+) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.create")(
+  function* (directory, options = {}) {
+    const store = yield* SentinelStore
+    const { entry, sentinel } = yield* compose(directory, options, undefined)
+    return yield* store.create(directory, sentinel, entry)
+  }
 )
 
 /**

@@ -33,6 +33,7 @@ import type {
 } from "./Errors.ts"
 import * as FileSystemDisk from "./FileSystemDisk.ts"
 import type { FileId, Holding, SentinelFile } from "./Holding.ts"
+import * as Birth from "./internal/birth.ts"
 import * as Locking from "./internal/locking.ts"
 import * as Lookup from "./internal/lookup.ts"
 import * as Publication from "./internal/publication.ts"
@@ -176,6 +177,11 @@ export class SentinelStore extends Context.Service<
       sentinel: Sentinel,
       options?: PublishOptions
     ) => Effect.Effect<SentinelFile, PublishError>
+    /**
+     * Makes a directory that is born with its sentinel: no crash leaves one without. `AlreadyOwned` when there is
+     * something under the path.
+     */
+    readonly create: (path: string, sentinel: Sentinel, entry?: string) => Effect.Effect<SentinelFile, PublishError>
     /** Removes the v3 sentinel that carries `nonce`, and no other. `NotFound` where there is none. */
     readonly withdraw: (path: string, nonce: string) => Effect.Effect<void, LookError | SentinelError>
     /** Makes a workspace in a root, born with the sentinel of the sweep. */
@@ -258,9 +264,10 @@ export const layerDisk: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const disk = yield* Disk
     const lookup = Lookup.make(disk)
     const publication = Publication.make(disk, lookup)
-    const reaping = Reaping.make(disk, lookup, publication)
+    const birth = Birth.make(disk, publication)
+    const reaping = Reaping.make(disk, lookup, publication, birth)
     const locking = Locking.make(disk)
-    return SentinelStore.of({ ...lookup, ...publication, ...reaping, ...locking })
+    return SentinelStore.of({ ...lookup, ...publication, create: birth.create, ...reaping, ...locking })
   })
 )
 

@@ -11,7 +11,8 @@ import { type FileId, sameFile } from "../Holding.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Claim, ClaimError, Entry, Leftovers, LookError, Root, Workspace } from "../SentinelStore.ts"
-import { mapStoreError, onErrno, toStoreError } from "./diskErrors.ts"
+import { mapStoreError, onErrno } from "./diskErrors.ts"
+import type { Birth } from "./birth.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
@@ -24,7 +25,7 @@ export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" |
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publication) => {
+export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publication, birth: Birth) => {
   /** What an adopted workspace was adopted by: the right to finish what lies in its `dead/`. */
   const adoptedBy = new WeakMap<Workspace, Condemned>()
 
@@ -39,20 +40,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     sentinel: Sentinel
   ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied> {
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
-    const staged = `${path}${SentinelName.stagedSuffix}`
-    yield* mapStoreError("make workspace")(disk.makeDirectory(staged))
-    yield* Effect.gen(function* () {
-      yield* disk.makeDirectory(`${staged}/claimed`)
-      yield* disk.makeDirectory(`${staged}/dead`)
-      yield* inscribe(staged, sentinel)
-      yield* disk.rename(staged, path)
-    }).pipe(
-      Effect.onError(() => Effect.ignore(disk.removeTree(staged, SentinelName.isSentinel))),
-      Effect.catchTag("DiskError", (error) => Effect.fail(toStoreError("make workspace", error))),
-      Effect.catchTag(["AlreadyOwned", "Claimed", "Changed", "NotFound", "MalformedSentinel"], (error) =>
-        Effect.fail(toStore(error, staged))
+    yield* birth
+      .bear(path, sentinel, { subdirectories: ["claimed", "dead"] })
+      .pipe(
+        Effect.catchTag(["AlreadyOwned", "Claimed", "Changed", "NotFound", "MalformedSentinel"], (error) =>
+          Effect.fail(toStore(error, path))
+        )
       )
-    )
     return { path, root: root.path }
   }, Effect.uninterruptible)
 

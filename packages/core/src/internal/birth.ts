@@ -1,0 +1,51 @@
+/** A directory that appears with its sentinel in it, or not at all. */
+import * as Effect from "effect/Effect"
+import type { Disk } from "../Disk.ts"
+import { AlreadyOwned } from "../Errors.ts"
+import type { SentinelFile } from "../Holding.ts"
+import type { Sentinel } from "../Sentinel.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { PublishError } from "../SentinelStore.ts"
+import { mapLookError } from "./diskErrors.ts"
+import { nonce } from "./nonce.ts"
+import type { Publication } from "./publication.ts"
+
+export type Birth = ReturnType<typeof make>
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
+export const make = (disk: Disk["Service"], publication: Publication) => {
+  /**
+   * Staged under a name that a sweep removes when it is found unfinished, then renamed. `AlreadyOwned` when there is
+   * something under the path.
+   */
+  const bear = Effect.fnUntraced(function* (
+    path: string,
+    sentinel: Sentinel,
+    options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string> }
+  ): Effect.fn.Return<SentinelFile, PublishError> {
+    const { entry, subdirectories = [] } = options ?? {}
+    const tag = yield* nonce
+    const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
+    const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "there is something under the path" })
+    yield* mapLookError("make directory")(disk.makeDirectory(staged))
+    return yield* Effect.gen(function* () {
+      for (const name of subdirectories) {
+        yield* mapLookError("make directory")(disk.makeDirectory(`${staged}/${name}`))
+      }
+      const file = yield* publication.publish(staged, sentinel, entry === undefined ? {} : { entry })
+      yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
+        disk.renameNew(staged, path)
+      )
+      yield* mapLookError("make directory")(disk.syncDirectory(parentOf(path)))
+      return file
+    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, SentinelName.isSentinel))))
+  }, Effect.uninterruptible)
+
+  const create = Effect.fn("SentinelStore.create")(function* (path: string, sentinel: Sentinel, entry?: string) {
+    const resolved = yield* disk.resolve(path)
+    return yield* bear(resolved, sentinel, entry === undefined ? {} : { entry })
+  })
+
+  return { bear, create }
+}
