@@ -124,28 +124,45 @@ export const record: (
   (directory, options = {}) => recordWith(directory, options, undefined)
 )
 
+const lockOf = Effect.fnUntraced(function* (directory: string, options: HoldOptions) {
+  const store = yield* SentinelStore
+  return yield* store.lock(directory, { inheritable: options.inheritable ?? false }).pipe(
+    Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
+    Effect.catchTag("LockBusy", () =>
+      Effect.fail(new AlreadyOwned({ path: directory, verdict: "alive", reason: "lock-held" }))
+    )
+  )
+})
+
 /**
- * Makes a directory that is born with its owner's sentinel: no crash leaves one without. `AlreadyOwned` when there is
- * something under the path.
+ * Makes a directory that is born complete: with its owner's sentinel in it and the ownership lock held, so that no
+ * crash leaves one that nobody answers for. The lock is held until the scope closes, and by every process that its
+ * descriptor was passed to. `AlreadyOwned` when there is something under the path.
  *
  * @category owning
  * @since 0.1.0
  */
 export const create: (
   directory: string,
-  options?: RecordOptions
-) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.create")(
+  options?: HoldOptions
+) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.create")(
   function* (directory, options = {}) {
     const store = yield* SentinelStore
-    const { entry, sentinel } = yield* compose(directory, options, undefined)
-    return yield* store.create(directory, sentinel, entry)
+    const { role = "owner", sentinelName = SentinelName.defaultName } = options
+    let lock: HeldLock | undefined
+    const sentinelOf = Effect.fnUntraced(function* (staged: string) {
+      lock = yield* lockOf(staged, options)
+      return (yield* compose(directory, options, lock)).sentinel
+    })
+    const file = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
+    return { file, lock }
   }
 )
 
 /**
- * Records the calling process as the owner, and holds the ownership lock until the scope closes. The lock outranks
- * every other evidence, also for a reader in another PID namespace; where there is none to be had, the sentinel alone
- * stands. The sentinel stays when the scope closes: it says dead once this process is.
+ * Records the calling process as the owner of a directory that is there, and holds the ownership lock until the scope
+ * closes. The lock outranks every other evidence, also for a reader in another PID namespace; where there is none to be
+ * had, the sentinel alone stands. The sentinel stays when the scope closes: it says dead once this process is.
  *
  * @category owning
  * @since 0.1.0
@@ -155,13 +172,7 @@ export const hold: (
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.hold")(
   function* (directory, options = {}) {
-    const store = yield* SentinelStore
-    const lock = yield* store.lock(directory, { inheritable: options.inheritable ?? false }).pipe(
-      Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
-      Effect.catchTag("LockBusy", () =>
-        Effect.fail(new AlreadyOwned({ path: directory, verdict: "alive", reason: "lock-held" }))
-      )
-    )
+    const lock = yield* lockOf(directory, options)
     return { lock, file: yield* recordWith(directory, options, lock) }
   }
 )

@@ -178,10 +178,14 @@ export class SentinelStore extends Context.Service<
       options?: PublishOptions
     ) => Effect.Effect<SentinelFile, PublishError>
     /**
-     * Makes a directory that is born with its sentinel: no crash leaves one without. `AlreadyOwned` when there is
-     * something under the path.
+     * Makes a directory that is born with its sentinel: no crash leaves one without. `sentinelOf` is given the directory
+     * under its first name, where it can be locked. `AlreadyOwned` when there is something under the path.
      */
-    readonly create: (path: string, sentinel: Sentinel, entry?: string) => Effect.Effect<SentinelFile, PublishError>
+    readonly create: <E, R>(
+      path: string,
+      sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
+      entry?: string
+    ) => Effect.Effect<SentinelFile, PublishError | E, R>
     /** Removes the v3 sentinel that carries `nonce`, and no other. `NotFound` where there is none. */
     readonly withdraw: (path: string, nonce: string) => Effect.Effect<void, LookError | SentinelError>
     /** Makes a workspace in a root, born with the sentinel of the sweep. */

@@ -19,11 +19,11 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
    * Staged under a name that a sweep removes when it is found unfinished, then renamed. `AlreadyOwned` when there is
    * something under the path.
    */
-  const bear = Effect.fnUntraced(function* (
+  const bear = Effect.fnUntraced(function* <E, R>(
     path: string,
-    sentinel: Sentinel,
+    sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
     options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string> }
-  ): Effect.fn.Return<SentinelFile, PublishError> {
+  ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
     const { entry, subdirectories = [] } = options ?? {}
     const tag = yield* nonce
     const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
@@ -33,6 +33,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
       for (const name of subdirectories) {
         yield* mapLookError("make directory")(disk.makeDirectory(`${staged}/${name}`))
       }
+      const sentinel = yield* sentinelOf(staged)
       const file = yield* publication.publish(staged, sentinel, entry === undefined ? {} : { entry })
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
         disk.renameNew(staged, path)
@@ -42,10 +43,8 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
     }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, SentinelName.isSentinel))))
   }, Effect.uninterruptible)
 
-  const create = Effect.fn("SentinelStore.create")(function* (path: string, sentinel: Sentinel, entry?: string) {
-    const resolved = yield* disk.resolve(path)
-    return yield* bear(resolved, sentinel, entry === undefined ? {} : { entry })
-  })
+  const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>
+    Effect.flatMap(disk.resolve(path), (resolved) => bear(resolved, sentinelOf, entry === undefined ? {} : { entry }))
 
   return { bear, create }
 }

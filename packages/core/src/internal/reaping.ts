@@ -41,7 +41,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied> {
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     yield* birth
-      .bear(path, sentinel, { subdirectories: ["claimed", "dead"] })
+      .bear(path, () => Effect.succeed(sentinel), { subdirectories: ["claimed", "dead"] })
       .pipe(
         Effect.catchTag(["AlreadyOwned", "Claimed", "Changed", "NotFound", "MalformedSentinel"], (error) =>
           Effect.fail(toStore(error, path))

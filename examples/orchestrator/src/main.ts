@@ -1,0 +1,33 @@
+/**
+ * Start VMs, lose one, start again: `node src/main.ts ROOT a b` and, later, `node src/main.ts ROOT`.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as LinuxProcessInspector from "@vm-sentinel/platform-linux/LinuxProcessInspector"
+import * as LinuxSentinelStore from "@vm-sentinel/platform-linux/LinuxSentinelStore"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Hypervisor from "./Hypervisor.ts"
+import * as Orchestrator from "./Orchestrator.ts"
+
+const [root = "", ...names] = process.argv.slice(2)
+
+const program = Effect.gen(function* () {
+  const orchestrator = yield* Orchestrator.Orchestrator
+  for (const { action, name, reason } of orchestrator.recovered.outcomes) yield* Console.log(action, name, reason)
+  for (const name of names) {
+    const vm = yield* orchestrator.start(name)
+    yield* Console.log("started", vm.name, vm.pid)
+  }
+})
+
+program.pipe(
+  Effect.provide(
+    Orchestrator.layer(root).pipe(
+      Layer.provide(Hypervisor.layer),
+      Layer.provide(LinuxProcessInspector.layer),
+      Layer.provide(LinuxSentinelStore.layer)
+    )
+  ),
+  NodeRuntime.runMain
+)
