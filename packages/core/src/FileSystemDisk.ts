@@ -111,7 +111,17 @@ const make = Effect.gen(function* () {
     (effect) => Effect.scoped(effect)
   )
 
-  const unlink = (path: string) => failing("unlink", path)(fs.remove(path))
+  const unlink = (path: string) =>
+    failing(
+      "unlink",
+      path
+    )(fs.remove(path)).pipe(
+      // Node's rm tries rmdir(2) where unlink(2) was refused with EPERM, and tells the answer to that.
+      Effect.catchIf(
+        (error) => error.errno === "ENOTDIR",
+        () => Effect.andThen(lstat(path), Effect.fail(new DiskError({ errno: "EPERM", operation: "unlink", path })))
+      )
+    )
 
   const create = (path: string, bytes: Uint8Array) =>
     Effect.gen(function* () {

@@ -85,22 +85,14 @@ const recordWith = Effect.fnUntraced(function* (
   options: RecordOptions,
   held: HeldLock | undefined
 ): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
-  const inspector = yield* ProcessInspector
   const store = yield* SentinelStore
   const { entry, sentinel } = yield* compose(directory, options, held)
   const holding = restrict(yield* store.look(directory, [entry]), entry)
   const isLocal = yield* store.isLocal(directory)
-  const judgement = yield* Examination.examine(
-    {
-      inspector,
-      // Whoever holds the lock knows that the owner before doesn't.
-      probeLock: held === undefined ? store.probeLock : () => Effect.succeed("free"),
-      host: yield* inspector.host,
-      legacy: "trust",
-      isLocal: () => isLocal
-    },
-    holding
-  )
+  const court = yield* Examination.makeCourt({ legacy: "trust", isLocal: () => isLocal })
+  // Whoever holds the lock knows that the owner before doesn't.
+  const probeLock = held === undefined ? court.probeLock : () => Effect.succeed("free" as const)
+  const judgement = yield* Examination.examine({ ...court, probeLock }, holding)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
     const content = judgement.decisive?.content
     const owner = content !== undefined && Result.isSuccess(content) ? { owner: content.success.pid } : {}

@@ -56,13 +56,10 @@ export const make: (
       sizes = false,
       skip = []
     } = options
-    const court: Examination.Court = {
-      inspector,
-      probeLock: store.probeLock,
-      host: yield* inspector.host,
+    const court = yield* Examination.makeCourt({
       legacy,
       isLocal: ({ id }) => root.localFileSystem && id.dev === root.id.dev
-    }
+    })
 
     const ownSentinel = Effect.gen(function* () {
       const identity = yield* inspector.self
