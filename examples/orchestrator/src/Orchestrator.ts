@@ -1,6 +1,6 @@
 /** A small VM orchestrator: one directory per VM, owned by the VM's process, swept when the orchestrator starts. */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { DirectoryError, RootError } from "@vm-sentinel/core/Errors"
+import type { DirectoryError, RootError, SentinelError } from "@vm-sentinel/core/Errors"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -21,7 +21,7 @@ export class Orchestrator extends Context.Service<
   {
     /** What the sweep at the start found. */
     readonly recovered: Cleanup.Report
-    readonly start: (name: string) => Effect.Effect<Vm, Ownership.RecordError>
+    readonly start: (name: string) => Effect.Effect<Vm, Ownership.RecordError | SentinelError>
   }
 >()("example/Orchestrator") {}
 
@@ -39,9 +39,10 @@ export const layer = (
         function* (name: string) {
           const directory = `${root}/${name}`
           // The lock goes to the VM with its descriptor: were we killed now, the directory would still be known as alive.
-          const { lock } = yield* Ownership.create(directory, { role: "supervisor" })
+          const { file, lock } = yield* Ownership.create(directory, { role: "supervisor" })
           const pid = yield* hypervisor.boot(directory, lock)
           yield* Ownership.record(directory, { pid })
+          yield* Ownership.withdraw(directory, file)
           return { name, directory, pid }
         },
         Effect.scoped,

@@ -6,17 +6,19 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { HeldLock } from "./Disk.ts"
-import { AlreadyOwned, type IdentityUnavailable, MalformedSentinel } from "./Errors.ts"
-import { restrict, type SentinelFile } from "./Holding.ts"
+import { AlreadyOwned, type IdentityUnavailable, MalformedSentinel, NotFound, type SentinelError } from "./Errors.ts"
+import type { SentinelFile } from "./Holding.ts"
 import * as Examination from "./internal/examination.ts"
 import { nonce } from "./internal/nonce.ts"
+import { contenders } from "./internal/publication.ts"
 import type { Pid } from "./ProcessIdentity.ts"
 import { ProcessInspector } from "./ProcessInspector.ts"
 import * as Sentinel from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
-import { type PublishError, SentinelStore } from "./SentinelStore.ts"
+import { type LookError, type PublishError, SentinelStore } from "./SentinelStore.ts"
 
 /**
  * @category models
@@ -59,6 +61,8 @@ export interface Held {
   readonly lock: HeldLock | undefined
 }
 
+const isRole = Schema.is(Sentinel.Role)
+
 const compose = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
@@ -66,16 +70,20 @@ const compose = Effect.fnUntraced(function* (
 ): Effect.fn.Return<{ readonly entry: string; readonly sentinel: Sentinel.Sentinel }, RecordError, ProcessInspector> {
   const inspector = yield* ProcessInspector
   const { role = "owner", sentinelName = SentinelName.defaultName } = options
-  const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
+  const isBroodBox = sentinelName === SentinelName.broodBoxName
+  const format = options.format ?? (isBroodBox ? "v2" : "v3")
   const entry = SentinelName.ofRole(sentinelName, role)
+  const refuse = (problem: string) =>
+    new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
+  if (!isRole(role)) return yield* refuse("a role is 1 to 32 letters, digits, - and _")
+  if (isBroodBox && role !== "owner") return yield* refuse("nobody reads a role's file of brood-box's sentinel")
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
   const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
   const lock: { readonly lock?: Sentinel.LockRecord } =
     held === undefined ? {} : { lock: { kind: "flock", tested: held.tested, survivesExec: held.survivesExec } }
   const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
   if (Result.isFailure(made)) {
-    const problem = made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
-    return yield* new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
+    return yield* refuse(made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version")
   }
   return { entry, sentinel: made.success }
 })
@@ -87,7 +95,7 @@ const recordWith = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
   const { entry, sentinel } = yield* compose(directory, options, held)
-  const holding = restrict(yield* store.look(directory, [entry]), entry)
+  const holding = contenders(yield* store.look(directory, [entry]), entry)
   const isLocal = yield* store.isLocal(directory)
   const court = yield* Examination.makeCourt({ legacy: "trust", isLocal: () => isLocal })
   // Whoever holds the lock knows that the owner before doesn't.
@@ -168,3 +176,23 @@ export const hold: (
     return { lock, file: yield* recordWith(directory, options, lock) }
   }
 )
+
+/**
+ * Takes back a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other: where the owner
+ * has handed the directory over. `NotFound` where it is gone.
+ *
+ * @category owning
+ * @since 0.1.0
+ */
+export const withdraw: (
+  directory: string,
+  file: SentinelFile
+) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.withdraw")(function* (
+  directory,
+  { content }
+) {
+  const store = yield* SentinelStore
+  if (Result.isFailure(content)) return yield* Effect.fail(content.failure)
+  if (content.success._tag !== "V3") return yield* new NotFound({ operation: "withdraw sentinel", path: directory })
+  yield* store.withdraw(directory, content.success.record.nonce)
+})

@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FakeProcessTable from "@vm-sentinel/core/testing/FakeProcessTable"
+import { MemoryDisk } from "@vm-sentinel/core/testing/MemoryDisk"
+import * as MemorySentinelStore from "@vm-sentinel/core/testing/MemorySentinelStore"
+import { Effect, Layer } from "effect"
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { Hypervisor } from "../src/Hypervisor.ts"
+import * as Orchestrator from "../src/Orchestrator.ts"
+
+const root = "/vms"
+
+/** VMs as processes of the fake table. */
+const layerHypervisor = Layer.effect(
+  Hypervisor,
+  Effect.map(FakeProcessTable.FakeProcessTable, (table) =>
+    Hypervisor.of({ boot: () => Effect.orDie(table.spawn({ exe: "/usr/bin/qemu" })) })
+  )
+)
+
+const layer = layerHypervisor.pipe(
+  Layer.provideMerge(Layer.mergeAll(FakeProcessTable.layer, MemorySentinelStore.layer))
+)
+
+/** The orchestrator as it starts up, its sweep included. */
+const boot = Effect.scoped(
+  Effect.gen(function* () {
+    const services = yield* Layer.build(Layer.fresh(Orchestrator.layer(root)))
+    return yield* Effect.provide(Orchestrator.Orchestrator, services)
+  })
+)
+
+const recovered = Effect.map(boot, ({ recovered }) =>
+  recovered.outcomes.map(({ action, name, reason }) => `${name} ${action} ${reason}`)
+)
+
+describe("the example orchestrator over fakes", () => {
+  it.effect("sweeps first: keeps the VM that outlived it, removes the one whose PID was recycled", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable.FakeProcessTable
+      const disk = yield* MemoryDisk
+      yield* disk.seed({ [root]: { type: "directory" } })
+      const first = yield* boot
+      const alive = yield* first.start("alive")
+      const crashed = yield* first.start("crashed")
+      yield* table.exit(crashed.pid)
+      yield* table.spawnAt(crashed.pid, { exe: "/usr/bin/qemu" })
+      assert.deepStrictEqual(yield* recovered, ["alive kept matches", "crashed removed identity-mismatch"])
+      yield* table.exit(alive.pid)
+      assert.deepStrictEqual(yield* recovered, ["alive removed pid-dead"])
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("keeps what it can't know", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable.FakeProcessTable
+      const disk = yield* MemoryDisk
+      yield* disk.seed({ [root]: { type: "directory" } })
+      const vm = yield* Effect.flatMap(boot, ({ start }) => start("vm"))
+      yield* table.fail(vm.pid, "resources")
+      assert.deepStrictEqual(yield* recovered, ["vm kept inspection-failed"])
+      yield* table.otherMachine
+      assert.deepStrictEqual(yield* recovered, ["vm kept other-machine"])
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("refuses a name that is taken", () =>
+    Effect.gen(function* () {
+      const disk = yield* MemoryDisk
+      yield* disk.seed({ [root]: { type: "directory" } })
+      const { start } = yield* boot
+      yield* start("vm")
+      const error = yield* Effect.flip(start("vm"))
+      assert.strictEqual(error._tag, "AlreadyOwned")
+    }).pipe(Effect.provide(layer))
+  )
+})
+
+const here = import.meta.dirname
+
+describe("the README", () => {
+  it("shows the example as it is", () => {
+    const readme = Fs.readFileSync(Path.join(here, "../../../README.md"), "utf8")
+    const shown = /<!-- example: (\S+) -->\n```ts\n(.*?)```\n/s.exec(readme)
+    assert.isNotNull(shown)
+    const [, path = "", text] = shown
+    assert.strictEqual(text, Fs.readFileSync(Path.join(here, "../../..", path), "utf8"))
+  })
+})
+
+describe.runIf(process.platform === "linux")("the example orchestrator on this kernel", () => {
+  const run = (...args: ReadonlyArray<string>) =>
+    execFileSync(process.execPath, [Path.join(here, "../src/main.ts"), ...args], { encoding: "utf8" })
+
+  it("keeps a VM that outlived it, and removes one that was killed", () => {
+    const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-example-"))
+    const pids: Array<number> = []
+    try {
+      const started = run(root, "alive", "crashed")
+      for (const [, pid] of started.matchAll(/^started \S+ (\d+)$/gm)) pids.push(Number(pid))
+      assert.lengthOf(pids, 2)
+      process.kill(pids[1] ?? 0, "SIGKILL")
+      // Its directory is its working directory: the kernel is done with it when the link is gone.
+      while (Fs.existsSync(`/proc/${pids[1]}/cwd`)) continue
+      const lines = run(root)
+      assert.match(lines, /^kept alive matches$/m)
+      assert.match(lines, /^removed crashed (pid-dead|zombie)$/m)
+      assert.deepStrictEqual(Fs.readdirSync(root), ["alive"])
+    } finally {
+      if (pids[0] !== undefined) process.kill(pids[0], "SIGKILL")
+      Fs.rmSync(root, { recursive: true })
+    }
+  })
+})
