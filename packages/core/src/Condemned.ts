@@ -9,6 +9,7 @@ import { difference, type Holding, type SentinelFile } from "./Holding.ts"
 import type { Observation } from "./Observation.ts"
 import type { HostIdentity } from "./ProcessIdentity.ts"
 import type { Sentinel } from "./Sentinel.ts"
+import * as SentinelName from "./SentinelName.ts"
 import { type Circumstances, type DeadReason, type Evidence, judge, type Verdict } from "./Verdict.ts"
 
 /**
@@ -83,6 +84,8 @@ export interface Judgement {
   readonly condemned: Condemned | undefined
 }
 
+const copy = (file: SentinelFile): SentinelFile => ({ ...file, id: { ...file.id }, bytes: file.bytes?.slice() })
+
 const seal = Symbol("Condemned")
 let mint: (holding: Holding, reason: DeadReason) => Condemned
 
@@ -99,7 +102,8 @@ export class Condemned {
 
   private constructor(key: symbol, holding: Holding, reason: DeadReason) {
     if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
-    this.#holding = holding
+    // What was judged can't be changed by whoever looked.
+    this.#holding = { ...holding, sentinels: holding.sentinels.map(copy), foreign: [...holding.foreign] }
     this.reason = reason
     Object.freeze(this)
   }
@@ -192,7 +196,7 @@ const judgements = new WeakMap<Judgement, Holding>()
  * ```
  *
  * `workspace`: the directory is a sweep's own, where no sentinel at all means that the sweep gave it up. `remains`: it
- * carries the name of a deletion that was begun.
+ * carries the name of a deletion that was begun. Both count only for a path of that shape.
  *
  * @category judging
  * @since 0.1.0
@@ -202,7 +206,8 @@ export function* examine(
   host: HostIdentity,
   kind: "directory" | "workspace" | "remains" = "directory"
 ): Generator<Question, Judgement, Testimony> {
-  if (kind === "remains") return leftover(holding, "resumed")
+  const place = SentinelName.parseReap(holding.path.slice(holding.path.lastIndexOf("/") + 1))?.kind
+  if (kind === "remains" && place === "dead") return leftover(holding, "resumed")
   const parts: Array<Part> = []
   for (const file of holding.sentinels) {
     if (Result.isFailure(file.content)) {
@@ -216,7 +221,7 @@ export function* examine(
     if (verdict._tag === "Alive") break
   }
   const judgement =
-    kind === "workspace" && parts.length === 0 && holding.foreign.length === 0
+    kind === "workspace" && place === "workspace" && parts.length === 0 && holding.foreign.length === 0
       ? leftover(holding, "abandoned")
       : sentence(holding, parts)
   judgements.set(judgement, holding)

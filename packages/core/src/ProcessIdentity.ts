@@ -127,5 +127,7 @@ export const compareStartTokens = (recorded: string | undefined, observed: strin
   return compare(wholeSeconds(recorded), wholeSeconds(observed))
 }
 
-const wholeSeconds = (token: string): string =>
-  token.startsWith("s:") ? token.slice(2) : (BigInt(token) / 1_000_000n).toString()
+const wholeSeconds = (token: string): string | undefined => {
+  if (token.startsWith("s:")) return token.slice(2)
+  return /^[0-9]+$/.test(token) ? (BigInt(token) / 1_000_000n).toString() : undefined
+}

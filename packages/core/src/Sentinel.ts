@@ -121,7 +121,11 @@ const malformed = (problem: string): Result.Result<never, Problem> => Result.fai
 const decodeRecord = Schema.decodeUnknownResult(RecordV3)
 const isRecord = Schema.is(RecordV3)
 const decodePid = Schema.decodeUnknownResult(Pid)
-const Versioned = Schema.Struct({ v: Schema.Union([Schema.Number, Schema.String]) })
+const Versioned = Schema.Struct({
+  v: Schema.Union([Schema.Number, Schema.String]),
+  /** Line 1 once more, so that damage to it shows. */
+  pid: Schema.optionalKey(Schema.Unknown)
+})
 const isVersioned = Schema.is(Versioned)
 
 const parsePid = (line: string): Result.Result<Pid, Problem> => {
@@ -144,6 +148,7 @@ const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<
   if (twice !== undefined) return malformed(`line 3 has the key "${twice}" twice`)
   if (!isVersioned(json)) return malformed("line 3 has no version")
   if (json.v !== 3) return Result.fail({ _tag: "UnsupportedVersion", version: String(json.v).slice(0, 32) })
+  if (json.pid !== undefined && json.pid !== pid) return malformed("line 3 disagrees with line 1")
   const decoded = decodeRecord(json)
   if (Result.isFailure(decoded))
     return malformed(`line 3: ${String(decoded.failure.issue).split("\n")[0] ?? "invalid"}`)
@@ -191,8 +196,10 @@ const text = (sentinel: Sentinel): string => {
       return `${sentinel.pid}`
     case "V2":
       return `${sentinel.pid}\n${sentinel.executable}`
-    case "V3":
-      return `${sentinel.pid}\n${sentinel.record.exe?.path ?? ""}\n${JSON.stringify({ v: 3, ...sentinel.record })}\n`
+    case "V3": {
+      const { v, ...rest } = sentinel.record
+      return `${sentinel.pid}\n${rest.exe?.path ?? ""}\n${JSON.stringify({ v, pid: sentinel.pid, ...rest })}\n`
+    }
   }
 }
 

@@ -1,0 +1,105 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import * as SentinelName from "../src/SentinelName.ts"
+import { runs } from "./support/property.ts"
+
+describe("SentinelName.ofRole", () => {
+  it("gives the owner the base name, and every other role a name of its own", () => {
+    assert.strictEqual(SentinelName.ofRole(".vm-sentinel", "owner"), ".vm-sentinel")
+    assert.strictEqual(SentinelName.ofRole(".vm-sentinel", "runner"), ".vm-sentinel.runner")
+    assert.strictEqual(SentinelName.ofRole("other", "runner"), "other.runner")
+  })
+
+  it.for(["owner", "runner", "a_b-C9"])("the file of role %s is one that is read under its base", (role) => {
+    for (const base of [SentinelName.defaultName, "custom"]) {
+      assert.strictEqual(SentinelName.classify(SentinelName.ofRole(base, role), [base]), "read")
+    }
+  })
+})
+
+describe("SentinelName.classify", () => {
+  const { defaultName, broodBoxName } = SentinelName
+  const rows: ReadonlyArray<readonly [name: string, wanted: ReadonlyArray<string>, kind: string]> = [
+    [".vm-sentinel", [defaultName], "read"],
+    [".vm-sentinel.runner", [defaultName], "read"],
+    [".vm-sentinel.a.b", [defaultName], "read"],
+    [".vm-sentinel", [broodBoxName], "foreign"],
+    [".vm-sentinel.runner", [broodBoxName], "foreign"],
+    [".vm-sentinel", [], "foreign"],
+    [".bbox-sentinel", [defaultName], "foreign"],
+    [".bbox-sentinel", [defaultName, broodBoxName], "read"],
+    [".bbox-sentinel.runner", [broodBoxName], "other"],
+    [".bbox-sentinel.runner", [defaultName], "other"],
+    [".vm-sentinel", ["custom"], "foreign"],
+    ["custom", ["custom"], "read"],
+    ["custom.runner", ["custom"], "read"],
+    ["custom", [defaultName], "other"],
+    ["custom2", ["custom"], "other"],
+    [".vm-sentinel-tmp.0123", [defaultName], "temporary"],
+    [".vm-sentinel-tmp.0123", [".vm-sentinel-tmp"], "temporary"],
+    [".vm-sentinel-old", [defaultName], "other"],
+    [".vm-sentinelx", [defaultName], "other"],
+    ["vm-sentinel", [defaultName], "other"],
+    [".VM-SENTINEL", [defaultName], "other"],
+    ["console.log", [defaultName], "other"],
+    ["", [defaultName], "other"]
+  ]
+
+  it.for(rows)("%s, reading %j: %s", ([name, wanted, kind]) => {
+    assert.strictEqual(SentinelName.classify(name, wanted), kind)
+  })
+
+  it("takes no workspace and no temporary file for a sentinel", () => {
+    for (const prefix of [SentinelName.workspacePrefix, SentinelName.temporaryPrefix]) {
+      assert.notStrictEqual(SentinelName.classify(`${prefix}0123`, [defaultName, broodBoxName]), "read")
+      assert.isFalse(SentinelName.isSentinel(`${prefix}0123`))
+    }
+  })
+})
+
+describe("SentinelName.isSentinel", () => {
+  it.for([
+    [".vm-sentinel", true],
+    [".vm-sentinel.runner", true],
+    [".bbox-sentinel", true],
+    [".bbox-sentinel.runner", false],
+    [".vm-sentinel-old", false],
+    ["disk.img", false]
+  ] as const)("%s: %s", ([name, expected]) => {
+    assert.strictEqual(SentinelName.isSentinel(name), expected)
+  })
+})
+
+describe("SentinelName.parseReap", () => {
+  const rows: ReadonlyArray<readonly [entry: string, reap: SentinelName.Reap | undefined]> = [
+    [".vm-sentinel-reap.0123456789abcdef", { kind: "workspace" }],
+    [".vm-sentinel-reap.0123456789abcdef.new", { kind: "staged" }],
+    [".vm-sentinel-reap.01234567.claimed=vm-1", { kind: "claimed", name: "vm-1" }],
+    [".vm-sentinel-reap.01234567.dead=vm-1", { kind: "dead", name: "vm-1" }],
+    [".vm-sentinel-reap.01234567.dead=a.new", { kind: "dead", name: "a.new" }],
+    [".vm-sentinel-reap.01234567.dead=x.claimed=y", { kind: "dead", name: "x.claimed=y" }],
+    [".vm-sentinel-reap.01234567.dead=a\nb", { kind: "dead", name: "a\nb" }],
+    [".vm-sentinel-reap.01234567.dead=", { kind: "workspace" }],
+    [".vm-sentinel-reap.dead=vm-1", { kind: "workspace" }],
+    [".vm-sentinel-reap.XYZ.dead=vm-1", { kind: "workspace" }],
+    [".vm-sentinel-reap.01234567.DEAD=vm-1", { kind: "workspace" }],
+    ["vm-1", undefined],
+    ["vm-1.dead=vm-2", undefined],
+    [".vm-sentinel", undefined],
+    ["x.vm-sentinel-reap.01234567.dead=vm-1", undefined],
+    ["", undefined]
+  ]
+
+  it.for(rows)("%j", ([entry, reap]) => {
+    assert.deepStrictEqual(SentinelName.parseReap(entry), reap)
+  })
+
+  it.prop(
+    "reads the name back that reapInPlace wrote, of any directory",
+    [Schema.NonEmptyString, Schema.Literals(["claimed", "dead"])],
+    ([name, kind]) => {
+      assert.deepStrictEqual(SentinelName.parseReap(SentinelName.reapInPlace(kind, "0123abcd", name)), { kind, name })
+    },
+    runs(500)
+  )
+})
