@@ -1,0 +1,124 @@
+/**
+ * Asks the kernel of macOS about processes.
+ *
+ * @since 0.1.0
+ */
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Inspection from "./internal/inspection.ts"
+import * as LibSystem from "./internal/libSystem.ts"
+import * as LibSystemInspector from "./internal/libSystemInspector.ts"
+
+/**
+ * Where the commands are. Absolute paths; the defaults are those of macOS.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PsOptions {
+  /** Default `/bin/ps`. */
+  readonly psPath?: string
+  /** Default `/usr/sbin/sysctl`. */
+  readonly sysctlPath?: string
+  /** Default `/usr/sbin/ioreg`. */
+  readonly ioregPath?: string
+  /** The largest number that `ps` takes. Default 99999, `PID_MAX` of macOS. */
+  readonly maxPid?: number
+}
+
+/**
+ * Where the library and the commands are.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends PsOptions {
+  /** Default `/usr/lib/libSystem.B.dylib`. */
+  readonly libraryPath?: string
+}
+
+const isDarwin = process.platform === "darwin"
+
+const unsupported = (detail: string): ProcessInspector["Service"] =>
+  Inspection.make({
+    host: Inspection.hostOf(Effect.undefined, Effect.undefined),
+    observe: (pid) => Effect.succeed({ _tag: "Unavailable", pid, reason: "unsupported", detail })
+  })
+
+// Another system's `ps` prints other columns: off macOS the commands are used only where they are named.
+const makePs = (
+  options: PsOptions,
+  otherwise = `the process calls of macOS don't exist on ${process.platform}`
+): Effect.Effect<ProcessInspector["Service"]> =>
+  isDarwin || options.psPath !== undefined
+    ? Effect.flatMap(
+        Effect.promise(() => import("./internal/psInspector.ts")),
+        ({ defaultPaths, make }) =>
+          make({
+            ps: options.psPath ?? defaultPaths.ps,
+            sysctl: options.sysctlPath ?? defaultPaths.sysctl,
+            ioreg: options.ioregPath ?? defaultPaths.ioreg,
+            sh: defaultPaths.sh,
+            maxPid: options.maxPid ?? defaultPaths.maxPid
+          })
+      )
+    : Effect.succeed(unsupported(otherwise))
+
+const make = (options: Options): Effect.Effect<ProcessInspector["Service"]> =>
+  isDarwin || options.libraryPath !== undefined
+    ? LibSystem.load(options.libraryPath ?? LibSystem.defaultPath).pipe(
+        Effect.map((library) => LibSystemInspector.make(library)),
+        Effect.catchTag("LibraryUnavailable", ({ detail }) =>
+          Effect.andThen(Effect.logDebug("libSystem can't be called", { detail }), makePs(options, detail))
+        )
+      )
+    : makePs(options)
+
+/**
+ * {@link layer} with another library or other commands.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
+  Layer.effect(ProcessInspector, make(options))
+
+/**
+ * Calls `libSystem` through koffi, synchronously. A process is told from every other by `p_uniqueid` (`proc_pidinfo`
+ * flavor 17), which the kernel counts up at each fork and keeps across exec, and by its start in microseconds
+ * (`sysctl` `KERN_PROC_PID`); each stands in where the other is refused. Executables are those of `proc_pidpath`.
+ *
+ * A PID is absent when `proc_pidinfo`, `sysctl` and `kill` all say so. EPERM and EACCES are `Hidden`, answers that
+ * contradict each other `Unavailable`. All data of one observation are of one process: `p_uniqueid` is read before and
+ * after the rest.
+ *
+ * koffi is an optional dependency. Where it or the library can't be loaded this is {@link layerPs}; on another system
+ * than macOS every observation is `Unavailable`, `unsupported`, and no process can be identified.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<ProcessInspector> = layerAt({})
+
+/**
+ * {@link layerPs} with other commands.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPsAt = (options: PsOptions): Layer.Layer<ProcessInspector> =>
+  Layer.effect(ProcessInspector, makePs(options))
+
+/**
+ * No native code: `/bin/ps` for processes, `/usr/sbin/sysctl` and `/usr/sbin/ioreg` for the host. Observations made at
+ * the same time share one `ps`.
+ *
+ * Weaker than {@link layer}: a start has whole seconds (token `s:<seconds>`), there is no 64-bit process id, and no
+ * executable, since `ps` prints what the process says of itself. `ps` is setuid, so a sandbox may refuse to start it:
+ * `Hidden`. A PID is absent when `ps` exits with 1 and prints nothing, errors included, and `kill` answers ESRCH.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPs: Layer.Layer<ProcessInspector> = layerPsAt({})

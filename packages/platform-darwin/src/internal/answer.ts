@@ -1,0 +1,29 @@
+import type { Unavailable } from "@vm-sentinel/core/Observation"
+import { classifyErrno } from "./errno.ts"
+
+/** What one source says. Only `Gone` says that there is no such process; the last two say nothing about it. */
+export type Answer<A> =
+  | { readonly _tag: "Found"; readonly value: A }
+  | { readonly _tag: "Gone" }
+  | { readonly _tag: "Refused"; readonly detail: string }
+  | { readonly _tag: "Unusable"; readonly reason: Unavailable["reason"]; readonly detail: string }
+
+export const found = <A>(value: A): Answer<A> => ({ _tag: "Found", value })
+
+export const gone: Answer<never> = { _tag: "Gone" }
+
+export const unusable = (reason: Unavailable["reason"], detail: string): Answer<never> => ({
+  _tag: "Unusable",
+  reason,
+  detail
+})
+
+/** The answer of a call that failed with the named errno, ESRCH and ENOENT excepted: their meaning is the caller's. */
+export const fromErrno = (call: string, name: string): Answer<never> => {
+  const kind = classifyErrno(name)
+  const detail = `${call}: ${name}`
+  return kind === "refused" ? { _tag: "Refused", detail } : unusable(kind, detail)
+}
+
+export const describe = (answer: Answer<unknown>): string | undefined =>
+  answer._tag === "Refused" || answer._tag === "Unusable" ? answer.detail : undefined

@@ -1,0 +1,59 @@
+/** Running one short command and keeping all that it said: output, complaints, exit code, or why there are none. */
+import * as Effect from "effect/Effect"
+import type * as PlatformError from "effect/PlatformError"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Stream from "effect/Stream"
+import { errorCode } from "./inspection.ts"
+
+export type Ran =
+  | { readonly _tag: "Exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
+  /** It never ran; the errno says why. */
+  | { readonly _tag: "NotStarted"; readonly errno: string }
+  /** It was killed, or took too long. */
+  | { readonly _tag: "Broken"; readonly detail: string }
+
+/**
+ * The whole environment of a command: nothing of the caller's. `LC_TIME` and `TZ` make one text of one time;
+ * `LC_CTYPE` lets names outside ASCII through.
+ */
+const env = { LC_CTYPE: "UTF-8", LC_TIME: "C", TZ: "UTC" }
+
+const timeout = "10 seconds"
+
+const text = (stream: Stream.Stream<Uint8Array, PlatformError.PlatformError>) =>
+  Stream.mkString(Stream.decodeText(stream))
+
+const toRan = (error: PlatformError.PlatformError): Ran => {
+  const { reason } = error
+  const errno = errorCode(reason.cause)
+  return reason._tag !== "BadArgument" && reason.method === "spawn" && errno !== undefined
+    ? { _tag: "NotStarted", errno }
+    : { _tag: "Broken", detail: error.message }
+}
+
+/** Runs `path`, an absolute path, and never fails. */
+export const run = Effect.fnUntraced(
+  function* (
+    path: string,
+    args: ReadonlyArray<string>
+  ): Effect.fn.Return<Ran, PlatformError.PlatformError, ChildProcessSpawner> {
+    const spawner = yield* ChildProcessSpawner
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        // In a group of its own the command would be waited for by group, long after it exited.
+        const command = ChildProcess.make(path, args, { env, extendEnv: false, detached: false, stdin: "ignore" })
+        const handle = yield* spawner.spawn(command)
+        const [stdout, stderr, code] = yield* Effect.all([text(handle.stdout), text(handle.stderr), handle.exitCode], {
+          concurrency: "unbounded"
+        })
+        return { _tag: "Exited", code, stdout, stderr } as const
+      })
+    )
+  },
+  Effect.catch((error) => Effect.succeed(toRan(error))),
+  Effect.timeoutOrElse({
+    duration: timeout,
+    orElse: () => Effect.succeed<Ran>({ _tag: "Broken", detail: `no answer in ${timeout}` })
+  })
+)

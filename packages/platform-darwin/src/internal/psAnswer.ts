@@ -1,0 +1,43 @@
+/** What a run of `ps` says: exit code, output and complaints together. */
+import type { Unavailable } from "@vm-sentinel/core/Observation"
+import { type Answer, fromErrno, gone, unusable } from "./answer.ts"
+import type { Ran } from "./command.ts"
+import { parseRow, type Row } from "./psRows.ts"
+
+/** `Found`: the rows that were printed, which needn't be all that were asked for. `Gone`: none of them exists. */
+export type PsAnswer = Answer<ReadonlyMap<number, Row>>
+
+const refused = /operation not permitted|permission denied/i
+
+const complaint = (reason: Unavailable["reason"], code: number, stderr: string): PsAnswer => {
+  const detail = `ps: exit ${code}: ${stderr.trim().split("\n", 1)[0] ?? ""}`
+  return refused.test(stderr) ? { _tag: "Refused", detail } : unusable(reason, detail)
+}
+
+const parseRows = (stdout: string, asked: ReadonlySet<number>): PsAnswer => {
+  const rows = new Map<number, Row>()
+  for (const line of stdout.split("\n")) {
+    if (line.trim() === "") continue
+    const row = parseRow(line)
+    if (row === undefined) return unusable("malformed", `ps: not a row: ${JSON.stringify(line.slice(0, 100))}`)
+    if (!asked.has(row.pid)) return unusable("malformed", `ps: a row for process ${row.pid}, which wasn't asked for`)
+    if (rows.has(row.pid)) return unusable("malformed", `ps: two rows for process ${row.pid}`)
+    rows.set(row.pid, row)
+  }
+  return { _tag: "Found", value: rows }
+}
+
+/**
+ * `ps` exits with 0 when it found at least one process and with 1 when it found none, and then says nothing at all. It
+ * also exits with 0, and no rows, when it couldn't read the process table.
+ */
+export const interpret = (ran: Ran, asked: ReadonlySet<number>): PsAnswer => {
+  if (ran._tag === "NotStarted") return fromErrno("ps can't be started", ran.errno)
+  if (ran._tag === "Broken") return unusable("resources", `ps: ${ran.detail}`)
+  const { code, stderr, stdout } = ran
+  const isSilent = stdout.trim() === ""
+  if (stderr.trim() !== "") return complaint(code === 0 && isSilent ? "resources" : "malformed", code, stderr)
+  if (code === 1 && isSilent) return gone
+  if (code !== 0) return unusable("malformed", `ps: exit ${code}${isSilent ? "" : " with rows"}`)
+  return isSilent ? unusable("resources", "ps: exit 0 without a row") : parseRows(stdout, asked)
+}

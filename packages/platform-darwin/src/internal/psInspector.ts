@@ -1,0 +1,160 @@
+/** The inspector without native code: `ps` for processes, `sysctl` and `ioreg` for the host. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import type { Observation, Present, Wanted } from "@vm-sentinel/core/Observation"
+import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Request from "effect/Request"
+import * as RequestResolver from "effect/RequestResolver"
+import type { Answer } from "./answer.ts"
+import * as Command from "./command.ts"
+import * as Inspection from "./inspection.ts"
+import { interpret, type PsAnswer } from "./psAnswer.ts"
+import { columns, parseRow, type Row } from "./psRows.ts"
+import { decodeUuidText } from "./structs.ts"
+
+export interface Paths {
+  readonly ps: string
+  readonly sysctl: string
+  readonly ioreg: string
+  readonly sh: string
+  /** `ps` refuses a whole list for one number above it. */
+  readonly maxPid: number
+}
+
+/** `PID_MAX` of `bsd/sys/proc_internal.h`. */
+export const defaultPaths: Paths = {
+  ps: "/bin/ps",
+  sysctl: "/usr/sbin/sysctl",
+  ioreg: "/usr/sbin/ioreg",
+  sh: "/bin/sh",
+  maxPid: 99_999
+}
+
+const batchSize = 256
+const rounds = 3
+
+/** Wide enough for a slow machine, narrower than the difference between any two time zones. */
+const clockTolerance = 300
+
+const options = ["-ww", "-o", columns.map((column) => `${column}=`).join(","), "-p"]
+
+class Inspect extends Request.Class<{ readonly pid: Pid }, Observation> {}
+
+const refusal = (pid: Pid, answer: Exclude<Answer<unknown>, { _tag: "Found" | "Gone" }>): Observation =>
+  answer._tag === "Refused"
+    ? { _tag: "Hidden", pid, detail: answer.detail }
+    : { _tag: "Unavailable", pid, reason: answer.reason, detail: answer.detail }
+
+const present = (pid: Pid, row: Row, isDated: boolean): Present => ({
+  _tag: "Present",
+  pid,
+  ...(row.state === "?" ? {} : { state: row.state }),
+  ...(row.state === "Z" ? { threads: 1 } : {}),
+  ...(row.started === undefined || !isDated ? {} : { startTime: `s:${row.started}`, startedAt: row.started * 1000 }),
+  uid: row.uid,
+  ...(row.comm === "" ? {} : { comm: row.comm })
+})
+
+/** `ps` prints `argv[0]`, which the process can change: it is never an executable. */
+const withExecutable = (observation: Observation, wanted: Wanted): Observation =>
+  observation._tag === "Present" && (wanted === "executable" || wanted === "all")
+    ? { ...observation, exeError: "not-available" }
+    : observation
+
+export const makeWith = Effect.fnUntraced(function* (
+  paths: Paths,
+  probe: (pid: number) => string
+): Effect.fn.Return<ProcessInspector["Service"], never, ChildProcessSpawner> {
+  const spawner = yield* ChildProcessSpawner
+  const run = (path: string, args: ReadonlyArray<string>) =>
+    Effect.provideService(Command.run(path, args), ChildProcessSpawner, spawner)
+
+  const ask = (pids: ReadonlySet<number>): Effect.Effect<PsAnswer> =>
+    Effect.map(run(paths.ps, [...options, [...pids].join(",")]), (ran) => interpret(ran, pids))
+
+  /**
+   * Whether `ps` prints starts in UTC. It dates a process whose start is known: itself, under the number that `exec`
+   * kept. One wrong hour would make every live owner look like another process.
+   */
+  const isDated = Inspection.keep(
+    Effect.gen(function* () {
+      const ran = yield* run(paths.sh, ["-c", 'exec "$0" "$@" "$$"', paths.ps, ...options])
+      const started = ran._tag === "Exited" && ran.code === 0 ? parseRow(ran.stdout.trim())?.started : undefined
+      const isRight = started !== undefined && Math.abs(Date.now() / 1000 - started) < clockTolerance
+      if (!isRight) yield* Effect.logDebug("ps doesn't date itself right: start times are left out", { ran })
+      return isRight ? true : undefined
+    })
+  )
+
+  /** One question for all. What it leaves open is asked again, alone: only silence about all is an answer. */
+  const observeAll = Effect.fnUntraced(function* (pids: ReadonlySet<Pid>) {
+    const observations = new Map<number, Observation>()
+    let open = new Set<Pid>(pids)
+    let doubt = "ps: exit 0 without a row"
+    for (let round = 0; round < rounds && open.size > 0; round++) {
+      const answer: PsAnswer = yield* ask(open)
+      if (answer._tag === "Refused" || answer._tag === "Unusable") {
+        for (const pid of open) observations.set(pid, refusal(pid, answer))
+        return observations
+      }
+      const rows = answer._tag === "Found" ? answer.value : new Map<number, Row>()
+      const areDated = rows.size > 0 && (yield* isDated) === true
+      const rest = new Set<Pid>()
+      for (const pid of open) {
+        const row = rows.get(pid)
+        if (row !== undefined) observations.set(pid, present(pid, row, areDated))
+        else if (answer._tag === "Gone" && probe(pid) === "ESRCH") observations.set(pid, { _tag: "Absent", pid })
+        else rest.add(pid)
+      }
+      if (answer._tag === "Gone") doubt = "contradicting answers: ps: no such process, kill: it exists"
+      open = rest
+    }
+    for (const pid of open) observations.set(pid, { _tag: "Unavailable", pid, reason: "malformed", detail: doubt })
+    return observations
+  })
+
+  const resolver = RequestResolver.make<Inspect>(
+    Effect.fnUntraced(function* (entries) {
+      const observations = yield* observeAll(new Set(entries.map(({ request }) => request.pid)))
+      for (const { completeUnsafe, request } of entries) {
+        const { pid } = request
+        completeUnsafe(
+          Exit.succeed(
+            observations.get(pid) ?? { _tag: "Unavailable", pid, reason: "malformed", detail: "ps: no answer" }
+          )
+        )
+      }
+    })
+  ).pipe(RequestResolver.batchN(batchSize))
+
+  const beyond = (pid: Pid): Observation =>
+    probe(pid) === "ESRCH"
+      ? { _tag: "Absent", pid }
+      : { _tag: "Unavailable", pid, reason: "unsupported", detail: `ps takes numbers up to ${paths.maxPid}` }
+
+  const observe = (pid: Pid, wanted: Wanted): Effect.Effect<Observation> =>
+    pid > paths.maxPid
+      ? Effect.sync(() => beyond(pid))
+      : Effect.map(Effect.request(new Inspect({ pid }), resolver), (observation) => withExecutable(observation, wanted))
+
+  const stdoutOf = (path: string, args: ReadonlyArray<string>) =>
+    Effect.map(run(path, args), (ran) => (ran._tag === "Exited" && ran.code === 0 ? ran.stdout : undefined))
+
+  const bootId = Inspection.keep(
+    Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.bootsessionuuid"]), (stdout) => decodeUuidText(stdout ?? ""))
+  )
+  // The UUID that gethostuuid(2) answers.
+  const machineId = Inspection.keep(
+    Effect.map(stdoutOf(paths.ioreg, ["-rd1", "-c", "IOPlatformExpertDevice"]), (stdout) =>
+      decodeUuidText(/"IOPlatformUUID" = "([^"]*)"/.exec(stdout ?? "")?.[1] ?? "")
+    )
+  )
+
+  return Inspection.make({ host: Inspection.hostOf(bootId, machineId), observe })
+})
+
+export const make = (paths: Paths): Effect.Effect<ProcessInspector["Service"]> =>
+  makeWith(paths, Inspection.probe).pipe(Effect.provide(NodeServices.layer))

@@ -1,0 +1,80 @@
+/** The conformance suite over the stand-ins of macOS, with real processes; and again where numbers are really reused. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
+import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
+import { Programs } from "../../platform-linux/test/Programs.ts"
+import * as Remote from "../../platform-linux/test/remote.ts"
+import { makeWorld } from "../../platform-linux/test/world.ts"
+import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
+import * as Shim from "./support/shim.ts"
+import * as Standins from "./support/standins.ts"
+
+const errnoEPERM = 1
+
+/** On macOS threads have no numbers among the PIDs. */
+const withoutThreads = <R>(world: World<R>): World<R> => {
+  const { thread: _, ...rest } = world
+  return rest
+}
+
+if (process.platform === "linux") {
+  const shim = Shim.build()
+  const why = await Effect.runPromise(PidNamespace.unavailable)
+  const agent = (options: DarwinProcessInspector.Options) =>
+    Remote.layer(PidNamespace.session(new URL("agent.ts", import.meta.url).pathname, [JSON.stringify(options)]))
+
+  const commands: DarwinProcessInspector.PsOptions = {
+    psPath: Standins.ps().path,
+    sysctlPath: Standins.sysctl,
+    ioregPath: Standins.ioreg,
+    maxPid: Standins.maxPid
+  }
+
+  const local = withoutThreads(makeWorld())
+
+  if (typeof shim === "string") {
+    describe.skip(`layer over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+  } else {
+    suite("macOS, libSystem over the shim", {
+      layer: Layer.merge(DarwinProcessInspector.layerAt({ libraryPath: shim.path }), Programs.layer),
+      world: {
+        ...local,
+        // A policy may refuse every call about a process.
+        hidden: Effect.gen(function* () {
+          const pid = yield* local.spawn
+          for (const call of ["proc_pidinfo 17", "proc_pidinfo 3", "proc_pidpath", "sysctl"]) {
+            yield* shim.refuse(call, errnoEPERM)
+          }
+          return pid
+        })
+      },
+      strength: { processId64: true, otherUserExecutable: process.getuid?.() === 0 }
+    })
+  }
+
+  suite("macOS, ps over the stand-ins", {
+    layer: Layer.merge(DarwinProcessInspector.layerPsAt(commands), Programs.layer),
+    world: local,
+    strength: { processId64: false, executable: false, otherUserExecutable: false }
+  })
+
+  if (why !== undefined) {
+    describe.skip(`in a PID namespace: ${why}`, () => it("is available", () => assert.isUndefined(why)))
+  } else {
+    if (typeof shim !== "string") {
+      suite("macOS, libSystem over the shim, in a PID namespace", {
+        layer: agent({ libraryPath: shim.path }),
+        world: withoutThreads(Remote.world),
+        strength: { processId64: true, otherUserExecutable: true }
+      })
+    }
+    // All else is tested above, and each question starts a `ps`.
+    const { recycle, spawn } = Remote.world
+    suite("macOS, ps over the stand-ins, in a PID namespace", {
+      layer: agent(commands),
+      world: recycle === undefined ? { spawn } : { spawn, recycle },
+      strength: { processId64: false, executable: false, otherUserExecutable: false }
+    })
+  }
+} else describe.skip("the stand-ins serve procfs, which is Linux's", () => it("is Linux", () => assert.fail()))

@@ -1,0 +1,313 @@
+/*
+ * Serves the process calls of macOS's libSystem from Linux's procfs: real processes, in the layouts that LP64 XNU
+ * documents (bsd/sys/proc_info.h, bsd/sys/sysctl.h, bsd/sys/proc.h). For tests, loaded by its path.
+ *
+ * As on macOS: proc_pidinfo and proc_pidpath answer 0 where they fail, with errno; the order of its refusals is flavor,
+ * buffer, process, permission; zombies are found only with arg 1; flavors 3 and 18 are EPERM for other effective users;
+ * sysctl KERN_PROC_PID asks for no permission, finds zombies, and answers length 0 for a number without a process.
+ * Numbers in errno are Darwin's.
+ *
+ * shim_refuse and shim_tear, which macOS doesn't have, play a policy or a kernel that answers otherwise.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { D_EPERM = 1, D_ENOENT = 2, D_ESRCH = 3, D_ENOMEM = 12, D_EINVAL = 22, D_ENOTSUP = 45, D_EOVERFLOW = 84 };
+enum { SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
+enum { BSDINFO = 136, SHORTBSDINFO = 64, UNIQIDENTIFIERINFO = 56, KINFO_PROC = 648 };
+enum { SHIM_SHORT = -1, SHIM_ALIEN = -2 };
+
+#define PIDFS_MAGIC 0x50494446
+
+struct process {
+  int pid, ppid, pgid;
+  uint32_t status;
+  uint32_t uid, ruid, svuid, gid, rgid, svgid;
+  uint64_t ticks;
+  uint64_t start; /* microseconds since the epoch */
+  char comm[16];
+};
+
+/* ---- refusals, set by tests ---- */
+
+static struct { char call[32]; int answer; } refusals[16];
+static int tears;
+
+/* `answer`: an errno, SHIM_SHORT (8 bytes less), SHIM_ALIEN (another process's), or 0 for the truth again. */
+EXPORT void shim_refuse(const char *call, int answer) {
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    if (refusals[i].call[0] != 0 && strcmp(refusals[i].call, call) != 0) continue;
+    snprintf(refusals[i].call, sizeof refusals[i].call, "%s", call);
+    refusals[i].answer = answer;
+    return;
+  }
+}
+
+/* The next `times` reads of p_uniqueid each answer another number. */
+EXPORT void shim_tear(int times) { tears = times; }
+
+static int refusal(const char *call) {
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    if (strcmp(refusals[i].call, call) == 0) return refusals[i].answer;
+  }
+  return 0;
+}
+
+/* ---- procfs ---- */
+
+static ssize_t read_file(const char *path, char *buffer, size_t size) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  size_t length = 0;
+  ssize_t n = 0;
+  while (length < size - 1 && (n = read(fd, buffer + length, size - 1 - length)) > 0) length += (size_t)n;
+  close(fd);
+  buffer[length] = 0;
+  return n < 0 ? -1 : (ssize_t)length;
+}
+
+static uint64_t boot_time(void) {
+  static uint64_t seconds;
+  static char stat[1 << 20];
+  if (seconds == 0 && read_file("/proc/stat", stat, sizeof stat) > 0) {
+    const char *line = strstr(stat, "\nbtime ");
+    if (line != NULL) seconds = strtoull(line + 7, NULL, 10);
+  }
+  return seconds;
+}
+
+static long status_field(const char *status, const char *name, int column) {
+  const char *at = strstr(status, name);
+  if (at == NULL) return -1;
+  char *end = (char *)at + strlen(name);
+  long value = -1;
+  for (int i = 0; i <= column; i++) value = strtol(end, &end, 10);
+  return value;
+}
+
+/* 0, or -1 when no process has the number: a Linux thread id is none. */
+static int read_process(int pid, struct process *process) {
+  char path[64], stat[4096], status[8192];
+  if (pid <= 0) return -1;
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  if (read_file(path, stat, sizeof stat) <= 0) return -1;
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  if (read_file(path, status, sizeof status) <= 0) return -1;
+  if (status_field(status, "\nTgid:", 0) != pid) return -1;
+
+  const char *open = strchr(stat, '('), *close = strrchr(stat, ')');
+  if (open == NULL || close == NULL) return -1;
+  memset(process, 0, sizeof *process);
+  process->pid = pid;
+  size_t length = (size_t)(close - open - 1);
+  memcpy(process->comm, open + 1, length < 15 ? length : 15);
+
+  char state = 0;
+  long threads = 0;
+  unsigned long long ticks = 0;
+  if (sscanf(close + 1, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu", &state,
+             &process->ppid, &process->pgid, &threads, &ticks) != 5) {
+    return -1;
+  }
+  /* A Linux leader that exited before its threads is Z too; on macOS such a process just runs on. */
+  int exited = state == 'X' || (state == 'Z' && threads <= 1);
+  process->status = exited ? SZOMB : state == 'R' ? SRUN : state == 'T' || state == 't' ? SSTOP : SSLEEP;
+  process->ruid = (uint32_t)status_field(status, "\nUid:", 0);
+  process->uid = (uint32_t)status_field(status, "\nUid:", 1);
+  process->svuid = (uint32_t)status_field(status, "\nUid:", 2);
+  process->rgid = (uint32_t)status_field(status, "\nGid:", 0);
+  process->gid = (uint32_t)status_field(status, "\nGid:", 1);
+  process->svgid = (uint32_t)status_field(status, "\nGid:", 2);
+  process->ticks = ticks;
+  uint64_t hertz = (uint64_t)sysconf(_SC_CLK_TCK);
+  process->start = boot_time() * 1000000 + ticks * (1000000 / hertz);
+  return 0;
+}
+
+/* Never two processes of one boot with one number: the inode of the pidfd, or start and PID where pidfs is missing. */
+static uint64_t unique_id(const struct process *process) {
+  uint64_t id = (process->ticks << 22) | (uint64_t)process->pid;
+  int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+  if (fd >= 0) {
+    struct statfs fs;
+    struct stat stat;
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == PIDFS_MAGIC && fstat(fd, &stat) == 0) id = stat.st_ino;
+    close(fd);
+  }
+  return tears > 0 ? id + (uint64_t)tears-- : id;
+}
+
+/* ---- layouts ---- */
+
+static void put32(uint8_t *buffer, size_t offset, uint32_t value) { memcpy(buffer + offset, &value, sizeof value); }
+static void put64(uint8_t *buffer, size_t offset, uint64_t value) { memcpy(buffer + offset, &value, sizeof value); }
+
+static void put_bsdinfo(uint8_t *buffer, const struct process *p) {
+  put32(buffer, 4, p->status);
+  put32(buffer, 12, (uint32_t)p->pid);
+  put32(buffer, 16, (uint32_t)p->ppid);
+  put32(buffer, 20, p->uid);
+  put32(buffer, 24, p->gid);
+  put32(buffer, 28, p->ruid);
+  put32(buffer, 32, p->rgid);
+  put32(buffer, 36, p->svuid);
+  put32(buffer, 40, p->svgid);
+  memcpy(buffer + 48, p->comm, 16);
+  memcpy(buffer + 64, p->comm, 16);
+  put32(buffer, 100, (uint32_t)p->pgid);
+  put32(buffer, 108, UINT32_MAX);
+  put64(buffer, 120, p->start / 1000000);
+  put64(buffer, 128, p->start % 1000000);
+}
+
+static void put_shortbsdinfo(uint8_t *buffer, const struct process *p) {
+  put32(buffer, 0, (uint32_t)p->pid);
+  put32(buffer, 4, (uint32_t)p->ppid);
+  put32(buffer, 8, (uint32_t)p->pgid);
+  put32(buffer, 12, p->status);
+  memcpy(buffer + 16, p->comm, 16);
+  put32(buffer, 36, p->uid);
+  put32(buffer, 40, p->gid);
+  put32(buffer, 44, p->ruid);
+  put32(buffer, 48, p->rgid);
+  put32(buffer, 52, p->svuid);
+  put32(buffer, 56, p->svgid);
+}
+
+static void put_uniqidentifierinfo(uint8_t *buffer, const struct process *p) {
+  memset(buffer, 0xa5, 16);
+  put64(buffer, 16, unique_id(p));
+  put32(buffer, 32, (uint32_t)p->ticks);
+}
+
+static void put_kinfo_proc(uint8_t *buffer, const struct process *p) {
+  put64(buffer, 0, p->start / 1000000);
+  put32(buffer, 8, (uint32_t)(p->start % 1000000));
+  buffer[36] = (uint8_t)p->status;
+  put32(buffer, 40, (uint32_t)p->pid);
+  put32(buffer, 44, (uint32_t)p->ppid);
+  memcpy(buffer + 243, p->comm, 16);
+  put32(buffer, 392, p->ruid);
+  put32(buffer, 396, p->svuid);
+  put32(buffer, 420, p->uid);
+  put32(buffer, 560, (uint32_t)p->ppid);
+  put32(buffer, 564, (uint32_t)p->pgid);
+  put32(buffer, 572, UINT32_MAX);
+}
+
+/* ---- libproc ---- */
+
+static int fail(int number, int result) {
+  errno = number;
+  return result;
+}
+
+EXPORT int proc_pidinfo(int pid, int flavor, uint64_t arg, void *out, int size) {
+  char call[32];
+  snprintf(call, sizeof call, "proc_pidinfo %d", flavor);
+  int refused = refusal(call);
+  if (refused > 0) return fail(refused, 0);
+
+  int need = flavor == 3 ? BSDINFO : flavor == 13 ? SHORTBSDINFO : flavor == 17 ? UNIQIDENTIFIERINFO
+           : flavor == 18 ? BSDINFO + UNIQIDENTIFIERINFO : 0;
+  if (need == 0) return fail(D_EINVAL, 0);
+  if (size < need) return fail(D_ENOMEM, 0);
+  struct process process;
+  if (read_process(refused == SHIM_ALIEN ? getpid() : pid, &process) != 0) return fail(D_ESRCH, 0);
+  if (process.status == SZOMB && arg == 0) return fail(D_ESRCH, 0);
+  if ((flavor == 3 || flavor == 18) && geteuid() != 0 && geteuid() != process.uid) return fail(D_EPERM, 0);
+
+  uint8_t *buffer = out;
+  memset(buffer, 0, (size_t)need);
+  if (flavor == 3 || flavor == 18) put_bsdinfo(buffer, &process);
+  if (flavor == 13) put_shortbsdinfo(buffer, &process);
+  if (flavor == 17) put_uniqidentifierinfo(buffer, &process);
+  if (flavor == 18) put_uniqidentifierinfo(buffer + BSDINFO, &process);
+  return refused == SHIM_SHORT ? need - 8 : need;
+}
+
+EXPORT int proc_pidpath(int pid, void *out, uint32_t size) {
+  int refused = refusal("proc_pidpath");
+  if (refused > 0) return fail(refused, 0);
+  if (size < 1024) return fail(D_ENOMEM, 0);
+  if (size > 4096) return fail(D_EOVERFLOW, 0);
+  struct process process;
+  if (read_process(pid, &process) != 0 || process.status == SZOMB) return fail(D_ESRCH, 0);
+  char link[64], target[PATH_MAX];
+  snprintf(link, sizeof link, "/proc/%d/exe", pid);
+  ssize_t length = readlink(link, target, sizeof target - 1);
+  /* macOS would answer for another user's process; procfs doesn't. A process without a text file is ESRCH there too. */
+  if (length < 0) return fail(errno == EACCES || errno == EPERM ? D_EPERM : D_ESRCH, 0);
+  target[length] = 0;
+  struct stat running, named;
+  if (stat(target, &named) != 0 || stat(link, &running) != 0 || running.st_ino != named.st_ino) return fail(D_ENOENT, 0);
+  if ((size_t)length >= size) return fail(D_ENOMEM, 0);
+  memcpy(out, target, (size_t)length);
+  return (int)length;
+}
+
+/* ---- sysctl ---- */
+
+EXPORT int sysctl(int *name, unsigned int count, void *out, size_t *length, void *value, size_t size) {
+  (void)value;
+  (void)size;
+  int refused = refusal("sysctl");
+  if (refused > 0) return fail(refused, -1);
+  if (count != 4 || name[0] != 1 || name[1] != 14) return fail(D_EINVAL, -1);
+  if (name[2] != 1) return fail(D_ENOTSUP, -1);
+  struct process process;
+  int missing = read_process(refused == SHIM_ALIEN ? getpid() : name[3], &process);
+  if (out == NULL) { /* asked for the size: five records more than there are */
+    *length = KINFO_PROC * (missing ? 5 : 6);
+    return 0;
+  }
+  if (missing) {
+    *length = 0;
+    return 0;
+  }
+  if (*length < KINFO_PROC) return fail(D_ENOMEM, -1);
+  memset(out, 0, KINFO_PROC);
+  put_kinfo_proc(out, &process);
+  *length = refused == SHIM_SHORT ? KINFO_PROC - 8 : KINFO_PROC;
+  return 0;
+}
+
+EXPORT int sysctlbyname(const char *name, void *out, size_t *length, void *value, size_t size) {
+  (void)value;
+  (void)size;
+  int refused = refusal("sysctlbyname");
+  if (refused > 0) return fail(refused, -1);
+  char id[64];
+  if (strcmp(name, "kern.bootsessionuuid") != 0) return fail(D_ENOENT, -1);
+  if (read_file("/proc/sys/kernel/random/boot_id", id, sizeof id) < 36) return fail(D_ENOENT, -1);
+  if (*length < 37) return fail(D_ENOMEM, -1);
+  for (int i = 0; i < 36; i++) ((char *)out)[i] = (char)(id[i] >= 'a' ? id[i] - 32 : id[i]);
+  ((char *)out)[36] = 0;
+  *length = 37;
+  return 0;
+}
+
+/* ---- host ---- */
+
+EXPORT int gethostuuid(uint8_t *out, const void *wait) {
+  (void)wait;
+  int refused = refusal("gethostuuid");
+  if (refused > 0) return fail(refused, -1);
+  char id[64] = "";
+  unsigned int byte;
+  read_file("/etc/machine-id", id, sizeof id);
+  for (int i = 0; i < 16; i++) out[i] = sscanf(id + 2 * i, "%2x", &byte) == 1 ? (uint8_t)byte : (uint8_t)(i + 1);
+  return 0;
+}

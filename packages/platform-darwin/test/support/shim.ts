@@ -1,0 +1,73 @@
+/** The stand-in for libSystem, compiled for one test file. */
+import { afterAll } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import * as koffi from "koffi"
+import { spawnSync } from "node:child_process"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** Answers of the shim that are no errno: 8 bytes less than asked for, and the struct of another process. */
+export const answers = { short: -1, alien: -2 }
+
+export interface Shim {
+  readonly path: string
+  /** Until the scope closes, `call` fails with a number of errno, or answers otherwise. */
+  readonly refuse: (call: string, answer: number) => Effect.Effect<void, never, Scope.Scope>
+  /** The next reads of `p_uniqueid` each answer another number. */
+  readonly tear: (times: number) => Effect.Effect<void>
+  /** `proc_pidinfo` itself: what it returned, and errno. */
+  readonly pidInfo: (pid: number, flavor: number, arg: number, size: number) => readonly [result: number, errno: number]
+  readonly pidPath: (pid: number, size: number) => readonly [result: number, errno: number]
+  /** `sysctl` of KERN_PROC_PID with a buffer of `size` bytes: what it returned, the length it answered, and errno. */
+  readonly kinfoProc: (pid: number, size: number) => readonly [result: number, length: number, errno: number]
+}
+
+const flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden"]
+
+const bind = (path: string): Shim => {
+  const library = koffi.load(path)
+  const refuse = library.func("void shim_refuse(const char *call, int answer)")
+  const tear = library.func("void shim_tear(int times)")
+  const pidInfo = library.func("int proc_pidinfo(int pid, int flavor, uint64_t arg, _Out_ uint8_t *buffer, int size)")
+  const pidPath = library.func("int proc_pidpath(int pid, _Out_ uint8_t *buffer, uint32_t size)")
+  const sysctl = library.func(
+    "int sysctl(int *name, unsigned int count, _Out_ uint8_t *old, _Inout_ size_t *length, void *value, size_t size)"
+  )
+  // What succeeds leaves any errno behind.
+  const withErrno = (failure: number, call: () => unknown): readonly [result: number, errno: number] => {
+    const result = Number(call())
+    return [result, result === failure ? koffi.errno() : 0]
+  }
+  return {
+    path,
+    refuse: (call, answer) =>
+      Effect.acquireRelease(
+        Effect.sync(() => refuse(call, answer)),
+        () => Effect.sync(() => refuse(call, 0))
+      ),
+    tear: (times) => Effect.sync(() => tear(times)),
+    pidInfo: (pid, flavor, arg, size) => withErrno(0, () => pidInfo(pid, flavor, arg, Buffer.alloc(4096), size)),
+    pidPath: (pid, size) => withErrno(0, () => pidPath(pid, Buffer.alloc(8192), size)),
+    kinfoProc: (pid, size) => {
+      const length = [size]
+      const [result, errno] = withErrno(-1, () => sysctl([1, 14, 1, pid], 4, Buffer.alloc(4096), length, null, 0))
+      return [result, Number(length[0]), errno]
+    }
+  }
+}
+
+/** Why there is none, or the shim, which is removed when the tests of the file are done. */
+export const build = (): Shim | string => {
+  if (process.platform !== "linux") return "the shim serves procfs"
+  const directory = mkdtempSync(join(tmpdir(), "vm-sentinel-shim-"))
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+  const path = join(directory, "libSystem.B.dylib")
+  const source = fileURLToPath(new URL("../shim/libsystem_shim.c", import.meta.url))
+  const compiled = spawnSync(process.env["CC"] ?? "cc", [...flags, "-o", path, source], { encoding: "utf8" })
+  if (compiled.error !== undefined) return "no C compiler"
+  if (compiled.status !== 0) throw new Error(`the shim doesn't compile:\n${compiled.stderr}`)
+  chmodSync(directory, 0o755)
+  return bind(path)
+}

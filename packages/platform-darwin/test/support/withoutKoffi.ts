@@ -1,0 +1,37 @@
+/**
+ * Asks the Layers about this process where koffi isn't there, or can't be loaded: run by `picking.test.ts` in a process
+ * of its own. Arguments: `missing` or `broken`, the library, `ps`, `sysctl`, `ioreg`. Prints JSON.
+ */
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import { Effect } from "effect"
+import { registerHooks } from "node:module"
+
+const [how, libraryPath = "", psPath = "", sysctlPath = "", ioregPath = ""] = process.argv.slice(2)
+
+registerHooks({
+  resolve: (specifier, context, next) => {
+    if (specifier !== "koffi") return next(specifier, context)
+    if (how === "broken") return { url: "data:text/javascript,throw new Error('no native module')", shortCircuit: true }
+    throw Object.assign(new Error("Cannot find package 'koffi'"), { code: "ERR_MODULE_NOT_FOUND" })
+  }
+})
+
+const { layer, layerAt, layerPs } = await import("../../src/DarwinProcessInspector.ts")
+
+const ask = ProcessInspector.use(({ host, observe, self }) =>
+  Effect.gen(function* () {
+    const { _tag } = yield* Effect.result(self)
+    return { observation: yield* observe(Pid.make(process.pid)), self: _tag, host: yield* host }
+  })
+)
+
+const answers = await Effect.runPromise(
+  Effect.all({
+    default: Effect.provide(ask, layer),
+    ps: Effect.provide(ask, layerPs),
+    libraryAlone: Effect.provide(ask, layerAt({ libraryPath })),
+    both: Effect.provide(ask, layerAt({ libraryPath, psPath, sysctlPath, ioregPath }))
+  })
+)
+process.stdout.write(JSON.stringify({ pid: process.pid, answers }))
