@@ -9,7 +9,8 @@ export default defineConfig({
       project("platform-linux", "packages/platform-linux"),
       project("platform-darwin", "packages/platform-darwin"),
       project("cli", "packages/cli"),
-      project("orchestrator", "examples/orchestrator")
+      project("orchestrator", "examples/orchestrator"),
+      project("repository", "scripts")
     ]
   }
 })

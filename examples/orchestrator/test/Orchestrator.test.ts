@@ -80,16 +80,6 @@ describe("the example orchestrator over fakes", () => {
 
 const here = import.meta.dirname
 
-describe("the README", () => {
-  it("shows the example as it is", () => {
-    const readme = Fs.readFileSync(Path.join(here, "../../../README.md"), "utf8")
-    const shown = /<!-- example: (\S+) -->\n```ts\n(.*?)```\n/s.exec(readme)
-    assert.isNotNull(shown)
-    const [, path = "", text] = shown
-    assert.strictEqual(text, Fs.readFileSync(Path.join(here, "../../..", path), "utf8"))
-  })
-})
-
 describe.runIf(process.platform === "linux")("the example orchestrator on this kernel", () => {
   const run = (...args: ReadonlyArray<string>) =>
     execFileSync(process.execPath, [Path.join(here, "../src/main.ts"), ...args], { encoding: "utf8" })
