@@ -33,6 +33,8 @@ export interface RecordOptions {
   readonly role?: string
   /** Base name of the file, default `.vm-sentinel`. */
   readonly sentinelName?: string
+  /** The directory's lock, where the caller holds it and `pid` inherited it. */
+  readonly lock?: HeldLock
 }
 
 /**
@@ -121,7 +123,7 @@ export const record: (
   directory: string,
   options?: RecordOptions
 ) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(
-  (directory, options = {}) => recordWith(directory, options, undefined)
+  (directory, options = {}) => recordWith(directory, options, options.lock)
 )
 
 const lockOf = Effect.fnUntraced(function* (directory: string, options: HoldOptions) {

@@ -1,0 +1,106 @@
+/**
+ * `run`: holds a directory while a command runs.
+ *
+ * @since 0.1.0
+ */
+import * as Ownership from "@vm-sentinel/core/Ownership"
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { type ChildProcess, spawn } from "node:child_process"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { Quit } from "./ExitCode.ts"
+import { Output } from "./Output.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly directory: string
+  readonly command: ReadonlyArray<string>
+  readonly sentinelName: Option.Option<string>
+}
+
+/** As a shell does: 127 for a command that isn't there, 126 for one that can't be run. */
+const spawnFailure = ({ code }: NodeJS.ErrnoException): number => (code === "ENOENT" ? 127 : 126)
+
+const start = (command: string, args: ReadonlyArray<string>) =>
+  Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
+    // Detached from nothing: the same session, the same terminal, the same process group.
+    const child = spawn(command, args, { stdio: "inherit" })
+    child.once("spawn", () => resume(Effect.succeed(child)))
+    child.once("error", (error) => resume(Effect.fail(error)))
+  })
+
+const passed: ReadonlyArray<NodeJS.Signals> = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH"]
+/** What a terminal sends to the whole process group: the command has it already. */
+const ofTerminal: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
+
+/** Passes on the signals that only this process got, as long as the command runs. */
+const passSignals = (child: ChildProcess): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const pass = (signal: NodeJS.Signals) => void child.kill(signal)
+      const signals = process.stdin.isTTY ? passed : [...passed, ...ofTerminal]
+      const ignore = () => {}
+      for (const signal of signals) process.on(signal, pass)
+      for (const signal of ofTerminal) process.on(signal, ignore)
+      return () => {
+        for (const signal of signals) process.off(signal, pass)
+        for (const signal of ofTerminal) process.off(signal, ignore)
+      }
+    }),
+    (stop) => Effect.sync(stop)
+  )
+
+const exited = (child: ChildProcess) =>
+  Effect.callback<number>((resume) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null) =>
+      resume(Effect.succeed(code ?? 128 + (signal === null ? 0 : Os.constants.signals[signal])))
+    if (child.exitCode !== null || child.signalCode !== null) end(child.exitCode, child.signalCode)
+    else child.once("exit", end)
+  })
+
+/**
+ * Ends with the command's own exit code, 128 and the signal's number where one ended it. The sentinels stay: they say
+ * dead from then on.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run: (
+  options: Options
+) => Effect.Effect<void, Ownership.RecordError | Quit, Output | ProcessInspector | SentinelStore> = Effect.fn("run")(
+  function* ({ command: [command = "", ...args], directory, sentinelName }) {
+    const output = yield* Output
+    const path = Path.resolve(directory)
+    const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
+    // Inheritable: were this process killed, the command would still hold the lock.
+    const { lock } = yield* Ownership.hold(path, { ...named, inheritable: true })
+    const child = yield* start(command, args).pipe(
+      Effect.catch((error) =>
+        Effect.andThen(
+          output.note(`vm-sentinel: ${command}: ${error.code ?? error.message}\n`),
+          Effect.fail(new Quit({ code: spawnFailure(error) }))
+        )
+      )
+    )
+    yield* passSignals(child)
+    const held = lock === undefined ? {} : { lock }
+    yield* Ownership.record(path, { ...named, ...held, pid: Pid.make(child.pid ?? 0), role: "command" }).pipe(
+      // A command that is done already needs no record of its own.
+      Effect.catchTag("NotFound", () => Effect.void),
+      Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))
+    )
+    const code = yield* exited(child)
+    if (code !== 0) return yield* new Quit({ code })
+  },
+  // An interruption is a signal, and a signal is the command's to answer.
+  Effect.uninterruptible,
+  Effect.scoped
+)

@@ -1,0 +1,31 @@
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Platform from "../Platform.ts"
+import * as options from "./options.ts"
+
+export const run = Command.make(
+  "run",
+  {
+    directory: options.directory,
+    command: Argument.String("CMD").pipe(
+      Argument.withDescription("The command and its arguments, after --"),
+      Argument.atLeast(1)
+    ),
+    sentinelName: options
+      .fileName("sentinel-name")
+      .pipe(Flag.withDescription("File to write instead of .vm-sentinel"), Flag.optional)
+  },
+  (input) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../Run.ts")),
+      ({ run }) => run(input)
+    )
+).pipe(
+  Command.withDescription(
+    "Hold DIR for the life of CMD: a sentinel each, and the lock. Signals and exit code pass through"
+  ),
+  Command.withShortDescription("Hold a directory while a command runs"),
+  Command.provide(Platform.layer)
+)
