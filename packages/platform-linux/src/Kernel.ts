@@ -1,0 +1,87 @@
+/**
+ * The system calls that the inspector makes, so that each of their answers can be tested.
+ *
+ * @since 0.1.0
+ */
+import * as NodeFS from "node:fs"
+import * as NodeOS from "node:os"
+import * as NodeUtil from "node:util"
+
+/**
+ * Synchronous calls: procfs is memory, and handing a call of a few µs to another thread costs ten times that. What
+ * fails throws an error with the errno's name as `code`, as `node:fs` does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Kernel {
+  /** The calling process. */
+  readonly pid: number
+  /** Opens for reading. */
+  readonly open: (path: string) => number
+  /** Reads once from a position of the file, and tells how many bytes. */
+  readonly read: (fd: number, into: Uint8Array, position: number) => number
+  readonly close: (fd: number) => void
+  readonly readLink: (path: string) => Uint8Array
+  readonly list: (path: string) => ReadonlyArray<string>
+  /** `false`: ENOENT. */
+  readonly exists: (path: string) => boolean
+  /** Device and inode behind a path, links followed. */
+  readonly fileId: (path: string) => { readonly dev: bigint; readonly ino: bigint }
+  /** `f_type` of `statfs(2)`. */
+  readonly fileSystemType: (path: string) => number
+  /** `kill(2)` with signal 0: `undefined`, or the name of the errno. `pid` is never below 1. */
+  readonly kill: (pid: number) => string | undefined
+  readonly hostname: () => string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/**
+ * Name of the errno that a call failed with. Anything else that was thrown is a defect, and goes on.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const errnoOf = (error: unknown): string => {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code
+  throw error
+}
+
+const errnoNames = NodeUtil.getSystemErrorMap()
+
+/**
+ * Name of an errno, `ESRCH` for 3.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const errnoName = (errno: number): string => errnoNames.get(-errno)?.[0] ?? `errno ${errno}`
+
+/**
+ * The kernel that runs us, through `node:fs`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const live: Kernel = {
+  pid: process.pid,
+  open: (path) => NodeFS.openSync(path, NodeFS.constants.O_RDONLY),
+  read: (fd, into, position) => NodeFS.readSync(fd, into, 0, into.length, position),
+  close: NodeFS.closeSync,
+  readLink: (path) => NodeFS.readlinkSync(path, "buffer"),
+  list: (path) => NodeFS.readdirSync(path),
+  exists: (path) => NodeFS.statSync(path, { throwIfNoEntry: false }) !== undefined,
+  fileId: (path) => NodeFS.statSync(path, { bigint: true }),
+  fileSystemType: (path) => NodeFS.statfsSync(path).type,
+  kill: (pid) => {
+    try {
+      process.kill(pid, 0)
+      return undefined
+    } catch (error) {
+      return errnoOf(error)
+    }
+  },
+  hostname: NodeOS.hostname,
+  now: Date.now
+}

@@ -1,0 +1,111 @@
+/**
+ * Process file descriptors, `pidfd_open(2)`: the inode of one on pidfs is the process's 64-bit id.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Koffi from "koffi"
+import * as NodeFS from "node:fs"
+import { errnoName } from "./Kernel.ts"
+
+/**
+ * Calls that need native code. On failure a call answers the name of the errno.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pidfds {
+  /** A descriptor that refers to the process under `pid` as long as it is open, whoever has the number then. */
+  readonly open: (pid: number) => number | string
+  /** Whether the whole thread group has exited: a zombie, or reaped. False while any of its threads runs. */
+  readonly hasExited: (fd: number) => boolean | string
+  /** Never reused within one boot, where {@link isProof}. */
+  readonly inode: (fd: number) => bigint
+  readonly close: (fd: number) => void
+  /** `kill(2)` with signal 0. `undefined`: allowed. */
+  readonly kill: (pid: number) => string | undefined
+}
+
+/** `PID_FS_MAGIC` of `linux/magic.h`. Before 6.9, pidfds share one anonymous inode, with another magic number. */
+const pidfsMagic = 0x50494446
+
+/** `linux/unistd.h`: the same number on every architecture that Node runs on. */
+const pidfdOpen = 434
+
+const pollIn = 1
+
+// A 32-bit kernel cuts the number to fit an inode of 32 bits, so that it is reused.
+const is64Bit = ["arm64", "loong64", "ppc64", "riscv64", "s390x", "x64"].includes(process.arch)
+
+/**
+ * Whether inodes of pidfds tell processes apart here: Linux 6.9 or later, 64-bit, pidfs built in. Tried on the calling
+ * process.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const isProof = (
+  pidfds: Pidfds,
+  pid: number,
+  fileSystemType: (path: string) => number,
+  wide: boolean = is64Bit
+): boolean => {
+  if (!wide) return false
+  const fd = pidfds.open(pid)
+  if (typeof fd === "string") return false
+  try {
+    return (
+      fileSystemType(`/proc/self/fd/${fd}`) === pidfsMagic &&
+      pidfds.inode(fd) > 0n &&
+      pidfds.hasExited(fd) === false &&
+      pidfds.kill(pid) === undefined
+    )
+  } catch {
+    return false
+  } finally {
+    pidfds.close(fd)
+  }
+}
+
+const make = (koffi: Pick<typeof Koffi, "errno" | "load">): Pidfds => {
+  const library = koffi.load(null)
+  // libc's own pidfd_open came with glibc 2.36, and musl has none.
+  const open: (number: number, pid: number, flags: number) => number = library.func(
+    "long syscall(long number, int pid, unsigned int flags)"
+  )
+  const poll: (fds: Uint8Array, count: number, timeout: number) => number = library.func(
+    "int poll(void *fds, unsigned long count, int timeout)"
+  )
+  const kill: (pid: number, signal: number) => number = library.func("int kill(int pid, int signal)")
+  const pollfd = new Int32Array(2)
+  const pollfdBytes = new Uint8Array(pollfd.buffer)
+  const pollfdShorts = new Int16Array(pollfd.buffer)
+  const errno = () => errnoName(koffi.errno())
+  return {
+    open: (pid) => {
+      const fd = open(pidfdOpen, pid, 0)
+      return fd < 0 ? errno() : fd
+    },
+    hasExited: (fd) => {
+      pollfd[0] = fd
+      pollfdShorts[2] = pollIn
+      pollfdShorts[3] = 0
+      const ready = poll(pollfdBytes, 1, 0)
+      if (ready < 0) return errno()
+      return ready > 0 && ((pollfdShorts[3] ?? 0) & pollIn) !== 0
+    },
+    inode: (fd) => NodeFS.fstatSync(fd, { bigint: true }).ino,
+    close: NodeFS.closeSync,
+    kill: (pid) => (kill(pid, 0) === 0 ? undefined : errno())
+  }
+}
+
+/**
+ * Loads koffi, an optional dependency. `undefined` where it isn't installed or can't run.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const load: Effect.Effect<Pidfds | undefined> = Effect.tryPromise(async () => make(await import("koffi"))).pipe(
+  Effect.orElseSucceed(() => undefined)
+)

@@ -1,0 +1,69 @@
+/** The conformance suite on the kernel that runs us, from several places in it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Layer } from "effect"
+import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
+import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
+import { isRoot, noNamespace, nobody, type Place, places, unavailable } from "./places.ts"
+import { Programs } from "./Programs.ts"
+import * as Remote from "./remote.ts"
+import { makeWorld } from "./world.ts"
+
+const here = makeWorld()
+
+suite("kernel, with pidfds", {
+  layer: Layer.merge(LinuxProcessInspector.layer, Programs.layer),
+  world: here,
+  strength: { processId64: true, otherUserExecutable: isRoot }
+})
+
+suite("kernel, procfs alone", {
+  layer: Layer.merge(LinuxProcessInspector.layerProcfs, Programs.layer),
+  world: here,
+  strength: { processId64: false, otherUserExecutable: isRoot }
+})
+
+const skipped = (name: string, reason: string) =>
+  describe.skip(`ProcessInspector (${name}): ${reason}`, () => it("is available", () => assert.fail(reason)))
+
+for (const kind of ["pidfd", "procfs"] as const) {
+  const name = `kernel, in a PID namespace, ${kind}`
+  if (noNamespace !== undefined) {
+    skipped(name, noNamespace)
+    continue
+  }
+  suite(name, {
+    layer: Remote.inNamespace(kind),
+    world: Remote.world,
+    strength: { processId64: kind === "pidfd", otherUserExecutable: true }
+  })
+}
+
+/** What nobody sees: own processes, and root's as the place allows. */
+const nobodys = (roots: "otherUser" | "hidden"): World<Programs> => ({
+  ...makeWorld({ uid: nobody }),
+  [roots]: here.spawn
+})
+
+const seenBy = (place: Place, roots: "otherUser" | "hidden") => {
+  for (const kind of ["pidfd", "procfs"] as const) {
+    const name = `kernel, ${place}, ${kind}`
+    const reason = isRoot ? unavailable(place) : "not root"
+    if (reason !== undefined) {
+      skipped(name, reason)
+      continue
+    }
+    suite(name, {
+      layer: Layer.merge(Remote.under(places[place], kind), Programs.layer),
+      world: nobodys(roots),
+      strength: {
+        processId64: kind === "pidfd",
+        otherUserExecutable: false,
+        hiddenProcessId64: kind === "pidfd"
+      }
+    })
+  }
+}
+
+seenBy("nobody", "otherUser")
+seenBy("invisible", "hidden")
+seenBy("noaccess", "hidden")

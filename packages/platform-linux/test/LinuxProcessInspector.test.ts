@@ -1,0 +1,832 @@
+/** Every answer of the kernel, and what it means: the fixture procfs with calls that fail. */
+import { assert, describe, it } from "@effect/vitest"
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { Observation, Wanted } from "@vm-sentinel/core/Observation"
+import * as Verdict from "@vm-sentinel/core/Verdict"
+import { Effect, type Scope } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
+import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
+import * as Pidfd from "../src/Pidfd.ts"
+import * as Fixture from "./Fixture.ts"
+
+const depths: ReadonlyArray<Wanted> = ["existence", "identity", "executable", "all"]
+
+type Kind = "pidfd" | "procfs"
+
+/** Calls the first `times` of which fail. */
+const failing =
+  <Args extends ReadonlyArray<unknown>, A>(
+    call: (...args: Args) => A,
+    code: string,
+    {
+      on = () => true,
+      times = Number.POSITIVE_INFINITY
+    }: {
+      readonly on?: (...args: Args) => boolean
+      readonly times?: number
+    } = {}
+  ) =>
+  (...args: Args): A => {
+    if (!on(...args) || times-- <= 0) return call(...args)
+    throw Fixture.failed(code)
+  }
+
+type Body = (
+  fixture: Fixture.FixtureService,
+  inspect: (overrides?: Fixture.Overrides) => ProcessInspector["Service"]
+) => Effect.Effect<void, unknown, Scope.Scope>
+
+/** A test against the fixture; no descriptor may stay open, and kill(2) may not be called with what isn't a PID. */
+const test = (name: string, kind: Kind, body: Body) =>
+  it.effect(`${name} (${kind})`, () =>
+    Effect.gen(function* () {
+      const fixture = yield* Fixture.make
+      yield* body(fixture, (overrides) =>
+        Effect.runSync(
+          Effect.provide(
+            Effect.service(ProcessInspector),
+            LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, kind, overrides))
+          )
+        )
+      )
+      assert.strictEqual(fixture.leaked(), 0, "descriptors stayed open")
+      assert.isTrue(fixture.killed.every((pid) => pid >= 1))
+    })
+  )
+
+const both = (name: string, body: (kind: Kind) => Body) => {
+  for (const kind of ["pidfd", "procfs"] as const) test(name, kind, body(kind))
+}
+
+const tags = (observations: ReadonlyArray<Observation>) => observations.map(({ _tag }) => _tag)
+
+const observeAll = (inspector: ProcessInspector["Service"], pid: Pid) =>
+  Effect.forEach(depths, (wanted) => inspector.observe(pid, wanted))
+
+const judgeV3 = (identity: { readonly pid: Pid; readonly startTime: string }, observation: Observation) =>
+  Verdict.judge(
+    {
+      _tag: "V3",
+      pid: identity.pid,
+      record: {
+        v: 3,
+        nonce: "table-nonce",
+        startTime: identity.startTime,
+        bootId: "boot",
+        pidNamespace: Fixture.ownNamespace,
+        timeNamespace: "time",
+        hostname: "fixture",
+        role: "owner",
+        createdAt: ""
+      }
+    },
+    observation,
+    {
+      bootId: "boot",
+      hostname: "fixture",
+      namespaces: "supported",
+      pidNamespace: Fixture.ownNamespace,
+      timeNamespace: "time"
+    },
+    { localFileSystem: true, legacy: "trust", writtenAt: 0 }
+  )
+
+describe("existence", () => {
+  both(
+    "absent is ENOENT and ESRCH, at every depth",
+    () => (_, inspect) =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(
+          tags(yield* observeAll(inspect(), Pid.make(9999))),
+          depths.map(() => "Absent")
+        )
+      })
+  )
+
+  for (const errno of ["EPERM", "EINVAL", undefined]) {
+    test(`scenario 27: ENOENT and kill ${errno ?? "allowed"} is hidden`, "procfs", (_, inspect) =>
+      Effect.gen(function* () {
+        const pid = Pid.make(9999)
+        const inspector = inspect({ kernel: { kill: () => errno } })
+        for (const observation of yield* observeAll(inspector, pid)) {
+          const detail = `stat: ENOENT, kill: ${errno ?? "allowed"}`
+          assert.deepStrictEqual(observation, { _tag: "Hidden", pid, detail })
+        }
+        assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "PermissionDenied")
+      })
+    )
+  }
+
+  test("scenario 27: what /proc hides is known by its pidfd", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { id, pid } = fixture.add({ access: "hidden" })
+      for (const observation of yield* observeAll(inspect(), pid)) assert.strictEqual(observation._tag, "Present")
+      const seen = yield* inspect().observe(pid, "all")
+      assert.deepStrictEqual(seen, { _tag: "Present", pid, tgid: pid, processId64: `${id}` })
+    })
+  )
+
+  test("scenario 27: a hidden zombie is one", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add({ access: "hidden", state: "Z" })
+      for (const observation of yield* observeAll(inspect(), pid)) {
+        assert.include(observation, { _tag: "Present", state: "Z", threads: 1 })
+      }
+    })
+  )
+
+  test("scenario 27: a hidden thread, and one whose pidfd is refused, is hidden", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add({ access: "hidden" })
+      for (const errno of ["ENOENT", "EINVAL", "EPERM", "EMFILE"]) {
+        let opened = 0
+        const open = (number: number) => (number === pid && opened++ >= 0 ? errno : fixture.pidfds.open(number))
+        assert.strictEqual((yield* inspect({ pidfds: { open } }).observe(pid))._tag, "Hidden", errno)
+      }
+    })
+  )
+
+  for (const errno of ["EACCES", "EPERM"]) {
+    const refuse = (fixture: Fixture.FixtureService, pid: Pid, call: "open" | "read") => {
+      const { kernel } = fixture
+      return call === "open"
+        ? { open: failing(kernel.open, errno, { on: (path) => path.endsWith(`/${pid}/stat`) }) }
+        : { read: failing(kernel.read, errno) }
+    }
+    for (const call of ["open", "read"] as const) {
+      test(`scenario 28: ${errno} on ${call} is hidden`, "procfs", (fixture, inspect) =>
+        Effect.gen(function* () {
+          const { pid } = fixture.add()
+          const inspector = inspect({ kernel: refuse(fixture, pid, call) })
+          assert.deepStrictEqual(
+            tags(yield* observeAll(inspector, pid)),
+            depths.map(() => "Hidden")
+          )
+          assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "PermissionDenied")
+        })
+      )
+
+      test(`scenario 28: ${errno} on ${call} leaves the pidfd`, "pidfd", (fixture, inspect) =>
+        Effect.gen(function* () {
+          const { id, pid } = fixture.add()
+          const seen = yield* inspect({ kernel: refuse(fixture, pid, call) }).observe(pid, "all")
+          assert.deepStrictEqual(seen, { _tag: "Present", pid, tgid: pid, processId64: `${id}` })
+        })
+      )
+    }
+  }
+
+  both(
+    "absent needs /proc to say so: not kill and the pidfd alone",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const kill = () => "ESRCH"
+        const open = (number: number) => (number === pid ? "ESRCH" : fixture.pidfds.open(number))
+        const pidfds = { open, kill: (number: number) => (number === pid ? "ESRCH" : undefined) }
+        const seen = yield* observeAll(inspect({ kernel: { kill }, pidfds }), pid)
+        assert.deepStrictEqual(
+          tags(seen),
+          depths.map(() => "Present")
+        )
+      })
+  )
+
+  test("absent needs /proc to say so: not a refusal and kill", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add()
+      const open = failing(fixture.kernel.open, "EACCES", { on: (path) => path.endsWith(`/${pid}/stat`) })
+      assert.strictEqual((yield* inspect({ kernel: { open, kill: () => "ESRCH" } }).observe(pid))._tag, "Hidden")
+    })
+  )
+
+  test("scenario 27: a hidden process that is reaped while it is looked at is absent", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { id, pid } = fixture.add({ access: "hidden" })
+      const hasExited = (fd: number) => {
+        if (fixture.pidfds.inode(fd) === id) fixture.change(pid, { access: "gone" })
+        return fixture.pidfds.hasExited(fd)
+      }
+      assert.deepStrictEqual(yield* inspect({ pidfds: { hasExited } }).observe(pid, "all"), { _tag: "Absent", pid })
+    })
+  )
+
+  test("scenario 30: kill EPERM and another start is another process", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add({ access: "no-exe" })
+      const observation = yield* inspect({ kernel: { kill: () => "EPERM" } }).observe(pid, "identity")
+      assert.strictEqual(judgeV3({ pid, startTime: "1" }, observation).reason, "start-time-mismatch")
+    })
+  )
+
+  both(
+    "scenario 36: what isn't a PID never reaches the kernel",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const asked: Array<number> = []
+        const kill = (pid: number) => {
+          asked.push(pid)
+          return undefined
+        }
+        const open = (pid: number) => {
+          if (pid !== process.pid) asked.push(pid)
+          return fixture.pidfds.open(pid)
+        }
+        const inspector = inspect({ kernel: { kill }, pidfds: { open, kill } })
+        for (const pid of [0, -1, -2147483648, 2147483648, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+          for (const wanted of depths) {
+            // @ts-expect-error: a number that wasn't checked is no Pid
+            const observation = yield* inspector.observe(pid, wanted)
+            assert.include(observation, { _tag: "Unavailable", reason: "malformed" })
+          }
+          // @ts-expect-error: a number that wasn't checked is no Pid
+          assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "IdentityUnavailable")
+        }
+        assert.deepStrictEqual(
+          asked.filter((pid) => pid !== process.pid),
+          []
+        )
+      })
+  )
+})
+
+describe("scenario 26: failures of our own", () => {
+  for (const errno of ["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "EAGAIN"]) {
+    both(
+      `${errno} is asked again, and then says nothing`,
+      () => (fixture, inspect) =>
+        Effect.gen(function* () {
+          const { pid } = fixture.add()
+          const { kernel, pidfds } = fixture
+          const on = (path: string) => path.endsWith(`/${pid}/stat`)
+          const noPidfd = { open: (number: number) => (number === pid ? errno : pidfds.open(number)) }
+          const once = { open: failing(kernel.open, errno, { on, times: 1 }) }
+          assert.strictEqual((yield* inspect({ kernel: once }).observe(pid))._tag, "Present")
+          const ever = { open: failing(kernel.open, errno, { on }) }
+          const inspector = inspect({ kernel: ever, pidfds: noPidfd })
+          for (const observation of yield* observeAll(inspector, pid)) {
+            assert.include(observation, { _tag: "Unavailable", reason: "resources", detail: `stat: ${errno}` })
+          }
+          const error = yield* Effect.flip(inspector.identify(pid))
+          assert.strictEqual(error._tag, "IdentityUnavailable")
+          const reading = inspect({ kernel: { read: failing(kernel.read, errno) }, pidfds: noPidfd })
+          for (const observation of yield* observeAll(reading, pid)) {
+            assert.include(observation, { _tag: "Unavailable", reason: "resources" })
+          }
+        })
+    )
+
+    test(`${errno} of a pidfd alone is no reason to record less`, "pidfd", (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { id, pid } = fixture.add()
+        const once = (times: number) => ({
+          open: (number: number) => (number === pid && times-- > 0 ? errno : fixture.pidfds.open(number))
+        })
+        assert.strictEqual((yield* inspect({ pidfds: once(1) }).identify(pid)).processId64, `${id}`)
+        const never = yield* Effect.flip(inspect({ pidfds: once(1000) }).identify(pid))
+        assert.strictEqual(never._tag, "IdentityUnavailable")
+      })
+    )
+  }
+
+  both(
+    "ESRCH while reading, and then nothing, is absent",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const read: typeof fixture.kernel.read = () => {
+          fixture.change(pid, { access: "gone" })
+          throw Fixture.failed("ESRCH")
+        }
+        assert.deepStrictEqual(yield* inspect({ kernel: { read } }).observe(pid), { _tag: "Absent", pid })
+      })
+  )
+
+  both(
+    "ESRCH while reading, and then another process, is the other one whole",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const before = fixture.add({ uid: 1, comm: Buffer.from("before") })
+        let after: Fixture.Process | undefined
+        // It exits after its executable and its status were read, and before the last read of `stat`.
+        let reads = 0
+        const read: typeof fixture.kernel.read = (fd, into, position) => {
+          if (++reads !== 2) return fixture.kernel.read(fd, into, position)
+          fixture.change(before.pid, { access: "gone" })
+          after = fixture.add({ pid: before.pid, ticks: 400_000, uid: 2, comm: Buffer.from("after") })
+          throw Fixture.failed("ESRCH")
+        }
+        const seen = yield* inspect({ kernel: { read } }).observe(before.pid, "all")
+        assert.include(seen, { _tag: "Present", startTime: `${after?.ticks}`, uid: 2, comm: "after" })
+        if (seen._tag === "Present" && seen.processId64 !== undefined) {
+          assert.strictEqual(seen.processId64, `${after?.id}`)
+        }
+      })
+  )
+
+  test("ESRCH for ever says nothing", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add()
+      const inspector = inspect({ kernel: { read: failing(fixture.kernel.read, "ESRCH") } })
+      for (const observation of yield* observeAll(inspector, pid)) {
+        assert.include(observation, { _tag: "Unavailable", reason: "resources" })
+      }
+    })
+  )
+
+  both(
+    "an errno nobody thought of says nothing",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const open = failing(fixture.kernel.open, "ELOOP", { on: (path) => path.endsWith(`/${pid}/stat`) })
+        assert.include(yield* inspect({ kernel: { open } }).observe(pid, "all"), {
+          _tag: "Unavailable",
+          reason: "resources",
+          detail: "stat: ELOOP"
+        })
+      })
+  )
+
+  it.effect("a mistake of the program's own is no answer of the kernel", () =>
+    Effect.gen(function* () {
+      const fixture = yield* Fixture.make
+      const open = () => {
+        throw new TypeError("a bug")
+      }
+      const options = Fixture.optionsOf(fixture, "procfs", { kernel: { open } })
+      const exit = yield* ProcessInspector.use(({ observe }) => observe(Pid.make(process.pid))).pipe(
+        Effect.provide(LinuxProcessInspector.layerAt(options)),
+        Effect.exit
+      )
+      assert.strictEqual(exit._tag, "Failure")
+    })
+  )
+
+  test("stat cut short at any byte is malformed, never a process", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const process = fixture.add({ comm: Buffer.from(") S 1\n(") })
+      const whole = Fixture.statOf(process)
+      const inspector = inspect()
+      for (let length = 0; length < whole.length; length++) {
+        fixture.write(`${process.pid}/stat`, whole.subarray(0, length))
+        const observation = yield* inspector.observe(process.pid, "identity")
+        assert.include(observation, { _tag: "Unavailable", reason: "malformed" }, `${length} bytes`)
+      }
+    })
+  )
+
+  test("status cut short at any byte gives no wrong uid, and never another leader", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const process = fixture.add({ uid: 1234 })
+      const whole = Fixture.statusOf(process)
+      const inspector = inspect()
+      for (let length = 0; length < whole.length; length++) {
+        fixture.write(`${process.pid}/status`, whole.subarray(0, length))
+        const seen = yield* inspector.observe(process.pid, "all")
+        if (seen._tag !== "Present") return assert.fail(seen._tag)
+        assert.strictEqual(seen.tgid, process.pid)
+        assert.include([undefined, 1234], seen.uid)
+      }
+    })
+  )
+
+  test("stat that was cut short once is read again", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add()
+      let reads = 0
+      const read: typeof fixture.kernel.read = (fd, into, position) => {
+        const length = fixture.kernel.read(fd, into, position)
+        return reads++ === 0 ? length - 1 : length
+      }
+      assert.strictEqual((yield* inspect({ kernel: { read } }).observe(pid, "identity"))._tag, "Present")
+    })
+  )
+
+  test("stat of another number is malformed", "procfs", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add()
+      fixture.write(`${pid}/stat`, Fixture.statOf({ ...fixture.add(), pid: Pid.make(7) }))
+      assert.include(yield* inspect().observe(pid), { _tag: "Unavailable", reason: "malformed" })
+    })
+  )
+})
+
+describe("threads and exits", () => {
+  both(
+    "scenario 14: an exit signal of -1 is a hint, and Tgid decides",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const leader = fixture.add({ exitSignal: -1, threads: 2 })
+        const thread = fixture.add({ exitSignal: -1, tgid: leader.pid, threads: 2 })
+        const inspector = inspect()
+        for (const observation of yield* observeAll(inspector, leader.pid)) {
+          assert.include(observation, { _tag: "Present", tgid: leader.pid })
+        }
+        for (const observation of yield* observeAll(inspector, thread.pid)) {
+          assert.include(observation, { _tag: "Present", tgid: leader.pid })
+        }
+        fixture.write(`${thread.pid}/status`, "Name:\tcut")
+        for (const observation of yield* observeAll(inspector, thread.pid)) {
+          if (observation._tag === "Present") assert.strictEqual(observation.tgid, leader.pid)
+          else assert.include(observation, { _tag: "Unavailable", reason: "malformed" })
+        }
+      })
+  )
+
+  both(
+    "a task that is being replaced by a thread's execve is read again",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add({ state: "Z", threads: 0 })
+        const { kernel } = fixture
+        // What the pidfd says: the group hasn't exited.
+        const read =
+          (times: number): typeof kernel.read =>
+          (fd, into, position) => {
+            if (times-- === 0) fixture.write(`${pid}/stat`, Fixture.statOf(fixture.add({ pid })))
+            return kernel.read(fd, into, position)
+          }
+        const hasExited = () => "EBADF"
+        const inspector = inspect({ pidfds: { hasExited } })
+        for (const observation of yield* observeAll(inspector, pid)) {
+          assert.include(observation, { _tag: "Unavailable", reason: "malformed" })
+        }
+        const seen = yield* inspect({ kernel: { read: read(2) }, pidfds: { hasExited } }).observe(pid, "identity")
+        assert.include(seen, { _tag: "Present", state: "S", threads: 1 })
+      })
+  )
+
+  both(
+    "scenario 15: a zombie is one, by state and threads",
+    (kind) => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { id, pid } = fixture.add({ state: "Z", exe: undefined })
+        for (const observation of yield* observeAll(inspect(), pid)) {
+          assert.include(observation, { _tag: "Present", state: "Z", threads: 1 })
+        }
+        assert.strictEqual((yield* Effect.flip(inspect().identify(pid)))._tag, "NotFound")
+        if (kind === "pidfd") assert.include(yield* inspect().observe(pid, "identity"), { processId64: `${id}` })
+      })
+  )
+})
+
+describe("the executable", () => {
+  both(
+    "permission denied, and not there, are told apart",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const refused = fixture.add({ access: "no-exe" })
+        const zombie = fixture.add({ state: "Z", exe: undefined })
+        const inspector = inspect()
+        assert.include(yield* inspector.observe(refused.pid, "executable"), { exeError: "permission-denied" })
+        assert.include(yield* inspector.observe(zombie.pid, "executable"), { exeError: "not-available" })
+        assert.isUndefined((yield* inspector.identify(refused.pid)).exe)
+      })
+  )
+
+  both(
+    "device and inode are those of the file, and missing with it",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const there = fixture.add()
+        const gone = fixture.add({ exe: "/nonexistent/program (deleted)" })
+        const seen = yield* inspect().identify(there.pid)
+        assert.match(seen.exe?.ino ?? "", /^[0-9]+$/)
+        const { exe } = yield* inspect().identify(gone.pid)
+        assert.deepStrictEqual(exe, { path: "/nonexistent/program (deleted)" })
+      })
+  )
+
+  both(
+    "a path that isn't UTF-8 is shown and not recorded",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const readLink: typeof fixture.kernel.readLink = (path) =>
+          path.endsWith("/exe") ? Uint8Array.from([0x2f, 0xff]) : fixture.kernel.readLink(path)
+        const inspector = inspect({ kernel: { readLink } })
+        const seen = yield* inspector.observe(pid, "executable")
+        assert.deepStrictEqual(seen._tag === "Present" ? seen.exe : undefined, { path: "/\uFFFD" })
+        assert.isUndefined((yield* inspector.identify(pid)).exe)
+      })
+  )
+
+  both(
+    "the start is placed on the wall clock by uptime and ticks",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add({ ticks: 123_456 })
+        const startedAt = Fixture.now - Fixture.uptime * 1000 + 1_234_560
+        assert.include(yield* inspect().observe(pid, "executable"), { startedAt })
+        assert.include(yield* inspect().observe(pid, "all"), { startedAt })
+      })
+  )
+
+  both(
+    "an uptime that isn't the kernel's places nothing",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const fuse = 0x65735546
+        const fileSystemType: typeof fixture.kernel.fileSystemType = (path) =>
+          path.endsWith("/uptime") ? fuse : fixture.kernel.fileSystemType(path)
+        assert.notProperty(yield* inspect({ kernel: { fileSystemType } }).observe(pid, "all"), "startedAt")
+        fixture.write("uptime", "soon")
+        assert.notProperty(yield* inspect().observe(pid, "all"), "startedAt")
+        fixture.remove("uptime")
+        assert.notProperty(yield* inspect().observe(pid, "all"), "startedAt")
+      })
+  )
+})
+
+describe("scenario 31: a /proc that isn't to be believed", () => {
+  const unbelieved = (name: string, overrides: (fixture: Fixture.FixtureService) => Fixture.Overrides) =>
+    both(
+      name,
+      () => (fixture, inspect) =>
+        Effect.gen(function* () {
+          const { pid } = fixture.add()
+          const inspector = inspect(overrides(fixture))
+          for (const target of [pid, Pid.make(9999)]) {
+            for (const observation of yield* observeAll(inspector, target)) {
+              assert.include(observation, { _tag: "Unavailable", reason: "no-procfs" })
+              const verdict = judgeV3({ pid: target, startTime: "1" }, observation)
+              assert.deepInclude(verdict, { _tag: "Unknown", reason: "no-procfs" })
+            }
+          }
+          assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "IdentityUnavailable")
+          assert.strictEqual((yield* Effect.flip(inspector.self))._tag, "IdentityUnavailable")
+        })
+    )
+
+  unbelieved("another file system", () => ({ kernel: { fileSystemType: () => 0xef53 } }))
+
+  unbelieved("not there", ({ kernel }) => ({ kernel: { fileSystemType: failing(kernel.fileSystemType, "ENOENT") } }))
+
+  unbelieved("of another PID namespace, in which we have another number", (fixture) => {
+    fixture.link("self", "1")
+    return {}
+  })
+
+  unbelieved("of another PID namespace, in which we have no number", (fixture) => {
+    fixture.remove("self")
+    return {}
+  })
+
+  both(
+    "mounted over after the first look",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const inspector = inspect()
+        assert.strictEqual((yield* inspector.observe(pid, "executable"))._tag, "Present")
+        fixture.link("self", "1")
+        assert.include(yield* inspector.observe(pid, "executable"), { _tag: "Unavailable", reason: "no-procfs" })
+        assert.include(yield* inspector.observe(pid, "all"), { _tag: "Unavailable", reason: "no-procfs" })
+      })
+  )
+
+  both(
+    "is believed as soon as it is right",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        fixture.link("self", "1")
+        const inspector = inspect()
+        assert.strictEqual((yield* inspector.observe(pid))._tag, "Unavailable")
+        fixture.link("self", `${process.pid}`)
+        assert.strictEqual((yield* inspector.observe(pid))._tag, "Present")
+      })
+  )
+
+  both(
+    "isn't blamed for our own lack of resources",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const fileSystemType = failing(fixture.kernel.fileSystemType, "ENOMEM")
+        const observation = yield* inspect({ kernel: { fileSystemType } }).observe(Pid.make(process.pid))
+        assert.include(observation, { _tag: "Unavailable", reason: "resources" })
+      })
+  )
+})
+
+describe("scenario 59: the inode of a pidfd", () => {
+  const proof = (overrides: Partial<Pidfd.Pidfds>, magic = 0x50494446, wide = true) =>
+    Effect.map(Fixture.make, ({ leaked, pidfds }) => {
+      const held = Pidfd.isProof({ ...pidfds, ...overrides }, process.pid, () => magic, wide)
+      assert.strictEqual(leaked(), 0)
+      return held
+    })
+
+  it.effect("is proof on pidfs of 64 bits", () => Effect.map(proof({}), (held) => assert.isTrue(held)))
+
+  it.effect.each([
+    ["on 32 bits", proof({}, undefined, false)],
+    ["on the one anonymous inode of kernels before 6.9", proof({}, 0x09041934)],
+    ["without pidfd_open", proof({ open: () => "ENOSYS" })],
+    ["where a sandbox refuses poll", proof({ hasExited: () => "EPERM" })],
+    ["where we have exited, it says", proof({ hasExited: () => true })],
+    ["where it is 0", proof({ inode: () => 0n })],
+    [
+      "where it can't be read",
+      proof({
+        inode: () => {
+          throw Fixture.failed("EPERM")
+        }
+      })
+    ],
+    ["where a sandbox refuses kill", proof({ kill: () => "EPERM" })]
+  ] as const)("is no proof %s", ([, held]) => Effect.map(held, (held) => assert.isFalse(held)))
+
+  test("that is no proof is neither recorded nor compared", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add()
+      const fileSystemType: typeof fixture.kernel.fileSystemType = (path) =>
+        path.startsWith("/proc/self/fd/") ? 0x09041934 : fixture.kernel.fileSystemType(path)
+      const inspector = inspect({ kernel: { fileSystemType } })
+      assert.isUndefined((yield* inspector.identify(pid)).processId64)
+      for (const observation of yield* observeAll(inspector, pid)) assert.notProperty(observation, "processId64")
+      const { pid: hidden } = fixture.add({ access: "hidden" })
+      assert.strictEqual((yield* inspector.observe(hidden))._tag, "Hidden")
+    })
+  )
+})
+
+describe("the host", () => {
+  const host = (prepare: (fixture: Fixture.FixtureService) => Fixture.Overrides | void) =>
+    Effect.gen(function* () {
+      const fixture = yield* Fixture.make
+      const overrides = prepare(fixture) ?? {}
+      const layer = LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, "procfs", overrides))
+      return yield* Effect.provide(
+        ProcessInspector.use(({ host }) => host),
+        layer
+      )
+    })
+
+  const whole = {
+    namespaces: "supported",
+    hostname: "fixture",
+    bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
+    machineId: "3d1219c7c4c5404aaa1f6d2a48adfda4",
+    pidNamespace: Fixture.ownNamespace,
+    timeNamespace: "time:[4026531834]"
+  } as const
+
+  it.effect("is what procfs and /etc say", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* host(() => {}), whole)
+    })
+  )
+
+  it.effect.each(["", "uninitialized\n", "0".repeat(32), "not an id", "3D1219C7C4C5404AAA1F6D2A48ADFDA4"])(
+    "has no machine id when the file says %j",
+    (content) =>
+      Effect.gen(function* () {
+        const { machineId: _, ...rest } = whole
+        assert.deepStrictEqual(yield* host(({ write }) => write("machine-id", content)), rest)
+      })
+  )
+
+  it.effect("takes the second machine id file when the first is no good", () =>
+    Effect.gen(function* () {
+      const fixture = yield* Fixture.make
+      const options = {
+        ...Fixture.optionsOf(fixture, "procfs"),
+        machineIdFiles: ["/nonexistent", fixture.machineIdFile]
+      }
+      const seen = yield* ProcessInspector.use(({ host }) => host).pipe(
+        Effect.provide(LinuxProcessInspector.layerAt(options))
+      )
+      assert.deepStrictEqual(seen, whole)
+    })
+  )
+
+  it.effect.each(["", "4348714a", "../../etc/passwd"])(
+    "scenario 8: has no boot id when the kernel says %j",
+    (content) =>
+      Effect.gen(function* () {
+        const { bootId: _, ...rest } = whole
+        assert.deepStrictEqual(yield* host(({ write }) => write("sys/kernel/random/boot_id", content)), rest)
+      })
+  )
+
+  it.effect("scenario 8: has no boot id when /proc/sys is masked", () =>
+    Effect.gen(function* () {
+      const { bootId: _, ...rest } = whole
+      assert.deepStrictEqual(yield* host(({ remove }) => remove("sys")), rest)
+    })
+  )
+
+  it.effect("names the namespace of a kernel that has none", () =>
+    Effect.gen(function* () {
+      const seen = yield* host(({ remove }) => remove(`${process.pid}/ns/time`))
+      assert.deepStrictEqual(seen, { ...whole, timeNamespace: "none" })
+    })
+  )
+
+  it.effect("doesn't know its namespaces where it can't see them", () =>
+    Effect.gen(function* () {
+      const { pidNamespace: _, timeNamespace: __, ...rest } = whole
+      assert.deepStrictEqual(yield* host(({ remove }) => remove(`${process.pid}/ns`)), rest)
+      const refused = yield* host(({ kernel }) => ({
+        kernel: { readLink: failing(kernel.readLink, "EACCES", { on: (path) => path.includes("/ns/") }) }
+      }))
+      assert.deepStrictEqual(refused, rest)
+    })
+  )
+
+  it.effect("knows nothing of the kernel where /proc isn't procfs", () =>
+    Effect.gen(function* () {
+      const seen = yield* host(() => ({ kernel: { fileSystemType: () => 0xef53 } }))
+      const { hostname, machineId, namespaces } = whole
+      assert.deepStrictEqual(seen, { namespaces, hostname, machineId })
+    })
+  )
+})
+
+describe("scenario 19: the wall clock", () => {
+  for (const [name, shift] of [
+    ["a year back", -31_536_000_000],
+    ["a year forward", 31_536_000_000]
+  ] as const) {
+    both(
+      `set ${name} changes no identity and no verdict on one`,
+      () => (fixture, inspect) =>
+        Effect.gen(function* () {
+          const { pid, ticks } = fixture.add()
+          const before = yield* inspect().identify(pid)
+          const shifted = inspect({ kernel: { now: () => Fixture.now + shift } })
+          assert.deepStrictEqual(yield* shifted.identify(pid), before)
+          const observation = yield* shifted.observe(pid, "all")
+          assert.strictEqual(judgeV3({ pid, startTime: `${ticks}` }, observation).reason, "matches")
+          assert.strictEqual(judgeV3({ pid, startTime: "1" }, observation).reason, "start-time-mismatch")
+        })
+    )
+  }
+})
+
+describe("what is read", () => {
+  const calls = (kind: Kind, wanted: Wanted) =>
+    Effect.gen(function* () {
+      const fixture = yield* Fixture.make
+      const { pid } = fixture.add()
+      const made: Array<string> = []
+      const note = (path: string) => made.push(path.slice(fixture.root.length + 1).replace(`${pid}`, "PID"))
+      const { kernel, pidfds } = fixture
+      const options = Fixture.optionsOf(fixture, kind, {
+        kernel: {
+          open: (path) => (note(path), kernel.open(path)),
+          readLink: (path) => (note(path), kernel.readLink(path)),
+          fileId: (path) => (note(`${path} (stat)`), kernel.fileId(path)),
+          exists: (path) => (note(`${path} (exists)`), kernel.exists(path))
+        },
+        pidfds: {
+          open: (number) => (made.push("pidfd"), pidfds.open(number))
+        }
+      })
+      return yield* ProcessInspector.use(({ observe }) =>
+        observe(pid, wanted).pipe(
+          Effect.andThen(Effect.sync(() => made.splice(0))),
+          Effect.andThen(observe(pid, wanted)),
+          Effect.as(made)
+        )
+      ).pipe(Effect.provide(LinuxProcessInspector.layerAt(options)))
+    })
+
+  it.effect.each([
+    ["pidfd", "existence", ["pidfd"]],
+    ["pidfd", "identity", ["pidfd"]],
+    ["pidfd", "executable", ["PID/stat", "PID/exe", "uptime", "self"]],
+    ["pidfd", "all", ["PID/stat", "pidfd", "PID/exe", "PID/exe (stat)", "PID/status", "uptime", "self"]],
+    ["procfs", "existence", ["PID/stat", "self"]],
+    ["procfs", "identity", ["PID/stat", "self"]],
+    ["procfs", "executable", ["PID/stat", "PID/exe", "uptime", "self"]],
+    ["procfs", "all", ["PID/stat", "PID/exe", "PID/exe (stat)", "PID/status", "uptime", "self"]]
+  ] as const)("%s, %s", ([kind, wanted, expected]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* calls(kind, wanted), [...expected])
+    })
+  )
+})
+
+describe("koffi", () => {
+  it.effect("gives working pidfds here", () =>
+    Effect.gen(function* () {
+      const pidfds = yield* Pidfd.load
+      if (pidfds === undefined) return assert.fail("koffi didn't load")
+      const fd = pidfds.open(process.pid)
+      if (typeof fd === "string") return assert.fail(fd)
+      assert.strictEqual(pidfds.hasExited(fd), false)
+      assert.include(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"), `Pid:\t${process.pid}\n`)
+      pidfds.close(fd)
+      assert.strictEqual(pidfds.open(2 ** 22 + 1), "ESRCH")
+      assert.strictEqual(pidfds.kill(2 ** 22 + 1), "ESRCH")
+      assert.strictEqual(pidfds.kill(process.pid), undefined)
+      const thread = readdirSync("/proc/self/task").find((id) => id !== `${process.pid}`)
+      assert.include(["EINVAL", "ENOENT"], pidfds.open(Number(thread)))
+    })
+  )
+})

@@ -1,0 +1,103 @@
+/**
+ * An inspector in another process, somewhere else in the system: in a namespace, as another user, under another `/proc`.
+ * Answers lines of JSON. Arguments: `pidfd` or `procfs`.
+ */
+import { PidNamespaces } from "@vm-sentinel/core/PidNamespaces"
+import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import { Effect, Layer, Schema } from "effect"
+import { createInterface } from "node:readline"
+import * as LinuxPidNamespaces from "../src/LinuxPidNamespaces.ts"
+import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
+import { recycle } from "../src/testing/PidNamespace.ts"
+import { Request } from "./protocol.ts"
+import { Programs } from "./Programs.ts"
+import { makeWorld } from "./world.ts"
+
+const inspector = process.argv[2] === "procfs" ? LinuxProcessInspector.layerProcfs : LinuxProcessInspector.layer
+const layer = Layer.mergeAll(LinuxPidNamespaces.layer, Programs.layer).pipe(Layer.provideMerge(inspector))
+
+const world = makeWorld({ recycles: true })
+const execs = new Map<number, Effect.Effect<void, unknown, never>>()
+const encodeIdentity = Schema.encodeEffect(ProcessIdentity)
+
+const ability = <A>(value: A | undefined): Effect.Effect<A> =>
+  value === undefined ? Effect.die("this world can't") : Effect.succeed(value)
+
+/** One number, given to one process after another as fast as they come; what was recorded and then seen each time. */
+const recycles = Effect.fnUntraced(function* (count: number) {
+  const { identify, observe } = yield* ProcessInspector
+  const { one } = yield* Programs
+  const program = { file: one, args: ["1000000"] }
+  const pid = Pid.make(20_000)
+  const rounds: Array<unknown> = []
+  let child = yield* recycle(pid, program)
+  for (let round = 0; round < count; round++) {
+    const recorded = yield* Effect.flatMap(identify(pid), encodeIdentity)
+    yield* child.end
+    child = yield* recycle(pid, program)
+    rounds.push({ recorded, identity: yield* observe(pid, "identity"), all: yield* observe(pid, "all") })
+  }
+  yield* child.end
+  return rounds
+})
+
+const answer = Effect.fnUntraced(function* (request: Request) {
+  const { host, identify, observe, self } = yield* ProcessInspector
+  switch (request.op) {
+    case "pid":
+      return process.pid
+    case "host":
+      return yield* host
+    case "self":
+      return yield* Effect.flatMap(self, encodeIdentity)
+    case "identify":
+      return yield* Effect.flatMap(identify(request.pid), encodeIdentity)
+    case "observe":
+      return yield* observe(request.pid, request.wanted)
+    case "prove":
+      return yield* (yield* PidNamespaces).prove(request.pidNamespace, request.pid, request.wanted)
+    case "spawn":
+      return yield* world.spawn
+    case "exit":
+      return yield* Effect.flatMap(ability(world.exit), (exit) => exit(request.pid))
+    case "zombify":
+      return yield* Effect.flatMap(ability(world.zombify), (zombify) => zombify(request.pid))
+    case "stop":
+      return yield* Effect.flatMap(ability(world.stop), (stop) => stop(request.pid))
+    case "recycle":
+      return yield* Effect.flatMap(ability(world.recycle), (recycle) => recycle(request.pid, request.executable))
+    case "thread":
+      return yield* Effect.flatten(ability(world.thread))
+    case "leaderExited":
+      return yield* Effect.flatten(ability(world.leaderExited))
+    case "reexec": {
+      const { exec, pid } = yield* Effect.flatten(ability(world.reexec))
+      const context = yield* Effect.context<Programs>()
+      execs.set(pid, Effect.scoped(Effect.provide(exec, context)))
+      return pid
+    }
+    case "exec":
+      return yield* execs.get(request.pid) ?? Effect.die("not a process that can")
+    case "recycles":
+      return yield* recycles(request.count)
+  }
+})
+
+const program = Effect.gen(function* () {
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+  for (;;) {
+    const next = yield* Effect.promise(() => lines.next())
+    if (next.done === true) return
+    const reply = yield* Schema.decodeEffect(Schema.fromJsonString(Request))(next.value).pipe(
+      Effect.flatMap(answer),
+      Effect.match({
+        onFailure: (failed) => ({ failed, message: failed instanceof Error ? failed.message : "" }),
+        onSuccess: (ok) => ({ ok: ok ?? null })
+      })
+    )
+    process.stdout.write(`${JSON.stringify(reply)}\n`)
+  }
+})
+
+await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(layer)))

@@ -1,0 +1,47 @@
+/**
+ * A process that runs itself in place over and over, from a thread that isn't its leader, is never judged anything but
+ * alive. Between two fields of `stat` its leader is a zombie without threads. `node stress/inspector-exec.ts [COUNT]`
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { Pid, ProcessIdentity } from "../packages/core/src/ProcessIdentity.ts"
+import { ProcessInspector } from "../packages/core/src/ProcessInspector.ts"
+import * as Sentinel from "../packages/core/src/Sentinel.ts"
+import * as Verdict from "../packages/core/src/Verdict.ts"
+import * as LinuxProcessInspector from "../packages/platform-linux/src/LinuxProcessInspector.ts"
+import { Programs } from "../packages/platform-linux/test/Programs.ts"
+import { piped } from "../packages/platform-linux/test/world.ts"
+
+const count = Number(process.argv[2] ?? 100_000)
+
+const recordOf = (identity: ProcessIdentity): Sentinel.Sentinel =>
+  Result.getOrThrow(Sentinel.fromIdentity(identity, "v3", { nonce: "stress-nonce", role: "owner", createdAt: "" }))
+
+const program = Effect.gen(function* () {
+  const { host, identify, observe } = yield* ProcessInspector
+  const reader = yield* host
+  const owner = yield* piped((yield* Programs).helper("reexec"))
+  yield* owner.line
+  const identity = yield* identify(Pid.make(owner.pid))
+  const { processId64: _, ...weak } = identity
+  const seen: Record<string, number> = {}
+  for (let look = 0; look < count; look++) {
+    for (const sentinel of [recordOf(identity), recordOf(new ProcessIdentity(weak))]) {
+      const observation = yield* observe(identity.pid, Verdict.wanted(sentinel))
+      const circumstances = { localFileSystem: true, legacy: "trust" } as const
+      const { _tag, reason } = Verdict.judge(sentinel, observation, reader, circumstances)
+      seen[`${_tag} ${reason}`] = (seen[`${_tag} ${reason}`] ?? 0) + 1
+    }
+  }
+  return seen
+})
+
+for (const [kind, layer] of [
+  ["pidfd", LinuxProcessInspector.layer],
+  ["procfs", LinuxProcessInspector.layerProcfs]
+] as const) {
+  const seen = await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Layer.merge(layer, Programs.layer))))
+  console.log(kind, seen)
+  if (Object.keys(seen).some((verdict) => verdict.startsWith("Dead"))) process.exitCode = 1
+}
