@@ -9,6 +9,7 @@ import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Os from "node:os"
@@ -31,7 +32,7 @@ const spawnFailure = ({ code }: NodeJS.ErrnoException): number => (code === "ENO
 
 const start = (command: string, args: ReadonlyArray<string>) =>
   Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
-    // Detached from nothing: the same session, the same terminal, the same process group.
+    // The same session, terminal and process group.
     const child = spawn(command, args, { stdio: "inherit" })
     child.once("spawn", () => resume(Effect.succeed(child)))
     child.once("error", (error) => resume(Effect.fail(error)))
@@ -41,18 +42,27 @@ const passed: ReadonlyArray<NodeJS.Signals> = ["SIGTERM", "SIGHUP", "SIGUSR1", "
 /** What a terminal sends to the whole process group: the command has it already. */
 const ofTerminal: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
-/** Passes on the signals that only this process got, as long as the command runs. */
+/**
+ * Passes on the signals that only this process got, as long as the command runs. Nobody else hears them meanwhile: the
+ * command says what they mean.
+ */
 const passSignals = (child: ChildProcess): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const pass = (signal: NodeJS.Signals) => void child.kill(signal)
-      const signals = process.stdin.isTTY ? passed : [...passed, ...ofTerminal]
-      const ignore = () => {}
-      for (const signal of signals) process.on(signal, pass)
-      for (const signal of ofTerminal) process.on(signal, ignore)
+      const signals = [...passed, ...ofTerminal].map((signal) => {
+        const others = process.rawListeners(signal).filter(Predicate.isFunction)
+        const pass = () => {
+          if (!process.stdin.isTTY || passed.includes(signal)) child.kill(signal)
+        }
+        process.removeAllListeners(signal)
+        process.on(signal, pass)
+        return { signal, others, pass }
+      })
       return () => {
-        for (const signal of signals) process.off(signal, pass)
-        for (const signal of ofTerminal) process.off(signal, ignore)
+        for (const { others, pass, signal } of signals) {
+          process.off(signal, pass)
+          for (const other of others) process.on(signal, () => other.call(process, signal))
+        }
       }
     }),
     (stop) => Effect.sync(stop)

@@ -7,12 +7,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Judgement } from "./Condemned.ts"
-import type { DirectoryError, RootError } from "./Errors.ts"
+import { type DirectoryError, RefusedRoot, type RootError } from "./Errors.ts"
+import * as Examination from "./internal/examination.ts"
 import * as Resumption from "./internal/resumption.ts"
 import * as Sweeper from "./internal/sweeper.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
-import { type Entry, SentinelStore } from "./SentinelStore.ts"
+import { type Entry, type LookError, SentinelStore } from "./SentinelStore.ts"
 
 /**
  * How directories are judged.
@@ -132,6 +133,10 @@ export const reclaim: (
 )(function* (directory, options = {}) {
   const store = yield* SentinelStore
   const { entry, root } = yield* store.openDirectory(directory)
+  if (entry.kind !== "directory") {
+    // It may hold directories that live: only a sweep knows how to take it up.
+    return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
+  }
   yield* store.look(entry.path, options.sentinelNames)
   const sweeper = yield* Sweeper.make(root, options)
   return yield* Effect.flatMap(sweeper.handle(entry), failOnError)
@@ -146,11 +151,12 @@ export const reclaim: (
 export const judge: (
   directory: string,
   options?: JudgeOptions
-) => Effect.Effect<Judgement, RootError | DirectoryError, ProcessInspector | SentinelStore> = Effect.fn(
-  "Cleanup.judge"
-)(function* (directory, options = {}) {
+) => Effect.Effect<Judgement, LookError, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.judge")(function* (
+  directory,
+  options = {}
+) {
   const store = yield* SentinelStore
-  const { entry, root } = yield* store.openDirectory(directory)
-  const sweeper = yield* Sweeper.make(root, { ...options, dryRun: true })
-  return yield* sweeper.judge(entry)
-}, Effect.scoped)
+  const isLocal = yield* store.isLocal(directory)
+  const court = yield* Examination.makeCourt({ legacy: options.legacy ?? "trust", isLocal: () => isLocal })
+  return yield* Examination.examine(court, yield* store.look(directory, options.sentinelNames))
+})

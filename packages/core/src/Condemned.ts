@@ -74,6 +74,8 @@ export interface Part {
  * @since 0.1.0
  */
 export interface Judgement {
+  /** What was judged. */
+  readonly holding: Holding
   readonly verdict: "alive" | "dead" | "unknown" | "none"
   readonly reason: JudgementReason
   readonly evidence: Evidence
@@ -145,7 +147,7 @@ const fileReason = (error: SentinelError | PermissionDenied | StoreFailure): Fil
 }
 
 const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
-  const empty = { evidence: {}, decisive: undefined, error: undefined, parts, condemned: undefined } as const
+  const empty = { holding, evidence: {}, decisive: undefined, error: undefined, parts, condemned: undefined } as const
   const decide = (part: Part): Judgement => {
     if (Result.isFailure(part.judged)) {
       const error = part.judged.failure
@@ -173,6 +175,7 @@ const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
  * remains was judged before it was named so.
  */
 const leftover = (holding: Holding, reason: "abandoned" | "resumed"): Judgement => ({
+  holding,
   verdict: "dead",
   reason,
   evidence: {},
@@ -243,6 +246,7 @@ export const assumeDead = (judgement: Judgement, reason: string): Judgement => {
     ...judgement,
     verdict: "dead",
     reason: "assumed-dead",
+    error: undefined,
     evidence: {
       ...judgement.evidence,
       assumption: { recorded: judgement.reason, observed: reason, result: "not-applicable" }

@@ -5,6 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -65,6 +66,9 @@ export interface Held {
 
 const isRole = Schema.is(Sentinel.Role)
 
+const ownerOf = (file: SentinelFile | undefined): { readonly owner?: number } =>
+  file !== undefined && Result.isSuccess(file.content) ? { owner: file.content.success.pid } : {}
+
 const compose = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
@@ -104,9 +108,8 @@ const recordWith = Effect.fnUntraced(function* (
   const probeLock = held === undefined ? court.probeLock : () => Effect.succeed("free" as const)
   const judgement = yield* Examination.examine({ ...court, probeLock }, holding)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
-    const content = judgement.decisive?.content
-    const owner = content !== undefined && Result.isSuccess(content) ? { owner: content.success.pid } : {}
-    return yield* new AlreadyOwned({ path: directory, verdict: judgement.verdict, reason: judgement.reason, ...owner })
+    const { decisive, reason, verdict } = judgement
+    return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
   }
   const replacing = judgement.condemned === undefined ? {} : { replacing: judgement.condemned }
   return yield* store.publish(directory, sentinel, { entry, ...replacing })
@@ -131,7 +134,16 @@ const lockOf = Effect.fnUntraced(function* (directory: string, options: HoldOpti
   return yield* store.lock(directory, { inheritable: options.inheritable ?? false }).pipe(
     Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
     Effect.catchTag("LockBusy", () =>
-      Effect.fail(new AlreadyOwned({ path: directory, verdict: "alive", reason: "lock-held" }))
+      Effect.flatMap(Effect.option(store.look(directory)), (holding) =>
+        Effect.fail(
+          new AlreadyOwned({
+            path: directory,
+            verdict: "alive",
+            reason: "lock-held",
+            ...ownerOf(Option.getOrUndefined(holding)?.sentinels[0])
+          })
+        )
+      )
     )
   )
 })

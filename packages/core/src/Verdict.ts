@@ -342,7 +342,7 @@ export const wanted = (sentinel: Sentinel): Wanted => {
       return "executable"
     case "V3":
       // "identity" may stop at the 64-bit id; a record without one needs the start token.
-      return sentinel.record.processId64 === undefined ? "all" : "identity"
+      return sentinel.record.processId64 === undefined ? "executable" : "identity"
   }
 }
 

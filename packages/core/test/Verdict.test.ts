@@ -1178,7 +1178,7 @@ describe("wanted", () => {
   })
 
   it("asks for the start token where the record has no 64-bit id, though the kernel of today has one", () => {
-    assert.strictEqual(wanted(v3(noId)), "all")
+    assert.strictEqual(wanted(v3(noId)), "executable")
   })
 })
 

@@ -21,6 +21,7 @@ export interface Sweeper {
   readonly store: SentinelStore["Service"]
   readonly court: Examination.Court
   readonly dryRun: boolean
+  readonly skip: ReadonlyArray<string>
   readonly sentinelNames: ReadonlyArray<string> | undefined
   /** The sweep's own, for the workspaces that it makes or takes over. */
   readonly ownSentinel: Effect.Effect<Sentinel.Sentinel, StoreFailure>
@@ -31,7 +32,6 @@ export interface Sweeper {
   readonly measured: <E>(path: string, outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
   /** Judges a VM directory, and reclaims it where it is dead. */
   readonly handle: (entry: Entry) => Effect.Effect<Outcome, DirectoryError>
-  readonly judge: (entry: Entry) => Effect.Effect<Judgement, DirectoryError>
 }
 
 export const logRemoval = ({ action, path, pid, reason, verdict }: Outcome) =>
@@ -85,8 +85,6 @@ export const make: (
       Effect.map(Examination.examine(court, holding), (judgement) =>
         assumption === undefined ? judgement : assumeDead(judgement, assumption)
       )
-
-    const judge = (entry: Entry) => Effect.flatMap(store.look(entry.path, sentinelNames), examine)
 
     /** The last look: in the workspace, where no new owner can find the directory by its name. */
     const concludeWith = (
@@ -148,6 +146,6 @@ export const make: (
       )
     })
 
-    return { root, store, court, dryRun, sentinelNames, ownSentinel, examine, conclude, measured, handle, judge }
+    return { root, store, court, dryRun, skip, sentinelNames, ownSentinel, examine, conclude, measured, handle }
   }
 )

@@ -1,0 +1,52 @@
+/**
+ * `explain`: the evidence of one directory.
+ *
+ * @since 0.1.0
+ */
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { LookError, SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Path from "node:path"
+import * as Explanation from "./Explanation.ts"
+import * as ExplanationTable from "./ExplanationTable.ts"
+import { Output, type OutputError } from "./Output.ts"
+import * as Report from "./Report.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly directory: string
+  readonly json: boolean
+  /** Empty: the default. */
+  readonly sentinelNames: ReadonlyArray<string>
+  readonly legacy: "trust" | "keep"
+}
+
+const encode = Schema.encodeEffect(Explanation.Explanation)
+
+/**
+ * @category running
+ * @since 0.1.0
+ */
+export const explain: (
+  options: Options
+) => Effect.Effect<void, LookError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn("explain")(
+  function* ({ directory, json, legacy, sentinelNames }) {
+    const { stdout, write } = yield* Output
+    const names = sentinelNames.length === 0 ? undefined : sentinelNames
+    const judgement = yield* Cleanup.judge(Path.resolve(directory), {
+      legacy,
+      ...(names === undefined ? {} : { sentinelNames: names })
+    })
+    const { foreign, path } = judgement.holding
+    const explanation = Explanation.make(path, judgement, foreign)
+    if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
+    const { colors } = yield* stdout
+    yield* write(ExplanationTable.render(explanation, { now: yield* Clock.currentTimeMillis, colors }))
+  }
+)

@@ -1,0 +1,118 @@
+/**
+ * The `vm-sentinel` command.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Path from "effect/Path"
+import { ChildProcessSpawner, make as makeSpawner } from "effect/process/ChildProcessSpawner"
+import * as References from "effect/References"
+import * as Stdio from "effect/Stdio"
+import * as Terminal from "effect/Terminal"
+import { demo } from "./commands/demo.ts"
+import { explain } from "./commands/explain.ts"
+import { list } from "./commands/list.ts"
+import { reclaim } from "./commands/reclaim.ts"
+import { run } from "./commands/run.ts"
+import { sweep } from "./commands/sweep.ts"
+import { write } from "./commands/write.ts"
+import * as ErrorText from "./ErrorText.ts"
+import { ExitCode, Quit } from "./ExitCode.ts"
+import * as Output from "./Output.ts"
+import { version } from "./Version.ts"
+
+const command = Command.make("vm-sentinel").pipe(
+  Command.withDescription(
+    "Tells VM directories whose owner lives from those whose owner is provably gone, whoever has its PID now"
+  ),
+  Command.withSubcommands([sweep, list, explain, write, run, reclaim, demo])
+)
+
+/** Help that was asked for is data; help that wasn't is a complaint. */
+const presenter = Layer.effect(
+  CliOutput.Presenter,
+  Effect.map(Output.Output, (output) => ({
+    present: Effect.fnUntraced(function* (event) {
+      const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
+      const { colors } = yield* requested ? output.stdout : output.stderr
+      const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
+      const say = (text: string) => (requested ? Effect.ignore(output.write(`${text}\n`)) : output.note(`${text}\n`))
+      switch (event._tag) {
+        case "Version":
+          return yield* say(formatter.formatVersion(event.name, event.version))
+        case "Help":
+          return yield* say(formatter.formatHelpDoc(event.helpDoc))
+        case "InvalidInvocation":
+          return yield* say(`${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}`)
+      }
+    })
+  }))
+)
+
+const unused = Effect.die("the command line is parsed without it")
+
+/** What the parser could ask for: nothing here prompts, reads a file, or starts a process while parsing. */
+const environment = Layer.mergeAll(
+  FileSystem.layerNoop({}),
+  Path.layer,
+  Stdio.layerTest({}),
+  Layer.succeed(
+    Terminal.Terminal,
+    Terminal.make({
+      columns: unused,
+      rows: unused,
+      size: unused,
+      readInput: unused,
+      readLine: unused,
+      display: () => unused
+    })
+  ),
+  Layer.succeed(
+    ChildProcessSpawner,
+    makeSpawner(() => unused)
+  )
+)
+
+const settings = Layer.mergeAll(
+  CliConfig.layer({
+    builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
+  }),
+  Layer.succeed(References.MinimumLogLevel, "Warn"),
+  Layer.succeed(Logger.LogToStderr, true),
+  Logger.layer([Logger.make((options) => globalThis.console.error(Logger.formatLogFmt.log(options)))])
+)
+
+/**
+ * Runs the command line. Ends in a {@link Quit} for every exit code but 0; what there was to say has been said.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const main: (args: ReadonlyArray<string>) => Effect.Effect<void, Quit, Output.Output> = (args) =>
+  Command.runWith(command, { version })(args).pipe(
+    Effect.catch((error) =>
+      Effect.gen(function* () {
+        if (error._tag === "Quit") return yield* error
+        if (CliError.isCliError(error)) return yield* new Quit({ code: ExitCode.usage })
+        if (error._tag === "OutputError" && error.errno === "EPIPE") return yield* new Quit({ code: ExitCode.closed })
+        const output = yield* Output.Output
+        yield* output.note(ErrorText.line(error))
+        return yield* new Quit({ code: ExitCode.failed })
+      })
+    ),
+    Effect.tapCause((cause) =>
+      Cause.hasDies(cause)
+        ? Effect.flatMap(Output.Output, ({ note }) => note(`vm-sentinel: a defect: ${Cause.pretty(cause)}\n`))
+        : Effect.void
+    ),
+    Effect.provide([presenter, environment, settings])
+  )

@@ -1,0 +1,64 @@
+/**
+ * The one place where the platform is chosen.
+ *
+ * @since 0.1.0
+ */
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/**
+ * Nothing here knows how to tell one process from another on this platform.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnsupportedPlatform extends Data.TaggedError("UnsupportedPlatform")<{ readonly platform: string }> {
+  override get message(): string {
+    return `${this.platform}: unsupported platform; vm-sentinel runs on Linux and macOS`
+  }
+}
+
+const linux = Effect.promise(async () => {
+  const [LinuxProcessInspector, LinuxSentinelStore, LinuxPidNamespaces] = await Promise.all([
+    import("@vm-sentinel/platform-linux/LinuxProcessInspector"),
+    import("@vm-sentinel/platform-linux/LinuxSentinelStore"),
+    import("@vm-sentinel/platform-linux/LinuxPidNamespaces")
+  ])
+  return LinuxPidNamespaces.layer.pipe(
+    Layer.provideMerge(LinuxProcessInspector.layer),
+    Layer.provideMerge(LinuxSentinelStore.layer)
+  )
+})
+
+const darwin = Effect.promise(async () => {
+  const [DarwinProcessInspector, SentinelStore, NodeFileSystem, NodePath] = await Promise.all([
+    import("@vm-sentinel/platform-darwin/DarwinProcessInspector"),
+    import("@vm-sentinel/core/SentinelStore"),
+    import("@effect/platform-node/NodeFileSystem"),
+    import("@effect/platform-node/NodePath")
+  ])
+  const store = Layer.provide(SentinelStore.layer, [NodeFileSystem.layer, NodePath.layer])
+  return Layer.mergeAll(DarwinProcessInspector.layer, store)
+})
+
+/**
+ * The services of the platform this runs on, loaded when a command needs them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<ProcessInspector | SentinelStore, UnsupportedPlatform> = Layer.unwrap(
+  Effect.suspend((): Effect.Effect<Layer.Layer<ProcessInspector | SentinelStore>, UnsupportedPlatform> => {
+    switch (process.platform) {
+      case "linux":
+        return linux
+      case "darwin":
+        return darwin
+      default:
+        return Effect.fail(new UnsupportedPlatform({ platform: process.platform }))
+    }
+  })
+)

@@ -1,0 +1,33 @@
+/**
+ * A word on stderr while something takes long.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { Output } from "./Output.ts"
+
+const clearLine = "\r\u001b[2K"
+
+/**
+ * Shows `text()` on a terminal's last line from the first second on, and wipes it at the end.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const during =
+  (text: () => string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Output> =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { note } = yield* Output
+        let shown = false
+        const show = Effect.suspend(() => {
+          shown = true
+          return note(`${clearLine}${text()}`)
+        })
+        yield* Effect.addFinalizer(() => Effect.suspend(() => (shown ? note(clearLine) : Effect.void)))
+        yield* show.pipe(Effect.repeat(Schedule.spaced("200 millis")), Effect.delay("1 second"), Effect.forkScoped)
+        return yield* effect
+      })
+    )

@@ -1,0 +1,58 @@
+/**
+ * `reclaim`: one directory.
+ *
+ * @since 0.1.0
+ */
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { DirectoryError, RootError } from "@vm-sentinel/core/Errors"
+import * as Outcome from "@vm-sentinel/core/Outcome"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Output, type OutputError } from "./Output.ts"
+import * as Overview from "./Overview.ts"
+import * as Report from "./Report.ts"
+import * as Table from "./Table.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly directory: string
+  readonly assumeDead: Option.Option<string>
+  readonly json: boolean
+  /** Empty: the default. */
+  readonly sentinelNames: ReadonlyArray<string>
+  readonly legacy: "trust" | "keep"
+}
+
+const encode = Schema.encodeEffect(Outcome.Outcome)
+
+/**
+ * @category running
+ * @since 0.1.0
+ */
+export const reclaim: (
+  options: Options
+) => Effect.Effect<void, RootError | DirectoryError | OutputError, Output | ProcessInspector | SentinelStore> =
+  Effect.fn("reclaim")(function* ({ assumeDead, directory, json, legacy, sentinelNames }) {
+    const { stdout, write } = yield* Output
+    const outcome = yield* Cleanup.reclaim(directory, {
+      legacy,
+      ...(sentinelNames.length === 0 ? {} : { sentinelNames }),
+      ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value })
+    })
+    if (assumeDead._tag === "Some" && outcome.reason === "assumed-dead") {
+      yield* Effect.logWarning("removed on an operator's word").pipe(
+        Effect.annotateLogs({ path: outcome.path, operatorReason: assumeDead.value })
+      )
+    }
+    if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(outcome))))
+    const { colors } = yield* stdout
+    const row = Overview.row(outcome, yield* Clock.currentTimeMillis)
+    yield* write(Table.render(Overview.columns, [row], { colors }))
+  })

@@ -1,0 +1,92 @@
+/**
+ * `sweep` and `list`: every directory under a root.
+ *
+ * @since 0.1.0
+ */
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { DirectoryError, RootError } from "@vm-sentinel/core/Errors"
+import * as Outcome from "@vm-sentinel/core/Outcome"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Path from "node:path"
+import { ExitCode, Quit } from "./ExitCode.ts"
+import { Output, type OutputError } from "./Output.ts"
+import * as Progress from "./Progress.ts"
+import * as Report from "./Report.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly root: string
+  readonly dryRun: boolean
+  readonly json: boolean
+  readonly skip: ReadonlyArray<string>
+  /** Empty: the default. */
+  readonly sentinelNames: ReadonlyArray<string>
+  readonly legacy: "trust" | "keep"
+  readonly ifExists: boolean
+  readonly strict: boolean
+  readonly sizes: boolean
+}
+
+/** Signals are seen, and progress is shown, between turns of the event loop: one comes after so many outcomes. */
+const turn = 32
+const takeTurn = Effect.callback<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
+/** A reader that doesn't read must not hold an interrupted process. */
+const lastWordTimeout = "2 seconds"
+
+/**
+ * Sweeps, or with `dryRun` only judges, and says what became of each directory. Interrupted, it says how far it came.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const sweep: (
+  options: Options
+) => Effect.Effect<void, RootError | DirectoryError | OutputError | Quit, Output | ProcessInspector | SentinelStore> =
+  Effect.fn("sweep")(function* (options) {
+    const { dryRun, ifExists, json, legacy, root, sentinelNames, sizes, skip, strict } = options
+    const { stderr, stdout } = yield* Output
+    const start = yield* Clock.currentTimeMillis
+    const reporter = yield* json ? Report.json : Report.human
+    let summary = Outcome.empty(Path.resolve(root), dryRun, sizes)
+
+    const conclude = Effect.fnUntraced(function* (interrupted: boolean) {
+      const durationMs = (yield* Clock.currentTimeMillis) - start
+      yield* reporter.summary({ ...summary, durationMs, ...(interrupted ? { interrupted } : {}) })
+    })
+
+    const outcomes = Cleanup.outcomes(root, {
+      dryRun,
+      legacy,
+      sizes,
+      skip,
+      ...(sentinelNames.length === 0 ? {} : { sentinelNames })
+    })
+    const run = Stream.runForEach(outcomes, (outcome) => {
+      summary = Outcome.count(summary, outcome)
+      const told = reporter.outcome(outcome)
+      return summary.scanned % turn === 0 ? Effect.andThen(told, takeTurn) : told
+    })
+
+    const isWatched = (yield* stderr).isTerminal && !(json && (yield* stdout).isTerminal)
+    yield* (
+      isWatched ? Progress.during(() => `${summary.scanned} scanned, ${summary.removed} removed`)(run) : run
+    ).pipe(
+      Effect.catchTag("NotFound", (error) => (ifExists && summary.scanned === 0 ? Effect.void : Effect.fail(error))),
+      Effect.onInterrupt(() =>
+        Effect.ignore(Effect.timeoutOption(Effect.interruptible(conclude(true)), lastWordTimeout))
+      )
+    )
+    yield* conclude(false)
+    if (strict && summary.unknown + summary.failed > 0) return yield* new Quit({ code: ExitCode.undecided })
+  })

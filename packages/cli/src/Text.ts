@@ -1,0 +1,117 @@
+/**
+ * Text for people: nothing in it acts on a terminal, and it fits. Pure.
+ *
+ * @since 0.1.0
+ */
+import { displayWidth } from "effect/cli/CliOutput"
+
+// Controls, invisible and direction-changing characters, lone surrogates; and the backslash that shows them.
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\\]/gu
+
+const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u001b": "\\e", "\\": "\\\\" }
+
+const hex = (code: number): string =>
+  code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`
+
+/**
+ * Shows what a terminal would act on, or not show. Unambiguous: a backslash is doubled.
+ *
+ * @category escaping
+ * @since 0.1.0
+ */
+export const escape = (text: string): string =>
+  text.replace(unsafe, (character) => named[character] ?? hex(character.codePointAt(0) ?? 0))
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+const sequence = (bytes: Uint8Array, start: number): string | undefined => {
+  for (let length = 1; length <= 4; length++) {
+    try {
+      return decoder.decode(bytes.subarray(start, start + length))
+    } catch {
+      // A longer sequence may be valid.
+    }
+  }
+  return undefined
+}
+
+/**
+ * {@link escape} for bytes that aren't UTF-8: the odd ones become `\xNN`.
+ *
+ * @category escaping
+ * @since 0.1.0
+ */
+export const escapeBytes = (bytes: Uint8Array): string => {
+  let text = ""
+  let index = 0
+  while (index < bytes.length) {
+    const character = sequence(bytes, index)
+    text += character === undefined ? hex(bytes[index] ?? 0) : escape(character)
+    index += character === undefined ? 1 : new TextEncoder().encode(character).length
+  }
+  return text
+}
+
+/**
+ * Columns that a text takes on a terminal.
+ *
+ * @category fitting
+ * @since 0.1.0
+ */
+export const width = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : displayWidth(text))
+
+const take = (characters: ReadonlyArray<string>, columns: number): ReadonlyArray<string> => {
+  const taken: Array<string> = []
+  let used = 0
+  for (const character of characters) {
+    used += width(character)
+    if (used > columns) break
+    taken.push(character)
+  }
+  return taken
+}
+
+/**
+ * Leaves out the middle of what is wider than `columns`.
+ *
+ * @category fitting
+ * @since 0.1.0
+ */
+export const shorten = (text: string, columns: number): string => {
+  if (width(text) <= columns) return text
+  const characters = Array.from(text)
+  const head = take(characters, Math.ceil((columns - 1) / 2))
+  const tail = take(characters.toReversed(), Math.floor((columns - 1) / 2))
+  return `${head.join("")}…${tail.toReversed().join("")}`
+}
+
+const units = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["m", 60]
+] as const
+
+/**
+ * A time span in its largest whole unit: `40s`, `5m`, `3h`, `12d`. Below a second and in the future: `0s`.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const age = (milliseconds: number): string => {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
+  const unit = units.find(([, size]) => seconds >= size)
+  return unit === undefined ? `${seconds}s` : `${Math.floor(seconds / unit[1])}${unit[0]}`
+}
+
+/**
+ * Bytes in binary units: `512 B`, `3.2 MiB`.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const size = (bytes: number): string => {
+  const names = ["B", "KiB", "MiB", "GiB", "TiB"]
+  const power = bytes < 1 ? 0 : Math.min(names.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 1024 ** power
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${names[power] ?? "B"}`
+}

@@ -1,0 +1,68 @@
+/**
+ * `write`: leaves a sentinel in a directory, for a process that can't do it itself.
+ *
+ * @since 0.1.0
+ */
+import { type IdentityUnavailable, NotFound } from "@vm-sentinel/core/Errors"
+import type { SentinelFile } from "@vm-sentinel/core/Holding"
+import * as Ownership from "@vm-sentinel/core/Ownership"
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import { executableOf, type Format } from "@vm-sentinel/core/Sentinel"
+import type { PublishError, SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Path from "node:path"
+import { Output, type OutputError } from "./Output.ts"
+import * as Text from "./Text.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly directory: string
+  /** Without: the parent of this process. */
+  readonly pid: Option.Option<Pid>
+  readonly format: Option.Option<Format>
+  readonly role: Option.Option<string>
+  readonly sentinelName: Option.Option<string>
+}
+
+const decodePid = Schema.decodeOption(Pid)
+const parent = () => decodePid(process.ppid)
+
+const describe = ({ content }: SentinelFile): string => {
+  if (Result.isFailure(content)) return "unreadable"
+  const sentinel = content.success
+  const executable = executableOf(sentinel)
+  return [
+    sentinel._tag.toLowerCase(),
+    `process ${sentinel.pid}${executable === undefined ? "" : ` (${executable})`}`,
+    ...(sentinel._tag === "V3" ? [`role ${sentinel.record.role}`, `nonce ${sentinel.record.nonce}`] : [])
+  ].join(", ")
+}
+
+/**
+ * @category running
+ * @since 0.1.0
+ */
+export const write: (
+  options: Options
+) => Effect.Effect<void, PublishError | IdentityUnavailable | OutputError, Output | ProcessInspector | SentinelStore> =
+  Effect.fn("write")(function* ({ directory, format, pid, role, sentinelName }) {
+    const output = yield* Output
+    const path = Path.resolve(directory)
+    const owner = Option.orElse(pid, () => parent())
+    // The parent's number is 0 when it lies in another PID namespace: it has no name here.
+    if (Option.isNone(owner)) return yield* new NotFound({ operation: "identify the parent process", pid: 0 })
+    const file = yield* Ownership.record(path, {
+      pid: owner.value,
+      ...(Option.isNone(format) ? {} : { format: format.value }),
+      ...(Option.isNone(role) ? {} : { role: role.value }),
+      ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
+    })
+    yield* output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
+  })

@@ -1,0 +1,18 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Platform from "../Platform.ts"
+import * as options from "./options.ts"
+
+export const explain = Command.make(
+  "explain",
+  { directory: options.directory, json: options.json, ...options.judging },
+  (input) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../Explain.ts")),
+      ({ explain }) => explain(input)
+    )
+).pipe(
+  Command.withDescription("Show all that was compared to judge DIR, and what decided. Writes nothing"),
+  Command.withShortDescription("Show the evidence for one directory"),
+  Command.provide(Platform.layer)
+)

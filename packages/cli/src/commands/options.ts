@@ -1,0 +1,51 @@
+/** Flags and arguments that several commands share. */
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Schema from "effect/Schema"
+
+/** A flag whose value a schema describes; `expected` says in words what the schema says. */
+export const decoded = <A, B>(flag: Flag.Flag<A>, schema: Schema.Codec<B, A>, expected: string) => {
+  const decode = Schema.decodeOption(schema)
+  return Flag.filterMap(flag, decode, () => `Expected ${expected}`)
+}
+
+const FileName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]{1,255}$/))
+
+export const fileName = (name: string) =>
+  decoded(Flag.String(name), FileName, "a file name, without a slash").pipe(Flag.withMetavar("NAME"))
+
+export const boolean = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
+
+export const root = Argument.String("ROOT").pipe(
+  Argument.withMetavar("directory"),
+  Argument.withDescription("The directory that holds the VM directories")
+)
+
+export const directory = Argument.String("DIR").pipe(
+  Argument.withMetavar("directory"),
+  Argument.withDescription("One VM directory")
+)
+
+export const json = boolean("json", "Print JSON, one object a line")
+
+export const judging = {
+  sentinelNames: fileName("sentinel-name").pipe(
+    Flag.atLeast(0),
+    Flag.withDescription("Sentinel to read instead of .vm-sentinel, with its NAME.ROLE files; may be repeated")
+  ),
+  legacy: Flag.Literals("legacy", ["trust", "keep"]).pipe(
+    Flag.withDefault("trust"),
+    Flag.withMetavar("trust|keep"),
+    Flag.withDescription("keep: a v1 or v2 sentinel never condemns")
+  )
+}
+
+export const sweeping = {
+  ...judging,
+  json,
+  skip: fileName("skip").pipe(Flag.atLeast(0), Flag.withDescription("Directory to pass over; may be repeated")),
+  ifExists: boolean("if-exists", "A missing ROOT is no failure"),
+  strict: boolean("strict", "Exit with 3 when anything was unknown or failed"),
+  sizes: boolean("sizes", "Measure what each directory occupies")
+}

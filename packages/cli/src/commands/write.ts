@@ -1,0 +1,45 @@
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { Role } from "@vm-sentinel/core/Sentinel"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Platform from "../Platform.ts"
+import * as options from "./options.ts"
+
+export const write = Command.make(
+  "write",
+  {
+    directory: options.directory,
+    pid: options
+      .decoded(Flag.Int("pid"), Pid, "a PID, 1 to 2147483647")
+      .pipe(
+        Flag.withMetavar("PID"),
+        Flag.withDescription("The owner; default: the parent of this process"),
+        Flag.optional
+      ),
+    format: Flag.Literals("format", ["v1", "v2", "v3"]).pipe(
+      Flag.withMetavar("v1|v2|v3"),
+      Flag.withDescription("Default v3; under .bbox-sentinel v2"),
+      Flag.optional
+    ),
+    role: options
+      .decoded(Flag.String("role"), Role, "1 to 32 letters, digits, - or _")
+      .pipe(
+        Flag.withMetavar("ROLE"),
+        Flag.withDescription("What the owner is to DIR; each role has a file of its own"),
+        Flag.optional
+      ),
+    sentinelName: options
+      .fileName("sentinel-name")
+      .pipe(Flag.withDescription("File name, default .vm-sentinel"), Flag.optional)
+  },
+  (input) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../Write.ts")),
+      ({ write }) => write(input)
+    )
+).pipe(
+  Command.withDescription("Record a process as the owner of DIR, unless somebody owns it already"),
+  Command.withShortDescription("Record a process as the owner of a directory"),
+  Command.provide(Platform.layer)
+)

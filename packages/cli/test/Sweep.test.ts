@@ -1,0 +1,104 @@
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import { assert, describe, it } from "@effect/vitest"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue } from "effect"
+import { TestClock } from "effect/testing"
+import { Output, OutputError } from "../src/Output.ts"
+import * as Sweep from "../src/Sweep.ts"
+import * as Roots from "./support/Roots.ts"
+
+const options: Sweep.Options = {
+  root: "",
+  dryRun: false,
+  json: false,
+  skip: [],
+  sentinelNames: [],
+  legacy: "trust",
+  ifExists: false,
+  strict: false,
+  sizes: false
+}
+
+const device = Effect.succeed({ isTerminal: false, colors: false, columns: undefined })
+
+const store = Layer.provide(SentinelStore.layer, [NodeFileSystem.layer, NodePath.layer])
+
+/** Judges nobody: says when it was asked first, and never answers. */
+const silent = (asked: Deferred.Deferred<void>) =>
+  Layer.succeed(ProcessInspector, {
+    host: Effect.succeed({ hostname: "h", namespaces: "supported" as const }),
+    self: Effect.never,
+    identify: () => Effect.never,
+    observe: () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+  })
+
+const listening = (write: (text: string) => Effect.Effect<void, OutputError>) =>
+  Layer.succeed(Output, { stdout: device, stderr: device, write, note: () => Effect.void })
+
+describe("Sweep", () => {
+  it.live.each([false, true])("interrupted says how far it came (json: %s)", (json) => {
+    let text = ""
+    return Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      Roots.directory(root, "a")
+      Roots.file(`${Roots.directory(root, "b")}/.vm-sentinel`, "1")
+      const asked = yield* Deferred.make<void>()
+      const fiber = yield* Sweep.sweep({ ...options, root, json }).pipe(
+        Effect.provide([silent(asked), store, listening((more) => Effect.sync(() => (text += more)))]),
+        Effect.forkChild
+      )
+      yield* Deferred.await(asked)
+      yield* Fiber.interrupt(fiber)
+      assert.match(text, json ? /"interrupted":true\}\n$/ : /scanned: .*; interrupted\n$/)
+    })
+  })
+
+  it.effect("interrupted waits two seconds for a reader that doesn't read, and no longer", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      Roots.directory(root, "a")
+      const writes = yield* Queue.unbounded<string>()
+      const asked = yield* Deferred.make<void>()
+      const fiber = yield* Sweep.sweep({ ...options, root, json: true }).pipe(
+        Effect.provide([
+          silent(asked),
+          store,
+          listening((text) => Effect.andThen(Queue.offer(writes, text), Effect.never))
+        ]),
+        Effect.forkChild
+      )
+      assert.include(yield* Queue.take(writes), "Outcome")
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      assert.include(yield* Queue.take(writes), "Summary")
+      yield* TestClock.adjust("1990 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.join(interruption)
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(fiber)))
+    })
+  )
+
+  it.live("stops at the first line that can't be written", () => {
+    let lines = 0
+    return Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      for (const name of ["a", "b", "c"]) Roots.directory(root, name)
+      const asked = yield* Deferred.make<void>()
+      const error = yield* Sweep.sweep({ ...options, root, json: true }).pipe(
+        Effect.provide([
+          silent(asked),
+          store,
+          listening(() => {
+            lines += 1
+            return Effect.fail(new OutputError({ errno: "EPIPE" }))
+          })
+        ]),
+        Effect.flip
+      )
+      assert.strictEqual(error._tag, "OutputError")
+      assert.strictEqual(lines, 1)
+    })
+  })
+})

@@ -1,0 +1,59 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Text from "../src/Text.ts"
+
+describe("Text", () => {
+  it.each([
+    ["plain", "plain"],
+    ["größe 漢字 🐧", "größe 漢字 🐧"],
+    ["a\nb\r\tc", "a\\nb\\r\\tc"],
+    ["\u001b[31mred", "\\e[31mred"],
+    ["\u009b2J\u007f\u0000", "\\x9b2J\\x7f\\x00"],
+    ["evil\u202etxt.exe", "evil\\u{202e}txt.exe"],
+    ["zero\u200bwidth\u2028", "zero\\u{200b}width\\u{2028}"],
+    ["back\\nslash", "back\\\\nslash"],
+    ["lone \ud800", "lone \\u{d800}"]
+  ])("escapes %j", (text, expected) => {
+    assert.strictEqual(Text.escape(text), expected)
+  })
+
+  it("escapes nothing twice to the same text", () => {
+    assert.notStrictEqual(Text.escape("\n"), Text.escape("\\n"))
+  })
+
+  it("shows bytes that aren't UTF-8", () => {
+    assert.strictEqual(Text.escapeBytes(Uint8Array.of(0x61, 0xff, 0xc3, 0xa9, 0x0a, 0xc3)), "a\\xffé\\n\\xc3")
+    assert.strictEqual(Text.escapeBytes(new TextEncoder().encode("漢\u001b")), "漢\\e")
+  })
+
+  it.each([
+    ["abcdefghij", 10, "abcdefghij"],
+    ["abcdefghijk", 10, "abcde…hijk"],
+    ["漢字漢字漢字", 7, "漢…字"],
+    ["abc", 1, "…"]
+  ])("shortens %j to %i columns", (text, columns, expected) => {
+    assert.strictEqual(Text.shorten(text, columns), expected)
+    assert.isAtMost(Text.width(Text.shorten(text, columns)), columns)
+  })
+
+  it.each([
+    [-5000, "0s"],
+    [999, "0s"],
+    [59_999, "59s"],
+    [60_000, "1m"],
+    [3_600_000, "1h"],
+    [86_400_000 * 12.9, "12d"]
+  ])("says %i ms as %s", (milliseconds, expected) => {
+    assert.strictEqual(Text.age(milliseconds), expected)
+  })
+
+  it.each([
+    [0, "0 B"],
+    [1023, "1023 B"],
+    [1024, "1.0 KiB"],
+    [3_355_443, "3.2 MiB"],
+    [200 * 1024, "200 KiB"],
+    [2 ** 60, "1048576 TiB"]
+  ])("says %i bytes as %s", (bytes, expected) => {
+    assert.strictEqual(Text.size(bytes), expected)
+  })
+})

@@ -1,0 +1,283 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as FS from "node:fs"
+import * as Path from "node:path"
+import { version } from "../src/Version.ts"
+import * as Cli from "./support/Cli.ts"
+import * as Roots from "./support/Roots.ts"
+
+const timeout = 30_000
+
+/** A root with one directory of each kind. */
+const mixed = Effect.gen(function* () {
+  const root = yield* Roots.scratch
+  yield* Roots.alive(Roots.directory(root, "alive"))
+  yield* Roots.dead(Roots.directory(root, "dead"))
+  yield* Roots.dead(Roots.directory(root, "legacy"), { format: "v2" })
+  Roots.file(`${Roots.directory(root, "malformed")}/.vm-sentinel`, "hello\n")
+  Roots.file(`${Roots.directory(root, "oversized")}/.vm-sentinel`, "7".repeat(5000))
+  Roots.directory(root, "plain")
+  Roots.file(`${root}/notes.txt`, "not a directory\n")
+  return root
+})
+
+const judged = {
+  alive: "kept: alive, matches",
+  dead: "removed: dead, pid-dead",
+  legacy: "removed: dead, pid-dead",
+  malformed: "kept: unknown, malformed-sentinel",
+  oversized: "kept: unknown, oversized-sentinel",
+  plain: "kept: none, no-sentinel"
+}
+
+describe.concurrent("list and sweep", { timeout }, () => {
+  it.live("judge without a write, then remove what is dead, and say so in JSON", () =>
+    Effect.gen(function* () {
+      const root = yield* mixed
+      const before = Roots.snapshot(root)
+
+      const [list, dry] = yield* Effect.all(
+        [Cli.run(["list", root, "--json"]), Cli.run(["sweep", "--dry-run", "--json", root])],
+        { concurrency: 2 }
+      )
+      assert.deepStrictEqual(Roots.snapshot(root), before)
+      assert.strictEqual(list.code, 0)
+      assert.strictEqual(list.stderr, "")
+      const listed = Cli.report(list.stdout)
+      const would = { ...judged, dead: "would-remove: dead, pid-dead", legacy: "would-remove: dead, pid-dead" }
+      assert.deepStrictEqual(Cli.actions(listed), would)
+      assert.deepStrictEqual(Cli.actions(Cli.report(dry.stdout)), would)
+      assert.include(listed.summary, { root, dryRun: true, scanned: 6, removed: 2, kept: 4, failed: 0, unknown: 2 })
+
+      const sweep = yield* Cli.run(["sweep", root, "--json"])
+      assert.strictEqual(sweep.code, 0)
+      const swept = Cli.report(sweep.stdout)
+      assert.deepStrictEqual(Cli.actions(swept), judged)
+      assert.include(swept.summary, { root, dryRun: false, scanned: 6, removed: 2, kept: 4, failed: 0, unknown: 2 })
+      assert.deepStrictEqual(FS.readdirSync(root).sort(), ["alive", "malformed", "notes.txt", "oversized", "plain"])
+      for (const name of ["alive", "malformed", "oversized", "plain"]) {
+        assert.strictEqual(FS.readFileSync(`${root}/${name}/console.log`, "utf8"), `${name}\n`)
+      }
+    })
+  )
+
+  it.live("JSON lines have these keys", () =>
+    Effect.gen(function* () {
+      const root = yield* mixed
+      const { stdout } = yield* Cli.inProcess(["list", root, "--json", "--sizes"])
+      const lines = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line): unknown => JSON.parse(line))
+      const keys = lines.map((line) => Object.keys(line ?? {}).join(" "))
+      const outcome = "_tag name path action verdict reason"
+      assert.deepStrictEqual(keys, [
+        `${outcome} pid since bytes evidence`,
+        `${outcome} pid since bytes evidence`,
+        `${outcome} pid since bytes evidence`,
+        `${outcome} since bytes evidence error`,
+        `${outcome} since bytes evidence error`,
+        `${outcome} bytes evidence`,
+        "_tag root dryRun scanned removed kept failed unknown bytesFreed bytesKept durationMs"
+      ])
+    })
+  )
+
+  it.live("obey their options", () =>
+    Effect.gen(function* () {
+      const root = yield* mixed
+      const other = Roots.directory(root, "other")
+      FS.renameSync(`${root}/dead/.vm-sentinel`, `${other}/.my-sentinel`)
+      const run = (...args: ReadonlyArray<string>) => Cli.inProcess(["list", root, "--json", ...args])
+      const [skip, keep, names, strict] = yield* Effect.all(
+        [
+          run("--skip", "alive", "--skip", "malformed"),
+          run("--legacy", "keep"),
+          run("--sentinel-name", ".my-sentinel", "--sentinel-name", ".other"),
+          Cli.run(["list", root, "--json", "--strict"])
+        ],
+        { concurrency: 2 }
+      )
+      assert.include(Cli.actions(Cli.report(skip.stdout)), {
+        alive: "kept: none, skipped",
+        malformed: "kept: none, skipped"
+      })
+      assert.include(Cli.actions(Cli.report(keep.stdout)), { legacy: "kept: unknown, legacy-kept" })
+      // The default name isn't read any more: its directories have an owner that wasn't asked.
+      assert.include(Cli.actions(Cli.report(names.stdout)), {
+        other: "would-remove: dead, pid-dead",
+        alive: "kept: unknown, other-owner",
+        legacy: "kept: unknown, other-owner"
+      })
+      assert.deepStrictEqual([skip.code, keep.code, names.code, strict.code], [0, 0, 0, 3])
+      assert.strictEqual(Cli.report(strict.stdout).summary.unknown, 2)
+    })
+  )
+
+  it.live("show a person a table, and escape names", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const names = ["a\nb", "c\u001b[31md", "größe-漢字", "back\\slash"]
+      for (const name of names) Roots.directory(root, name)
+      const actor = yield* Roots.alive(Roots.directory(root, "vm"))
+      const [table, json] = yield* Effect.all([Cli.run(["list", root]), Cli.inProcess(["list", root, "--json"])], {
+        concurrency: 2
+      })
+      assert.strictEqual(
+        table.stdout
+          .replaceAll(` ${actor.pid} `, " <PID> ")
+          .replaceAll(/ \d+s /g, " <AGE> ")
+          .replaceAll(/ +/g, " "),
+        [
+          "NAME VERDICT REASON PID AGE ACTION",
+          "a\\nb - no-sentinel kept",
+          "back\\\\slash - no-sentinel kept",
+          "c\\e[31md - no-sentinel kept",
+          "größe-漢字 - no-sentinel kept",
+          "vm alive matches <PID> <AGE> kept",
+          "",
+          "5 scanned: 0 would be removed, 5 kept",
+          ""
+        ].join("\n")
+      )
+      assert.notInclude(json.stdout, "\u001b")
+      const { outcomes } = Cli.report(json.stdout)
+      assert.deepStrictEqual(outcomes.map(({ name }) => name).sort(), [...names, "vm"].sort())
+    })
+  )
+
+  it.live("colour a terminal's table, and neither a pipe's nor a NO_COLOR one's", ({ skip }) =>
+    Effect.gen(function* () {
+      const terminal = `script -qec '"$NODE" "$BIN" list "$ROOT"' /dev/null`
+      const root = yield* Roots.scratch
+      Roots.directory(root, "vm")
+      const env = { NODE: process.execPath, BIN: Cli.bin, ROOT: root, TERM: "xterm" }
+      const hasScript = yield* Cli.execute("sh", ["-c", "script --version"])
+      if (!hasScript.stdout.includes("util-linux")) skip("needs util-linux's script(1)")
+      const [colored, plain, piped] = yield* Effect.all(
+        [
+          Cli.execute("sh", ["-c", terminal], { env }),
+          Cli.execute("sh", ["-c", terminal], { env: { ...env, NO_COLOR: "1" } }),
+          Cli.execute("sh", ["-c", `"$NODE" "$BIN" list "$ROOT"`], { env })
+        ],
+        { concurrency: 2 }
+      )
+      assert.include(colored.stdout, "\u001b[1mNAME\u001b[0m")
+      assert.notInclude(plain.stdout, "\u001b[")
+      assert.notInclude(piped.stdout, "\u001b[")
+    })
+  )
+
+  it.live("resolve a relative root against the caller's directory", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      FS.mkdirSync(`${root}/vms`, { mode: 0o700 })
+      Roots.directory(`${root}/vms`, "a")
+      const { code, stdout } = yield* Cli.run(["list", "vms", "--json"], { cwd: root })
+      const { outcomes, summary } = Cli.report(stdout)
+      assert.deepStrictEqual([code, summary.root, outcomes[0]?.path], [0, `${root}/vms`, `${root}/vms/a`])
+    })
+  )
+
+  it.live("log each removal with its reason on request, on stderr", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      yield* Roots.dead(Roots.directory(root, "vm"))
+      const { code, stderr, stdout } = yield* Cli.run(["sweep", root, "--json", "--log-level", "info"])
+      assert.strictEqual(code, 0)
+      assert.match(stderr, /^timestamp=\S+ level=INFO .*path=\S+\/vm .*reason=pid-dead .*\n$/)
+      assert.strictEqual(Cli.report(stdout).summary.removed, 1)
+    })
+  )
+})
+
+describe.concurrent("roots", { timeout }, () => {
+  it.live("that are missing end with 1, or with --if-exists with an empty summary", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const missing = `${root}/none`
+      const [plain, tolerant] = yield* Effect.all(
+        [Cli.run(["sweep", missing, "--json"]), Cli.inProcess(["sweep", missing, "--json", "--if-exists", "--strict"])],
+        { concurrency: 2 }
+      )
+      assert.deepStrictEqual([plain.code, plain.stdout], [1, ""])
+      assert.match(plain.stderr, /^vm-sentinel: \S+\/none: not found .*\n$/)
+      assert.deepStrictEqual([tolerant.code, tolerant.stderr], [0, ""])
+      assert.include(Cli.report(tolerant.stdout).summary, { root: missing, scanned: 0, removed: 0 })
+    })
+  )
+
+  it.live("that must not be swept are refused: /, home, a link, a file, an empty path", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const home = `${root}/home`
+      FS.mkdirSync(home, { mode: 0o700 })
+      Roots.file(`${Roots.directory(home, "vm")}/.vm-sentinel`, "2147483647")
+      FS.symlinkSync("home", `${root}/link`)
+      const before = Roots.snapshot(root)
+      const others = ["/", `${root}/link`, `${home}/vm/.vm-sentinel`, ""]
+      const results = [
+        yield* Cli.run(["sweep", home], { env: { HOME: home } }),
+        ...(yield* Effect.forEach(others, (path) => Cli.inProcess(["sweep", path, "--dry-run"])))
+      ]
+      for (const { code, stderr, stdout } of results) {
+        assert.deepStrictEqual([code, stdout], [1, ""])
+        assert.match(stderr, /^vm-sentinel: .*refused as a root.*\n$/)
+      }
+      assert.deepStrictEqual(Roots.snapshot(root), before)
+    })
+  )
+})
+
+describe.concurrent("usage", { timeout }, () => {
+  it.live("errors end with 2 and help on stderr", () =>
+    Effect.gen(function* () {
+      const wrong = [
+        [],
+        ["lst", "."],
+        ["sweep"],
+        ["sweep", ".", "--nope"],
+        ["sweep", ".", "--legacy", "maybe"],
+        ["sweep", ".", "..", "--dry-run"],
+        ["list", ".", "--skip", "a/b"],
+        ["write", ".", "--pid", "0"],
+        ["write", ".", "--role", "not a role"],
+        ["reclaim", ".", "--assume-dead", " "]
+      ]
+      const [first = [], ...rest] = wrong
+      const results = [yield* Cli.run(first), ...(yield* Effect.forEach(rest, (args) => Cli.inProcess(args)))]
+      for (const [index, { code, stderr, stdout }] of results.entries()) {
+        assert.deepStrictEqual([code, stdout], [2, ""], `${wrong[index]?.join(" ")}: ${stderr}`)
+        assert.include(stderr, "USAGE")
+        assert.notMatch(stderr, /^\s+at /m)
+      }
+    })
+  )
+
+  it.live("asked for is data", () =>
+    Effect.gen(function* () {
+      const [help, sweep, about] = yield* Effect.all(
+        [Cli.run(["--help"]), Cli.inProcess(["sweep", "--help"]), Cli.inProcess(["--version"])],
+        { concurrency: 2 }
+      )
+      assert.deepStrictEqual([help.code, help.stderr, sweep.code, about.code], [0, "", 0, 0])
+      for (const name of ["sweep", "list", "explain", "write", "reclaim", "demo"])
+        assert.include(help.stdout, `  ${name} `)
+      for (const flag of [
+        "--dry-run",
+        "--json",
+        "--skip",
+        "--sentinel-name",
+        "--legacy",
+        "--if-exists",
+        "--strict",
+        "--sizes"
+      ]) {
+        assert.include(sweep.stdout, flag)
+      }
+      const manifest: unknown = JSON.parse(FS.readFileSync(Path.join(import.meta.dirname, "../package.json"), "utf8"))
+      assert.include(about.stdout, version)
+      assert.propertyVal(manifest, "version", version)
+    })
+  )
+})

@@ -1,0 +1,108 @@
+/** The real command, as a process. */
+import { Line } from "@vm-sentinel/core/Outcome"
+import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
+import { Effect, Layer, Schema } from "effect"
+import type { Scope } from "effect"
+import * as ChildProcess from "node:child_process"
+import type { Readable } from "node:stream"
+import { fileURLToPath } from "node:url"
+import { main } from "../../src/Main.ts"
+import { Output } from "../../src/Output.ts"
+
+export const bin = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
+export const launcher = fileURLToPath(new URL("../../src/vm-sentinel.sh", import.meta.url))
+
+export interface Result {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Options {
+  readonly cwd?: string
+  readonly env?: Record<string, string>
+}
+
+const environment = (options: Options) => ({ ...process.env, NO_COLOR: "", ...options.env })
+
+/** Any command, to its end. */
+export const execute = (file: string, args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Result> =>
+  Effect.callback((resume) => {
+    const child = ChildProcess.spawn(file, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: environment(options),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd })
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+    child.once("error", (error) => resume(Effect.die(error)))
+    child.once("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+/** `vm-sentinel ARGS`. */
+export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Result> =>
+  execute(process.execPath, [bin, ...args], options)
+
+/** The same in this process, which is quicker: the same command line, another end of it. */
+export const inProcess = (args: ReadonlyArray<string>): Effect.Effect<Result> =>
+  Effect.suspend(() => {
+    let stdout = ""
+    let stderr = ""
+    const device = Effect.succeed({ isTerminal: false, colors: false, columns: undefined })
+    const recording = Layer.succeed(Output, {
+      stdout: device,
+      stderr: device,
+      write: (text) => Effect.sync(() => (stdout += text)),
+      note: (text) => Effect.sync(() => (stderr += text))
+    })
+    return main(args).pipe(
+      Effect.provide(recording),
+      Effect.match({ onSuccess: () => 0, onFailure: ({ code }) => code }),
+      Effect.map((code) => ({ code, stdout, stderr }))
+    )
+  })
+
+/** `vm-sentinel ARGS` in a shell, which does as it likes with its output. */
+export const shell = (script: string, args: ReadonlyArray<string> = []): Effect.Effect<Result> =>
+  execute("sh", ["-c", script, "sh", ...args], { env: { NODE: process.execPath, BIN: bin } })
+
+/** A running command; killed with its scope. */
+export const start = (
+  args: ReadonlyArray<string>,
+  options: Options = {}
+): Effect.Effect<ChildProcess.ChildProcessByStdio<null, Readable, Readable>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      ChildProcess.spawn(process.execPath, [bin, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: environment(options)
+      })
+    ),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+const decode = Schema.decodeUnknownSync(Line, { onExcessProperty: "error" })
+
+export interface Report {
+  readonly outcomes: ReadonlyArray<Outcome>
+  readonly summary: Summary
+}
+
+/** JSON lines, by the schema: outcomes, and one summary, which is the last. */
+export const report = (stdout: string): Report => {
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => decode(JSON.parse(line)))
+  const outcomes = lines.flatMap((line) => (line._tag === "Outcome" ? [line] : []))
+  const summary = lines.at(-1)
+  if (summary?._tag !== "Summary" || outcomes.length !== lines.length - 1) throw new Error(`no last summary: ${stdout}`)
+  return { outcomes, summary }
+}
+
+/** What became of each name. */
+export const actions = ({ outcomes }: Report): Record<string, string> =>
+  Object.fromEntries(outcomes.map(({ action, name, reason, verdict }) => [name, `${action}: ${verdict}, ${reason}`]))
