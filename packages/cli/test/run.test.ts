@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Sentinel from "@vm-sentinel/core/Sentinel"
+import { Effect, Result } from "effect"
+import * as FS from "node:fs"
+import * as Cli from "./support/Cli.ts"
+import * as Roots from "./support/Roots.ts"
+
+const timeout = 60_000
+
+const held = Effect.map(Roots.scratch, (root) => Roots.directory(root, "vm"))
+
+const read = (path: string): Sentinel.SentinelV3 => {
+  const sentinel = Result.getOrThrow(Sentinel.parse(FS.readFileSync(path)))
+  if (sentinel._tag !== "V3") throw new Error(`${path}: ${sentinel._tag}`)
+  return sentinel
+}
+
+/** A command under `run` that says when it runs, and then does as the script says: by default, waits for a file. */
+const running = Effect.fnUntraced(function* (
+  directory: string,
+  script = 'while [ ! -e "$0/done" ]; do :; done; exit 5'
+) {
+  // Both sentinels are there when the second is: only then does the command go on.
+  const ready = `while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo ready; ${script}`
+  const child = yield* Cli.start(["run", directory, "--", "sh", "-c", ready, directory])
+  const ended = Effect.callback<{ readonly code: number | null; readonly signal: string | null }>((resume) => {
+    if (child.exitCode !== null) resume(Effect.succeed({ code: child.exitCode, signal: null }))
+    else child.once("exit", (code, signal) => resume(Effect.succeed({ code, signal })))
+  })
+  yield* Effect.callback<void>((resume) => {
+    child.stdout.once("data", () => resume(Effect.void))
+  })
+  return { child, ended }
+})
+
+describe.concurrent("run", { timeout }, () => {
+  it.live("holds the directory for the life of the command, and ends with its code", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const { child, ended } = yield* running(directory)
+      const owner = read(`${directory}/.vm-sentinel`)
+      const command = read(`${directory}/.vm-sentinel.command`)
+      assert.strictEqual(owner.pid, child.pid)
+      assert.notStrictEqual(command.pid, owner.pid)
+      assert.deepInclude(command.record, { role: "command" })
+      assert.deepStrictEqual(owner.record.lock, { kind: "flock", tested: true, survivesExec: true })
+      assert.deepStrictEqual(command.record.lock, owner.record.lock)
+      const list = yield* Cli.inProcess(["list", `${directory}/..`, "--json"])
+      assert.deepInclude(Cli.report(list.stdout).outcomes[0], { verdict: "alive", reason: "lock-held" })
+      const second = yield* Cli.inProcess(["run", directory, "--", "true"])
+      assert.strictEqual(second.code, 1)
+      assert.match(second.stderr, new RegExp(`already owned by process ${owner.pid}: alive, lock-held`))
+      Roots.file(`${directory}/done`, "")
+      assert.deepStrictEqual(yield* ended, { code: 5, signal: null })
+      const swept = yield* Cli.inProcess(["sweep", `${directory}/..`, "--json"])
+      assert.deepInclude(Cli.report(swept.stdout).outcomes[0], { action: "removed", verdict: "dead" })
+    })
+  )
+
+  it.live("passes signals on, and the number of the one that ended the command", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const caught = yield* running(directory, "trap 'exit 9' TERM; while :; do :; done")
+      caught.child.kill("SIGTERM")
+      assert.deepStrictEqual(yield* caught.ended, { code: 9, signal: null })
+      FS.rmSync(`${directory}/.vm-sentinel.command`)
+      const fatal = yield* running(directory, "exec sleep 1000")
+      fatal.child.kill("SIGTERM")
+      assert.deepStrictEqual(yield* fatal.ended, { code: 128 + 15, signal: null })
+    })
+  )
+
+  it.live("leaves the lock with a command that outlives it", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const { child, ended } = yield* running(directory, "exec sleep 1000")
+      const command = read(`${directory}/.vm-sentinel.command`)
+      child.kill("SIGKILL")
+      yield* ended
+      const alive = yield* Cli.inProcess(["list", `${directory}/..`, "--json"])
+      assert.deepInclude(Cli.report(alive.stdout).outcomes[0], { verdict: "alive", reason: "lock-held" })
+      process.kill(command.pid, "SIGKILL")
+    })
+  )
+
+  it.live("says what a shell says of a command that can't be run", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const missing = yield* Cli.inProcess(["run", directory, "--", "no-such-command"])
+      assert.deepStrictEqual([missing.code, missing.stderr], [127, "vm-sentinel: no-such-command: ENOENT\n"])
+      const usage = yield* Cli.inProcess(["run", directory])
+      assert.strictEqual(usage.code, 2)
+    })
+  )
+})
