@@ -138,7 +138,11 @@ export const make = (disk: Disk["Service"]) => {
       const kind = SentinelName.classify(entry, names)
       return kind === "read" ? "read" : kind === "other" ? "ignore" : "note"
     }
-    const { files, noted, stat } = yield* mapLookError("look")(disk.scan(path, sort, Sentinel.maxBytes))
+    const { files, noted, stat } = yield* disk.scan(path, sort, Sentinel.maxBytes).pipe(
+      // A sentinel that another writer replaces goes away for a moment: the directory is looked at anew.
+      Effect.retry({ while: ({ errno }) => errno === "ENOENT" || errno === "ESTALE", times: 2 }),
+      mapLookError("look")
+    )
     if (stat.type !== "directory") return yield* new NotFound({ operation: "look: no directory", path })
     const principal = yield* disk.principal
     const problem = Trust.ofDirectory(stat, principal)

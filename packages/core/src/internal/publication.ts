@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import type { Condemned } from "../Condemned.ts"
 import type { Disk, DiskError, Stat } from "../Disk.ts"
 import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound } from "../Errors.ts"
-import { restrict, sameFile, type SentinelFile } from "../Holding.ts"
+import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { PublishError, PublishOptions } from "../SentinelStore.ts"
@@ -16,6 +16,30 @@ const operation = "write sentinel"
 
 // Not every file system has hard links; FAT and some FUSE answer so.
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
+
+/**
+ * How often a writer looks for the directory that it has just published in. A sweep that judged it before takes it away
+ * for a moment, sees the new record, and puts it back.
+ */
+const confirmations = 200
+
+/** Where the record of `entry` waits while another is published in its place. It still counts: it is one of a role. */
+const asideOf = (entry: string, tag: string): string =>
+  // `.bbox-sentinel` has no roles.
+  SentinelName.ofRole(entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry, `old-${tag.slice(0, 8)}`)
+
+const isAsideOf = (entry: string, name: string): boolean =>
+  name.startsWith(`${entry}.`) && /^old-[0-9a-f]{8}$/.test(name.slice(entry.length + 1))
+
+/**
+ * A holding as far as the writer of one sentinel file has to judge it: the file, and what another writer moved aside to
+ * replace, or left there when it was killed.
+ */
+export const contenders = (holding: Holding, entry: string): Holding => ({
+  ...holding,
+  sentinels: holding.sentinels.filter((file) => file.entry === entry || isAsideOf(entry, file.entry)),
+  foreign: []
+})
 
 export type Publication = ReturnType<typeof make>
 
@@ -35,29 +59,38 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return yield* refuse(bytes.failure._tag === "Malformed" ? bytes.failure.problem : "unsupported version")
   })
 
+  /** The record comes back to its name, or stays aside, where it counts as well. `EEXIST`: another was published. */
+  const putBack = (aside: string, path: string) => Effect.andThen(appear(aside, path), disk.unlink(aside))
+
   /**
-   * Moves the condemned sentinel to the name of a role: one writer gets it, and were it killed now, the directory
-   * would still say whose it was. Moved back when it isn't what was judged.
+   * Moves the condemned sentinel aside: one writer gets it, and were it killed now, the directory would still say whose
+   * it was. Moved back when it isn't what was judged. Returns the paths of all that may go once the new one is there.
    */
   const takeAside = Effect.fnUntraced(function* (directory: string, entry: string, replacing: Condemned, tag: string) {
-    const before = restrict(yield* lookup.look(directory, [entry]), entry)
+    const before = contenders(yield* lookup.look(directory, [entry]), entry)
     const problem = replacing.difference(before)
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
-    const [judged] = before.sentinels
-    if (judged === undefined) return undefined
+    const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
+    const judged = before.sentinels.find((file) => file.entry === entry)
+    if (judged === undefined) return { aside: undefined, earlier }
     const path = `${directory}/${entry}`
-    const aside = `${directory}/${SentinelName.ofRole(entry, `old-${tag.slice(0, 8)}`)}`
+    const aside = `${directory}/${asideOf(entry, tag)}`
     const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
     yield* mapLookError(operation, { ENOENT: vanished })(disk.rename(path, aside))
     const moved = yield* Effect.option(disk.lstat(aside))
-    if (moved._tag === "Some" && sameFile(moved.value.id, judged.id)) return aside
-    yield* Effect.ignore(disk.link(aside, path))
-    yield* discard(aside)
+    if (moved._tag === "Some" && sameFile(moved.value.id, judged.id)) return { aside, earlier }
+    yield* Effect.ignore(putBack(aside, path))
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "replaced by another writer" })
   })
 
-  /** Opens the directory again by its path: a sweep may have claimed it while the sentinel was being written. */
-  const confirm = Effect.fnUntraced(function* (
+  /** Whether a directory lies where it lay. Else a sweep took it, whatever it was that failed. */
+  const isStill = (directory: string, before: Stat) =>
+    Effect.match(disk.lstat(directory), {
+      onSuccess: (now) => sameFile(now.id, before.id),
+      onFailure: ({ errno }) => errno !== "ENOENT" && errno !== "ENOTDIR"
+    })
+
+  const confirmOnce = Effect.fnUntraced(function* (
     directory: string,
     before: Stat,
     entry: string,
@@ -81,6 +114,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }
   })
 
+  /** Opens the directory again by its path: a sweep may have claimed it while the sentinel was being written. */
+  const confirm = (directory: string, before: Stat, entry: string, bytes: Uint8Array) =>
+    confirmOnce(directory, before, entry, bytes).pipe(
+      Effect.tapErrorTag("Claimed", () => Effect.yieldNow),
+      Effect.retry({ while: ({ _tag }) => _tag === "Claimed", times: confirmations })
+    )
+
   const publish = Effect.fn("SentinelStore.publish")(function* (
     directory: string,
     sentinel: Sentinel.Sentinel,
@@ -101,26 +141,32 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const published = Effect.gen(function* () {
       yield* disk.create(temporary, bytes)
       const { replacing } = options ?? {}
-      const aside = replacing === undefined ? undefined : yield* takeAside(directory, entry, replacing, tag)
+      const { aside, earlier } =
+        replacing === undefined ? { aside: undefined, earlier: [] } : yield* takeAside(directory, entry, replacing, tag)
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: claimed })(
         appear(temporary, path)
       ).pipe(
         // The old record comes back, unless another writer has published one.
-        Effect.tapError(() =>
-          aside === undefined ? Effect.void : Effect.ignore(Effect.andThen(disk.link(aside, path), disk.unlink(aside)))
-        )
+        Effect.tapError((error) => {
+          if (aside === undefined) return Effect.void
+          return error._tag === "AlreadyOwned" ? discard(aside) : Effect.ignore(putBack(aside, path))
+        })
       )
-      yield* discard(temporary)
-      if (aside !== undefined) yield* discard(aside)
-      yield* disk.syncDirectory(directory)
+      // It may be away already.
+      yield* disk.syncDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
+      return [temporary, ...earlier, ...(aside === undefined ? [] : [aside])]
     }).pipe(
       Effect.onError(() => discard(temporary)),
-      Effect.uninterruptible,
       Effect.catchTag("DiskError", failed)
     )
-    yield* published
-    return yield* confirm(directory, before, entry, bytes)
-  })
+    const old = yield* Effect.catch(published, (error) =>
+      Effect.flatMap(isStill(directory, before), (still) => Effect.fail(still ? error : claimed()))
+    )
+    return yield* Effect.ensuring(
+      confirm(directory, before, entry, bytes),
+      Effect.forEach(old, discard, { discard: true })
+    )
+  }, Effect.uninterruptible)
 
   const withdraw = Effect.fn("SentinelStore.withdraw")(function* (directory: string, own: string) {
     const holding = yield* lookup.look(directory)
@@ -130,12 +176,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     )
     if (file === undefined) return yield* new NotFound({ operation: "withdraw sentinel", path: directory })
     const path = `${directory}/${file.entry}`
-    const aside = `${directory}/${SentinelName.temporaryPrefix}${yield* nonce}`
+    const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
     yield* Effect.gen(function* () {
       yield* disk.rename(path, aside)
       const moved = yield* disk.lstat(aside)
       // The next owner's, published in between: back it goes.
-      if (!sameFile(moved.id, file.id)) yield* disk.link(aside, path)
+      if (!sameFile(moved.id, file.id)) return yield* putBack(aside, path)
       yield* disk.unlink(aside)
       yield* disk.syncDirectory(directory)
     }).pipe(Effect.uninterruptible, mapLookError("withdraw sentinel"))

@@ -4,10 +4,10 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Condemned } from "../Condemned.ts"
+import { Condemned } from "../Condemned.ts"
 import type { Disk } from "../Disk.ts"
 import { Changed, MountInside, NameTaken, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
-import { type FileId, sameFile } from "../Holding.ts"
+import { type FileId, type Holding, sameFile } from "../Holding.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Claim, ClaimError, Entry, Leftovers, LookError, Root, Workspace } from "../SentinelStore.ts"
@@ -22,6 +22,10 @@ const stagingGrace = 60_000
 
 /** Nothing can be written: what is to be removed must go all the same. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
+
+/** To callers without types: what only looks like a Condemned gives no right. */
+const difference = (condemned: Condemned, now: Holding): string | undefined =>
+  Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
@@ -58,9 +62,16 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     const from = `${root.path}/${baseName(condemned.path)}`
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     const taken = new Taken({ path: from })
+    const look = (path: string) =>
+      Effect.map(
+        Effect.catchTag(lookup.look(path), "NotFound", () => taken),
+        (holding) => ({ holding, problem: difference(condemned, holding) })
+      )
+    // Taking it from whoever has adopted it since would only disturb: it had to be given back.
+    const { problem: early } = yield* look(from)
+    if (early !== undefined) return yield* new Changed({ path: from, problem: early })
     yield* mapStoreError("adopt workspace", { ENOENT: () => taken })(disk.rename(from, path))
-    const now = yield* Effect.catchTag(lookup.look(path), "NotFound", () => taken)
-    const problem = condemned.difference(now)
+    const { holding: now, problem } = yield* look(path)
     if (problem !== undefined) {
       // Its owner came to life between the judgement and the rename: another sweep, which finds it gone, or itself.
       yield* Effect.ignore(disk.renameNew(path, from))
@@ -102,11 +113,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
   }, Effect.uninterruptible)
 
-  const discardStaged = Effect.fnUntraced(function* ({ path }: Entry) {
+  const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
     if (stat._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
-    yield* disk.removeTree(path, SentinelName.isSentinel).pipe(
+    // Whoever makes it may only have slept. By another name it can't be finished, nor be deleted once it is.
+    const root = path.slice(0, -entry.length - 1)
+    const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
+    yield* Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, SentinelName.isSentinel, stat.value.id)).pipe(
       onErrno(["ENOENT"], () => Effect.void),
       mapStoreError("remove unfinished workspace")
     )
@@ -121,8 +135,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
 
   const restore = (claim: Claim) => Effect.uninterruptible(moveBack(claim))
 
+  const mountInside = (path: string) =>
+    mapStoreError("look for mounts", { ENOENT: () => new Taken({ path }) })(disk.mountInside(path))
+
   const refuseMount = Effect.fnUntraced(function* (path: string) {
-    const mount = yield* mapStoreError("look for mounts")(disk.mountInside(path))
+    const mount = yield* mountInside(path)
     if (mount !== undefined) return yield* new MountInside({ path, mount })
   })
 
@@ -150,6 +167,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     if (origin !== `${root}/${entry}`) {
       return yield* new Changed({ path: origin, problem: `it does not lie in ${root}` })
     }
+    if (SentinelName.parseReap(entry) !== undefined) {
+      return yield* new Changed({ path: origin, problem: "it is a sweep's own, and may hold directories that live" })
+    }
     const stat = yield* mapStoreError("claim", { ENOENT: () => taken })(disk.lstat(origin))
     if (stat.type !== "directory") return yield* taken
     yield* refuseMount(origin)
@@ -160,7 +180,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       Effect.tapError(() => moveBack({ origin, path })),
       Effect.catchTag("NotFound", () => taken)
     )
-    const problem = condemned.difference(holding)
+    const problem = difference(condemned, holding)
     if (problem === undefined) return { entry, path, grave, origin, holding }
     yield* moveBack({ origin, path })
     return yield* new Changed({ path: origin, problem })
@@ -189,7 +209,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     { grave, holding, origin, path }: Claim,
     condemned: Condemned
   ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {
-    const problem = condemned.difference(holding)
+    const problem = difference(condemned, holding)
     if (problem !== undefined) return yield* new Changed({ path: origin, problem })
     const gone = { ENOENT: () => new Taken({ path: origin }) }
     const now = yield* mapStoreError("delete", gone)(disk.lstat(path))
@@ -202,7 +222,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   const takeRemains = Effect.fnUntraced(function* (root: Root, condemned: Condemned, entry: string) {
     const reap = SentinelName.parseReap(entry)
     const from = `${root.path}/${entry}`
-    if (reap?.kind !== "dead" || condemned.path !== from) {
+    if (reap?.kind !== "dead" || !Condemned.is(condemned) || condemned.path !== from) {
       return yield* new Changed({ path: from, problem: "it is not what was judged" })
     }
     const { grave } = yield* wayOut(root, reap.name)
@@ -220,7 +240,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       return yield* new Changed({ path, problem: "its workspace was not adopted by this judgement" })
     }
     const path = isWorkspace(place) ? `${place.path}/dead/${entry}` : yield* takeRemains(place, condemned, entry)
-    const mount = yield* mapStoreError("look for mounts")(disk.mountInside(path))
+    const mount = yield* mountInside(path)
     if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
     yield* removeDead(path)
   })

@@ -4,23 +4,34 @@ import * as Stream from "effect/Stream"
 import type { Condemned } from "../Condemned.ts"
 import type { Outcome } from "../Outcome.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Entry, Root, Workspace } from "../SentinelStore.ts"
+import type { Claim, Entry, Root, Workspace } from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
 import * as Outcomes from "./outcomes.ts"
 import { logRemoval, type Sweeper } from "./sweeper.ts"
 
 type Found = Stream.Stream<Outcome>
 
+/** What isn't to be judged goes back to where it was claimed. */
+const putBack = ({ dryRun, store }: Sweeper, subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> => {
+  const skipped = Outcomes.skipped(subject)
+  if (dryRun) return Effect.succeed(skipped)
+  return Effect.match(store.restore(claim), {
+    onSuccess: () => skipped,
+    onFailure: (error): Outcome => ({ ...skipped, action: "failed", error })
+  })
+}
+
 const resumeClaimed = (sweeper: Sweeper, place: Workspace | Root, entry: string, name: string): Found => {
   const subject = { entry: name, path: `${sweeper.root.path}/${name}` }
-  const claim = sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames)
-  const concluded = Effect.flatMap(claim, (claim) =>
-    sweeper.dryRun
-      ? Effect.map(sweeper.examine(claim.holding), (judgement) =>
-          Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
-        )
-      : sweeper.measured(claim.path, sweeper.conclude(subject, claim))
-  )
+  const conclude = (claim: Claim): Effect.Effect<Outcome> => {
+    if (sweeper.skip.includes(name)) return putBack(sweeper, subject, claim)
+    if (!sweeper.dryRun) return sweeper.measured(claim.path, sweeper.conclude(subject, claim))
+    const judged = Effect.map(sweeper.examine(claim.holding), (judgement) =>
+      Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
+    )
+    return sweeper.measured(claim.path, judged)
+  }
+  const concluded = Effect.flatMap(sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames), conclude)
   return Stream.unwrap(
     concluded.pipe(
       Effect.map((outcome): Found => (outcome.reason === "taken" ? Stream.empty : Stream.succeed(outcome))),
@@ -39,8 +50,8 @@ const resumeDead = (
   name: string
 ): Found => {
   const subject = { entry: name, path: `${root.path}/${name}` }
-  if (dryRun) return Stream.succeed(Outcomes.resumed(subject, "would-remove"))
   const path = place === root ? `${root.path}/${entry}` : `${place.path}/dead/${entry}`
+  if (dryRun) return Stream.fromEffect(measured(path, Effect.succeed(Outcomes.resumed(subject, "would-remove"))))
   const finished = measured(
     path,
     Effect.as(store.finish(place, condemned, entry), Outcomes.resumed(subject, "removed"))

@@ -1,6 +1,7 @@
 /** `Disk.scan`, put together from the simpler calls. */
 import * as Effect from "effect/Effect"
-import type { Disk, DiskError, Scan, ScannedFile } from "../Disk.ts"
+import * as Result from "effect/Result"
+import { type Disk, DiskError, type Scan, type ScannedFile } from "../Disk.ts"
 import { sameFile } from "../Holding.ts"
 
 type Calls = Pick<Disk["Service"], "lstat" | "entries" | "read">
@@ -13,18 +14,13 @@ const readFile = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ScannedFile, DiskError> {
   const stat = yield* disk.lstat(path)
   if (stat.type !== "file" || stat.size > limit) return { entry, stat }
-  return yield* disk.read(path, limit + 1).pipe(
-    Effect.map((read): ScannedFile => {
-      const isSame = sameFile(read.stat.id, stat.id) && read.bytes.length <= limit
-      return isSame
-        ? { entry, stat: read.stat, bytes: read.bytes }
-        : { entry, stat: { ...read.stat, size: read.bytes.length } }
-    }),
-    Effect.catchIf(
-      (error) => error.errno !== "ENOENT",
-      (error) => Effect.succeed({ entry, stat, error })
-    )
-  )
+  const read = yield* Effect.result(disk.read(path, limit + 1))
+  if (Result.isFailure(read)) {
+    return read.failure.errno === "ENOENT" ? yield* Effect.fail(read.failure) : { entry, stat, error: read.failure }
+  }
+  const { bytes, stat: opened } = read.success
+  if (!sameFile(opened.id, stat.id)) return yield* new DiskError({ errno: "ESTALE", operation: "scan", path })
+  return bytes.length > limit ? { entry, stat: { ...opened, size: bytes.length } } : { entry, stat: opened, bytes }
 })
 
 export const scan = (disk: Calls): Disk["Service"]["scan"] =>

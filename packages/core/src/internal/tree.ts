@@ -77,7 +77,8 @@ export const removeTree = (disk: Removing): Service["removeTree"] =>
       },
       failed: (error) =>
         Effect.sync(() => {
-          if (error.errno !== "ENOENT") first ??= error
+          // What goes away meanwhile is no failure, but of the whole: then somebody else has removed it.
+          if (error.errno !== "ENOENT" || error.path === root) first ??= error
         })
     })
     if (first !== undefined) return yield* Effect.fail(first)

@@ -1,0 +1,48 @@
+/**
+ * A `SentinelStore` over {@link MemoryDisk}, for tests.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Disk } from "../Disk.ts"
+import { layerDisk, SentinelStore } from "../SentinelStore.ts"
+import * as MemoryDisk from "./MemoryDisk.ts"
+
+/** Layers are built once: without `fresh` every volume would share the store of the first. */
+const freshDisk = Layer.fresh(layerDisk)
+
+/**
+ * The store of the first process on a volume, with the volume's controls.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWith = (options: MemoryDisk.Options): Layer.Layer<SentinelStore | Disk | MemoryDisk.MemoryDisk> =>
+  Layer.provideMerge(freshDisk, MemoryDisk.layerWith(options))
+
+/**
+ * {@link layerWith} the defaults.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<SentinelStore | Disk | MemoryDisk.MemoryDisk> = layerWith({})
+
+/**
+ * The store of another process on the same volume, with the controls of that process.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fork: Effect.Effect<
+  Context.Context<SentinelStore | Disk | MemoryDisk.MemoryDisk>,
+  never,
+  MemoryDisk.MemoryDisk
+> = Effect.gen(function* () {
+  const memory = yield* MemoryDisk.MemoryDisk
+  const process = yield* memory.fork
+  const store = yield* Effect.provide(SentinelStore, Layer.provide(freshDisk, Layer.succeedContext(process)))
+  return Context.add(process, SentinelStore, store)
+})

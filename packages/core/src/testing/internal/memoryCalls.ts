@@ -1,0 +1,115 @@
+/** The calls of one process: counted, logged, and made to fail, to end the process, or to wait for somebody else. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { DiskError } from "../../Disk.ts"
+import { type Caller, Refusal } from "./memoryInode.ts"
+
+export type Operation =
+  | "realpath"
+  | "lstat"
+  | "readdir"
+  | "read"
+  | "mountinfo"
+  | "flock"
+  | "create"
+  | "write"
+  | "fsync"
+  | "link"
+  | "rename"
+  | "unlink"
+  | "mkdir"
+  | "rmdir"
+
+const reading: ReadonlySet<Operation> = new Set(["realpath", "lstat", "readdir", "read", "mountinfo", "flock"])
+
+export const isMutation = ({ operation }: Call): boolean => !reading.has(operation)
+
+export interface Call {
+  readonly operation: Operation
+  readonly path: string
+  /** The new name of a link or a rename. */
+  readonly to?: string
+}
+
+/** What the calls of a killed process end with. */
+export class Killed extends Error {
+  override readonly message = "the process was killed"
+}
+
+interface Hook {
+  readonly matches: (call: Call) => boolean
+  readonly run: Effect.Effect<unknown>
+}
+
+export interface Process {
+  uid: number | undefined
+  homes: ReadonlyArray<string>
+  isKilled: boolean
+  readonly calls: Array<Call>
+  mutations: number
+  hooks: ReadonlyArray<Hook>
+  pause: Effect.Effect<unknown>
+  failures: ReadonlyArray<{ readonly operation: Operation; readonly errno: string }>
+  readonly failAt: Map<number, string>
+  killAt: { readonly mutation: number; readonly when: "before" | "after" } | undefined
+}
+
+export const makeProcess = (uid: number | undefined, homes: ReadonlyArray<string>): Process => ({
+  uid,
+  homes,
+  isKilled: false,
+  calls: [],
+  mutations: 0,
+  hooks: [],
+  pause: Effect.void,
+  failures: [],
+  failAt: new Map(),
+  killAt: undefined
+})
+
+const kill = (process: Process): Effect.Effect<never> =>
+  Effect.suspend(() => {
+    process.isKilled = true
+    return Effect.die(new Killed())
+  })
+
+const takeFailure = (process: Process, { operation }: Call, isMutating: boolean): string | undefined => {
+  const byNumber = isMutating ? process.failAt.get(process.mutations) : undefined
+  if (byNumber !== undefined) return byNumber
+  const next = process.failures.find((failure) => failure.operation === operation)
+  process.failures = process.failures.filter((failure) => failure !== next)
+  return next?.errno
+}
+
+/** Makes one call. `body` changes the volume at once, or throws a {@link Refusal}. */
+export const perform = Effect.fnUntraced(function* <A>(
+  process: Process,
+  call: Call,
+  body: (caller: Caller) => A
+): Effect.fn.Return<A, DiskError> {
+  const { operation, path } = call
+  yield* process.pause
+  const hook = process.hooks.find(({ matches }) => matches(call))
+  if (hook !== undefined) {
+    process.hooks = process.hooks.filter((other) => other !== hook)
+    yield* hook.run
+  }
+  if (process.isKilled) return yield* kill(process)
+  const now = yield* Clock.currentTimeMillis
+  const isMutating = isMutation(call)
+  if (isMutating) process.mutations += 1
+  const isLast = isMutating && process.killAt?.mutation === process.mutations
+  if (isLast && process.killAt?.when === "before") return yield* kill(process)
+  process.calls.push(call)
+  const failed = (errno: string) => new DiskError({ errno, operation, path: call.to ?? path })
+  const errno = takeFailure(process, call, isMutating)
+  if (errno !== undefined) return yield* failed(errno)
+  const result = yield* Effect.try({
+    try: () => body({ uid: process.uid ?? 0, now }),
+    catch: (cause) => (cause instanceof Refusal ? failed(cause.errno) : cause)
+  }).pipe(
+    Effect.catchIf((error): error is Exclude<typeof error, DiskError> => !(error instanceof DiskError), Effect.die)
+  )
+  if (isLast) return yield* kill(process)
+  return result
+})

@@ -1,0 +1,118 @@
+/** Inodes in memory: what they keep, the space they take, and who may do what with them. */
+import type { FileType, Stat } from "../../Disk.ts"
+
+export class Refusal extends Error {
+  readonly errno: string
+  constructor(errno: string) {
+    super(errno)
+    this.errno = errno
+  }
+}
+
+export const refuse = (errno: string): never => {
+  throw new Refusal(errno)
+}
+
+export interface Device {
+  readonly number: number
+  capacity: number
+  used: number
+  highest: number
+  /** Inode numbers given back. The last is the next to be given, as ext4 does with those of files. */
+  readonly free: Array<number>
+}
+
+export interface Inode {
+  readonly device: Device
+  readonly ino: number
+  readonly type: FileType
+  readonly children: Map<string, Inode>
+  readonly target: string
+  mode: number
+  uid: number
+  gid: number
+  modifiedAt: number
+  links: number
+  bytes: Uint8Array
+  /** May be more than there are bytes: the rest is a hole. */
+  size: number
+}
+
+/** Who calls, and when. A process of uid 0 may do everything; a process's group has the number of its uid. */
+export interface Caller {
+  readonly uid: number
+  readonly now: number
+}
+
+const block = 4096
+export const blocks = (bytes: number): number => Math.ceil(bytes / block) * block
+
+/** What an inode takes of its device. */
+export const occupied = ({ bytes, type }: Inode): number => (type === "directory" ? block : blocks(bytes.length))
+
+export const charge = (device: Device, bytes: number): void => {
+  if (bytes > 0 && device.used + bytes > device.capacity) refuse("ENOSPC")
+  device.used += bytes
+}
+
+export interface Content {
+  readonly mode?: number
+  readonly target?: string
+}
+
+export const allocate = (
+  device: Device,
+  type: FileType,
+  { now, uid }: Caller,
+  { mode = 0o644, target = "" }: Content
+) => {
+  charge(device, type === "directory" ? block : 0)
+  const ino = device.free.pop() ?? ++device.highest
+  const fresh = { links: 1, bytes: new Uint8Array(), size: target.length, children: new Map<string, Inode>() }
+  const inode: Inode = { device, ino, type, target, mode, uid, gid: uid, modifiedAt: now, ...fresh }
+  return inode
+}
+
+export const release = (inode: Inode): void => {
+  inode.links -= 1
+  if (inode.links > 0) return
+  charge(inode.device, -occupied(inode))
+  inode.device.free.push(inode.ino)
+}
+
+export const makeDevice = (number: number, capacity: number): Device => ({
+  number,
+  capacity,
+  used: 0,
+  highest: 1,
+  free: []
+})
+
+export interface Measured extends Stat {
+  readonly occupied: number
+}
+
+const subdirectories = ({ children }: Inode): number =>
+  [...children.values()].filter(({ type }) => type === "directory").length
+
+export const statOf = (inode: Inode): Measured => ({
+  type: inode.type,
+  id: { dev: `${inode.device.number}`, ino: `${inode.ino}` },
+  size: inode.size,
+  mode: inode.mode,
+  uid: inode.uid,
+  gid: inode.gid,
+  nlink: inode.type === "directory" ? 2 + subdirectories(inode) : inode.links,
+  modifiedAt: inode.modifiedAt,
+  occupied: occupied(inode)
+})
+
+const may = (inode: Inode, uid: number, bits: number): boolean => {
+  if (uid === 0) return true
+  const shift = inode.uid === uid ? 6 : inode.gid === uid ? 3 : 0
+  return ((inode.mode >> shift) & bits) === bits
+}
+
+export const requireAccess = (inode: Inode, uid: number, bits: number): void => {
+  if (!may(inode, uid, bits)) refuse("EACCES")
+}

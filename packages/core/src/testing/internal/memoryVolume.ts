@@ -1,0 +1,272 @@
+/** A file system in memory: paths, links, mounts. Synchronous; a call that is refused throws a {@link Refusal}. */
+import type { FileType } from "../../Disk.ts"
+import {
+  allocate,
+  type Caller,
+  charge,
+  type Content,
+  type Device,
+  type Inode,
+  makeDevice,
+  type Measured,
+  occupied,
+  refuse,
+  release,
+  requireAccess,
+  statOf,
+  blocks
+} from "./memoryInode.ts"
+
+interface Mount {
+  readonly fileSystem: string
+  readonly root: Inode
+  readonly on: { readonly mount: Mount; readonly inode: Inode } | undefined
+}
+
+export interface Volume {
+  readonly mounts: Array<Mount>
+  readonly root: Mount
+}
+
+/** An inode, and the way to it. */
+interface Spot {
+  readonly mount: Mount
+  readonly inode: Inode
+  readonly name: string
+  readonly parent: Spot | undefined
+}
+
+const rootDirectory = (number: number, capacity: number): Inode =>
+  allocate(makeDevice(number, capacity), "directory", { uid: 0, now: 0 }, { mode: 0o755 })
+
+export const make = (fileSystem: string, capacity: number): Volume => {
+  const root = { fileSystem, root: rootDirectory(1, capacity), on: undefined }
+  return { root, mounts: [root] }
+}
+
+const components = (path: string): Array<string> => path.split("/").filter((name) => name !== "" && name !== ".")
+
+const coveredBy = (volume: Volume, mount: Mount, inode: Inode): Mount | undefined =>
+  volume.mounts.findLast(({ on }) => on?.mount === mount && on.inode === inode)
+
+const cross = (volume: Volume, spot: Spot): Spot => {
+  const mount = coveredBy(volume, spot.mount, spot.inode)
+  return mount === undefined ? spot : cross(volume, { ...spot, mount, inode: mount.root })
+}
+
+/** Where the last component of a path is, or would be. Symbolic links before it are followed. */
+interface Place {
+  readonly directory: Spot
+  readonly name: string
+  readonly spot: Spot | undefined
+}
+
+const place = (volume: Volume, uid: number, path: string, follow = false): Place => {
+  const root = cross(volume, { mount: volume.root, inode: volume.root.root, name: "", parent: undefined })
+  const pending = components(path).toReversed()
+  let at = root
+  let followed = 0
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (at.inode.type !== "directory") refuse("ENOTDIR")
+    requireAccess(at.inode, uid, 1)
+    if (name === "..") {
+      at = at.parent ?? at
+      continue
+    }
+    const inode = at.inode.children.get(name)
+    if (inode === undefined) return pending.length === 0 ? { directory: at, name, spot: undefined } : refuse("ENOENT")
+    if (inode.type === "symlink" && (follow || pending.length > 0)) {
+      followed += 1
+      if (followed > 40) refuse("ELOOP")
+      if (inode.target.startsWith("/")) at = root
+      pending.push(...components(inode.target).toReversed())
+    } else at = cross(volume, { mount: at.mount, inode, name, parent: at })
+  }
+  return { directory: at.parent ?? at, name: at.name, spot: at }
+}
+
+const find = (volume: Volume, uid: number, path: string, follow?: boolean): Spot =>
+  place(volume, uid, path, follow).spot ?? refuse("ENOENT")
+
+const pathOf = ({ name, parent }: Spot): string =>
+  parent === undefined ? "/" : `${parent.parent === undefined ? "" : pathOf(parent)}/${name}`
+
+export const realPath = (volume: Volume, { uid }: Caller, path: string): string => pathOf(find(volume, uid, path, true))
+
+/** The inode under a path, whoever may see it. */
+export const inodeAt = (volume: Volume, path: string): Inode | undefined => {
+  try {
+    return find(volume, 0, path).inode
+  } catch {
+    return undefined
+  }
+}
+
+export const fileSystem = (volume: Volume, { uid }: Caller, path: string): string =>
+  find(volume, uid, path, true).mount.fileSystem
+
+export const inodeOf = (volume: Volume, { uid }: Caller, path: string): Inode => find(volume, uid, path).inode
+
+export const lstat = (volume: Volume, caller: Caller, path: string): Measured => statOf(inodeOf(volume, caller, path))
+
+export const readDirectory = (volume: Volume, { uid }: Caller, path: string): ReadonlyMap<string, Inode> => {
+  const { inode } = find(volume, uid, path)
+  if (inode.type !== "directory") refuse("ENOTDIR")
+  requireAccess(inode, uid, 4)
+  return inode.children
+}
+
+export const read = (volume: Volume, { uid }: Caller, path: string, limit: number) => {
+  const { inode } = find(volume, uid, path)
+  if (inode.type !== "file") refuse("EINVAL")
+  requireAccess(inode, uid, 4)
+  const bytes = new Uint8Array(Math.min(limit, inode.size))
+  bytes.set(inode.bytes.subarray(0, bytes.length))
+  return { stat: statOf(inode), bytes }
+}
+
+/** May the caller add a name to the directory, or take one away? */
+const requireChange = ({ directory, name }: Place, { uid }: Caller, removed?: Inode): void => {
+  requireAccess(directory.inode, uid, 3)
+  if (new TextEncoder().encode(name.replace(/[\uDC80-\uDCFF]/g, "?")).length > 255) refuse("ENAMETOOLONG")
+  const isSticky = (directory.inode.mode & 0o1000) !== 0 && uid !== 0 && directory.inode.uid !== uid
+  if (removed !== undefined && isSticky && removed.uid !== uid) refuse("EPERM")
+}
+
+const attach = (volume: Volume, caller: Caller, path: string, inode: (device: Device) => Inode): Inode => {
+  const at = place(volume, caller.uid, path)
+  if (at.spot !== undefined) refuse("EEXIST")
+  requireChange(at, caller)
+  const added = inode(at.directory.inode.device)
+  at.directory.inode.children.set(at.name, added)
+  at.directory.inode.modifiedAt = caller.now
+  return added
+}
+
+export const add = (volume: Volume, caller: Caller, path: string, type: FileType, content: Content = {}): Inode =>
+  attach(volume, caller, path, (device) => allocate(device, type, caller, content))
+
+export const write = (inode: Inode, { now }: Caller, bytes: Uint8Array, size = bytes.length): void => {
+  charge(inode.device, blocks(bytes.length) - occupied(inode))
+  Object.assign(inode, { bytes: new Uint8Array(bytes), size, modifiedAt: now })
+}
+
+export const link = (volume: Volume, caller: Caller, from: string, to: string): void => {
+  const source = find(volume, caller.uid, from)
+  if (source.inode.type === "directory") refuse("EPERM")
+  attach(volume, caller, to, () => {
+    if (source.mount !== place(volume, caller.uid, to).directory.mount) refuse("EXDEV")
+    source.inode.links += 1
+    return source.inode
+  })
+}
+
+/** The inode that a name stands for, whatever is mounted on it. */
+const named = (volume: Volume, at: Place): Inode => {
+  if (at.name === "") refuse("EBUSY")
+  const inode = at.directory.inode.children.get(at.name) ?? refuse("ENOENT")
+  return coveredBy(volume, at.directory.mount, inode) === undefined ? inode : refuse("EBUSY")
+}
+
+const isInside = (directory: Inode, spot: Spot | undefined): boolean =>
+  spot !== undefined && (spot.inode === directory || isInside(directory, spot.parent))
+
+const requireReplaceable = (moved: Inode, replaced: Inode): void => {
+  if (replaced.type === "directory") {
+    if (moved.type !== "directory") refuse("EISDIR")
+    if (replaced.children.size > 0) refuse("ENOTEMPTY")
+  } else if (moved.type === "directory") refuse("ENOTDIR")
+}
+
+export const rename = (volume: Volume, caller: Caller, from: string, to: string, replace: boolean): void => {
+  const source = place(volume, caller.uid, from)
+  const target = place(volume, caller.uid, to)
+  if (source.spot === undefined) refuse("ENOENT")
+  if (source.directory.mount !== target.directory.mount) refuse("EXDEV")
+  if (!replace && target.spot !== undefined) refuse("EEXIST")
+  const moved = named(volume, source)
+  const replaced = target.spot === undefined ? undefined : named(volume, target)
+  if (moved === replaced) return
+  requireChange(source, caller, moved)
+  requireChange(target, caller, replaced)
+  if (moved.type === "directory") {
+    if (isInside(moved, target.directory)) refuse("EINVAL")
+    if (source.directory.inode !== target.directory.inode) requireAccess(moved, caller.uid, 2)
+  }
+  if (replaced !== undefined) {
+    requireReplaceable(moved, replaced)
+    release(replaced)
+  }
+  source.directory.inode.children.delete(source.name)
+  target.directory.inode.children.set(target.name, moved)
+  source.directory.inode.modifiedAt = caller.now
+  target.directory.inode.modifiedAt = caller.now
+}
+
+const detach = (volume: Volume, caller: Caller, path: string, check: (inode: Inode) => void): void => {
+  const at = place(volume, caller.uid, path)
+  const inode = named(volume, at)
+  check(inode)
+  requireChange(at, caller, inode)
+  at.directory.inode.children.delete(at.name)
+  at.directory.inode.modifiedAt = caller.now
+  release(inode)
+}
+
+export const unlink = (volume: Volume, caller: Caller, path: string): void =>
+  detach(volume, caller, path, ({ type }) => {
+    if (type === "directory") refuse("EISDIR")
+  })
+
+export const removeDirectory = (volume: Volume, caller: Caller, path: string): void =>
+  detach(volume, caller, path, ({ children, type }) => {
+    if (type !== "directory") refuse("ENOTDIR")
+    if (children.size > 0) refuse("ENOTEMPTY")
+  })
+
+/** Mounts another file system, or, with a `source`, a directory of one that is mounted. */
+export const mount = (
+  volume: Volume,
+  path: string,
+  options: { readonly fileSystem: string; readonly source?: string; readonly capacity: number }
+): void => {
+  const { inode, mount } = find(volume, 0, path)
+  const source = options.source === undefined ? undefined : find(volume, 0, options.source)
+  const root = source?.inode ?? rootDirectory(volume.mounts.length + 1, options.capacity)
+  volume.mounts.push({ root, fileSystem: source?.mount.fileSystem ?? options.fileSystem, on: { mount, inode } })
+}
+
+/** Takes away what was mounted last on a path. */
+export const unmount = (volume: Volume, path: string): void => {
+  const { mount } = find(volume, 0, path)
+  if (mount === volume.root) refuse("EINVAL")
+  volume.mounts.splice(volume.mounts.indexOf(mount), 1)
+}
+
+/** A mount at or below a directory. */
+export const mountInside = (volume: Volume, { uid }: Caller, path: string): string | undefined => {
+  const top = find(volume, uid, path)
+  if (top.inode === top.mount.root && top.parent !== undefined) return path
+  const search = (inode: Inode, at: string): string | undefined => {
+    for (const [name, child] of inode.children) {
+      const below = `${at}/${name}`
+      const found = coveredBy(volume, top.mount, child) === undefined ? search(child, below) : below
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return search(top.inode, path)
+}
+
+/** Every path at or below `path`, whoever may read it. */
+export const below = (volume: Volume, path: string): ReadonlyMap<string, Inode> => {
+  const found = new Map<string, Inode>()
+  const visit = (at: string): void => {
+    const inode = inodeAt(volume, at)
+    if (inode === undefined) return
+    found.set(at, inode)
+    for (const name of [...inode.children.keys()].sort()) visit(`${at === "/" ? "" : at}/${name}`)
+  }
+  visit(path)
+  return found
+}

@@ -1,0 +1,776 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Logger, References, Schema, type Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as Cleanup from "../src/Cleanup.ts"
+import * as Outcome from "../src/Outcome.ts"
+import * as Ownership from "../src/Ownership.ts"
+import { PidNamespaces } from "../src/PidNamespaces.ts"
+import type { Pid } from "../src/ProcessIdentity.ts"
+import { FakeProcessTable, initialPidNamespace } from "../src/testing/FakeProcessTable.ts"
+import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import { fresh, textOf } from "./support/condemning.ts"
+import * as Stage from "./support/Stage.ts"
+
+const root = "/srv/vms"
+const vm = `${root}/vm`
+const sentinel = `${vm}/.vm-sentinel`
+
+type Arrange = Effect.Effect<unknown, unknown, Stage.Services | Scope.Scope>
+
+const onStage = (options: Stage.Options = {}) => Layer.merge(Stage.layerWith(options), Logger.layer([]))
+
+const stageTest = (
+  title: string,
+  test: () => Effect.Effect<void, unknown, Stage.Services | Scope.Scope>,
+  options?: Stage.Options
+): void => {
+  it.effect(title, () => Effect.provide(test(), onStage(options)))
+}
+
+const names = Effect.flatMap(MemoryDisk, (memory) => Stage.names(memory, root))
+
+const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+const said = ({ outcomes }: Cleanup.Report) =>
+  Object.fromEntries(outcomes.map(({ action, name, reason, verdict }) => [name, `${action} ${verdict} ${reason}`]))
+
+/** An owner, and what becomes of it. */
+const owner = (
+  become: (table: FakeProcessTable["Service"], pid: Pid) => Effect.Effect<unknown, unknown>,
+  options?: Ownership.RecordOptions
+) =>
+  Effect.gen(function* () {
+    const pid = yield* Stage.owned(vm, options)
+    yield* become(yield* FakeProcessTable, pid)
+  })
+
+/** The owner's number is given to another process, a minute later. */
+const recycledBy =
+  (exe: string) =>
+  (table: FakeProcessTable["Service"], pid: Pid): Effect.Effect<unknown, unknown> =>
+    Effect.gen(function* () {
+      yield* table.exit(pid)
+      yield* TestClock.adjust("1 minute")
+      yield* table.spawnAt(pid, { exe })
+    })
+
+/** An owner in another PID namespace than the sweep. */
+const contained = (
+  own: (container: Stage.Actor) => Effect.Effect<unknown, unknown, Stage.Services | Scope.Scope>
+): Arrange =>
+  Effect.gen(function* () {
+    const table = yield* FakeProcessTable
+    yield* table.enterPidNamespace("pid:[77]")
+    yield* Stage.seed({ [`${vm}/disk`]: "disk" })
+    yield* own(yield* Stage.actor())
+    yield* table.enterPidNamespace(initialPidNamespace)
+  })
+
+const before = (matches: string, act: (memory: MemoryDisk["Service"]) => Effect.Effect<unknown>): Arrange =>
+  Effect.gen(function* () {
+    yield* Stage.dead(vm)
+    const memory = yield* MemoryDisk
+    yield* memory.before(({ path, to }) => (to ?? path).endsWith(matches), act(memory))
+  })
+
+const beside = (path: string, content: Parameters<typeof Stage.seed>[0][string]): Arrange =>
+  Effect.andThen(Stage.dead(vm), Stage.seed({ [`${vm}/${path}`]: content }))
+
+interface Row {
+  readonly says: `${Outcome.Outcome["action"]} ${Outcome.Outcome["verdict"]} ${Outcome.Reason}`
+  readonly arrange: Arrange
+  readonly options?: Cleanup.SweepOptions
+  readonly stage?: Stage.Options
+  /** Nothing is known about other PID namespaces. */
+  readonly isBlind?: true
+  /** The error that the outcome carries. */
+  readonly error?: string
+}
+
+const nobodyKnows = { prove: () => Effect.succeed({ _tag: "Incomplete" } as const) }
+
+const rows: ReadonlyArray<Row> = [
+  { says: "kept alive matches", arrange: owner(() => Effect.void) },
+  {
+    says: "kept alive matches",
+    arrange: contained((container) => container.run(Ownership.record(vm)))
+  },
+  { says: "kept alive pid-alive", arrange: owner(() => Effect.void, { format: "v1" }) },
+  {
+    says: "kept alive lock-held",
+    isBlind: true,
+    arrange: contained((container) => container.run(Ownership.hold(vm)))
+  },
+  { says: "removed dead rebooted", arrange: owner((table) => table.reboot()) },
+  { says: "removed dead pid-dead", arrange: owner((table, pid) => table.exit(pid)) },
+  {
+    says: "removed dead not-a-process",
+    stage: { table: { pidMax: 8 } },
+    arrange: owner((table, pid) =>
+      Effect.gen(function* () {
+        yield* table.exit(pid)
+        const other = yield* table.spawn()
+        let thread = other
+        while (thread !== pid) thread = yield* table.addThread(other)
+      })
+    )
+  },
+  { says: "removed dead zombie", arrange: owner((table, pid) => table.zombie(pid)) },
+  { says: "removed dead identity-mismatch", arrange: owner(recycledBy("/usr/bin/vmm")) },
+  {
+    says: "removed dead start-time-mismatch",
+    stage: { table: { processIds: false } },
+    arrange: owner(recycledBy("/usr/bin/vmm"))
+  },
+  { says: "removed dead exe-mismatch", arrange: owner(recycledBy("/usr/bin/other"), { format: "v2" }) },
+  {
+    says: "removed dead lock-free",
+    isBlind: true,
+    arrange: contained((container) => Effect.andThen(container.run(Ownership.hold(vm)), container.kill))
+  },
+  {
+    says: "removed dead namespace-gone",
+    arrange: Effect.gen(function* () {
+      yield* contained((container) => container.run(Ownership.record(vm)))
+      yield* FakeProcessTable.use(({ endPidNamespace }) => endPidNamespace("pid:[77]"))
+    })
+  },
+  {
+    says: "removed dead assumed-dead",
+    arrange: owner((table, pid) => table.hide(pid)),
+    options: { assumeDead: "the host was reinstalled" }
+  },
+  {
+    says: "removed dead resumed",
+    arrange: Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/vm/disk`]: "half" })
+  },
+  { says: "kept unknown other-machine", arrange: owner((table) => table.otherMachine) },
+  { says: "kept unknown boot-unknown", arrange: owner((table) => table.mask("bootId")) },
+  {
+    says: "kept unknown other-pid-namespace",
+    isBlind: true,
+    arrange: contained((container) => container.run(Ownership.record(vm)))
+  },
+  { says: "kept unknown permission-denied", arrange: owner((table, pid) => table.hide(pid)) },
+  { says: "kept unknown not-comparable", arrange: owner((table) => table.mask("processId64", "startTime")) },
+  {
+    says: "kept unknown exe-changed",
+    arrange: owner((table, pid) => table.renameExe(pid, "/usr/bin/vmm.old"), { format: "v2" })
+  },
+  { says: "kept unknown no-procfs", arrange: owner((table, pid) => table.fail(pid, "no-procfs")) },
+  { says: "kept unknown inspection-failed", arrange: owner((table) => table.fail("all", "resources")) },
+  {
+    says: "kept unknown legacy-kept",
+    arrange: owner((table, pid) => table.exit(pid), { format: "v1" }),
+    options: { legacy: "keep" }
+  },
+  {
+    says: "kept unknown not-local",
+    arrange: owner((table, pid) => table.exit(pid), { format: "v2" }),
+    stage: { fileSystem: "nfs4" }
+  },
+  {
+    says: "kept unknown oversized-sentinel",
+    arrange: Stage.seed({ [sentinel]: { type: "file", size: 5 * 1024 ** 3 } }),
+    error: "OversizedSentinel"
+  },
+  { says: "kept unknown malformed-sentinel", arrange: Stage.seed({ [sentinel]: "" }), error: "MalformedSentinel" },
+  {
+    says: "kept unknown untrusted-sentinel",
+    arrange: Stage.seed({ [sentinel]: { type: "fifo" } }),
+    error: "UntrustedSentinel"
+  },
+  {
+    says: "kept unknown unsupported-version",
+    arrange: Stage.seed({ [sentinel]: '17\n\n{"v":4}\n' }),
+    error: "UnsupportedVersion"
+  },
+  {
+    says: "kept unknown unreadable",
+    arrange: Stage.seed({ [sentinel]: { type: "file", content: "17", mode: 0 } }),
+    error: "PermissionDenied"
+  },
+  {
+    says: "kept unknown unreadable",
+    arrange: Stage.seed({ [vm]: { type: "directory", mode: 0 } }),
+    error: "PermissionDenied"
+  },
+  {
+    says: "failed dead pid-dead",
+    arrange: Effect.andThen(beside("sub/file", "x"), Stage.seed({ [`${vm}/sub`]: { type: "directory", mode: 0o500 } })),
+    error: "PermissionDenied"
+  },
+  { says: "kept unknown other-owner", arrange: beside(".bbox-sentinel", "17\n/usr/bin/bbox") },
+  { says: "kept unknown other-owner", arrange: beside("data/go-microvm-state.json", "{}") },
+  { says: "kept none no-sentinel", arrange: Stage.seed({ [`${vm}/disk`]: "disk" }) },
+  { says: "kept none skipped", arrange: Stage.dead(vm), options: { skip: ["vm"] } },
+  {
+    says: "kept dead mount-inside",
+    arrange: Effect.gen(function* () {
+      yield* Stage.dead(vm)
+      yield* Stage.seed({ "/srv/source/file": "source", [`${vm}/mnt`]: { type: "directory" } })
+      yield* MemoryDisk.use(({ mount }) => mount(`${vm}/mnt`, { source: "/srv/source" }))
+    }),
+    error: "MountInside"
+  },
+  { says: "kept dead taken", arrange: before("claimed/vm", ({ move }) => move(vm, "/srv/elsewhere")) },
+  {
+    says: "kept unknown changed",
+    arrange: before("claimed/vm", ({ seed }) => seed({ [sentinel]: textOf(fresh()) }))
+  },
+  {
+    says: "failed unknown name-taken",
+    arrange: Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Stage.dead(vm)
+      const isClaimed = (path: string) => path.endsWith("claimed/vm")
+      const meanwhile = Effect.gen(function* () {
+        const claimed = Object.keys(yield* memory.snapshot(root)).find(isClaimed)
+        yield* memory.seed({ [`${claimed}/.vm-sentinel`]: textOf(fresh()), [`${vm}/new`]: "new" })
+      })
+      yield* memory.before(({ operation, path }) => operation === "readdir" && isClaimed(path), meanwhile)
+    }),
+    error: "NameTaken"
+  }
+]
+
+describe("Cleanup.sweep: every outcome", () => {
+  for (const { arrange, error, isBlind, options, says, stage } of rows) {
+    stageTest(
+      `${says}${error === undefined ? "" : `, with ${error}`}`,
+      () =>
+        Effect.gen(function* () {
+          yield* Stage.seed({ [`${root}/neighbour/file`]: "not ours" })
+          yield* arrange
+          const sweep = Cleanup.sweep(root, options)
+          const report = yield* isBlind === true ? Effect.provideService(sweep, PidNamespaces, nobodyKnows) : sweep
+          assert.deepStrictEqual(said(report), { neighbour: "kept none no-sentinel", vm: says })
+          const outcome = report.outcomes.find(({ name }) => name === "vm")
+          assert.strictEqual(outcome?.path, vm)
+          assert.strictEqual(outcome?.error?._tag, error)
+          yield* Schema.decodeUnknownEffect(Outcome.Line)(
+            yield* Schema.encodeEffect(Outcome.Line)(outcome ?? report.summary)
+          )
+          const left = yield* names
+          const isGone = says.startsWith("removed") || says === "kept dead taken" || says === "failed dead pid-dead"
+          assert.strictEqual(left.includes("vm"), !isGone)
+          assert.strictEqual(left.length, (isGone ? 1 : 2) + (says.startsWith("failed") ? 1 : 0), left.join(" "))
+        }),
+      stage
+    )
+  }
+
+  it("the table above has every reason there is", () => {
+    // A workspace is `abandoned`, which is the reason for taking it up and no outcome of its own.
+    const { alive, dead, kept, none, unknown } = Outcome.reasons
+    const all = [...alive, ...dead, ...unknown, ...none, ...kept].filter((reason) => reason !== "abandoned")
+    const covered = new Set(rows.map(({ says }) => says.split(" ")[2]))
+    assert.sameMembers([...covered], all)
+  })
+})
+
+describe("Cleanup.sweep", () => {
+  /** One of each: alive, dead, unknown, no sentinel, and what a killed sweep left. */
+  const some = Effect.gen(function* () {
+    yield* Stage.owned(`${root}/alive`)
+    yield* Stage.dead(`${root}/dead`)
+    yield* Stage.seed({
+      [`${root}/broken/.vm-sentinel`]: "",
+      [`${root}/none/file`]: "x",
+      [`${root}/file`]: "x",
+      [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half",
+      [`${root}/.vm-sentinel-reap.0/claimed/back/.vm-sentinel`]: "",
+      [`${root}/.vm-sentinel-reap.00000000.dead=marked/disk`]: "half",
+      [`${root}/.vm-sentinel-reap.1.new/claimed`]: { type: "directory", modifiedAt: -3_600_000 }
+    })
+    yield* Stage.dead(`${root}/gone`)
+    yield* MemoryDisk.use(({ move }) => move(`${root}/gone`, `${root}/.vm-sentinel-reap.0/claimed/gone`))
+  })
+
+  const expected = (removed: string) => ({
+    alive: "kept alive matches",
+    back: "kept unknown malformed-sentinel",
+    broken: "kept unknown malformed-sentinel",
+    dead: `${removed} dead pid-dead`,
+    gone: `${removed} dead pid-dead`,
+    half: `${removed} dead resumed`,
+    marked: `${removed} dead resumed`,
+    none: "kept none no-sentinel"
+  })
+
+  stageTest("removes what is dead, takes up what was left, and keeps the rest as it was", () =>
+    Effect.gen(function* () {
+      yield* some
+      const memory = yield* MemoryDisk
+      const earlier = yield* memory.snapshot(root)
+      yield* TestClock.adjust("2 minutes")
+      const report = yield* Cleanup.sweep(root)
+      assert.deepStrictEqual(said(report), expected("removed"))
+      assert.deepInclude(report.summary, {
+        root,
+        dryRun: false,
+        scanned: 8,
+        removed: 4,
+        kept: 4,
+        failed: 0,
+        unknown: 2
+      })
+      const later = yield* memory.snapshot(root)
+      const kept = Object.keys(earlier).filter((path) => /\/(alive|broken|none|file)(\/|$)/.test(path))
+      assert.sameMembers(Object.keys(later), [root, ...kept, `${root}/back`, `${root}/back/.vm-sentinel`])
+      for (const path of kept) assert.deepStrictEqual(later[path], earlier[path])
+    })
+  )
+
+  stageTest("scenario 57: a dry run says the same and changes nothing", () =>
+    Effect.gen(function* () {
+      yield* some
+      const memory = yield* MemoryDisk
+      const earlier = yield* memory.snapshot()
+      yield* memory.clearCalls
+      const report = yield* Cleanup.sweep(root, { dryRun: true, sizes: true })
+      assert.deepStrictEqual(said(report), expected("would-remove"))
+      assert.deepInclude(report.summary, { dryRun: true, removed: 4, kept: 4 })
+      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.deepStrictEqual(yield* memory.snapshot(), earlier)
+    })
+  )
+
+  stageTest("writes nothing to a root where all live", () =>
+    Effect.gen(function* () {
+      for (const name of ["a", "b", "c"]) yield* Stage.owned(`${root}/${name}`)
+      const memory = yield* MemoryDisk
+      yield* memory.clearCalls
+      const { summary } = yield* Cleanup.sweep(root)
+      assert.deepInclude(summary, { scanned: 3, kept: 3, removed: 0 })
+      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+    })
+  )
+
+  stageTest("makes one workspace for all, and leaves none", () =>
+    Effect.gen(function* () {
+      for (let index = 0; index < 40; index += 1) yield* Stage.dead(`${root}/${index}`)
+      const memory = yield* MemoryDisk
+      yield* memory.clearCalls
+      const { summary } = yield* Cleanup.sweep(root, { concurrency: 40 })
+      assert.deepInclude(summary, { scanned: 40, removed: 40 })
+      const made = (yield* memory.calls).filter(({ operation }) => operation === "mkdir")
+      assert.strictEqual(made.length, 3)
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("scenario 49: refuses `/`, homes and nothing at all before any I/O", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* memory.setPrincipal({ homes: ["/home/me"] })
+      for (const path of ["/", "", "/home/me", "/home/me/", "/srv/.."]) {
+        assert.strictEqual(yield* tag(Cleanup.sweep(path)), "RefusedRoot", path)
+      }
+      for (const path of ["/", "", "/vm", "/home/me/vm"]) {
+        assert.strictEqual(yield* tag(Cleanup.reclaim(path)), "RefusedRoot", path)
+      }
+      assert.deepStrictEqual(yield* memory.calls, [])
+    })
+  )
+
+  stageTest("fails for a root that is missing, unreadable, or none", () =>
+    Effect.gen(function* () {
+      yield* Stage.seed({
+        "/srv/closed": { type: "directory", mode: 0 },
+        "/srv/file": "x",
+        "/srv/link": { type: "symlink", target: root },
+        "/srv/theirs": { type: "directory", uid: 7, mode: 0o755 }
+      })
+      assert.strictEqual(yield* tag(Cleanup.sweep("/srv/missing")), "NotFound")
+      assert.strictEqual(yield* tag(Cleanup.sweep("/srv/closed")), "PermissionDenied")
+      for (const entry of ["file", "link", "theirs"]) {
+        assert.strictEqual(yield* tag(Cleanup.sweep(`/srv/${entry}`)), "RefusedRoot", entry)
+      }
+    })
+  )
+
+  for (const [states, says] of [
+    [["dead", "dead", "dead"], "removed dead pid-dead"],
+    [["dead", "alive", "dead"], "kept alive matches"],
+    [["alive", "dead", "dead"], "kept alive matches"],
+    [["dead", "hidden", "dead"], "kept unknown permission-denied"],
+    [["hidden", "dead", "alive"], "kept alive matches"],
+    [["dead", "broken", "dead"], "kept unknown malformed-sentinel"],
+    [["broken", "dead", "alive"], "kept alive matches"]
+  ] as const) {
+    stageTest(`several sentinels, ${states.join(", ")}: ${says}`, () =>
+      Effect.gen(function* () {
+        const table = yield* FakeProcessTable
+        for (const [index, role] of ["owner", "helper", "runner"].entries()) {
+          const pid = yield* Stage.owned(vm, { role })
+          if (states[index] === "dead") yield* table.exit(pid)
+          if (states[index] === "hidden") yield* table.hide(pid)
+          const path = role === "owner" ? sentinel : `${sentinel}.${role}`
+          if (states[index] === "broken") yield* Stage.seed({ [path]: "broken" })
+        }
+        assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: says })
+      })
+    )
+  }
+
+  stageTest("reads the sentinel names that it is told, and knows the others", () =>
+    Effect.gen(function* () {
+      yield* Stage.dead(`${root}/bbox`, { sentinelName: ".bbox-sentinel" })
+      yield* Stage.dead(`${root}/own`, { sentinelName: "owner.pid" })
+      yield* Stage.dead(`${root}/both`, { sentinelName: ".bbox-sentinel" })
+      yield* Stage.dead(`${root}/both`)
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames: ["owner.pid"], dryRun: true })), {
+        bbox: "kept unknown other-owner",
+        both: "kept unknown other-owner",
+        own: "would-remove dead pid-dead"
+      })
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), {
+        bbox: "kept unknown other-owner",
+        both: "kept unknown other-owner",
+        own: "kept none no-sentinel"
+      })
+      const all = { sentinelNames: [".vm-sentinel", ".bbox-sentinel", "owner.pid"] }
+      assert.strictEqual((yield* Cleanup.sweep(root, all)).summary.removed, 3)
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("tells sizes where they are asked for, and only there", () =>
+    Effect.gen(function* () {
+      yield* Stage.dead(`${root}/dead`)
+      yield* Stage.owned(`${root}/alive`)
+      yield* Stage.seed({
+        [`${root}/dead/disk`]: "x".repeat(40_000),
+        [`${root}/alive/disk`]: "x".repeat(9000),
+        [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "x".repeat(5000),
+        [`${root}/.vm-sentinel-reap.0/claimed`]: { type: "directory" }
+      })
+      yield* Stage.dead(`${root}/claimed`)
+      yield* MemoryDisk.use(({ move }) => move(`${root}/claimed`, `${root}/.vm-sentinel-reap.0/claimed/claimed`))
+      const dry = yield* Cleanup.sweep(root, { dryRun: true })
+      assert.isUndefined(dry.summary.bytesFreed)
+      assert.isTrue(dry.outcomes.every(({ bytes }) => bytes === undefined))
+      const sizes = { alive: 4096 * 5, claimed: 4096 * 3, dead: 4096 * 12, half: 4096 * 3 }
+      for (const dryRun of [true, false]) {
+        const { outcomes, summary } = yield* Cleanup.sweep(root, { dryRun, sizes: true })
+        assert.deepStrictEqual(Object.fromEntries(outcomes.map(({ bytes, name }) => [name, bytes])), sizes)
+        assert.strictEqual(summary.bytesFreed, sizes.claimed + sizes.dead + sizes.half)
+        assert.strictEqual(summary.bytesKept, sizes.alive)
+      }
+    })
+  )
+
+  stageTest("says whose it was, since when, and what was compared", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(2026, 0, 2, 3, 4, 5))
+      const pid = yield* Stage.dead(vm)
+      const [outcome] = (yield* Cleanup.sweep(root)).outcomes
+      assert.deepInclude(outcome, { name: "vm", path: vm, pid, since: "2026-01-02T03:04:05.000Z" })
+      assert.deepStrictEqual(outcome?.evidence["process"], {
+        recorded: `${pid}`,
+        observed: "absent",
+        result: "different"
+      })
+      assert.deepInclude(outcome?.evidence["bootId"], { result: "equal" })
+    })
+  )
+
+  stageTest("keeps the bytes of a name that isn't UTF-8", () =>
+    Effect.gen(function* () {
+      yield* Stage.dead(`${root}/a\uDCFF`)
+      const [outcome] = (yield* Cleanup.sweep(root)).outcomes
+      assert.deepInclude(outcome, { action: "removed", name: "a\uFFFD", nameBytes: btoa("a\xff") })
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("goes on past a directory's own error, or ends with it", () =>
+    Effect.gen(function* () {
+      yield* Stage.seed({
+        [`${root}/a/.vm-sentinel`]: { type: "file", size: 5 * 1024 ** 3 },
+        [`${root}/b`]: { type: "directory", mode: 0 }
+      })
+      yield* Stage.dead(`${root}/c`)
+      assert.strictEqual(yield* tag(Cleanup.sweep(root, { onError: "fail", concurrency: 1 })), "OversizedSentinel")
+      assert.strictEqual(
+        yield* tag(Cleanup.sweep(root, { onError: "fail", concurrency: 1, skip: ["a"] })),
+        "PermissionDenied"
+      )
+      assert.include(yield* names, "c")
+      const { outcomes, summary } = yield* Cleanup.sweep(root)
+      assert.deepInclude(summary, { removed: 1, kept: 2, unknown: 2 })
+      assert.sameMembers(
+        outcomes.map(({ error }) => error?._tag),
+        ["OversizedSentinel", "PermissionDenied", undefined]
+      )
+    })
+  )
+
+  it.effect("logs each removal with its reason, and nothing else", () => {
+    const logged: Array<unknown> = []
+    const logger = Logger.make(({ fiber, logLevel, message }) => {
+      const { path, pid, reason, verdict } = fiber.getRef(References.CurrentLogAnnotations)
+      logged.push([logLevel, message, path, verdict, reason, pid])
+    })
+    return Effect.gen(function* () {
+      const pid = yield* Stage.dead(`${root}/a`)
+      yield* Stage.owned(`${root}/b`)
+      yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/c/disk`]: "half" })
+      yield* Cleanup.sweep(root, { dryRun: true })
+      assert.deepStrictEqual(logged, [])
+      yield* Cleanup.sweep(root)
+      assert.deepStrictEqual(logged, [
+        ["Info", ["removed directory"], `${root}/c`, "dead", "resumed", undefined],
+        ["Info", ["removed directory"], `${root}/a`, "dead", "pid-dead", pid]
+      ])
+    }).pipe(Effect.provide(Layer.merge(Stage.layerWith({}), Logger.layer([logger]))))
+  })
+
+  stageTest("gives its outcomes as they come, and stops where nobody wants more", () =>
+    Effect.gen(function* () {
+      for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+      const first = yield* Stream.runCollect(Stream.take(Cleanup.outcomes(root, { concurrency: 1 }), 1))
+      assert.deepStrictEqual(
+        first.map(({ action, name }) => `${action} ${name}`),
+        ["removed a"]
+      )
+      assert.deepStrictEqual(yield* names, ["b", "c"])
+    })
+  )
+
+  stageTest("scenario 52: an interrupted sweep leaves what the next one finishes", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+      const sweep = yield* Effect.forkChild(Cleanup.sweep(root, { concurrency: 1 }))
+      const interrupt = Effect.andThen(
+        Effect.sync(() => sweep.interruptUnsafe()),
+        Effect.yieldNow
+      )
+      yield* memory.before(({ operation, path }) => operation === "unlink" && path.endsWith("/dead/b/disk"), interrupt)
+      yield* Fiber.await(sweep)
+      const left = yield* Stage.paths(memory, root)
+      assert.sameMembers(
+        left.map((path) => path.replace(/reap\.[0-9a-f]+/, "reap")),
+        [
+          ".vm-sentinel-reap",
+          ".vm-sentinel-reap/dead",
+          ".vm-sentinel-reap/dead/b",
+          ".vm-sentinel-reap/dead/b/.vm-sentinel",
+          ".vm-sentinel-reap/dead/b/disk",
+          "c",
+          "c/.vm-sentinel",
+          "c/disk"
+        ]
+      )
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), {
+        b: "removed dead resumed",
+        c: "removed dead pid-dead"
+      })
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("scenario 50: what can't be removed is told, stays marked, and is finished when it can be", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Stage.dead(vm)
+      yield* Stage.seed({ [`${vm}/sub/file`]: "x", [`${vm}/sub`]: { type: "directory", mode: 0o500 } })
+      yield* Stage.dead(`${root}/other`)
+      const first = yield* Cleanup.sweep(root)
+      assert.deepStrictEqual(said(first), { other: "removed dead pid-dead", vm: "failed dead pid-dead" })
+      assert.strictEqual(first.summary.failed, 1)
+      const again = yield* Cleanup.sweep(root)
+      assert.deepStrictEqual(said(again), { vm: "failed dead resumed" })
+      assert.strictEqual(again.outcomes[0]?.error?._tag, "PermissionDenied")
+      const grave = (yield* Stage.paths(memory, root)).find((path) => path.endsWith("dead/vm/sub"))
+      yield* memory.setAttributes(`${root}/${grave}`, { mode: 0o700 })
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "removed dead resumed" })
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("puts a claimed directory that is to be skipped back, unjudged", () =>
+    Effect.gen(function* () {
+      yield* Stage.dead(vm)
+      yield* MemoryDisk.use(({ move }) => move(vm, `${root}/.vm-sentinel-reap.00000000.claimed=vm`))
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: ["vm"], dryRun: true })), {
+        vm: "kept none skipped"
+      })
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: ["vm"] })), { vm: "kept none skipped" })
+      assert.deepStrictEqual(yield* names, ["vm"])
+    })
+  )
+
+  for (const spare of [0, 1, 2, 3]) {
+    stageTest(`a file system with room for ${spare} blocks more: all that is dead goes`, () =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        yield* Stage.owned(`${root}/alive`)
+        for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+        yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+        yield* Stage.dead(`${root}/gone`)
+        yield* memory.move(`${root}/gone`, `${root}/.vm-sentinel-reap.00000000.claimed=gone`)
+        yield* memory.fill(spare)
+        const report = yield* Cleanup.sweep(root)
+        assert.deepStrictEqual(said(report), {
+          a: "removed dead pid-dead",
+          alive: "kept alive matches",
+          b: "removed dead pid-dead",
+          c: "removed dead pid-dead",
+          gone: "removed dead pid-dead",
+          half: "removed dead resumed"
+        })
+        assert.deepStrictEqual(yield* names, ["alive"])
+      })
+    )
+  }
+
+  stageTest("takes time by the clock", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Stage.dead(vm)
+      yield* memory.before("rename", TestClock.adjust("3 seconds"))
+      assert.strictEqual((yield* Cleanup.sweep(root)).summary.durationMs, 3000)
+    })
+  )
+})
+
+describe("an operator's word", () => {
+  const assumeDead = "the host was reinstalled"
+
+  stageTest("overrides unknown, with the reason in the evidence, and never alive or none", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable
+      yield* Stage.owned(`${root}/alive`)
+      yield* table.hide(yield* Stage.owned(`${root}/hidden`))
+      yield* Stage.dead(`${root}/dead`)
+      yield* Stage.dead(`${root}/foreign`)
+      yield* Stage.seed({
+        [`${root}/broken/.vm-sentinel`]: "",
+        [`${root}/foreign/.bbox-sentinel`]: "17\n/usr/bin/bbox",
+        [`${root}/none/file`]: "x",
+        [`${root}/untrusted/.vm-sentinel`]: { type: "fifo" }
+      })
+      const { outcomes, summary } = yield* Cleanup.sweep(root, { assumeDead })
+      assert.deepStrictEqual(said({ outcomes, summary }), {
+        alive: "kept alive matches",
+        broken: "removed dead assumed-dead",
+        dead: "removed dead pid-dead",
+        foreign: "removed dead assumed-dead",
+        hidden: "removed dead assumed-dead",
+        none: "kept none no-sentinel",
+        untrusted: "removed dead assumed-dead"
+      })
+      assert.deepStrictEqual(yield* names, ["alive", "none"])
+      const hidden = outcomes.find(({ name }) => name === "hidden")
+      assert.deepInclude(hidden?.evidence["assumption"], { recorded: "permission-denied", observed: assumeDead })
+    })
+  )
+
+  stageTest("says nothing when it is blank, or of several owners when one lives", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable
+      yield* table.hide(yield* Stage.owned(vm))
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { assumeDead: "  " })), {
+        vm: "kept unknown permission-denied"
+      })
+      yield* Stage.owned(vm, { role: "helper" })
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { assumeDead })), { vm: "kept alive matches" })
+    })
+  )
+})
+
+describe("Cleanup.reclaim", () => {
+  stageTest("removes one directory, and looks at no other", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Stage.dead(vm)
+      yield* Stage.dead(`${root}/other`)
+      yield* memory.clearCalls
+      assert.deepInclude(yield* Cleanup.reclaim(vm), { action: "removed", reason: "pid-dead", name: "vm" })
+      assert.deepStrictEqual(yield* names, ["other"])
+      assert.notInclude(JSON.stringify(yield* memory.calls), "other")
+    })
+  )
+
+  stageTest("keeps what lives, and says so", () =>
+    Effect.gen(function* () {
+      yield* Stage.owned(vm)
+      assert.deepInclude(yield* Cleanup.reclaim(vm), { action: "kept", reason: "matches" })
+      assert.deepStrictEqual(yield* names, ["vm"])
+    })
+  )
+
+  for (const { arrange, error, says, stage } of rows.filter(({ error }) => error !== undefined)) {
+    stageTest(
+      `fails with ${error} where a sweep says ${says}`,
+      () =>
+        Effect.gen(function* () {
+          yield* arrange
+          assert.strictEqual(yield* tag(Cleanup.reclaim(vm)), error)
+        }),
+      stage
+    )
+  }
+
+  stageTest("fails for what isn't there, and refuses a sweep's own, which may hold what lives", () =>
+    Effect.gen(function* () {
+      yield* Stage.seed({ [`${root}/file`]: "x" })
+      assert.strictEqual(yield* tag(Cleanup.reclaim(vm)), "NotFound")
+      assert.strictEqual(yield* tag(Cleanup.reclaim(`${root}/file`)), "NotFound")
+      const pid = yield* Stage.owned(vm)
+      const memory = yield* MemoryDisk
+      const workspace = `${root}/.vm-sentinel-reap.0`
+      const reaper = yield* Stage.dead(`${root}/reaper`)
+      assert.notStrictEqual(reaper, pid)
+      yield* memory.move(`${root}/reaper`, workspace)
+      yield* memory.seed({ [`${workspace}/claimed`]: { type: "directory" } })
+      yield* memory.move(vm, `${workspace}/claimed/vm`)
+      const earlier = yield* memory.snapshot(root)
+      for (const path of [workspace, `${root}/.vm-sentinel-reap.00000000.dead=x`, `${root}/.vm-sentinel-reap.1.new`]) {
+        assert.strictEqual(yield* tag(Cleanup.reclaim(path, { assumeDead: "by mistake" })), "RefusedRoot")
+      }
+      assert.deepStrictEqual(yield* memory.snapshot(root), earlier)
+    })
+  )
+
+  stageTest("takes an operator's word, and a dry run", () =>
+    Effect.gen(function* () {
+      yield* owner((table, pid) => table.hide(pid))
+      assert.deepInclude(yield* Cleanup.reclaim(vm), { action: "kept", reason: "permission-denied" })
+      const assumeDead = "it is"
+      assert.deepInclude(yield* Cleanup.reclaim(vm, { assumeDead, dryRun: true, sizes: true }), {
+        action: "would-remove",
+        reason: "assumed-dead",
+        bytes: 4096 * 3
+      })
+      assert.deepStrictEqual(yield* names, ["vm"])
+      assert.deepInclude(yield* Cleanup.reclaim(vm, { assumeDead }), { action: "removed", reason: "assumed-dead" })
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+})
+
+describe("Cleanup.judge", () => {
+  stageTest("judges every sentinel, and writes nothing", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable
+      const memory = yield* MemoryDisk
+      yield* Stage.dead(vm)
+      yield* table.hide(yield* Stage.owned(vm, { role: "helper" }))
+      yield* memory.clearCalls
+      const judgement = yield* Cleanup.judge(vm)
+      assert.deepInclude(judgement, { verdict: "unknown", reason: "permission-denied" })
+      assert.deepStrictEqual(
+        judgement.parts.map(({ file }) => file.entry),
+        [".vm-sentinel", ".vm-sentinel.helper"]
+      )
+      assert.isUndefined(judgement.condemned)
+      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.strictEqual(yield* tag(Cleanup.judge(`${root}/missing`)), "NotFound")
+    })
+  )
+})

@@ -1,0 +1,235 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Layer, Logger, Random, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as Cleanup from "../src/Cleanup.ts"
+import * as Ownership from "../src/Ownership.ts"
+import { Disk } from "../src/Disk.ts"
+import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as Stage from "./support/Stage.ts"
+
+const root = "/srv/vms"
+const vm = `${root}/vm`
+
+type Act<A = unknown> = Effect.Effect<A, unknown, Stage.Services | Scope.Scope>
+
+const inWorld = <A>(act: Act<A>, options: Stage.Options = {}) =>
+  Effect.scoped(Effect.provide(act, Layer.mergeAll(Stage.layerWith(options), Logger.layer([]))))
+
+const at =
+  (call: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+    Effect.catchCause(effect, (cause) => Effect.die(new Error(call, { cause: Cause.squash(cause) })))
+
+/** Acts right before the `n`-th call of a process, the first being 1. */
+const atCall = (memory: MemoryDisk["Service"], n: number, effect: Effect.Effect<unknown>) => {
+  let calls = 0
+  return memory.before(() => (calls += 1) === n, effect)
+}
+
+const removals = (reports: ReadonlyArray<Cleanup.Report>) =>
+  reports
+    .flatMap(({ outcomes }) => outcomes)
+    .flatMap(({ action, name }) => (action === "removed" ? [name] : []))
+    .toSorted()
+
+const problems = (reports: ReadonlyArray<Cleanup.Report>) =>
+  reports
+    .flatMap(({ outcomes }) => outcomes)
+    .flatMap(({ action, error, name, reason }) =>
+      action === "failed" || error !== undefined ? [`${name} ${reason} ${error?.message}`] : []
+    )
+
+/** As an orchestrator starts a VM again: makes the directory where it is gone, and tries anew when a sweep took it. */
+const restart: Effect.Effect<string, unknown, Effect.Services<ReturnType<typeof Ownership.record>> | Disk> = Effect.gen(
+  function* () {
+    const disk = yield* Disk
+    yield* Effect.ignore(disk.makeDirectory(vm))
+    yield* Ownership.record(vm)
+    yield* disk.create(`${vm}/console.log`, new TextEncoder().encode("of the new owner"))
+    return "owned"
+  }
+)
+
+const told = new Set(["AlreadyOwned", "Claimed", "Changed", "NotFound"])
+
+/** What the new owner has come to: its own, or an error that says that nothing was done. */
+const attempt = (owner: Stage.Actor) =>
+  Effect.matchCauseEffect(owner.run(restart), {
+    onSuccess: Effect.succeed,
+    onFailure: (cause) => {
+      const error = Cause.squash(cause)
+      return typeof error === "object" && error !== null && "_tag" in error && told.has(`${error._tag}`)
+        ? Effect.succeed(`${error._tag}`)
+        : Effect.die(error)
+    }
+  })
+
+/** The directory is the new owner's, with all that it wrote. */
+const assertOwned = Effect.gen(function* () {
+  const memory = yield* MemoryDisk
+  const found = yield* memory.snapshot(root)
+  assert.strictEqual(found[`${vm}/console.log`]?.content, "of the new owner")
+  const [outcome] = (yield* Cleanup.sweep(root)).outcomes
+  assert.deepInclude(outcome, { action: "kept", reason: "matches", name: "vm" })
+})
+
+/** The calls of a process that runs alone. */
+const count = (arrange: Act, run: (actor: Stage.Actor) => Act, options?: Stage.Options) =>
+  inWorld(
+    Effect.gen(function* () {
+      yield* arrange
+      const actor = yield* Stage.actor()
+      yield* run(actor)
+      return (yield* actor.memory.calls).map(({ operation, path, to }) => `${operation} ${path} ${to ?? ""}`)
+    }),
+    options
+  )
+
+const sweep = Cleanup.sweep(root)
+
+/** Whether the sweep has room for a workspace. */
+const worlds = [
+  ["", () => Effect.void],
+  [", in place", ({ memory }: Stage.Actor) => memory.failNext("mkdir", "ENOSPC")]
+] as const
+
+describe("scenario 41: an owner that restarts in the very directory being claimed", () => {
+  for (const [where, prepare] of worlds) {
+    const arrange = Stage.dead(vm)
+
+    it.effect(`comes back at any call of the sweep, and loses nothing${where}`, () =>
+      Effect.gen(function* () {
+        const calls = yield* count(arrange, (sweeper) => Effect.andThen(prepare(sweeper), sweeper.run(sweep)))
+        assert.isAbove(calls.length, 15)
+        const results = new Set<string>()
+        for (const [index, call] of calls.entries()) {
+          const raced = Effect.gen(function* () {
+            yield* arrange
+            const [sweeper, owner] = [yield* Stage.actor(), yield* Stage.actor()]
+            yield* prepare(sweeper)
+            let result = "not started"
+            const come = Effect.tap(attempt(owner), (value) => Effect.sync(() => (result = value)))
+            yield* atCall(sweeper.memory, index + 1, come)
+            const report = yield* sweeper.run(sweep)
+            assert.deepStrictEqual(
+              problems([report]).filter((line) => !line.includes("name-taken")),
+              []
+            )
+            results.add(result)
+            if (result !== "owned") result = yield* attempt(owner)
+            assert.strictEqual(result, "owned")
+            yield* assertOwned
+          })
+          yield* inWorld(raced).pipe(at(call))
+        }
+        assert.include([...results], "owned")
+      })
+    )
+
+    it.effect(`is met by a whole sweep at any of its calls, and loses nothing${where}`, () =>
+      Effect.gen(function* () {
+        const calls = yield* count(arrange, attempt)
+        assert.isAbove(calls.length, 10)
+        const results = new Set<string>()
+        for (const [index, call] of calls.entries()) {
+          const raced = Effect.gen(function* () {
+            yield* arrange
+            const [sweeper, owner] = [yield* Stage.actor(), yield* Stage.actor()]
+            yield* prepare(sweeper)
+            yield* atCall(owner.memory, index + 1, Effect.orDie(sweeper.run(sweep)))
+            let result = yield* attempt(owner)
+            results.add(result)
+            if (result !== "owned") result = yield* attempt(owner)
+            assert.strictEqual(result, "owned")
+            yield* assertOwned
+          })
+          yield* inWorld(raced).pipe(at(call))
+        }
+        assert.sameMembers([...results], ["owned", "NotFound", "Claimed"])
+      })
+    )
+  }
+})
+
+describe("scenario 40: several sweeps at once", () => {
+  const dead = ["a", "b", "c"]
+  const arrange = Effect.gen(function* () {
+    for (const name of dead) yield* Stage.dead(`${root}/${name}`)
+    yield* Stage.owned(`${root}/alive`)
+    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+    yield* Stage.dead(`${root}/claimed`)
+    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/claimed`]: { type: "directory" } })
+    yield* MemoryDisk.use(({ move }) => move(`${root}/claimed`, `${root}/.vm-sentinel-reap.0/claimed/claimed`))
+  })
+  const all = [...dead, "claimed", "half"]
+
+  const inPlace = Effect.gen(function* () {
+    yield* arrange
+    yield* Stage.dead(`${root}/d`)
+    yield* MemoryDisk.use(({ move }) => move(`${root}/d`, `${root}/.vm-sentinel-reap.00000000.claimed=d`))
+    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.00000001.dead=e/disk`]: "half" })
+    yield* MemoryDisk.use(({ fill }) => fill())
+  })
+
+  for (const [where, prepare, names] of [
+    ["", arrange, all],
+    [", on a full file system", inPlace, [...all, "d", "e"]]
+  ] as const) {
+    it.effect(`a second one at any call of the first: each directory is removed once${where}`, () =>
+      Effect.gen(function* () {
+        const calls = yield* count(prepare, (sweeper) => sweeper.run(sweep))
+        for (const [index, call] of calls.entries()) {
+          const raced = Effect.gen(function* () {
+            yield* prepare
+            const [one, two] = [yield* Stage.actor(), yield* Stage.actor()]
+            const reports: Array<Cleanup.Report> = []
+            const second = Effect.tap(two.run(sweep), (report) => Effect.sync(() => reports.push(report)))
+            yield* atCall(one.memory, index + 1, Effect.orDie(second))
+            reports.push(yield* one.run(sweep))
+            assert.deepStrictEqual(problems(reports), [])
+            assert.deepStrictEqual(removals(reports), names.toSorted())
+            // What one has given up while the other was at it.
+            yield* TestClock.adjust("2 minutes")
+            assert.deepStrictEqual(removals([yield* sweep]), [])
+            assert.deepStrictEqual(yield* Stage.names(yield* MemoryDisk, root), ["alive"])
+          })
+          yield* inWorld(raced).pipe(at(call))
+        }
+      })
+    )
+  }
+
+  it.effect("eight of them, call by call in any order: each directory is removed once", () =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 10; round += 1) {
+        const raced = Effect.gen(function* () {
+          yield* arrange
+          for (let index = 0; index < 20; index += 1) yield* Stage.dead(`${root}/more-${index}`)
+          for (let index = 0; index < 5; index += 1) yield* Stage.owned(`${root}/live-${index}`)
+          const sweepers = yield* Effect.all(Array.from({ length: 8 }, () => Stage.actor()))
+          for (const { memory } of sweepers) {
+            yield* memory.pause(
+              Effect.flatMap(Random.nextIntBetween(0, 4), (times) => Effect.repeat(Effect.yieldNow, { times }))
+            )
+          }
+          const reports = yield* Effect.all(
+            sweepers.map(({ run }) => run(Cleanup.sweep(root, { concurrency: 4 }))),
+            { concurrency: "unbounded" }
+          )
+          assert.deepStrictEqual(problems(reports), [])
+          assert.deepStrictEqual(
+            removals(reports),
+            [...all, ...Array.from({ length: 20 }, (_, index) => `more-${index}`)].toSorted()
+          )
+          yield* TestClock.adjust("2 minutes")
+          assert.deepStrictEqual(removals([yield* sweep]), [])
+          assert.sameMembers(yield* Stage.names(yield* MemoryDisk, root), [
+            "alive",
+            ...Array.from({ length: 5 }, (_, index) => `live-${index}`)
+          ])
+        })
+        yield* inWorld(raced).pipe(Random.withSeed(`round ${round}`), at(`round ${round}`))
+      }
+    })
+  )
+})

@@ -1,0 +1,385 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Layer, Logger, Option, Random, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as Cleanup from "../src/Cleanup.ts"
+import * as Ownership from "../src/Ownership.ts"
+import type { ProcessInspector } from "../src/ProcessInspector.ts"
+import { SentinelStore } from "../src/SentinelStore.ts"
+import { MemoryDisk, untilKilled } from "../src/testing/MemoryDisk.ts"
+import * as Stage from "./support/Stage.ts"
+
+const root = "/srv/vms"
+
+type Act<A = unknown> = Effect.Effect<A, unknown, Stage.Services | Scope.Scope>
+type Program<A = unknown> = Effect.Effect<A, unknown, ProcessInspector | SentinelStore>
+
+const sweep = Cleanup.sweep(root)
+
+/** A directory with more in it than a sentinel. */
+const furnish = (name: string) =>
+  Stage.seed({
+    [`${root}/${name}/console.log`]: `log of ${name}`,
+    [`${root}/${name}/rootfs/etc/passwd`]: "root",
+    [`${root}/${name}/rootfs/link`]: { type: "symlink", target: "/" }
+  })
+
+const dead = (name: string) => Effect.andThen(furnish(name), Stage.dead(`${root}/${name}`))
+const alive = (name: string) => Effect.andThen(furnish(name), Stage.owned(`${root}/${name}`))
+
+/** A root, and which of its directories live. */
+interface Scenario {
+  readonly arrange: Act
+  readonly live: ReadonlyArray<string>
+  /** What happens while the first sweep runs. Gives the names of those that came to life by then. */
+  readonly meanwhile?: (sweeper: Stage.Actor) => Act<Effect.Effect<ReadonlyArray<string>>>
+}
+
+const plain: Scenario = {
+  arrange: Effect.gen(function* () {
+    yield* dead("a")
+    yield* alive("b")
+    yield* dead("c")
+    yield* Stage.dead(`${root}/c`, { role: "helper" })
+    yield* dead("d")
+    yield* Stage.owned(`${root}/d`, { role: "helper" })
+  }),
+  live: ["b", "d"]
+}
+
+const moveTo = (name: string, to: string) => MemoryDisk.use(({ move }) => move(`${root}/${name}`, `${root}/${to}`))
+
+const leftovers: Scenario = {
+  arrange: Effect.gen(function* () {
+    const workspace = `${root}/.vm-sentinel-reap.0`
+    yield* Stage.dead(workspace)
+    yield* MemoryDisk.use(({ remove }) => remove(`${workspace}/disk`))
+    yield* Stage.seed({
+      [`${workspace}/claimed`]: { type: "directory" },
+      [`${workspace}/dead`]: { type: "directory" }
+    })
+    for (const name of ["a", "b"])
+      yield* Effect.andThen(dead(name), moveTo(name, `.vm-sentinel-reap.0/claimed/${name}`))
+    yield* Effect.andThen(alive("c"), moveTo("c", ".vm-sentinel-reap.0/claimed/c"))
+    yield* Effect.andThen(dead("d"), moveTo("d", ".vm-sentinel-reap.0/dead/d"))
+  }),
+  live: ["c"]
+}
+
+/** Its owner comes back between the judgement and the claim: it is to be put back. */
+const phoenix: Scenario = {
+  arrange: Effect.andThen(dead("a"), dead("b")),
+  live: [],
+  meanwhile: Effect.fnUntraced(function* ({ memory }) {
+    const owner = yield* Stage.actor()
+    let risen: ReadonlyArray<string> = []
+    const rise = Effect.tap(owner.run(Ownership.record(`${root}/a`)), () => Effect.sync(() => (risen = ["a"])))
+    // What a sweep couldn't remove may have taken the room for it.
+    yield* memory.before(({ to }) => /claimed[/=]a$/.test(to ?? ""), Effect.ignore(rise))
+    return Effect.sync(() => risen)
+  })
+}
+
+const fill = MemoryDisk.use(({ fill }) => fill())
+
+const inPlace: Scenario = {
+  arrange: Effect.gen(function* () {
+    yield* leftovers.arrange
+    yield* Effect.andThen(dead("e"), moveTo("e", ".vm-sentinel-reap.00000000.claimed=e"))
+    yield* Effect.andThen(dead("f"), moveTo("f", ".vm-sentinel-reap.00000001.dead=f"))
+    yield* Effect.andThen(alive("g"), moveTo("g", ".vm-sentinel-reap.00000002.claimed=g"))
+    yield* fill
+  }),
+  live: ["c", "g"]
+}
+
+const scenarios: Readonly<Record<string, Scenario>> = {
+  "a root with live and dead directories": plain,
+  "what a killed sweep left": leftovers,
+  "an owner that comes back": phoenix,
+  "a full file system": { ...plain, arrange: Effect.andThen(plain.arrange, fill) },
+  "an owner that comes back, on a file system that is full": {
+    ...phoenix,
+    arrange: Effect.andThen(
+      phoenix.arrange,
+      MemoryDisk.use(({ fill }) => fill(1))
+    )
+  },
+  "what a killed sweep left on a full file system": inPlace
+}
+
+const inWorld = <A>(act: Act<A>) =>
+  Effect.scoped(Effect.provide(act, Layer.mergeAll(Stage.layerWith({}), Logger.layer([]))))
+
+/** Says at which call it was. */
+const at =
+  (...calls: ReadonlyArray<string>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+    Effect.catchCause(effect, (cause) => Effect.die(new Error(calls.join(", then "), { cause: Cause.squash(cause) })))
+
+/** What every live directory holds, its sentinels aside, which its owner may have renewed. */
+const contents = (live: ReadonlyArray<string>) =>
+  Effect.map(
+    MemoryDisk.use(({ snapshot }) => snapshot(root)),
+    (found) =>
+      Object.fromEntries(
+        Object.entries(found).filter(
+          ([path]) => live.some((name) => path.startsWith(`${root}/${name}/`)) && !path.includes("/.vm-sentinel")
+        )
+      )
+  )
+
+const removals = ({ outcomes }: Cleanup.Report) =>
+  outcomes.flatMap(({ action, name }) => (action === "removed" ? [name] : []))
+
+const failures = ({ outcomes }: Cleanup.Report) =>
+  outcomes.flatMap(({ action, error, name, reason }) =>
+    action === "failed" || error !== undefined ? [`${name} ${reason} ${error?.message}`] : []
+  )
+
+/**
+ * Processes sweep one after the other, each stopped somewhere, and then two that aren't. Nothing live is lost, nothing
+ * dead left, nothing reported twice, and there is no litter.
+ */
+const check = Effect.fnUntraced(function* (
+  { arrange, live, meanwhile }: Scenario,
+  stops: ReadonlyArray<(memory: MemoryDisk["Service"]) => Effect.Effect<void>>
+) {
+  const memory = yield* MemoryDisk
+  yield* arrange
+  let risen: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
+  const removed: Array<string> = []
+  for (const [index, stop] of stops.entries()) {
+    const sweeper = yield* Stage.actor()
+    if (index === 0 && meanwhile !== undefined) risen = yield* meanwhile(sweeper)
+    yield* stop(sweeper.memory)
+    const report = yield* Effect.option(sweeper.run(untilKilled(sweep)))
+    removed.push(...Option.match(Option.flatten(report), { onNone: () => [], onSome: removals }))
+    yield* sweeper.kill
+  }
+  let failed: ReadonlyArray<string> = ["not swept"]
+  // What is being made is left alone for a minute.
+  for (const wait of ["0 seconds", "2 minutes"] as const) {
+    yield* TestClock.adjust(wait)
+    const sweeper = yield* Stage.actor()
+    const report = yield* sweeper.run(sweep)
+    yield* sweeper.kill
+    removed.push(...removals(report))
+    failed = failures(report)
+  }
+  const survivors = [...live, ...(yield* risen)]
+  assert.sameMembers(yield* Stage.names(memory, root), survivors)
+  for (const name of survivors) {
+    const kept = yield* contents([name])
+    assert.strictEqual(kept[`${root}/${name}/console.log`]?.content, `log of ${name}`)
+    assert.strictEqual(kept[`${root}/${name}/rootfs/etc/passwd`]?.content, "root")
+    assert.strictEqual(kept[`${root}/${name}/disk`]?.type, "file")
+  }
+  assert.deepStrictEqual(failed, [])
+  assert.strictEqual(new Set(removed).size, removed.length, `removed twice: ${removed.join(" ")}`)
+})
+
+/** The calls that a sweep which isn't stopped changes something with. */
+const callsOf = ({ arrange, meanwhile }: Scenario) =>
+  inWorld(
+    Effect.gen(function* () {
+      yield* arrange
+      const sweeper = yield* Stage.actor()
+      const risen = meanwhile === undefined ? undefined : yield* meanwhile(sweeper)
+      yield* sweeper.run(sweep)
+      if (risen !== undefined) assert.deepStrictEqual(yield* risen, ["a"])
+      const calls = yield* Stage.mutations(sweeper.memory)
+      return calls.map(({ operation, path, to }, index) => `${index + 1}: ${operation} ${path} ${to ?? ""}`)
+    })
+  )
+
+describe("a sweep that is stopped", () => {
+  for (const [title, scenario] of Object.entries(scenarios)) {
+    // After one call is before the next: nothing else changes anything in between.
+    it.effect(`scenario 42: killed at each call that changes something: ${title}`, () =>
+      Effect.gen(function* () {
+        const calls = yield* callsOf(scenario)
+        assert.isAbove(calls.length, 8)
+        for (const [index, call] of calls.entries()) {
+          yield* inWorld(check(scenario, [({ killAt }) => killAt(index + 1)])).pipe(at(call))
+        }
+        yield* inWorld(check(scenario, [({ killAt }) => killAt(calls.length, "after")])).pipe(at("after the last"))
+      })
+    )
+
+    for (const errno of ["EIO", "ENOSPC"]) {
+      it.effect(`${errno} at each call that changes something: ${title}`, () =>
+        Effect.gen(function* () {
+          for (const [index, call] of (yield* callsOf(scenario)).entries()) {
+            yield* inWorld(check(scenario, [({ failAt }) => failAt(index + 1, errno)])).pipe(at(call))
+          }
+        })
+      )
+    }
+
+    it.effect(`killed again and again, wherever it has come to: ${title}`, () =>
+      Effect.gen(function* () {
+        for (let round = 0; round < 25; round += 1) {
+          const stops: Array<(memory: MemoryDisk["Service"]) => Effect.Effect<void>> = []
+          const told: Array<string> = []
+          for (let sweeps = 0; sweeps < 4; sweeps += 1) {
+            const n = yield* Random.nextIntBetween(1, 30)
+            const when = (yield* Random.nextBoolean) ? "before" : "after"
+            stops.push(({ killAt }) => killAt(n, when))
+            told.push(`${when} ${n}`)
+          }
+          yield* inWorld(check(scenario, stops)).pipe(at(...told))
+        }
+      }).pipe(Random.withSeed("crash points"))
+    )
+  }
+})
+
+describe("an owner that is killed", () => {
+  const vm = `${root}/vm`
+
+  interface Writing {
+    readonly arrange: Act
+    readonly act: Program
+    /** What a sweep may say of the directory afterwards. */
+    readonly says: ReadonlyArray<string>
+    readonly options?: Cleanup.SweepOptions & Ownership.RecordOptions
+  }
+
+  const both = { sentinelNames: [".vm-sentinel", ".bbox-sentinel"], sentinelName: ".bbox-sentinel" }
+
+  const writings: Readonly<Record<string, Writing>> = {
+    "writing its sentinel in a directory without": {
+      arrange: furnish("vm"),
+      act: Ownership.record(vm),
+      says: ["kept no-sentinel", "removed pid-dead"]
+    },
+    "writing its sentinel over a dead owner's": {
+      arrange: dead("vm"),
+      act: Ownership.record(vm),
+      says: ["removed pid-dead"]
+    },
+    "writing brood-box's sentinel over a dead owner's": {
+      arrange: Effect.andThen(furnish("vm"), Stage.dead(vm, { sentinelName: ".bbox-sentinel" })),
+      act: Ownership.record(vm, both),
+      says: ["removed pid-dead"],
+      options: both
+    },
+    "writing its sentinel over a dead owner's, in a role": {
+      arrange: Effect.andThen(dead("vm"), Stage.dead(vm, { role: "helper" })),
+      act: Ownership.record(vm, { role: "helper" }),
+      says: ["removed pid-dead"],
+      options: { role: "helper" }
+    },
+    "taking its sentinel back": {
+      arrange: furnish("vm"),
+      act: Effect.flatMap(Ownership.record(vm), (file) => Ownership.withdraw(vm, file)),
+      says: ["kept no-sentinel", "removed pid-dead"]
+    }
+  }
+
+  const callsOf = ({ act, arrange }: Writing) =>
+    inWorld(
+      Effect.gen(function* () {
+        yield* arrange
+        const owner = yield* Stage.actor()
+        yield* owner.run(act)
+        const calls = yield* Stage.mutations(owner.memory)
+        return calls.map(({ operation, path, to }, index) => `${index + 1}: ${operation} ${path} ${to ?? ""}`)
+      })
+    )
+
+  const said = ({ outcomes }: Cleanup.Report) => outcomes.map(({ action, reason }) => `${action} ${reason}`)
+
+  for (const [title, writing] of Object.entries(writings)) {
+    for (const when of ["before", "after"] as const) {
+      const killed = (index: number) =>
+        Effect.gen(function* () {
+          yield* writing.arrange
+          const owner = yield* Stage.actor()
+          yield* owner.memory.killAt(index + 1, when)
+          assert.deepStrictEqual(yield* owner.run(untilKilled(writing.act)), Option.none())
+          yield* owner.kill
+        })
+
+      it.effect(`${title}, ${when} each call: the directory can be judged`, () =>
+        Effect.gen(function* () {
+          for (const [index, call] of (yield* callsOf(writing)).entries()) {
+            const judged = Effect.gen(function* () {
+              yield* killed(index)
+              const report = yield* Cleanup.sweep(root, writing.options)
+              assert.include(writing.says, said(report)[0])
+              assert.strictEqual(report.outcomes.length, 1)
+            })
+            yield* inWorld(judged).pipe(at(call))
+          }
+        })
+      )
+
+      it.effect(`${title}, ${when} each call: the directory can be owned again, kept, and removed`, () =>
+        Effect.gen(function* () {
+          const memory = MemoryDisk
+          for (const [index, call] of (yield* callsOf(writing)).entries()) {
+            const again = Effect.gen(function* () {
+              yield* killed(index)
+              const next = yield* Stage.actor()
+              yield* next.run(Ownership.record(vm, writing.options))
+              assert.deepStrictEqual(said(yield* Cleanup.sweep(root, writing.options)), ["kept matches"])
+              const held = yield* contents(["vm"])
+              assert.strictEqual(held[`${vm}/console.log`]?.content, "log of vm")
+              yield* next.kill
+              assert.deepStrictEqual(said(yield* Cleanup.sweep(root, writing.options)), ["removed pid-dead"])
+              assert.deepStrictEqual(yield* Stage.names(yield* memory, root), [])
+            })
+            yield* inWorld(again).pipe(at(call))
+          }
+        })
+      )
+    }
+
+    it.effect(`${title}, with EIO at each call: it is told, the record before stands, or the new one`, () =>
+      Effect.gen(function* () {
+        for (const [index, call] of (yield* callsOf(writing)).entries()) {
+          const failed = Effect.gen(function* () {
+            yield* writing.arrange
+            const owner = yield* Stage.actor()
+            yield* owner.memory.failAt(index + 1, "EIO")
+            const result = yield* Effect.exit(owner.run(writing.act))
+            const judged = said(yield* Cleanup.sweep(root, { ...writing.options, dryRun: true }))
+            const isTold = result._tag === "Failure"
+            const before = writing.says.map((answer) => answer.replace("removed", "would-remove"))
+            assert.include(isTold ? [...before, "kept matches"] : ["kept matches", "kept no-sentinel"], judged[0])
+            yield* owner.kill
+            const after = said(yield* Cleanup.sweep(root, writing.options))
+            assert.include(writing.says, after[0])
+          })
+          yield* inWorld(failed).pipe(at(call))
+        }
+      })
+    )
+  }
+
+  for (const when of ["before", "after"] as const) {
+    it.effect(`scenario 38: making its directory, ${when} each call: it is whole, or goes without a trace`, () =>
+      Effect.gen(function* () {
+        const born = Effect.scoped(Ownership.create(vm))
+        for (const [index, call] of (yield* callsOf({ arrange: alive("b"), act: born, says: [] })).entries()) {
+          const made = Effect.gen(function* () {
+            const memory = yield* MemoryDisk
+            yield* alive("b")
+            const owner = yield* Stage.actor()
+            yield* owner.memory.killAt(index + 1, when)
+            yield* owner.run(untilKilled(born))
+            yield* owner.kill
+            const store = yield* SentinelStore
+            const names = yield* Stage.names(memory, root)
+            if (names.includes("vm")) assert.strictEqual((yield* store.read(vm)).length, 1)
+            yield* TestClock.adjust("2 minutes")
+            yield* sweep
+            assert.deepStrictEqual(yield* Stage.names(memory, root), ["b"])
+          })
+          yield* inWorld(made).pipe(at(call))
+        }
+      })
+    )
+  }
+})

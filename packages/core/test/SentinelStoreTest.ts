@@ -1,0 +1,30 @@
+/**
+ * What a `SentinelStore` must do over every implementation of `Disk`. A test file calls {@link suite} with the Disk and
+ * with a `World`: the ways it has of making files behind the store's back.
+ */
+import { it } from "@effect/vitest"
+import { Layer } from "effect"
+import type { Disk } from "../src/Disk.ts"
+import * as SentinelStore from "../src/SentinelStore.ts"
+import { ableIn } from "./support/able.ts"
+import * as Interposed from "./support/Interposed.ts"
+import * as StoreLooking from "./support/storeLooking.ts"
+import * as StorePublishing from "./support/storePublishing.ts"
+import * as StoreReaping from "./support/storeReaping.ts"
+import type { Tester } from "./support/storeTester.ts"
+import type { World } from "./support/World.ts"
+
+export interface Options<R, E> {
+  readonly disk: Layer.Layer<Disk | R, E>
+  readonly world: World<R>
+}
+
+export const suite = <R, E>(name: string, { disk, world }: Options<R, E>): void => {
+  const layer = Layer.provideMerge(SentinelStore.layerDisk, Layer.provideMerge(Interposed.layer, disk))
+  it.layer(layer)(`SentinelStore (${name})`, (it) => {
+    const tester: Tester<R> = { world, able: ableIn(it), test: (title, test) => it.effect(title, test) }
+    StoreLooking.tests(tester)
+    StorePublishing.tests(tester)
+    StoreReaping.tests(tester)
+  })
+}

@@ -1,0 +1,226 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, type Stream } from "effect"
+import * as Cleanup from "../src/Cleanup.ts"
+import { Condemned, type Judgement } from "../src/Condemned.ts"
+import type * as Errors from "../src/Errors.ts"
+import type { Holding } from "../src/Holding.ts"
+import * as Ownership from "../src/Ownership.ts"
+import type { Outcome } from "../src/Outcome.ts"
+import type { ProcessInspector } from "../src/ProcessInspector.ts"
+import { type Claim, type Root, SentinelStore, type Workspace } from "../src/SentinelStore.ts"
+import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
+import { condemned, condemnedAt, fresh, textOf } from "./support/condemning.ts"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+
+/** Compiles only where both types are the same. */
+const same = <A, B>(..._: Equal<A, B> extends true ? [] : [never]): void => {}
+
+type Store = SentinelStore["Service"]
+type Tag<E> = E extends { readonly _tag: infer T } ? T : never
+
+type Tags =
+  | "NotFound"
+  | "PermissionDenied"
+  | "RefusedRoot"
+  | "StoreFailure"
+  | "OversizedSentinel"
+  | "MalformedSentinel"
+  | "UnsupportedVersion"
+  | "UntrustedSentinel"
+  | "MountInside"
+  | "Taken"
+  | "Changed"
+  | "NameTaken"
+
+type Reclaim = ReturnType<typeof Cleanup.reclaim>
+type Sweep = ReturnType<typeof Cleanup.sweep>
+type Outcomes = ReturnType<typeof Cleanup.outcomes>
+type Needed = ProcessInspector | SentinelStore
+
+/** Checked by the compiler alone. */
+export const channels = (): void => {
+  same<Effect.Success<Reclaim>, Outcome>()
+  same<Effect.Error<Reclaim>, Errors.RootError | Errors.DirectoryError>()
+  same<Tag<Effect.Error<Reclaim>>, Tags>()
+  same<Effect.Services<Reclaim>, Needed>()
+
+  same<Effect.Success<Sweep>, Cleanup.Report>()
+  same<Effect.Error<Sweep>, Errors.RootError | Errors.DirectoryError>()
+  same<Tag<Effect.Error<Sweep>>, Tags>()
+  same<Effect.Services<Sweep>, Needed>()
+
+  same<Stream.Success<Outcomes>, Outcome>()
+  same<Stream.Error<Outcomes>, Errors.RootError | Errors.DirectoryError>()
+  same<Stream.Services<Outcomes>, Needed>()
+
+  same<Effect.Services<ReturnType<typeof Cleanup.judge>>, Needed>()
+  same<Effect.Services<ReturnType<typeof Ownership.record>>, Needed>()
+
+  type Three = Errors.PermissionDenied | Errors.NotFound | Errors.OversizedSentinel
+  same<Extract<Effect.Error<Reclaim>, Three>, Three>()
+  same<Extract<Effect.Error<Sweep>, Three>, Three>()
+  // The helper itself can fail.
+  // @ts-expect-error
+  same<Effect.Error<Reclaim>, Three>()
+  // @ts-expect-error
+  same<Effect.Services<Reclaim>, SentinelStore>()
+}
+
+/** A delete takes a Condemned, and nothing else will do. None of this is ever run. */
+export const deletes = (
+  store: Store,
+  holding: Holding,
+  judgement: Judgement,
+  right: Condemned,
+  place: { readonly workspace: Workspace; readonly root: Root; readonly claim: Claim }
+): void => {
+  const { claim, root, workspace } = place
+  void store.claim(workspace, right)
+  void store.discard(claim, right)
+  void store.finish(workspace, right, "vm")
+  void store.adopt(root, right, fresh())
+  // @ts-expect-error a delete without a judgement
+  void store.claim(workspace)
+  // @ts-expect-error a judgement isn't the right, and may not have come to one
+  void store.claim(workspace, judgement)
+  // @ts-expect-error nobody may be condemned
+  void store.claim(workspace, judgement.condemned)
+  // @ts-expect-error what was looked at
+  void store.claim(workspace, holding)
+  // @ts-expect-error a path
+  void store.claim(workspace, "/srv/vms/vm")
+  // @ts-expect-error a structure
+  void store.claim(workspace, { path: right.path, reason: right.reason, difference: () => undefined })
+  // @ts-expect-error a claim alone deletes nothing
+  void store.discard(claim)
+  // @ts-expect-error nor does what it holds
+  void store.discard(claim, claim.holding)
+  // @ts-expect-error nobody may be condemned
+  void store.discard(claim, judgement.condemned)
+  // @ts-expect-error a name alone finishes nothing
+  void store.finish(workspace, "vm")
+  // @ts-expect-error nobody may be condemned
+  void store.finish(workspace, judgement.condemned, "vm")
+  // @ts-expect-error nor is a workspace taken over so
+  void store.adopt(root, workspace, fresh())
+  // @ts-expect-error nor a sentinel replaced
+  void store.publish("/srv/vms/vm", fresh(), { replacing: holding })
+  // @ts-expect-error the constructor is private
+  void new Condemned(Symbol("Condemned"), holding, "pid-dead")
+}
+
+const root = "/srv/vms"
+const vm = `${root}/vm`
+
+const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+const scene = Effect.gen(function* () {
+  const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
+  const sentinel = textOf(fresh())
+  yield* memory.seed({
+    [`${vm}/.vm-sentinel`]: sentinel,
+    [`${vm}/disk`]: "disk",
+    [`${root}/other/.vm-sentinel`]: sentinel,
+    [`${root}/other/disk`]: "other disk"
+  })
+  const opened = yield* store.openRoot(root)
+  const workspace = yield* store.openWorkspace(opened, fresh())
+  return { memory, store, sentinel, root: opened, workspace, right: yield* condemnedAt(store, vm) }
+})
+
+const disks = (memory: MemoryDisk["Service"]) =>
+  Effect.map(memory.snapshot(root), (found) =>
+    Object.entries(found).flatMap(([path, { content }]) => (path.endsWith("/disk") ? [content] : []))
+  )
+
+/** An effect that was called without types, and needs nothing. */
+const forgetting = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Effect<unknown, unknown> =>
+  Effect.provideContext(effect, Context.empty() as Context.Context<unknown>)
+
+describe("a Condemned at run time", () => {
+  const inMemory = Layer.merge(MemorySentinelStore.layer, Logger.layer([]))
+  const test = (title: string, body: Effect.Effect<void, unknown, Layer.Success<typeof inMemory>>) =>
+    it.effect(title, () => Effect.provide(body, inMemory))
+
+  test(
+    "is refused for another directory, though that holds the same bytes",
+    Effect.gen(function* () {
+      const { memory, right, store, workspace } = yield* scene
+      yield* memory.move(vm, "/srv/kept")
+      yield* memory.move(`${root}/other`, vm)
+      assert.strictEqual(yield* tag(store.claim(workspace, right)), "Changed")
+      assert.deepStrictEqual(yield* disks(memory), ["other disk"])
+    })
+  )
+
+  test(
+    "is refused after its sentinel changed: the same bytes in a new file",
+    Effect.gen(function* () {
+      const { memory, right, sentinel, store, workspace } = yield* scene
+      yield* memory.seed({ [`${vm}/copy`]: sentinel })
+      yield* memory.move(`${vm}/copy`, `${vm}/.vm-sentinel`)
+      assert.strictEqual(yield* tag(store.claim(workspace, right)), "Changed")
+      assert.lengthOf(yield* disks(memory), 2)
+    })
+  )
+
+  test(
+    "is refused after its sentinel changed: other bytes in the same file",
+    Effect.gen(function* () {
+      const { memory, right, store, workspace } = yield* scene
+      const before = (yield* memory.snapshot())[`${vm}/.vm-sentinel`]
+      yield* memory.seed({ [`${vm}/.vm-sentinel`]: textOf(fresh()) })
+      assert.strictEqual((yield* memory.snapshot())[`${vm}/.vm-sentinel`]?.ino, before?.ino)
+      assert.strictEqual(yield* tag(store.claim(workspace, right)), "Changed")
+      assert.lengthOf(yield* disks(memory), 2)
+    })
+  )
+
+  test(
+    "is refused for the claim of another directory",
+    Effect.gen(function* () {
+      const { memory, right, store, workspace } = yield* scene
+      const ofOther = yield* condemnedAt(store, `${root}/other`)
+      const claim = yield* store.claim(workspace, right)
+      const other = yield* store.claim(workspace, ofOther)
+      assert.strictEqual(yield* tag(store.discard(claim, ofOther)), "Changed")
+      assert.strictEqual(yield* tag(store.discard(other, right)), "Changed")
+      assert.lengthOf(yield* disks(memory), 2)
+      yield* store.discard(claim, yield* condemned(claim.holding))
+      assert.deepStrictEqual(yield* disks(memory), ["other disk"])
+    })
+  )
+
+  test(
+    "can't be imitated: what only looks like one removes nothing",
+    Effect.gen(function* () {
+      const { memory, right, root, store, workspace } = yield* scene
+      const claim = yield* store.claim(workspace, yield* condemnedAt(store, `${root.path}/other`))
+      const marked = ".vm-sentinel-reap.00000000.dead=gone"
+      yield* memory.seed({ [`${root.path}/${marked}/disk`]: "half" })
+      const { reason } = right
+      for (const imitation of [
+        Object.assign(Object.create(Condemned.prototype), { reason }),
+        { reason, path: vm, difference: () => undefined },
+        { reason, path: `${root.path}/${marked}`, difference: () => undefined }
+      ]) {
+        assert.isFalse(Condemned.is(imitation))
+        for (const [deletion, ...given] of [
+          [store.claim, workspace, imitation],
+          [store.claim, root, imitation],
+          [store.discard, claim, imitation],
+          [store.finish, root, imitation, marked],
+          [store.adopt, root, imitation, fresh()]
+        ]) {
+          const done: unknown = typeof deletion === "function" ? Reflect.apply(deletion, undefined, given) : undefined
+          if (!Effect.isEffect(done)) return assert.fail("no deletion")
+          assert.strictEqual((yield* Effect.exit(Effect.orDie(forgetting(done))))._tag, "Failure")
+        }
+      }
+      assert.sameMembers(yield* disks(memory), ["disk", "other disk", "half"])
+    })
+  )
+})

@@ -1,0 +1,153 @@
+import { Effect } from "effect"
+import { spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import type { World } from "./World.ts"
+
+const run = (command: string, ...args: ReadonlyArray<string>): void => {
+  const { status, stderr } = spawnSync(command, args, { encoding: "utf8" })
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`)
+}
+
+const attempt = <A>(make: () => A): Effect.Effect<A> => Effect.sync(make)
+
+const base = Fs.realpathSync(Os.tmpdir())
+const temporary = (): string => Fs.mkdtempSync(Path.join(base, "vm-sentinel-test-"))
+
+/** The scratch directory that a path lies in. */
+const scratchOf = (path: string): string => Path.join(base, path.slice(base.length + 1).split("/")[0] ?? "")
+
+const works = (probe: (directory: string) => void): boolean => {
+  const directory = temporary()
+  try {
+    probe(directory)
+    return true
+  } catch {
+    return false
+  } finally {
+    Fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const isRoot = process.geteuid?.() === 0
+
+const canMount =
+  isRoot &&
+  works((directory) => {
+    Fs.mkdirSync(`${directory}/a`)
+    Fs.mkdirSync(`${directory}/b`)
+    run("mount", "--bind", `${directory}/a`, `${directory}/b`)
+    run("umount", `${directory}/b`)
+  })
+
+const canMakeImmutable =
+  isRoot &&
+  works((directory) => {
+    Fs.writeFileSync(`${directory}/a`, "")
+    run("chattr", "+i", `${directory}/a`)
+    run("chattr", "-i", `${directory}/a`)
+  })
+
+const kindOf = (path: string): string => {
+  const stat = Fs.lstatSync(path)
+  if (stat.isFile()) return stat.size > 1_000_000 ? `${stat.size} bytes` : Fs.readFileSync(path, "utf8")
+  if (stat.isSymbolicLink()) return `-> ${Fs.readlinkSync(path)}`
+  if (stat.isDirectory()) return "directory"
+  if (stat.isFIFO()) return "fifo"
+  return stat.isSocket() ? "socket" : "device"
+}
+
+const describe = (path: string): Record<string, string> => {
+  const found: Record<string, string> = {}
+  const visit = (at: string): void => {
+    for (const name of Fs.readdirSync(Path.join(path, at)).sort()) {
+      const below = at === "" ? name : `${at}/${name}`
+      const kind = kindOf(Path.join(path, below))
+      found[below] = kind
+      if (kind === "directory") visit(below)
+    }
+  }
+  visit("")
+  return found
+}
+
+const stubborn = (path: string) =>
+  Effect.acquireRelease(
+    attempt(() => {
+      Fs.mkdirSync(path, { mode: 0o700 })
+      Fs.writeFileSync(`${path}/kept`, "kept")
+      if (isRoot) run("chattr", "+i", `${path}/kept`)
+      else Fs.chmodSync(path, 0o500)
+      return Fs.statSync(path).ino
+    }),
+    // It may have been moved, but not out of its scratch directory.
+    (ino) =>
+      attempt(() => {
+        const found = spawnSync("find", [scratchOf(path), "-inum", `${ino}`], { encoding: "utf8" }).stdout.split("\n")
+        for (const directory of found.filter((line) => line !== "")) {
+          if (isRoot) run("chattr", "-i", `${directory}/kept`)
+          else Fs.chmodSync(directory, 0o700)
+        }
+      })
+  )
+
+/** The real file system, under a temporary directory. */
+export const world: World = {
+  scratch: Effect.acquireRelease(attempt(temporary), (directory) =>
+    attempt(() => Fs.rmSync(directory, { recursive: true, force: true }))
+  ),
+  directory: (path, mode = 0o700) =>
+    attempt(() => {
+      Fs.mkdirSync(path, { recursive: true, mode: 0o700 })
+      Fs.chmodSync(path, mode)
+    }),
+  file: (path, content, mode = 0o600) =>
+    attempt(() => {
+      Fs.mkdirSync(Path.dirname(path), { recursive: true, mode: 0o700 })
+      Fs.writeFileSync(path, content, { mode: 0o600 })
+      Fs.chmodSync(path, mode)
+    }),
+  symlink: (path, target) => attempt(() => Fs.symlinkSync(target, path)),
+  hardLink: (path, existing) => attempt(() => Fs.linkSync(existing, path)),
+  fifo: (path) => attempt(() => run("mkfifo", path)),
+  socket: (path) =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.callback<Net.Server>((resume) => {
+          const server = Net.createServer()
+          server.listen(path, () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+      )
+    ),
+  sparse: (path, size) => attempt(() => run("truncate", "-s", `${size}`, path)),
+  move: (from, to) => attempt(() => Fs.renameSync(from, to)),
+  remove: (path) => attempt(() => Fs.rmSync(path, { recursive: true })),
+  setMode: (path, mode) => attempt(() => Fs.chmodSync(path, mode)),
+  setTime: (path, modifiedAt) => attempt(() => Fs.lutimesSync(path, modifiedAt / 1000, modifiedAt / 1000)),
+  tree: (path) => attempt(() => describe(path)),
+  permissions: !isRoot,
+  ...(isRoot ? { device: (path) => attempt(() => run("mknod", path, "c", "1", "5")) } : {}),
+  ...(isRoot ? { setOwner: (path, uid) => attempt(() => Fs.lchownSync(path, uid, uid)) } : {}),
+  ...(isRoot && !canMakeImmutable ? {} : { stubborn }),
+  ...(canMount
+    ? {
+        bindMount: (source, target) =>
+          Effect.asVoid(
+            Effect.acquireRelease(
+              attempt(() => run("mount", "--bind", source, target)),
+              () => attempt(() => run("umount", target))
+            )
+          )
+      }
+    : {}),
+  ...(process.platform === "linux"
+    ? {
+        remote: Effect.succeed("/proc"),
+        rawFile: (directory, name, content) =>
+          attempt(() => Fs.writeFileSync(Buffer.concat([Buffer.from(`${directory}/`), name]), content, { mode: 0o600 }))
+      }
+    : {})
+}

@@ -1,0 +1,51 @@
+import { Effect, Result } from "effect"
+import * as Condemned from "../../src/Condemned.ts"
+import type { Holding } from "../../src/Holding.ts"
+import type { Pid } from "../../src/ProcessIdentity.ts"
+import * as Sentinel from "../../src/Sentinel.ts"
+import type { SentinelStore } from "../../src/SentinelStore.ts"
+import { circumstances, host, v3 } from "./fixtures.ts"
+
+/** Judges a directory as one whose owners are all gone, or all `alive`. */
+export const judge = (
+  holding: Holding,
+  kind: "directory" | "workspace" | "remains" = "directory",
+  alive = false
+): Condemned.Judgement => {
+  const examination = Condemned.examine(holding, host(), kind)
+  for (let step = examination.next(); ;) {
+    if (step.done === true) return step.value
+    const { pid } = step.value.sentinel
+    step = examination.next({
+      circumstances: circumstances(),
+      observation: alive ? { _tag: "Present", pid, tgid: pid } : { _tag: "Absent", pid }
+    })
+  }
+}
+
+/** The right to remove a directory, where every process that its sentinels name is said to be absent. */
+export const condemned = (holding: Holding, kind?: "directory" | "workspace" | "remains") =>
+  Effect.suspend(() => {
+    const judgement = judge(holding, kind)
+    return judgement.condemned === undefined
+      ? Effect.die(new Error(`not dead: ${judgement.reason}`))
+      : Effect.succeed(judgement.condemned)
+  })
+
+export const condemnedAt = (
+  store: SentinelStore["Service"],
+  path: string,
+  kind?: "directory" | "workspace" | "remains"
+) => Effect.flatMap(Effect.orDie(store.look(path)), (holding) => condemned(holding, kind))
+
+let sentinels = 0
+
+/** A v3 sentinel with a nonce of its own. */
+export const fresh = (pid?: Pid): Sentinel.SentinelV3 => {
+  sentinels += 1
+  const sentinel = v3({ nonce: `nonce-${`${sentinels}`.padStart(8, "0")}` })
+  return pid === undefined ? sentinel : { ...sentinel, pid }
+}
+
+export const textOf = (sentinel: Sentinel.Sentinel): string =>
+  new TextDecoder().decode(Result.getOrThrow(Sentinel.encode(sentinel)))

@@ -1,0 +1,343 @@
+import { assert } from "@effect/vitest"
+import { Effect, Result, Stream } from "effect"
+import type { RootError } from "../../src/Errors.ts"
+import { Disk } from "../../src/Disk.ts"
+import type { Holding, SentinelFile } from "../../src/Holding.ts"
+import { SentinelStore } from "../../src/SentinelStore.ts"
+import { fresh, textOf } from "./condemning.ts"
+import { v2 } from "./fixtures.ts"
+import { Interposer } from "./Interposed.ts"
+import type { Tester } from "./storeTester.ts"
+
+const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+/** What is wrong with a file, or what it is. */
+const verdictOf = ({ content }: SentinelFile): string =>
+  Result.isSuccess(content) ? content.success._tag : content.failure._tag
+
+const verdicts = (holding: Holding) => holding.sentinels.map((file) => [file.entry, verdictOf(file)])
+
+export const tests = <R>({ able, test, world }: Tester<R>): void => {
+  test("opens a real directory as a root, by an absolute, a relative or an untidy path", () =>
+    Effect.gen(function* () {
+      const [disk, store] = [yield* Disk, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const root = yield* store.openRoot(directory)
+      assert.strictEqual(root.path, directory)
+      assert.deepStrictEqual(root.id, (yield* disk.lstat(directory)).id)
+      assert.isTrue(root.localFileSystem)
+      const here = yield* disk.resolve(".")
+      const relative = `${here.replace(/[^/]+/g, "..").slice(1)}${directory}`.replace(/^\//, "./")
+      assert.deepStrictEqual(yield* store.openRoot(relative), root)
+      assert.deepStrictEqual(yield* store.openRoot(`${directory}/x/.././/`), root)
+    }))
+
+  test("opens a root below a symbolic link by its real path", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/real/vms`)
+      yield* world.symlink(`${directory}/link`, `${directory}/real`)
+      assert.strictEqual((yield* store.openRoot(`${directory}/link/vms`)).path, `${directory}/real/vms`)
+      const { entry, root } = yield* store.openDirectory(`${directory}/link/vms/vm`)
+      assert.strictEqual(root.path, `${directory}/real/vms`)
+      assert.strictEqual(entry.path, `${directory}/real/vms/vm`)
+    }))
+
+  test("scenario 49: refuses the root of everything, homes and the empty path before any I/O", () =>
+    Effect.gen(function* () {
+      const [disk, interposer, store] = [yield* Disk, yield* Interposer, yield* SentinelStore]
+      const { homes } = yield* disk.principal
+      yield* interposer.calls
+      for (const path of ["", "/", "//", "/./", "/x/..", "/../..", ...homes, ...homes.map((home) => `${home}/./`)]) {
+        assert.strictEqual(yield* tag(store.openRoot(path)), "RefusedRoot", path)
+      }
+      for (const path of ["", "/", "/vm", ...homes.map((home) => `${home}/vm`)]) {
+        assert.strictEqual(yield* tag(store.openDirectory(path)), "RefusedRoot", path)
+      }
+      assert.deepStrictEqual(yield* interposer.calls, [])
+    }))
+
+  test("scenario 49: refuses what isn't a directory of our own", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/real`)
+      yield* world.symlink(`${directory}/link`, `${directory}/real`)
+      yield* world.file(`${directory}/file`, "")
+      yield* world.fifo(`${directory}/fifo`)
+      yield* world.directory(`${directory}/open`, 0o777)
+      yield* world.directory(`${directory}/shared`, 0o1777)
+      for (const entry of ["link", "link/", "file", "fifo", "open", "shared"]) {
+        assert.strictEqual(yield* tag(store.openRoot(`${directory}/${entry}`)), "RefusedRoot", entry)
+      }
+      assert.strictEqual(yield* tag(store.openRoot(`${directory}/missing`)), "NotFound")
+      assert.strictEqual(yield* tag(store.openRoot(`${directory}/file/below`)), "NotFound")
+      assert.strictEqual(yield* tag(store.openDirectory(`${directory}/open/vm`)), "RefusedRoot")
+      assert.strictEqual(yield* tag(store.openDirectory(`${directory}/missing/vm`)), "NotFound")
+    }))
+
+  able(world.setOwner, "refuses another user's directory as a root, and believes none of its sentinels", (setOwner) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "1")
+      yield* world.directory(`${directory}/theirs`, 0o755)
+      yield* setOwner(`${directory}/theirs`, 4321)
+      yield* setOwner(`${directory}/vm/.vm-sentinel`, 4321)
+      assert.strictEqual(yield* tag(store.openRoot(`${directory}/theirs`)), "RefusedRoot")
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+    })
+  )
+
+  able(world.permissions, "says so where a root or a directory can't be read", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "1", 0)
+      yield* world.directory(`${directory}/closed`, 0)
+      const root = yield* store.openRoot(`${directory}/closed`)
+      assert.strictEqual(yield* tag(Stream.runCollect(store.list(root))), "PermissionDenied")
+      assert.strictEqual(yield* tag(store.look(`${directory}/closed`)), "PermissionDenied")
+      assert.strictEqual(yield* tag(store.look(`${directory}/closed/vm`)), "PermissionDenied")
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "PermissionDenied"]])
+      assert.strictEqual(yield* tag(store.read(`${directory}/vm`)), "PermissionDenied")
+      yield* world.setMode(`${directory}/closed`, 0o700)
+    })
+  )
+
+  test("lists the real directories of a root: what sweeps left first, then by name", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const names = [
+        "b",
+        "a",
+        ".hidden",
+        ".vm-sentinel-reap.2",
+        ".vm-sentinel-reap.1",
+        ".vm-sentinel-reap.0.new",
+        ".vm-sentinel-reap.00000000.claimed=a b",
+        ".vm-sentinel-reap.00000000.dead=x"
+      ]
+      for (const name of names) yield* world.directory(`${directory}/${name}`)
+      yield* world.file(`${directory}/file`, "")
+      yield* world.symlink(`${directory}/link`, `${directory}/a`)
+      yield* world.fifo(`${directory}/fifo`)
+      const root = yield* store.openRoot(directory)
+      const list = Stream.runCollect(store.list(root))
+      assert.deepStrictEqual(
+        (yield* list).map(({ entry, kind, path }) => [entry, kind, path === `${directory}/${entry}`]),
+        [
+          [".vm-sentinel-reap.0.new", "staged", true],
+          [".vm-sentinel-reap.00000000.dead=x", "dead", true],
+          [".vm-sentinel-reap.00000000.claimed=a b", "claimed", true],
+          [".vm-sentinel-reap.1", "workspace", true],
+          [".vm-sentinel-reap.2", "workspace", true],
+          [".hidden", "directory", true],
+          ["a", "directory", true],
+          ["b", "directory", true]
+        ]
+      )
+      assert.strictEqual((yield* store.openDirectory(`${directory}/.vm-sentinel-reap.1`)).entry.kind, "workspace")
+      yield* world.remove(directory)
+      const failed: RootError = yield* Effect.flip(list)
+      assert.strictEqual(failed._tag, "NotFound")
+      yield* world.directory(directory)
+    }))
+
+  test("reads every format and role, the base name first", () =>
+    Effect.gen(function* () {
+      const [disk, store] = [yield* Disk, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const sentinel = fresh()
+      yield* world.file(`${directory}/.vm-sentinel.zeta`, "17")
+      yield* world.file(`${directory}/.vm-sentinel.helper`, `17\n/usr/bin/node`)
+      yield* world.file(`${directory}/.vm-sentinel`, textOf(sentinel))
+      yield* world.file(`${directory}/.vm-sentinel-tmp.1`, "17")
+      yield* world.file(`${directory}/.vm-sentinels`, "17")
+      yield* world.file(`${directory}/disk.img`, "17")
+      yield* world.setTime(`${directory}/.vm-sentinel`, 1_700_000_000_000)
+      const holding = yield* store.look(directory)
+      assert.deepStrictEqual(verdicts(holding), [
+        [".vm-sentinel", "V3"],
+        [".vm-sentinel.helper", "V2"],
+        [".vm-sentinel.zeta", "V1"]
+      ])
+      assert.deepStrictEqual(holding.foreign, [])
+      assert.strictEqual(holding.path, directory)
+      assert.deepStrictEqual(holding.id, (yield* disk.lstat(directory)).id)
+      const [file] = holding.sentinels
+      assert.strictEqual(file?.writtenAt, 1_700_000_000_000)
+      assert.strictEqual(new TextDecoder().decode(file?.bytes), textOf(sentinel))
+      assert.strictEqual(file?.size, textOf(sentinel).length)
+      assert.deepStrictEqual(file?.id, (yield* disk.lstat(`${directory}/.vm-sentinel`)).id)
+      assert.deepStrictEqual((yield* store.read(directory))[0], sentinel)
+    }))
+
+  test("reads the names it is told, and names the owners that it isn't", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/.vm-sentinel`, "17")
+      yield* world.file(`${directory}/.vm-sentinel.helper`, "17")
+      yield* world.file(`${directory}/.bbox-sentinel`, textOf(v2()))
+      yield* world.file(`${directory}/owner.pid`, "17")
+      yield* world.file(`${directory}/data/go-microvm-state.json`, "{}")
+      const look = (...names: ReadonlyArray<string>) =>
+        Effect.map(store.look(directory, names), (holding) => [...verdicts(holding).flat(), "|", ...holding.foreign])
+      const state = "data/go-microvm-state.json"
+      const own = [".vm-sentinel", "V1", ".vm-sentinel.helper", "V1"]
+      assert.deepStrictEqual(yield* look(".vm-sentinel"), [...own, "|", ".bbox-sentinel", state])
+      assert.deepStrictEqual(yield* look(".bbox-sentinel"), [
+        ".bbox-sentinel",
+        "V2",
+        "|",
+        ".vm-sentinel",
+        ".vm-sentinel.helper",
+        state
+      ])
+      assert.deepStrictEqual(yield* look("owner.pid", ".bbox-sentinel", ".vm-sentinel"), [
+        ".bbox-sentinel",
+        "V2",
+        ...own,
+        "owner.pid",
+        "V1",
+        "|",
+        state
+      ])
+    }))
+
+  test("scenario 32: finds no sentinel where there is none, and no directory where there is none", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/data/go-microvm-state.json`, "{}")
+      yield* world.symlink(`${directory}/link`, `${directory}/vm`)
+      yield* world.file(`${directory}/file`, "")
+      assert.deepInclude(yield* store.look(`${directory}/vm`), { sentinels: [], foreign: [] })
+      assert.deepStrictEqual(yield* store.read(`${directory}/vm`), [])
+      for (const entry of ["link", "file", "missing", "file/below"]) {
+        assert.strictEqual(yield* tag(store.look(`${directory}/${entry}`)), "NotFound", entry)
+        assert.strictEqual(yield* tag(store.read(`${directory}/${entry}`)), "NotFound", entry)
+      }
+    }))
+
+  const bad: ReadonlyArray<
+    readonly [title: string, tag: string, make: (path: string) => ReturnType<typeof world.fifo>]
+  > = [
+    ["empty", "MalformedSentinel", (path) => world.file(path, "")],
+    ["full of NUL", "MalformedSentinel", (path) => world.file(path, "\0".repeat(16))],
+    ["half a record", "MalformedSentinel", (path) => world.file(path, '17\n/usr/bin/node\n{"v":3,"nonce":')],
+    ["zero", "MalformedSentinel", (path) => world.file(path, "0\n")],
+    ["negative", "MalformedSentinel", (path) => world.file(path, "-1\n")],
+    ["a float", "MalformedSentinel", (path) => world.file(path, "1.5\n")],
+    ["not a number", "MalformedSentinel", (path) => world.file(path, "12abc")],
+    ["not UTF-8", "MalformedSentinel", (path) => world.file(path, new Uint8Array([0x31, 0x0a, 0xff]))],
+    ["of another version", "UnsupportedVersion", (path) => world.file(path, '17\n\n{"v":4}\n')],
+    ["at the cap", "MalformedSentinel", (path) => world.file(path, "x".repeat(4096))],
+    ["over the cap", "OversizedSentinel", (path) => world.file(path, `17\n/${"x".repeat(4093)}`)],
+    ["of 5 GiB", "OversizedSentinel", (path) => world.sparse(path, 5 * 1024 ** 3)],
+    ["a FIFO", "UntrustedSentinel", (path) => world.fifo(path)],
+    ["a socket", "UntrustedSentinel", (path) => world.socket(path)],
+    ["a directory", "UntrustedSentinel", (path) => world.directory(path)],
+    ["a symbolic link", "UntrustedSentinel", (path) => world.symlink(path, `${path}.target`)],
+    ["writable by everybody", "UntrustedSentinel", (path) => world.file(path, "17", 0o602)]
+  ]
+  const { device } = world
+  const all = device === undefined ? bad : [...bad, ["a device", "UntrustedSentinel", device] as const]
+  for (const [title, expected, make] of all) {
+    test(`scenarios 33, 34, 36, 37: a sentinel that is ${title} is kept apart, and unread or refused`, () =>
+      Effect.gen(function* () {
+        const store = yield* SentinelStore
+        const directory = yield* world.scratch
+        yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+        yield* make(`${directory}/vm/.vm-sentinel.role`)
+        // What a symbolic link would lead to.
+        yield* world.file(`${directory}/vm/other.target`, "18")
+        const before = yield* world.tree(directory)
+        const holding = yield* store.look(`${directory}/vm`)
+        assert.deepStrictEqual(verdicts(holding), [
+          [".vm-sentinel", "V1"],
+          [".vm-sentinel.role", expected]
+        ])
+        const [, file] = holding.sentinels
+        assert.strictEqual(file?.bytes === undefined, expected.startsWith("O") || expected === "UntrustedSentinel")
+        assert.strictEqual(yield* tag(store.read(`${directory}/vm`)), expected)
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+      }))
+  }
+
+  test("an oversized sentinel says its size and the limit", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.sparse(`${directory}/.vm-sentinel`, 5 * 1024 ** 3)
+      const error = yield* Effect.flip(store.read(directory))
+      assert.deepInclude(error, { _tag: "OversizedSentinel", size: 5 * 1024 ** 3, limit: 4096 })
+    }))
+
+  test("scenario 35: a hard-linked sentinel is believed only while it is being published", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+      yield* world.hardLink(`${directory}/vm/.vm-sentinel-tmp.1`, `${directory}/vm/.vm-sentinel`)
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "V1"]])
+      yield* world.hardLink(`${directory}/elsewhere`, `${directory}/vm/.vm-sentinel`)
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+      yield* world.remove(`${directory}/vm/.vm-sentinel-tmp.1`)
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+    }))
+
+  test("scenario 35: nothing in a directory that everybody may write to is believed", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+      yield* world.setMode(`${directory}/vm`, 0o1777)
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+    }))
+
+  test("a sentinel that is replaced during a look doesn't make the directory go away", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/.vm-sentinel`, "17")
+      yield* interposer.fail("scan", "ENOENT")
+      assert.deepStrictEqual(verdicts(yield* store.look(directory)), [[".vm-sentinel", "V1"]])
+    }))
+
+  test("a failing disk isn't a missing directory", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      yield* interposer.fail("scan", "EIO")
+      assert.deepInclude(yield* Effect.flip(store.look(directory)), { _tag: "StoreFailure", errno: "EIO" })
+      yield* interposer.fail("lstat", "EMFILE")
+      assert.deepInclude(yield* Effect.flip(store.openRoot(directory)), { _tag: "StoreFailure", errno: "EMFILE" })
+    }))
+
+  able(world.remote, "knows a file system of this machine alone from every other, through links", (make) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const remote = yield* make
+      yield* world.symlink(`${directory}/link`, remote)
+      assert.isTrue(yield* store.isLocal(directory))
+      assert.isFalse(yield* store.isLocal(remote))
+      assert.isFalse(yield* store.isLocal(`${directory}/link/.`))
+      assert.isFalse(yield* store.isLocal(`${directory}/missing`))
+    })
+  )
+
+  test("measures a directory", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/log`, "x".repeat(100_000))
+      assert.isAtLeast(yield* store.usage(`${directory}/vm`), 100_000)
+      assert.strictEqual(yield* tag(store.usage(`${directory}/missing`)), "NotFound")
+    }))
+}

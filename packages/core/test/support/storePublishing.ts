@@ -1,0 +1,338 @@
+import { assert } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { Disk } from "../../src/Disk.ts"
+import { MalformedSentinel } from "../../src/Errors.ts"
+import type * as Sentinel from "../../src/Sentinel.ts"
+import { SentinelStore } from "../../src/SentinelStore.ts"
+import { condemnedAt, fresh, textOf } from "./condemning.ts"
+import { pid, record, v1, v2, v3 } from "./fixtures.ts"
+import { Interposer } from "./Interposed.ts"
+import type { Tester } from "./storeTester.ts"
+
+const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+const nonceOf = ({ record }: Sentinel.SentinelV3) => record.nonce
+
+export const tests = <R>({ able, test, world }: Tester<R>): void => {
+  test("publishes each format byte for byte, mode 0600, with nothing beside it", () =>
+    Effect.gen(function* () {
+      const [disk, store] = [yield* Disk, yield* SentinelStore]
+      const directory = yield* world.scratch
+      for (const [format, sentinel, expected] of [
+        ["v1", v1, "4242"],
+        ["v2", v2("/opt/brood box/bbox"), "4242\n/opt/brood box/bbox"],
+        ["v3", v3(), `4242\n/usr/bin/node\n${JSON.stringify(Object.assign({ v: 3, pid }, record))}\n`]
+      ] as const) {
+        const vm = `${directory}/${format}`
+        yield* world.directory(vm)
+        const file = yield* store.publish(vm, sentinel)
+        assert.deepStrictEqual(yield* world.tree(vm), { ".vm-sentinel": expected })
+        assert.deepInclude(yield* disk.lstat(`${vm}/.vm-sentinel`), { mode: 0o600, nlink: 1, id: file.id })
+        assert.deepStrictEqual((yield* store.look(vm)).sentinels, [file])
+        assert.deepStrictEqual(file.content, Result.succeed(sentinel))
+      }
+    }))
+
+  test("writes brood-box's sentinel as brood-box does, and nothing else under its name", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const entry = ".bbox-sentinel"
+      assert.strictEqual(yield* tag(store.publish(directory, v3(), { entry })), "MalformedSentinel")
+      assert.strictEqual(yield* tag(store.publish(directory, v1, { entry })), "MalformedSentinel")
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+      yield* store.publish(directory, v2("/usr/local/bin/bbox"), { entry })
+      assert.deepStrictEqual(yield* world.tree(directory), { ".bbox-sentinel": "4242\n/usr/local/bin/bbox" })
+    }))
+
+  test("refuses what no line can hold, and truncates nothing", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      for (const path of ["/a\nb", "/a\0b", `/${"x".repeat(4096)}`, ""]) {
+        const error = yield* Effect.flip(store.publish(directory, v2(path)))
+        assert.instanceOf(error, MalformedSentinel)
+      }
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+    }))
+
+  test("publishes in a directory alone", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/vm`)
+      yield* world.symlink(`${directory}/link`, `${directory}/vm`)
+      yield* world.file(`${directory}/file`, "")
+      for (const entry of ["link", "file", "missing"]) {
+        assert.strictEqual(yield* tag(store.publish(`${directory}/${entry}`, v1)), "NotFound", entry)
+      }
+      assert.deepStrictEqual(yield* world.tree(`${directory}/vm`), {})
+    }))
+
+  test("publishes over no other sentinel, whatever it is", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/a/.vm-sentinel`, "17")
+      yield* world.file(`${directory}/b/.vm-sentinel`, "")
+      yield* world.directory(`${directory}/c/.vm-sentinel`)
+      yield* world.directory(`${directory}/d`)
+      yield* world.symlink(`${directory}/d/.vm-sentinel`, `${directory}/a/.vm-sentinel`)
+      const before = yield* world.tree(directory)
+      for (const entry of ["a", "b", "c", "d"]) {
+        assert.strictEqual(yield* tag(store.publish(`${directory}/${entry}`, fresh())), "AlreadyOwned", entry)
+      }
+      assert.deepStrictEqual(yield* world.tree(directory), before)
+      yield* store.publish(`${directory}/a`, fresh(), { entry: ".vm-sentinel.helper" })
+      assert.deepInclude(yield* world.tree(directory), { "a/.vm-sentinel": "17" })
+    }))
+
+  test("replaces the sentinel that was condemned, and leaves nothing of it", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* store.publish(directory, fresh())
+      const [second, third] = [fresh(), fresh()]
+      yield* store.publish(directory, second, { replacing: yield* condemnedAt(store, directory) })
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(second) })
+      yield* store.publish(directory, third, { replacing: yield* condemnedAt(store, directory) })
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(third) })
+    }))
+
+  test("replaces nothing but what was condemned", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const old = fresh()
+      for (const vm of ["a", "b"]) {
+        yield* world.directory(`${directory}/${vm}`)
+        yield* store.publish(`${directory}/${vm}`, old)
+      }
+      const condemned = yield* condemnedAt(store, `${directory}/a`)
+      const publish = (vm: string) => tag(store.publish(`${directory}/${vm}`, fresh(), { replacing: condemned }))
+      assert.strictEqual(yield* publish("b"), "Changed", "another directory")
+      yield* world.file(`${directory}/a/.vm-sentinel`, textOf(fresh()))
+      assert.strictEqual(yield* publish("a"), "Changed", "other bytes in the same file")
+      yield* world.move(`${directory}/a/.vm-sentinel`, `${directory}/a/kept`)
+      assert.strictEqual(yield* publish("a"), "Changed", "none any more")
+      yield* world.file(`${directory}/a/copy`, textOf(old))
+      yield* world.move(`${directory}/a/copy`, `${directory}/a/.vm-sentinel`)
+      assert.strictEqual(yield* publish("a"), "Changed", "the same bytes in another file")
+      assert.deepStrictEqual(Object.keys(yield* world.tree(directory)), [
+        "a",
+        "a/.vm-sentinel",
+        "a/kept",
+        "b",
+        "b/.vm-sentinel"
+      ])
+    }))
+
+  test("two writers of an empty directory: one publishes, and the other is told", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const [one, two] = [fresh(), fresh()]
+      yield* interposer.before("link", store.publish(directory, two))
+      assert.strictEqual(yield* tag(store.publish(directory, one)), "AlreadyOwned")
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+    }))
+
+  // Each call of the first writer at which the second may come in between, from before its first look to its last.
+  for (const [method, outcome] of [
+    ["create", "Changed"],
+    ["scan", "Changed"],
+    ["rename", "AlreadyOwned"],
+    ["link", "AlreadyOwned"]
+  ] as const) {
+    test(`two writers over one dead owner, the second before the ${method} of the first: one wins, the other knows`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        yield* store.publish(directory, fresh())
+        const [one, two] = [fresh(), fresh()]
+        const replacing = yield* condemnedAt(store, directory)
+        // Once the first has moved the old one aside, the second finds none at its name.
+        const second = method === "link" ? store.publish(directory, two) : store.publish(directory, two, { replacing })
+        yield* interposer.before(method, second)
+        assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), outcome)
+        assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+      }))
+  }
+
+  test("a third writer's record isn't lost where the second's was put back", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      yield* store.publish(directory, fresh())
+      const [one, two, three] = [fresh(), fresh(), fresh()]
+      const replacing = yield* condemnedAt(store, directory)
+      // The second's record is live, was moved aside by mistake, and the third's is at its name when it goes back.
+      yield* interposer.before("rename", store.publish(directory, two, { replacing }))
+      yield* interposer.before("link", store.publish(directory, three), (from) => from.includes(".old-"))
+      assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), "AlreadyOwned")
+      assert.sameMembers(Object.values(yield* world.tree(directory)), [textOf(three), textOf(two)])
+      assert.strictEqual((yield* store.look(directory)).sentinels.length, 2)
+    }))
+
+  for (const moment of ["create", "link", "lstat", "read"] as const) {
+    test(`a directory that a sweep takes before the ${moment} of a writer is Claimed, and nothing is lost`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        yield* world.file(`${directory}/vm/disk`, "data")
+        const taken = world.move(`${directory}/vm`, `${directory}/claimed`)
+        // The writer's first lstat is of the directory as it finds it.
+        if (moment === "lstat") yield* interposer.before("link", interposer.before("lstat", taken))
+        else yield* interposer.before(moment, taken)
+        assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, fresh())), "Claimed")
+        const left = yield* world.tree(directory)
+        assert.deepInclude(left, { claimed: "directory", "claimed/disk": "data" })
+        assert.notProperty(left, "vm")
+      }))
+
+    test(`a directory swapped for another one before the ${moment} of a writer is Claimed`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        yield* world.file(`${directory}/vm/disk`, "data")
+        const other = fresh()
+        const swapped = Effect.andThen(
+          world.move(`${directory}/vm`, `${directory}/claimed`),
+          world.file(`${directory}/vm/.vm-sentinel`, textOf(other))
+        )
+        if (moment === "lstat") yield* interposer.before("link", interposer.before("lstat", swapped))
+        else yield* interposer.before(moment, swapped)
+        assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, fresh())), "Claimed")
+        assert.deepInclude(yield* world.tree(directory), { "claimed/disk": "data", "vm/.vm-sentinel": textOf(other) })
+      }))
+  }
+
+  for (const errno of ["ENOSPC", "EIO", "EDQUOT", "EROFS"]) {
+    for (const method of ["create", "rename", "link"] as const) {
+      test(`scenario 39: ${errno} at ${method} leaves the old record intact, and no litter`, () =>
+        Effect.gen(function* () {
+          const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+          const directory = yield* world.scratch
+          yield* world.file(`${directory}/disk`, "data")
+          yield* store.publish(directory, fresh())
+          const before = yield* world.tree(directory)
+          const replacing = yield* condemnedAt(store, directory)
+          yield* interposer.fail(method, errno)
+          const error = yield* Effect.flip(store.publish(directory, fresh(), { replacing }))
+          assert.deepInclude(error, { _tag: "StoreFailure", errno })
+          assert.deepStrictEqual(yield* world.tree(directory), before)
+          // And another try succeeds.
+          const next = fresh()
+          yield* store.publish(directory, next, { replacing: yield* condemnedAt(store, directory) })
+          assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(next), disk: "data" })
+        }))
+    }
+
+    test(`scenario 39: ${errno} in an empty directory leaves it empty`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        for (const method of ["create", "link"] as const) {
+          yield* interposer.fail(method, errno)
+          assert.deepInclude(yield* Effect.flip(store.publish(directory, fresh())), { _tag: "StoreFailure", errno })
+          assert.deepStrictEqual(yield* world.tree(directory), {}, method)
+        }
+      }))
+  }
+
+  test("works on a file system without hard links", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const [first, second, third] = [fresh(), fresh(), fresh()]
+      yield* interposer.fail("link", "EPERM")
+      yield* store.publish(directory, first)
+      yield* interposer.fail("link", "ENOTSUP")
+      yield* store.publish(directory, second, { replacing: yield* condemnedAt(store, directory) })
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(second) })
+      yield* interposer.fail("link", "EPERM")
+      assert.strictEqual(yield* tag(store.publish(directory, third)), "AlreadyOwned")
+      // The old record comes back by a rename, too.
+      yield* interposer.fail("link", "EIO")
+      yield* interposer.fail("link", "EPERM")
+      const replacing = yield* condemnedAt(store, directory)
+      assert.strictEqual(yield* tag(store.publish(directory, third, { replacing })), "StoreFailure")
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(second) })
+    }))
+
+  able(world.permissions, "says so where it may not write", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/vm`, 0o500)
+      assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, fresh())), "PermissionDenied")
+      assert.deepStrictEqual(yield* world.tree(`${directory}/vm`), {})
+    })
+  )
+
+  test("scenario 38: a directory is born with its sentinel, or not at all", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const sentinel = fresh()
+      const born = store.create(`${directory}/vm`, () => Effect.succeed(sentinel))
+      for (const [method, errno] of [
+        ["makeDirectory", "ENOSPC"],
+        ["create", "ENOSPC"],
+        ["link", "EIO"],
+        ["renameNew", "EIO"]
+      ] as const) {
+        yield* interposer.fail(method, errno)
+        assert.deepInclude(yield* Effect.flip(born), { _tag: "StoreFailure", errno }, method)
+        assert.deepStrictEqual(yield* world.tree(directory), {}, method)
+      }
+      yield* born
+      assert.deepStrictEqual(yield* world.tree(directory), { vm: "directory", "vm/.vm-sentinel": textOf(sentinel) })
+      assert.strictEqual(yield* tag(born), "AlreadyOwned")
+      yield* world.directory(`${directory}/empty`)
+      assert.strictEqual(yield* tag(store.create(`${directory}/empty`, () => Effect.succeed(sentinel))), "AlreadyOwned")
+      assert.strictEqual(
+        yield* tag(store.create(`${directory}/missing/vm`, () => Effect.succeed(sentinel))),
+        "NotFound"
+      )
+      assert.deepStrictEqual(yield* world.tree(directory), {
+        empty: "directory",
+        vm: "directory",
+        "vm/.vm-sentinel": textOf(sentinel)
+      })
+    }))
+
+  test("withdraws its own sentinel by its nonce, under any role, and no other", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const [one, two] = [fresh(), fresh()]
+      yield* store.publish(directory, one)
+      yield* store.publish(directory, two, { entry: ".vm-sentinel.helper" })
+      assert.strictEqual(yield* tag(store.withdraw(directory, "another-nonce")), "NotFound")
+      yield* store.withdraw(directory, nonceOf(two))
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(one) })
+      yield* store.withdraw(directory, nonceOf(one))
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+      assert.strictEqual(yield* tag(store.withdraw(directory, nonceOf(one))), "NotFound")
+      assert.strictEqual(yield* tag(store.withdraw(`${directory}/missing`, nonceOf(one))), "NotFound")
+    }))
+
+  test("withdraws nothing that the next owner has published meanwhile", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const [one, two] = [fresh(), fresh()]
+      yield* store.publish(directory, one)
+      const replacing = yield* condemnedAt(store, directory)
+      yield* interposer.before("rename", store.publish(directory, two, { replacing }))
+      yield* store.withdraw(directory, nonceOf(one))
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+      for (const errno of ["EIO", "EROFS"]) {
+        yield* interposer.fail("rename", errno)
+        assert.strictEqual(yield* tag(store.withdraw(directory, nonceOf(two))), "StoreFailure")
+        assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+      }
+    }))
+}

@@ -1,0 +1,18 @@
+import type { Effect, Scope } from "effect"
+import type { Disk } from "../../src/Disk.ts"
+import type { SentinelStore } from "../../src/SentinelStore.ts"
+import type { Interposer } from "./Interposed.ts"
+import type { World } from "./World.ts"
+
+export type Services<R> = SentinelStore | Disk | Interposer | R | Scope.Scope
+
+/** What the parts of the suite make their tests with. */
+export interface Tester<R> {
+  readonly world: World<R>
+  readonly test: (title: string, test: () => Effect.Effect<void, unknown, Services<R>>) => void
+  readonly able: <A>(
+    ability: A | undefined | false,
+    title: string,
+    test: (ability: A) => Effect.Effect<void, unknown, Services<R>>
+  ) => void
+}
