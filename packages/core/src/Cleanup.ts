@@ -50,7 +50,7 @@ export interface SweepOptions extends ReclaimOptions {
   readonly skip?: ReadonlyArray<string>
   /** `keep` (default): a directory's own error is kept in its outcome. `fail`: the first one ends the sweep. */
   readonly onError?: "keep" | "fail"
-  /** Directories handled at once, default 16. */
+  /** Directories handled at once. Default: what the store finds worth while. */
   readonly concurrency?: number
 }
 
@@ -80,12 +80,13 @@ export const outcomes = (
   root: string,
   options: SweepOptions = {}
 ): Stream.Stream<Outcome.Outcome, RootError | DirectoryError, ProcessInspector | SentinelStore> => {
-  const { concurrency = 16, onError = "keep" } = options
+  const { onError = "keep" } = options
   const all = Stream.unwrap(
     Effect.gen(function* () {
       const store = yield* SentinelStore
       const opened = yield* store.openRoot(root)
       const sweeper = yield* Sweeper.make(opened, options)
+      const { concurrency = store.parallelism } = options
       const entries = yield* Stream.runCollect(store.list(opened))
       const isDirectory = ({ kind }: Entry) => kind === "directory"
       return Stream.concat(

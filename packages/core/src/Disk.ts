@@ -122,6 +122,8 @@ export class Disk extends Context.Service<
   Disk,
   {
     readonly principal: Effect.Effect<Principal>
+    /** Directories worth handling at once: 1 where the calls are synchronous. Default 16. */
+    readonly parallelism?: number
     /** An absolute path, without I/O. */
     readonly resolve: (path: string) => Effect.Effect<string>
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>

@@ -10,7 +10,14 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { HeldLock } from "./Disk.ts"
-import { AlreadyOwned, type IdentityUnavailable, MalformedSentinel, NotFound, type SentinelError } from "./Errors.ts"
+import {
+  AlreadyOwned,
+  Claimed,
+  type IdentityUnavailable,
+  MalformedSentinel,
+  NotFound,
+  type SentinelError
+} from "./Errors.ts"
 import type { SentinelFile } from "./Holding.ts"
 import * as Examination from "./internal/examination.ts"
 import { nonce } from "./internal/nonce.ts"
@@ -186,8 +193,15 @@ export const hold: (
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.hold")(
   function* (directory, options = {}) {
+    const store = yield* SentinelStore
     const lock = yield* lockOf(directory, options)
-    return { lock, file: yield* recordWith(directory, options, lock) }
+    const file = yield* recordWith(directory, options, lock)
+    // Another directory may have taken its place meanwhile: the lock is on the one that went.
+    if (lock?.tested === true && (yield* store.probeLock(directory)) === "free") {
+      yield* Effect.ignore(withdraw(directory, file))
+      return yield* new Claimed({ path: directory })
+    }
+    return { lock, file }
   }
 )
 

@@ -146,6 +146,8 @@ export type ClaimError = Taken | Changed | MountInside | NameTaken | PermissionD
 export class SentinelStore extends Context.Service<
   SentinelStore,
   {
+    /** Directories worth handling at once. */
+    readonly parallelism: number
     /**
      * Checks a root: a real directory of ours or root's, not `/`, not a home, not a symbolic link. Relative paths are
      * resolved first; `/` and homes are refused before any I/O.
@@ -271,7 +273,14 @@ export const layerDisk: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const birth = Birth.make(disk, publication)
     const reaping = Reaping.make(disk, lookup, publication, birth)
     const locking = Locking.make(disk)
-    return SentinelStore.of({ ...lookup, ...publication, create: birth.create, ...reaping, ...locking })
+    return SentinelStore.of({
+      parallelism: disk.parallelism ?? 16,
+      ...lookup,
+      ...publication,
+      create: birth.create,
+      ...reaping,
+      ...locking
+    })
   })
 )
 

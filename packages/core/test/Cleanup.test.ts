@@ -628,6 +628,19 @@ describe("Cleanup.sweep", () => {
     )
   }
 
+  stageTest("judges once more what it has claimed, and puts back what has come to life", () =>
+    Effect.gen(function* () {
+      const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
+      // A v1 record names a number, and whoever has it by then is its owner.
+      const pid = yield* Stage.dead(vm, { format: "v1" })
+      yield* memory.before(({ to }) => to?.endsWith("claimed/vm") ?? false, Effect.orDie(table.spawnAt(pid)))
+      const before = yield* memory.snapshot(vm)
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "kept alive pid-alive" })
+      assert.deepStrictEqual(yield* memory.snapshot(vm), before)
+      assert.deepStrictEqual(yield* names, ["vm"])
+    })
+  )
+
   stageTest("takes time by the clock", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk

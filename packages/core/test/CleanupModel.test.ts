@@ -1,7 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Random } from "effect"
 import * as Model from "./support/Model.ts"
 import * as Stage from "./support/Stage.ts"
+
+// Some hundred runs in one test, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** `PROPERTY_SEED` draws other runs. */
 const base = process.env["PROPERTY_SEED"] ?? "vm-sentinel"

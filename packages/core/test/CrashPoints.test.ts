@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Option, Random, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
@@ -7,6 +7,9 @@ import type { ProcessInspector } from "../src/ProcessInspector.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk, untilKilled } from "../src/testing/MemoryDisk.ts"
 import * as Stage from "./support/Stage.ts"
+
+// Some hundred runs in one test, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = "/srv/vms"
 
@@ -206,10 +209,14 @@ describe("a sweep that is stopped", () => {
       })
     )
 
-    for (const errno of ["EIO", "ENOSPC"]) {
-      it.effect(`${errno} at each call that changes something: ${title}`, () =>
+    for (const [errno, operations] of [
+      ["EIO", /./],
+      ["ENOSPC", / (mkdir|create|write|link) /]
+    ] as const) {
+      it.effect(`${errno} at each call that may say so: ${title}`, () =>
         Effect.gen(function* () {
           for (const [index, call] of (yield* callsOf(scenario)).entries()) {
+            if (!operations.test(call)) continue
             yield* inWorld(check(scenario, [({ failAt }) => failAt(index + 1, errno)])).pipe(at(call))
           }
         })
@@ -218,7 +225,7 @@ describe("a sweep that is stopped", () => {
 
     it.effect(`killed again and again, wherever it has come to: ${title}`, () =>
       Effect.gen(function* () {
-        for (let round = 0; round < 25; round += 1) {
+        for (let round = 0; round < 15; round += 1) {
           const stops: Array<(memory: MemoryDisk["Service"]) => Effect.Effect<void>> = []
           const told: Array<string> = []
           for (let sweeps = 0; sweeps < 4; sweeps += 1) {

@@ -24,6 +24,8 @@ import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
 const operation = "read sentinel"
 
+const [stateFolder = ""] = SentinelName.goMicrovmState.split("/")
+
 const problemOf = (path: string, problem: Sentinel.Problem): SentinelError =>
   problem._tag === "UnsupportedVersion"
     ? new UnsupportedVersion({ operation, path, version: problem.version })
@@ -136,7 +138,8 @@ export const make = (disk: Disk["Service"]) => {
   ): Effect.fn.Return<Holding, LookError> {
     const sort = (entry: string) => {
       const kind = SentinelName.classify(entry, names)
-      return kind === "read" ? "read" : kind === "other" ? "ignore" : "note"
+      if (kind === "other") return entry === stateFolder ? "note" : "ignore"
+      return kind === "read" ? "read" : "note"
     }
     const { files, noted, stat } = yield* disk.scan(path, sort, Sentinel.maxBytes).pipe(
       // A sentinel that another writer replaces goes away for a moment: the directory is looked at anew.
@@ -149,7 +152,8 @@ export const make = (disk: Disk["Service"]) => {
     const temporaries = noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
     const sentinels = yield* Effect.forEach(files, (file) => judgeFile(path, file, problem, principal, temporaries))
     const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
-    if (sentinels.length > 0 && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {
+    const mayHaveState = sentinels.length > 0 && noted.includes(stateFolder)
+    if (mayHaveState && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {
       foreign.push(SentinelName.goMicrovmState)
     }
     return { path, id: stat.id, sentinels, foreign }

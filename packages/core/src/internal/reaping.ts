@@ -129,7 +129,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   const moveBack = ({ origin, path }: Pick<Claim, "origin" | "path">) =>
     Effect.suspend(() => {
       const taken = () => new NameTaken({ path: origin, kept: path })
-      const back = disk.renameNew(path, origin)
+      // Another sweep that found it claimed has taken it up, or put it back already.
+      const back = disk.renameNew(path, origin).pipe(onErrno(["ENOENT"], () => Effect.void))
       return mapStoreError("put back", { EEXIST: taken, ENOTEMPTY: taken, ENOTDIR: taken })(back)
     })
 

@@ -15,6 +15,7 @@ import * as Examination from "./examination.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
 import { isFull } from "./reaping.ts"
+import { makeGiveWay } from "./slice.ts"
 
 export interface Sweeper {
   readonly root: Root
@@ -126,7 +127,10 @@ export const make: (
           )
         : outcome
 
+    const giveWay = makeGiveWay()
+
     const handle = Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Outcome, DirectoryError> {
+      yield* giveWay
       if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
       const holding = yield* Effect.result(store.look(entry.path, sentinelNames))
       if (Result.isFailure(holding)) return Outcomes.ofLookError(entry, holding.failure)

@@ -146,9 +146,9 @@ export class MemoryDisk extends Context.Service<
      */
     readonly killAt: (n: number, when?: "before" | "after") => Effect.Effect<void>
     readonly kill: Effect.Effect<void>
-    /** Runs an effect right before the first call that matches, once: whatever it does comes in between. */
+    /** Runs an effect right before the first call that matches, or the `n`-th of all, once: it comes in between. */
     readonly before: (
-      matches: Operation | ((call: Call) => boolean),
+      matches: Operation | number | ((call: Call) => boolean),
       effect: Effect.Effect<unknown>
     ) => Effect.Effect<void>
     /** Runs an effect before every call. A random number of `Effect.yieldNow` makes a random interleaving. */
@@ -164,6 +164,13 @@ const text = (content: string | Uint8Array): Uint8Array =>
 const parents = (path: string): ReadonlyArray<string> => {
   const names = path.split("/").slice(1, -1)
   return names.map((_, index) => `/${names.slice(0, index + 1).join("/")}`)
+}
+
+const matcher = (matches: Operation | number | ((call: Call) => boolean)): ((call: Call) => boolean) => {
+  if (typeof matches === "string") return ({ operation }) => operation === matches
+  if (typeof matches !== "number") return matches
+  let left = matches
+  return () => (left -= 1) === 0
 }
 
 const nodeOf = (inode: Inode): Node => {
@@ -247,13 +254,7 @@ const controls = (machine: Disks.Machine, process: Calls.Process): MemoryDisk["S
     killAt: (n, when = "before") => Effect.suspend(() => update({ killAt: { mutation: process.mutations + n, when } })),
     kill: update({ isKilled: true }),
     before: (matches, effect) =>
-      Effect.suspend(() => {
-        const hook = {
-          matches: typeof matches === "string" ? ({ operation }: Call) => operation === matches : matches,
-          run: effect
-        }
-        return update({ hooks: [...process.hooks, hook] })
-      }),
+      Effect.suspend(() => update({ hooks: [...process.hooks, { matches: matcher(matches), run: effect }] })),
     pause: (effect) => update({ pause: effect }),
     fork: Effect.sync(() => contextOf(machine, Calls.makeProcess(process.uid, process.homes)))
   }

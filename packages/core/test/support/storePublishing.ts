@@ -208,6 +208,19 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       }))
   }
 
+  test("a directory swapped for another one with the very same record is Claimed, too", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/vm`)
+      const swapped = Effect.andThen(
+        world.move(`${directory}/vm`, `${directory}/claimed`),
+        world.file(`${directory}/vm/.vm-sentinel`, textOf(v2()))
+      )
+      yield* interposer.before("syncDirectory", swapped)
+      assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, v2())), "Claimed")
+    }))
+
   for (const errno of ["ENOSPC", "EIO", "EDQUOT", "EROFS"]) {
     for (const method of ["create", "rename", "link"] as const) {
       test(`scenario 39: ${errno} at ${method} leaves the old record intact, and no litter`, () =>

@@ -1,10 +1,10 @@
 /** Inodes in memory: what they keep, the space they take, and who may do what with them. */
 import type { FileType, Stat } from "../../Disk.ts"
 
-export class Refusal extends Error {
+/** Thrown by a call that is refused. No Error: nobody wants to know where from, and many are thrown. */
+export class Refusal {
   readonly errno: string
   constructor(errno: string) {
-    super(errno)
     this.errno = errno
   }
 }

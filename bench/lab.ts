@@ -1,0 +1,163 @@
+/** Where measurements are made: a directory on the real disk, owners, and contestants in processes of their own. */
+import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as ReadLine from "node:readline"
+import type { Readable, Writable } from "node:stream"
+import * as Owners from "./owners.ts"
+import * as Roots from "./roots.ts"
+import { decode, type Sample } from "./sample.ts"
+
+export interface Settings {
+  readonly quick: boolean
+  readonly full: boolean
+  readonly rounds: number | undefined
+  /** Text that a case's id has to contain. */
+  readonly only: string
+}
+
+export interface Lab {
+  readonly settings: Settings
+  readonly directory: string
+  readonly owners: Owners.Owners
+  /** The compiled floor; `undefined` without a compiler. */
+  readonly floor: string | undefined
+  readonly say: (text: string) => void
+}
+
+export const repository = Path.resolve(import.meta.dirname, "..")
+
+/** The name of the contestant that isn't in Node. */
+export const floorName = "floor"
+
+/** Directories of the root that each process sweeps before the one that counts. Half of them are dead. */
+export const warmUp = 100
+
+export const hasCommand = (command: string, ...args: ReadonlyArray<string>): boolean =>
+  spawnSync(command, args, { stdio: "ignore" }).status === 0
+
+const compile = (directory: string): string | undefined => {
+  const output = `${directory}/floor`
+  const source = `${import.meta.dirname}/floor.c`
+  return ["cc", "gcc", "clang"].some((compiler) => hasCommand(compiler, "-O2", "-o", output, source))
+    ? output
+    : undefined
+}
+
+export const open = async (settings: Settings): Promise<Lab & { readonly close: () => void }> => {
+  const cache = `${repository}/node_modules/.cache`
+  Fs.mkdirSync(cache, { recursive: true })
+  const directory = Fs.mkdtempSync(`${cache}/vm-sentinel-bench-`)
+  const owners = await Owners.make()
+  const close = () => {
+    owners.end()
+    Roots.remove(directory)
+  }
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      close()
+      process.exit(1)
+    })
+  }
+  return { settings, directory, owners, floor: compile(directory), say: (text) => console.error(text), close }
+}
+
+export interface Worker {
+  readonly run: (root: string) => Promise<Sample>
+  readonly end: () => Promise<void>
+}
+
+export interface StartOptions {
+  readonly args?: ReadonlyArray<string>
+  /** A command in front of the contestant's. */
+  readonly under?: ReadonlyArray<string>
+}
+
+const commandOf = (lab: Lab, name: string, { args = [], under = [] }: StartOptions): ReadonlyArray<string> => {
+  const { floor } = lab
+  if (name !== floorName) return [...under, process.execPath, `${import.meta.dirname}/worker.ts`, name, ...args]
+  if (floor === undefined) throw new Error("there is no compiler")
+  return [...under, floor]
+}
+
+/** Starts a contestant, which loads what it needs while it waits for its first root. */
+export const start = (lab: Lab, name: string, options: StartOptions = {}): Worker => {
+  const [command = "", ...args] = commandOf(lab, name, options)
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(command, args, {
+    stdio: ["pipe", "pipe", "inherit"],
+    // Types are stripped once, so that the stripper isn't in anybody's memory.
+    env: { ...process.env, NODE_COMPILE_CACHE: `${lab.directory}/compile-cache`, NODE_NO_WARNINGS: "1" }
+  })
+  const exited = once(child, "exit")
+  // What it died of is on standard error; whoever waits for its answer is told.
+  child.stdin.on("error", () => undefined)
+  const lines = ReadLine.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    run: async (root) => {
+      child.stdin.write(`${root}\n`)
+      const line = await lines.next()
+      if (line.done === true) throw new Error(`${name} ended before it answered`)
+      return decode(line.value)
+    },
+    end: async () => {
+      child.stdin.end()
+      await exited
+    }
+  }
+}
+
+let made = 0
+
+/** A path that no root has had. */
+export const freshPath = (lab: Lab): string => `${lab.directory}/root-${++made}`
+
+export const withRoot = async <A>(lab: Lab, spec: Roots.RootSpec, use: (root: string) => Promise<A>): Promise<A> => {
+  const root = freshPath(lab)
+  await Roots.build(root, spec, lab.owners)
+  try {
+    return await use(root)
+  } finally {
+    Roots.remove(root)
+  }
+}
+
+const verify = (name: string, spec: Roots.RootSpec, root: string, { alive, removed }: Sample): void => {
+  const dead = Roots.deadCount(spec)
+  const left = Roots.remaining(root)
+  if (removed === dead && alive === spec.size - dead && left === alive) return
+  throw new Error(
+    `${name}, ${Roots.idOf(spec)}: ${removed} of ${dead} removed, ${alive} of ${spec.size - dead} alive, ${left} left`
+  )
+}
+
+export const warm = (lab: Lab, worker: Worker, kind: Owners.Kind): Promise<Sample> =>
+  withRoot(lab, { size: warmUp, kind, dead: 50, files: 1 }, worker.run)
+
+/** One sweep of a root by a fresh process, warmed up, on a disk that has nothing left to write. */
+export const sample = async (
+  lab: Lab,
+  name: string,
+  spec: Roots.RootSpec,
+  root: string,
+  args: ReadonlyArray<string> = []
+): Promise<Sample> => {
+  const worker = start(lab, name, { args })
+  try {
+    await warm(lab, worker, spec.kind)
+    execFileSync("sync")
+    const result = await worker.run(root)
+    verify(name, spec, root, result)
+    return result
+  } finally {
+    await worker.end()
+  }
+}
+
+/** {@link sample} of a root made for it. */
+export const sampleFresh = (
+  lab: Lab,
+  name: string,
+  spec: Roots.RootSpec,
+  args: ReadonlyArray<string> = []
+): Promise<Sample> => withRoot(lab, spec, (root) => sample(lab, name, spec, root, args))

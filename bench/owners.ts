@@ -1,0 +1,91 @@
+/** Real processes to own directories: some that live as long as the benchmark, some that have really exited. */
+import { Pid, type ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as Sentinel from "@vm-sentinel/core/Sentinel"
+import * as LinuxProcessInspector from "@vm-sentinel/platform-linux/LinuxProcessInspector"
+import * as Effect from "effect/Effect"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Result from "effect/Result"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+
+export type Kind = "v2" | "v3"
+
+/** A sentinel's text for one more directory. Each directory has a nonce of its own. */
+export type Inscribe = (kind: Kind, nonce: string) => string
+
+export interface Owners {
+  /** Of living processes, several: a memory of the last PID must not pass for speed. */
+  readonly live: ReadonlyArray<{ readonly pid: number; readonly inscribe: Inscribe }>
+  /** Of exited ones whose numbers nobody has now. */
+  readonly dead: () => Promise<ReadonlyArray<{ readonly pid: number; readonly inscribe: Inscribe }>>
+  readonly end: () => void
+}
+
+const owners = 32
+
+const runtime = ManagedRuntime.make(LinuxProcessInspector.layer)
+
+const identify = (pid: number): Promise<ProcessIdentity> =>
+  runtime.runPromise(Effect.flatMap(ProcessInspector, (inspector) => inspector.identify(Pid.make(pid))))
+
+/** Ends by itself when its standard input does, and so with the benchmark, however that ends. */
+const start = async (): Promise<ChildProcess & { readonly pid: number }> => {
+  const child = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] })
+  await once(child, "spawn")
+  const { pid } = child
+  if (pid === undefined) throw new Error("cat can't be started")
+  return Object.assign(child, { pid })
+}
+
+const placeholder = "0".repeat(32)
+
+const inscriber = (identity: ProcessIdentity): Inscribe => {
+  const acquisition = { nonce: placeholder, role: "supervisor", createdAt: new Date().toISOString() }
+  const textOf = (kind: Kind) => {
+    const bytes = Result.flatMap(Sentinel.fromIdentity(identity, kind, acquisition), Sentinel.encode)
+    return new TextDecoder().decode(Result.getOrThrow(bytes))
+  }
+  const texts = { v2: textOf("v2"), v3: textOf("v3") }
+  return (kind, nonce) => texts[kind].replace(placeholder, nonce)
+}
+
+const isFree = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch {
+    return true
+  }
+}
+
+export const make = async (): Promise<Owners> => {
+  const children = await Promise.all(Array.from({ length: owners }, start))
+  const known = async ({ pid }: { readonly pid: number }) => ({ pid, inscribe: inscriber(await identify(pid)) })
+  const live = await Promise.all(children.map(known))
+
+  const perished = async () => {
+    const mortals = await Promise.all(Array.from({ length: owners }, start))
+    const records = await Promise.all(mortals.map(known))
+    await Promise.all(
+      mortals.map(async (child) => {
+        const exited = once(child, "exit")
+        child.stdin?.end()
+        await exited
+      })
+    )
+    return records
+  }
+
+  let dead = await perished()
+  return {
+    live,
+    dead: async () => {
+      while (dead.some(({ pid }) => !isFree(pid))) dead = await perished()
+      return dead
+    },
+    end: () => {
+      for (const child of children) child.stdin?.end()
+    }
+  }
+}
