@@ -7,12 +7,13 @@ import { Disk, type DirectoryEntry, type FileType, type Scan, type ScannedFile }
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { isUtf8 } from "node:buffer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
 import { attempt, errnoName, errnoOf, failed, toStat } from "./internal/calls.ts"
-import { libc } from "./internal/libc.ts"
+import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import { removal } from "./internal/removal.ts"
 import { makeSlice, sliced } from "./internal/sliced.ts"
@@ -89,13 +90,21 @@ const scanFile = (fd: number, entry: string, path: string, limit: number): Scann
   }
 }
 
+/** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
+const smallDirectory = 65_536
+
 /** Reads names in batches: a directory of a million files costs no more memory than one of ten. */
-function* names(fd: number, use: (entry: string) => void): Generator<void, void> {
+function* names(fd: number, size: number, use: (entry: string) => void): Generator<void, void> {
+  const toName = (bytes: string) => decodeName(Buffer.from(bytes, "latin1"))
+  if (size <= smallDirectory) {
+    for (const entry of Fs.readdirSync(`/proc/self/fd/${fd}`, "latin1")) use(toName(entry))
+    return
+  }
   const dir = Fs.opendirSync(`/proc/self/fd/${fd}`, { encoding: "latin1", bufferSize: 256 })
   const isSliceUsedUp = makeSlice()
   try {
     for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
-      use(decodeName(Buffer.from(entry.name, "latin1")))
+      use(toName(entry.name))
       if (isSliceUsedUp()) yield
     }
   } finally {
@@ -119,7 +128,7 @@ function* scan(
     const stat = toStat(Fs.fstatSync(fd, { bigint: true }))
     const read: Array<string> = []
     const noted: Array<string> = []
-    yield* names(fd, (entry) => {
+    yield* names(fd, stat.size, (entry) => {
       const kind = sort(entry)
       if (kind === "read") read.push(entry)
       else if (kind === "note") noted.push(entry)
@@ -159,8 +168,8 @@ const renameUnlessPresent = (from: string, to: string): void => {
   throw Object.assign(new Error("there is something under the new name"), { code: "EEXIST" })
 }
 
-const renameNew = (from: string, to: string): void => {
-  const errno = libc()?.renameNoReplace(terminated(from), terminated(to))
+const renameNew = (native: Libc | undefined, from: string, to: string): void => {
+  const errno = native?.renameNoReplace(terminated(from), terminated(to))
   if (errno === 0) return
   const name = errno === undefined ? "ENOSYS" : errnoName(errno)
   if (name !== "ENOSYS" && name !== "EINVAL") throw Object.assign(new Error(name), { code: name })
@@ -181,30 +190,51 @@ const removeTree: Disk["Service"]["removeTree"] = (path, last, expected) =>
     (error) => (error === undefined ? Effect.void : Effect.fail(error))
   )
 
+/** What goes away or can't be read while it is measured counts nothing. */
+const orNothing = <A>(call: () => A): A | undefined => {
+  try {
+    return call()
+  } catch {
+    return undefined
+  }
+}
+
 function* usage(root: string): Generator<void, number> {
+  const top = Fs.lstatSync(encodePath(root), { bigint: true })
   const isSliceUsedUp = makeSlice()
   const seen = new Set<bigint>()
-  const pending = [root]
-  let total = 0
+  const pending = top.isDirectory() ? [root] : []
+  let total = Number(top.blocks) * 512
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const directory = encodePath(path)
+    const fd = orNothing(() => Fs.openSync(directory, noFollow | O_DIRECTORY))
+    if (fd === undefined) continue
     try {
-      const stats = Fs.lstatSync(encodePath(path), { bigint: true })
-      if (stats.nlink > 1n && !stats.isDirectory()) {
-        if (seen.has(stats.ino)) continue
-        seen.add(stats.ino)
-      }
-      total += Number(stats.blocks) * 512
-      if (stats.isDirectory()) for (const { entry } of entries(path)) pending.push(`${path}/${entry}`)
-    } catch (cause) {
-      // What goes away or can't be read while it is measured counts nothing.
-      if (path === root) throw cause
+      yield* names(fd, Fs.fstatSync(fd).size, (entry) => {
+        const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
+        if (stats === undefined || stats.dev !== top.dev) return
+        if (stats.isDirectory()) pending.push(`${path}/${entry}`)
+        else if (stats.nlink > 1n) {
+          if (seen.has(stats.ino)) return
+          seen.add(stats.ino)
+        }
+        total += Number(stats.blocks) * 512
+      })
+    } finally {
+      Fs.closeSync(fd)
     }
     if (isSliceUsedUp()) yield
   }
   return total
 }
 
-const mountTable = (): string => Fs.readFileSync("/proc/self/mountinfo", "utf8")
+/** The mount table, whose mount points are bytes as all names are. */
+const mountTable = (): string => {
+  const bytes = Fs.readFileSync("/proc/self/mountinfo")
+  if (isUtf8(bytes)) return bytes.toString()
+  const lines = bytes.toString("latin1").split("\n")
+  return lines.map((line) => decodeName(Buffer.from(line, "latin1"))).join("\n")
+}
 
 const isLocal = (path: string): boolean => {
   try {
@@ -215,21 +245,18 @@ const isLocal = (path: string): boolean => {
   }
 }
 
+// Asking for them reads the user database, and who looks at a directory needs only the uid.
+let homes: ReadonlyArray<string> | undefined
+
 const principal = () => ({
   uid: process.geteuid?.(),
-  homes: [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== "")
+  homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== ""))
 })
 
-/**
- * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE; without, it looks first.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<Disk> = Layer.succeed(
-  Disk,
+const make = (native: () => Libc | undefined): Disk["Service"] =>
   Disk.of({
     principal: Effect.sync(principal),
+    parallelism: 1,
     resolve: (path) => Effect.sync(() => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
@@ -240,7 +267,7 @@ export const layer: Layer.Layer<Disk> = Layer.succeed(
     create: (path, bytes) => attempt("create", path, () => create(path, bytes)),
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
     rename: (from, to) => attempt("rename", from, () => Fs.renameSync(encodePath(from), encodePath(to))),
-    renameNew: (from, to) => attempt("rename", from, () => renameNew(from, to)),
+    renameNew: (from, to) => attempt("rename", from, () => renameNew(native(), from, to)),
     unlink: (path) => attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))),
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
@@ -250,10 +277,28 @@ export const layer: Layer.Layer<Disk> = Layer.succeed(
     mountInside: (path) => attempt("mountinfo", path, () => Mounts.inside(Mounts.parse(mountTable()), path)),
     lock: (path, inheritable) =>
       Effect.acquireRelease(
-        attempt("lock", path, () => Locks.acquire(path, inheritable)),
+        attempt("lock", path, () => Locks.acquire(native(), path, inheritable)),
         ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
       ),
-    probeLock: (path) => Effect.sync(() => Locks.probe(path)),
+    probeLock: (path) => Effect.sync(() => Locks.probe(native(), path)),
     usage: (path) => sliced("measure", path, () => usage(path))
   })
+
+/**
+ * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE; without, it looks first.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Disk> = Layer.succeed(Disk, make(libc))
+
+/**
+ * {@link layer} as it is where koffi can't be loaded: a lock is taken by util-linux's `flock`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWithoutKoffi: Layer.Layer<Disk> = Layer.succeed(
+  Disk,
+  make(() => undefined)
 )

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { encodePath } from "./bytePath.ts"
 import { errnoName } from "./calls.ts"
-import { libc } from "./libc.ts"
+import type { Libc } from "./libc.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const LOCK_SH = 1
@@ -28,8 +28,7 @@ const flockByCommand = (fd: number, operation: number): "done" | "busy" => {
   return error === undefined && status === 1 ? "busy" : fail("ENOTSUP")
 }
 
-const flock = (fd: number, operation: number): "done" | "busy" => {
-  const native = libc()
+const flock = (native: Libc | undefined, fd: number, operation: number): "done" | "busy" => {
   if (native === undefined) return flockByCommand(fd, operation)
   const errno = native.flock(fd, operation | LOCK_NB)
   if (errno === 0) return "done"
@@ -37,31 +36,35 @@ const flock = (fd: number, operation: number): "done" | "busy" => {
   return name === "EAGAIN" ? "busy" : fail(name)
 }
 
-const isFree = (path: string): boolean => {
+const isFree = (native: Libc | undefined, path: string): boolean => {
   const fd = open(path)
   try {
-    return flock(fd, LOCK_SH) === "done"
+    return flock(native, fd, LOCK_SH) === "done"
   } finally {
     Fs.closeSync(fd)
   }
 }
 
 /** Takes the lock and tries it: a second open of the directory must be refused. Throws with EBUSY or the errno. */
-export const acquire = (path: string, inheritable: boolean): HeldLock & { readonly fd: number } => {
+export const acquire = (
+  native: Libc | undefined,
+  path: string,
+  inheritable: boolean
+): HeldLock & { readonly fd: number } => {
   const fd = open(path)
   try {
-    if (flock(fd, LOCK_EX) === "busy") return fail("EBUSY")
-    const survivesExec = inheritable && libc()?.keepOnExec(fd) === 0
-    return { fd, tested: !isFree(path), survivesExec }
+    if (flock(native, fd, LOCK_EX) === "busy") return fail("EBUSY")
+    const survivesExec = inheritable && native?.keepOnExec(fd) === 0
+    return { fd, tested: !isFree(native, path), survivesExec }
   } catch (cause) {
     Fs.closeSync(fd)
     throw cause
   }
 }
 
-export const probe = (path: string): "busy" | "free" | "unknown" => {
+export const probe = (native: Libc | undefined, path: string): "busy" | "free" | "unknown" => {
   try {
-    return isFree(path) ? "free" : "busy"
+    return isFree(native, path) ? "free" : "busy"
   } catch {
     return "unknown"
   }

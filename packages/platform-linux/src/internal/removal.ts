@@ -5,6 +5,7 @@
  */
 import { DiskError } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/Holding"
+import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import { decodeName, encodePath } from "./bytePath.ts"
 import { errnoOf } from "./calls.ts"
@@ -13,8 +14,16 @@ import { makeSlice } from "./sliced.ts"
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const directoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK
 
+// `open(2)` with it needs no right to read: a directory on the way may be for passing through alone. Node has no name
+// for it; the number is that of every architecture that Node runs on.
+const O_PATH = 0o10000000
+const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
+
 /** Directories open at once. What lies deeper is moved up to the top first, so that no depth is too deep. */
 const maxDepth = 32
+
+/** How often a directory that isn't empty at its end is read again. Who writes into it all the time wins for now. */
+const maxPasses = 64
 
 const hoistPrefix = ".vm-sentinel-hoist."
 
@@ -22,7 +31,11 @@ interface Frame {
   readonly fd: number
   readonly name: Buffer
   dir: Fs.Dir
+  /** Something was removed since it was last read from its beginning. */
   progress: boolean
+  /** Something in it can't be removed. */
+  isStuck: boolean
+  passes: number
 }
 
 const child = (fd: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name])
@@ -44,10 +57,10 @@ const mountId = (fd: number): string => {
 
 /** Opens an absolute path component by component, following no symbolic link in any of them. */
 const openChain = (components: ReadonlyArray<Buffer>): number => {
-  let fd = Fs.openSync("/", directoryFlags)
+  let fd = Fs.openSync("/", waypointFlags)
   for (const component of components) {
     try {
-      const next = Fs.openSync(child(fd, component), directoryFlags)
+      const next = Fs.openSync(child(fd, component), waypointFlags)
       Fs.closeSync(fd)
       fd = next
     } catch (cause) {
@@ -60,6 +73,21 @@ const openChain = (components: ReadonlyArray<Buffer>): number => {
 
 const openDir = (fd: number): Fs.Dir => Fs.opendirSync(`/proc/self/fd/${fd}`, { encoding: "latin1", bufferSize: 128 })
 
+const openFrame = (parent: number, name: Buffer): Frame => {
+  const fd = Fs.openSync(child(parent, name), directoryFlags)
+  try {
+    return { fd, name, dir: openDir(fd), progress: false, isStuck: false, passes: 0 }
+  } catch (cause) {
+    Fs.closeSync(fd)
+    throw cause
+  }
+}
+
+const close = ({ dir, fd }: Frame): void => {
+  dir.closeSync()
+  Fs.closeSync(fd)
+}
+
 /**
  * Deletes the tree at `path` in slices: runs until the slice is used up, yields, and goes on when asked again. Returns
  * the first failure. Everything it opened is closed when it ends or is ended.
@@ -70,9 +98,17 @@ export function* removal(
   expected: FileId | undefined
 ): Generator<void, DiskError | undefined> {
   let first: DiskError | undefined
-  const blame = (operation: string, at: Buffer | string, cause: unknown) => {
+  const blame = (frame: Frame, operation: string, cause: unknown, ...entry: ReadonlyArray<Buffer>) => {
     const errno = errnoOf(cause)
-    if (errno !== "ENOENT") first ??= new DiskError({ errno, operation, path: at.toString(), cause })
+    if (errno === "ENOENT") return
+    frame.isStuck = true
+    const below = stack.slice(1, stack.indexOf(frame) + 1).map(({ name }) => name)
+    first ??= new DiskError({
+      errno,
+      operation,
+      path: [path, ...[...below, ...entry].map(decodeName)].join("/"),
+      cause
+    })
   }
   const components = path
     .split("/")
@@ -84,33 +120,44 @@ export function* removal(
   let parent: number | undefined
   try {
     parent = openChain(components)
-    const top = Fs.openSync(child(parent, name), directoryFlags)
-    stack.push({ fd: top, name, dir: openDir(top), progress: false })
-    const { dev, ino } = Fs.fstatSync(top, { bigint: true })
+    const top = openFrame(parent, name)
+    stack.push(top)
+    const { dev, ino } = Fs.fstatSync(top.fd, { bigint: true })
     if (expected !== undefined && (`${dev}` !== expected.dev || `${ino}` !== expected.ino)) {
       return new DiskError({ errno: "ESTALE", operation: "delete", path })
     }
-    const mount = mountId(top)
+    const mount = mountId(top.fd)
     if (mount !== mountId(parent)) return new DiskError({ errno: "EXDEV", operation: "delete", path })
     const kept: Array<Buffer> = []
-    let hoisted = 0
     const isSliceUsedUp = makeSlice()
+    let hoistTag: string | undefined
+    let hoisted = 0
+    let isHoistedInto = false
 
-    const enter = (frame: Frame, entry: Buffer) => {
-      const fd = Fs.openSync(child(frame.fd, entry), directoryFlags)
+    const enter = (parent: Frame, entry: Buffer) => {
+      const frame = openFrame(parent.fd, entry)
       try {
-        if (mountId(fd) !== mount) throw Object.assign(new Error("on another mount"), { code: "EXDEV" })
-        stack.push({ fd, name: entry, dir: openDir(fd), progress: false })
+        if (mountId(frame.fd) !== mount) throw Object.assign(new Error("on another mount"), { code: "EXDEV" })
+        stack.push(frame)
       } catch (cause) {
-        Fs.closeSync(fd)
+        close(frame)
         throw cause
       }
+    }
+
+    /** Moves a directory up to the top, under a name that no removal before this one, killed or not, has used. */
+    const hoist = (frame: Frame, at: Buffer) => {
+      hoistTag ??= randomUUID()
+      hoisted += 1
+      Fs.renameSync(at, child(top.fd, Buffer.from(`${hoistPrefix}${hoistTag}.${hoisted}`)))
+      frame.progress = true
+      isHoistedInto = true
     }
 
     const remove = (frame: Frame, entry: Fs.Dirent) => {
       const entryName = Buffer.from(entry.name, "latin1")
       const at = child(frame.fd, entryName)
-      if (frame === stack[0] && last(decodeName(entryName))) {
+      if (frame === top && last(decodeName(entryName))) {
         kept.push(entryName)
         return
       }
@@ -122,37 +169,58 @@ export function* removal(
       } else if (stack.length < maxDepth) {
         enter(frame, entryName)
       } else {
-        hoisted += 1
-        Fs.renameSync(at, child(top, Buffer.from(`${hoistPrefix}${process.pid}.${hoisted}`)))
-        frame.progress = true
-        const root = stack[0]
-        if (root !== undefined) root.progress = true
+        hoist(frame, at)
       }
     }
 
-    /** The directory has been read to its end: it goes, or is read again when there was something to do in it. */
-    const leave = (frame: Frame, above: number) => {
-      const at = child(above, frame.name)
-      try {
-        if (stack.length === 1 && first === undefined) {
-          for (const entry of kept.splice(0)) Fs.unlinkSync(child(frame.fd, entry))
-        }
-        if (stack.length > 1 || first === undefined) Fs.rmdirSync(at)
-        frame.progress = false
-      } catch (cause) {
-        if (errnoOf(cause) !== "ENOTEMPTY" || !frame.progress) blame("rmdir", at, cause)
-        else {
-          frame.dir.closeSync()
-          frame.dir = openDir(frame.fd)
-          frame.progress = false
-          return
+    const unlinkKept = () => {
+      for (const entry of kept.splice(0)) {
+        try {
+          Fs.unlinkSync(child(top.fd, entry))
+        } catch (cause) {
+          blame(top, "unlink", cause, entry)
         }
       }
+    }
+
+    /** What becomes of a directory that was read to its end. */
+    const removeEmpty = (frame: Frame, above: number): "removed" | "kept" | "again" => {
+      // What was moved up here goes first: the last names are last.
+      if (frame === top && isHoistedInto) return "again"
+      if (frame === top && !top.isStuck) unlinkKept()
+      if (frame.isStuck) return "kept"
+      try {
+        Fs.rmdirSync(child(above, frame.name))
+        return "removed"
+      } catch (cause) {
+        const errno = errnoOf(cause)
+        if (errno === "ENOTEMPTY" && frame.progress && (frame.passes += 1) < maxPasses) return "again"
+        // Of two who delete the same tree, one has removed it, and the other is told so.
+        if (frame === top) first ??= new DiskError({ errno, operation: "rmdir", path, cause })
+        else blame(frame, "rmdir", cause)
+        return frame.isStuck ? "kept" : "removed"
+      }
+    }
+
+    const leave = (frame: Frame, above: number) => {
+      const result = removeEmpty(frame, above)
+      if (result === "again") {
+        const again = openDir(frame.fd)
+        frame.dir.closeSync()
+        frame.dir = again
+        frame.progress = false
+        if (frame === top) {
+          kept.length = 0
+          isHoistedInto = false
+        }
+        return
+      }
       stack.pop()
-      frame.dir.closeSync()
-      Fs.closeSync(frame.fd)
+      close(frame)
       const next = stack.at(-1)
-      if (next !== undefined) next.progress = true
+      if (next === undefined) return
+      if (result === "removed") next.progress = true
+      else next.isStuck = true
     }
 
     for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
@@ -165,17 +233,14 @@ export function* removal(
       try {
         remove(frame, entry)
       } catch (cause) {
-        blame("unlink", child(frame.fd, Buffer.from(entry.name, "latin1")), cause)
+        blame(frame, "delete", cause, Buffer.from(entry.name, "latin1"))
       }
     }
     return first
   } catch (cause) {
     return new DiskError({ errno: errnoOf(cause), operation: "delete", path, cause })
   } finally {
-    for (const frame of stack) {
-      frame.dir.closeSync()
-      Fs.closeSync(frame.fd)
-    }
+    for (const frame of stack) close(frame)
     if (parent !== undefined) Fs.closeSync(parent)
   }
 }

@@ -1,0 +1,70 @@
+/** Looking changes nothing. */
+import { assert, describe } from "@effect/vitest"
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import { Effect } from "effect"
+import { join } from "node:path"
+import { world } from "../../core/test/support/NodeWorld.ts"
+import { live, liveUnless } from "./deletion/live.ts"
+import * as Owners from "./deletion/owners.ts"
+import * as Places from "./deletion/places.ts"
+import * as Scene from "./deletion/scene.ts"
+import { trace } from "./deletion/trace.ts"
+import * as Tree from "./deletion/tree.ts"
+
+const command = join(import.meta.dirname, "../../cli/src/bin.ts")
+
+describe("scenario 57: a dry run", () => {
+  live("says what a sweep then does, of each directory, and changes nothing", () =>
+    Effect.gen(function* () {
+      const scene = Scene.make(yield* world.scratch, yield* Owners.make, { leftovers: true })
+      const before = Tree.of(scene.root)
+      const dry = yield* Cleanup.sweep(scene.root, { dryRun: true, sizes: true })
+      assert.deepStrictEqual(Tree.differences(before, Tree.of(scene.root)), [])
+      const real = yield* Cleanup.sweep(scene.root, { sizes: true })
+      assert.deepStrictEqual(Scene.problems(scene), [])
+      assert.deepStrictEqual(
+        dry.outcomes.map((said) => Object.assign({}, said, { action: said.action.replace("would-remove", "removed") })),
+        [...real.outcomes]
+      )
+      assert.deepStrictEqual(
+        dry.outcomes.flatMap(({ action, name }) => (action === "would-remove" ? [name] : [])).toSorted(),
+        [...scene.dead].toSorted()
+      )
+    })
+  )
+
+  for (const args of [
+    ["list", "--json"],
+    ["sweep", "--dry-run", "--sizes"]
+  ]) {
+    liveUnless(Places.noStrace, `vm-sentinel ${args.join(" ")} makes no system call that changes anything`, () =>
+      Effect.gen(function* () {
+        const scratch = yield* world.scratch
+        const { dead, root } = Scene.make(scratch, yield* Owners.make, { leftovers: true })
+        const before = Tree.of(root)
+        const { calls, changes, stdout } = yield* trace(`${scratch}/log`, [process.execPath, command, ...args, root])
+        assert.deepStrictEqual(changes, [])
+        assert.isAbove(calls, 100)
+        for (const name of dead) assert.include(stdout, name.slice(0, 10))
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
+      })
+    )
+  }
+
+  liveUnless(Places.noStrace, "and a sweep makes such calls, in the root alone", () =>
+    Effect.gen(function* () {
+      const scratch = yield* world.scratch
+      const scene = Scene.make(scratch, yield* Owners.make, { leftovers: true })
+      const { changes } = yield* trace(`${scratch}/log`, [process.execPath, command, "sweep", scene.root])
+      assert.deepStrictEqual(Scene.problems(scene), [])
+      for (const call of ["mkdir", "rename", "renameat2", "link", "unlink", "rmdir", "openat"]) {
+        assert.isTrue(
+          changes.some((line) => line.includes(` ${call}(`)),
+          call
+        )
+      }
+      const elsewhere = changes.filter((line) => !line.includes(`"${scene.root}/`) && !line.includes('"/proc/self/fd/'))
+      assert.deepStrictEqual(elsewhere, [])
+    })
+  )
+})

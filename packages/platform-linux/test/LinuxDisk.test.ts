@@ -1,0 +1,428 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
+import { Effect, Fiber, Result, type Scope } from "effect"
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as DiskTest from "../../core/test/DiskTest.ts"
+import { world } from "../../core/test/support/NodeWorld.ts"
+import { removal } from "../src/internal/removal.ts"
+import * as LinuxDisk from "../src/LinuxDisk.ts"
+import * as Memory from "./deletion/memory.ts"
+import * as Tree from "./deletion/tree.ts"
+
+const strength = { anyNames: true, locks: true } as const
+
+DiskTest.suite("linux", { layer: LinuxDisk.layer, world, strength })
+DiskTest.suite("linux, without koffi", { layer: LinuxDisk.layerWithoutKoffi, world, strength })
+
+const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
+  it.live(title, () => Effect.provide(test(), LinuxDisk.layer), 60_000)
+
+const none = () => false
+const isSentinel = (entry: string) => entry === ".vm-sentinel"
+
+const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
+  Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
+
+/** Deeper than a path can say, with a file in each directory. */
+const makeDeep = (path: string, depth: number): void => {
+  Fs.mkdirSync(path, { mode: 0o700 })
+  let fd = Fs.openSync(path, Fs.constants.O_DIRECTORY)
+  for (let level = 0; level < depth; level++) {
+    const at = `/proc/self/fd/${fd}`
+    Fs.writeFileSync(`${at}/file`, "x")
+    Fs.mkdirSync(`${at}/d`)
+    const next = Fs.openSync(`${at}/d`, Fs.constants.O_DIRECTORY)
+    Fs.closeSync(fd)
+    fd = next
+  }
+  Fs.closeSync(fd)
+}
+
+/** Runs a removal to its end, doing something each time that it has removed so much. */
+const stepwise = (path: string, act: (step: number) => void): DiskError | undefined => {
+  const work = removal(path, isSentinel, undefined)
+  for (let step = 0; ; step++) {
+    const next = work.next()
+    if (next.done === true) return next.value
+    act(step)
+  }
+}
+
+describe("LinuxDisk.removeTree", () => {
+  onDisk("removes a tree 5000 deep, deeper than any path, with all descriptors closed again", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const tree = `${yield* Memory.scratch}/tree`
+      makeDeep(tree, 5000)
+      Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
+      const before = Tree.descriptors()
+      yield* disk.removeTree(tree, isSentinel)
+      assert.isFalse(Fs.existsSync(tree))
+      assert.sameMembers([...Tree.descriptors()], [...before])
+    })
+  )
+
+  onDisk("removes deep trees side by side, and the last names after all else", () =>
+    Effect.gen(function* () {
+      const tree = `${yield* Memory.scratch}/tree`
+      Fs.mkdirSync(tree)
+      for (const name of ["a", "b", "c"]) makeDeep(`${tree}/${name}`, 200)
+      Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
+      const failed = stepwise(tree, () => {
+        // As long as anything else is there, so is what says whose it is.
+        if (Fs.existsSync(tree) && Tree.entries(tree).length > 0) assert.include(Tree.entries(tree), ".vm-sentinel")
+      })
+      assert.isUndefined(failed)
+      assert.isFalse(Fs.existsSync(tree))
+    })
+  )
+
+  onDisk(
+    "isn't disturbed by what a killed removal of a deep tree had moved up, nor by names made to look like it",
+    () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        makeDeep(tree, 3000)
+        for (let index = 0; index < 20; index++) {
+          makeDeep(`${tree}/.vm-sentinel-hoist.${process.pid}.${index}`, 40)
+          Fs.writeFileSync(`${tree}/.vm-sentinel-hoist.${index}`, "")
+        }
+        const moved = () => Tree.entries(tree).filter((name) => /hoist\.[0-9a-f-]{36}\./.test(name))
+        let seen: ReadonlyArray<string> = []
+        for (let kill = 0; kill < 2; kill++) {
+          const work = removal(tree, none, undefined)
+          while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
+          seen = moved()
+          work.return(undefined)
+        }
+        yield* disk.removeTree(tree, none)
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+  )
+
+  if (world.stubborn !== undefined) {
+    const { stubborn } = world
+    onDisk("goes on past what is stuck far below, and ends", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const tree = `${yield* world.scratch}/tree`
+        const below = Array.from({ length: 8 }, (_, level) => `d${level}`)
+        for (let level = 0; level <= below.length; level++) {
+          const at = [tree, ...below.slice(0, level)].join("/")
+          for (const name of ["a", "z", "sub/file"]) yield* world.file(`${at}/${name}`, name)
+        }
+        const stuck = [tree, ...below, "stuck"].join("/")
+        yield* stubborn(stuck)
+        const error = yield* Effect.flip(disk.removeTree(tree, none))
+        assert.deepInclude(error, { errno: "EPERM", path: `${stuck}/kept` })
+        const left = Object.keys(Tree.of(tree)).filter((path) => path !== "")
+        const chain = [...below, "stuck", "kept"].map((_, index, all) => `/${all.slice(0, index + 1).join("/")}`)
+        assert.sameMembers(left, chain)
+      })
+    )
+  }
+
+  onDisk("ENOTEMPTY by a writer that doesn't stop: fails, and finishes when it has stopped", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const tree = `${scratch}/tree`
+      yield* world.file(`${tree}/.vm-sentinel`, "")
+      yield* world.file(`${tree}/sub/0`, "")
+      // Right before each removal of the directory it has something in it again.
+      const fs = process.getBuiltinModule("node:fs")
+      const { rmdirSync } = fs
+      let written = 0
+      const write = () => {
+        written += 1
+        Fs.writeFileSync(`${tree}/sub/${written}`, "")
+      }
+      yield* Effect.acquireUseRelease(
+        Effect.sync(() => {
+          Object.defineProperty(fs, "rmdirSync", {
+            value: (path: Fs.PathLike) => {
+              if (path.toString().endsWith("/sub")) write()
+              return rmdirSync(path)
+            }
+          })
+          process.getBuiltinModule("node:module").syncBuiltinESMExports()
+        }),
+        () => Effect.map(errno(disk.removeTree(tree, isSentinel)), (failed) => assert.strictEqual(failed, "ENOTEMPTY")),
+        () =>
+          Effect.sync(() => {
+            Object.defineProperty(fs, "rmdirSync", { value: rmdirSync })
+            process.getBuiltinModule("node:module").syncBuiltinESMExports()
+          })
+      )
+      assert.isAbove(written, 1)
+      assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
+      yield* disk.removeTree(tree, isSentinel)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  if (world.bindMount !== undefined) {
+    const { bindMount } = world
+    onDisk("a mount that appears while it works is a wall: what is mounted stays whole", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
+        yield* world.file(`${source}/precious`, "precious")
+        yield* world.file(`${source}/sub/precious`, "precious")
+        for (const name of ["a", "m/mnt", "z"]) yield* world.file(`${tree}/${name}/file`, "")
+        yield* world.file(`${tree}/file`, "")
+        const before = Tree.of(source)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* bindMount(source, `${tree}/m/mnt`)
+            yield* bindMount(`${source}/precious`, `${tree}/file`)
+            const { id } = yield* disk.lstat(tree)
+            assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, none, id)))
+            assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+            assert.deepStrictEqual(Tree.entries(tree), ["file", "m"])
+          })
+        )
+        yield* disk.removeTree(tree, none)
+        assert.deepStrictEqual(Tree.entries(scratch), ["source"])
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+      })
+    )
+
+    onDisk("a mount right over the directory that it is in, and over its parent", () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
+        yield* world.file(`${source}/precious`, "precious")
+        yield* world.file(`${source}/sub/precious`, "precious")
+        const before = Tree.of(source)
+        yield* world.directory(`${tree}/sub`)
+        for (let index = 0; index < 2000; index++) Fs.writeFileSync(`${tree}/sub/${index}`, "")
+        let mounted = 0
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const context = yield* Effect.context<Scope.Scope>()
+            const failed = stepwise(tree, (step) => {
+              if (step !== 2) return
+              for (const point of [`${tree}/sub`, tree]) {
+                Effect.runSync(Effect.provideContext(bindMount(source, point), context))
+                mounted += 1
+              }
+            })
+            assert.strictEqual(mounted, 2, "it takes more than one slice")
+            assert.include(["EXDEV", "EBUSY"], failed?.errno)
+            assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+          })
+        )
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+      })
+    )
+  }
+
+  onDisk("scenario 48: a directory swapped for a symbolic link, at every step, leads nowhere", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const outside = `${scratch}/outside`
+      for (const name of ["precious", "sub/precious", "sub/sub/precious"]) yield* world.file(`${outside}/${name}`, "x")
+      const before = Tree.of(outside)
+      const fs = process.getBuiltinModule("node:fs")
+      const { closeSync, lstatSync, openSync, opendirSync, renameSync, rmdirSync, unlinkSync } = fs
+      const real = { closeSync, openSync, opendirSync, rmdirSync, unlinkSync, lstatSync }
+      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
+      const restore = () => {
+        for (const [name, value] of Object.entries(real)) Object.defineProperty(fs, name, { value })
+        syncBuiltinESMExports()
+      }
+      let swaps = 0
+      for (const swapped of ["tree", "tree/sub", "tree/sub/sub"]) {
+        for (let at = 1; ; at++) {
+          for (const name of ["a", "sub/a", "sub/sub/a", "sub/sub/b", "z"])
+            yield* world.file(`${scratch}/tree/${name}`, "")
+          let calls = 0
+          const act = () => {
+            calls += 1
+            if (calls !== at || !Fs.existsSync(`${scratch}/${swapped}`)) return
+            swaps += 1
+            renameSync(`${scratch}/${swapped}`, `${scratch}/moved`)
+            Fs.symlinkSync(`${outside}${swapped.slice(4)}`, `${scratch}/${swapped}`)
+          }
+          for (const [name, call] of Object.entries(real)) {
+            const value = (...args: ReadonlyArray<never>) => {
+              act()
+              return Reflect.apply(call, fs, args)
+            }
+            Object.defineProperty(fs, name, { value })
+          }
+          syncBuiltinESMExports()
+          try {
+            stepwise(`${scratch}/tree`, () => {})
+          } finally {
+            restore()
+          }
+          assert.deepStrictEqual(Tree.differences(before, Tree.of(outside)), [], `${swapped}, call ${at}`)
+          for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
+          if (calls < at) break
+        }
+      }
+      assert.isAbove(swaps, 20)
+    })
+  )
+
+  onDisk("of two that remove the same tree, one is told that it did", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const tree = `${scratch}/tree`
+      for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
+      const [one, other] = [removal(tree, isSentinel, undefined), removal(tree, isSentinel, undefined)]
+      one.next()
+      const results = [stepwiseOf(other), stepwiseOf(one)].map((failed) => failed?.errno ?? "success")
+      assert.deepStrictEqual(results.toSorted(), ["ENOENT", "success"])
+    })
+  )
+
+  onDisk("scenario 52: interrupted, it stops between two removals and has closed all it opened", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const tree = `${scratch}/tree`
+      makeDeep(tree, 60)
+      for (let index = 0; index < 3000; index++) Fs.writeFileSync(`${tree}/${index}`, "")
+      const before = Tree.descriptors()
+      const fiber = yield* Effect.forkChild(disk.removeTree(tree, none))
+      yield* Effect.yieldNow
+      yield* Effect.yieldNow
+      assert.isAbove(Tree.descriptors().length, before.length, "it is at work")
+      yield* Fiber.interrupt(fiber)
+      assert.sameMembers([...Tree.descriptors()], [...before])
+      assert.isAbove(Tree.entries(tree).length, 0)
+      yield* disk.removeTree(tree, none)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+      assert.sameMembers([...Tree.descriptors()], [...before])
+    })
+  )
+
+  onDisk(
+    "when there are no descriptors left, it fails with all it opened closed, and removes nothing it shouldn't",
+    () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        makeDeep(`${scratch}/tree`, 20)
+        const fs = process.getBuiltinModule("node:fs")
+        const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
+        const before = Tree.descriptors()
+        for (const name of ["openSync", "opendirSync"] as const) {
+          const call = fs[name]
+          for (let at = 1; at <= 12; at++) {
+            let calls = 0
+            const value = (...args: ReadonlyArray<never>) => {
+              calls += 1
+              if (calls >= at) throw Object.assign(new Error("EMFILE"), { code: "EMFILE" })
+              return Reflect.apply(call, fs, args)
+            }
+            Object.defineProperty(fs, name, { value })
+            syncBuiltinESMExports()
+            const failed = yield* errno(disk.removeTree(`${scratch}/tree`, none))
+            Object.defineProperty(fs, name, { value: call })
+            syncBuiltinESMExports()
+            assert.strictEqual(failed, "EMFILE", `${name} ${at}`)
+            assert.sameMembers([...Tree.descriptors()], [...before], `${name} ${at}`)
+          }
+        }
+        yield* disk.removeTree(`${scratch}/tree`, none)
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+  )
+})
+
+const stepwiseOf = (work: ReturnType<typeof removal>): DiskError | undefined => {
+  for (;;) {
+    const next = work.next()
+    if (next.done === true) return next.value
+  }
+}
+
+describe("LinuxDisk", () => {
+  onDisk("measures what lies on its own file system alone, and deeper than a path can say without failing", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      makeDeep(`${scratch}/tree`, 1500)
+      assert.isAbove(yield* disk.usage(`${scratch}/tree`), 4096 * 100)
+      yield* disk.removeTree(`${scratch}/tree`, none)
+      if (world.bindMount === undefined) return
+      yield* world.directory(`${scratch}/small/proc`)
+      const alone = yield* disk.usage(`${scratch}/small`)
+      yield* world.bindMount("/sys", `${scratch}/small/proc`)
+      assert.isAtMost(yield* disk.usage(`${scratch}/small`), alone)
+    })
+  )
+
+  onDisk("a create that fails on the way leaves nothing, not even where the directory is read-only by then", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const fs = process.getBuiltinModule("node:fs")
+      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
+      const before = Tree.descriptors()
+      for (const name of ["writeSync", "fsyncSync"] as const) {
+        for (const code of ["ENOSPC", "EIO", "EDQUOT"]) {
+          const call = fs[name]
+          const value = () => {
+            throw Object.assign(new Error(code), { code })
+          }
+          Object.defineProperty(fs, name, { value })
+          syncBuiltinESMExports()
+          const failed = yield* errno(disk.create(`${scratch}/file`, new Uint8Array(10)))
+          Object.defineProperty(fs, name, { value: call })
+          syncBuiltinESMExports()
+          assert.strictEqual(failed, code)
+          assert.deepStrictEqual(Tree.entries(scratch), [])
+          assert.sameMembers([...Tree.descriptors()], [...before])
+        }
+      }
+    })
+  )
+
+  onDisk("writes whole what the kernel takes in pieces", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const fs = process.getBuiltinModule("node:fs")
+      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
+      const { writeSync } = fs
+      const value = (fd: number, bytes: Uint8Array, offset: number) =>
+        writeSync(fd, bytes, offset, Math.min(3, bytes.length - offset))
+      Object.defineProperty(fs, "writeSync", { value })
+      syncBuiltinESMExports()
+      const bytes = new TextEncoder().encode("in several pieces")
+      const failed = yield* errno(disk.create(`${scratch}/file`, bytes))
+      Object.defineProperty(fs, "writeSync", { value: writeSync })
+      syncBuiltinESMExports()
+      assert.strictEqual(failed, "success")
+      assert.strictEqual(Fs.readFileSync(`${scratch}/file`, "utf8"), "in several pieces")
+    })
+  )
+
+  onDisk("locks nothing but directories, and follows no link to one", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      yield* world.directory(`${scratch}/directory`)
+      yield* world.symlink(`${scratch}/link`, `${scratch}/directory`)
+      yield* world.file(`${scratch}/file`, "")
+      yield* world.fifo(`${scratch}/fifo`)
+      const before = Tree.descriptors()
+      for (const name of ["link", "file", "fifo"]) {
+        assert.include(["ENOTDIR", "ELOOP"], yield* errno(Effect.scoped(disk.lock(`${scratch}/${name}`, false))), name)
+        assert.strictEqual(yield* disk.probeLock(`${scratch}/${name}`), "unknown")
+      }
+      execFileSync("flock", ["-xn", `${scratch}/directory`, "true"])
+      assert.strictEqual(yield* disk.probeLock(`${scratch}/directory`), "free")
+      assert.sameMembers([...Tree.descriptors()], [...before])
+    })
+  )
+})

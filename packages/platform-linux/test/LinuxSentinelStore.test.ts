@@ -1,0 +1,6 @@
+import { world } from "../../core/test/support/NodeWorld.ts"
+import * as SentinelStoreTest from "../../core/test/SentinelStoreTest.ts"
+import * as LinuxDisk from "../src/LinuxDisk.ts"
+
+SentinelStoreTest.suite("linux", { disk: LinuxDisk.layer, world })
+SentinelStoreTest.suite("linux, without koffi", { disk: LinuxDisk.layerWithoutKoffi, world })

@@ -1,0 +1,136 @@
+/** Two containers' worth of namespaces that share one root. */
+import { assert, describe } from "@effect/vitest"
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import { Effect, Exit, Schema, Scope } from "effect"
+import * as Fs from "node:fs"
+import { world } from "../../core/test/support/NodeWorld.ts"
+import * as Agents from "./deletion/agents.ts"
+import { liveUnless } from "./deletion/live.ts"
+import { byName } from "./deletion/outcomes.ts"
+import * as Tree from "./deletion/tree.ts"
+import { noNamespace } from "./places.ts"
+import { until } from "./world.ts"
+
+/** Only there are all processes to be seen, and so that a namespace has none. */
+const isInitial = Fs.readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]"
+
+/** Nothing in it outlives its first process. */
+const ownPids = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+/** The first process is immune to its own signals: it may be a shell, and the agent PID 2. */
+const belowShell = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh"]
+
+/** The host's numbers of the processes in a namespace. */
+const membersOf = (namespace: string): ReadonlyArray<string> =>
+  Fs.readdirSync("/proc").filter((entry) => {
+    try {
+      return /^\d+$/.test(entry) && Fs.readlinkSync(`/proc/${entry}/ns/pid`) === namespace
+    } catch {
+      return false
+    }
+  })
+
+/** A tree of processes that can be killed before the test ends. */
+const container = Effect.fnUntraced(function* (pid: 1 | 2 = 1) {
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+  const agent = yield* Scope.provide(Agents.start(pid === 1 ? ownPids : [...ownPids, ...belowShell]), scope)
+  assert.strictEqual(yield* Agents.pid(agent), pid)
+  const members = membersOf((yield* Agents.run(agent, "readlink", "/proc/self/ns/pid")).trim())
+  assert.isAbove(members.length, 0)
+  const gone = until("the end of a namespace", () => members.every((member) => !Fs.existsSync(`/proc/${member}`)))
+  return { agent, kill: Effect.andThen(Scope.close(scope, Exit.void), gone) }
+})
+
+const sweepFrom = (agent: Agents.Agent, root: string) =>
+  Effect.map(Agents.sweep(agent, root), ({ outcomes }) => byName(outcomes))
+
+const sweepHere = (root: string) => Effect.map(Cleanup.sweep(root), ({ outcomes }) => byName(outcomes))
+
+const furnish = (directory: string): void => {
+  Fs.mkdirSync(`${directory}/data`)
+  Fs.writeFileSync(`${directory}/data/disk.img`, "disk")
+}
+
+describe("two PID namespaces that share one root", () => {
+  for (const place of ["from the other", "from the host"] as const) {
+    liveUnless(
+      noNamespace,
+      `scenarios 12, 13: neither removes the other's, both PID 1; the killed one's goes, swept ${place}, by the lock`,
+      () =>
+        Effect.gen(function* () {
+          const root = yield* world.scratch
+          const [one, other] = [yield* container(), yield* container()]
+          for (const [name, { agent }] of [["one", one] as const, ["other", other] as const]) {
+            yield* Agents.create(agent, `${root}/${name}`, true)
+            furnish(`${root}/${name}`)
+          }
+          const [before, otherBefore] = [Tree.of(root), Tree.of(`${root}/other`)]
+          const kept = { one: "kept lock-held", other: "kept lock-held" }
+          assert.deepStrictEqual(yield* sweepFrom(one.agent, root), kept)
+          assert.deepStrictEqual(yield* sweepFrom(other.agent, root), kept)
+          assert.deepStrictEqual(yield* sweepHere(root), kept)
+          assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
+          yield* one.kill
+          const swept = place === "from the other" ? sweepFrom(other.agent, root) : sweepHere(root)
+          assert.deepStrictEqual(yield* swept, { one: "removed lock-free", other: "kept lock-held" })
+          assert.deepStrictEqual(Tree.entries(root), ["other"])
+          assert.deepStrictEqual(Tree.differences(otherBefore, Tree.of(`${root}/other`)), [])
+        })
+    )
+  }
+
+  liveUnless(noNamespace, "scenarios 10, 12: without a lock nobody but the host can tell: it is kept", () =>
+    Effect.gen(function* () {
+      const root = yield* world.scratch
+      const [one, other] = [yield* container(), yield* container()]
+      for (const [name, { agent }] of [["one", one] as const, ["other", other] as const]) {
+        yield* world.directory(`${root}/${name}`)
+        yield* agent.ask(Schema.Null, { op: "record", directory: `${root}/${name}` })
+        furnish(`${root}/${name}`)
+      }
+      const unknown = "kept other-pid-namespace"
+      assert.deepStrictEqual(yield* sweepFrom(one.agent, root), { one: "kept matches", other: unknown })
+      assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: unknown, other: "kept matches" })
+      assert.deepStrictEqual(yield* sweepHere(root), { one: "kept matches", other: "kept matches" })
+      yield* one.kill
+      // A new container, as a restart makes it: PID 1 again, and the directory isn't its own.
+      const again = yield* container()
+      assert.deepStrictEqual(yield* sweepFrom(again.agent, root), { one: unknown, other: unknown })
+      assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: unknown, other: "kept matches" })
+      const gone = isInitial ? "removed namespace-gone" : unknown
+      assert.deepStrictEqual(yield* sweepHere(root), { one: gone, other: "kept matches" })
+    })
+  )
+
+  liveUnless(noNamespace, "a lock that doesn't survive execve proves nothing to another namespace", () =>
+    Effect.gen(function* () {
+      const root = yield* world.scratch
+      const [one, other] = [yield* container(), yield* container()]
+      yield* Agents.create(one.agent, `${root}/one`)
+      assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: "kept lock-held" })
+      yield* one.kill
+      assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: "kept other-pid-namespace" })
+    })
+  )
+
+  liveUnless(noNamespace, "a sweep killed in one namespace is taken up in another, as soon as that can be known", () =>
+    Effect.gen(function* () {
+      const root = yield* world.scratch
+      const [one, other] = [yield* container(), yield* container()]
+      yield* Agents.create(one.agent, `${root}/one`, true)
+      yield* Agents.create(one.agent, `${root}/two`, true)
+      yield* one.kill
+      const doomed = yield* container(2)
+      assert.isTrue(yield* Agents.untilKilled(doomed.agent, 14, "before", { op: "sweep", root, concurrency: 1 }))
+      const left = Tree.entries(root)
+      assert.isTrue(left.some((entry) => entry.startsWith(".vm-sentinel-reap.")))
+      // The workspace says whose it is, but a sweep holds no lock.
+      const reported = yield* sweepFrom(other.agent, root)
+      assert.include(Object.values(reported), "kept other-pid-namespace")
+      const here = yield* sweepHere(root)
+      assert.notInclude(Object.values(here).join(), "failed")
+      if (isInitial) assert.deepStrictEqual(Tree.entries(root), [])
+    })
+  )
+})

@@ -1,0 +1,136 @@
+/** A process that owns, sweeps, and is killed. Answers lines of JSON, see `protocol.ts`. */
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import * as Ownership from "@vm-sentinel/core/Ownership"
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import { Effect, Exit, Result, Schema, Scope } from "effect"
+import { execFileSync, spawn } from "node:child_process"
+import * as Fs from "node:fs"
+import { flushCompileCache } from "node:module"
+import { createInterface } from "node:readline"
+import * as Faults from "./faults.ts"
+import { Report, Request } from "./protocol.ts"
+import * as Real from "./real.ts"
+import * as Tree from "./tree.ts"
+
+const encodeReport = Schema.encodeEffect(Report)
+
+let held = Scope.makeUnsafe()
+let changes: () => ReadonlyArray<Faults.Change> = () => []
+
+const start = ([file = "", ...args]: ReadonlyArray<string>) =>
+  Effect.callback<number>((resume) => {
+    const child = spawn(file, args, { stdio: "ignore", detached: true })
+    child.once("spawn", () => resume(Effect.succeed(child.pid ?? 0)))
+    child.once("error", (error) => resume(Effect.die(error)))
+  })
+
+/** What an owner puts into its directory, and must find there as long as it lives. */
+const furnish = (directory: string, name: string) =>
+  Effect.sync(() => Fs.writeFileSync(`${directory}/payload`, `${process.pid} ${name}`))
+
+const settle = Effect.fnUntraced(function* ({ names, restart, root, stop }: Extract<Request, { op: "settle" }>) {
+  const wanted = new Set(names)
+  const [made, restarted]: [Array<string>, Array<string>] = [[], []]
+  const refusals: Record<string, number> = {}
+  while (wanted.size > 0 && !Fs.existsSync(stop)) {
+    for (const name of wanted) {
+      const directory = `${root}/${name}`
+      const isThere = Fs.existsSync(directory)
+      if (isThere && !restart) continue
+      const result = yield* isThere
+        ? Effect.result(Effect.asVoid(Ownership.record(directory)))
+        : Effect.result(Effect.asVoid(Scope.provide(Ownership.create(directory), held)))
+      if (Result.isSuccess(result)) {
+        yield* furnish(directory, name)
+        wanted.delete(name)
+        const settled = isThere ? restarted : made
+        settled.push(name)
+      } else {
+        const { _tag } = result.failure
+        refusals[_tag] = (refusals[_tag] ?? 0) + 1
+      }
+      yield* Effect.yieldNow
+    }
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+  }
+  return { made, restarted, refusals }
+})
+
+const answer = Effect.fnUntraced(function* (request: Request) {
+  switch (request.op) {
+    case "sweep": {
+      const { root, op: _, ...options } = request
+      const report = yield* Cleanup.sweep(root, options)
+      Faults.observe(() => {})
+      return yield* encodeReport(report)
+    }
+    case "record":
+    case "create":
+    case "hold": {
+      const { directory, op, pid, ...rest } = request
+      const options = { ...rest, ...(pid === undefined ? {} : { pid: Pid.make(pid) }) }
+      if (op === "record") {
+        yield* Ownership.record(directory, options)
+        Faults.observe(() => {})
+        return null
+      }
+      const own = op === "hold" ? Ownership.hold : Ownership.create
+      const { lock } = yield* Scope.provide(own(directory, options), held)
+      Faults.observe(() => {})
+      return lock === undefined ? null : { tested: lock.tested, survivesExec: lock.survivesExec }
+    }
+    case "settle":
+      return yield* settle(request)
+    case "arm":
+      return Faults.killAt(request.at, request.when)
+    case "watch":
+      changes = Faults.record()
+      return null
+    case "changes":
+      return changes()
+    case "release":
+      yield* Scope.close(held, Exit.void)
+      held = Scope.makeUnsafe()
+      return null
+    case "probe":
+      return yield* SentinelStore.use(({ probeLock }) => probeLock(request.directory))
+    case "start":
+      return yield* start(request.command)
+    case "run": {
+      const [file = "", ...args] = request.command
+      return yield* Effect.try(() => execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }))
+    }
+    case "exec": {
+      const [file = "", ...args] = request.command
+      return process.execve?.(file, [file, ...args], {})
+    }
+    case "descriptors":
+      return Tree.descriptors()
+    case "pid":
+      return process.pid
+  }
+})
+
+const tagOf = (failed: unknown): string =>
+  typeof failed === "object" && failed !== null && "_tag" in failed ? String(failed._tag) : "Error"
+
+const program = Effect.gen(function* () {
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+  for (;;) {
+    const next = yield* Effect.promise(() => lines.next())
+    if (next.done === true) return
+    const reply = yield* Schema.decodeEffect(Schema.fromJsonString(Request))(next.value).pipe(
+      Effect.flatMap(answer),
+      Effect.match({
+        onFailure: (failed) => ({ failed: tagOf(failed), message: failed instanceof Error ? failed.message : "" }),
+        onSuccess: (ok) => ({ ok: ok ?? null })
+      })
+    )
+    process.stdout.write(`${JSON.stringify(reply)}\n`)
+  }
+})
+
+// It may be killed at any time.
+flushCompileCache()
+await Effect.runPromise(Effect.provide(program, Real.layer))

@@ -1,0 +1,13 @@
+import { Schema } from "effect"
+
+export const AttackResult = Schema.Struct({
+  sweeps: Schema.Number,
+  made: Schema.Number,
+  removed: Schema.Number,
+  /** How often each outcome was reported. */
+  reasons: Schema.Record(Schema.String, Schema.Number),
+  /** What the attackers say they did, where they got to their end. */
+  acts: Schema.String,
+  problems: Schema.Array(Schema.String)
+})
+export type AttackResult = typeof AttackResult.Type

@@ -1,0 +1,138 @@
+/**
+ * Races whoever deletes in a root: swaps directories in the condemned ones, and those themselves, for symbolic links to
+ * an outside tree, and back; renames and exchanges them; mounts the outside tree on them. It leaves alone what it may not
+ * change either: the root's and the workspaces' own directories are the sweeper's, mode 0700.
+ * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT`, a count of 0: until it is killed. Prints what it did as JSON.
+ */
+import koffi from "koffi"
+import * as Fs from "node:fs"
+import * as Random from "./random.ts"
+
+const [root = "", outside = "", stash = "", seed = "0", count = "0"] = process.argv.slice(2)
+const random = Random.make(Number(seed))
+
+const libc = koffi.load(null)
+const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
+const mount = libc.func("int mount(const char *, const char *, const char *, unsigned long, const void *)")
+const umount2 = libc.func("int umount2(const char *, int)")
+const [AT_FDCWD, EXCHANGE, MS_BIND, MNT_DETACH] = [-100, 2, 4096, 2]
+
+const list = (path: string): ReadonlyArray<string> => {
+  try {
+    return Fs.readdirSync(path)
+  } catch {
+    return []
+  }
+}
+
+const isDirectory = (path: string): boolean => {
+  try {
+    return Fs.lstatSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+const choose = (names: ReadonlyArray<string>): string | undefined => names[random.below(names.length)]
+
+/** A condemned directory: under its name, claimed, or being deleted. */
+const victim = (): string | undefined => {
+  const names = list(root)
+  const workspace = choose(names.filter((name) => name.startsWith(".vm-sentinel-reap.") && !name.endsWith(".new")))
+  if (workspace !== undefined && random.below(4) > 0) {
+    const place = `${root}/${workspace}/${random.pick(["claimed", "dead"])}`
+    const name = choose(list(place))
+    if (name !== undefined) return `${place}/${name}`
+  }
+  const name = choose(names.filter((name) => name.startsWith("dead-")))
+  return name === undefined ? undefined : `${root}/${name}`
+}
+
+/** The directory itself, or one in it, however deep. */
+const within = (path: string): string => {
+  let at = path
+  while (random.below(3) > 0) {
+    const below = choose(list(at))
+    if (below === undefined || !isDirectory(`${at}/${below}`)) return at
+    at = `${at}/${below}`
+  }
+  return at
+}
+
+let made = 0
+const fresh = (): string => `${stash}/${process.pid}-${made++}`
+
+const target = (): string => random.pick([outside, `${outside}/sub`, `${outside}/sub/sub`])
+
+const done: Record<string, number> = {}
+
+const swapForLink = (at: string): void => {
+  const away = fresh()
+  Fs.renameSync(at, away)
+  Fs.symlinkSync(target(), at)
+  if (random.below(2) === 0) return
+  Fs.unlinkSync(at)
+  Fs.renameSync(away, at)
+}
+
+const exchangeForLink = (at: string): void => {
+  const link = fresh()
+  Fs.symlinkSync(target(), link)
+  if (renameat2(AT_FDCWD, at, AT_FDCWD, link, EXCHANGE) !== 0) throw new Error("no exchange")
+  if (random.below(2) === 0) renameat2(AT_FDCWD, at, AT_FDCWD, link, EXCHANGE)
+}
+
+const mountOver = (at: string): void => {
+  if (mount(target(), at, null, MS_BIND, null) !== 0) throw new Error("no mount")
+  if (random.below(3) > 0) umount2(at, MNT_DETACH)
+}
+
+const acts: ReadonlyArray<readonly [name: string, act: (at: string) => void]> = [
+  ["swap", swapForLink],
+  ["exchange", exchangeForLink],
+  ["exchange", exchangeForLink],
+  ["mount", mountOver],
+  ["link a file", (at) => Fs.linkSync(`${outside}/precious`, `${at}/linked-${made++}`)],
+  ["point at a file", (at) => Fs.symlinkSync(`${outside}/precious`, `${at}/pointing-${made++}`)],
+  ["point at a directory", (at) => Fs.symlinkSync(target(), `${at}/pointing-${made++}`)],
+  ["rename", (at) => Fs.renameSync(at, `${at.slice(0, at.lastIndexOf("/"))}/renamed-${made++}`)],
+  ["take away", (at) => Fs.renameSync(at, fresh())],
+  ["write", (at) => Fs.writeFileSync(`${at}/written-${made++}`, "")]
+]
+
+/** A living directory under a dead one's name, and the other way round. */
+const confuse = (): void => {
+  const names = list(root)
+  const [alive, dead] = [
+    choose(names.filter((name) => name.startsWith("live-"))),
+    choose(names.filter((name) => name.startsWith("dead-")))
+  ]
+  if (alive === undefined || dead === undefined) return
+  if (renameat2(AT_FDCWD, `${root}/${alive}`, AT_FDCWD, `${root}/${dead}`, EXCHANGE) !== 0)
+    throw new Error("no exchange")
+  renameat2(AT_FDCWD, `${root}/${alive}`, AT_FDCWD, `${root}/${dead}`, EXCHANGE)
+}
+
+const isCondemnedItself = (at: string): boolean =>
+  at.startsWith(`${root}/dead-`) && !at.slice(root.length + 1).includes("/")
+
+const turns = count === "0" ? Infinity : Number(count)
+for (let turn = 0; turn < turns; turn++) {
+  const [name, act] = random.pick([["", () => {}], ...acts])
+  try {
+    if (name === "") {
+      confuse()
+      continue
+    }
+    const path = victim()
+    if (path === undefined) continue
+    const at = within(path)
+    // Under another name in the root it would be another directory, dead all the same.
+    if (name === "rename" && isCondemnedItself(at)) continue
+    act(at)
+    done[name] = (done[name] ?? 0) + 1
+  } catch {
+    // It was faster.
+  }
+}
+process.stdout.write(JSON.stringify(done))

@@ -1,0 +1,106 @@
+/** A root with one of everything that a sweep meets, and what must be left of it, whatever happens to the sweep. */
+import * as Fs from "node:fs"
+import { inscribe, type Owners } from "./owners.ts"
+import * as Tree from "./tree.ts"
+
+export interface Scene {
+  readonly root: string
+  readonly outside: string
+  readonly owners: Owners
+  /** What no sweep may touch, as it was, by its name in the root. */
+  readonly kept: Readonly<Record<string, Tree.Tree>>
+  readonly dead: ReadonlyArray<string>
+  readonly before: Tree.Tree
+}
+
+const workspace = ".vm-sentinel-reap.0123456789abcdef0123456789abcdef"
+const day = 86_400
+
+const file = (path: string, content: string): void => {
+  Fs.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 })
+  Fs.writeFileSync(path, content, { mode: 0o600 })
+}
+
+/** A directory with some of what a VM leaves in it. */
+const vm = (path: string, sentinel: string, outside: string): void => {
+  file(`${path}/.vm-sentinel`, sentinel)
+  file(`${path}/console.log`, "log")
+  file(`${path}/data/disk.img`, "disk")
+  Fs.mkdirSync(`${path}/data/empty`)
+  Fs.symlinkSync(outside, `${path}/data/link`)
+}
+
+const long = "n".repeat(255)
+
+export interface Options {
+  /** With what killed sweeps left before. */
+  readonly leftovers?: boolean
+  /** Names of 255 bytes: not where the file system is full. */
+  readonly longNames?: boolean
+}
+
+/** Makes the scene in an empty directory. */
+export const make = (scratch: string, owners: Owners, { leftovers = false, longNames = true }: Options = {}): Scene => {
+  const { dead, live } = owners
+  const [root, outside] = [`${scratch}/root`, `${scratch}/outside`]
+  Fs.mkdirSync(root, { mode: 0o700 })
+  file(`${outside}/precious`, "precious")
+  const at = (name: string) => `${root}/${name}`
+  const gone = ["dead-v3", "dead-roles", ...(longNames ? [long] : [])]
+  for (const name of gone) vm(at(name), inscribe(dead), outside)
+  Fs.linkSync(`${outside}/precious`, at("dead-v3/shared"))
+  file(at("dead-roles/.vm-sentinel.helper"), inscribe(dead, { role: "helper" }))
+
+  vm(at("live"), inscribe(live), outside)
+  vm(at("helped"), inscribe(dead), outside)
+  file(at("helped/.vm-sentinel.helper"), inscribe(live, { role: "helper" }))
+  vm(at("broken"), "not a sentinel", outside)
+  file(at("foreign/data"), "not ours")
+  file(at("a file"), "not a directory")
+  const keep = ["live", "helped", "broken", "foreign", "a file"]
+  const kept = Object.fromEntries(keep.map((name) => [name, Tree.of(at(name))] as const))
+  if (!leftovers) return { root, outside, owners, kept, dead: gone, before: Tree.of(outside) }
+
+  file(at(`${workspace}/.vm-sentinel`), inscribe(dead, { role: "reaper" }))
+  file(at(`${workspace}/.vm-sentinel-tmp.0123`), "half")
+  file(at(`${workspace}/dead/half/data/rest`), "rest")
+  vm(at(`${workspace}/claimed/claimed-dead`), inscribe(dead), outside)
+  vm(at(`${workspace}/claimed/claimed-live`), inscribe(live), outside)
+  vm(at(".vm-sentinel-reap.01234567.claimed=placed-dead"), inscribe(dead), outside)
+  vm(at(".vm-sentinel-reap.01234567.claimed=placed-live"), inscribe(live), outside)
+  file(at(".vm-sentinel-reap.01234567.dead=placed-half/data/rest"), "rest")
+  const staged = at(".vm-sentinel-reap.fedcba9876543210fedcba9876543210.new")
+  file(`${staged}/.vm-sentinel-tmp.0123`, "half")
+  Fs.mkdirSync(`${staged}/claimed`)
+  Fs.utimesSync(staged, Date.now() / 1000 - day, Date.now() / 1000 - day)
+  return {
+    root,
+    outside,
+    owners,
+    kept: {
+      ...kept,
+      "claimed-live": Tree.of(at(`${workspace}/claimed/claimed-live`)),
+      "placed-live": Tree.of(at(".vm-sentinel-reap.01234567.claimed=placed-live"))
+    },
+    dead: [...gone, "half", "claimed-dead", "placed-dead", "placed-half"],
+    before: Tree.of(outside)
+  }
+}
+
+/** A sweep leaves what may still be in the making for a minute. This minute is over. */
+export const aMinuteLater = (root: string): void => {
+  for (const entry of Tree.entries(root)) {
+    if (entry.endsWith(".new")) Fs.utimesSync(`${root}/${entry}`, Date.now() / 1000 - day, Date.now() / 1000 - day)
+  }
+}
+
+/** What is wrong with what is left, in words: something lost, something left over, something touched. */
+export const problems = ({ before, kept, outside, root }: Scene): ReadonlyArray<string> => [
+  ...Tree.differences(before, Tree.of(outside)).map((difference) => `outside: ${difference}`),
+  ...Tree.entries(root).flatMap((entry) => (entry in kept ? [] : [`left over: ${entry}`])),
+  ...Object.entries(kept).flatMap(([entry, tree]) =>
+    Fs.existsSync(`${root}/${entry}`)
+      ? Tree.differences(tree, Tree.of(`${root}/${entry}`)).map((difference) => `${entry}: ${difference}`)
+      : [`lost: ${entry}`]
+  )
+]

@@ -1,0 +1,51 @@
+/** The system calls of a program that change a file system, as strace sees them. */
+import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import * as Fs from "node:fs"
+
+const opening = ["open", "openat", "openat2"]
+
+const changing = `
+  creat rename renameat renameat2 link linkat symlink symlinkat mknod mknodat unlink unlinkat mkdir mkdirat rmdir
+  chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat futimesat
+  truncate ftruncate fallocate setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+  mount umount2 move_mount fsopen open_tree`
+  .trim()
+  .split(/\s+/)
+
+// A question mark: not every architecture has each.
+const traced = [...opening, ...changing].map((call) => `?${call}`).join(",")
+
+const isChange = (line: string): boolean => {
+  const call = /^\d+\s+(\w+)\(/.exec(line)?.[1]
+  if (call === undefined) return false
+  if (changing.includes(call)) return true
+  return (
+    opening.includes(call) && /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND/.test(line) && !line.includes('"/dev/null"')
+  )
+}
+
+export interface Traced {
+  readonly stdout: string
+  readonly changes: ReadonlyArray<string>
+  /** Of the calls that were seen at all. */
+  readonly calls: number
+}
+
+/** Runs a command to its end, with all its threads and children. What it writes goes to pipes that are open already. */
+export const trace = (log: string, command: ReadonlyArray<string>): Effect.Effect<Traced, Error> =>
+  Effect.callback((resume) => {
+    // Nothing may go by in a ring that strace doesn't see into.
+    const env = { ...process.env, UV_USE_IO_URING: "0" }
+    const child = execFile(
+      "strace",
+      ["-f", "-o", log, "-e", `trace=${traced}`, ...command],
+      { env },
+      (error, stdout, stderr) => {
+        if (error !== null) return resume(Effect.fail(new Error(stderr || error.message)))
+        const lines = Fs.readFileSync(log, "utf8").split("\n")
+        resume(Effect.succeed({ stdout, changes: lines.filter(isChange), calls: lines.length }))
+      }
+    )
+    return Effect.sync(() => child.kill())
+  })

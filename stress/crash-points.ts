@@ -1,0 +1,137 @@
+/**
+ * A sweep killed with SIGKILL at every call that changes the file system, then swept again. Then the sweep that takes up
+ * what was left, killed at every such call too. Usage: `node stress/crash-points.ts [PAIRS]`, PAIRS (default 200) of two
+ * kills in a row, drawn by `VM_SENTINEL_SEED`.
+ */
+import { Effect } from "effect"
+import { execFileSync, spawn } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import * as Agents from "../packages/platform-linux/test/deletion/agents.ts"
+import * as Crashes from "../packages/platform-linux/test/deletion/crashes.ts"
+import * as Owners from "../packages/platform-linux/test/deletion/owners.ts"
+import * as Random from "../packages/platform-linux/test/deletion/random.ts"
+import * as Real from "../packages/platform-linux/test/deletion/real.ts"
+import * as Scene from "../packages/platform-linux/test/deletion/scene.ts"
+
+const [pairs = 200] = process.argv.slice(2).map(Number)
+const random = Random.make(Random.seed)
+
+const say = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
+
+let wrong = 0
+
+/** Runs each list of kills in a scene of its own, two at once. */
+const all = Effect.fnUntraced(function* (
+  title: string,
+  options: Scene.Options,
+  lists: ReadonlyArray<ReadonlyArray<Crashes.Crash>>
+) {
+  const owners = yield* Owners.make
+  const scratch = yield* scratchDirectory
+  const survivors = yield* Effect.all([Agents.start(), Agents.start()])
+  let killed = 0
+  let index = 0
+  yield* Effect.forEach(
+    lists,
+    (list) =>
+      Crashes.inScene(scratch, owners, options, (scene) =>
+        Effect.gen(function* () {
+          const [one, other] = survivors
+          const result = yield* Crashes.crashed(list, index++ % 2 === 0 ? one : other, scene)
+          killed += result.killed
+          if (result.problems.length === 0) return
+          wrong += 1
+          yield* say(`  killed ${Crashes.describe(list)}:\n    ${result.problems.join("\n    ")}`)
+        })
+      ),
+    { concurrency: 2, discard: true }
+  )
+  yield* say(`${title}: ${lists.length} runs, ${killed} killed`)
+}, Effect.scoped)
+
+const scratchDirectory = Effect.acquireRelease(
+  Effect.sync(() => Fs.mkdtempSync(Path.join(Fs.realpathSync(Os.tmpdir()), "vm-sentinel-crash-"))),
+  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
+)
+
+const countOf = Effect.fnUntraced(function* (options: Scene.Options) {
+  const owners = yield* Owners.make
+  const scratch = yield* scratchDirectory
+  const changes = yield* Crashes.inScene(scratch, owners, options, (scene) =>
+    Crashes.changesOf(Crashes.sweeping(scene))
+  )
+  return changes.length
+}, Effect.scoped)
+
+const hasStrace = Effect.sync(() => {
+  try {
+    execFileSync("strace", ["-V"], { stdio: "ignore" })
+    return true
+  } catch {
+    return false
+  }
+})
+
+/** The same from outside: strace sends the signal as the process enters its `n`-th call of a kind. */
+const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string) {
+  const agent = Path.join(import.meta.dirname, "../packages/platform-linux/test/deletion/agent.ts")
+  return yield* Effect.callback<boolean>((resume) => {
+    const inject = `inject=${kind}:signal=KILL:when=${n}`
+    const child = spawn("strace", ["-o", "/dev/null", "-e", `trace=${kind}`, "-e", inject, process.execPath, agent], {
+      stdio: ["pipe", "ignore", "ignore"]
+    })
+    child.once("exit", (code, signal) => resume(Effect.succeed(signal === "SIGKILL" || code === 137)))
+    child.stdin.end(`${JSON.stringify({ op: "sweep", root, concurrency: 1 })}\n`)
+  })
+})
+
+/** Each of these calls is made by the sweep alone. */
+const stracedKinds = ["rename", "renameat2", "unlink", "rmdir", "mkdir", "link", "fsync"]
+
+const allStraced = Effect.fnUntraced(function* () {
+  const owners = yield* Owners.make
+  const scratch = yield* scratchDirectory
+  const survivor = yield* Agents.start()
+  for (const kind of stracedKinds) {
+    let n = 1
+    for (let killed = true; killed; n++) {
+      killed = yield* Crashes.inScene(scratch, owners, { leftovers: true }, (scene) =>
+        Effect.gen(function* () {
+          const isKilled = yield* straced(kind, n, scene.root)
+          Scene.aMinuteLater(scene.root)
+          yield* Agents.sweep(survivor, scene.root)
+          const problems = Scene.problems(scene)
+          if (problems.length === 0) return isKilled
+          wrong += 1
+          yield* say(`  killed at ${kind} ${n}:\n    ${problems.join("\n    ")}`)
+          return isKilled
+        })
+      )
+    }
+    yield* say(`strace, ${kind}: killed at each of ${n - 2}`)
+  }
+}, Effect.scoped)
+
+const program = Effect.gen(function* () {
+  yield* say(`seed ${Random.seed}`)
+  for (const leftovers of [false, true]) {
+    const options = { leftovers }
+    const title = leftovers ? "with what killed sweeps left" : "from nothing"
+    const points = Crashes.points(yield* countOf(options))
+    yield* all(
+      `${title}, each point`,
+      options,
+      points.map((point) => [point])
+    )
+    const lists = Array.from({ length: pairs }, () => [...random.sample(points, 1), ...random.sample(points, 1)])
+    yield* all(`${title}, two in a row`, options, lists)
+  }
+  if (yield* hasStrace) yield* allStraced()
+  else yield* say("no strace: its part is left out")
+  yield* say(wrong === 0 ? "nothing lost, nothing left" : `${wrong} runs went wrong`)
+})
+
+await Effect.runPromise(Effect.provide(program, Real.layer))
+process.exitCode = wrong === 0 ? 0 : 1
