@@ -34,14 +34,11 @@ const linux = Effect.promise(async () => {
 })
 
 const darwin = Effect.promise(async () => {
-  const [DarwinProcessInspector, SentinelStore, NodeFileSystem, NodePath] = await Promise.all([
+  const [DarwinProcessInspector, DarwinSentinelStore] = await Promise.all([
     import("@vm-sentinel/platform-darwin/DarwinProcessInspector"),
-    import("@vm-sentinel/core/SentinelStore"),
-    import("@effect/platform-node/NodeFileSystem"),
-    import("@effect/platform-node/NodePath")
+    import("@vm-sentinel/platform-darwin/DarwinSentinelStore")
   ])
-  const store = Layer.provide(SentinelStore.layer, [NodeFileSystem.layer, NodePath.layer])
-  return Layer.mergeAll(DarwinProcessInspector.layer, store)
+  return Layer.merge(DarwinProcessInspector.layer, DarwinSentinelStore.layer)
 })
 
 /**

@@ -93,7 +93,7 @@ let mint: (holding: Holding, reason: DeadReason) => Condemned
 
 /**
  * The right to delete one directory: bound to its device and inode and to the exact sentinels that were judged. Only
- * {@link judgeHolding} and {@link assumeDead} make one; there is no schema of it, and it can't be forged or copied.
+ * {@link examine} and {@link assumeDead} make one; there is no schema of it, and it can't be forged or copied.
  *
  * @category models
  * @since 0.1.0

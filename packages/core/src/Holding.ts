@@ -92,15 +92,3 @@ export const difference = (judged: Holding, now: Holding): string | undefined =>
   const foreign = now.foreign.find((entry) => !judged.foreign.includes(entry))
   return foreign === undefined ? undefined : `${foreign} appeared`
 }
-
-/**
- * The holding as far as one sentinel file goes: what the writer of that file has to judge.
- *
- * @category accessors
- * @since 0.1.0
- */
-export const restrict = (holding: Holding, entry: string): Holding => ({
-  ...holding,
-  sentinels: holding.sentinels.filter((file) => file.entry === entry),
-  foreign: []
-})

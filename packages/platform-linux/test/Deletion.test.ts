@@ -245,7 +245,7 @@ describe("what lies in the way", () => {
         const owners = yield* Owners.make
         yield* dead(vm, owners)
         yield* dead(`${root}/other`, owners)
-        for (const name of ["source", "upper", "work"]) yield* world.file(`${scratch}/${name}/precious`, "precious")
+        for (const name of ["source", "upper", "merged"]) yield* world.file(`${scratch}/${name}/precious`, "precious")
         yield* world.remove(`${scratch}/merged/precious`)
         yield* world.directory(`${vm}/data/mnt`)
         const agent = yield* Agents.start(Agents.ownMounts)

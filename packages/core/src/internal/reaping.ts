@@ -243,7 +243,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     const path = isWorkspace(place) ? `${place.path}/dead/${entry}` : yield* takeRemains(place, condemned, entry)
     const mount = yield* mountInside(path)
     if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
-    yield* removeDead(path)
+    yield* removeDead(path).pipe(
+      // Somebody put a file or a link in the place of what was to be deleted, and has that now.
+      Effect.tapErrorTag("StoreFailure", ({ errno }) =>
+        errno === "ENOTDIR" || errno === "ELOOP"
+          ? Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
+          : Effect.void
+      )
+    )
   })
 
   return {

@@ -93,10 +93,21 @@ const stubborn = (path: string) =>
       })
   )
 
+/** Whatever a failing test left mounted, wherever it was moved, goes before anything is removed. */
+const unmountAll = (directory: string): void => {
+  if (!canMount) return
+  const mounts = Fs.readFileSync("/proc/self/mountinfo", "utf8").split("\n")
+  const inside = mounts.map((line) => line.split(" ")[4] ?? "").filter((path) => path.startsWith(`${directory}/`))
+  for (const path of inside.toReversed()) run("umount", path)
+}
+
 /** The real file system, under a temporary directory. */
 export const world: World = {
   scratch: Effect.acquireRelease(attempt(temporary), (directory) =>
-    attempt(() => Fs.rmSync(directory, { recursive: true, force: true }))
+    attempt(() => {
+      unmountAll(directory)
+      Fs.rmSync(directory, { recursive: true, force: true })
+    })
   ),
   directory: (path, mode = 0o700) =>
     attempt(() => {
@@ -138,7 +149,7 @@ export const world: World = {
           Effect.asVoid(
             Effect.acquireRelease(
               attempt(() => run("mount", "--bind", source, target)),
-              () => attempt(() => run("umount", target))
+              () => attempt(() => spawnSync("umount", [target]))
             )
           )
       }

@@ -1,6 +1,7 @@
 /*
  * Serves the process calls of macOS's libSystem from Linux's procfs: real processes, in the layouts that LP64 XNU
- * documents (bsd/sys/proc_info.h, bsd/sys/sysctl.h, bsd/sys/proc.h). For tests, loaded by its path.
+ * documents (bsd/sys/proc_info.h, bsd/sys/sysctl.h, bsd/sys/proc.h); and the file calls that differ from Linux's
+ * (bsd/sys/attr.h, bsd/sys/mount.h). For tests, loaded by its path.
  *
  * As on macOS: proc_pidinfo and proc_pidpath answer 0 where they fail, with errno; the order of its refusals is flavor,
  * buffer, process, permission; zombies are found only with arg 1; flavors 3 and 18 are EPERM for other effective users;
@@ -13,10 +14,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mntent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -28,6 +31,11 @@ enum { D_EPERM = 1, D_ENOENT = 2, D_ESRCH = 3, D_ENOMEM = 12, D_EINVAL = 22, D_E
 enum { SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
 enum { BSDINFO = 136, SHORTBSDINFO = 64, UNIQIDENTIFIERINFO = 56, KINFO_PROC = 648 };
 enum { SHIM_SHORT = -1, SHIM_ALIEN = -2 };
+
+/* openat2(2), for which not every libc has names. */
+struct how { uint64_t flags, mode, resolve; };
+#define OPENAT2 437
+#define NO_SYMLINKS 4
 
 #define PIDFS_MAGIC 0x50494446
 
@@ -309,5 +317,140 @@ EXPORT int gethostuuid(uint8_t *out, const void *wait) {
   unsigned int byte;
   read_file("/etc/machine-id", id, sizeof id);
   for (int i = 0; i < 16; i++) out[i] = sscanf(id + 2 * i, "%2x", &byte) == 1 ? (uint8_t)byte : (uint8_t)(i + 1);
+  return 0;
+}
+
+/* ---- files ---- */
+
+/* The shim's own code must not call these by their C names: they are glibc's, under whose names they are exported. */
+EXPORT int d_openat(int fd, const char *path, int flags, int mode) __asm__("openat");
+EXPORT int d_unlinkat(int fd, const char *path, int flags) __asm__("unlinkat");
+EXPORT int d_renameat(int fd, const char *from, int to_fd, const char *to) __asm__("renameat");
+EXPORT int d_flock(int fd, int operation) __asm__("flock");
+EXPORT int d_fcntl(int fd, int command, long argument) __asm__("fcntl");
+EXPORT int d_statfs(const char *path, uint8_t *out) __asm__("statfs$INODE64");
+
+enum { D_EAGAIN = 35, D_ELOOP = 62, D_ENAMETOOLONG = 63, D_ENOTEMPTY = 66, D_ESTALE = 70, D_ENOSYS = 78 };
+enum { D_AT_FDCWD = -2, D_AT_REMOVEDIR = 0x80, D_CLOEXEC = 0x1000000, D_NOFOLLOW_ANY = 0x20000000 };
+enum { STATFS = 2168, MNT_LOCAL = 0x1000 };
+
+/* The first 34 numbers are the same but for EAGAIN. */
+static int darwin_errno(int number) {
+  switch (number) {
+    case EAGAIN: return D_EAGAIN;
+    case ELOOP: return D_ELOOP;
+    case ENAMETOOLONG: return D_ENAMETOOLONG;
+    case ENOTEMPTY: return D_ENOTEMPTY;
+    case ESTALE: return D_ESTALE;
+    case ENOSYS: return D_ENOSYS;
+    case EOPNOTSUPP: return D_ENOTSUP;
+    default: return number;
+  }
+}
+
+static int answered(long result) {
+  if (result < 0) errno = darwin_errno(errno);
+  return (int)result;
+}
+
+static int at(int fd) { return fd == D_AT_FDCWD ? AT_FDCWD : fd; }
+
+/* Of the flags only those that Node has no names for are Darwin's. */
+EXPORT int d_openat(int fd, const char *path, int flags, int mode) {
+  int refused = refusal("openat");
+  if (refused > 0) return fail(refused, -1);
+  struct how how = {(uint64_t)(flags & ~(D_CLOEXEC | D_NOFOLLOW_ANY)), (uint64_t)(flags & O_CREAT ? mode : 0), 0};
+  if (flags & D_CLOEXEC) how.flags |= O_CLOEXEC;
+  if (flags & D_NOFOLLOW_ANY) how.resolve |= NO_SYMLINKS;
+  return answered(syscall(OPENAT2, at(fd), path, &how, sizeof how));
+}
+
+EXPORT int d_unlinkat(int fd, const char *path, int flags) {
+  int refused = refusal("unlinkat");
+  if (refused > 0) return fail(refused, -1);
+  if (flags & ~D_AT_REMOVEDIR) return fail(D_EINVAL, -1);
+  long result = syscall(SYS_unlinkat, at(fd), path, flags == 0 ? 0 : AT_REMOVEDIR);
+  return result < 0 && errno == EISDIR ? fail(D_EPERM, -1) : answered(result);
+}
+
+static int renamed(int fd, const char *from, int to_fd, const char *to, unsigned int flags) {
+  return answered(syscall(SYS_renameat2, at(fd), from, at(to_fd), to, flags));
+}
+
+EXPORT int d_renameat(int fd, const char *from, int to_fd, const char *to) { return renamed(fd, from, to_fd, to, 0); }
+
+EXPORT int renameatx_np(int fd, const char *from, int to_fd, const char *to, unsigned int flags) {
+  int refused = refusal("renameatx_np");
+  if (refused > 0) return fail(refused, -1);
+  if (flags != 4) return fail(D_EINVAL, -1);
+  return renamed(fd, from, to_fd, to, 1);
+}
+
+EXPORT int d_flock(int fd, int operation) {
+  int refused = refusal("flock");
+  if (refused > 0) return fail(refused, -1);
+  return answered(syscall(SYS_flock, fd, operation));
+}
+
+EXPORT int d_fcntl(int fd, int command, long argument) { return answered(syscall(SYS_fcntl, fd, command, argument)); }
+
+/* Names and types alone, each entry as FSOPT_PACK_INVAL_ATTRS has it: what isn't there keeps its place. */
+EXPORT int getattrlistbulk(int fd, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
+  int refused = refusal("getattrlistbulk");
+  if (refused > 0) return fail(refused, -1);
+  if (list[0] != 5 || list[1] != 0xa0000009 || options != 8) return fail(D_EINVAL, -1);
+  uint8_t from[4096];
+  int count = 0;
+  /* An entry here is at most 28 bytes longer than one of Linux, which has at least 24: the buffer holds all. */
+  if (size < 4 * sizeof from) return fail(D_EINVAL, -1);
+  while (count == 0) {
+    long length = syscall(SYS_getdents64, fd, from, sizeof from);
+    if (length <= 0) return answered(length);
+    for (long offset = 0; offset < length;) {
+      uint16_t record;
+      memcpy(&record, from + offset + 16, sizeof record);
+      uint8_t type = from[offset + 18];
+      const char *name = (const char *)from + offset + 19;
+      offset += record;
+      if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+      uint32_t bytes = (uint32_t)strlen(name) + 1, total = (40 + bytes + 7) / 8 * 8;
+      memset(out, 0, total);
+      put32(out, 0, total);
+      put32(out, 4, type == 0 ? 0x80000001 : 0x80000009);
+      put32(out, 28, 12);
+      put32(out, 32, bytes);
+      put32(out, 36, type == 4 ? 2 : type == 8 ? 1 : type == 10 ? 5 : type == 0 ? 0 : 6);
+      memcpy(out + 40, name, bytes);
+      if (refused == SHIM_ALIEN) put32(out, 32, total);
+      out += total;
+      count++;
+    }
+  }
+  return count;
+}
+
+EXPORT int d_statfs(const char *path, uint8_t *out) {
+  int refused = refusal("statfs");
+  if (refused > 0) return fail(refused, -1);
+  struct statfs fs;
+  char real[PATH_MAX];
+  if (statfs(path, &fs) != 0 || realpath(path, real) == NULL) return answered(-1);
+  memset(out, 0, STATFS);
+  put32(out, 0, (uint32_t)fs.f_bsize);
+  int local = fs.f_type == 0xef53 || fs.f_type == 0x01021994 || fs.f_type == 0x794c7630;
+  put32(out, 64, local ? MNT_LOCAL : 0);
+  snprintf((char *)out + 72, 16, "%s", local ? "apfs" : "nfs");
+  FILE *mounts = setmntent("/proc/self/mounts", "r");
+  if (mounts == NULL) return answered(-1);
+  size_t longest = 0;
+  for (struct mntent *mount; (mount = getmntent(mounts)) != NULL;) {
+    size_t length = strlen(mount->mnt_dir);
+    int root = strcmp(mount->mnt_dir, "/") == 0;
+    int above = strncmp(mount->mnt_dir, real, length) == 0 && (root || real[length] == '/' || real[length] == 0);
+    if (!above || length < longest) continue;
+    longest = length;
+    snprintf((char *)out + 88, 1024, "%s", mount->mnt_dir);
+  }
+  endmntent(mounts);
   return 0;
 }

@@ -20,7 +20,7 @@ const [seconds = "60", acts = "0", seed = "0"] = process.argv.slice(2)
 const furnish = (path: string, sentinel: string): void => {
   for (const at of ["", "/sub", "/sub/sub", "/sub/sub/sub", "/other"]) {
     Fs.mkdirSync(`${path}${at}`, { recursive: true, mode: 0o700 })
-    for (let file = 0; file < 5; file++) Fs.writeFileSync(`${path}${at}/file-${file}`, `${file}`)
+    for (let file = 0; file < 25; file++) Fs.writeFileSync(`${path}${at}/file-${file}`, `${file}`)
   }
   Fs.writeFileSync(`${path}/.vm-sentinel`, sentinel, { mode: 0o600 })
 }
@@ -42,10 +42,16 @@ const ended = (child: ChildProcess): boolean => child.exitCode !== null || child
 
 const program = Effect.gen(function* () {
   const scratch = yield* Effect.acquireRelease(
-    Effect.sync(() => Fs.mkdtempSync(Path.join(Fs.realpathSync(Os.tmpdir()), "vm-sentinel-attack-"))),
+    Effect.sync(() => {
+      const path = Fs.mkdtempSync(Path.join(Fs.realpathSync(Os.tmpdir()), "vm-sentinel-attack-"))
+      // In memory there are more acts to a second.
+      execFileSync("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", path])
+      return path
+    }),
     (path) =>
       Effect.sync(() => {
         unmountAll(path)
+        execFileSync("umount", ["--lazy", path])
         Fs.rmSync(path, { recursive: true, force: true })
       })
   )
@@ -58,17 +64,17 @@ const program = Effect.gen(function* () {
   furnish(`${outside}/sub/sub/vm`, Owners.inscribe(owners.dead))
   const lives = ["live-1", "live-2"]
   for (const name of lives) furnish(`${root}/${name}`, Owners.inscribe(owners.live))
+  const inodes = lives.map((name) => Fs.lstatSync(`${root}/${name}`).ino)
   const before = { outside: Tree.of(outside), lives: lives.map((name) => Tree.of(`${root}/${name}`)) }
 
   const problems: Array<string> = []
   const reasons: Record<string, number> = {}
   let [sweeps, removed, made] = [0, 0, 0]
-  const noteOutcome = ({ action, error, name, reason }: Outcome) => {
+  const noteOutcome = ({ action, error, reason }: Outcome) => {
     const key =
       error === undefined ? `${action} ${reason}` : `${action} ${reason} ${"errno" in error ? error.errno : error._tag}`
     reasons[key] = (reasons[key] ?? 0) + 1
     if (action === "removed") removed += 1
-    if (action === "removed" && name.startsWith("live-")) problems.push(`${name} was removed`)
   }
   const look = () => {
     problems.push(...Tree.differences(before.outside, Tree.of(outside)).map((difference) => `outside: ${difference}`))
@@ -79,7 +85,7 @@ const program = Effect.gen(function* () {
     Effect.sync(() =>
       [0, 1].map((index) => {
         const script = Path.join(import.meta.dirname, "attacker.ts")
-        const args = [script, root, outside, stash, `${Number(seed) + index}`, acts]
+        const args = [script, root, outside, stash, `${Number(seed) + index}`, acts, `${index}`]
         const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
         child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text))
         return child
@@ -101,7 +107,7 @@ const program = Effect.gen(function* () {
       outcomes.forEach(noteOutcome)
     }
     if (sweeps % 10 === 0) look()
-    // The attackers' turn to look at an empty root, and to end.
+    // The end of an attacker is to be heard of.
     yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
   }
   for (const child of attackers) child.kill("SIGKILL")
@@ -115,8 +121,14 @@ const program = Effect.gen(function* () {
   const last = yield* Cleanup.sweep(root)
   last.outcomes.forEach(noteOutcome)
   look()
+  // A living directory that was given a dead one's name is kept under that, or where the sweep had moved it.
+  const places = ["", ...Tree.entries(root).flatMap((entry) => (entry.startsWith(".") ? [`/${entry}/claimed`] : []))]
+  const kept = places.flatMap((place) =>
+    Fs.existsSync(`${root}${place}`) ? Tree.entries(`${root}${place}`).map((entry) => `${root}${place}/${entry}`) : []
+  )
   lives.forEach((name, index) => {
-    const now = Fs.existsSync(`${root}/${name}`) ? Tree.of(`${root}/${name}`) : {}
+    const at = kept.find((path) => Fs.lstatSync(path).ino === inodes[index])
+    const now = at === undefined ? {} : Tree.of(at)
     problems.push(...Tree.differences(before.lives[index] ?? {}, now).map((difference) => `${name}: ${difference}`))
   })
   // Links that were put under a name are left: they are nobody's. Directories aren't.

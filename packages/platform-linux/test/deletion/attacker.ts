@@ -2,13 +2,14 @@
  * Races whoever deletes in a root: swaps directories in the condemned ones, and those themselves, for symbolic links to
  * an outside tree, and back; renames and exchanges them; mounts the outside tree on them. It leaves alone what it may not
  * change either: the root's and the workspaces' own directories are the sweeper's, mode 0700.
- * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT`, a count of 0: until it is killed. Prints what it did as JSON.
+ * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT PART`, a count of 0: until it is killed. It attacks every second
+ * directory, from PART on: another attacker's links would lead its own acts to the outside. Prints what it did as JSON.
  */
 import koffi from "koffi"
 import * as Fs from "node:fs"
 import * as Random from "./random.ts"
 
-const [root = "", outside = "", stash = "", seed = "0", count = "0"] = process.argv.slice(2)
+const [root = "", outside = "", stash = "", seed = "0", count = "0", part = "0"] = process.argv.slice(2)
 const random = Random.make(Number(seed))
 
 const libc = koffi.load(null)
@@ -25,13 +26,24 @@ const list = (path: string): ReadonlyArray<string> => {
   }
 }
 
-const isDirectory = (path: string): boolean => {
+const inodeOf = (path: string): number => Fs.lstatSync(path).ino
+
+const spared = new Set([
+  ...["", "/sub", "/sub/sub", "/sub/sub/vm"].map((path) => inodeOf(`${outside}${path}`)),
+  ...list(root).flatMap((name) => (name.startsWith("live-") ? [inodeOf(`${root}/${name}`)] : []))
+])
+
+/** One of the condemned directory's own: not the outside, mounted on one, nor a living one under its name. */
+const isOwn = (path: string): boolean => {
   try {
-    return Fs.lstatSync(path).isDirectory()
+    const stats = Fs.lstatSync(path)
+    return stats.isDirectory() && !spared.has(stats.ino)
   } catch {
     return false
   }
 }
+
+const isMine = (name: string): boolean => name.startsWith("dead-") && Number(name.slice(5)) % 2 === Number(part)
 
 const choose = (names: ReadonlyArray<string>): string | undefined => names[random.below(names.length)]
 
@@ -39,12 +51,13 @@ const choose = (names: ReadonlyArray<string>): string | undefined => names[rando
 const victim = (): string | undefined => {
   const names = list(root)
   const workspace = choose(names.filter((name) => name.startsWith(".vm-sentinel-reap.") && !name.endsWith(".new")))
-  if (workspace !== undefined && random.below(4) > 0) {
+  if (workspace !== undefined && random.below(20) > 0) {
     const place = `${root}/${workspace}/${random.pick(["claimed", "dead"])}`
-    const name = choose(list(place))
+    const name = choose(list(place).filter(isMine))
     if (name !== undefined) return `${place}/${name}`
   }
-  const name = choose(names.filter((name) => name.startsWith("dead-")))
+  // What isn't claimed yet is attacked now and then: else nothing were left to be claimed.
+  const name = random.below(40) === 0 ? choose(names.filter(isMine)) : undefined
   return name === undefined ? undefined : `${root}/${name}`
 }
 
@@ -53,7 +66,7 @@ const within = (path: string): string => {
   let at = path
   while (random.below(3) > 0) {
     const below = choose(list(at))
-    if (below === undefined || !isDirectory(`${at}/${below}`)) return at
+    if (below === undefined || !isOwn(`${at}/${below}`)) return at
     at = `${at}/${below}`
   }
   return at
@@ -103,10 +116,7 @@ const acts: ReadonlyArray<readonly [name: string, act: (at: string) => void]> = 
 /** A living directory under a dead one's name, and the other way round. */
 const confuse = (): void => {
   const names = list(root)
-  const [alive, dead] = [
-    choose(names.filter((name) => name.startsWith("live-"))),
-    choose(names.filter((name) => name.startsWith("dead-")))
-  ]
+  const [alive, dead] = [choose(names.filter((name) => name.startsWith("live-"))), choose(names.filter(isMine))]
   if (alive === undefined || dead === undefined) return
   if (renameat2(AT_FDCWD, `${root}/${alive}`, AT_FDCWD, `${root}/${dead}`, EXCHANGE) !== 0)
     throw new Error("no exchange")
@@ -116,21 +126,26 @@ const confuse = (): void => {
 const isCondemnedItself = (at: string): boolean =>
   at.startsWith(`${root}/dead-`) && !at.slice(root.length + 1).includes("/")
 
-const turns = count === "0" ? Infinity : Number(count)
-for (let turn = 0; turn < turns; turn++) {
+const wanted = count === "0" ? Infinity : Number(count)
+for (let acted = 0; acted < wanted;) {
   const [name, act] = random.pick([["", () => {}], ...acts])
   try {
     if (name === "") {
-      confuse()
+      if (random.below(10) === 0) confuse()
       continue
     }
     const path = victim()
     if (path === undefined) continue
+    if (!isOwn(path)) {
+      umount2(path, MNT_DETACH)
+      continue
+    }
     const at = within(path)
     // Under another name in the root it would be another directory, dead all the same.
     if (name === "rename" && isCondemnedItself(at)) continue
     act(at)
     done[name] = (done[name] ?? 0) + 1
+    acted += 1
   } catch {
     // It was faster.
   }

@@ -1,8 +1,9 @@
 /**
  * Sweeps on a file system that is full to the last byte and inode, some of them killed. Run it in a mount namespace of its
- * own: `unshare --mount node fullDisk.ts tmpfs|tmpfs-bytes|ext4 COUNT|all SEED`, `bytes`: inodes are left. Prints JSON, see `fullDiskResult.ts`.
+ * own: `unshare --mount node fullDisk.ts tmpfs|tmpfs-bytes|ext4 COUNT|all|write SEED`; `bytes`:
+ * inodes are left; `write`: what happens to who wants to own a directory. Prints JSON, see `fullDiskResult.ts`.
  */
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -13,6 +14,7 @@ import * as Owners from "./owners.ts"
 import * as Random from "./random.ts"
 import * as Real from "./real.ts"
 import * as Scene from "./scene.ts"
+import * as Tree from "./tree.ts"
 
 const [kind = "tmpfs", count = "all", seed = "0"] = process.argv.slice(2)
 const mebibyte = 2 ** 20
@@ -94,7 +96,24 @@ const program = Effect.gen(function* () {
       )
     )
 
-  for (const leftovers of [false, true]) {
+  /** Each is refused, and everything is as it was. */
+  const writers = (scene: Scene.Scene) =>
+    Effect.forEach(["record", "create", "hold"] as const, (op) =>
+      Effect.gen(function* () {
+        const before = Tree.of(scene.root)
+        const directory = `${scene.root}/${op === "create" ? "new" : "dead-v3"}`
+        const told = yield* Effect.flip(survivor.ask(Schema.Unknown, { op, directory }))
+        problems.push(
+          ...Tree.differences(before, Tree.of(scene.root)).filter(
+            (line) => !line.includes("/dead-v3:") && !line.startsWith("it:")
+          )
+        )
+        return `${op} ${told._tag === "Refused" ? told.failed : told._tag}`
+      })
+    )
+  const refusals = count === "write" ? yield* inFullScene({}, writers) : []
+
+  for (const leftovers of count === "write" ? [] : [false, true]) {
     const changes = yield* inFullScene({ leftovers }, (scene) =>
       Effect.tap(Crashes.changesOf(Crashes.sweeping(scene)), () =>
         Effect.sync(() => {
@@ -118,7 +137,7 @@ const program = Effect.gen(function* () {
       )
     }
   }
-  return { runs, killed, inPlace, problems }
+  return { runs, killed, inPlace, refusals, problems }
 })
 
 const result = await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Real.layer)))

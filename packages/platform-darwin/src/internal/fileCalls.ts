@@ -1,0 +1,130 @@
+/** The file calls of libSystem that Node lacks, through koffi. Each throws an error with the errno's name as `code`. */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import { coded, errnoOf, nameOf } from "./fileErrors.ts"
+import {
+  type BulkEntry,
+  decodeBulk,
+  decodeStatfs,
+  type FileSystemInfo,
+  namesAndTypes,
+  statfsSize
+} from "./fileStructs.ts"
+
+export interface FileCalls {
+  /** `openat(2)` of a directory that is no symbolic link. Close it with `node:fs`. */
+  readonly openDirectory: (fd: number, name: Buffer) => number
+  /** `open(2)` of a directory by an absolute path without any symbolic link in it. */
+  readonly openReal: (path: string) => number
+  readonly unlink: (fd: number, name: Buffer) => void
+  readonly removeDirectory: (fd: number, name: Buffer) => void
+  readonly rename: (fd: number, name: Buffer, toFd: number, to: Buffer) => void
+  /** `renameatx_np(2)` with RENAME_EXCL. */
+  readonly renameNew: (from: string, to: string) => void
+  /** The next entries of an open directory, none at its end. ENOTSUP: it can't be read by descriptor. */
+  readonly list: (fd: number) => ReadonlyArray<BulkEntry>
+  /** `flock(2)`, which never waits: EAGAIN when another holds it. */
+  readonly flock: (fd: number, operation: number) => void
+  /** Lets `execve(2)` keep the descriptor. */
+  readonly keepOnExec: (fd: number) => void
+  readonly statfs: (path: string) => FileSystemInfo
+}
+
+type Call = (...values: Array<unknown>) => unknown
+
+/** The part of koffi that is used. */
+interface Koffi {
+  readonly load: (path: string) => {
+    readonly func: {
+      (prototype: string): Call
+      (name: string, result: string, parameters: Array<string>): Call
+    }
+  }
+  readonly errno: () => number
+}
+
+const AT_FDCWD = -2
+const AT_REMOVEDIR = 0x80
+const F_SETFD = 2
+const LOCK_NB = 4
+const RENAME_EXCL = 4
+const FSOPT_PACK_INVAL_ATTRS = 8
+// Node has no names for these two.
+const O_CLOEXEC = 0x0100_0000
+const O_NOFOLLOW_ANY = 0x2000_0000
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
+const directoryFlags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC
+
+const nul = Buffer.alloc(1)
+const terminated = (name: string | Buffer): Buffer =>
+  Buffer.concat([typeof name === "string" ? Buffer.from(name) : name, nul])
+
+const make = (koffi: Koffi, path: string): FileCalls => {
+  const library = koffi.load(path)
+  const openat = library.func("int openat(int fd, const uint8_t *path, int flags, ...)")
+  const unlinkat = library.func("int unlinkat(int fd, const uint8_t *path, int flags)")
+  const renameat = library.func("int renameat(int fd, const uint8_t *from, int to_fd, const uint8_t *to)")
+  const renameatx = library.func(
+    "int renameatx_np(int fd, const uint8_t *from, int to_fd, const uint8_t *to, unsigned int flags)"
+  )
+  const getattrlistbulk = library.func(
+    "int getattrlistbulk(int fd, uint8_t *list, _Out_ uint8_t *buffer, size_t size, uint64_t options)"
+  )
+  const flock = library.func("int flock(int fd, int operation)")
+  const fcntl = library.func("int fcntl(int fd, int command, ...)")
+  // `statfs` of Intel is that of 32-bit inodes; Apple silicon has only this layout, under the plain name.
+  const bindStatfs = (name: string) => library.func(name, "int", ["const uint8_t *", "_Out_ uint8_t *"])
+  let statfs: Call
+  try {
+    statfs = bindStatfs("statfs$INODE64")
+  } catch {
+    if (process.arch !== "arm64") throw coded("ENOSYS", "no statfs of 64-bit inodes")
+    statfs = bindStatfs("statfs")
+  }
+
+  /** Nothing may run between a call and its errno. */
+  const invoke = (call: Call, ...values: Array<unknown>): number => {
+    const result = call(...values)
+    if (typeof result === "number" && result >= 0) return result
+    throw coded(nameOf(koffi.errno()))
+  }
+  const buffer = Buffer.alloc(16 * 1024)
+
+  return {
+    openDirectory: (fd, name) => invoke(openat, fd, terminated(name), directoryFlags | O_NOFOLLOW),
+    openReal: (path) => invoke(openat, AT_FDCWD, terminated(path), directoryFlags | O_NOFOLLOW_ANY),
+    unlink: (fd, name) => void invoke(unlinkat, fd, terminated(name), 0),
+    removeDirectory: (fd, name) => void invoke(unlinkat, fd, terminated(name), AT_REMOVEDIR),
+    rename: (fd, name, toFd, to) => void invoke(renameat, fd, terminated(name), toFd, terminated(to)),
+    renameNew: (from, to) => void invoke(renameatx, AT_FDCWD, terminated(from), AT_FDCWD, terminated(to), RENAME_EXCL),
+    list: (fd) => {
+      const count = invoke(getattrlistbulk, fd, namesAndTypes, buffer, buffer.byteLength, FSOPT_PACK_INVAL_ATTRS)
+      const entries = decodeBulk(buffer, count)
+      if (entries === undefined) throw coded("ENOTSUP", "getattrlistbulk answered in another layout")
+      return entries
+    },
+    flock: (fd, operation) => void invoke(flock, fd, operation | LOCK_NB),
+    keepOnExec: (fd) => void invoke(fcntl, fd, F_SETFD, "int", 0),
+    statfs: (path) => {
+      const bytes = Buffer.alloc(statfsSize)
+      invoke(statfs, terminated(path), bytes)
+      const info = decodeStatfs(bytes)
+      if (info === undefined) throw coded("ENOTSUP", "statfs answered in another layout")
+      return info
+    }
+  }
+}
+
+/** Whether the errno says that there is no such call here. */
+export const isMissing = (cause: unknown): boolean => ["ENOTSUP", "EINVAL", "ENOSYS"].includes(errnoOf(cause))
+
+/** `undefined` where koffi, the library or one of its calls is not to be had. */
+export const load = (path: string): Effect.Effect<FileCalls | undefined> =>
+  Effect.tryPromise(async () => {
+    const koffi: Koffi = await import("koffi")
+    return make(koffi, path)
+  }).pipe(
+    Effect.tapError((error) => Effect.logDebug("libSystem can't be called", error)),
+    Effect.orElseSucceed(() => undefined)
+  )

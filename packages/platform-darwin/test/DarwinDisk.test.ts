@@ -1,0 +1,357 @@
+/** The conformance suite of `Disk`, and what the one of macOS does beyond it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
+import { Effect, Fiber, Result, type Scope } from "effect"
+import { spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as DiskTest from "../../core/test/DiskTest.ts"
+import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
+import * as Memory from "../../platform-linux/test/deletion/memory.ts"
+import * as Tree from "../../platform-linux/test/deletion/tree.ts"
+import * as DarwinDisk from "../src/DarwinDisk.ts"
+import { type FileCalls, load } from "../src/internal/fileCalls.ts"
+import { coded } from "../src/internal/fileErrors.ts"
+import { removal } from "../src/internal/treeRemoval.ts"
+import { world } from "./support/darwinWorld.ts"
+import * as Shim from "./support/shim.ts"
+
+const portable = { anyNames: false, locks: false } as const
+
+const none = () => false
+const isSentinel = (entry: string) => entry === ".vm-sentinel"
+
+const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
+  Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
+
+/** Deeper than a path can say, with a file in each directory. */
+const makeDeep = (path: string, depth: number): void => {
+  Fs.mkdirSync(path, { mode: 0o700 })
+  let fd = Fs.openSync(path, Fs.constants.O_DIRECTORY)
+  for (let level = 0; level < depth; level++) {
+    const at = `/proc/self/fd/${fd}`
+    Fs.writeFileSync(`${at}/file`, "x")
+    Fs.mkdirSync(`${at}/d`)
+    const next = Fs.openSync(`${at}/d`, Fs.constants.O_DIRECTORY)
+    Fs.closeSync(fd)
+    fd = next
+  }
+  Fs.closeSync(fd)
+}
+
+/** Runs a removal to its end. */
+const finish = (work: Generator<void, DiskError | undefined>, act = () => {}): DiskError | undefined => {
+  for (;;) {
+    const next = work.next()
+    if (next.done === true) return next.value
+    act()
+  }
+}
+
+/** The calls, with something done before each. */
+const before = (calls: FileCalls, act: () => void): FileCalls => {
+  const wrap =
+    <A extends ReadonlyArray<unknown>, B>(call: (...args: A) => B) =>
+    (...args: A): B => {
+      act()
+      return call(...args)
+    }
+  return {
+    ...calls,
+    openDirectory: wrap(calls.openDirectory),
+    openReal: wrap(calls.openReal),
+    unlink: wrap(calls.unlink),
+    removeDirectory: wrap(calls.removeDirectory),
+    rename: wrap(calls.rename),
+    list: wrap(calls.list)
+  }
+}
+
+const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
+  const layer = DarwinDisk.layerAt({ libraryPath: shim.path })
+  const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
+    it.live(title, () => Effect.provide(test(), layer), 60_000)
+  const [EPERM, ENOTSUP, EINVAL] = [1, 45, 22]
+
+  DiskTest.suite("macOS, over the shim", { layer, world, strength: { anyNames: false, locks: true } })
+
+  describe("DarwinDisk.removeTree, over the shim", () => {
+    for (const [how, refuse] of [
+      ["by descriptor", Effect.void],
+      ["by path where the descriptor can't be read", shim.refuse("getattrlistbulk", ENOTSUP)],
+      ["by path where it answers in another layout", shim.refuse("getattrlistbulk", Shim.answers.alien)]
+    ] as const) {
+      onDisk(`removes a tree 2000 deep, listed ${how}, with all descriptors closed again`, () =>
+        Effect.gen(function* () {
+          yield* refuse
+          const disk = yield* Disk
+          const tree = `${yield* Memory.scratch}/tree`
+          makeDeep(tree, 2000)
+          Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
+          const open = Tree.descriptors()
+          yield* disk.removeTree(tree, isSentinel)
+          assert.isFalse(Fs.existsSync(tree))
+          assert.sameMembers([...Tree.descriptors()], [...open])
+        })
+      )
+    }
+
+    onDisk("never has more than a few dozen directories open, and removes the last names after all else", () =>
+      Effect.gen(function* () {
+        const tree = `${yield* Memory.scratch}/tree`
+        Fs.mkdirSync(tree)
+        for (const name of ["a", "b", "c"]) makeDeep(`${tree}/${name}`, 150)
+        Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
+        const open = Tree.descriptors().length
+        let most = 0
+        const watched = before(calls, () => {
+          most = Math.max(most, Tree.descriptors().length - open)
+          const left = Tree.entries(tree)
+          if (left.length > 0) assert.include(left, ".vm-sentinel")
+        })
+        assert.isUndefined(finish(removal(watched, tree, isSentinel, undefined)))
+        assert.isFalse(Fs.existsSync(tree))
+        assert.isAtLeast(most, 32)
+        assert.isAtMost(most, 35)
+      })
+    )
+
+    onDisk("removes names that aren't UTF-8, and more than one batch of them", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        Fs.mkdirSync(`${tree}/sub`, { recursive: true })
+        for (let index = 0; index < 2000; index++) {
+          Fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/sub/${index}`), Buffer.of(0xff)]), "")
+        }
+        yield* disk.removeTree(tree, none)
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+    )
+
+    onDisk("a directory swapped for a symbolic link, at every step, leads nowhere", () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const outside = `${scratch}/outside`
+        for (const name of ["precious", "sub/precious", "sub/sub/precious"])
+          yield* world.file(`${outside}/${name}`, "x")
+        const untouched = Tree.of(outside)
+        let swaps = 0
+        for (const listed of ["descriptor", "path"]) {
+          for (const swapped of ["tree", "tree/sub", "tree/sub/sub"]) {
+            for (let at = 1; ; at++) {
+              for (const name of ["a", "sub/a", "sub/sub/a", "sub/sub/b", "z"]) {
+                yield* world.file(`${scratch}/tree/${name}`, "")
+              }
+              let count = 0
+              const acting = before(calls, () => {
+                count += 1
+                if (count !== at || !Fs.existsSync(`${scratch}/${swapped}`)) return
+                swaps += 1
+                Fs.renameSync(`${scratch}/${swapped}`, `${scratch}/moved`)
+                Fs.symlinkSync(`${outside}${swapped.slice(4)}`, `${scratch}/${swapped}`)
+              })
+              const list = (fd: number) => {
+                acting.list(fd)
+                throw coded("ENOTSUP")
+              }
+              finish(removal(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`, none, undefined))
+              assert.deepStrictEqual(Tree.differences(untouched, Tree.of(outside)), [], `${swapped}, call ${at}`)
+              for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
+              if (count < at) break
+            }
+          }
+        }
+        assert.isAbove(swaps, 40)
+      })
+    )
+
+    onDisk("follows no symbolic link on the way to the tree", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        yield* world.file(`${scratch}/real/tree/file`, "x")
+        yield* world.symlink(`${scratch}/link`, `${scratch}/real`)
+        assert.strictEqual(yield* errno(disk.removeTree(`${scratch}/link/tree`, none)), "ELOOP")
+        for (const path of ["/", `${scratch}/real/tree/.`, `${scratch}/real/tree/..`]) {
+          assert.strictEqual(yield* errno(disk.removeTree(path, none)), "EBUSY")
+        }
+        assert.isTrue(Fs.existsSync(`${scratch}/real/tree/file`))
+      })
+    )
+
+    onDisk("of two that remove the same tree, one is told that it did", () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
+        let other: DiskError | undefined
+        let count = 0
+        const interrupted = before(calls, () => {
+          count += 1
+          if (count === 20) other = finish(removal(calls, tree, isSentinel, undefined))
+        })
+        const one = finish(removal(interrupted, tree, isSentinel, undefined))
+        assert.isUndefined(other)
+        assert.strictEqual(one?.errno, "ENOENT")
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+    )
+
+    onDisk("interrupted, it stops between two removals and has closed all it opened", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        makeDeep(tree, 60)
+        for (let index = 0; index < 3000; index++) Fs.writeFileSync(`${tree}/${index}`, "")
+        const open = Tree.descriptors()
+        const fiber = yield* Effect.forkChild(disk.removeTree(tree, none))
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+        assert.isAbove(Tree.descriptors().length, open.length, "it is at work")
+        yield* Fiber.interrupt(fiber)
+        assert.sameMembers([...Tree.descriptors()], [...open])
+        assert.isAbove(Tree.entries(tree).length, 0)
+        yield* disk.removeTree(tree, none)
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+    )
+
+    onDisk("any call that fails is the failure, with all descriptors closed, and the sentinel stays", () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        const open = Tree.descriptors()
+        for (let at = 1; ; at++) {
+          for (const name of ["a", "sub/a", "sub/sub/a", ".vm-sentinel"]) yield* world.file(`${tree}/${name}`, "")
+          let count = 0
+          const failing = before(calls, () => {
+            count += 1
+            if (count === at) throw coded("EMFILE")
+          })
+          const failed = finish(removal(failing, tree, isSentinel, undefined))
+          assert.sameMembers([...Tree.descriptors()], [...open], `call ${at}`)
+          if (count < at) {
+            assert.isUndefined(failed)
+            break
+          }
+          assert.strictEqual(failed?.errno, "EMFILE", `call ${at}`)
+          assert.isTrue(Fs.existsSync(tree), `call ${at}`)
+          if (Tree.entries(tree).length > 0) assert.include(Tree.entries(tree), ".vm-sentinel", `call ${at}`)
+        }
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+    )
+
+    onDisk("goes on past what it may not remove", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const tree = `${yield* Memory.scratch}/tree`
+        yield* world.file(`${tree}/sub/file`, "")
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* shim.refuse("unlinkat", EPERM)
+            const error = yield* Effect.flip(disk.removeTree(tree, none))
+            assert.deepInclude(error, { errno: "EPERM", path: `${tree}/sub/file` })
+          })
+        )
+        yield* disk.removeTree(tree, none)
+        assert.isFalse(Fs.existsSync(tree))
+      })
+    )
+  })
+
+  describe("DarwinDisk, over the shim", () => {
+    onDisk("knows a local file system by statfs, and none when that is refused", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* world.scratch
+        assert.isTrue(yield* disk.isLocal(scratch))
+        assert.isFalse(yield* disk.isLocal("/proc"))
+        assert.isFalse(yield* disk.isLocal(`${scratch}/missing`))
+        yield* shim.refuse("statfs", EPERM)
+        assert.isFalse(yield* disk.isLocal(scratch))
+      })
+    )
+
+    onDisk("looks before it renames where there is no RENAME_EXCL", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* world.scratch
+        for (const refusal of [ENOTSUP, EINVAL]) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* shim.refuse("renameatx_np", refusal)
+              yield* world.file(`${scratch}/a/file`, "")
+              yield* world.directory(`${scratch}/b`)
+              assert.strictEqual(yield* errno(disk.renameNew(`${scratch}/a`, `${scratch}/b`)), "EEXIST")
+              yield* disk.renameNew(`${scratch}/a`, `${scratch}/c`)
+              assert.deepStrictEqual(Tree.entries(scratch), ["b", "c"])
+              yield* world.remove(`${scratch}/c`)
+            })
+          )
+        }
+        yield* shim.refuse("renameatx_np", EPERM)
+        assert.strictEqual(yield* errno(disk.renameNew(`${scratch}/b`, `${scratch}/d`)), "EPERM")
+      })
+    )
+
+    onDisk("a file system without flock has no locks", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* world.scratch
+        yield* shim.refuse("flock", ENOTSUP)
+        assert.strictEqual(yield* errno(Effect.scoped(disk.lock(scratch, false))), "ENOTSUP")
+        assert.strictEqual(yield* disk.probeLock(scratch), "unknown")
+      })
+    )
+
+    onDisk("an inheritable lock lives on in a child that has the descriptor", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* world.scratch
+        const lock = yield* disk.lock(scratch, true)
+        assert.deepInclude(lock, { tested: true, survivesExec: true })
+        const { fd } = lock
+        if (fd === undefined) return assert.fail("a lock is of a descriptor")
+        assert.strictEqual(Fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").includes("FLOCK"), true)
+        const flags = /flags:\s*(\d+)/.exec(Fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1]
+        assert.strictEqual(Number.parseInt(flags ?? "", 8) & 0o2000000, 0, "it isn't closed on exec")
+      })
+    )
+  })
+}
+
+if (process.platform === "darwin") {
+  const strength = { anyNames: false, locks: true }
+  DiskTest.suite("macOS", { layer: DarwinDisk.layer, world: nodeWorld, strength })
+} else {
+  const shim = Shim.build()
+  const calls = typeof shim === "string" ? undefined : await Effect.runPromise(load(shim.path))
+  if (typeof shim === "string") {
+    describe.skip(`over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+  } else if (calls === undefined) it("binds every call of the shim", () => assert.fail())
+  else overShim(shim, calls)
+}
+
+const nowhere = DarwinDisk.layerAt({ libraryPath: "/nonexistent/lib.dylib" })
+DiskTest.suite("macOS, without its library", { layer: nowhere, world: nodeWorld, strength: portable })
+
+it("importing it where there is no koffi doesn't throw", () => {
+  const script = `
+    import { registerHooks } from "node:module"
+    registerHooks({
+      resolve: (specifier, context, next) => {
+        if (specifier === "koffi") throw new Error("no koffi")
+        return next(specifier, context)
+      }
+    })
+    const { layer } = await import(${JSON.stringify(new URL("../src/DarwinSentinelStore.ts", import.meta.url).href)})
+    const { Effect } = await import("effect")
+    await Effect.runPromise(Effect.provide(Effect.void, layer))
+    console.log("built")`
+  const args = ["--no-warnings", "--input-type=module", "-e", script]
+  const { stderr, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: import.meta.dirname })
+  assert.strictEqual(stdout, "built\n", stderr)
+})

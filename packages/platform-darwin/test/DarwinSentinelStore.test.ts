@@ -1,0 +1,21 @@
+/** The conformance suite of the store, over the Disk of macOS. */
+import { assert, describe, it } from "@effect/vitest"
+import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
+import * as SentinelStoreTest from "../../core/test/SentinelStoreTest.ts"
+import * as DarwinDisk from "../src/DarwinDisk.ts"
+import { world } from "./support/darwinWorld.ts"
+import * as Shim from "./support/shim.ts"
+
+if (process.platform === "darwin") {
+  SentinelStoreTest.suite("macOS", { disk: DarwinDisk.layer, world: nodeWorld })
+} else {
+  const shim = Shim.build()
+  if (typeof shim === "string") {
+    describe.skip(`over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+  } else {
+    SentinelStoreTest.suite("macOS, over the shim", { disk: DarwinDisk.layerAt({ libraryPath: shim.path }), world })
+  }
+}
+
+const none = DarwinDisk.layerAt({ libraryPath: "/nonexistent/lib.dylib" })
+SentinelStoreTest.suite("macOS, without its library", { disk: none, world: nodeWorld })

@@ -1,0 +1,27 @@
+import { Effect } from "effect"
+import { spawnSync } from "node:child_process"
+import { world as nodeWorld } from "../../../core/test/support/NodeWorld.ts"
+import type { World } from "../../../core/test/support/World.ts"
+
+const run = (command: string, ...args: ReadonlyArray<string>): void => {
+  const { status, stderr } = spawnSync(command, args, { encoding: "utf8" })
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`)
+}
+
+/** A copy in a file system of its own: macOS has no other mounts than those of another device. */
+const mountCopy = (source: string, target: string) =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        run("mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", target)
+        run("cp", "-a", `${source}/.`, target)
+      }),
+      () => Effect.sync(() => run("umount", target))
+    )
+  )
+
+/** The real file system, with the mounts that there are on macOS. */
+export const world: World = {
+  ...nodeWorld,
+  ...(nodeWorld.bindMount === undefined ? {} : { bindMount: mountCopy })
+}

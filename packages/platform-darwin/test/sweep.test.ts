@@ -1,0 +1,116 @@
+/** A sweep from end to end on the Layers of macOS over the shim: real processes, real directories, one report. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import * as Ownership from "@vm-sentinel/core/Ownership"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { Format } from "@vm-sentinel/core/Sentinel"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import { Effect, Layer, References, type Scope } from "effect"
+import * as Fs from "node:fs"
+import type { World } from "../../core/test/ProcessInspectorTest.ts"
+import { world as files } from "../../core/test/support/NodeWorld.ts"
+import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
+import { Programs } from "../../platform-linux/test/Programs.ts"
+import * as Remote from "../../platform-linux/test/remote.ts"
+import { makeWorld } from "../../platform-linux/test/world.ts"
+import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
+import * as DarwinSentinelStore from "../src/DarwinSentinelStore.ts"
+import * as Shim from "./support/shim.ts"
+
+type Services<R> = ProcessInspector | SentinelStore | Scope.Scope | R
+
+/** Directories by what becomes of their owners, swept twice. */
+const demo = Effect.fnUntraced(function* <R>(
+  world: World<R>,
+  options: Cleanup.SweepOptions = {}
+): Effect.fn.Return<void, unknown, Services<R>> {
+  const { exit, recycle, zombify } = world
+  if (exit === undefined || zombify === undefined) return yield* Effect.die("a world of real processes")
+  const root = yield* files.scratch
+  const outside = yield* files.scratch
+  yield* files.file(`${outside}/precious`, "precious")
+  const expected: Record<string, string> = {}
+
+  const own = Effect.fnUntraced(function* (name: string, format: Format, answer: string) {
+    const pid = yield* world.spawn
+    const path = `${root}/${name}`
+    yield* files.file(`${path}/disks/a/b/c/disk.img`, name)
+    yield* files.symlink(`${path}/disks/out`, outside)
+    yield* Ownership.record(path, { pid, format })
+    expected[name] = answer
+    return pid
+  })
+
+  for (const format of ["v1", "v2", "v3"] as const) {
+    yield* own(`alive-${format}`, format, `kept alive ${format === "v1" ? "pid-alive" : "matches"}`)
+    yield* exit(yield* own(`exited-${format}`, format, "removed dead pid-dead"))
+    yield* zombify(yield* own(`zombie-${format}`, format, "removed dead zombie"))
+  }
+  if (recycle !== undefined) {
+    yield* recycle(yield* own("recycled-v3", "v3", "removed dead identity-mismatch"), "same")
+    yield* recycle(yield* own("recycled-v2", "v2", "removed dead exe-mismatch"), "other")
+    // Only a process that is younger than the record can have got the number of another.
+    yield* files.setTime(`${root}/recycled-v2/.vm-sentinel`, Date.now() - 3_600_000)
+    yield* recycle(yield* own("renamed-v2", "v2", "kept unknown exe-changed"), "other")
+    yield* recycle(yield* own("recycled-v1", "v1", "kept alive pid-alive"), "same")
+  }
+  yield* files.file(`${root}/malformed/.vm-sentinel`, "{")
+  expected["malformed"] = "kept unknown malformed-sentinel"
+  yield* files.file(`${root}/nobody/file`, "nobody's")
+  expected["nobody"] = "kept none no-sentinel"
+
+  const { outcomes, summary } = yield* Cleanup.sweep(root, options)
+  const found = outcomes.map(({ action, name, reason, verdict }) => [name, `${action} ${verdict} ${reason}`])
+  assert.deepStrictEqual(Object.fromEntries(found), expected)
+  assert.strictEqual(summary.failed, 0)
+
+  const kept = Object.keys(expected).filter((name) => expected[name]?.startsWith("kept"))
+  assert.sameMembers(Fs.readdirSync(root), kept)
+  assert.deepStrictEqual(yield* files.tree(outside), { precious: "precious" })
+  for (const name of kept.filter((name) => name.includes("-v"))) {
+    assert.deepInclude(yield* files.tree(`${root}/${name}`), {
+      "disks/a/b/c/disk.img": name,
+      "disks/out": `-> ${outside}`
+    })
+  }
+
+  const again = yield* Cleanup.sweep(root, options)
+  assert.sameMembers(
+    again.outcomes.map(({ action, name }) => `${action} ${name}`),
+    kept.map((name) => `kept ${name}`)
+  )
+})
+
+const shim = Shim.build()
+if (typeof shim === "string") {
+  describe.skip(`a sweep over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+} else {
+  const options = { libraryPath: shim.path }
+  const quiet = Layer.succeed(References.MinimumLogLevel, "None")
+  const store = Layer.merge(DarwinSentinelStore.layerAt(options), quiet)
+  const why = await Effect.runPromise(PidNamespace.unavailable)
+  const agent = new URL("agent.ts", import.meta.url).pathname
+  // It is killed, not asked to tidy up: what it makes lies in a folder of ours.
+  const inNamespace = Remote.layer(
+    Effect.gen(function* () {
+      const command = ["env", `TMPDIR=${yield* files.scratch}`, "unshare", ...(yield* PidNamespace.unshareArguments)]
+      return yield* PidNamespace.sessionUnder(command, agent, [JSON.stringify(options)])
+    })
+  )
+  const here = Layer.merge(DarwinProcessInspector.layerAt(options), Programs.layer)
+
+  describe("a sweep on the Layers of macOS, over the shim", () => {
+    it.live(
+      "removes what exited owners and zombies left, and keeps what is owned or unknown",
+      () => Effect.provide(demo(makeWorld()), Layer.merge(here, store)),
+      60_000
+    )
+
+    it.live.skipIf(why !== undefined)(
+      `also where PIDs were recycled${why === undefined ? "" : ` (skipped: ${why})`}`,
+      // The inspector in the namespace answers one question at a time.
+      () => Effect.provide(demo(Remote.world, { concurrency: 1 }), Layer.merge(inNamespace, store)),
+      120_000
+    )
+  })
+}

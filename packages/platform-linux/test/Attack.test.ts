@@ -1,0 +1,21 @@
+/** Somebody swaps, mounts and renames while a sweep deletes. For a minute: `stress/attack.ts`. */
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import { AttackResult } from "./deletion/attackResult.ts"
+import { liveUnless } from "./deletion/live.ts"
+import * as Places from "./deletion/places.ts"
+import * as Random from "./deletion/random.ts"
+import { inOwnMounts } from "./deletion/scripts.ts"
+
+liveUnless(
+  Places.noMounts,
+  "scenario 48: links, mounts and renames swapped in by two attackers: nothing outside is touched, nothing live is lost",
+  () =>
+    Effect.gen(function* () {
+      const args = ["0", "100", `${Random.seed}`]
+      const { made, problems, removed } = yield* inOwnMounts(AttackResult, "attack.ts", args)
+      assert.deepStrictEqual(problems, [], `seed ${Random.seed}`)
+      assert.isAbove(made, 0)
+      assert.isAbove(removed, 0)
+    })
+)
