@@ -8,16 +8,16 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import { Disk } from "@vm-sentinel/core/Disk"
 import * as FileSystemDisk from "@vm-sentinel/core/FileSystemDisk"
 import * as Mounts from "@vm-sentinel/core/Mounts"
+import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
-import { attempt } from "./internal/fileErrors.ts"
+import { attempt, failed } from "./internal/fileErrors.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as Locks from "./internal/locks.ts"
-import { sliced } from "./internal/sliced.ts"
 import { removal } from "./internal/treeRemoval.ts"
 
 /**
@@ -67,7 +67,10 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
       ),
     removeTree: (path, last, expected) =>
       Effect.flatMap(
-        sliced("delete", path, () => removal(calls, path, last, expected)),
+        Slices.run(
+          () => removal(calls, path, last, expected),
+          (cause) => failed("delete", path, cause)
+        ),
         (error) => (error === undefined ? Effect.void : Effect.fail(error))
       ),
     isLocal: (path) =>

@@ -5,6 +5,7 @@
  */
 import { Disk, type DirectoryEntry, type FileType, type Scan, type ScannedFile } from "@vm-sentinel/core/Disk"
 import * as Mounts from "@vm-sentinel/core/Mounts"
+import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { isUtf8 } from "node:buffer"
@@ -16,7 +17,6 @@ import { attempt, errnoName, errnoOf, failed, toStat } from "./internal/calls.ts
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import { removal } from "./internal/removal.ts"
-import { makeSlice, sliced } from "./internal/sliced.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
@@ -101,7 +101,7 @@ function* names(fd: number, size: number, use: (entry: string) => void): Generat
     return
   }
   const dir = Fs.opendirSync(`/proc/self/fd/${fd}`, { encoding: "latin1", bufferSize: 256 })
-  const isSliceUsedUp = makeSlice()
+  const isSliceUsedUp = Slices.make()
   try {
     for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
       use(toName(entry.name))
@@ -186,7 +186,10 @@ const syncDirectory = (path: string): void => {
 
 const removeTree: Disk["Service"]["removeTree"] = (path, last, expected) =>
   Effect.flatMap(
-    sliced("delete", path, () => removal(path, last, expected)),
+    Slices.run(
+      () => removal(path, last, expected),
+      (cause) => failed("delete", path, cause)
+    ),
     (error) => (error === undefined ? Effect.void : Effect.fail(error))
   )
 
@@ -201,7 +204,7 @@ const orNothing = <A>(call: () => A): A | undefined => {
 
 function* usage(root: string): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
-  const isSliceUsedUp = makeSlice()
+  const isSliceUsedUp = Slices.make()
   const seen = new Set<bigint>()
   const pending = top.isDirectory() ? [root] : []
   let total = Number(top.blocks) * 512
@@ -262,7 +265,11 @@ const make = (native: () => Libc | undefined): Disk["Service"] =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => toStat(Fs.lstatSync(encodePath(path), { bigint: true }))),
     entries: (path) => attempt("readdir", path, () => entries(path)),
-    scan: (path, sort, limit) => sliced("scan", path, () => scan(path, sort, limit)),
+    scan: (path, sort, limit) =>
+      Slices.run(
+        () => scan(path, sort, limit),
+        (cause) => failed("scan", path, cause)
+      ),
     read: (path, limit) => attempt("read", path, () => read(encodePath(path), limit)),
     create: (path, bytes) => attempt("create", path, () => create(path, bytes)),
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
@@ -281,7 +288,11 @@ const make = (native: () => Libc | undefined): Disk["Service"] =>
         ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
       ),
     probeLock: (path) => Effect.sync(() => Locks.probe(native(), path)),
-    usage: (path) => sliced("measure", path, () => usage(path))
+    usage: (path) =>
+      Slices.run(
+        () => usage(path),
+        (cause) => failed("measure", path, cause)
+      )
   })
 
 /**

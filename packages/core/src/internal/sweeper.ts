@@ -10,12 +10,12 @@ import type { Holding } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
+import * as Slices from "../Slices.ts"
 import { type Claim, type Entry, type Root, SentinelStore } from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
 import { isFull } from "./reaping.ts"
-import { makeGiveWay } from "./slice.ts"
 
 export interface Sweeper {
   readonly root: Root
@@ -127,7 +127,7 @@ export const make: (
           )
         : outcome
 
-    const giveWay = makeGiveWay()
+    const giveWay = Slices.makeGiveWay()
 
     const handle = Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Outcome, DirectoryError> {
       yield* giveWay

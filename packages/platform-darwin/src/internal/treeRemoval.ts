@@ -5,12 +5,12 @@
  */
 import { DiskError } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/Holding"
+import * as Slices from "@vm-sentinel/core/Slices"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import { type FileCalls, isMissing } from "./fileCalls.ts"
 import { coded, errnoOf } from "./fileErrors.ts"
 import type { BulkEntry } from "./fileStructs.ts"
-import { makeSlice } from "./sliced.ts"
 
 /** Directories open at once. What lies deeper is moved up to the top first, so that no depth is too deep. */
 const maxDepth = 32
@@ -88,7 +88,7 @@ export function* removal(
     if (expected !== undefined && (id.dev !== expected.dev || id.ino !== expected.ino)) return refused("ESTALE")
     if (id.dev !== idOf(parent).dev) return refused("EXDEV")
     const kept: Array<Buffer> = []
-    const isSliceUsedUp = makeSlice()
+    const isSliceUsedUp = Slices.make()
     let hoistTag: string | undefined
     let hoisted = 0
     let isHoistedInto = false

@@ -5,11 +5,11 @@
  */
 import { DiskError } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/Holding"
+import * as Slices from "@vm-sentinel/core/Slices"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import { decodeName, encodePath } from "./bytePath.ts"
 import { errnoOf } from "./calls.ts"
-import { makeSlice } from "./sliced.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const directoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK
@@ -129,7 +129,7 @@ export function* removal(
     const mount = mountId(top.fd)
     if (mount !== mountId(parent)) return new DiskError({ errno: "EXDEV", operation: "delete", path })
     const kept: Array<Buffer> = []
-    const isSliceUsedUp = makeSlice()
+    const isSliceUsedUp = Slices.make()
     let hoistTag: string | undefined
     let hoisted = 0
     let isHoistedInto = false
