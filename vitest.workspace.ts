@@ -1,9 +1,12 @@
+import * as Os from "node:os"
 import { defineConfig } from "vitest/config"
 
 const project = (name: string, root: string) => ({ test: { name, root, include: ["test/**/*.test.ts"] } })
 
 export default defineConfig({
   test: {
+    // Most tests wait for real processes: on few cores one worker more keeps them busy.
+    maxWorkers: Math.max(3, Os.availableParallelism() - 1),
     projects: [
       project("core", "packages/core"),
       project("platform-linux", "packages/platform-linux"),

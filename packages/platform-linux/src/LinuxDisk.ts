@@ -3,7 +3,14 @@
  *
  * @since 0.1.0
  */
-import { Disk, type DirectoryEntry, type FileType, type Scan, type ScannedFile } from "@vm-sentinel/core/Disk"
+import {
+  Disk,
+  type DirectoryEntry,
+  type DiskError,
+  type FileType,
+  type Scan,
+  type ScannedFile
+} from "@vm-sentinel/core/Disk"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
@@ -41,7 +48,7 @@ const readUpTo = (fd: number, limit: number): Uint8Array => {
   return new Uint8Array(buffer.subarray(0, length))
 }
 
-const typeOf = (entry: Fs.Dirent<Buffer>): FileType => {
+const typeOf = (entry: Fs.Dirent): FileType => {
   if (entry.isDirectory()) return "directory"
   if (entry.isFile()) return "file"
   if (entry.isSymbolicLink()) return "symlink"
@@ -50,13 +57,44 @@ const typeOf = (entry: Fs.Dirent<Buffer>): FileType => {
   return entry.isBlockDevice() || entry.isCharacterDevice() ? "device" : "unknown"
 }
 
-const entries = (path: string): ReadonlyArray<DirectoryEntry> =>
-  withFd(encodePath(path), noFollow | O_DIRECTORY, (fd) =>
-    Fs.readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "buffer" }).map((entry) => ({
-      entry: decodeName(entry.name),
-      type: typeOf(entry)
-    }))
-  )
+/** The name that was read as latin1, one character a byte. */
+const toName = (bytes: string): string =>
+  /[\u0080-\u00ff]/.test(bytes) ? decodeName(Buffer.from(bytes, "latin1")) : bytes
+
+/** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
+const smallDirectory = 65_536
+
+/** Reads a directory in batches: one of a million files costs no more memory than one of ten. */
+function* batched(fd: number, use: (entry: Fs.Dirent) => void): Generator<void, void> {
+  const dir = Fs.opendirSync(`/proc/self/fd/${fd}`, { encoding: "latin1", bufferSize: 256 })
+  const isSliceUsedUp = Slices.make()
+  try {
+    for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
+      use(entry)
+      if (isSliceUsedUp()) yield
+    }
+  } finally {
+    dir.closeSync()
+  }
+}
+
+function* names(fd: number, size: number, use: (entry: string) => void): Generator<void, void> {
+  if (size > smallDirectory) return yield* batched(fd, ({ name }) => use(toName(name)))
+  for (const name of Fs.readdirSync(`/proc/self/fd/${fd}`, "latin1")) use(toName(name))
+}
+
+function* entries(path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
+  const fd = Fs.openSync(encodePath(path), noFollow | O_DIRECTORY)
+  try {
+    const found: Array<DirectoryEntry> = []
+    const use = (entry: Fs.Dirent) => void found.push({ entry: toName(entry.name), type: typeOf(entry) })
+    if (Fs.fstatSync(fd).size > smallDirectory) yield* batched(fd, use)
+    else Fs.readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "latin1" }).forEach(use)
+    return found
+  } finally {
+    Fs.closeSync(fd)
+  }
+}
 
 const read = (path: string | Buffer, limit: number) =>
   withFd(path, noFollow, (fd) => {
@@ -87,28 +125,6 @@ const scanFile = (fd: number, entry: string, path: string, limit: number): Scann
     }
   } finally {
     Fs.closeSync(file)
-  }
-}
-
-/** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
-const smallDirectory = 65_536
-
-/** Reads names in batches: a directory of a million files costs no more memory than one of ten. */
-function* names(fd: number, size: number, use: (entry: string) => void): Generator<void, void> {
-  const toName = (bytes: string) => decodeName(Buffer.from(bytes, "latin1"))
-  if (size <= smallDirectory) {
-    for (const entry of Fs.readdirSync(`/proc/self/fd/${fd}`, "latin1")) use(toName(entry))
-    return
-  }
-  const dir = Fs.opendirSync(`/proc/self/fd/${fd}`, { encoding: "latin1", bufferSize: 256 })
-  const isSliceUsedUp = Slices.make()
-  try {
-    for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
-      use(toName(entry.name))
-      if (isSliceUsedUp()) yield
-    }
-  } finally {
-    dir.closeSync()
   }
 }
 
@@ -184,12 +200,12 @@ const syncDirectory = (path: string): void => {
   }
 }
 
+const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
+  Slices.run(work, (cause) => failed(operation, path, cause))
+
 const removeTree: Disk["Service"]["removeTree"] = (path, last, expected) =>
   Effect.flatMap(
-    Slices.run(
-      () => removal(path, last, expected),
-      (cause) => failed("delete", path, cause)
-    ),
+    sliced("delete", path, () => removal(path, last, expected)),
     (error) => (error === undefined ? Effect.void : Effect.fail(error))
   )
 
@@ -264,12 +280,8 @@ const make = (native: () => Libc | undefined): Disk["Service"] =>
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => toStat(Fs.lstatSync(encodePath(path), { bigint: true }))),
-    entries: (path) => attempt("readdir", path, () => entries(path)),
-    scan: (path, sort, limit) =>
-      Slices.run(
-        () => scan(path, sort, limit),
-        (cause) => failed("scan", path, cause)
-      ),
+    entries: (path) => sliced("readdir", path, () => entries(path)),
+    scan: (path, sort, limit) => sliced("scan", path, () => scan(path, sort, limit)),
     read: (path, limit) => attempt("read", path, () => read(encodePath(path), limit)),
     create: (path, bytes) => attempt("create", path, () => create(path, bytes)),
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
@@ -288,11 +300,7 @@ const make = (native: () => Libc | undefined): Disk["Service"] =>
         ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
       ),
     probeLock: (path) => Effect.sync(() => Locks.probe(native(), path)),
-    usage: (path) =>
-      Slices.run(
-        () => usage(path),
-        (cause) => failed("measure", path, cause)
-      )
+    usage: (path) => sliced("measure", path, () => usage(path))
   })
 
 /**
