@@ -10,10 +10,12 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Agents from "../packages/platform-linux/test/deletion/agents.ts"
 import * as Crashes from "../packages/platform-linux/test/deletion/crashes.ts"
+import { Result } from "../packages/platform-linux/test/deletion/fullDiskResult.ts"
 import * as Owners from "../packages/platform-linux/test/deletion/owners.ts"
 import * as Random from "../packages/platform-linux/test/deletion/random.ts"
 import * as Real from "../packages/platform-linux/test/deletion/real.ts"
 import * as Scene from "../packages/platform-linux/test/deletion/scene.ts"
+import { inOwnMounts } from "../packages/platform-linux/test/deletion/scripts.ts"
 
 const [pairs = 200] = process.argv.slice(2).map(Number)
 const random = Random.make(Random.seed)
@@ -114,6 +116,16 @@ const allStraced = Effect.fnUntraced(function* () {
   }
 }, Effect.scoped)
 
+/** In place, where there is no room for a workspace; in mount namespaces, so as root. */
+const onFullDisks = Effect.gen(function* () {
+  for (const kind of ["tmpfs", "tmpfs-bytes", "ext4"]) {
+    const { killed, problems, runs } = yield* inOwnMounts(Result, "fullDisk.ts", [kind, "all", "0"])
+    wrong += problems.length
+    yield* say(`a full ${kind}, each point: ${runs} runs, ${killed} killed`)
+    for (const problem of problems) yield* say(`  ${problem}`)
+  }
+})
+
 const program = Effect.gen(function* () {
   yield* say(`seed ${Random.seed}`)
   for (const leftovers of [false, true]) {
@@ -128,6 +140,7 @@ const program = Effect.gen(function* () {
     const lists = Array.from({ length: pairs }, () => [...random.sample(points, 1), ...random.sample(points, 1)])
     yield* all(`${title}, two in a row`, options, lists)
   }
+  yield* onFullDisks
   if (yield* hasStrace) yield* allStraced()
   else yield* say("no strace: its part is left out")
   yield* say(wrong === 0 ? "nothing lost, nothing left" : `${wrong} runs went wrong`)

@@ -9,7 +9,6 @@ import { inOwnMounts } from "./deletion/scripts.ts"
 
 describe("on a full file system", () => {
   for (const [kind, what, reason] of [
-    ["tmpfs", "a tmpfs without blocks and inodes", Places.noMounts],
     ["tmpfs-bytes", "a tmpfs without blocks", Places.noMounts],
     ["ext4", "an ext4 without a block", Places.noMounts ?? Places.noExt4]
   ] as const) {
