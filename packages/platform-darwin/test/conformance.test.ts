@@ -22,7 +22,13 @@ if (process.platform === "linux") {
   const shim = Shim.build()
   const why = await Effect.runPromise(PidNamespace.unavailable)
   const agent = (options: DarwinProcessInspector.Options) =>
-    Remote.layer(PidNamespace.session(new URL("agent.ts", import.meta.url).pathname, [JSON.stringify(options)]))
+    Remote.layer(
+      Effect.flatMap(PidNamespace.unshareArguments, (args) =>
+        Remote.tidySession(["unshare", ...args], new URL("agent.ts", import.meta.url).pathname, [
+          JSON.stringify(options)
+        ])
+      )
+    )
 
   const commands: DarwinProcessInspector.PsOptions = {
     psPath: Standins.ps().path,

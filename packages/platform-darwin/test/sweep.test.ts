@@ -90,12 +90,10 @@ if (typeof shim === "string") {
   const store = Layer.merge(DarwinSentinelStore.layerAt(options), quiet)
   const why = await Effect.runPromise(PidNamespace.unavailable)
   const agent = new URL("agent.ts", import.meta.url).pathname
-  // It is killed, not asked to tidy up: what it makes lies in a folder of ours.
   const inNamespace = Remote.layer(
-    Effect.gen(function* () {
-      const command = ["env", `TMPDIR=${yield* files.scratch}`, "unshare", ...(yield* PidNamespace.unshareArguments)]
-      return yield* PidNamespace.sessionUnder(command, agent, [JSON.stringify(options)])
-    })
+    Effect.flatMap(PidNamespace.unshareArguments, (args) =>
+      Remote.tidySession(["unshare", ...args], agent, [JSON.stringify(options)])
+    )
   )
   const here = Layer.merge(DarwinProcessInspector.layerAt(options), Programs.layer)
 

@@ -64,9 +64,16 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-const start = Effect.fnUntraced(function* (command: ReadonlyArray<string>, kind: Kind) {
-  return yield* PidNamespace.sessionUnder(["env", `TMPDIR=${yield* folder}`, ...command], script, [kind])
+/** A session of an agent, whose folder goes when the session does. */
+export const tidySession = Effect.fnUntraced(function* (
+  command: ReadonlyArray<string>,
+  agent: string,
+  args: ReadonlyArray<string>
+) {
+  return yield* PidNamespace.sessionUnder(["env", `TMPDIR=${yield* folder}`, ...command], agent, args)
 })
+
+const start = (command: ReadonlyArray<string>, kind: Kind) => tidySession(command, script, [kind])
 
 /** An agent in a PID namespace of its own. */
 export const inNamespace = (kind: Kind) =>
