@@ -14,6 +14,8 @@ import * as Real from "../packages/platform-linux/test/deletion/real.ts"
 
 const [files = 1_000_000, directories = 100_000, depth = 100_000] = process.argv.slice(2).map(Number)
 const command = Path.join(import.meta.dirname, "../packages/cli/src/bin.ts")
+/** Those of the command's first line. */
+const flags = ["--max-semi-space-size=1"]
 
 /** High water of the resident set, MiB. */
 const peakOf = (pid: number): number => {
@@ -64,7 +66,7 @@ const never = () => false
 
 const sweep = (root: string, interruptWhen: (removed: number, seconds: number) => boolean = never) =>
   follow(
-    spawn(process.execPath, [command, "sweep", "--json", root], { stdio: ["ignore", "pipe", "inherit"] }),
+    spawn(process.execPath, [...flags, command, "sweep", "--json", root], { stdio: ["ignore", "pipe", "inherit"] }),
     interruptWhen
   )
 
@@ -107,7 +109,7 @@ const require = (holds: boolean, what: string): void => {
 const watched = (root: string) =>
   Effect.callback<string>((resume) => {
     let text = ""
-    const line = `${process.execPath} ${command} sweep ${root} >/dev/null`
+    const line = `${process.execPath} ${flags.join(" ")} ${command} sweep ${root} >/dev/null`
     const child = spawn("script", ["-qec", line, "/dev/null"], { stdio: ["ignore", "pipe", "ignore"] })
     child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more))
     child.once("error", () => resume(Effect.succeed("no script(1)")))
@@ -165,7 +167,7 @@ const program = Effect.gen(function* () {
   }
   yield* check(`${directories} directories`, wide, (removed) => removed > directories / 8, directories / 2)
   const dry = yield* follow(
-    spawn(process.execPath, [command, "list", "--json", wide], { stdio: ["ignore", "pipe", "inherit"] }),
+    spawn(process.execPath, [...flags, command, "list", "--json", wide], { stdio: ["ignore", "pipe", "inherit"] }),
     never
   )
   say(`${directories / 2} living ones, listed`, dry, idle)

@@ -4,4 +4,5 @@
 here=$(dirname "$0")
 node=$here/../../../node_modules/node/bin/node
 [ -x "$node" ] || node=node
-exec "$node" "$here/bin.ts" "$@"
+# The flags are those of the first line of bin.ts.
+exec "$node" --max-semi-space-size=1 "$here/bin.ts" "$@"
