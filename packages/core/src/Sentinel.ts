@@ -9,8 +9,10 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as CanonicalRecords from "./internal/canonicalRecords.ts"
 import { duplicateKey } from "./internal/duplicateKeys.ts"
 import { identityFields, Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
 
@@ -120,24 +122,31 @@ const malformed = (problem: string): Result.Result<never, Problem> => Result.fai
 
 const decodeRecord = Schema.decodeUnknownResult(RecordV3)
 const isRecord = Schema.is(RecordV3)
-const decodePid = Schema.decodeUnknownResult(Pid)
-const Versioned = Schema.Struct({
-  v: Schema.Union([Schema.Number, Schema.String]),
-  /** Line 1 once more, so that damage to it shows. */
-  pid: Schema.optionalKey(Schema.Unknown)
-})
-const isVersioned = Schema.is(Versioned)
+const isPid = Schema.is(Pid)
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+type Versioned = { readonly v: number | string; readonly pid?: unknown }
+
+const isVersioned = (json: unknown): json is Versioned =>
+  Predicate.hasProperty(json, "v") && (Predicate.isNumber(json.v) || Predicate.isString(json.v))
 
 const parsePid = (line: string): Result.Result<Pid, Problem> => {
   const digits = /^[ \t\v\f\r]*([0-9]{1,32})[ \t\v\f\r]*$/.exec(line)?.[1]
   if (digits === undefined) return malformed("line 1 is not a PID in decimal digits")
-  return Result.mapError(decodePid(Number(digits)), () => ({
-    _tag: "Malformed",
-    problem: "line 1 is out of the range of PIDs, 1 to 2147483647"
-  }))
+  const pid = Number(digits)
+  return isPid(pid) ? Result.succeed(pid) : malformed("line 1 is out of the range of PIDs, 1 to 2147483647")
+}
+
+const agree = (pid: Pid, executable: string, pidAgain: unknown, record: RecordV3): Result.Result<Sentinel, Problem> => {
+  // Line 1 once more, so that damage to it shows.
+  if (pidAgain !== undefined && pidAgain !== pid) return malformed("line 3 disagrees with line 1")
+  if ((record.exe?.path ?? "") !== executable) return malformed("line 3 disagrees with line 2")
+  return Result.succeed({ _tag: "V3", pid, record })
 }
 
 const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<Sentinel, Problem> => {
+  const canonical = CanonicalRecords.read(line)
+  if (canonical !== undefined) return agree(pid, executable, canonical.pid, canonical.record)
   let json: unknown
   try {
     json = JSON.parse(line)
@@ -148,12 +157,10 @@ const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<
   if (twice !== undefined) return malformed(`line 3 has the key "${twice}" twice`)
   if (!isVersioned(json)) return malformed("line 3 has no version")
   if (json.v !== 3) return Result.fail({ _tag: "UnsupportedVersion", version: String(json.v).slice(0, 32) })
-  if (json.pid !== undefined && json.pid !== pid) return malformed("line 3 disagrees with line 1")
   const decoded = decodeRecord(json)
   if (Result.isFailure(decoded))
     return malformed(`line 3: ${String(decoded.failure.issue).split("\n")[0] ?? "invalid"}`)
-  if ((decoded.success.exe?.path ?? "") !== executable) return malformed("line 3 disagrees with line 2")
-  return Result.succeed({ _tag: "V3", pid, record: decoded.success })
+  return agree(pid, executable, json.pid, decoded.success)
 }
 
 const dropCR = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line)
@@ -174,7 +181,7 @@ export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => {
   if (bytes.includes(0)) return malformed("contains a NUL byte")
   let text: string
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+    text = utf8.decode(bytes)
   } catch {
     return malformed("not UTF-8")
   }

@@ -1,0 +1,59 @@
+/**
+ * The third line of a sentinel exactly as this library writes it, read by one expression: a fifth of the time that JSON
+ * and the schema take. A line that differs in anything, if only in the order of its keys, is theirs.
+ */
+import type { RecordV3 } from "../Sentinel.ts"
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** What a JSON string holds where nothing in it is escaped. */
+const plain = String.raw`[^"\\\u0000-\u001f]`
+const decimal = "[0-9]{1,20}"
+const string = (key: string, pattern: string): string => `"${key}":"(${pattern})"`
+const maybe = (field: string): string => `(?:,${field})?`
+
+const line = new RegExp(
+  [
+    String.raw`^\{"v":3,"pid":([1-9][0-9]{0,9}),`,
+    string("startTime", `(?:s:)?${decimal}`),
+    maybe(string("processId64", decimal)),
+    ...["bootId", "pidNamespace", "timeNamespace", "machineId"].map((key) => maybe(string(key, `${plain}+`))),
+    `,${string("hostname", `${plain}*`)}`,
+    maybe('"uid":(0|[1-9][0-9]{0,14})'),
+    maybe(
+      String.raw`"exe":\{${string("path", `${plain}+`)}${maybe(string("dev", decimal))}${maybe(string("ino", decimal))}\}`
+    ),
+    `,${string("nonce", "[A-Za-z0-9-]{8,64}")}`,
+    `,${string("role", "[A-Za-z0-9_-]{1,32}")}`,
+    `,${string("createdAt", `${plain}*`)}`,
+    maybe(String.raw`"lock":\{"kind":"flock","tested":(true|false),"survivesExec":(true|false)\}`),
+    String.raw`\}$`
+  ].join("")
+)
+
+/** The PID that it repeats, and the record. `undefined`: it isn't written so. */
+export const read = (text: string): { readonly pid: number; readonly record: RecordV3 } | undefined => {
+  const found = line.exec(text)
+  if (found === null) return undefined
+  const [, pid, startTime, processId64, bootId, pidNamespace, timeNamespace, machineId, hostname, uid] = found
+  const [path, dev, ino, nonce, role, createdAt, tested, survivesExec] = found.slice(10)
+  if (startTime === undefined || hostname === undefined) return undefined
+  if (nonce === undefined || role === undefined || createdAt === undefined) return undefined
+  const record: Mutable<RecordV3> = { v: 3, nonce, startTime, hostname, role, createdAt }
+  if (processId64 !== undefined) record.processId64 = processId64
+  if (bootId !== undefined) record.bootId = bootId
+  if (pidNamespace !== undefined) record.pidNamespace = pidNamespace
+  if (timeNamespace !== undefined) record.timeNamespace = timeNamespace
+  if (machineId !== undefined) record.machineId = machineId
+  if (uid !== undefined) record.uid = Number(uid)
+  if (path !== undefined) {
+    const exe: Mutable<NonNullable<RecordV3["exe"]>> = { path }
+    if (dev !== undefined) exe.dev = dev
+    if (ino !== undefined) exe.ino = ino
+    record.exe = exe
+  }
+  if (tested !== undefined) {
+    record.lock = { kind: "flock", tested: tested === "true", survivesExec: survivesExec === "true" }
+  }
+  return { pid: Number(pid), record }
+}
