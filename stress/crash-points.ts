@@ -90,7 +90,7 @@ const straced = Effect.fnUntraced(function* (kind: string, n: number, root: stri
 })
 
 /** Each of these calls is made by the sweep alone. */
-const stracedKinds = ["rename", "renameat2", "unlink", "rmdir", "mkdir", "link", "fsync"]
+const stracedKinds = ["rename", "renameat2", "renameat", "unlink", "unlinkat", "rmdir", "mkdir", "link", "fsync"]
 
 const allStraced = Effect.fnUntraced(function* () {
   const owners = yield* Owners.make

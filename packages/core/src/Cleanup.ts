@@ -14,6 +14,7 @@ import * as Sweeper from "./internal/sweeper.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
 import { type Entry, type LookError, SentinelStore } from "./SentinelStore.ts"
+import * as Slices from "./Slices.ts"
 
 /**
  * How directories are judged.
@@ -65,6 +66,11 @@ export interface Report {
   readonly summary: Outcome.Summary
 }
 
+const isDirectory = ({ kind }: Entry): boolean => kind === "directory"
+
+/** What removes, and what may end the sweep, is told before anything else is done. */
+const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
+
 const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>
   outcome.error === undefined ? Effect.succeed(outcome) : Effect.fail(outcome.error)
 
@@ -87,13 +93,21 @@ export const outcomes = (
       const opened = yield* store.openRoot(root)
       const sweeper = yield* Sweeper.make(opened, options)
       const { concurrency = store.parallelism } = options
-      const entries = yield* Stream.runCollect(store.list(opened))
-      const isDirectory = ({ kind }: Entry) => kind === "directory"
-      return Stream.concat(
-        Stream.flatMap(Stream.fromIterable(entries.filter((entry) => !isDirectory(entry))), (entry) =>
-          Resumption.resume(sweeper, entry)
-        ),
-        Stream.mapEffect(Stream.fromIterable(entries.filter(isDirectory)), sweeper.handle, { concurrency })
+      const judged = (directories: Stream.Stream<Entry>) =>
+        concurrency === 1
+          ? Slices.mapEffect(directories, sweeper.handle, isUrgent)
+          : Stream.mapEffect(directories, sweeper.handle, { concurrency })
+      return store.list(opened).pipe(
+        // By the batch, since what leads to an outcome is done for each of very many.
+        Stream.mapArray((batch) => [batch]),
+        Stream.flatMap((batch) =>
+          Stream.concat(
+            Stream.flatMap(Stream.fromIterable(batch.filter((entry) => !isDirectory(entry))), (entry) =>
+              Resumption.resume(sweeper, entry)
+            ),
+            judged(Stream.fromIterable(batch.filter(isDirectory)))
+          )
+        )
       )
     })
   )

@@ -99,6 +99,18 @@ export interface Scan {
 }
 
 /**
+ * A directory and one of its files.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Glimpse {
+  /** Of the directory. */
+  readonly stat: Stat
+  readonly file: ScannedFile
+}
+
+/**
  * A lock that is held.
  *
  * @category models
@@ -135,6 +147,11 @@ export class Disk extends Context.Service<
       sort: (entry: string) => "read" | "note" | "ignore",
       limit: number
     ) => Effect.Effect<Scan, DiskError>
+    /**
+     * One file of a directory, without listing that, where this is cheaper than a {@link scan}. `undefined`: either isn't
+     * to be had.
+     */
+    readonly peek?: (path: string, entry: string, limit: number) => Effect.Effect<Glimpse | undefined>
     /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
     readonly read: (
       path: string,

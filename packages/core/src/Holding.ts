@@ -52,13 +52,28 @@ export interface Holding {
 }
 
 /**
+ * A directory and the first of its sentinels: enough to find an owner that lives, and nothing else.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Glimpse {
+  readonly path: string
+  readonly id: FileId
+  readonly sentinel: SentinelFile
+}
+
+/**
  * @category comparing
  * @since 0.1.0
  */
 export const sameFile = (a: FileId, b: FileId): boolean => a.dev === b.dev && a.ino === b.ino
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index])
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
+}
 
 /**
  * Whether a file is still the one that was read. An inode number alone is reused at once on many file systems, and

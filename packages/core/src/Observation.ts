@@ -80,12 +80,14 @@ export interface Unavailable {
 export type Observation = Present | Absent | Hidden | Unavailable
 
 /**
- * How much of a {@link Present} is wanted. Each reads what the ones before it read, and stops there.
+ * How much of a {@link Present} is wanted. What isn't wanted isn't read.
  *
  * `existence`: present or not, thread or process, zombie or not. `identity`: also the 64-bit process id, or where that
- * can't be had the start token. `executable`: existence, the executable and the start. `all`: everything, for people.
+ * can't be had the start token. `path`: existence and the path of the executable, by the fewest calls: enough to find an
+ * owner that lives, not to condemn one. `executable`: existence, the executable and the start. `all`: everything, for
+ * people.
  *
  * @category models
  * @since 0.1.0
  */
-export type Wanted = "existence" | "identity" | "executable" | "all"
+export type Wanted = "existence" | "identity" | "path" | "executable" | "all"

@@ -11,7 +11,7 @@ import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Condemned } from "./Condemned.ts"
-import { Disk, type HeldLock } from "./Disk.ts"
+import { Disk, type HeldLock, type Principal } from "./Disk.ts"
 import type {
   AlreadyOwned,
   Changed,
@@ -32,7 +32,7 @@ import type {
   UntrustedSentinel
 } from "./Errors.ts"
 import * as FileSystemDisk from "./FileSystemDisk.ts"
-import type { FileId, Holding, SentinelFile } from "./Holding.ts"
+import type { FileId, Glimpse, Holding, SentinelFile } from "./Holding.ts"
 import * as Birth from "./internal/birth.ts"
 import * as Locking from "./internal/locking.ts"
 import * as Lookup from "./internal/lookup.ts"
@@ -52,6 +52,8 @@ export interface Root {
   readonly id: FileId
   /** On a file system known to be of this machine alone. */
   readonly localFileSystem: boolean
+  /** Who opened it. */
+  readonly principal: Principal
 }
 
 /**
@@ -162,6 +164,11 @@ export class SentinelStore extends Context.Service<
      * `<name>.<role>` files are read too. What is wrong with one file is kept in it.
      */
     readonly look: (path: string, names?: ReadonlyArray<string>) => Effect.Effect<Holding, LookError>
+    /**
+     * The sentinel of one name, without a look at what else the directory holds. `undefined`: {@link look}, since it isn't
+     * there, isn't to be believed, or couldn't be had more cheaply so.
+     */
+    readonly glance: (root: Root, path: string, name?: string) => Effect.Effect<Glimpse | undefined>
     /** The sentinels of a directory. Fails with what is wrong with the first that can't be read. */
     readonly read: (
       path: string,

@@ -347,6 +347,14 @@ export const wanted = (sentinel: Sentinel): Wanted => {
 }
 
 /**
+ * How much must be known about the process to see that the record's owner lives: mostly less than {@link wanted}.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const wantedOfLife = (sentinel: Sentinel): Wanted => (sentinel._tag === "V2" ? "path" : wanted(sentinel))
+
+/**
  * Judges one record. The first decisive datum wins; a missing one is *unknown*, never *different*; a permission error
  * is never *dead*. `observation` is of `sentinel.pid`, and isn't needed where {@link scope} decides.
  *

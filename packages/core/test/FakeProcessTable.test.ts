@@ -477,7 +477,7 @@ describe("executables", () => {
 })
 
 describe("what can't be seen", () => {
-  const depths = ["existence", "identity", "executable", "all"] as const
+  const depths = ["existence", "identity", "path", "executable", "all"] as const
 
   test("a hidden process is hidden at every depth, and lives; then it is seen again", (table, inspector) =>
     Effect.gen(function* () {

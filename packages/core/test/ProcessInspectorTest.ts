@@ -55,7 +55,7 @@ export interface Options<R, E> {
   readonly strength: Strength
 }
 
-const depths: ReadonlyArray<Wanted> = ["existence", "identity", "executable", "all"]
+const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all"]
 
 /** The v3 record of a process. */
 export const recordOf = (identity: ProcessIdentity): Sentinel.Sentinel =>

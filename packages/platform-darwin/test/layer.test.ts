@@ -63,12 +63,10 @@ if (typeof shim === "string") {
       Effect.gen(function* () {
         const pid = yield* spawn
         const keys = (wanted: Wanted) => Effect.map(observe(pid, wanted), (observed) => "exe" in observed)
-        assert.deepStrictEqual(yield* Effect.forEach(["existence", "identity", "executable", "all"] as const, keys), [
-          false,
-          false,
-          true,
-          true
-        ])
+        assert.deepStrictEqual(
+          yield* Effect.forEach(["existence", "identity", "path", "executable", "all"] as const, keys),
+          [false, false, true, true, true]
+        )
       }))
 
     test("the host is named by the boot session, the hardware UUID and the host name, and has no namespaces", () =>
@@ -328,7 +326,7 @@ if (typeof shim === "string") {
           const pid = yield* spawn
           if (exit === undefined) return assert.fail("nothing exits here")
           yield* exit(pid)
-          for (const wanted of ["existence", "identity", "executable", "all"] as const) {
+          for (const wanted of ["existence", "identity", "path", "executable", "all"] as const) {
             assert.deepStrictEqual(yield* observe(pid, wanted), { _tag: "Absent", pid })
           }
         }))

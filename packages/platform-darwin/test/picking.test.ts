@@ -27,7 +27,7 @@ if (process.platform === "linux") {
       it.effect(`${name} observes nothing, identifies nobody, and says why`, () =>
         Effect.gen(function* () {
           const { host, identify, observe, self } = yield* ProcessInspector
-          for (const wanted of ["existence", "identity", "executable", "all"] as const) {
+          for (const wanted of ["existence", "identity", "path", "executable", "all"] as const) {
             assert.deepStrictEqual(yield* observe(ours, wanted), unsupported)
           }
           for (const error of [yield* Effect.flip(self), yield* Effect.flip(identify(ours))]) {

@@ -8,6 +8,7 @@ import {
   type DirectoryEntry,
   type DiskError,
   type FileType,
+  type Glimpse,
   type Scan,
   type ScannedFile
 } from "@vm-sentinel/core/Disk"
@@ -19,8 +20,9 @@ import { isUtf8 } from "node:buffer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
-import { attempt, errnoName, errnoOf, failed, toStat } from "./internal/calls.ts"
+import { attempt, errnoName, errnoOf, failed, fstat, lstat } from "./internal/calls.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import { removal } from "./internal/removal.ts"
@@ -37,59 +39,43 @@ const withFd = <A>(path: string | Buffer, flags: number, use: (fd: number) => A)
   }
 }
 
-const readUpTo = (fd: number, limit: number): Uint8Array => {
-  const buffer = Buffer.allocUnsafe(limit)
+// Every call is synchronous and done with the buffer before it returns.
+let buffer = Buffer.allocUnsafe(8192)
+
+/** `size`: where the file's end is expected, so that it need not be asked for. */
+const readUpTo = (fd: number, limit: number, size: number): Uint8Array => {
+  if (buffer.length < limit) buffer = Buffer.allocUnsafe(limit)
   let length = 0
-  while (length < limit) {
+  do {
     const count = Fs.readSync(fd, buffer, length, limit - length, null)
     if (count === 0) break
     length += count
-  }
-  return new Uint8Array(buffer.subarray(0, length))
+  } while (length < limit && length !== size)
+  // Of Node's pool: a buffer of its own for each would be garbage of a kind that is dear to collect.
+  const bytes = Buffer.allocUnsafe(length)
+  buffer.copy(bytes, 0, 0, length)
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, length)
 }
 
-const typeOf = (entry: Fs.Dirent): FileType => {
-  if (entry.isDirectory()) return "directory"
-  if (entry.isFile()) return "file"
-  if (entry.isSymbolicLink()) return "symlink"
-  if (entry.isFIFO()) return "fifo"
-  if (entry.isSocket()) return "socket"
-  return entry.isBlockDevice() || entry.isCharacterDevice() ? "device" : "unknown"
-}
-
-/** The name that was read as latin1, one character a byte. */
-const toName = (bytes: string): string =>
-  /[\u0080-\u00ff]/.test(bytes) ? decodeName(Buffer.from(bytes, "latin1")) : bytes
-
-/** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
-const smallDirectory = 65_536
-
-/** Reads a directory in batches: one of a million files costs no more memory than one of ten. */
-function* batched(fd: number, use: (entry: Fs.Dirent) => void): Generator<void, void> {
-  const dir = Fs.opendirSync(`/proc/self/fd/${fd}`, { encoding: "latin1", bufferSize: 256 })
+/** Reads a directory in slices; none of its names is held here. */
+function* list(at: At.At, fd: number, use: (entry: string, type: FileType) => void): Generator<void, void> {
+  const listing = at.list(fd)
   const isSliceUsedUp = Slices.make()
   try {
-    for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
-      use(entry)
+    for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
+      use(At.textOf(entry.name), entry.type)
       if (isSliceUsedUp()) yield
     }
   } finally {
-    dir.closeSync()
+    listing.close()
   }
 }
 
-function* names(fd: number, size: number, use: (entry: string) => void): Generator<void, void> {
-  if (size > smallDirectory) return yield* batched(fd, ({ name }) => use(toName(name)))
-  for (const name of Fs.readdirSync(`/proc/self/fd/${fd}`, "latin1")) use(toName(name))
-}
-
-function* entries(path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
+function* entries(at: At.At, path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
   const fd = Fs.openSync(encodePath(path), noFollow | O_DIRECTORY)
   try {
     const found: Array<DirectoryEntry> = []
-    const use = (entry: Fs.Dirent) => void found.push({ entry: toName(entry.name), type: typeOf(entry) })
-    if (Fs.fstatSync(fd).size > smallDirectory) yield* batched(fd, use)
-    else Fs.readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "latin1" }).forEach(use)
+    yield* list(at, fd, (entry, type) => found.push({ entry, type }))
     return found
   } finally {
     Fs.closeSync(fd)
@@ -98,37 +84,34 @@ function* entries(path: string): Generator<void, ReadonlyArray<DirectoryEntry>> 
 
 const read = (path: string | Buffer, limit: number) =>
   withFd(path, noFollow, (fd) => {
-    const stat = toStat(Fs.fstatSync(fd, { bigint: true }))
+    const stat = fstat(fd)
     if (stat.type !== "file") throw Object.assign(new Error(`a ${stat.type}`), { code: "EINVAL" })
-    return { stat, bytes: readUpTo(fd, limit) }
+    return { stat, bytes: readUpTo(fd, limit, stat.size) }
   })
 
-const scanFile = (fd: number, entry: string, path: string, limit: number): ScannedFile => {
-  const at = encodePath(`/proc/self/fd/${fd}/${entry}`)
+const scanFile = (at: At.At, fd: number, entry: string, path: string, limit: number): ScannedFile => {
   let file: number
   try {
-    file = Fs.openSync(at, noFollow)
+    file = at.openFile(fd, At.nameOf(entry))
   } catch (cause) {
     // A symbolic link (ELOOP), a socket (ENXIO), or a file that isn't for us to open.
-    return { entry, stat: toStat(Fs.lstatSync(at, { bigint: true })), error: failed("open", `${path}/${entry}`, cause) }
+    const stat = lstat(encodePath(`/proc/self/fd/${fd}/${entry}`))
+    return { entry, stat, error: failed("open", `${path}/${entry}`, cause) }
   }
   try {
-    const stat = toStat(Fs.fstatSync(file, { bigint: true }))
+    const stat = fstat(file)
     if (stat.type !== "file" || stat.size > limit) return { entry, stat }
-    const bytes = readUpTo(file, limit + 1)
+    const bytes = readUpTo(file, limit + 1, stat.size)
     return bytes.length > limit ? { entry, stat: { ...stat, size: bytes.length } } : { entry, stat, bytes }
   } catch (cause) {
-    return {
-      entry,
-      stat: toStat(Fs.fstatSync(file, { bigint: true })),
-      error: failed("read", `${path}/${entry}`, cause)
-    }
+    return { entry, stat: fstat(file), error: failed("read", `${path}/${entry}`, cause) }
   } finally {
     Fs.closeSync(file)
   }
 }
 
 function* scan(
+  at: At.At,
   path: string,
   sort: (entry: string) => "read" | "note" | "ignore",
   limit: number
@@ -138,21 +121,39 @@ function* scan(
     fd = Fs.openSync(encodePath(path), noFollow | O_DIRECTORY)
   } catch (cause) {
     if (errnoOf(cause) !== "ENOTDIR" && errnoOf(cause) !== "ELOOP") throw cause
-    return { stat: toStat(Fs.lstatSync(encodePath(path), { bigint: true })), files: [], noted: [] }
+    return { stat: lstat(encodePath(path)), files: [], noted: [] }
   }
   try {
-    const stat = toStat(Fs.fstatSync(fd, { bigint: true }))
+    const stat = fstat(fd)
     const read: Array<string> = []
     const noted: Array<string> = []
-    yield* names(fd, stat.size, (entry) => {
+    yield* list(at, fd, (entry) => {
       const kind = sort(entry)
       if (kind === "read") read.push(entry)
       else if (kind === "note") noted.push(entry)
     })
-    const files = read.sort().map((entry) => scanFile(fd, entry, path, limit))
+    const files = read.sort().map((entry) => scanFile(at, fd, entry, path, limit))
     return { stat, files, noted: noted.sort() }
   } finally {
     Fs.closeSync(fd)
+  }
+}
+
+/** Whoever may write in the directory could have put it there, so it says as much as if it were opened by descriptor. */
+const peek = (path: string, entry: string, limit: number): Glimpse | undefined => {
+  let fd: number | undefined
+  try {
+    const stat = lstat(encodePath(path))
+    if (stat.type !== "directory") return undefined
+    fd = Fs.openSync(encodePath(`${path}/${entry}`), noFollow)
+    const file = fstat(fd)
+    if (file.type !== "file" || file.size > limit) return undefined
+    const bytes = readUpTo(fd, limit + 1, file.size)
+    return bytes.length > limit ? undefined : { stat, file: { entry, stat: file, bytes } }
+  } catch {
+    return undefined
+  } finally {
+    if (fd !== undefined) Fs.closeSync(fd)
   }
 }
 
@@ -203,11 +204,13 @@ const syncDirectory = (path: string): void => {
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
-const removeTree: Disk["Service"]["removeTree"] = (path, last, expected) =>
-  Effect.flatMap(
-    sliced("delete", path, () => removal(path, last, expected)),
-    (error) => (error === undefined ? Effect.void : Effect.fail(error))
-  )
+const removeTree =
+  (at: () => At.At): Disk["Service"]["removeTree"] =>
+  (path, last, expected) =>
+    Effect.flatMap(
+      sliced("delete", path, () => removal(at(), path, last, expected)),
+      (error) => (error === undefined ? Effect.void : Effect.fail(error))
+    )
 
 /** What goes away or can't be read while it is measured counts nothing. */
 const orNothing = <A>(call: () => A): A | undefined => {
@@ -218,7 +221,7 @@ const orNothing = <A>(call: () => A): A | undefined => {
   }
 }
 
-function* usage(root: string): Generator<void, number> {
+function* usage(at: At.At, root: string): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
   const isSliceUsedUp = Slices.make()
   const seen = new Set<bigint>()
@@ -229,7 +232,7 @@ function* usage(root: string): Generator<void, number> {
     const fd = orNothing(() => Fs.openSync(directory, noFollow | O_DIRECTORY))
     if (fd === undefined) continue
     try {
-      yield* names(fd, Fs.fstatSync(fd).size, (entry) => {
+      yield* list(at, fd, (entry) => {
         const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
         if (stats === undefined || stats.dev !== top.dev) return
         if (stats.isDirectory()) pending.push(`${path}/${entry}`)
@@ -247,17 +250,43 @@ function* usage(root: string): Generator<void, number> {
   return total
 }
 
-/** The mount table, whose mount points are bytes as all names are. */
-const mountTable = (): string => {
-  const bytes = Fs.readFileSync("/proc/self/mountinfo")
-  if (isUtf8(bytes)) return bytes.toString()
-  const lines = bytes.toString("latin1").split("\n")
-  return lines.map((line) => decodeName(Buffer.from(line, "latin1"))).join("\n")
+/** Room for the mount table. Grown where it doesn't do. */
+let tableBuffer = Buffer.allocUnsafe(65_536)
+
+const readMountTable = (): Buffer =>
+  withFd("/proc/self/mountinfo", O_RDONLY, (fd) => {
+    let length = 0
+    for (;;) {
+      const count = Fs.readSync(fd, tableBuffer, length, tableBuffer.length - length, null)
+      if (count === 0) return tableBuffer.subarray(0, length)
+      length += count
+      if (length < tableBuffer.length) continue
+      const larger = Buffer.allocUnsafe(4 * length)
+      tableBuffer.copy(larger)
+      tableBuffer = larger
+    }
+  })
+
+/** Mount points are bytes as all names are. */
+const mountsOf = (table: Buffer): ReadonlyArray<Mounts.Mount> => {
+  if (isUtf8(table)) return Mounts.parse(table.toString())
+  const lines = table.toString("latin1").split("\n")
+  return Mounts.parse(lines.map((line) => decodeName(Buffer.from(line, "latin1"))).join("\n"))
+}
+
+/** The table writes it otherwise, or may. */
+const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()
+
+const mountInside = (path: string): string | undefined => {
+  const table = readMountTable()
+  // Of a path that isn't in it at all there is nothing to parse it for.
+  if (!isEscaped(path) && !table.includes(` ${path}`)) return undefined
+  return Mounts.inside(mountsOf(table), path)
 }
 
 const isLocal = (path: string): boolean => {
   try {
-    const mount = Mounts.find(Mounts.parse(mountTable()), path)
+    const mount = Mounts.find(mountsOf(readMountTable()), path)
     return mount !== undefined && Mounts.isLocal(mount.fileSystem)
   } catch {
     return false
@@ -272,16 +301,19 @@ const principal = () => ({
   homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== ""))
 })
 
-const make = (native: () => Libc | undefined): Disk["Service"] =>
-  Disk.of({
+const make = (native: () => Libc | undefined): Disk["Service"] => {
+  let calls: At.At | undefined
+  const at = () => (calls ??= At.make(native()?.at))
+  return Disk.of({
     principal: Effect.sync(principal),
     parallelism: 1,
     resolve: (path) => Effect.sync(() => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
-    lstat: (path) => attempt("lstat", path, () => toStat(Fs.lstatSync(encodePath(path), { bigint: true }))),
-    entries: (path) => sliced("readdir", path, () => entries(path)),
-    scan: (path, sort, limit) => sliced("scan", path, () => scan(path, sort, limit)),
+    lstat: (path) => attempt("lstat", path, () => lstat(encodePath(path))),
+    entries: (path) => sliced("readdir", path, () => entries(at(), path)),
+    scan: (path, sort, limit) => sliced("scan", path, () => scan(at(), path, sort, limit)),
+    peek: (path, entry, limit) => Effect.sync(() => peek(path, entry, limit)),
     read: (path, limit) => attempt("read", path, () => read(encodePath(path), limit)),
     create: (path, bytes) => attempt("create", path, () => create(path, bytes)),
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
@@ -291,17 +323,18 @@ const make = (native: () => Libc | undefined): Disk["Service"] =>
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory: (path) => attempt("fsync", path, () => syncDirectory(path)),
-    removeTree,
+    removeTree: removeTree(at),
     isLocal: (path) => Effect.sync(() => isLocal(path)),
-    mountInside: (path) => attempt("mountinfo", path, () => Mounts.inside(Mounts.parse(mountTable()), path)),
+    mountInside: (path) => attempt("mountinfo", path, () => mountInside(path)),
     lock: (path, inheritable) =>
       Effect.acquireRelease(
         attempt("lock", path, () => Locks.acquire(native(), path, inheritable)),
         ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
       ),
     probeLock: (path) => Effect.sync(() => Locks.probe(native(), path)),
-    usage: (path) => sliced("measure", path, () => usage(path))
+    usage: (path) => sliced("measure", path, () => usage(at(), path))
   })
+}
 
 /**
  * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE; without, it looks first.

@@ -5,6 +5,8 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as DiskTest from "../../core/test/DiskTest.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
+import * as At from "../src/internal/at.ts"
+import { libc } from "../src/internal/libc.ts"
 import { removal } from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
@@ -39,9 +41,31 @@ const makeDeep = (path: string, depth: number): void => {
   Fs.closeSync(fd)
 }
 
+const native = libc()?.at
+
+/** Every way there is to make calls relative to a descriptor. */
+const ways: ReadonlyArray<readonly [string, At.At]> = [
+  ["by libc", At.make(native)],
+  ["by procfs", At.procfs]
+]
+
+/** Acts before each call that is made through an object of calls, those of what it gives back too. */
+const interposed = <A extends object>(calls: A, act: (name: string, args: ReadonlyArray<unknown>) => void): A =>
+  new Proxy(calls, {
+    get: (target, key) => {
+      const call: unknown = Reflect.get(target, key)
+      if (typeof call !== "function") return call
+      return (...args: ReadonlyArray<unknown>) => {
+        act(String(key), args)
+        const result: unknown = Reflect.apply(call, target, args)
+        return key === "list" && typeof result === "object" && result !== null ? interposed(result, act) : result
+      }
+    }
+  })
+
 /** Runs a removal to its end, doing something each time that it has removed so much. */
-const stepwise = (path: string, act: (step: number) => void): DiskError | undefined => {
-  const work = removal(path, isSentinel, undefined)
+const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): DiskError | undefined => {
+  const work = removal(at, path, isSentinel, undefined)
   for (let step = 0; ; step++) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -50,6 +74,8 @@ const stepwise = (path: string, act: (step: number) => void): DiskError | undefi
 }
 
 describe("LinuxDisk.removeTree", () => {
+  it("the calls of libc are there where koffi is", () => assert.isDefined(native))
+
   onDisk("removes a tree 5000 deep, deeper than any path, with all descriptors closed again", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
@@ -93,7 +119,7 @@ describe("LinuxDisk.removeTree", () => {
         const moved = () => Tree.entries(tree).filter((name) => /hoist\.[0-9a-f-]{36}\./.test(name))
         let seen: ReadonlyArray<string> = []
         for (let kill = 0; kill < 2; kill++) {
-          const work = removal(tree, none, undefined)
+          const work = removal(At.make(native), tree, none, undefined)
           while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
           seen = moved()
           work.return(undefined)
@@ -125,44 +151,28 @@ describe("LinuxDisk.removeTree", () => {
     )
   }
 
-  onDisk("ENOTEMPTY by a writer that doesn't stop: fails, and finishes when it has stopped", () =>
-    Effect.gen(function* () {
-      const disk = yield* Disk
-      const scratch = yield* Memory.scratch
-      const tree = `${scratch}/tree`
-      yield* world.file(`${tree}/.vm-sentinel`, "")
-      yield* world.file(`${tree}/sub/0`, "")
-      // Right before each removal of the directory it has something in it again.
-      const fs = process.getBuiltinModule("node:fs")
-      const { rmdirSync } = fs
-      let written = 0
-      const write = () => {
-        written += 1
-        Fs.writeFileSync(`${tree}/sub/${written}`, "")
-      }
-      yield* Effect.acquireUseRelease(
-        Effect.sync(() => {
-          Object.defineProperty(fs, "rmdirSync", {
-            value: (path: Fs.PathLike) => {
-              if (path.toString().endsWith("/sub")) write()
-              return rmdirSync(path)
-            }
-          })
-          process.getBuiltinModule("node:module").syncBuiltinESMExports()
-        }),
-        () => Effect.map(errno(disk.removeTree(tree, isSentinel)), (failed) => assert.strictEqual(failed, "ENOTEMPTY")),
-        () =>
-          Effect.sync(() => {
-            Object.defineProperty(fs, "rmdirSync", { value: rmdirSync })
-            process.getBuiltinModule("node:module").syncBuiltinESMExports()
-          })
-      )
-      assert.isAbove(written, 1)
-      assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
-      yield* disk.removeTree(tree, isSentinel)
-      assert.deepStrictEqual(Tree.entries(scratch), [])
-    })
-  )
+  for (const [way, at] of ways) {
+    onDisk(`ENOTEMPTY by a writer that doesn't stop: fails, and finishes when it has stopped (${way})`, () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        yield* world.file(`${tree}/.vm-sentinel`, "")
+        yield* world.file(`${tree}/sub/0`, "")
+        let written = 0
+        // Right before each removal of the directory it has something in it again.
+        const writing = interposed(at, (call, [, name]) => {
+          if (call !== "removeDirectory" || String(name) !== "sub\0") return
+          written += 1
+          Fs.writeFileSync(`${tree}/sub/${written}`, "")
+        })
+        assert.strictEqual(stepwise(tree, () => {}, writing)?.errno, "ENOTEMPTY")
+        assert.isAbove(written, 1)
+        assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
+        assert.isUndefined(stepwise(tree, () => {}, at))
+        assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+    )
+  }
 
   if (world.bindMount !== undefined) {
     const { bindMount } = world
@@ -200,7 +210,7 @@ describe("LinuxDisk.removeTree", () => {
         yield* world.file(`${source}/sub/precious`, "precious")
         const before = Tree.of(source)
         yield* world.directory(`${tree}/sub`)
-        for (let index = 0; index < 2000; index++) Fs.writeFileSync(`${tree}/sub/${index}`, "")
+        for (let index = 0; index < 10_000; index++) Fs.writeFileSync(`${tree}/sub/${index}`, "")
         let mounted = 0
         yield* Effect.scoped(
           Effect.gen(function* () {
@@ -222,61 +232,45 @@ describe("LinuxDisk.removeTree", () => {
     )
   }
 
-  onDisk("scenario 48: a directory swapped for a symbolic link, at every step, leads nowhere", () =>
-    Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
-      const outside = `${scratch}/outside`
-      for (const name of ["precious", "sub/precious", "sub/sub/precious"]) yield* world.file(`${outside}/${name}`, "x")
-      const before = Tree.of(outside)
-      const fs = process.getBuiltinModule("node:fs")
-      const { closeSync, lstatSync, openSync, opendirSync, renameSync, rmdirSync, unlinkSync } = fs
-      const real = { closeSync, openSync, opendirSync, rmdirSync, unlinkSync, lstatSync }
-      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
-      const restore = () => {
-        for (const [name, value] of Object.entries(real)) Object.defineProperty(fs, name, { value })
-        syncBuiltinESMExports()
-      }
-      let swaps = 0
-      for (const swapped of ["tree", "tree/sub", "tree/sub/sub"]) {
-        for (let at = 1; ; at++) {
-          for (const name of ["a", "sub/a", "sub/sub/a", "sub/sub/b", "z"])
-            yield* world.file(`${scratch}/tree/${name}`, "")
-          let calls = 0
-          const act = () => {
-            calls += 1
-            if (calls !== at || !Fs.existsSync(`${scratch}/${swapped}`)) return
-            swaps += 1
-            renameSync(`${scratch}/${swapped}`, `${scratch}/moved`)
-            Fs.symlinkSync(`${outside}${swapped.slice(4)}`, `${scratch}/${swapped}`)
+  for (const [way, at] of ways) {
+    onDisk(`scenario 48: a directory swapped for a symbolic link, at every step, leads nowhere (${way})`, () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const outside = `${scratch}/outside`
+        for (const name of ["precious", "sub/precious", "sub/sub/precious"])
+          yield* world.file(`${outside}/${name}`, "x")
+        const before = Tree.of(outside)
+        let swaps = 0
+        for (const swapped of ["tree", "tree/sub", "tree/sub/sub"]) {
+          for (let swapAt = 1; ; swapAt++) {
+            for (const name of ["a", "sub/a", "sub/sub/a", "sub/sub/b", "z"])
+              yield* world.file(`${scratch}/tree/${name}`, "")
+            let calls = 0
+            const swapping = interposed(at, () => {
+              calls += 1
+              if (calls !== swapAt || !Fs.existsSync(`${scratch}/${swapped}`)) return
+              swaps += 1
+              Fs.renameSync(`${scratch}/${swapped}`, `${scratch}/moved`)
+              Fs.symlinkSync(`${outside}${swapped.slice(4)}`, `${scratch}/${swapped}`)
+            })
+            stepwise(`${scratch}/tree`, () => {}, swapping)
+            assert.deepStrictEqual(Tree.differences(before, Tree.of(outside)), [], `${swapped}, call ${swapAt}`)
+            for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
+            if (calls < swapAt) break
           }
-          for (const [name, call] of Object.entries(real)) {
-            const value = (...args: ReadonlyArray<never>) => {
-              act()
-              return Reflect.apply(call, fs, args)
-            }
-            Object.defineProperty(fs, name, { value })
-          }
-          syncBuiltinESMExports()
-          try {
-            stepwise(`${scratch}/tree`, () => {})
-          } finally {
-            restore()
-          }
-          assert.deepStrictEqual(Tree.differences(before, Tree.of(outside)), [], `${swapped}, call ${at}`)
-          for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
-          if (calls < at) break
         }
-      }
-      assert.isAbove(swaps, 20)
-    })
-  )
+        assert.isAbove(swaps, 20)
+      })
+    )
+  }
 
   onDisk("of two that remove the same tree, one is told that it did", () =>
     Effect.gen(function* () {
       const scratch = yield* Memory.scratch
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
-      const [one, other] = [removal(tree, isSentinel, undefined), removal(tree, isSentinel, undefined)]
+      const at = At.make(native)
+      const [one, other] = [removal(at, tree, isSentinel, undefined), removal(at, tree, isSentinel, undefined)]
       one.next()
       const results = [stepwiseOf(other), stepwiseOf(one)].map((failed) => failed?.errno ?? "success")
       assert.deepStrictEqual(results.toSorted(), ["ENOENT", "success"])
@@ -304,38 +298,32 @@ describe("LinuxDisk.removeTree", () => {
     })
   )
 
-  onDisk(
-    "when there are no descriptors left, it fails with all it opened closed, and removes nothing it shouldn't",
-    () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const scratch = yield* Memory.scratch
-        makeDeep(`${scratch}/tree`, 20)
-        const fs = process.getBuiltinModule("node:fs")
-        const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
-        const before = Tree.descriptors()
-        for (const name of ["openSync", "opendirSync"] as const) {
-          const call = fs[name]
-          for (let at = 1; at <= 12; at++) {
-            let calls = 0
-            const value = (...args: ReadonlyArray<never>) => {
-              calls += 1
-              if (calls >= at) throw Object.assign(new Error("EMFILE"), { code: "EMFILE" })
-              return Reflect.apply(call, fs, args)
+  for (const [way, at] of ways) {
+    onDisk(
+      `when there are no descriptors left, it fails with all it opened closed, and removes nothing it shouldn't (${way})`,
+      () =>
+        Effect.gen(function* () {
+          const scratch = yield* Memory.scratch
+          makeDeep(`${scratch}/tree`, 20)
+          const before = Tree.descriptors()
+          for (const opening of ["openPath", "openDirectory", "list"]) {
+            for (let failAt = 1; failAt <= (opening === "openPath" ? 1 : 12); failAt++) {
+              let calls = 0
+              const exhausted = interposed(at, (call) => {
+                if (call !== opening) return
+                calls += 1
+                if (calls >= failAt) throw Object.assign(new Error("EMFILE"), { code: "EMFILE" })
+              })
+              const failed = stepwise(`${scratch}/tree`, () => {}, exhausted)
+              assert.strictEqual(failed?.errno, "EMFILE", `${opening} ${failAt}`)
+              assert.sameMembers([...Tree.descriptors()], [...before], `${opening} ${failAt}`)
             }
-            Object.defineProperty(fs, name, { value })
-            syncBuiltinESMExports()
-            const failed = yield* errno(disk.removeTree(`${scratch}/tree`, none))
-            Object.defineProperty(fs, name, { value: call })
-            syncBuiltinESMExports()
-            assert.strictEqual(failed, "EMFILE", `${name} ${at}`)
-            assert.sameMembers([...Tree.descriptors()], [...before], `${name} ${at}`)
           }
-        }
-        yield* disk.removeTree(`${scratch}/tree`, none)
-        assert.deepStrictEqual(Tree.entries(scratch), [])
-      })
-  )
+          assert.isUndefined(stepwise(`${scratch}/tree`, () => {}, at))
+          assert.deepStrictEqual(Tree.entries(scratch), [])
+        })
+    )
+  }
 })
 
 const stepwiseOf = (work: ReturnType<typeof removal>): DiskError | undefined => {

@@ -10,7 +10,7 @@ import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as Pidfd from "../src/Pidfd.ts"
 import * as Fixture from "./Fixture.ts"
 
-const depths: ReadonlyArray<Wanted> = ["existence", "identity", "executable", "all"]
+const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all"]
 
 type Kind = "pidfd" | "procfs"
 

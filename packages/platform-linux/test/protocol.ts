@@ -5,7 +5,7 @@ import { Executable, type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIde
 import type { NamespaceProof } from "@vm-sentinel/core/Verdict"
 import { Schema } from "effect"
 
-const Wanted = Schema.Literals(["existence", "identity", "executable", "all"])
+const Wanted = Schema.Literals(["existence", "identity", "path", "executable", "all"])
 
 const op = <const Name extends string, const Fields extends Schema.Struct.Fields>(name: Name, fields: Fields) =>
   Schema.Struct({ op: Schema.Literal(name), ...fields })

@@ -16,7 +16,7 @@ const inspector = kind === "procfs" ? LinuxProcessInspector.layerProcfs : LinuxP
 
 const pid = Pid.make(20_000)
 const sides = { left: 1001, right: 1002 } as const
-const depths: ReadonlyArray<Wanted> = ["existence", "identity", "executable", "all", "all", "all"]
+const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all", "all", "all"]
 
 /** What one process is: all of it must be of one side. */
 const sidesOf = (observation: Observation): ReadonlyArray<string> => {

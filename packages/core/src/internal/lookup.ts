@@ -1,5 +1,6 @@
 /** Reading: roots, their entries, and the sentinels of a directory. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Disk, Principal, ScannedFile, Stat } from "../Disk.ts"
@@ -15,7 +16,7 @@ import {
   UnsupportedVersion,
   UntrustedSentinel
 } from "../Errors.ts"
-import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
+import { type Glimpse, type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Entry, LookError, Root } from "../SentinelStore.ts"
@@ -31,12 +32,32 @@ const problemOf = (path: string, problem: Sentinel.Problem): SentinelError =>
     ? new UnsupportedVersion({ operation, path, version: problem.version })
     : new MalformedSentinel({ operation, path, problem: problem.problem })
 
+const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8Array): SentinelFile => ({
+  entry,
+  id: stat.id,
+  size: stat.size,
+  writtenAt: stat.modifiedAt,
+  bytes,
+  content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(`${directory}/${entry}`, error))
+})
+
 const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.kind ?? "directory"
 
 const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 2, workspace: 3, directory: 4 }
 
-const byKindAndName = (a: Entry, b: Entry): number =>
-  kindOrder[a.kind] - kindOrder[b.kind] || (a.entry < b.entry ? -1 : a.entry > b.entry ? 1 : 0)
+const byKind = (a: string, b: string): number => kindOrder[kindOf(a)] - kindOrder[kindOf(b)]
+
+/** Entries handed out at a time. Of a large root only the names are held in memory. */
+const batch = 256
+
+const entriesOf = (root: Root, names: ReadonlyArray<string>): Stream.Stream<Entry> =>
+  Stream.paginate(0, (start) => {
+    const end = start + batch
+    const entries = names
+      .slice(start, end)
+      .map((entry) => ({ kind: kindOf(entry), entry, path: `${root.path}/${entry}` }))
+    return Effect.succeed([entries, end < names.length ? Option.some(end) : Option.none()] as const)
+  })
 
 export type Lookup = ReturnType<typeof make>
 
@@ -52,7 +73,7 @@ export const make = (disk: Disk["Service"]) => {
     yield* refuse(resolved, Trust.ofRoot(stat, principal))
     const path = yield* mapLookError("open root")(disk.realPath(resolved))
     yield* refuse(resolved, Trust.ofRootPath(path, principal))
-    return { path, id: stat.id, localFileSystem: yield* disk.isLocal(path) }
+    return { path, id: stat.id, localFileSystem: yield* disk.isLocal(path), principal }
   })
 
   const openDirectory = Effect.fn("SentinelStore.openDirectory")(function* (given: string) {
@@ -65,23 +86,22 @@ export const make = (disk: Disk["Service"]) => {
     return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
   })
 
-  const isDirectory = (path: string, type: Stat["type"]) =>
-    type !== "unknown"
-      ? Effect.succeed(type === "directory")
-      : Effect.orElseSucceed(
-          Effect.map(disk.lstat(path), (stat) => stat.type === "directory"),
-          () => false
-        )
+  const isDirectory = (path: string) =>
+    Effect.orElseSucceed(
+      Effect.map(disk.lstat(path), (stat) => stat.type === "directory"),
+      () => false
+    )
 
   const list = (root: Root): Stream.Stream<Entry, RootError> =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const found: Array<Entry> = []
+        const [swept, others]: [Array<string>, Array<string>] = [[], []]
         for (const { entry, type } of yield* mapLookError("list root")(disk.entries(root.path))) {
-          const path = `${root.path}/${entry}`
-          if (yield* isDirectory(path, type)) found.push({ kind: kindOf(entry), entry, path })
+          if (type === "directory" || (type === "unknown" && (yield* isDirectory(`${root.path}/${entry}`)))) {
+            ;(SentinelName.parseReap(entry) === undefined ? others : swept).push(entry)
+          }
         }
-        return Stream.fromIterable(found.sort(byKindAndName))
+        return entriesOf(root, [...swept.sort().sort(byKind), ...others.sort()])
       })
     )
 
@@ -97,11 +117,12 @@ export const make = (disk: Disk["Service"]) => {
 
   const judgeFile = Effect.fnUntraced(function* (
     directory: string,
-    { bytes, entry, error, stat }: ScannedFile,
+    scanned: ScannedFile,
     directoryProblem: string | undefined,
     principal: Principal,
     temporaries: ReadonlyArray<string>
   ): Effect.fn.Return<SentinelFile> {
+    const { bytes, entry, error, stat } = scanned
     const path = `${directory}/${entry}`
     const file = { entry, id: stat.id, size: stat.size, writtenAt: stat.modifiedAt }
     const refused = (problem: SentinelError | PermissionDenied | StoreFailure): SentinelFile => ({
@@ -121,7 +142,7 @@ export const make = (disk: Disk["Service"]) => {
     if (bytes === undefined) {
       return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
     }
-    return { ...file, bytes, content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(path, error)) }
+    return readable(directory, scanned, bytes)
   })
 
   const exists = (path: string) =>
@@ -159,6 +180,17 @@ export const make = (disk: Disk["Service"]) => {
     return { path, id: stat.id, sentinels, foreign }
   })
 
+  const glance = (root: Root, path: string, name = SentinelName.defaultName): Effect.Effect<Glimpse | undefined> =>
+    disk.peek === undefined
+      ? Effect.undefined
+      : Effect.map(disk.peek(path, name, Sentinel.maxBytes), (seen) => {
+          if (seen?.file.bytes === undefined) return undefined
+          const { file, stat } = seen
+          if (Trust.ofDirectory(stat, root.principal) !== undefined) return undefined
+          if (Trust.ofSentinel(file.stat, root.principal, 1) !== undefined) return undefined
+          return { path, id: stat.id, sentinel: readable(path, file, seen.file.bytes) }
+        })
+
   const read = Effect.fn("SentinelStore.read")(function* (path: string, names?: ReadonlyArray<string>) {
     const { sentinels } = yield* look(path, names)
     return yield* Effect.forEach(sentinels, ({ content }) => Effect.fromResult(content))
@@ -173,5 +205,5 @@ export const make = (disk: Disk["Service"]) => {
 
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { openRoot, openDirectory, list, look, read, usage, isLocal }
+  return { openRoot, openDirectory, list, look, glance, read, usage, isLocal }
 }

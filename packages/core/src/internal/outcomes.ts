@@ -35,7 +35,11 @@ const owner = (file: SentinelFile | undefined) =>
         ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {})
       }
 
-export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
+export const ofJudgement = (
+  subject: Subject,
+  judgement: Pick<Judgement, "verdict" | "reason" | "evidence" | "decisive" | "error">,
+  action: Outcome["action"]
+): Outcome => ({
   _tag: "Outcome",
   ...named(subject),
   action,

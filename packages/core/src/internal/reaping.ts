@@ -155,7 +155,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
           grave: `${place.path}/${SentinelName.reapInPlace("dead", tag.slice(0, 8), entry)}`
         }))
 
-  const claim = Effect.fn("SentinelStore.claim")(function* (
+  const claim = Effect.fnUntraced(function* (
     place: Workspace | Root,
     condemned: Condemned,
     sentinelNames?: ReadonlyArray<string>
@@ -163,7 +163,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     const origin = condemned.path
     const entry = baseName(origin)
     const { grave, path } = yield* wayOut(place, entry)
-    const taken = new Taken({ path: origin })
+    const taken = () => new Taken({ path: origin })
     const root = isWorkspace(place) ? place.root : place.path
     if (origin !== `${root}/${entry}`) {
       return yield* new Changed({ path: origin, problem: `it does not lie in ${root}` })
@@ -171,15 +171,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     if (SentinelName.parseReap(entry) !== undefined) {
       return yield* new Changed({ path: origin, problem: "it is a sweep's own, and may hold directories that live" })
     }
-    const stat = yield* mapStoreError("claim", { ENOENT: () => taken })(disk.lstat(origin))
-    if (stat.type !== "directory") return yield* taken
+    const stat = yield* mapStoreError("claim", { ENOENT: taken })(disk.lstat(origin))
+    if (stat.type !== "directory") return yield* taken()
     yield* refuseMount(origin)
     const busy = () => new MountInside({ path: origin, mount: origin })
     const claiming = disk.renameNew(origin, path)
-    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: () => taken, EBUSY: busy })(claiming)
+    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })(claiming)
     const holding = yield* lookup.look(path, sentinelNames).pipe(
       Effect.tapError(() => moveBack({ origin, path })),
-      Effect.catchTag("NotFound", () => taken)
+      Effect.catchTag("NotFound", taken)
     )
     const problem = difference(condemned, holding)
     if (problem === undefined) return { entry, path, grave, origin, holding }
@@ -206,7 +206,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       disk.removeTree(path, SentinelName.isSentinel, expected)
     )
 
-  const discard = Effect.fn("SentinelStore.discard")(function* (
+  const discard = Effect.fnUntraced(function* (
     { grave, holding, origin, path }: Claim,
     condemned: Condemned
   ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {

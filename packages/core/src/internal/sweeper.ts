@@ -10,6 +10,7 @@ import type { Holding } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
+import * as SentinelName from "../SentinelName.ts"
 import * as Slices from "../Slices.ts"
 import { type Claim, type Entry, type Root, SentinelStore } from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
@@ -59,7 +60,7 @@ export const make: (
     } = options
     const court = yield* Examination.makeCourt({
       legacy,
-      isLocal: ({ id }) => root.localFileSystem && id.dev === root.id.dev
+      isLocal: ({ dev }) => root.localFileSystem && dev === root.id.dev
     })
 
     const ownSentinel = Effect.gen(function* () {
@@ -129,13 +130,31 @@ export const make: (
 
     const giveWay = Slices.makeGiveWay()
 
+    /**
+     * The first sentinel mostly says that its owner lives, and then no other has a say. Where the last directory was of the
+     * dead this one likely is too, and a glance would be in vain.
+     */
+    let isLifeLikely = true
+    const [name, ...otherNames] = sentinelNames ?? [SentinelName.defaultName]
+    const glance = ({ path }: Entry): Effect.Effect<Examination.Life | undefined> =>
+      name === undefined || otherNames.length > 0 || !isLifeLikely
+        ? Effect.undefined
+        : Effect.flatMap(store.glance(root, path, name), (glimpse) =>
+            glimpse === undefined ? Effect.undefined : Examination.glance(court, glimpse)
+          )
+
     const handle = Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Outcome, DirectoryError> {
       yield* giveWay
       if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
+      const life = yield* glance(entry)
+      if (life !== undefined) {
+        return yield* measured(entry.path, Effect.succeed(Outcomes.ofJudgement(entry, life, "kept")))
+      }
       const holding = yield* Effect.result(store.look(entry.path, sentinelNames))
       if (Result.isFailure(holding)) return Outcomes.ofLookError(entry, holding.failure)
       const judgement = yield* examine(holding.success)
       const { condemned } = judgement
+      isLifeLikely = judgement.verdict === "alive"
       if (condemned === undefined) {
         return yield* measured(entry.path, Effect.succeed(Outcomes.ofJudgement(entry, judgement, "kept")))
       }

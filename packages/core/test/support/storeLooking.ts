@@ -107,6 +107,40 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
     })
   )
 
+  test("a glance sees the sentinel that a look sees first, or nothing", () =>
+    Effect.gen(function* () {
+      const [disk, store] = [yield* Disk, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const root = yield* store.openRoot(directory)
+      yield* world.file(`${directory}/vm/.vm-sentinel`, textOf(v2("/bin/vm")))
+      yield* world.file(`${directory}/vm/.vm-sentinel.command`, "2")
+      yield* world.file(`${directory}/broken/.vm-sentinel`, "?")
+      for (const name of ["vm", "broken"]) {
+        const path = `${directory}/${name}`
+        const { id, sentinels } = yield* store.look(path)
+        const expected = disk.peek === undefined ? undefined : { path, id, sentinel: sentinels[0] }
+        assert.deepStrictEqual(yield* store.glance(root, path), expected, name)
+      }
+      yield* world.directory(`${directory}/empty`)
+      yield* world.file(`${directory}/file`, "")
+      yield* world.file(`${directory}/roles/.vm-sentinel.command`, "1")
+      yield* world.file(`${directory}/open/.vm-sentinel`, "1", 0o666)
+      yield* world.file(`${directory}/inside/.vm-sentinel`, "1")
+      yield* world.setMode(`${directory}/inside`, 0o777)
+      yield* world.file(`${directory}/large/.vm-sentinel`, "1".repeat(5000))
+      yield* world.directory(`${directory}/directory/.vm-sentinel`)
+      yield* world.directory(`${directory}/fifo`)
+      yield* world.fifo(`${directory}/fifo/.vm-sentinel`)
+      yield* world.symlink(`${directory}/link`, `${directory}/vm`)
+      yield* world.directory(`${directory}/linked`)
+      yield* world.symlink(`${directory}/linked/.vm-sentinel`, `${directory}/vm/.vm-sentinel`)
+      for (const { entry } of yield* disk.entries(directory)) {
+        if (entry === "vm" || entry === "broken") continue
+        assert.isUndefined(yield* store.glance(root, `${directory}/${entry}`), entry)
+      }
+      assert.isUndefined(yield* store.glance(root, `${directory}/missing`))
+    }))
+
   test("lists the real directories of a root: what sweeps left first, then by name", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore

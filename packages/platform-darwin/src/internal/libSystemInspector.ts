@@ -82,7 +82,7 @@ export const make = (
     const uniqueId = readUniqueId(pid)
     const listed = uniqueId._tag === "Unusable" ? readBsdInfo(pid) : uniqueId
     const info = readInfo(pid)
-    const path = wanted === "executable" || wanted === "all" ? readPath(pid) : undefined
+    const path = wanted === "existence" || wanted === "identity" ? undefined : readPath(pid)
     const after = readUniqueId(pid)
     if (!sameAnswer(uniqueId, after)) return torn("p_uniqueid changed between two reads")
     if (uniqueId._tag !== "Found" && path !== undefined && info._tag === "Found") {

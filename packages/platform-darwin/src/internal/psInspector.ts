@@ -60,7 +60,7 @@ const present = (pid: Pid, row: Row, isDated: boolean): Present => ({
 
 /** `ps` prints `argv[0]`, which the process can change: it is never an executable. */
 const withExecutable = (observation: Observation, wanted: Wanted): Observation =>
-  observation._tag === "Present" && (wanted === "executable" || wanted === "all")
+  observation._tag === "Present" && wanted !== "existence" && wanted !== "identity"
     ? { ...observation, exeError: "not-available" }
     : observation
 

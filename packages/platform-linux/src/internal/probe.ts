@@ -89,17 +89,33 @@ const failure = (
   return resourceErrnos.has(errno) ? again(answer) : answer
 }
 
-/** The answer where `/proc` need not be read: alive, and its id. `undefined`: procfs has to be asked. */
-const quick = (source: Source, pidfds: Pidfds, pid: Pid, wanted: Wanted): Observation | undefined => {
+/**
+ * The answer by a pidfd, which pins the process: alive, its id, its executable. That it has not exited is asked last, so
+ * its number was its own until then. `undefined`: procfs has to be asked.
+ */
+const quick = (
+  source: Source,
+  pidfds: Pidfds,
+  pid: Pid,
+  wanted: "existence" | "identity" | "path"
+): Observation | undefined => {
   const fd = pidfds.open(pid)
   try {
     if (typeof fd === "string") {
       const isAbsent = fd === "ESRCH" && pidfds.kill(pid) === "ESRCH" && !source.kernel.exists(`${source.root}/${pid}`)
       return isAbsent ? { _tag: "Absent", pid } : undefined
     }
+    const path = wanted === "path" ? lossy.decode(source.kernel.readLink(`${source.root}/${pid}/exe`)) : ""
+    const processId64 = wanted === "identity" ? `${pidfds.inode(fd)}` : ""
     if (pidfds.hasExited(fd) !== false) return undefined
-    const process: Present = { _tag: "Present", pid, tgid: pid }
-    return wanted === "existence" ? process : { ...process, processId64: `${pidfds.inode(fd)}` }
+    switch (wanted) {
+      case "existence":
+        return { _tag: "Present", pid, tgid: pid }
+      case "identity":
+        return { _tag: "Present", pid, tgid: pid, processId64 }
+      case "path":
+        return path === "" ? undefined : { _tag: "Present", pid, tgid: pid, exe: { path } }
+    }
   } catch (error) {
     errnoOf(error)
     return undefined
@@ -169,7 +185,7 @@ const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, 
     const errno = addId(trusted.pidfds, pid, process)
     if (errno !== undefined) return again(unavailable(pid, "resources", `pidfd_open: ${errno}`))
   }
-  if (wanted === "executable" || wanted === "all") addExecutable(source, `${folder}/exe`, wanted, process)
+  if (wanted !== "existence" && wanted !== "identity") addExecutable(source, `${folder}/exe`, wanted, process)
   let status = wanted === "all" ? readStatus(source, folder) : undefined
   let stat = readStat(source, fd)
   if (stat !== undefined && stat.exitSignal === -1 && status === undefined) {
@@ -211,7 +227,7 @@ const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, second
 /** Asks once. `secondLook`: what was there a moment ago isn't to be asked for again. */
 export const probe = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, secondLook: boolean): Probed => {
   const { pidfds } = trusted
-  if (pidfds !== undefined && (wanted === "existence" || wanted === "identity")) {
+  if (pidfds !== undefined && wanted !== "executable" && wanted !== "all") {
     const answer = quick(source, pidfds, pid, wanted)
     if (answer !== undefined) return answer
   }

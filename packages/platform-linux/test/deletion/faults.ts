@@ -1,6 +1,6 @@
 /**
  * Every file-system-changing call that this process makes from now on, in order: `node:fs` itself is patched, and so is
- * the one call that goes past it. Node's builtin modules are live bindings, so what imported them before sees it too.
+ * the calls that go past it. Node's builtin modules are live bindings, so what imported them before sees it too.
  */
 import { syncBuiltinESMExports } from "node:module"
 import { libc } from "../../src/internal/libc.ts"
@@ -25,10 +25,15 @@ let observer: Observer = () => {}
 const text = (subject: unknown): string => (Buffer.isBuffer(subject) ? subject.toString("latin1") : String(subject))
 
 const watch =
-  <A extends ReadonlyArray<unknown>, B>(call: string, real: (...args: A) => B, changes: (...args: A) => boolean) =>
+  <A extends ReadonlyArray<unknown>, B>(
+    call: string,
+    real: (...args: A) => B,
+    changes: (...args: A) => boolean,
+    subject = 0
+  ) =>
   (...args: A): B => {
     if (!changes(...args)) return real(...args)
-    const change = { call, subject: text(args[0]) }
+    const change = { call, subject: text(args[subject]) }
     observer("before", change)
     const result = real(...args)
     observer("after", change)
@@ -69,8 +74,11 @@ export const observe = (next: Observer): void => {
   syncBuiltinESMExports()
   const native = libc()
   if (native === undefined) return
-  const { renameNoReplace } = native
+  const { at, renameNoReplace } = native
   Object.defineProperty(native, "renameNoReplace", { value: watch("renameat2", renameNoReplace, always) })
+  if (at === undefined) return
+  Object.defineProperty(at, "unlink", { value: watch("unlinkat", at.unlink, always, 1) })
+  Object.defineProperty(at, "rename", { value: watch("renameat", at.rename, always, 1) })
 }
 
 /** Ends this process as a power cut ends it, at the `n`-th change from now on. */

@@ -39,7 +39,7 @@ export const trace = (log: string, command: ReadonlyArray<string>): Effect.Effec
     const env = { ...process.env, UV_USE_IO_URING: "0" }
     const child = execFile(
       "strace",
-      ["-f", "-o", log, "-e", `trace=${traced}`, ...command],
+      ["-f", "-y", "-o", log, "-e", `trace=${traced}`, ...command],
       { env },
       (error, stdout, stderr) => {
         if (error !== null) return resume(Effect.fail(new Error(stderr || error.message)))

@@ -1,7 +1,7 @@
 /** The `Disk` of one process on a volume in memory. */
 import * as Effect from "effect/Effect"
 import { Disk, DiskError } from "../../Disk.ts"
-import { scan } from "../../internal/scan.ts"
+import { peek, scan } from "../../internal/scan.ts"
 import * as Tree from "../../internal/tree.ts"
 import * as Mounts from "../../Mounts.ts"
 import { type Operation, perform, type Process } from "./memoryCalls.ts"
@@ -84,6 +84,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     lstat,
     entries,
     scan: scan({ lstat, entries, read }),
+    peek: peek({ lstat, entries, read }),
     read,
     create,
     link: (from, to) => moving("link", from, to, (caller) => Volume.link(volume, caller, from, to)),

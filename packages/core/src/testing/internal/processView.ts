@@ -76,6 +76,8 @@ const unwanted = (wanted: Wanted, hasId: boolean): ReadonlyArray<Optional> => {
       return ["startTime", "startedAt", "processId64", "exe", "exeError", "uid"]
     case "identity":
       return ["startedAt", "exe", "exeError", "uid", ...(hasId ? (["startTime"] as const) : [])]
+    case "path":
+      return ["processId64", "startTime", "startedAt", "uid"]
     case "executable":
       return ["processId64", "uid"]
     case "all":
