@@ -15,7 +15,8 @@ import * as Overview from "./Overview.ts"
  * @since 0.1.0
  */
 export interface Reporter {
-  readonly outcome: (outcome: Outcome.Outcome) => Effect.Effect<void, OutputError>
+  /** Some of them, in order. */
+  readonly outcomes: (outcomes: ReadonlyArray<Outcome.Outcome>) => Effect.Effect<void, OutputError>
   /** The last line. */
   readonly summary: (summary: Outcome.Summary) => Effect.Effect<void, OutputError>
 }
@@ -31,14 +32,21 @@ export const jsonLine = (value: unknown): string =>
 
 const encodeLine = Schema.encodeEffect(Outcome.Line)
 
+/** The usual outcome is as it is written; the schema puts an error into words, and a size in its place. */
+const outcomeLine = (outcome: Outcome.Outcome): Effect.Effect<string> =>
+  outcome.error === undefined && outcome.bytes === undefined
+    ? Effect.succeed(jsonLine(outcome))
+    : Effect.map(Effect.orDie(encodeLine(outcome)), jsonLine)
+
 /**
  * @category reporting
  * @since 0.1.0
  */
 export const json: Effect.Effect<Reporter, never, Output> = Effect.map(Output, ({ write }) => {
-  const line = (value: typeof Outcome.Line.Type) =>
-    Effect.flatMap(Effect.orDie(encodeLine(value)), (encoded) => write(jsonLine(encoded)))
-  return { outcome: line, summary: line }
+  return {
+    outcomes: (outcomes) => Effect.flatMap(Effect.forEach(outcomes, outcomeLine), (lines) => write(lines.join(""))),
+    summary: (summary) => Effect.flatMap(Effect.orDie(encodeLine(summary)), (encoded) => write(jsonLine(encoded)))
+  }
 })
 
 /**
@@ -48,7 +56,7 @@ export const json: Effect.Effect<Reporter, never, Output> = Effect.map(Output, (
 export const human: Effect.Effect<Reporter, never, Output> = Effect.map(Output, ({ stdout, write }) => {
   const outcomes: Array<Outcome.Outcome> = []
   return {
-    outcome: (outcome) => Effect.sync(() => outcomes.push(outcome)),
+    outcomes: (some) => Effect.sync(() => outcomes.push(...some)),
     summary: Effect.fnUntraced(function* (summary) {
       const { colors, columns } = yield* stdout
       yield* write(Overview.render(outcomes, summary, { now: yield* Clock.currentTimeMillis, colors, width: columns }))

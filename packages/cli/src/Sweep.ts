@@ -72,10 +72,13 @@ export const sweep: (
       skip,
       ...(sentinelNames.length === 0 ? {} : { sentinelNames })
     })
-    const run = Stream.runForEach(outcomes, (outcome) => {
-      summary = Outcome.count(summary, outcome)
-      const told = reporter.outcome(outcome)
-      return summary.scanned % turn === 0 ? Effect.andThen(told, takeTurn) : told
+    let turns = 0
+    const run = Stream.runForEachArray(outcomes, (some) => {
+      summary = some.reduce(Outcome.count, summary)
+      const told = reporter.outcomes(some)
+      if (Math.floor(summary.scanned / turn) === turns) return told
+      turns = Math.floor(summary.scanned / turn)
+      return Effect.andThen(told, takeTurn)
     })
 
     const isWatched = (yield* stderr).isTerminal && !(json && (yield* stdout).isTerminal)

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
-import { difference, type Holding, type SentinelFile } from "./Holding.ts"
+import { difference, type Holding, type Judged, type Known, type SentinelFile } from "./Holding.ts"
 import type { Observation } from "./Observation.ts"
 import type { HostIdentity } from "./ProcessIdentity.ts"
 import type { Sentinel } from "./Sentinel.ts"
@@ -86,7 +86,14 @@ export interface Judgement {
   readonly condemned: Condemned | undefined
 }
 
-const copy = (file: SentinelFile): SentinelFile => ({ ...file, id: { ...file.id }, bytes: file.bytes?.slice() })
+/** What a file is known by. */
+const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): Known => ({
+  entry,
+  id: { ...id },
+  size,
+  writtenAt,
+  bytes: bytes?.slice()
+})
 
 const seal = Symbol("Condemned")
 let mint: (holding: Holding, reason: DeadReason) => Condemned
@@ -99,13 +106,14 @@ let mint: (holding: Holding, reason: DeadReason) => Condemned
  * @since 0.1.0
  */
 export class Condemned {
-  readonly #holding: Holding
+  readonly #judged: Judged
   readonly reason: DeadReason
 
   private constructor(key: symbol, holding: Holding, reason: DeadReason) {
     if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
     // What was judged can't be changed by whoever looked.
-    this.#holding = { ...holding, sentinels: holding.sentinels.map(copy), foreign: [...holding.foreign] }
+    const { foreign, id, path, sentinels } = holding
+    this.#judged = { path, id: { ...id }, sentinels: sentinels.map(copy), foreign: [...foreign] }
     this.reason = reason
     Object.freeze(this)
   }
@@ -116,17 +124,17 @@ export class Condemned {
 
   /** Whether a value was really made by a judgement. */
   static is(value: unknown): value is Condemned {
-    return typeof value === "object" && value !== null && #holding in value
+    return typeof value === "object" && value !== null && #judged in value
   }
 
   /** Where the directory was judged. */
   get path(): string {
-    return this.#holding.path
+    return this.#judged.path
   }
 
   /** What of `now` isn't what was judged; `undefined` where all of it is. Throws for a value that is no `Condemned`. */
   difference(now: Holding): string | undefined {
-    return difference(this.#holding, now)
+    return difference(this.#judged, now)
   }
 }
 
@@ -185,7 +193,8 @@ const leftover = (holding: Holding, reason: "abandoned" | "resumed"): Judgement 
   condemned: mint(holding, reason)
 })
 
-const judgements = new WeakMap<Judgement, Holding>()
+/** What {@link assumeDead} may decide. Of others nothing is kept: a map holds what is in it until a full collection. */
+const undecided = new WeakMap<Judgement, Holding>()
 
 /**
  * Judges a directory: alive when any of its owners is, dead only when every one is provably gone and nobody else's
@@ -227,7 +236,7 @@ export function* examine(
     kind === "workspace" && place === "workspace" && parts.length === 0 && holding.foreign.length === 0
       ? leftover(holding, "abandoned")
       : sentence(holding, parts)
-  judgements.set(judgement, holding)
+  if (judgement.verdict === "unknown") undecided.set(judgement, holding)
   return judgement
 }
 
@@ -240,7 +249,7 @@ export function* examine(
  * @since 0.1.0
  */
 export const assumeDead = (judgement: Judgement, reason: string): Judgement => {
-  const holding = judgements.get(judgement)
+  const holding = undecided.get(judgement)
   if (holding === undefined || judgement.verdict !== "unknown" || reason.trim() === "") return judgement
   return {
     ...judgement,

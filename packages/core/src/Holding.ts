@@ -52,6 +52,24 @@ export interface Holding {
 }
 
 /**
+ * What of a sentinel file tells whether it is still the same.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Known = Omit<SentinelFile, "content">
+
+/**
+ * What of a directory tells whether it is still as it was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Judged extends Omit<Holding, "sentinels"> {
+  readonly sentinels: ReadonlyArray<Known>
+}
+
+/**
  * A directory and the first of its sentinels: enough to find an owner that lives, and nothing else.
  *
  * @category models
@@ -82,7 +100,7 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
  * @category comparing
  * @since 0.1.0
  */
-export const sameSentinel = (a: SentinelFile, b: SentinelFile): boolean =>
+export const sameSentinel = (a: Known, b: Known): boolean =>
   a.entry === b.entry &&
   sameFile(a.id, b.id) &&
   (a.bytes !== undefined && b.bytes !== undefined
@@ -96,7 +114,7 @@ export const sameSentinel = (a: SentinelFile, b: SentinelFile): boolean =>
  * @category comparing
  * @since 0.1.0
  */
-export const difference = (judged: Holding, now: Holding): string | undefined => {
+export const difference = (judged: Judged, now: Judged): string | undefined => {
   if (!sameFile(judged.id, now.id)) return "it is another directory"
   if (judged.sentinels.length !== now.sentinels.length) return "a sentinel appeared or went away"
   const changed = judged.sentinels.find((file, index) => {

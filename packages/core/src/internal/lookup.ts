@@ -162,11 +162,10 @@ export const make = (disk: Disk["Service"]) => {
       if (kind === "other") return entry === stateFolder ? "note" : "ignore"
       return kind === "read" ? "read" : "note"
     }
-    const { files, noted, stat } = yield* disk.scan(path, sort, Sentinel.maxBytes).pipe(
-      // A sentinel that another writer replaces goes away for a moment: the directory is looked at anew.
-      Effect.retry({ while: ({ errno }) => errno === "ENOENT" || errno === "ESTALE", times: 2 }),
-      mapLookError("look")
-    )
+    const scan = disk.scan(path, sort, Sentinel.maxBytes)
+    // A sentinel that another writer replaces goes away for a moment: the directory is looked at anew.
+    const again = onErrno(["ENOENT", "ESTALE"], () => scan)
+    const { files, noted, stat } = yield* mapLookError("look")(again(again(scan)))
     if (stat.type !== "directory") return yield* new NotFound({ operation: "look: no directory", path })
     const principal = yield* disk.principal
     const problem = Trust.ofDirectory(stat, principal)

@@ -31,8 +31,8 @@ const owner = (file: SentinelFile | undefined) =>
   file === undefined
     ? {}
     : {
-        since: new Date(file.writtenAt).toISOString(),
-        ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {})
+        ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {}),
+        since: new Date(file.writtenAt).toISOString()
       }
 
 export const ofJudgement = (
