@@ -105,23 +105,43 @@ export const make = (disk: Disk["Service"]) => {
       })
     )
 
-  /** While a sentinel is being published it has a second link, under a temporary name in the same directory. */
-  const ownLinks = Effect.fnUntraced(function* (path: string, stat: Stat, temporaries: ReadonlyArray<string>) {
-    if (stat.nlink !== 2) return 1
+  /** Whether the second link of a file is its temporary one: a sentinel has both names while it is being published. */
+  const isBeingPublished = Effect.fnUntraced(function* (
+    path: string,
+    { id }: Stat,
+    temporaries: ReadonlyArray<string>
+  ) {
     for (const name of temporaries) {
       const other = yield* Effect.option(disk.lstat(`${path}/${name}`))
-      if (other._tag === "Some" && sameFile(other.value.id, stat.id)) return 2
+      if (other._tag === "Some" && sameFile(other.value.id, id)) return true
     }
-    return 1
+    return false
   })
 
-  const judgeFile = Effect.fnUntraced(function* (
+  /** A scan, and the files in it with a second link that nothing explains. */
+  const survey = Effect.fnUntraced(function* (path: string, names: ReadonlyArray<string>) {
+    const sort = (entry: string) => {
+      const kind = SentinelName.classify(entry, names)
+      if (kind === "other") return entry === stateFolder ? "note" : "ignore"
+      return kind === "read" ? "read" : "note"
+    }
+    const scan = yield* disk.scan(path, sort, Sentinel.maxBytes)
+    const linked: Array<ScannedFile> = []
+    for (const file of scan.files) {
+      if (file.stat.nlink !== 2) continue
+      const temporaries = scan.noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
+      if (!(yield* isBeingPublished(path, file.stat, temporaries))) linked.push(file)
+    }
+    return { ...scan, linked }
+  })
+
+  const judgeFile = (
     directory: string,
     scanned: ScannedFile,
+    links: number,
     directoryProblem: string | undefined,
-    principal: Principal,
-    temporaries: ReadonlyArray<string>
-  ): Effect.fn.Return<SentinelFile> {
+    principal: Principal
+  ): SentinelFile => {
     const { bytes, entry, error, stat } = scanned
     const path = `${directory}/${entry}`
     const file = { entry, id: stat.id, size: stat.size, writtenAt: stat.modifiedAt }
@@ -134,16 +154,14 @@ export const make = (disk: Disk["Service"]) => {
       return refused(new OversizedSentinel({ operation, path, size: stat.size, limit: Sentinel.maxBytes }))
     }
     const problem =
-      directoryProblem === undefined
-        ? Trust.ofSentinel(stat, principal, yield* ownLinks(directory, stat, temporaries))
-        : `its directory is ${directoryProblem}`
+      directoryProblem === undefined ? Trust.ofSentinel(stat, principal, links) : `its directory is ${directoryProblem}`
     if (problem !== undefined) return refused(new UntrustedSentinel({ operation, path, problem }))
     if (error !== undefined) return refused(toStoreError(operation, error))
     if (bytes === undefined) {
       return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
     }
     return readable(directory, scanned, bytes)
-  })
+  }
 
   const exists = (path: string) =>
     disk.lstat(path).pipe(
@@ -157,20 +175,18 @@ export const make = (disk: Disk["Service"]) => {
     path: string,
     names: ReadonlyArray<string> = [SentinelName.defaultName]
   ): Effect.fn.Return<Holding, LookError> {
-    const sort = (entry: string) => {
-      const kind = SentinelName.classify(entry, names)
-      if (kind === "other") return entry === stateFolder ? "note" : "ignore"
-      return kind === "read" ? "read" : "note"
-    }
-    const scan = disk.scan(path, sort, Sentinel.maxBytes)
-    // A sentinel that another writer replaces goes away for a moment: the directory is looked at anew.
-    const again = onErrno(["ENOENT", "ESTALE"], () => scan)
-    const { files, noted, stat } = yield* mapLookError("look")(again(again(scan)))
+    const surveyed = survey(path, names)
+    // What another writer replaces goes away for a moment, what it publishes has two names: then all is looked at anew.
+    const again = (before: typeof surveyed) =>
+      before.pipe(
+        Effect.flatMap((seen) => (seen.linked.length > 0 ? surveyed : Effect.succeed(seen))),
+        onErrno(["ENOENT", "ESTALE"], () => surveyed)
+      )
+    const { files, linked, noted, stat } = yield* mapLookError("look")(again(again(surveyed)))
     if (stat.type !== "directory") return yield* new NotFound({ operation: "look: no directory", path })
     const principal = yield* disk.principal
     const problem = Trust.ofDirectory(stat, principal)
-    const temporaries = noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
-    const sentinels = yield* Effect.forEach(files, (file) => judgeFile(path, file, problem, principal, temporaries))
+    const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, problem, principal))
     const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
     const mayHaveState = sentinels.length > 0 && noted.includes(stateFolder)
     if (mayHaveState && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {

@@ -325,6 +325,17 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
     }))
 
+  test("scenario 35: a sentinel whose publication ends during a look is looked at anew", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const temporary = `${directory}/vm/.vm-sentinel-tmp.1`
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+      yield* world.hardLink(temporary, `${directory}/vm/.vm-sentinel`)
+      yield* interposer.before("lstat", world.remove(temporary), (path) => path === temporary)
+      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "V1"]])
+    }))
+
   test("scenario 35: nothing in a directory that everybody may write to is believed", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore
