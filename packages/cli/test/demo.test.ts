@@ -86,7 +86,7 @@ describe("demo", { timeout }, () => {
       const child = yield* Cli.start(["demo"], { env: { TMPDIR: tmp } })
       const code = yield* Effect.callback<number | null>((resume) => {
         // The scratch root is there: the scene is being set.
-        const watcher = FS.watch(tmp, () => child.kill("SIGINT"))
+        const watcher = FS.watch(tmp).once("change", () => child.kill("SIGINT"))
         child.stdout.resume()
         child.stderr.resume()
         child.once("close", (code) => {

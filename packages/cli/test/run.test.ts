@@ -18,10 +18,10 @@ const read = (path: string): Sentinel.SentinelV3 => {
 /** A command under `run` that says when it runs, and then does as the script says: by default, waits for a file. */
 const running = Effect.fnUntraced(function* (
   directory: string,
-  script = 'while [ ! -e "$0/done" ]; do :; done; exit 5'
+  { first = ":", script = 'while [ ! -e "$0/done" ]; do :; done; exit 5' } = {}
 ) {
   // Both sentinels are there when the second is: only then does the command go on.
-  const ready = `while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo ready; ${script}`
+  const ready = `${first}; while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo ready; ${script}`
   const child = yield* Cli.start(["run", directory, "--", "sh", "-c", ready, directory])
   const ended = Effect.callback<{ readonly code: number | null; readonly signal: string | null }>((resume) => {
     if (child.exitCode !== null) resume(Effect.succeed({ code: child.exitCode, signal: null }))
@@ -60,11 +60,11 @@ describe.concurrent("run", { timeout }, () => {
   it.live("passes signals on, and the number of the one that ended the command", () =>
     Effect.gen(function* () {
       const directory = yield* held
-      const caught = yield* running(directory, "trap 'exit 9' TERM; while :; do :; done")
+      const caught = yield* running(directory, { first: "trap 'exit 9' TERM", script: "while :; do :; done" })
       caught.child.kill("SIGTERM")
       assert.deepStrictEqual(yield* caught.ended, { code: 9, signal: null })
       FS.rmSync(`${directory}/.vm-sentinel.command`)
-      const fatal = yield* running(directory, "exec sleep 1000")
+      const fatal = yield* running(directory, { script: "exec sleep 1000" })
       fatal.child.kill("SIGTERM")
       assert.deepStrictEqual(yield* fatal.ended, { code: 128 + 15, signal: null })
     })
@@ -73,7 +73,7 @@ describe.concurrent("run", { timeout }, () => {
   it.live("leaves the lock with a command that outlives it", () =>
     Effect.gen(function* () {
       const directory = yield* held
-      const { child, ended } = yield* running(directory, "exec sleep 1000")
+      const { child, ended } = yield* running(directory, { script: "exec sleep 1000" })
       const command = read(`${directory}/.vm-sentinel.command`)
       child.kill("SIGKILL")
       yield* ended

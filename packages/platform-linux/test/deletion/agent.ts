@@ -25,9 +25,24 @@ const start = ([file = "", ...args]: ReadonlyArray<string>) =>
     child.once("error", (error) => resume(Effect.die(error)))
   })
 
-/** What an owner puts into its directory, and must find there as long as it lives. */
+const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/**
+ * What an owner puts into its directory, and must find there as long as it lives. A sweep that judged the directory before
+ * its owner came takes it away for a moment, and puts it back.
+ */
 const furnish = (directory: string, name: string) =>
-  Effect.sync(() => Fs.writeFileSync(`${directory}/payload`, `${process.pid} ${name}`))
+  Effect.try({
+    try: () => Fs.writeFileSync(`${directory}/payload`, `${process.pid} ${name}`),
+    catch: (cause) => cause
+  }).pipe(
+    Effect.tapError(() => turn),
+    Effect.retry({
+      while: (cause) => cause instanceof Error && "code" in cause && cause.code === "ENOENT",
+      times: 1000
+    }),
+    Effect.orDie
+  )
 
 const settle = Effect.fnUntraced(function* ({ names, restart, root, stop }: Extract<Request, { op: "settle" }>) {
   const wanted = new Set(names)
@@ -52,7 +67,7 @@ const settle = Effect.fnUntraced(function* ({ names, restart, root, stop }: Extr
       }
       yield* Effect.yieldNow
     }
-    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    yield* turn
   }
   return { made, restarted, refusals }
 })
