@@ -5,7 +5,6 @@
  */
 import * as NodeFS from "node:fs"
 import * as NodeOS from "node:os"
-import * as NodeUtil from "node:util"
 
 /**
  * Synchronous calls: procfs is memory, and handing a call of a few µs to another thread costs ten times that. What
@@ -48,7 +47,12 @@ export const errnoOf = (error: unknown): string => {
   throw error
 }
 
-const errnoNames = NodeUtil.getSystemErrorMap()
+// Of two names for one number, EAGAIN and EWOULDBLOCK, the kernel's own comes first.
+const errnoNames = new Map(
+  Object.entries(NodeOS.constants.errno)
+    .toReversed()
+    .map(([name, errno]) => [errno, name])
+)
 
 /**
  * Name of an errno, `ESRCH` for 3.
@@ -56,7 +60,7 @@ const errnoNames = NodeUtil.getSystemErrorMap()
  * @category errors
  * @since 0.1.0
  */
-export const errnoName = (errno: number): string => errnoNames.get(-errno)?.[0] ?? `errno ${errno}`
+export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`
 
 /**
  * The kernel that runs us, through `node:fs`.

@@ -16,13 +16,13 @@ import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { isUtf8 } from "node:buffer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { errnoName } from "./Kernel.ts"
 import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
-import { attempt, errnoName, errnoOf, failed, fstat, lstat } from "./internal/calls.ts"
+import { attempt, errnoOf, failed, fstat, lstat } from "./internal/calls.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import { removal } from "./internal/removal.ts"
@@ -268,11 +268,7 @@ const readMountTable = (): Buffer =>
   })
 
 /** Mount points are bytes as all names are. */
-const mountsOf = (table: Buffer): ReadonlyArray<Mounts.Mount> => {
-  if (isUtf8(table)) return Mounts.parse(table.toString())
-  const lines = table.toString("latin1").split("\n")
-  return Mounts.parse(lines.map((line) => decodeName(Buffer.from(line, "latin1"))).join("\n"))
-}
+const mountsOf = (table: Buffer): ReadonlyArray<Mounts.Mount> => Mounts.parse(decodeName(table))
 
 /** The table writes it otherwise, or may. */
 const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()

@@ -5,8 +5,8 @@
 import type { FileType } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
+import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
-import { errnoName } from "./calls.ts"
 import type { LibcAt } from "./libc.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants

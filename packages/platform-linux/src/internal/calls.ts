@@ -3,14 +3,10 @@ import { DiskError, type FileType, type Stat } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Fs from "node:fs"
-import * as Util from "node:util"
 
 /** The errno name in what `node:fs` threw. */
 export const errnoOf = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : "EUNKNOWN"
-
-/** The name of a positive errno number. */
-export const errnoName = (errno: number): string => Util.getSystemErrorName(-errno)
 
 export const failed = (operation: string, path: string, cause: unknown): DiskError =>
   new DiskError({ errno: errnoOf(cause), operation, path, cause })

@@ -1,6 +1,5 @@
 /** The calls that Node lacks and the store wants, through koffi where it loads. */
 import type * as Koffi from "koffi"
-import { createRequire } from "node:module"
 
 /** Relative to a descriptor. On failure a call answers the errno, negative. Names end in NUL. */
 export interface LibcAt {
@@ -85,6 +84,7 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
 
 const load = (): Libc | undefined => {
   try {
+    const { createRequire } = process.getBuiltinModule("node:module")
     const koffi: typeof Koffi = createRequire(import.meta.url)("koffi")
     const libc = koffi.load(null)
     const renameat2 = libc.func("int renameat2(int, const uint8_t *, int, const uint8_t *, unsigned int)")

@@ -3,10 +3,9 @@
  * process ends; and of the inode, so it stays with a directory that is renamed.
  */
 import type { HeldLock } from "@vm-sentinel/core/Disk"
-import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
+import { errnoName } from "../Kernel.ts"
 import { encodePath } from "./bytePath.ts"
-import { errnoName } from "./calls.ts"
 import type { Libc } from "./libc.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
@@ -22,6 +21,7 @@ const fail = (code: string): never => {
 
 /** `flock(1)` of util-linux locks the open file that it inherits, and leaves the lock behind with it. */
 const flockByCommand = (fd: number, operation: number): "done" | "busy" => {
+  const { spawnSync } = process.getBuiltinModule("node:child_process")
   const flag = (operation & LOCK_SH) === 0 ? "-xn" : "-sn"
   const { error, status } = spawnSync("flock", [flag, "3"], { stdio: ["ignore", "ignore", "ignore", fd] })
   if (error === undefined && status === 0) return "done"

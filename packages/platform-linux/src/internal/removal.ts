@@ -6,7 +6,6 @@
 import { DiskError } from "@vm-sentinel/core/Disk"
 import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
 import * as Slices from "@vm-sentinel/core/Slices"
-import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import { type At, type Entry, type Listing, nameOf, textOf } from "./at.ts"
 import { errnoOf, fstat } from "./calls.ts"
@@ -100,7 +99,7 @@ export function* removal(
 
     /** Moves a directory up to the top, under a name that no removal before this one, killed or not, has used. */
     const hoist = (frame: Frame, name: Buffer) => {
-      hoistTag ??= randomUUID()
+      hoistTag ??= crypto.randomUUID()
       hoisted += 1
       at.rename(frame.fd, name, top.fd, nameOf(`${hoistPrefix}${hoistTag}.${hoisted}`))
       frame.progress = true
