@@ -1,5 +1,5 @@
 /** How long the command takes to start, beside a Node that does nothing. */
-import { spawnSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Lab from "./lab.ts"
 import { median, medianRatio, rotated } from "./statistics.ts"
@@ -49,6 +49,7 @@ const canRun = (lab: Lab.Lab, { args, command, form }: Candidate): boolean => {
 
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   const { quick, rounds = quick ? 7 : 31 } = lab.settings
+  execFileSync(process.execPath, [`${Lab.repository}/scripts/bundle.ts`], { stdio: "inherit" })
   const emptyRoot = Lab.freshPath(lab)
   Fs.mkdirSync(emptyRoot, { mode: 0o700 })
   // The first run of each isn't counted: it fills caches, the command's own among them.

@@ -15,7 +15,7 @@ import * as Real from "../packages/platform-linux/test/deletion/real.ts"
 const [files = 1_000_000, directories = 100_000, depth = 100_000] = process.argv.slice(2).map(Number)
 const command = Path.join(import.meta.dirname, "../packages/cli/src/bin.ts")
 /** Those of the command's first line. */
-const flags = ["--max-semi-space-size=1"]
+const flags = Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
 /** High water of the resident set, MiB. */
 const peakOf = (pid: number): number => {

@@ -1,9 +1,22 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Effect from "effect/Effect"
-import { main } from "./Main.ts"
-import * as Output from "./Output.ts"
+#!/usr/bin/env -S node --max-semi-space-size=1 --heap-growing-percent=20
+// The flags: what a sweep makes for one directory is garbage by the next. A small young generation, and an old one that is
+// collected before it has grown by more than a fifth, keep the memory of a long sweep near that of a short one.
+import * as Fs from "node:fs"
+import { version } from "./Version.ts"
 
-// The flag above: what a sweep makes for one directory is garbage by the next. A small young generation keeps the memory
-// of a long sweep near that of a short one.
-NodeRuntime.runMain(Effect.provide(main(process.argv.slice(2)), Output.layer), { disableErrorReporting: true })
+/** Asked for alone it needs nothing of the rest, which takes longer to load. */
+const isVersionAlone = ([flag, ...others]: ReadonlyArray<string>): boolean =>
+  others.length === 0 && (flag === "--version" || flag === "-v")
+
+const toldVersion = (): boolean => {
+  try {
+    Fs.writeSync(1, `vm-sentinel v${version}\n`)
+    return true
+  } catch {
+    // What is to be said of a closed or full stdout is known there.
+    return false
+  }
+}
+
+const args = process.argv.slice(2)
+if (!isVersionAlone(args) || !toldVersion()) (await import("./start.ts")).start(args)

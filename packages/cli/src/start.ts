@@ -1,0 +1,8 @@
+/** The command as the program of this process. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import { main } from "./Main.ts"
+import * as Output from "./Output.ts"
+
+export const start = (args: ReadonlyArray<string>): void =>
+  NodeRuntime.runMain(Effect.provide(main(args), Output.layer), { disableErrorReporting: true })
