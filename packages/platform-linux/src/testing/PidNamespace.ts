@@ -142,9 +142,14 @@ export const sessionUnder = Effect.fn("PidNamespace.sessionUnder")(function* (
   child.stdin.on("error", (error) => (complaints += error.message))
   let ended = false
   const lines = NodeReadline.createInterface({ input: child.stdout }).once("close", () => (ended = true))
+  // Its output ends before it does: a process that is still dying counts as alive.
+  const over = Effect.andThen(
+    stop(child),
+    Effect.suspend(() => new PidNamespaceError({ problem: `the script ended: ${complaints}` }))
+  )
   const receive = Effect.callback<string, PidNamespaceError>((resume) => {
     const onLine = (line: string) => done(Effect.succeed(line))
-    const onClose = () => done(Effect.fail(new PidNamespaceError({ problem: `the script ended: ${complaints}` })))
+    const onClose = () => done(over)
     const done = (effect: Effect.Effect<string, PidNamespaceError>) => {
       lines.off("line", onLine)
       lines.off("close", onClose)
