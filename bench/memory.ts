@@ -1,6 +1,9 @@
 /** How much memory a sweep takes at its peak, of few directories and of many. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import * as Fs from "node:fs"
 import * as Lab from "./lab.ts"
-import type { RootSpec } from "./roots.ts"
+import { deadCount, remaining, type RootSpec } from "./roots.ts"
 import { median } from "./statistics.ts"
 
 export interface Row {
@@ -17,18 +20,53 @@ const small = 1000
 
 const largeOf = ({ full, quick }: Lab.Settings): number => (full ? 100_000 : quick ? 3000 : 10_000)
 
+const command = `${Lab.repository}/packages/cli/src/bin.ts`
+
+/** Those of its first line: the command's own are what keeps it small. */
+const flags = (): ReadonlyArray<string> => Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
+
+const peakKiBOf = (pid: number | undefined): number => {
+  try {
+    return Number(/^VmHWM:\s*(\d+) kB$/m.exec(Fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0)
+  } catch {
+    return 0
+  }
+}
+
+/** `vm-sentinel sweep --json`, from its start to its end. */
+const peakOfCommand = (lab: Lab.Lab, spec: RootSpec): Promise<number> =>
+  Lab.withRoot(lab, spec, async (root) => {
+    const child = spawn(process.execPath, [...flags(), command, "sweep", "--json", root], {
+      stdio: ["ignore", "ignore", "inherit"]
+    })
+    let peak = 0
+    const timer = setInterval(() => {
+      peak = Math.max(peak, peakKiBOf(child.pid))
+    }, 5)
+    const [code] = await once(child, "exit")
+    clearInterval(timer)
+    if (code !== 0 || remaining(root) !== spec.size - deadCount(spec)) throw new Error(`the command ended with ${code}`)
+    return peak
+  })
+
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   const large = largeOf(lab.settings)
   const peak = async (contestant: string, dead: number, size: number) => {
     const spec: RootSpec = { size, kind: "v3", dead, files: 1 }
     const peaks: Array<number> = []
     const rounds = lab.settings.rounds ?? (size > 10_000 || lab.settings.quick ? 1 : 3)
-    for (let round = 0; round < rounds; round++) peaks.push((await Lab.sampleFresh(lab, contestant, spec)).peakKiB)
+    for (let round = 0; round < rounds; round++) {
+      peaks.push(
+        contestant === "command"
+          ? await peakOfCommand(lab, spec)
+          : (await Lab.sampleFresh(lab, contestant, spec)).peakKiB
+      )
+    }
     return median(peaks)
   }
   const rows: Array<Row> = []
   for (const dead of [0, 100]) {
-    for (const contestant of ["sweep", "stream", "plain"]) {
+    for (const contestant of ["sweep", "stream", "command", "plain"]) {
       const smallPeak = await peak(contestant, dead, small)
       const largePeak = await peak(contestant, dead, large)
       rows.push({ contestant, dead, small, large, smallPeak, largePeak })

@@ -27,7 +27,7 @@ const casesOf = ({ full, quick }: Lab.Settings): ReadonlyArray<Roots.RootSpec> =
     spec(size, "v3", 100)
   ]),
   spec(quick ? 3 : 10, "v3", 100, 1000),
-  ...(full ? [spec(100_000, "v3", 0), spec(100_000, "v3", 50), spec(100_000, "v3", 100)] : [])
+  ...(full ? [spec(100_000, "v3", 0), spec(100_000, "v3", 100)] : [])
 ]
 
 const isHuge = ({ size }: Roots.RootSpec): boolean => size > 10_000

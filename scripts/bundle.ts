@@ -11,7 +11,8 @@ const [directory = `${cli}/dist`] = process.argv.slice(2)
 
 const { output } = await build({
   cwd: cli,
-  input: { bin: "src/bin.ts" },
+  // What is started by its file's name keeps that.
+  input: { bin: "src/bin.ts", removalThread: "../platform-linux/src/internal/removalThread.ts" },
   platform: "node",
   // Native, and optional.
   external: ["koffi"],

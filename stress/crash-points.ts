@@ -76,23 +76,23 @@ const hasStrace = Effect.sync(() => {
   }
 })
 
-/** The same from outside: strace sends the signal as the process enters its `n`-th call of a kind. */
-const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string) {
+/** The same from outside: strace sends the signal as a thread of the process enters its `n`-th call of a kind. */
+const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string, thread: boolean) {
   const agent = Path.join(import.meta.dirname, "../packages/platform-linux/test/deletion/agent.ts")
   return yield* Effect.callback<boolean>((resume) => {
     const inject = `inject=${kind}:signal=KILL:when=${n}`
-    const child = spawn("strace", ["-o", "/dev/null", "-e", `trace=${kind}`, "-e", inject, process.execPath, agent], {
-      stdio: ["pipe", "ignore", "ignore"]
-    })
+    const args = ["-f", "-o", "/dev/null", "-e", `trace=${kind}`, "-e", inject]
+    const command = [...(thread ? Agents.withThread : []), process.execPath, agent]
+    const child = spawn("strace", [...args, ...command], { stdio: ["pipe", "ignore", "ignore"] })
     child.once("exit", (code, signal) => resume(Effect.succeed(signal === "SIGKILL" || code === 137)))
-    child.stdin.end(`${JSON.stringify({ op: "sweep", root, concurrency: 1 })}\n`)
+    child.stdin.end(`${JSON.stringify({ op: "sweep", root, ...(thread ? {} : { concurrency: 1 }) })}\n`)
   })
 })
 
 /** Each of these calls is made by the sweep alone. */
 const stracedKinds = ["rename", "renameat2", "renameat", "unlink", "unlinkat", "rmdir", "mkdir", "link", "fsync"]
 
-const allStraced = Effect.fnUntraced(function* () {
+const allStraced = Effect.fnUntraced(function* (thread: boolean) {
   const owners = yield* Owners.make
   const scratch = yield* scratchDirectory
   const survivor = yield* Agents.start()
@@ -101,7 +101,7 @@ const allStraced = Effect.fnUntraced(function* () {
     for (let killed = true; killed; n++) {
       killed = yield* Crashes.inScene(scratch, owners, { leftovers: true }, (scene) =>
         Effect.gen(function* () {
-          const isKilled = yield* straced(kind, n, scene.root)
+          const isKilled = yield* straced(kind, n, scene.root, thread)
           Scene.aMinuteLater(scene.root)
           yield* Agents.sweep(survivor, scene.root)
           const problems = Scene.problems(scene)
@@ -112,7 +112,7 @@ const allStraced = Effect.fnUntraced(function* () {
         })
       )
     }
-    yield* say(`strace, ${kind}: killed at each of ${n - 2}`)
+    yield* say(`strace, ${kind}${thread ? ", removals by a thread" : ""}: killed at each of ${n - 2}`)
   }
 }, Effect.scoped)
 
@@ -141,7 +141,7 @@ const program = Effect.gen(function* () {
     yield* all(`${title}, two in a row`, options, lists)
   }
   yield* onFullDisks
-  if (yield* hasStrace) yield* allStraced()
+  if (yield* hasStrace) yield* Effect.forEach([false, true], allStraced)
   else yield* say("no strace: its part is left out")
   yield* say(wrong === 0 ? "nothing lost, nothing left" : `${wrong} runs went wrong`)
 })

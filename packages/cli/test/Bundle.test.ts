@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
+import { once } from "node:events"
 import { fileURLToPath } from "node:url"
+import { Worker } from "node:worker_threads"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 
@@ -41,6 +43,14 @@ describe("the bundle", { timeout }, () => {
       const swept = yield* run("sweep", "--json", root)
       assert.deepStrictEqual([swept.code, swept.stderr.includes("removed directory")], [0, false])
       assert.include(swept.stdout, '"name":"dead"')
+      assert.deepStrictEqual(FS.readdirSync(root), ["alive"])
+      const doomed = Roots.directory(root, "doomed")
+      const stops = new Int32Array(new SharedArrayBuffer(4))
+      const thread = new Worker(`${directory}/dist/removalThread.js`, { workerData: { stops, koffi: false } })
+      const answered = Effect.promise(() => once(thread, "message"))
+      thread.postMessage({ slot: 0, path: doomed, expected: undefined }, [])
+      assert.deepStrictEqual(yield* answered, [{ slot: 0, failure: undefined }])
+      yield* Effect.promise(() => thread.terminate())
       assert.deepStrictEqual(FS.readdirSync(root), ["alive"])
       const owned = Roots.directory(root, "mine")
       const held = yield* run("run", owned, "--", "cat", `${owned}/.vm-sentinel`)

@@ -71,6 +71,9 @@ const isDirectory = ({ kind }: Entry): boolean => kind === "directory"
 /** What removes, and what may end the sweep, is told before anything else is done. */
 const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
 
+/** Where directories are looked at one after the other, removals may be under way meanwhile. */
+const removalsUnderWay = 32
+
 const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>
   outcome.error === undefined ? Effect.succeed(outcome) : Effect.fail(outcome.error)
 
@@ -93,9 +96,10 @@ export const outcomes = (
       const opened = yield* store.openRoot(root)
       const sweeper = yield* Sweeper.make(opened, options)
       const { concurrency = store.parallelism } = options
+      const window = options.concurrency ?? removalsUnderWay
       const judged = (directories: Stream.Stream<Entry>) =>
         concurrency === 1
-          ? Slices.mapEffect(directories, sweeper.handle, isUrgent)
+          ? Slices.mapEffect(directories, sweeper.begin, { isUrgent, window })
           : Stream.mapEffect(directories, sweeper.handle, { concurrency })
       return store.list(opened).pipe(
         // By the batch, since what leads to an outcome is done for each of very many.

@@ -4,7 +4,10 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 
 /** Milliseconds of work at a stretch. */
@@ -43,31 +46,105 @@ export const makeGiveWay = (): Effect.Effect<void> => {
 }
 
 /**
- * Maps a stream one element after the other, without a fiber or a step of the stream for each: what was done within one
- * slice is handed on together, and at once what `isUrgent`.
+ * What is left to do for an element, and may be done while the next ones are begun.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Later<out B, out E = never, out R = never> {
+  readonly effect: Effect.Effect<B, E, R>
+  constructor(effect: Effect.Effect<B, E, R>) {
+    this.effect = effect
+  }
+}
+
+/**
+ * Maps a stream in its order, one element after the other, without a fiber or a step of the stream for each: what was
+ * done within one slice is handed on together, and at once what `isUrgent`. Of what is left for {@link Later} at most
+ * `window` are under way at once, each in a fiber that ends with the stream.
  *
  * @category running
  * @since 0.1.0
  */
 export const mapEffect = <A, E, R, B, E2, R2>(
   self: Stream.Stream<A, E, R>,
-  use: (element: A) => Effect.Effect<B, E2, R2>,
-  isUrgent: (result: B) => boolean
+  use: (element: A) => Effect.Effect<B | Later<B, E2, R2>, E2, R2>,
+  { isUrgent, window }: { readonly isUrgent: (result: B) => boolean; readonly window: number }
 ): Stream.Stream<B, E | E2, R | R2> =>
-  Stream.transformPull(self, (pull) =>
+  Stream.transformPullBracket(self, (pull, _, scope) =>
     Effect.sync(() => {
       let elements: Iterator<A> = [][Symbol.iterator]()
+      /** In order, from the first that isn't done. */
+      const waiting: Array<Exit.Exit<B, E2> | Fiber.Fiber<B, E2>> = []
+      let underWay = 0
+      /** To be handed on next. */
+      let results: Array<B> = []
+      let isDue = false
+
+      const collect = (result: B) => {
+        results.push(result)
+        isDue ||= isUrgent(result)
+      }
+
+      /** Takes what is done; returns the first that isn't. */
+      const settle = Effect.fnUntraced(function* (): Effect.fn.Return<Fiber.Fiber<B, E2> | undefined, E2> {
+        for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+          const exit = Fiber.isFiber(first) ? first.pollUnsafe() : first
+          if (exit === undefined) return Fiber.isFiber(first) ? first : undefined
+          if (Fiber.isFiber(first)) underWay -= 1
+          waiting.shift()
+          collect(yield* exit)
+        }
+        return undefined
+      })
+
+      /** Until there is something to hand on. */
+      const work = Effect.gen(function* () {
+        let until = performance.now() + length
+        for (;;) {
+          const first = waiting.length > 0 ? yield* settle() : undefined
+          const isSliceUsedUp = performance.now() >= until
+          if ((isDue || isSliceUsedUp) && results.length > 0) return
+          if (first !== undefined && underWay >= window) {
+            yield* Fiber.await(first)
+            continue
+          }
+          if (isSliceUsedUp) {
+            yield* Effect.yieldNow
+            until = performance.now() + length
+          }
+          const step = elements.next()
+          if (step.done === true) {
+            if (first !== undefined) yield* Fiber.await(first)
+            else if (results.length > 0) return
+            else elements = (yield* pull)[Symbol.iterator]()
+            continue
+          }
+          const result = yield* use(step.value)
+          if (result instanceof Later) {
+            waiting.push(yield* Effect.forkIn(result.effect, scope, { startImmediately: true }))
+            underWay += 1
+          } else if (first !== undefined) waiting.push(Exit.succeed(result))
+          else collect(result)
+        }
+      })
+
+      let failure: Exit.Exit<never, E | E2 | Cause.Done> | undefined
+      const fail = (cause: Cause.Cause<E | E2 | Cause.Done>) =>
+        Effect.sync(() => {
+          failure = Exit.failCause(cause)
+        })
       return Effect.gen(function* () {
         for (;;) {
-          const results: Array<B> = []
-          const until = performance.now() + length
-          for (let step = elements.next(); step.done !== true; step = elements.next()) {
-            const result = yield* use(step.value)
-            results.push(result)
-            if (isUrgent(result) || performance.now() >= until) break
+          const done = results
+          if (Arr.isReadonlyArrayNonEmpty(done)) {
+            results = []
+            isDue = false
+            return done
           }
-          if (Arr.isReadonlyArrayNonEmpty(results)) return results
-          elements = (yield* pull)[Symbol.iterator]()
+          if (failure !== undefined) return yield* failure
+          // What was done before it is handed on first.
+          yield* Effect.catchCause(work, fail)
         }
       })
     })

@@ -27,8 +27,6 @@ const text = (bytes: Uint8Array | undefined): string | undefined =>
   bytes === undefined ? undefined : new TextDecoder().decode(bytes)
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
 
-const none = () => false
-
 /** The errno that a call failed with. */
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<string, never, R> =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
@@ -159,7 +157,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const [{ entry } = { entry: "" }] = yield* disk.entries(directory)
         assert.strictEqual(entry, "a\uDCFF\uDC80\n")
         assert.strictEqual(text((yield* disk.read(`${directory}/${entry}`, 100)).bytes), "content")
-        yield* disk.removeTree(directory, none)
+        yield* disk.removeTree(directory)
         assert.strictEqual(yield* errno(disk.lstat(directory)), "ENOENT")
       })
     )
@@ -457,10 +455,10 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* world.symlink(`${tree}/out`, `${directory}/outside`)
         yield* world.symlink(`${tree}/sub/out`, "../../outside/file")
         yield* world.symlink(`${tree}/up`, "..")
-        yield* world.hardLink(`${tree}/shared`, `${directory}/outside/file`)
+        yield* world.hardLink(`${tree}/.vm-sentinel`, `${directory}/outside/file`)
         yield* world.file(`${tree}/${Array.from({ length: 60 }, (_, i) => `d${i}`).join("/")}/deep`, "deep")
         for (let index = 0; index < 200; index += 1) yield* world.file(`${tree}/wide/${index}`, "")
-        yield* disk.removeTree(tree, (entry) => entry === "shared", (yield* disk.lstat(tree)).id)
+        yield* disk.removeTree(tree, (yield* disk.lstat(tree)).id)
         assert.deepStrictEqual(yield* world.tree(directory), { outside: "directory", "outside/file": "outside" })
         assert.strictEqual((yield* disk.lstat(`${directory}/outside/file`)).nlink, 1)
       })
@@ -475,10 +473,10 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* world.symlink(`${directory}/link`, `${directory}/tree`)
         const before = yield* world.tree(directory)
         const { id } = yield* disk.lstat(directory)
-        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree`, none, id)), "ESTALE")
-        assert.include(["ENOTDIR", "ELOOP"], yield* errno(disk.removeTree(`${directory}/link`, none)))
-        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/file`, none)), "ENOTDIR")
-        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/missing`, none)), "ENOENT")
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree`, id)), "ESTALE")
+        assert.include(["ENOTDIR", "ELOOP"], yield* errno(disk.removeTree(`${directory}/link`)))
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/file`)), "ENOTDIR")
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/missing`)), "ENOENT")
         assert.deepStrictEqual(yield* world.tree(directory), before)
       })
     )
@@ -487,12 +485,16 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       Effect.gen(function* () {
         const disk = yield* Disk
         const directory = yield* world.scratch
-        for (const entry of ["a", "last", "z", "sub/a", "sub/last"])
+        for (const entry of ["a", ".vm-sentinel", "z", "sub/a", "sub/.vm-sentinel"])
           yield* world.file(`${directory}/tree/${entry}`, "x")
         yield* stubborn(`${directory}/tree/m`)
-        const failed = yield* errno(disk.removeTree(`${directory}/tree`, (entry) => entry === "last"))
+        const failed = yield* errno(disk.removeTree(`${directory}/tree`))
         assert.include(["EACCES", "EPERM"], failed)
-        assert.deepStrictEqual(yield* world.tree(`${directory}/tree`), { last: "x", m: "directory", "m/kept": "kept" })
+        assert.deepStrictEqual(yield* world.tree(`${directory}/tree`), {
+          ".vm-sentinel": "x",
+          m: "directory",
+          "m/kept": "kept"
+        })
       })
     )
 
@@ -502,12 +504,16 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const directory = yield* world.scratch
         yield* world.file(`${directory}/source/file`, "source")
         yield* world.directory(`${directory}/tree/sub/mounted`)
-        yield* world.file(`${directory}/tree/last`, "x")
+        yield* world.file(`${directory}/tree/.vm-sentinel`, "x")
         yield* bindMount(`${directory}/source`, `${directory}/tree/sub/mounted`)
-        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree`, (entry) => entry === "last")), "EXDEV")
-        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree/sub/mounted`, none)), "EXDEV")
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree`)), "EXDEV")
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree/sub/mounted`)), "EXDEV")
         const left = yield* world.tree(directory)
-        assert.deepInclude(left, { "source/file": "source", "tree/last": "x", "tree/sub/mounted/file": "source" })
+        assert.deepInclude(left, {
+          "source/file": "source",
+          "tree/.vm-sentinel": "x",
+          "tree/sub/mounted/file": "source"
+        })
       })
     )
 

@@ -14,11 +14,10 @@ DiskTest.suite("memory, without types of entries and locks", {
 })
 
 const bytes = (size: number): Uint8Array => new Uint8Array(size)
-const none = () => false
 
 const scene = Effect.gen(function* () {
   const [disk, memory] = [yield* Disk, yield* MemoryDisk.MemoryDisk]
-  yield* memory.seed({ "/v/tree/a/file": "a", "/v/tree/b": "b", "/v/tree/last": "last" })
+  yield* memory.seed({ "/v/tree/a/file": "a", "/v/tree/b": "b", "/v/tree/.vm-sentinel": ".vm-sentinel" })
   return { disk, memory }
 })
 
@@ -68,7 +67,7 @@ it.effect("is full where its capacity ends, leaves nothing half done, and has ro
     yield* disk.makeDirectory("/v/tree/c")
     yield* memory.fill()
     assert.strictEqual(yield* errno(disk.makeDirectory("/v/tree/e")), "ENOSPC")
-    yield* disk.removeTree("/v/tree/c", none)
+    yield* disk.removeTree("/v/tree/c")
   }).pipe(Effect.provide(MemoryDisk.layerWith({ capacity: 5 * 4096 })))
 )
 
@@ -104,14 +103,14 @@ memoryTest(
     yield* disk.principal
     yield* disk.resolve("tree")
     assert.deepStrictEqual(yield* memory.calls, [])
-    yield* disk.removeTree("/v/tree", (entry) => entry === "last")
+    yield* disk.removeTree("/v/tree")
     const changes = (yield* memory.calls).filter(MemoryDisk.isMutation)
     assert.sameDeepMembers(
       changes.slice(0, 3).map(({ operation, path }) => `${operation} ${path}`),
       ["unlink /v/tree/a/file", "rmdir /v/tree/a", "unlink /v/tree/b"]
     )
     assert.deepStrictEqual(changes.slice(3), [
-      { operation: "unlink", path: "/v/tree/last" },
+      { operation: "unlink", path: "/v/tree/.vm-sentinel" },
       { operation: "rmdir", path: "/v/tree" }
     ])
     yield* memory.clearCalls
@@ -132,10 +131,10 @@ memoryTest(
     yield* disk.unlink("/v/tree/b")
     yield* memory.failAt(2, "ENOSPC")
     assert.strictEqual(yield* errno(disk.create("/v/tree/new", bytes(1))), "ENOSPC")
-    assert.deepStrictEqual(yield* tree(memory), ["/v/tree", "/v/tree/a", "/v/tree/a/file", "/v/tree/last"])
+    assert.deepStrictEqual(yield* tree(memory), ["/v/tree", "/v/tree/.vm-sentinel", "/v/tree/a", "/v/tree/a/file"])
     yield* memory.failNext("fsync", "EIO")
     assert.strictEqual(yield* errno(disk.create("/v/tree/new", bytes(1))), "EIO")
-    assert.deepStrictEqual(yield* tree(memory), ["/v/tree", "/v/tree/a", "/v/tree/a/file", "/v/tree/last"])
+    assert.deepStrictEqual(yield* tree(memory), ["/v/tree", "/v/tree/.vm-sentinel", "/v/tree/a", "/v/tree/a/file"])
   })
 )
 
@@ -156,7 +155,7 @@ memoryTest(
       )
       yield* run((disk) => disk.makeDirectory("/v/tree/new"))
       const cleanedUp = (disk: Disk["Service"]) =>
-        Effect.ensuring(disk.removeTree("/v/tree/new", none), Effect.ignore(disk.unlink("/v/tree/b")))
+        Effect.ensuring(disk.removeTree("/v/tree/new"), Effect.ignore(disk.unlink("/v/tree/b")))
       assert.deepStrictEqual(yield* run(cleanedUp), Option.none())
       assert.strictEqual((yield* tree(memory)).length, left + 1)
       assert.deepStrictEqual(yield* run((disk) => disk.lstat("/v/tree")), Option.none())
@@ -192,10 +191,10 @@ memoryTest(
   Effect.gen(function* () {
     const { disk, memory } = yield* scene
     yield* memory.before("unlink", memory.seed({ "/v/tree/b": "changed" }))
-    yield* memory.before(({ path }) => path === "/v/tree/last", memory.remove("/v/tree/last"))
+    yield* memory.before(({ path }) => path === "/v/tree/.vm-sentinel", memory.remove("/v/tree/.vm-sentinel"))
     yield* disk.lstat("/v/tree/b")
     assert.strictEqual((yield* memory.snapshot())["/v/tree/b"]?.content, "b")
-    assert.strictEqual(yield* errno(disk.lstat("/v/tree/last")), "ENOENT")
+    assert.strictEqual(yield* errno(disk.lstat("/v/tree/.vm-sentinel")), "ENOENT")
     yield* disk.unlink("/v/tree/a/file")
     assert.strictEqual((yield* memory.snapshot())["/v/tree/b"]?.content, "changed")
   })
@@ -205,7 +204,7 @@ memoryTest(
   "scenario 52: a removal that is interrupted stops between two calls",
   Effect.gen(function* () {
     const { disk, memory } = yield* scene
-    const removal = yield* Effect.forkChild(disk.removeTree("/v/tree", (entry) => entry === "last"))
+    const removal = yield* Effect.forkChild(disk.removeTree("/v/tree"))
     yield* memory.before(
       ({ operation }) => operation === "rmdir",
       Effect.andThen(
@@ -218,7 +217,7 @@ memoryTest(
     const left = yield* tree(memory)
     assert.include(left, "/v/tree/a")
     assert.notInclude(left, "/v/tree/a/file")
-    assert.include(left, "/v/tree/last")
+    assert.include(left, "/v/tree/.vm-sentinel")
   })
 )
 
@@ -238,6 +237,12 @@ memoryTest(
     assert.strictEqual(yield* disk.mountInside("/v/tree"), "/v/tree/a")
     assert.isTrue(yield* disk.isLocal("/v/tree/a"))
     yield* memory.unmount("/v/tree/a")
-    assert.deepStrictEqual(yield* tree(memory), ["/v/tree", "/v/tree/a", "/v/tree/a/file", "/v/tree/b", "/v/tree/last"])
+    assert.deepStrictEqual(yield* tree(memory), [
+      "/v/tree",
+      "/v/tree/.vm-sentinel",
+      "/v/tree/a",
+      "/v/tree/a/file",
+      "/v/tree/b"
+    ])
   })
 )

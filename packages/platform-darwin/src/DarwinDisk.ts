@@ -65,10 +65,10 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
           () => portable.renameNew(from, to)
         )
       ),
-    removeTree: (path, last, expected) =>
+    removeTree: (path, expected) =>
       Effect.flatMap(
         Slices.run(
-          () => removal(calls, path, last, expected),
+          () => removal(calls, path, expected),
           (cause) => failed("delete", path, cause)
         ),
         (error) => (error === undefined ? Effect.void : Effect.fail(error))

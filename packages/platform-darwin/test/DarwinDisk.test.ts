@@ -17,9 +17,6 @@ import * as Shim from "./support/shim.ts"
 
 const portable = { anyNames: false, locks: false } as const
 
-const none = () => false
-const isSentinel = (entry: string) => entry === ".vm-sentinel"
-
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
 
@@ -88,7 +85,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
           makeDeep(tree, 2000)
           Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
           const open = Tree.descriptors()
-          yield* disk.removeTree(tree, isSentinel)
+          yield* disk.removeTree(tree)
           assert.isFalse(Fs.existsSync(tree))
           assert.sameMembers([...Tree.descriptors()], [...open])
         })
@@ -108,7 +105,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
           const left = Tree.entries(tree)
           if (left.length > 0) assert.include(left, ".vm-sentinel")
         })
-        assert.isUndefined(finish(removal(watched, tree, isSentinel, undefined)))
+        assert.isUndefined(finish(removal(watched, tree, undefined)))
         assert.isFalse(Fs.existsSync(tree))
         assert.isAtLeast(most, 32)
         assert.isAtMost(most, 35)
@@ -124,7 +121,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         for (let index = 0; index < 2000; index++) {
           Fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/sub/${index}`), Buffer.of(0xff)]), "")
         }
-        yield* disk.removeTree(tree, none)
+        yield* disk.removeTree(tree)
         assert.deepStrictEqual(Tree.entries(scratch), [])
       })
     )
@@ -155,7 +152,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
                 acting.list(fd)
                 throw coded("ENOTSUP")
               }
-              finish(removal(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`, none, undefined))
+              finish(removal(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`, undefined))
               assert.deepStrictEqual(Tree.differences(untouched, Tree.of(outside)), [], `${swapped}, call ${at}`)
               for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
               if (count < at) break
@@ -172,9 +169,9 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         const scratch = yield* Memory.scratch
         yield* world.file(`${scratch}/real/tree/file`, "x")
         yield* world.symlink(`${scratch}/link`, `${scratch}/real`)
-        assert.strictEqual(yield* errno(disk.removeTree(`${scratch}/link/tree`, none)), "ELOOP")
+        assert.strictEqual(yield* errno(disk.removeTree(`${scratch}/link/tree`)), "ELOOP")
         for (const path of ["/", `${scratch}/real/tree/.`, `${scratch}/real/tree/..`]) {
-          assert.strictEqual(yield* errno(disk.removeTree(path, none)), "EBUSY")
+          assert.strictEqual(yield* errno(disk.removeTree(path)), "EBUSY")
         }
         assert.isTrue(Fs.existsSync(`${scratch}/real/tree/file`))
       })
@@ -189,9 +186,9 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         let count = 0
         const interrupted = before(calls, () => {
           count += 1
-          if (count === 20) other = finish(removal(calls, tree, isSentinel, undefined))
+          if (count === 20) other = finish(removal(calls, tree, undefined))
         })
-        const one = finish(removal(interrupted, tree, isSentinel, undefined))
+        const one = finish(removal(interrupted, tree, undefined))
         assert.isUndefined(other)
         assert.strictEqual(one?.errno, "ENOENT")
         assert.deepStrictEqual(Tree.entries(scratch), [])
@@ -206,14 +203,14 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         makeDeep(tree, 60)
         for (let index = 0; index < 3000; index++) Fs.writeFileSync(`${tree}/${index}`, "")
         const open = Tree.descriptors()
-        const fiber = yield* Effect.forkChild(disk.removeTree(tree, none))
+        const fiber = yield* Effect.forkChild(disk.removeTree(tree))
         yield* Effect.yieldNow
         yield* Effect.yieldNow
         assert.isAbove(Tree.descriptors().length, open.length, "it is at work")
         yield* Fiber.interrupt(fiber)
         assert.sameMembers([...Tree.descriptors()], [...open])
         assert.isAbove(Tree.entries(tree).length, 0)
-        yield* disk.removeTree(tree, none)
+        yield* disk.removeTree(tree)
         assert.deepStrictEqual(Tree.entries(scratch), [])
       })
     )
@@ -230,7 +227,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
             count += 1
             if (count === at) throw coded("EMFILE")
           })
-          const failed = finish(removal(failing, tree, isSentinel, undefined))
+          const failed = finish(removal(failing, tree, undefined))
           assert.sameMembers([...Tree.descriptors()], [...open], `call ${at}`)
           if (count < at) {
             assert.isUndefined(failed)
@@ -252,11 +249,11 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* shim.refuse("unlinkat", EPERM)
-            const error = yield* Effect.flip(disk.removeTree(tree, none))
+            const error = yield* Effect.flip(disk.removeTree(tree))
             assert.deepInclude(error, { errno: "EPERM", path: `${tree}/sub/file` })
           })
         )
-        yield* disk.removeTree(tree, none)
+        yield* disk.removeTree(tree)
         assert.isFalse(Fs.existsSync(tree))
       })
     )

@@ -6,12 +6,13 @@
 import {
   Disk,
   type DirectoryEntry,
-  type DiskError,
+  DiskError,
   type FileType,
   type Glimpse,
   type Scan,
   type ScannedFile
 } from "@vm-sentinel/core/Disk"
+import type { FileId } from "@vm-sentinel/core/Holding"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
@@ -22,10 +23,12 @@ import * as Path from "node:path"
 import { errnoName } from "./Kernel.ts"
 import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
-import { attempt, errnoOf, failed, fstat, lstat } from "./internal/calls.ts"
+import { attempt, failed } from "./internal/calls.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import { removal } from "./internal/removal.ts"
+import * as Remover from "./internal/remover.ts"
+import { errnoOf, fstat, lstat } from "./internal/stat.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
@@ -204,13 +207,21 @@ const syncDirectory = (path: string): void => {
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
-const removeTree =
-  (at: () => At.At): Disk["Service"]["removeTree"] =>
-  (path, last, expected) =>
-    Effect.flatMap(
-      sliced("delete", path, () => removal(at(), path, last, expected)),
-      (error) => (error === undefined ? Effect.void : Effect.fail(error))
-    )
+const removeTree = (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] => {
+  const here = (path: string, expected: FileId | undefined) =>
+    sliced("delete", path, () => removal(at(), path, expected, Slices.make()))
+  return (path, expected) =>
+    Effect.suspend(() => {
+      const there = remover.take(path, expected)
+      const removed =
+        there === undefined
+          ? here(path, expected)
+          : Effect.flatMap(there, (answer) => (answer === "undone" ? here(path, expected) : Effect.succeed(answer)))
+      return Effect.flatMap(removed, (failure) =>
+        failure === undefined ? Effect.void : Effect.fail(new DiskError(failure))
+      )
+    })
+}
 
 /** What goes away or can't be read while it is measured counts nothing. */
 const orNothing = <A>(call: () => A): A | undefined => {
@@ -297,7 +308,7 @@ const principal = () => ({
   homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== ""))
 })
 
-const make = (native: () => Libc | undefined): Disk["Service"] => {
+const make = (native: () => Libc | undefined, remover: Remover.Remover): Disk["Service"] => {
   let calls: At.At | undefined
   const at = () => (calls ??= At.make(native()?.at))
   return Disk.of({
@@ -319,7 +330,7 @@ const make = (native: () => Libc | undefined): Disk["Service"] => {
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory: (path) => attempt("fsync", path, () => syncDirectory(path)),
-    removeTree: removeTree(at),
+    removeTree: removeTree(at, remover),
     isLocal: (path) => Effect.sync(() => isLocal(path)),
     mountInside: (path) => attempt("mountinfo", path, () => mountInside(path)),
     lock: (path, inheritable) =>
@@ -333,20 +344,40 @@ const make = (native: () => Libc | undefined): Disk["Service"] => {
 }
 
 /**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** `false`: as where koffi can't be loaded. A lock is taken by util-linux's `flock` then. Default: `true`. */
+  readonly koffi?: boolean
+  /** Removals in a row after which a thread of its own does the rest. Default: 128. */
+  readonly removalsBeforeThread?: number
+}
+
+/**
  * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE; without, it looks first.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Disk> = Layer.succeed(Disk, make(libc))
+export const layerWith = ({ koffi = true, removalsBeforeThread = 128 }: Options = {}): Layer.Layer<Disk> =>
+  Layer.effect(
+    Disk,
+    Effect.map(Remover.make(koffi, removalsBeforeThread), (remover) => make(koffi ? libc : () => undefined, remover))
+  )
 
 /**
- * {@link layer} as it is where koffi can't be loaded: a lock is taken by util-linux's `flock`.
+ * {@link layerWith}, with its defaults.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerWithoutKoffi: Layer.Layer<Disk> = Layer.succeed(
-  Disk,
-  make(() => undefined)
-)
+export const layer: Layer.Layer<Disk> = layerWith()
+
+/**
+ * {@link layerWith} without koffi.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWithoutKoffi: Layer.Layer<Disk> = layerWith({ koffi: false })

@@ -1,11 +1,14 @@
 /** Stopped on the way, by Effect or by Ctrl-C, and gone on with. At full size: `stress/big.ts`. */
 import { assert } from "@effect/vitest"
+
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { Disk } from "@vm-sentinel/core/Disk"
 import { Line } from "@vm-sentinel/core/Outcome"
-import { Cause, Effect, Exit, Fiber, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, type Layer, Schema } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import { join } from "node:path"
+import * as LinuxDisk from "../src/LinuxDisk.ts"
 import { live } from "./deletion/live.ts"
 import * as Memory from "./deletion/memory.ts"
 import { byName } from "./deletion/outcomes.ts"
@@ -23,7 +26,15 @@ const make = (path: string, sentinel: string, files: number): void => {
   for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/data/${file}`, "")
 }
 
-live("scenario 52: interrupted at any call, a sweep has closed what it opened, and the next one goes on", () =>
+for (const [who, removalsBeforeThread] of [
+  ["", Infinity],
+  [", removals by a thread", 0]
+] as const) {
+  const title = "interrupted at any call, a sweep has closed what it opened, and the next one goes on"
+  live(`scenario 52: ${title}${who}`, () => interruptions(LinuxDisk.layerWith({ removalsBeforeThread })))
+}
+
+const interruptions = (disk: Layer.Layer<Disk>) =>
   Effect.gen(function* () {
     const scratch = yield* Memory.scratch
     const owners = yield* Owners.make
@@ -34,7 +45,7 @@ live("scenario 52: interrupted at any call, a sweep has closed what it opened, a
       const before = Tree.descriptors()
       let fiber: Fiber.Fiber<unknown, unknown> | undefined
       const steps: Steps.Steps = { calls: 0, at, act: Effect.sync(() => fiber?.interruptUnsafe()), isFull: false }
-      fiber = yield* Effect.forkChild(Effect.provide(Cleanup.sweep(scene.root), Steps.store(steps)))
+      fiber = yield* Effect.forkChild(Effect.provide(Cleanup.sweep(scene.root), Steps.store(steps, disk)))
       const exit = yield* Fiber.await(fiber)
       if (Exit.isFailure(exit)) interrupted += 1
       assert.sameMembers([...Tree.descriptors()], [...before], `call ${at}`)
@@ -48,7 +59,6 @@ live("scenario 52: interrupted at any call, a sweep has closed what it opened, a
     assert.isAbove(interrupted, 10)
     assert.isAbove(removals, 10)
   })
-)
 
 const decode = Schema.decodeSync(Schema.fromJsonString(Line))
 

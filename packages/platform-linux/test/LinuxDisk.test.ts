@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
+import * as Slices from "@vm-sentinel/core/Slices"
 import { Effect, Fiber, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -7,7 +8,7 @@ import * as DiskTest from "../../core/test/DiskTest.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as At from "../src/internal/at.ts"
 import { libc } from "../src/internal/libc.ts"
-import { removal } from "../src/internal/removal.ts"
+import { type Failure, removal } from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
@@ -15,13 +16,15 @@ import * as Tree from "./deletion/tree.ts"
 const strength = { anyNames: true, locks: true } as const
 
 DiskTest.suite("linux", { layer: LinuxDisk.layer, world, strength })
+DiskTest.suite("linux, removals by a thread", {
+  layer: LinuxDisk.layerWith({ removalsBeforeThread: 0 }),
+  world,
+  strength
+})
 DiskTest.suite("linux, without koffi", { layer: LinuxDisk.layerWithoutKoffi, world, strength })
 
 const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
   it.live(title, () => Effect.provide(test(), LinuxDisk.layer), 60_000)
-
-const none = () => false
-const isSentinel = (entry: string) => entry === ".vm-sentinel"
 
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
@@ -64,8 +67,8 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
   })
 
 /** Runs a removal to its end, doing something each time that it has removed so much. */
-const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): DiskError | undefined => {
-  const work = removal(at, path, isSentinel, undefined)
+const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): Failure | undefined => {
+  const work = removal(at, path, undefined, Slices.make())
   for (let step = 0; ; step++) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -83,7 +86,7 @@ describe("LinuxDisk.removeTree", () => {
       makeDeep(tree, 5000)
       Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
       const before = Tree.descriptors()
-      yield* disk.removeTree(tree, isSentinel)
+      yield* disk.removeTree(tree)
       assert.isFalse(Fs.existsSync(tree))
       assert.sameMembers([...Tree.descriptors()], [...before])
     })
@@ -119,12 +122,12 @@ describe("LinuxDisk.removeTree", () => {
         const moved = () => Tree.entries(tree).filter((name) => /hoist\.[0-9a-f-]{36}\./.test(name))
         let seen: ReadonlyArray<string> = []
         for (let kill = 0; kill < 2; kill++) {
-          const work = removal(At.make(native), tree, none, undefined)
+          const work = removal(At.make(native), tree, undefined, Slices.make())
           while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
           seen = moved()
           work.return(undefined)
         }
-        yield* disk.removeTree(tree, none)
+        yield* disk.removeTree(tree)
         assert.deepStrictEqual(Tree.entries(scratch), [])
       })
   )
@@ -142,7 +145,7 @@ describe("LinuxDisk.removeTree", () => {
         }
         const stuck = [tree, ...below, "stuck"].join("/")
         yield* stubborn(stuck)
-        const error = yield* Effect.flip(disk.removeTree(tree, none))
+        const error = yield* Effect.flip(disk.removeTree(tree))
         assert.deepInclude(error, { errno: "EPERM", path: `${stuck}/kept` })
         const left = Object.keys(Tree.of(tree)).filter((path) => path !== "")
         const chain = [...below, "stuck", "kept"].map((_, index, all) => `/${all.slice(0, index + 1).join("/")}`)
@@ -191,12 +194,12 @@ describe("LinuxDisk.removeTree", () => {
             yield* bindMount(source, `${tree}/m/mnt`)
             yield* bindMount(`${source}/precious`, `${tree}/file`)
             const { id } = yield* disk.lstat(tree)
-            assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, none, id)))
+            assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, id)))
             assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
             assert.deepStrictEqual(Tree.entries(tree), ["file", "m"])
           })
         )
-        yield* disk.removeTree(tree, none)
+        yield* disk.removeTree(tree)
         assert.deepStrictEqual(Tree.entries(scratch), ["source"])
         assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
       })
@@ -270,7 +273,7 @@ describe("LinuxDisk.removeTree", () => {
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
       const at = At.make(native)
-      const [one, other] = [removal(at, tree, isSentinel, undefined), removal(at, tree, isSentinel, undefined)]
+      const [one, other] = [removal(at, tree, undefined, Slices.make()), removal(at, tree, undefined, Slices.make())]
       one.next()
       const results = [stepwiseOf(other), stepwiseOf(one)].map((failed) => failed?.errno ?? "success")
       assert.deepStrictEqual(results.toSorted(), ["ENOENT", "success"])
@@ -285,14 +288,14 @@ describe("LinuxDisk.removeTree", () => {
       makeDeep(tree, 60)
       for (let index = 0; index < 3000; index++) Fs.writeFileSync(`${tree}/${index}`, "")
       const before = Tree.descriptors()
-      const fiber = yield* Effect.forkChild(disk.removeTree(tree, none))
+      const fiber = yield* Effect.forkChild(disk.removeTree(tree))
       yield* Effect.yieldNow
       yield* Effect.yieldNow
       assert.isAbove(Tree.descriptors().length, before.length, "it is at work")
       yield* Fiber.interrupt(fiber)
       assert.sameMembers([...Tree.descriptors()], [...before])
       assert.isAbove(Tree.entries(tree).length, 0)
-      yield* disk.removeTree(tree, none)
+      yield* disk.removeTree(tree)
       assert.deepStrictEqual(Tree.entries(scratch), [])
       assert.sameMembers([...Tree.descriptors()], [...before])
     })
@@ -326,7 +329,7 @@ describe("LinuxDisk.removeTree", () => {
   }
 })
 
-const stepwiseOf = (work: ReturnType<typeof removal>): DiskError | undefined => {
+const stepwiseOf = (work: ReturnType<typeof removal>): Failure | undefined => {
   for (;;) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -340,7 +343,7 @@ describe("LinuxDisk", () => {
       const scratch = yield* Memory.scratch
       makeDeep(`${scratch}/tree`, 1500)
       assert.isAbove(yield* disk.usage(`${scratch}/tree`), 4096 * 100)
-      yield* disk.removeTree(`${scratch}/tree`, none)
+      yield* disk.removeTree(`${scratch}/tree`)
       if (world.bindMount === undefined) return
       yield* world.directory(`${scratch}/small/proc`)
       const alone = yield* disk.usage(`${scratch}/small`)

@@ -40,7 +40,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
       )
       yield* mapLookError("make directory")(disk.syncDirectory(parentOf(path)))
       return file
-    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, SentinelName.isSentinel))))
+    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged))))
   }, Effect.uninterruptible)
 
   const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>

@@ -120,7 +120,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     // Whoever makes it may only have slept. By another name it can't be finished, nor be deleted once it is.
     const root = path.slice(0, -entry.length - 1)
     const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
-    yield* Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, SentinelName.isSentinel, stat.value.id)).pipe(
+    yield* Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, stat.value.id)).pipe(
       onErrno(["ENOENT"], () => Effect.void),
       mapStoreError("remove unfinished workspace")
     )
@@ -202,9 +202,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   })
 
   const removeDead = (path: string, expected?: FileId) =>
-    mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(
-      disk.removeTree(path, SentinelName.isSentinel, expected)
-    )
+    mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.removeTree(path, expected))
 
   const discard = Effect.fnUntraced(function* (
     { grave, holding, origin, path }: Claim,

@@ -32,6 +32,8 @@ export interface Sweeper {
   readonly conclude: (subject: Outcomes.Subject, claim: Claim) => Effect.Effect<Outcome>
   /** Adds the size of what lies at `path` where sizes are asked for. */
   readonly measured: <E>(path: string, outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
+  /** Judges a VM directory; where it is dead, to reclaim it is left for later. */
+  readonly begin: (entry: Entry) => Effect.Effect<Outcome | Slices.Later<Outcome>, DirectoryError>
   /** Judges a VM directory, and reclaims it where it is dead. */
   readonly handle: (entry: Entry) => Effect.Effect<Outcome, DirectoryError>
 }
@@ -143,7 +145,9 @@ export const make: (
             glimpse === undefined ? Effect.undefined : Examination.glance(court, glimpse)
           )
 
-    const handle = Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Outcome, DirectoryError> {
+    const begin = Effect.fnUntraced(function* (
+      entry: Entry
+    ): Effect.fn.Return<Outcome | Slices.Later<Outcome>, DirectoryError> {
       yield* giveWay
       if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
       const life = yield* glance(entry)
@@ -161,14 +165,17 @@ export const make: (
       if (dryRun) {
         return yield* measured(entry.path, Effect.succeed(Outcomes.ofJudgement(entry, judgement, "would-remove")))
       }
-      return yield* measured(
-        entry.path,
-        Effect.catch(reclaim(entry, condemned), (error) =>
-          Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
-        )
+      const reclaimed = Effect.catch(reclaim(entry, condemned), (error) =>
+        Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
       )
+      return new Slices.Later(measured(entry.path, reclaimed))
     })
 
-    return { root, store, court, dryRun, skip, sentinelNames, ownSentinel, examine, conclude, measured, handle }
+    const handle = (entry: Entry) =>
+      Effect.flatMap(begin(entry), (result) =>
+        result instanceof Slices.Later ? result.effect : Effect.succeed(result)
+      )
+
+    return { root, store, court, dryRun, skip, sentinelNames, ownSentinel, examine, conclude, measured, begin, handle }
   }
 )

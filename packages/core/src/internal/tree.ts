@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type Disk, DiskError, type Stat } from "../Disk.ts"
 import { type FileId, sameFile } from "../Holding.ts"
+import * as SentinelName from "../SentinelName.ts"
 
 type Service = Disk["Service"]
 
@@ -57,7 +58,7 @@ export const walk = Effect.fnUntraced(function* <S extends Stat>(
 })
 
 export const removeTree = (disk: Removing): Service["removeTree"] =>
-  Effect.fnUntraced(function* (root: string, last: (entry: string) => boolean, expected?: FileId) {
+  Effect.fnUntraced(function* (root: string, expected?: FileId) {
     const { id } = yield* disk.lstat(root)
     if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
     // A bind mount of the same device looks like any directory.
@@ -66,10 +67,10 @@ export const removeTree = (disk: Removing): Service["removeTree"] =>
     let first: DiskError | undefined
     const isLast = (path: string) => {
       const entry = path.slice(root.length + 1)
-      return !entry.includes("/") && last(entry)
+      return !entry.includes("/") && SentinelName.isSentinel(entry)
     }
     yield* walk(disk, root, {
-      order: (entry) => (last(entry) ? 1 : 0),
+      order: (entry) => (SentinelName.isSentinel(entry) ? 1 : 0),
       visit: (path, stat) => {
         // What says whose the directory is stays as long as anything else does.
         if (first !== undefined && (path === root || isLast(path))) return Effect.void

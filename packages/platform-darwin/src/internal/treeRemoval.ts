@@ -5,6 +5,7 @@
  */
 import { DiskError } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/Holding"
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Slices from "@vm-sentinel/core/Slices"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
@@ -53,7 +54,6 @@ const typeOf = (entry: Fs.Dirent<Buffer>): BulkEntry["type"] =>
 export function* removal(
   calls: FileCalls,
   path: string,
-  last: (entry: string) => boolean,
   expected: FileId | undefined
 ): Generator<void, DiskError | undefined> {
   const refused = (errno: string, operation = "delete", cause?: unknown) =>
@@ -145,7 +145,7 @@ export function* removal(
     }
 
     const remove = (frame: Frame, { name, type }: BulkEntry) => {
-      if (frame === top && last(name.toString())) {
+      if (frame === top && SentinelName.isSentinel(name.toString())) {
         kept.push(name)
         return
       }

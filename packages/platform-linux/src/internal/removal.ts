@@ -3,12 +3,11 @@
  * symbolic link leads nowhere; a directory on another mount, which a bind mount of the same file system is too, isn't
  * entered.
  */
-import { DiskError } from "@vm-sentinel/core/Disk"
 import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
-import * as Slices from "@vm-sentinel/core/Slices"
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Fs from "node:fs"
 import { type At, type Entry, type Listing, nameOf, textOf } from "./at.ts"
-import { errnoOf, fstat } from "./calls.ts"
+import { errnoOf, fstat } from "./stat.ts"
 
 /** Directories open at once. What lies deeper is moved up to the top first, so that no depth is too deep. */
 const maxDepth = 32
@@ -17,6 +16,14 @@ const maxDepth = 32
 const maxPasses = 64
 
 const hoistPrefix = ".vm-sentinel-hoist."
+
+/** The first thing that couldn't be removed. */
+export interface Failure {
+  readonly errno: string
+  readonly operation: string
+  readonly path: string
+  readonly cause?: unknown
+}
 
 interface Frame {
   readonly fd: number
@@ -51,24 +58,24 @@ const close = ({ fd, listing }: Frame): void => {
 export function* removal(
   at: At,
   path: string,
-  last: (entry: string) => boolean,
-  expected: FileId | undefined
-): Generator<void, DiskError | undefined> {
-  let first: DiskError | undefined
+  expected: FileId | undefined,
+  isSliceUsedUp: () => boolean
+): Generator<void, Failure | undefined> {
+  let first: Failure | undefined
   const blame = (frame: Frame, operation: string, cause: unknown, ...entry: ReadonlyArray<Buffer>) => {
     const errno = errnoOf(cause)
     if (errno === "ENOENT") return
     frame.isStuck = true
     const below = stack.slice(1, stack.indexOf(frame) + 1).map(({ name }) => name)
-    first ??= new DiskError({
+    first ??= {
       errno,
       operation,
       path: [path, ...[...below, ...entry].map(textOf)].join("/"),
       cause
-    })
+    }
   }
   const slash = path.lastIndexOf("/")
-  if (slash < 0 || slash === path.length - 1) return new DiskError({ errno: "EBUSY", operation: "delete", path })
+  if (slash < 0 || slash === path.length - 1) return { errno: "EBUSY", operation: "delete", path }
   const stack: Array<Frame> = []
   let parent: number | undefined
   try {
@@ -76,12 +83,11 @@ export function* removal(
     const top = openFrame(at, parent, nameOf(path.slice(slash + 1)))
     stack.push(top)
     if (expected !== undefined && !sameFile(fstat(top.fd).id, expected)) {
-      return new DiskError({ errno: "ESTALE", operation: "delete", path })
+      return { errno: "ESTALE", operation: "delete", path }
     }
     const mount = at.mount(top.fd)
-    if (mount !== at.mount(parent)) return new DiskError({ errno: "EXDEV", operation: "delete", path })
+    if (mount !== at.mount(parent)) return { errno: "EXDEV", operation: "delete", path }
     const kept: Array<Buffer> = []
-    const isSliceUsedUp = Slices.make()
     let hoistTag: string | undefined
     let hoisted = 0
     let isHoistedInto = false
@@ -118,7 +124,7 @@ export function* removal(
     }
 
     const remove = (frame: Frame, { name, type }: Entry) => {
-      if (frame === top && last(textOf(name))) {
+      if (frame === top && SentinelName.isSentinel(textOf(name))) {
         kept.push(Buffer.from(name))
         return
       }
@@ -150,7 +156,7 @@ export function* removal(
         const errno = errnoOf(cause)
         if (errno === "ENOTEMPTY" && frame.progress && (frame.passes += 1) < maxPasses) return "again"
         // Of two who delete the same tree, one has removed it, and the other is told so.
-        if (frame === top) first ??= new DiskError({ errno, operation: "rmdir", path, cause })
+        if (frame === top) first ??= { errno, operation: "rmdir", path, cause }
         else blame(frame, "rmdir", cause)
         return frame.isStuck ? "kept" : "removed"
       }
@@ -190,7 +196,7 @@ export function* removal(
     }
     return first
   } catch (cause) {
-    return new DiskError({ errno: errnoOf(cause), operation: "delete", path, cause })
+    return { errno: errnoOf(cause), operation: "delete", path, cause }
   } finally {
     for (const frame of stack) close(frame)
     if (parent !== undefined) Fs.closeSync(parent)

@@ -38,6 +38,9 @@ export const start = Effect.fnUntraced(function* (
   }
 })
 
+/** Removes all that it removes by a thread. */
+export const withThread = ["env", "VM_SENTINEL_REMOVALS_BEFORE_THREAD=0"]
+
 /** A mount namespace of its own: what is mounted in it is seen and undone there alone. */
 export const ownMounts = ["unshare", "--mount", "--propagation", "private"]
 

@@ -53,5 +53,8 @@ const stepped = (steps: Steps): Layer.Layer<Disk, never, Disk> =>
   )
 
 /** A store that is stepped through. */
-export const store = (steps: Steps): Layer.Layer<SentinelStore.SentinelStore> =>
-  Layer.fresh(SentinelStore.layerDisk).pipe(Layer.provide(stepped(steps)), Layer.provide(LinuxDisk.layer))
+export const store = (
+  steps: Steps,
+  disk: Layer.Layer<Disk> = LinuxDisk.layerWith({ removalsBeforeThread: Infinity })
+): Layer.Layer<SentinelStore.SentinelStore> =>
+  Layer.fresh(SentinelStore.layerDisk).pipe(Layer.provide(stepped(steps)), Layer.provide(disk))

@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Random, Ref, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as Slices from "../src/Slices.ts"
+
+const settings = { isUrgent: () => false, window: 4 }
+
+describe("Slices.mapEffect", () => {
+  it.effect("keeps the order, whichever is done first, and begins no more for later than it may", () =>
+    Effect.gen(function* () {
+      const [now, most] = [yield* Ref.make(0), yield* Ref.make(0)]
+      const slowly = (element: number) =>
+        Effect.gen(function* () {
+          const count = yield* Ref.updateAndGet(now, (n) => n + 1)
+          yield* Ref.update(most, (n) => Math.max(n, count))
+          yield* Effect.repeat(Effect.yieldNow, { times: yield* Random.nextIntBetween(0, 20) })
+          yield* Ref.update(now, (n) => n - 1)
+          return element
+        })
+      const use = (element: number) =>
+        Effect.map(Random.nextIntBetween(0, 3), (kind) =>
+          kind === 0 ? element : new Slices.Later(kind === 1 ? Effect.succeed(element) : slowly(element))
+        )
+      const elements = Array.from({ length: 500 }, (_, index) => index)
+      const mapped = Slices.mapEffect(Stream.fromIterable(elements), use, settings)
+      assert.deepStrictEqual(yield* Stream.runCollect(mapped), elements)
+      assert.strictEqual(yield* Ref.get(most), settings.window)
+    }).pipe(Random.withSeed("order"))
+  )
+
+  it.effect("hands on at once what is urgent, before the next one is begun", () =>
+    Effect.gen(function* () {
+      const begun: Array<number> = []
+      const use = (element: number) => Effect.sync(() => (begun.push(element), element))
+      const mapped = Slices.mapEffect(Stream.make(1, 2, 3, 4), use, { isUrgent: (n) => n === 2, window: 1 })
+      const chunks: Array<ReadonlyArray<number>> = []
+      yield* Stream.runForEachArray(mapped, (chunk) =>
+        Effect.sync(() => {
+          chunks.push(chunk)
+          if (chunk.includes(2)) assert.deepStrictEqual(begun, [1, 2])
+        })
+      )
+      assert.deepStrictEqual(chunks, [
+        [1, 2],
+        [3, 4]
+      ])
+    })
+  )
+
+  it.effect("an error ends the stream where it lies in order, and what is under way with it", () =>
+    Effect.gen(function* () {
+      const interrupted = yield* Ref.make(0)
+      const never = Effect.onInterrupt(Effect.never, () => Ref.update(interrupted, (n) => n + 1))
+      const later = [Effect.succeed("a"), Effect.delay(Effect.fail("b"), "1 second"), never, never]
+      const mapped = Slices.mapEffect(
+        Stream.fromIterable(later),
+        (effect) => Effect.succeed(new Slices.Later(effect)),
+        settings
+      )
+      const seen: Array<string> = []
+      const run = Stream.runForEach(mapped, (value) => Effect.sync(() => seen.push(value)))
+      const fiber = yield* Effect.forkChild(run)
+      yield* Effect.repeat(Effect.yieldNow, { times: 10 })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail("b"))
+      assert.deepStrictEqual(seen, ["a"])
+      assert.strictEqual(yield* Ref.get(interrupted), 2)
+    })
+  )
+
+  it.effect("interrupted, it waits until what was under way has ended", () =>
+    Effect.gen(function* () {
+      let [begun, ended] = [0, 0]
+      const slow = Effect.onInterrupt(
+        Effect.andThen(
+          Effect.sync(() => (begun += 1)),
+          Effect.never
+        ),
+        () =>
+          Effect.andThen(
+            Effect.repeat(Effect.yieldNow, { times: 20 }),
+            Effect.sync(() => (ended += 1))
+          )
+      )
+      const mapped = Slices.mapEffect(Stream.make(1, 2, 3), () => Effect.succeed(new Slices.Later(slow)), settings)
+      const fiber = yield* Effect.forkChild(Stream.runDrain(mapped))
+      yield* Effect.repeat(Effect.yieldNow, { until: () => begun === 3 })
+      const exit = yield* Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+      assert.strictEqual(ended, 3)
+    })
+  )
+})

@@ -1,0 +1,44 @@
+/** What Node tells of a file, and of a call that failed. */
+import type { FileType, Stat } from "@vm-sentinel/core/Disk"
+import * as Fs from "node:fs"
+
+/** The errno name in what `node:fs` threw. */
+export const errnoOf = (cause: unknown): string =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "EUNKNOWN"
+
+const types: ReadonlyMap<number, FileType> = new Map([
+  [Fs.constants.S_IFREG, "file"],
+  [Fs.constants.S_IFDIR, "directory"],
+  [Fs.constants.S_IFLNK, "symlink"],
+  [Fs.constants.S_IFIFO, "fifo"],
+  [Fs.constants.S_IFSOCK, "socket"],
+  [Fs.constants.S_IFBLK, "device"],
+  [Fs.constants.S_IFCHR, "device"]
+])
+
+const toStat = (stats: Fs.Stats | Fs.BigIntStats): Stat => {
+  const mode = Number(stats.mode)
+  return {
+    type: types.get(mode & Fs.constants.S_IFMT) ?? "unknown",
+    id: { dev: stats.dev.toString(), ino: stats.ino.toString() },
+    size: Number(stats.size),
+    mode: mode & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    nlink: Number(stats.nlink),
+    modifiedAt: Math.floor(Number(stats.mtimeMs))
+  }
+}
+
+/** Plain numbers are quicker to get; an inode number that they can't hold is asked for again. */
+const isExact = ({ dev, ino }: Fs.Stats): boolean => Number.isSafeInteger(ino) && Number.isSafeInteger(dev)
+
+export const lstat = (path: string | Buffer): Stat => {
+  const stats = Fs.lstatSync(path)
+  return toStat(isExact(stats) ? stats : Fs.lstatSync(path, { bigint: true }))
+}
+
+export const fstat = (fd: number): Stat => {
+  const stats = Fs.fstatSync(fd)
+  return toStat(isExact(stats) ? stats : Fs.fstatSync(fd, { bigint: true }))
+}

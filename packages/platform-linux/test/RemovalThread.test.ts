@@ -1,0 +1,169 @@
+/** What is the thread's own. What it removes, and how: the conformance suites. */
+import { assert, describe, it } from "@effect/vitest"
+import { Disk } from "@vm-sentinel/core/Disk"
+import { Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { Worker } from "node:worker_threads"
+import * as LinuxDisk from "../src/LinuxDisk.ts"
+import * as Memory from "./deletion/memory.ts"
+import * as Tree from "./deletion/tree.ts"
+
+const threads = (): number => Fs.readdirSync("/proc/self/task").length
+
+const withDisk = (
+  title: string,
+  removalsBeforeThread: number,
+  test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>
+) => it.live(title, () => Effect.provide(test(), LinuxDisk.layerWith({ removalsBeforeThread })), 60_000)
+
+const make = (path: string, files: number): void => {
+  Fs.mkdirSync(path, { mode: 0o700 })
+  for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/${file}`, "")
+}
+
+const modifiedAt = (path: string): bigint => Fs.statSync(path, { bigint: true }).mtimeNs
+
+/** Waits until something in it has been removed. */
+const untilTouched = Effect.fnUntraced(function* (path: string, before: bigint) {
+  while (modifiedAt(path) === before) yield* Effect.yieldNow
+})
+
+describe("the thread that removes", () => {
+  withDisk("is started in a row of removals, and not before", 6, () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const before = threads()
+      const counts: Array<number> = []
+      for (let index = 0; index < 10; index++) {
+        make(`${scratch}/${index}`, 3)
+        yield* disk.removeTree(`${scratch}/${index}`)
+        counts.push(threads() - before)
+      }
+      assert.deepStrictEqual(counts.slice(0, 3), [0, 0, 0])
+      assert.isAbove(counts[9] ?? 0, 0)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  it.live("ends with its layer, and with it all that it had opened", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const before = [threads(), Tree.descriptors()] as const
+      const use = Effect.gen(function* () {
+        const disk = yield* Disk
+        make(`${scratch}/tree`, 10)
+        yield* disk.removeTree(`${scratch}/tree`)
+        assert.isAbove(threads(), before[0])
+      })
+      yield* Effect.provide(use, Layer.fresh(LinuxDisk.layerWith({ removalsBeforeThread: 0 })))
+      assert.deepStrictEqual([threads(), [...Tree.descriptors()].toSorted()], [before[0], [...before[1]].toSorted()])
+    })
+  )
+
+  withDisk("scenario 52: interrupted, it stops between two removals, and whoever interrupts waits for that", 0, () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      make(`${scratch}/warm`, 1)
+      yield* disk.removeTree(`${scratch}/warm`)
+      const before = Tree.descriptors()
+      make(`${scratch}/tree`, 20_000)
+      const made = modifiedAt(`${scratch}/tree`)
+      const fiber = yield* Effect.forkChild(disk.removeTree(`${scratch}/tree`), { startImmediately: true })
+      yield* untilTouched(`${scratch}/tree`, made)
+      yield* Fiber.interrupt(fiber)
+      const left = Tree.entries(`${scratch}/tree`)
+      assert.isAbove(left.length, 0)
+      assert.isBelow(left.length, 20_000)
+      assert.sameMembers([...Tree.descriptors()], [...before])
+      // Nothing goes on behind one's back: the next removal finds as much, and the thread is there for it.
+      assert.deepStrictEqual(Tree.entries(`${scratch}/tree`), left)
+      yield* disk.removeTree(`${scratch}/tree`)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  withDisk("interrupted before its turn has come, it removes nothing, and keeps to the others", 0, () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const names = Array.from({ length: 100 }, (_, index) => `${index}`)
+      for (const name of names) make(`${scratch}/${name}`, name === "0" ? 10_000 : 2)
+      const fibers = yield* Effect.forEach(names, (name) =>
+        Effect.forkChild(disk.removeTree(`${scratch}/${name}`), { startImmediately: true })
+      )
+      // Those beyond what the thread takes at once were removed at once, by this one.
+      yield* Fiber.interruptAll(fibers.filter((_, index) => index % 2 === 1))
+      yield* Fiber.joinAll(fibers.filter((_, index) => index % 2 === 0))
+      const left = Tree.entries(scratch)
+      assert.isAbove(left.length, 20)
+      for (const name of left) {
+        assert.strictEqual(Number(name) % 2, 1)
+        assert.lengthOf(Tree.entries(`${scratch}/${name}`), 2)
+      }
+    })
+  )
+
+  withDisk("when it dies, what it had to do is done without it", 0, () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const names = Array.from({ length: 20 }, (_, index) => `${index}`)
+      for (const name of names) make(`${scratch}/${name}`, 3)
+      const remove = (name: string) =>
+        Effect.forkChild(disk.removeTree(`${scratch}/${name}`), { startImmediately: true })
+      const before = yield* Effect.forEach(names.slice(0, 10), remove)
+      // @ts-expect-error: nothing else makes it throw.
+      const fatal = yield* Effect.forkChild(disk.removeTree(null), { startImmediately: true })
+      const after = yield* Effect.forEach(names.slice(10), remove)
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(fatal)))
+      yield* Fiber.joinAll([...before, ...after])
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  it("does not keep a process from ending, whose layer nobody closes", () => {
+    const script = `
+      import { Disk } from "@vm-sentinel/core/Disk"
+      import { layerWith } from "${join(import.meta.dirname, "../src/LinuxDisk.ts")}"
+      import { Context, Effect, Layer, Scope } from "effect"
+      import { mkdirSync, existsSync } from "node:fs"
+      const context = await Effect.runPromise(Layer.buildWithScope(layerWith({ removalsBeforeThread: 0 }), Scope.makeUnsafe()))
+      const path = process.argv[1] + "/tree"
+      mkdirSync(path)
+      await Effect.runPromise(Context.get(context, Disk).removeTree(path))
+      console.log(existsSync(path))`
+    const scratch = Fs.mkdtempSync("/tmp/vm-sentinel-test-")
+    try {
+      const args = ["--input-type=module", "-e", script, scratch]
+      const options = { cwd: join(import.meta.dirname, ".."), encoding: "utf8", timeout: 30_000 } as const
+      assert.strictEqual(execFileSync(process.execPath, args, options), "false\n")
+    } finally {
+      Fs.rmSync(scratch, { recursive: true })
+    }
+  })
+
+  it("loads nothing of Effect", async () => {
+    const script = join(import.meta.dirname, "../src/internal/removalThread.ts")
+    const loaded = `
+      import { registerHooks } from "node:module"
+      import { parentPort } from "node:worker_threads"
+      const urls = []
+      registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) })
+      await import(${JSON.stringify(pathToFileURL(script).href)})
+      parentPort.postMessage(urls)`
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(loaded)}`), {
+      workerData: { stops: new Int32Array(new SharedArrayBuffer(4)), koffi: true },
+      execArgv: []
+    })
+    const urls = await new Promise<unknown>((resolve, reject) => worker.once("message", resolve).once("error", reject))
+    await worker.terminate()
+    assert.isArray(urls)
+    assert.include(String(urls), "internal/removal.ts")
+    assert.notMatch(String(urls), /node_modules\/effect/)
+  })
+})
