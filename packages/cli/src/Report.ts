@@ -59,6 +59,7 @@ export const human: Effect.Effect<Reporter, never, Output> = Effect.map(Output, 
     outcomes: (some) => Effect.sync(() => outcomes.push(...some)),
     summary: Effect.fnUntraced(function* (summary) {
       const { colors, columns } = yield* stdout
+      outcomes.sort((a, b) => (a.name < b.name ? -1 : 1))
       yield* write(Overview.render(outcomes, summary, { now: yield* Clock.currentTimeMillis, colors, width: columns }))
     })
   }

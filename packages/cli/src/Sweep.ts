@@ -74,7 +74,7 @@ export const sweep: (
     })
     let turns = 0
     const run = Stream.runForEachArray(outcomes, (some) => {
-      summary = some.reduce(Outcome.count, summary)
+      summary = Outcome.count(summary, some)
       const told = reporter.outcomes(some)
       if (Math.floor(summary.scanned / turn) === turns) return told
       turns = Math.floor(summary.scanned / turn)

@@ -38,7 +38,7 @@ const all: ReadonlyArray<Outcome.Outcome> = [
 ]
 
 const summarise = (outcomes: ReadonlyArray<Outcome.Outcome>, dryRun = false, sizes = false) =>
-  outcomes.reduce(Outcome.count, Outcome.empty("/vms", dryRun, sizes))
+  Outcome.count(Outcome.empty("/vms", dryRun, sizes), outcomes)
 
 describe("Overview", () => {
   it("is a picture of the root", () => {

@@ -65,9 +65,11 @@ describe.concurrent("list and sweep", { timeout }, () => {
     Effect.gen(function* () {
       const root = yield* mixed
       const { stdout } = yield* Cli.inProcess(["list", root, "--json", "--sizes"])
+      // As text they are sorted by name, since that comes first; the summary comes last.
       const lines = stdout
         .trimEnd()
         .split("\n")
+        .toSorted()
         .map((line): unknown => JSON.parse(line))
       const keys = lines.map((line) => Object.keys(line ?? {}).join(" "))
       const outcome = "_tag name path action verdict reason"

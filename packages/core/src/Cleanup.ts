@@ -133,7 +133,7 @@ export const sweep: (
     const start = yield* Clock.currentTimeMillis
     const all = yield* Stream.runCollect(outcomes(root, options))
     const empty = Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false)
-    const summary = all.reduce(Outcome.count, empty)
+    const summary = Outcome.count(empty, all)
     return { outcomes: all, summary: { ...summary, durationMs: (yield* Clock.currentTimeMillis) - start } }
   }
 )

@@ -33,20 +33,29 @@ export class DiskError extends Schema.TaggedError<DiskError>("@vm-sentinel/core/
 export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "device" | "unknown"
 
 /**
- * `lstat(2)`, reduced. Sizes in bytes, times in milliseconds since the epoch.
+ * What is kept of a file beside its content. Sizes in bytes, times in milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Stat {
+export interface Attributes {
   readonly type: FileType
-  readonly id: FileId
   readonly size: number
   readonly mode: number
   readonly uid: number | undefined
   readonly gid: number | undefined
   readonly nlink: number | undefined
   readonly modifiedAt: number
+}
+
+/**
+ * `lstat(2)`, reduced.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stat extends Attributes {
+  readonly id: FileId
 }
 
 /**
@@ -70,6 +79,8 @@ export interface DirectoryEntry {
   readonly entry: string
   /** `unknown`: the listing didn't say. */
   readonly type: FileType
+  /** Number of the inode, where the listing says it. Not exact above 2^53: it tells in which order to go, no more. */
+  readonly ino?: number
 }
 
 /**
@@ -105,10 +116,20 @@ export interface Scan {
  * @since 0.1.0
  */
 export interface Glimpse {
-  /** Of the directory. */
-  readonly stat: Stat
-  readonly file: ScannedFile
+  readonly directory: Attributes
+  readonly file: Attributes
+  /** Good until the next one is had. */
+  readonly bytes: Uint8Array
 }
+
+/**
+ * Looks at one regular file of a directory of a root, at once and outside of any Effect. `undefined`: either isn't to be
+ * had, or the file is over the limit.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Peek = (directory: string, entry: string, limit: number) => Glimpse | undefined
 
 /**
  * A lock that is held.
@@ -148,10 +169,10 @@ export class Disk extends Context.Service<
       limit: number
     ) => Effect.Effect<Scan, DiskError>
     /**
-     * One file of a directory, without listing that, where this is cheaper than a {@link scan}. `undefined`: either isn't
-     * to be had.
+     * Looks at files without listing their directories, where calls are synchronous: of very many directories no Effect is
+     * made for each. Until the scope closes.
      */
-    readonly peek?: (path: string, entry: string, limit: number) => Effect.Effect<Glimpse | undefined>
+    readonly peeker?: (root: string) => Effect.Effect<Peek, DiskError, Scope.Scope>
     /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
     readonly read: (
       path: string,

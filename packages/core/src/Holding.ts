@@ -70,15 +70,15 @@ export interface Judged extends Omit<Holding, "sentinels"> {
 }
 
 /**
- * A directory and the first of its sentinels: enough to find an owner that lives, and nothing else.
+ * One sentinel of a directory: enough to find an owner that lives, and nothing else.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Glimpse {
-  readonly path: string
-  readonly id: FileId
-  readonly sentinel: SentinelFile
+  readonly text: string
+  /** Modification time, milliseconds since the epoch. */
+  readonly writtenAt: number
 }
 
 /**

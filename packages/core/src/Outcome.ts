@@ -149,22 +149,29 @@ const add = (total: number | undefined, bytes: number | undefined): number | und
   total === undefined ? undefined : total + (bytes ?? 0)
 
 /**
- * Counts one more outcome.
+ * Counts some more outcomes.
  *
  * @category summarising
  * @since 0.1.0
  */
-export const count = (summary: Summary, { action, bytes, verdict }: Outcome): Summary => {
-  const isRemoved = action === "removed" || action === "would-remove"
-  const bytesFreed = add(summary.bytesFreed, isRemoved ? bytes : 0)
-  const bytesKept = add(summary.bytesKept, isRemoved ? 0 : bytes)
+export const count = (summary: Summary, outcomes: ReadonlyArray<Outcome>): Summary => {
+  let { bytesFreed, bytesKept, failed, kept, removed, unknown } = summary
+  for (const { action, bytes, verdict } of outcomes) {
+    const isRemoved = action === "removed" || action === "would-remove"
+    if (isRemoved) removed += 1
+    else if (action === "kept") kept += 1
+    else failed += 1
+    if (verdict === "unknown") unknown += 1
+    bytesFreed = add(bytesFreed, isRemoved ? bytes : 0)
+    bytesKept = add(bytesKept, isRemoved ? 0 : bytes)
+  }
   return {
     ...summary,
-    scanned: summary.scanned + 1,
-    removed: summary.removed + (isRemoved ? 1 : 0),
-    kept: summary.kept + (action === "kept" ? 1 : 0),
-    failed: summary.failed + (action === "failed" ? 1 : 0),
-    unknown: summary.unknown + (verdict === "unknown" ? 1 : 0),
+    scanned: summary.scanned + outcomes.length,
+    removed,
+    kept,
+    failed,
+    unknown,
     ...(bytesFreed === undefined ? {} : { bytesFreed }),
     ...(bytesKept === undefined ? {} : { bytesKept })
   }

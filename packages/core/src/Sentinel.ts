@@ -169,22 +169,38 @@ const dropCR = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1
 const recordStart = '{"v":'
 
 /**
+ * The text of a sentinel, to be given to {@link parseText}.
+ *
+ * @category parsing
+ * @since 0.1.0
+ */
+export const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
+  if (bytes.length === 0) return malformed("empty")
+  if (bytes.length > maxBytes) return malformed(`over ${maxBytes} bytes`)
+  if (bytes.includes(0)) return malformed("contains a NUL byte")
+  try {
+    return Result.succeed(utf8.decode(bytes))
+  } catch {
+    return malformed("not UTF-8")
+  }
+}
+
+/**
  * Reads a sentinel of any format. Pure and total. A third line that isn't a valid v3 record is malformed, never "then
  * it is v2".
  *
  * @category parsing
  * @since 0.1.0
  */
-export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => {
-  if (bytes.length === 0) return malformed("empty")
-  if (bytes.length > maxBytes) return malformed(`over ${maxBytes} bytes`)
-  if (bytes.includes(0)) return malformed("contains a NUL byte")
-  let text: string
-  try {
-    text = utf8.decode(bytes)
-  } catch {
-    return malformed("not UTF-8")
-  }
+export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => Result.flatMap(decode(bytes), parseText)
+
+/**
+ * {@link parse}, of what was decoded already.
+ *
+ * @category parsing
+ * @since 0.1.0
+ */
+export const parseText = (text: string): Result.Result<Sentinel, Problem> => {
   const lines = text.split("\n")
   if (lines.length > 1 && lines.at(-1) === "") lines.pop()
   const pid = parsePid(lines[0] ?? "")

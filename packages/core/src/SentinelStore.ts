@@ -109,6 +109,15 @@ export interface Leftovers {
 }
 
 /**
+ * Looks at one sentinel of a directory of a root, at once and outside of any Effect. `undefined`: a look is wanted, since
+ * it isn't there, isn't to be believed, or can't be read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Glance = (entry: string) => Glimpse | undefined
+
+/**
  * How a sentinel is published.
  *
  * @category models
@@ -157,7 +166,10 @@ export class SentinelStore extends Context.Service<
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
     /** The root that a directory lies in, checked likewise, and its entry there. The directory itself isn't looked at. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
-    /** The real directories in a root, workspaces first, then by name. */
+    /**
+     * The real directories in a root, workspaces first; then in the order of their inodes where the disk tells it, in which
+     * a file system does all the rest with less effort, or else by name.
+     */
     readonly list: (root: Root) => Stream.Stream<Entry, RootError>
     /**
      * Reads the sentinels of a directory once. `names` are the base names to read, default `.vm-sentinel`; their
@@ -165,10 +177,10 @@ export class SentinelStore extends Context.Service<
      */
     readonly look: (path: string, names?: ReadonlyArray<string>) => Effect.Effect<Holding, LookError>
     /**
-     * The sentinel of one name, without a look at what else the directory holds. `undefined`: {@link look}, since it isn't
-     * there, isn't to be believed, or couldn't be had more cheaply so.
+     * Looks at the sentinels of one name alone, where that is cheaper than a {@link look}; `undefined` where it isn't.
+     * Until the scope closes.
      */
-    readonly glance: (root: Root, path: string, name?: string) => Effect.Effect<Glimpse | undefined>
+    readonly glancer: (root: Root, name?: string) => Effect.Effect<Glance | undefined, never, Scope.Scope>
     /** The sentinels of a directory. Fails with what is wrong with the first that can't be read. */
     readonly read: (
       path: string,

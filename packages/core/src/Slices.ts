@@ -11,7 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 
 /** Milliseconds of work at a stretch. */
-const length = 3
+const length = 2
 
 /**
  * Tells, cheaply, when a slice is used up: it looks at the clock once in a few calls. One for each piece of work.
@@ -59,8 +59,9 @@ export class Later<out B, out E = never, out R = never> {
 }
 
 /**
- * Maps a stream in its order, one element after the other, without a fiber or a step of the stream for each: what was
- * done within one slice is handed on together, and at once what `isUrgent`. Of what is left for {@link Later} at most
+ * Maps a stream in its order, one element after the other, without a fiber or a step of the stream for each, nor an
+ * Effect where `use` knows the result at once: what was done within one slice is handed on together, and at once what
+ * `isUrgent`. Of what is left for {@link Later} at most
  * `window` are under way at once, each in a fiber that ends with the stream.
  *
  * @category running
@@ -68,7 +69,7 @@ export class Later<out B, out E = never, out R = never> {
  */
 export const mapEffect = <A, E, R, B, E2, R2>(
   self: Stream.Stream<A, E, R>,
-  use: (element: A) => Effect.Effect<B | Later<B, E2, R2>, E2, R2>,
+  use: (element: A) => B | Effect.Effect<B | Later<B, E2, R2>, E2, R2>,
   { isUrgent, window }: { readonly isUrgent: (result: B) => boolean; readonly window: number }
 ): Stream.Stream<B, E | E2, R | R2> =>
   Stream.transformPullBracket(self, (pull, _, scope) =>
@@ -120,7 +121,8 @@ export const mapEffect = <A, E, R, B, E2, R2>(
             else elements = (yield* pull)[Symbol.iterator]()
             continue
           }
-          const result = yield* use(step.value)
+          const used = use(step.value)
+          const result = Effect.isEffect(used) ? yield* used : used
           if (result instanceof Later) {
             waiting.push(yield* Effect.forkIn(result.effect, scope, { startImmediately: true }))
             underWay += 1
@@ -158,24 +160,26 @@ export const mapEffect = <A, E, R, B, E2, R2>(
  * @since 0.1.0
  */
 export const run = <A, E>(start: () => Generator<void, A>, failed: (cause: unknown) => E): Effect.Effect<A, E> =>
-  Effect.uninterruptibleMask((interruptible) =>
-    Effect.suspend((): Effect.Effect<A, E> => {
-      const work = start()
-      const next = Effect.try({ try: () => work.next(), catch: failed })
-      const rest = Effect.gen(function* () {
-        for (;;) {
-          yield* Effect.yieldNow
-          const step = yield* next
-          if (step.done === true) return step.value
-        }
-      })
-      const end = Effect.sync(() => {
-        const ended: Generator<void, unknown, unknown> = work
-        ended.return(undefined)
-      })
+  Effect.uninterruptibleMask((interruptible): Effect.Effect<A, E> => {
+    const work = start()
+    try {
+      const step = work.next()
       // Most is done within the first slice.
-      return Effect.flatMap(next, (step) =>
-        step.done === true ? Effect.succeed(step.value) : Effect.ensuring(interruptible(rest), end)
-      )
+      if (step.done === true) return Effect.succeed(step.value)
+    } catch (cause) {
+      return Effect.fail(failed(cause))
+    }
+    const next = Effect.try({ try: () => work.next(), catch: failed })
+    const rest = Effect.gen(function* () {
+      for (;;) {
+        yield* Effect.yieldNow
+        const step = yield* next
+        if (step.done === true) return step.value
+      }
     })
-  )
+    const end = Effect.sync(() => {
+      const ended: Generator<void, unknown, unknown> = work
+      ended.return(undefined)
+    })
+    return Effect.ensuring(interruptible(rest), end)
+  })

@@ -151,9 +151,17 @@ const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ _tag: "Al
 const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ _tag: "Dead", reason, evidence })
 const unknown = (reason: UnknownReason, evidence: Evidence): Verdict => ({ _tag: "Unknown", reason, evidence })
 
+// Of very many directories most say the same of the host: one object holds it for all of them.
+const lately: Notes = {}
+
 const note = (notes: Notes, datum: Datum, recorded: string | undefined, observed: string | undefined): Comparison => {
   const result = compare(recorded, observed)
-  notes[datum] = compared(recorded, observed, result)
+  const last = lately[datum]
+  notes[datum] =
+    last !== undefined && last.recorded === recorded && last.observed === observed && last.result === result
+      ? last
+      : // What is recorded may be a part of a longer text, and keep the whole of it in memory.
+        (lately[datum] = compared(result === "equal" ? observed : recorded, observed, result))
   return result
 }
 

@@ -96,7 +96,7 @@ describe("the summary", () => {
   ]
 
   it("counts each outcome once, and the unknown ones beside", () => {
-    assert.deepStrictEqual(outcomes.reduce(Outcome.count, Outcome.empty("/srv/vms", false, false)), {
+    assert.deepStrictEqual(Outcome.count(Outcome.empty("/srv/vms", false, false), outcomes), {
       _tag: "Summary",
       root: "/srv/vms",
       dryRun: false,
@@ -110,7 +110,7 @@ describe("the summary", () => {
   })
 
   it("adds sizes where they were asked for: what went, and what stays", () => {
-    const { bytesFreed, bytesKept } = outcomes.reduce(Outcome.count, Outcome.empty("/srv/vms", false, true))
+    const { bytesFreed, bytesKept } = Outcome.count(Outcome.empty("/srv/vms", false, true), outcomes)
     assert.deepStrictEqual([bytesFreed, bytesKept], [11, 11_100])
   })
 

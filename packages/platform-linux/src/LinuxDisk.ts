@@ -3,15 +3,7 @@
  *
  * @since 0.1.0
  */
-import {
-  Disk,
-  type DirectoryEntry,
-  DiskError,
-  type FileType,
-  type Glimpse,
-  type Scan,
-  type ScannedFile
-} from "@vm-sentinel/core/Disk"
+import { Disk, type DirectoryEntry, DiskError, type Glimpse, type Scan, type ScannedFile } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/Holding"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
@@ -26,9 +18,10 @@ import { decodeName, encodePath } from "./internal/bytePath.ts"
 import { attempt, failed } from "./internal/calls.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
+import * as MountTable from "./internal/mountTable.ts"
 import { removal } from "./internal/removal.ts"
 import * as Remover from "./internal/remover.ts"
-import { errnoOf, fstat, lstat } from "./internal/stat.ts"
+import { errnoOf } from "./internal/stat.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
@@ -45,28 +38,34 @@ const withFd = <A>(path: string | Buffer, flags: number, use: (fd: number) => A)
 // Every call is synchronous and done with the buffer before it returns.
 let buffer = Buffer.allocUnsafe(8192)
 
-/** `size`: where the file's end is expected, so that it need not be asked for. */
-const readUpTo = (fd: number, limit: number, size: number): Uint8Array => {
+/**
+ * Good until the next call. `size`: where the file's end is expected, so that it need not be asked for.
+ */
+const readUpTo = (at: At.At, fd: number, limit: number, size: number): Uint8Array => {
   if (buffer.length < limit) buffer = Buffer.allocUnsafe(limit)
-  let length = 0
-  do {
-    const count = Fs.readSync(fd, buffer, length, limit - length, null)
+  let length = at.read(fd, buffer, limit)
+  while (length < limit && length !== size) {
+    const count = at.read(fd, buffer.subarray(length), limit - length)
     if (count === 0) break
     length += count
-  } while (length < limit && length !== size)
-  // Of Node's pool: a buffer of its own for each would be garbage of a kind that is dear to collect.
-  const bytes = Buffer.allocUnsafe(length)
-  buffer.copy(bytes, 0, 0, length)
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, length)
+  }
+  return buffer.subarray(0, length)
+}
+
+/** Of Node's pool: a buffer of its own for each would be garbage of a kind that is dear to collect. */
+const copy = (bytes: Uint8Array): Uint8Array => {
+  const copied = Buffer.allocUnsafe(bytes.length)
+  copied.set(bytes)
+  return new Uint8Array(copied.buffer, copied.byteOffset, copied.length)
 }
 
 /** Reads a directory in slices; none of its names is held here. */
-function* list(at: At.At, fd: number, use: (entry: string, type: FileType) => void): Generator<void, void> {
+function* list(at: At.At, fd: number, use: (name: string, entry: At.Entry) => void): Generator<void, void> {
   const listing = at.list(fd)
   const isSliceUsedUp = Slices.make()
   try {
     for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
-      use(At.textOf(entry.name), entry.type)
+      use(At.textOf(entry.name), entry)
       if (isSliceUsedUp()) yield
     }
   } finally {
@@ -75,22 +74,28 @@ function* list(at: At.At, fd: number, use: (entry: string, type: FileType) => vo
 }
 
 function* entries(at: At.At, path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
-  const fd = Fs.openSync(encodePath(path), noFollow | O_DIRECTORY)
+  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
   try {
     const found: Array<DirectoryEntry> = []
-    yield* list(at, fd, (entry, type) => found.push({ entry, type }))
+    yield* list(at, fd, (entry, { ino, type }) =>
+      found.push(ino === undefined ? { entry, type } : { entry, type, ino })
+    )
     return found
   } finally {
-    Fs.closeSync(fd)
+    at.close(fd)
   }
 }
 
-const read = (path: string | Buffer, limit: number) =>
-  withFd(path, noFollow, (fd) => {
-    const stat = fstat(fd)
+const read = (at: At.At, path: string, limit: number) => {
+  const fd = at.openFile(At.anywhere, At.nameOf(path))
+  try {
+    const stat = at.stat(fd)
     if (stat.type !== "file") throw Object.assign(new Error(`a ${stat.type}`), { code: "EINVAL" })
-    return { stat, bytes: readUpTo(fd, limit, stat.size) }
-  })
+    return { stat, bytes: copy(readUpTo(at, fd, limit, stat.size)) }
+  } finally {
+    at.close(fd)
+  }
+}
 
 const scanFile = (at: At.At, fd: number, entry: string, path: string, limit: number): ScannedFile => {
   let file: number
@@ -98,18 +103,17 @@ const scanFile = (at: At.At, fd: number, entry: string, path: string, limit: num
     file = at.openFile(fd, At.nameOf(entry))
   } catch (cause) {
     // A symbolic link (ELOOP), a socket (ENXIO), or a file that isn't for us to open.
-    const stat = lstat(encodePath(`/proc/self/fd/${fd}/${entry}`))
-    return { entry, stat, error: failed("open", `${path}/${entry}`, cause) }
+    return { entry, stat: at.statAt(fd, At.nameOf(entry)), error: failed("open", `${path}/${entry}`, cause) }
   }
   try {
-    const stat = fstat(file)
+    const stat = at.stat(file)
     if (stat.type !== "file" || stat.size > limit) return { entry, stat }
-    const bytes = readUpTo(file, limit + 1, stat.size)
-    return bytes.length > limit ? { entry, stat: { ...stat, size: bytes.length } } : { entry, stat, bytes }
+    const bytes = readUpTo(at, file, limit + 1, stat.size)
+    return bytes.length > limit ? { entry, stat: { ...stat, size: bytes.length } } : { entry, stat, bytes: copy(bytes) }
   } catch (cause) {
-    return { entry, stat: fstat(file), error: failed("read", `${path}/${entry}`, cause) }
+    return { entry, stat: at.stat(file), error: failed("read", `${path}/${entry}`, cause) }
   } finally {
-    Fs.closeSync(file)
+    at.close(file)
   }
 }
 
@@ -121,13 +125,13 @@ function* scan(
 ): Generator<void, Scan> {
   let fd: number
   try {
-    fd = Fs.openSync(encodePath(path), noFollow | O_DIRECTORY)
+    fd = at.openDirectory(At.anywhere, At.nameOf(path))
   } catch (cause) {
     if (errnoOf(cause) !== "ENOTDIR" && errnoOf(cause) !== "ELOOP") throw cause
-    return { stat: lstat(encodePath(path)), files: [], noted: [] }
+    return { stat: at.statAt(At.anywhere, At.nameOf(path)), files: [], noted: [] }
   }
   try {
-    const stat = fstat(fd)
+    const stat = at.stat(fd)
     const read: Array<string> = []
     const noted: Array<string> = []
     yield* list(at, fd, (entry) => {
@@ -138,25 +142,25 @@ function* scan(
     const files = read.sort().map((entry) => scanFile(at, fd, entry, path, limit))
     return { stat, files, noted: noted.sort() }
   } finally {
-    Fs.closeSync(fd)
+    at.close(fd)
   }
 }
 
 /** Whoever may write in the directory could have put it there, so it says as much as if it were opened by descriptor. */
-const peek = (path: string, entry: string, limit: number): Glimpse | undefined => {
+const peek = (at: At.At, root: number, directory: string, entry: string, limit: number): Glimpse | undefined => {
   let fd: number | undefined
   try {
-    const stat = lstat(encodePath(path))
-    if (stat.type !== "directory") return undefined
-    fd = Fs.openSync(encodePath(`${path}/${entry}`), noFollow)
-    const file = fstat(fd)
+    const attributes = at.attributes(root, At.nameOf(directory))
+    if (attributes.type !== "directory") return undefined
+    fd = at.openFile(root, At.nameOf(`${directory}/${entry}`))
+    const file = at.attributes(fd, "")
     if (file.type !== "file" || file.size > limit) return undefined
-    const bytes = readUpTo(fd, limit + 1, file.size)
-    return bytes.length > limit ? undefined : { stat, file: { entry, stat: file, bytes } }
+    const bytes = readUpTo(at, fd, limit + 1, file.size)
+    return bytes.length > limit ? undefined : { directory: attributes, file, bytes }
   } catch {
     return undefined
   } finally {
-    if (fd !== undefined) Fs.closeSync(fd)
+    if (fd !== undefined) at.close(fd)
   }
 }
 
@@ -174,8 +178,6 @@ const create = (path: string, bytes: Uint8Array): void => {
   }
 }
 
-const terminated = (path: string): Buffer => Buffer.concat([Buffer.from(encodePath(path)), Buffer.alloc(1)])
-
 /** Without koffi, or where the file system has no RENAME_NOREPLACE, a look must do. */
 const renameUnlessPresent = (from: string, to: string): void => {
   try {
@@ -189,7 +191,7 @@ const renameUnlessPresent = (from: string, to: string): void => {
 }
 
 const renameNew = (native: Libc | undefined, from: string, to: string): void => {
-  const errno = native?.renameNoReplace(terminated(from), terminated(to))
+  const errno = native?.renameNoReplace(At.nameOf(from), At.nameOf(to))
   if (errno === 0) return
   const name = errno === undefined ? "ENOSYS" : errnoName(errno)
   if (name !== "ENOSYS" && name !== "EINVAL") throw Object.assign(new Error(name), { code: name })
@@ -261,39 +263,9 @@ function* usage(at: At.At, root: string): Generator<void, number> {
   return total
 }
 
-/** Room for the mount table. Grown where it doesn't do. */
-let tableBuffer = Buffer.allocUnsafe(65_536)
-
-const readMountTable = (): Buffer =>
-  withFd("/proc/self/mountinfo", O_RDONLY, (fd) => {
-    let length = 0
-    for (;;) {
-      const count = Fs.readSync(fd, tableBuffer, length, tableBuffer.length - length, null)
-      if (count === 0) return tableBuffer.subarray(0, length)
-      length += count
-      if (length < tableBuffer.length) continue
-      const larger = Buffer.allocUnsafe(4 * length)
-      tableBuffer.copy(larger)
-      tableBuffer = larger
-    }
-  })
-
-/** Mount points are bytes as all names are. */
-const mountsOf = (table: Buffer): ReadonlyArray<Mounts.Mount> => Mounts.parse(decodeName(table))
-
-/** The table writes it otherwise, or may. */
-const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()
-
-const mountInside = (path: string): string | undefined => {
-  const table = readMountTable()
-  // Of a path that isn't in it at all there is nothing to parse it for.
-  if (!isEscaped(path) && !table.includes(` ${path}`)) return undefined
-  return Mounts.inside(mountsOf(table), path)
-}
-
-const isLocal = (path: string): boolean => {
+const isLocal = (mounts: MountTable.MountTable, path: string): boolean => {
   try {
-    const mount = Mounts.find(mountsOf(readMountTable()), path)
+    const mount = mounts.find(path)
     return mount !== undefined && Mounts.isLocal(mount.fileSystem)
   } catch {
     return false
@@ -308,7 +280,11 @@ const principal = () => ({
   homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== ""))
 })
 
-const make = (native: () => Libc | undefined, remover: Remover.Remover): Disk["Service"] => {
+const make = (
+  native: () => Libc | undefined,
+  remover: Remover.Remover,
+  mounts: MountTable.MountTable
+): Disk["Service"] => {
   let calls: At.At | undefined
   const at = () => (calls ??= At.make(native()?.at))
   return Disk.of({
@@ -317,11 +293,18 @@ const make = (native: () => Libc | undefined, remover: Remover.Remover): Disk["S
     resolve: (path) => Effect.sync(() => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
-    lstat: (path) => attempt("lstat", path, () => lstat(encodePath(path))),
+    lstat: (path) => attempt("lstat", path, () => at().statAt(At.anywhere, At.nameOf(path))),
     entries: (path) => sliced("readdir", path, () => entries(at(), path)),
     scan: (path, sort, limit) => sliced("scan", path, () => scan(at(), path, sort, limit)),
-    peek: (path, entry, limit) => Effect.sync(() => peek(path, entry, limit)),
-    read: (path, limit) => attempt("read", path, () => read(encodePath(path), limit)),
+    peeker: (root) =>
+      Effect.map(
+        Effect.acquireRelease(
+          attempt("open", root, () => at().openPath(root)),
+          (fd) => Effect.sync(() => at().close(fd))
+        ),
+        (fd) => (directory, entry, limit) => peek(at(), fd, directory, entry, limit)
+      ),
+    read: (path, limit) => attempt("read", path, () => read(at(), path, limit)),
     create: (path, bytes) => attempt("create", path, () => create(path, bytes)),
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
     rename: (from, to) => attempt("rename", from, () => Fs.renameSync(encodePath(from), encodePath(to))),
@@ -331,8 +314,8 @@ const make = (native: () => Libc | undefined, remover: Remover.Remover): Disk["S
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory: (path) => attempt("fsync", path, () => syncDirectory(path)),
     removeTree: removeTree(at, remover),
-    isLocal: (path) => Effect.sync(() => isLocal(path)),
-    mountInside: (path) => attempt("mountinfo", path, () => mountInside(path)),
+    isLocal: (path) => Effect.sync(() => isLocal(mounts, path)),
+    mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
     lock: (path, inheritable) =>
       Effect.acquireRelease(
         attempt("lock", path, () => Locks.acquire(native(), path, inheritable)),
@@ -363,7 +346,15 @@ export interface Options {
 export const layerWith = ({ koffi = true, removalsBeforeThread = 128 }: Options = {}): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,
-    Effect.map(Remover.make(koffi, removalsBeforeThread), (remover) => make(koffi ? libc : () => undefined, remover))
+    Effect.gen(function* () {
+      const native = koffi ? libc : () => undefined
+      const remover = yield* Remover.make(koffi, removalsBeforeThread)
+      const mounts = yield* Effect.acquireRelease(
+        Effect.sync(() => MountTable.make(native)),
+        ({ close }) => Effect.sync(close)
+      )
+      return make(native, remover, mounts)
+    })
   )
 
 /**

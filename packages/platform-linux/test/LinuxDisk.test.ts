@@ -164,7 +164,7 @@ describe("LinuxDisk.removeTree", () => {
         let written = 0
         // Right before each removal of the directory it has something in it again.
         const writing = interposed(at, (call, [, name]) => {
-          if (call !== "removeDirectory" || String(name) !== "sub\0") return
+          if (call !== "removeDirectory" || name !== "sub") return
           written += 1
           Fs.writeFileSync(`${tree}/sub/${written}`, "")
         })

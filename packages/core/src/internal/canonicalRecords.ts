@@ -1,5 +1,5 @@
 /**
- * The third line of a sentinel exactly as this library writes it, read by one expression: a fifth of the time that JSON
+ * Sentinels exactly as this library writes them. The third line is read by one expression: a fifth of the time that JSON
  * and the schema take. A line that differs in anything, if only in the order of its keys, is theirs.
  */
 import type { RecordV3 } from "../Sentinel.ts"
@@ -12,6 +12,12 @@ const decimal = "[0-9]{1,20}"
 const string = (key: string, pattern: string): string => `"${key}":"(${pattern})"`
 const maybe = (field: string): string => `(?:,${field})?`
 
+const acquisition = [
+  `,${string("nonce", "[A-Za-z0-9-]{8,64}")}`,
+  `,${string("role", "[A-Za-z0-9_-]{1,32}")}`,
+  `,${string("createdAt", `${plain}*`)}`
+]
+
 const line = new RegExp(
   [
     String.raw`^\{"v":3,"pid":([1-9][0-9]{0,9}),`,
@@ -23,9 +29,7 @@ const line = new RegExp(
     maybe(
       String.raw`"exe":\{${string("path", `${plain}+`)}${maybe(string("dev", decimal))}${maybe(string("ino", decimal))}\}`
     ),
-    `,${string("nonce", "[A-Za-z0-9-]{8,64}")}`,
-    `,${string("role", "[A-Za-z0-9_-]{1,32}")}`,
-    `,${string("createdAt", `${plain}*`)}`,
+    ...acquisition,
     maybe(String.raw`"lock":\{"kind":"flock","tested":(true|false),"survivesExec":(true|false)\}`),
     String.raw`\}$`
   ].join("")
@@ -57,3 +61,27 @@ export const read = (text: string): { readonly pid: number; readonly record: Rec
   }
   return { pid: Number(pid), record }
 }
+
+/** What the texts of all sentinels of one process have in common. */
+export interface OwnerPart {
+  readonly text: string
+  /** It is followed by what each acquisition adds; else it is all there is. */
+  readonly isOpen: boolean
+}
+
+const ending = new RegExp(`${acquisition.join("")}\\}\n$`, "y")
+
+const endsAt = (text: string, start: number): boolean => {
+  ending.lastIndex = start
+  return ending.test(text)
+}
+
+/** Of a sentinel that could be read, and that has no lock. */
+export const ownerPart = (text: string): OwnerPart => {
+  const start = text.lastIndexOf(',"nonce":"')
+  return start >= 0 && endsAt(text, start) ? { text: text.slice(0, start), isOpen: true } : { text, isOpen: false }
+}
+
+/** Whether a text is of a sentinel of the same process, of which nothing else is to be known. */
+export const hasOwnerPart = (text: string, part: OwnerPart): boolean =>
+  part.isOpen ? text.startsWith(part.text) && endsAt(text, part.text.length) : text === part.text

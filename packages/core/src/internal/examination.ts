@@ -2,13 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Condemned from "../Condemned.ts"
-import type { FileId, Glimpse, Holding, SentinelFile } from "../Holding.ts"
+import type { FileId, Holding } from "../Holding.ts"
+import type { Observation } from "../Observation.ts"
 import { PidNamespaces } from "../PidNamespaces.ts"
-import type { HostIdentity } from "../ProcessIdentity.ts"
+import type { HostIdentity, Pid } from "../ProcessIdentity.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
-import type { Sentinel } from "../Sentinel.ts"
+import * as Sentinel from "../Sentinel.ts"
 import { SentinelStore } from "../SentinelStore.ts"
-import { type Circumstances, judge, scope, wanted, wantedOfLife } from "../Verdict.ts"
+import { type AliveReason, type Circumstances, type Evidence, judge, scope, wanted, wantedOfLife } from "../Verdict.ts"
+import { hasOwnerPart, type OwnerPart, ownerPart } from "./canonicalRecords.ts"
+import * as Memory from "./memory.ts"
 
 /** Whom a judgement asks, and how it is to judge. */
 export interface Court {
@@ -29,61 +32,105 @@ export const makeCourt = Effect.fnUntraced(function* (
   return { inspector, namespaces: yield* PidNamespaces, probeLock, host: yield* inspector.host, ...options }
 })
 
-const hasLock = (sentinel: Sentinel): boolean => sentinel._tag === "V3" && sentinel.record.lock !== undefined
+const hasLock = (sentinel: Sentinel.Sentinel): boolean => sentinel._tag === "V3" && sentinel.record.lock !== undefined
 
-const circumstancesOf = (
-  { isLocal, legacy }: Court,
-  directory: FileId,
-  { writtenAt }: SentinelFile,
-  lock: Circumstances["lock"]
-): Circumstances => {
-  const localFileSystem = isLocal(directory)
-  return lock === undefined ? { localFileSystem, writtenAt, legacy } : { localFileSystem, writtenAt, legacy, lock }
+const testify = (
+  { host, inspector, isLocal, legacy, namespaces, probeLock }: Court,
+  { id, path }: Holding,
+  { file: { writtenAt }, sentinel }: Condemned.Question
+): Effect.Effect<Condemned.Testimony> => {
+  const { pid } = sentinel
+  const testimony = (circumstances: Circumstances): Effect.Effect<Condemned.Testimony> => {
+    const byScope = scope(sentinel, host, circumstances)
+    if (byScope === undefined) {
+      return Effect.map(inspector.observe(pid, wanted(sentinel)), (observation) => ({ circumstances, observation }))
+    }
+    const pidNamespace = sentinel._tag === "V3" ? sentinel.record.pidNamespace : undefined
+    return byScope.reason !== "other-pid-namespace" || pidNamespace === undefined
+      ? Effect.succeed({ circumstances, observation: undefined })
+      : Effect.map(namespaces.prove(pidNamespace, pid, wanted(sentinel)), (namespace) => ({
+          circumstances: { ...circumstances, namespace },
+          observation: undefined
+        }))
+  }
+  const circumstances: Circumstances = { localFileSystem: isLocal(id), writtenAt, legacy }
+  return hasLock(sentinel)
+    ? Effect.flatMap(probeLock(path), (lock) => testimony({ ...circumstances, lock }))
+    : testimony(circumstances)
 }
 
-const testify = Effect.fnUntraced(function* (
-  court: Court,
-  { id, path }: Holding,
-  { file, sentinel }: Condemned.Question
-): Effect.fn.Return<Condemned.Testimony> {
-  const lock = hasLock(sentinel) ? yield* court.probeLock(path) : undefined
-  const circumstances = circumstancesOf(court, id, file, lock)
-  const byScope = scope(sentinel, court.host, circumstances)
-  if (byScope === undefined) {
-    return { circumstances, observation: yield* court.inspector.observe(sentinel.pid, wanted(sentinel)) }
-  }
-  const pidNamespace = sentinel._tag === "V3" ? sentinel.record.pidNamespace : undefined
-  if (byScope.reason !== "other-pid-namespace" || pidNamespace === undefined) {
-    return { circumstances, observation: undefined }
-  }
-  const namespace = yield* court.namespaces.prove(pidNamespace, sentinel.pid, wanted(sentinel))
-  return { circumstances: { ...circumstances, namespace }, observation: undefined }
-})
-
 /** What a glance can find: that the owner lives. That is all there is to know of a directory, whatever else is in it. */
-export type Life = Pick<Condemned.Judgement, "verdict" | "reason" | "evidence" | "decisive" | "error">
+export interface Life {
+  readonly reason: AliveReason
+  readonly evidence: Evidence
+  /** The sentinel's. */
+  readonly pid: Pid
+}
 
-/** `undefined`: this sentinel doesn't settle it, {@link examine} must. */
-export const glance = Effect.fnUntraced(function* (
-  court: Court,
-  { id, path, sentinel: file }: Glimpse
-): Effect.fn.Return<Life | undefined> {
-  if (Result.isFailure(file.content)) return undefined
-  const sentinel = file.content.success
-  const lock = hasLock(sentinel) ? yield* court.probeLock(path) : undefined
-  const observation = lock === "busy" ? undefined : yield* court.inspector.observe(sentinel.pid, wantedOfLife(sentinel))
-  const verdict = judge(sentinel, observation, court.host, circumstancesOf(court, id, file, lock))
-  if (verdict._tag !== "Alive") return undefined
-  return { verdict: "alive", reason: verdict.reason, evidence: verdict.evidence, decisive: file, error: undefined }
-})
+/** Milliseconds for which an owner that was seen alive is taken to live, in all directories that are its. */
+const freshness = 10
 
-export const examine = Effect.fnUntraced(function* (
+/** Who is alive is so by these too. */
+const leastTrusting: Circumstances = { localFileSystem: false, legacy: "keep" }
+
+/**
+ * Finds the owners that live. Who owns many directories is asked about once for all that come within a moment, and its
+ * record is read once: then there is an answer without an Effect. `undefined`: this sentinel doesn't settle it,
+ * {@link examine} must.
+ */
+export const makeGlance = ({ host, inspector, probeLock }: Court) => {
+  const known = Memory.make<number, { readonly part: OwnerPart; readonly life: Life }>(freshness)
+
+  const judged = (
+    sentinel: Sentinel.Sentinel,
+    observation: Observation | undefined,
+    circumstances: Circumstances
+  ): Life | undefined => {
+    const verdict = judge(sentinel, observation, host, circumstances)
+    return verdict._tag === "Alive"
+      ? { reason: verdict.reason, evidence: verdict.evidence, pid: sentinel.pid }
+      : undefined
+  }
+
+  const observed = (sentinel: Sentinel.Sentinel, circumstances: Circumstances) =>
+    Effect.map(inspector.observe(sentinel.pid, wantedOfLife(sentinel)), (seen) => judged(sentinel, seen, circumstances))
+
+  const read = (path: string, text: string): Effect.Effect<Life | undefined> => {
+    const parsed = Sentinel.parseText(text)
+    if (Result.isFailure(parsed)) return Effect.undefined
+    const sentinel = parsed.success
+    if (!hasLock(sentinel)) {
+      return Effect.map(observed(sentinel, leastTrusting), (life) => {
+        if (life !== undefined) known.set(life.pid, { part: ownerPart(text), life })
+        return life
+      })
+    }
+    return Effect.flatMap(probeLock(path), (lock) => {
+      const circumstances = { ...leastTrusting, lock }
+      return lock === "busy"
+        ? Effect.succeed(judged(sentinel, undefined, circumstances))
+        : observed(sentinel, circumstances)
+    })
+  }
+
+  return (path: string, text: string): Life | Effect.Effect<Life | undefined> => {
+    const owner = known.get(Number.parseInt(text, 10))
+    return owner !== undefined && hasOwnerPart(text, owner.part) ? owner.life : read(path, text)
+  }
+}
+
+export const examine = (
   court: Court,
   holding: Holding,
   kind: "directory" | "workspace" | "remains" = "directory"
-) {
-  const examination = Condemned.examine(holding, court.host, kind)
-  let step = examination.next()
-  while (step.done !== true) step = examination.next(yield* testify(court, holding, step.value))
-  return step.value
-})
+): Effect.Effect<Condemned.Judgement> =>
+  Effect.suspend(() => {
+    const examination = Condemned.examine(holding, court.host, kind)
+    const proceed = (
+      step: IteratorResult<Condemned.Question, Condemned.Judgement>
+    ): Effect.Effect<Condemned.Judgement> =>
+      step.done === true
+        ? Effect.succeed(step.value)
+        : Effect.flatMap(testify(court, holding, step.value), (testimony) => proceed(examination.next(testimony)))
+    return proceed(examination.next())
+  })

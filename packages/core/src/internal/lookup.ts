@@ -2,8 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Disk, Principal, ScannedFile, Stat } from "../Disk.ts"
+import type { DirectoryEntry, Disk, DiskError, Principal, Scan, ScannedFile, Stat } from "../Disk.ts"
 import {
   MalformedSentinel,
   NotFound,
@@ -16,10 +17,10 @@ import {
   UnsupportedVersion,
   UntrustedSentinel
 } from "../Errors.ts"
-import { type Glimpse, type Holding, sameFile, type SentinelFile } from "../Holding.ts"
+import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Entry, LookError, Root } from "../SentinelStore.ts"
+import type { Entry, Glance, LookError, Root } from "../SentinelStore.ts"
 import * as Trust from "../Trust.ts"
 import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
@@ -46,6 +47,9 @@ const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.
 const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 2, workspace: 3, directory: 4 }
 
 const byKind = (a: string, b: string): number => kindOrder[kindOf(a)] - kindOrder[kindOf(b)]
+
+const byPlace = (a: DirectoryEntry, b: DirectoryEntry): number =>
+  (a.ino ?? 0) - (b.ino ?? 0) || (a.entry < b.entry ? -1 : 1)
 
 /** Entries handed out at a time. Of a large root only the names are held in memory. */
 const batch = 256
@@ -95,13 +99,16 @@ export const make = (disk: Disk["Service"]) => {
   const list = (root: Root): Stream.Stream<Entry, RootError> =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const [swept, others]: [Array<string>, Array<string>] = [[], []]
-        for (const { entry, type } of yield* mapLookError("list root")(disk.entries(root.path))) {
+        const swept: Array<string> = []
+        const others: Array<DirectoryEntry> = []
+        for (const found of yield* mapLookError("list root")(disk.entries(root.path))) {
+          const { entry, type } = found
           if (type === "directory" || (type === "unknown" && (yield* isDirectory(`${root.path}/${entry}`)))) {
-            ;(SentinelName.parseReap(entry) === undefined ? others : swept).push(entry)
+            if (SentinelName.parseReap(entry) === undefined) others.push(found)
+            else swept.push(entry)
           }
         }
-        return entriesOf(root, [...swept.sort().sort(byKind), ...others.sort()])
+        return entriesOf(root, [...swept.sort().sort(byKind), ...others.sort(byPlace).map(({ entry }) => entry)])
       })
     )
 
@@ -118,22 +125,39 @@ export const make = (disk: Disk["Service"]) => {
     return false
   })
 
-  /** A scan, and the files in it with a second link that nothing explains. */
-  const survey = Effect.fnUntraced(function* (path: string, names: ReadonlyArray<string>) {
+  /** The files of a scan with a second link that nothing explains. */
+  const linkedFiles = Effect.fnUntraced(function* (path: string, { files, noted }: Scan, names: ReadonlyArray<string>) {
+    const linked: Array<ScannedFile> = []
+    for (const file of files) {
+      if (file.stat.nlink !== 2) continue
+      const temporaries = noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
+      if (!(yield* isBeingPublished(path, file.stat, temporaries))) linked.push(file)
+    }
+    return linked
+  })
+
+  /**
+   * What another writer replaces goes away for a moment, what it publishes has two names: then all is looked at anew, as
+   * often as `again` says.
+   */
+  const survey = (
+    path: string,
+    names: ReadonlyArray<string>,
+    again: number
+  ): Effect.Effect<Scan & { readonly linked: ReadonlyArray<ScannedFile> }, DiskError> => {
     const sort = (entry: string) => {
       const kind = SentinelName.classify(entry, names)
       if (kind === "other") return entry === stateFolder ? "note" : "ignore"
       return kind === "read" ? "read" : "note"
     }
-    const scan = yield* disk.scan(path, sort, Sentinel.maxBytes)
-    const linked: Array<ScannedFile> = []
-    for (const file of scan.files) {
-      if (file.stat.nlink !== 2) continue
-      const temporaries = scan.noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
-      if (!(yield* isBeingPublished(path, file.stat, temporaries))) linked.push(file)
-    }
-    return { ...scan, linked }
-  })
+    const surveyed = Effect.flatMap(disk.scan(path, sort, Sentinel.maxBytes), (scan) => {
+      if (scan.files.every(({ stat }) => stat.nlink !== 2)) return Effect.succeed({ ...scan, linked: [] })
+      return Effect.flatMap(linkedFiles(path, scan, names), (linked) =>
+        linked.length > 0 && again > 0 ? survey(path, names, again - 1) : Effect.succeed({ ...scan, linked })
+      )
+    })
+    return again === 0 ? surveyed : onErrno(["ENOENT", "ESTALE"], () => survey(path, names, again - 1))(surveyed)
+  }
 
   const judgeFile = (
     directory: string,
@@ -171,40 +195,42 @@ export const make = (disk: Disk["Service"]) => {
       Effect.orElseSucceed(() => true)
     )
 
-  const look = Effect.fnUntraced(function* (
+  const look = (
     path: string,
     names: ReadonlyArray<string> = [SentinelName.defaultName]
-  ): Effect.fn.Return<Holding, LookError> {
-    const surveyed = survey(path, names)
-    // What another writer replaces goes away for a moment, what it publishes has two names: then all is looked at anew.
-    const again = (before: typeof surveyed) =>
-      before.pipe(
-        Effect.flatMap((seen) => (seen.linked.length > 0 ? surveyed : Effect.succeed(seen))),
-        onErrno(["ENOENT", "ESTALE"], () => surveyed)
-      )
-    const { files, linked, noted, stat } = yield* mapLookError("look")(again(again(surveyed)))
-    if (stat.type !== "directory") return yield* new NotFound({ operation: "look: no directory", path })
-    const principal = yield* disk.principal
-    const problem = Trust.ofDirectory(stat, principal)
-    const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, problem, principal))
-    const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
-    const mayHaveState = sentinels.length > 0 && noted.includes(stateFolder)
-    if (mayHaveState && (yield* exists(`${path}/${SentinelName.goMicrovmState}`))) {
-      foreign.push(SentinelName.goMicrovmState)
-    }
-    return { path, id: stat.id, sentinels, foreign }
-  })
+  ): Effect.Effect<Holding, LookError> =>
+    Effect.flatMap(disk.principal, (principal) =>
+      Effect.flatMap(mapLookError("look")(survey(path, names, 2)), ({ files, linked, noted, stat }) => {
+        if (stat.type !== "directory") return Effect.fail(new NotFound({ operation: "look: no directory", path }))
+        const problem = Trust.ofDirectory(stat, principal)
+        const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, problem, principal))
+        const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
+        const holding = { path, id: stat.id, sentinels, foreign }
+        if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(holding)
+        return Effect.map(exists(`${path}/${SentinelName.goMicrovmState}`), (hasState) =>
+          hasState ? { ...holding, foreign: [...foreign, SentinelName.goMicrovmState] } : holding
+        )
+      })
+    )
 
-  const glance = (root: Root, path: string, name = SentinelName.defaultName): Effect.Effect<Glimpse | undefined> =>
-    disk.peek === undefined
+  const glancer = (
+    { path, principal }: Root,
+    name = SentinelName.defaultName
+  ): Effect.Effect<Glance | undefined, never, Scope.Scope> =>
+    disk.peeker === undefined
       ? Effect.undefined
-      : Effect.map(disk.peek(path, name, Sentinel.maxBytes), (seen) => {
-          if (seen?.file.bytes === undefined) return undefined
-          const { file, stat } = seen
-          if (Trust.ofDirectory(stat, root.principal) !== undefined) return undefined
-          if (Trust.ofSentinel(file.stat, root.principal, 1) !== undefined) return undefined
-          return { path, id: stat.id, sentinel: readable(path, file, seen.file.bytes) }
-        })
+      : disk.peeker(path).pipe(
+          Effect.map((peek): Glance => (entry) => {
+            const seen = peek(entry, name, Sentinel.maxBytes)
+            if (seen === undefined) return undefined
+            const { bytes, directory, file } = seen
+            if (Trust.ofDirectory(directory, principal) !== undefined) return undefined
+            if (Trust.ofSentinel(file, principal, 1) !== undefined) return undefined
+            const text = Sentinel.decode(bytes)
+            return Result.isSuccess(text) ? { text: text.success, writtenAt: file.modifiedAt } : undefined
+          }),
+          Effect.orElseSucceed(() => undefined)
+        )
 
   const read = Effect.fn("SentinelStore.read")(function* (path: string, names?: ReadonlyArray<string>) {
     const { sentinels } = yield* look(path, names)
@@ -220,5 +246,5 @@ export const make = (disk: Disk["Service"]) => {
 
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { openRoot, openDirectory, list, look, glance, read, usage, isLocal }
+  return { openRoot, openDirectory, list, look, glancer, read, usage, isLocal }
 }

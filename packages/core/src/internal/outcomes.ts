@@ -4,6 +4,7 @@ import type { Judgement } from "../Condemned.ts"
 import type { DirectoryError } from "../Errors.ts"
 import type { SentinelFile } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
+import type { Life } from "./examination.ts"
 
 export interface Subject {
   readonly entry: string
@@ -35,11 +36,7 @@ const owner = (file: SentinelFile | undefined) =>
         since: new Date(file.writtenAt).toISOString()
       }
 
-export const ofJudgement = (
-  subject: Subject,
-  judgement: Pick<Judgement, "verdict" | "reason" | "evidence" | "decisive" | "error">,
-  action: Outcome["action"]
-): Outcome => ({
+export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
   _tag: "Outcome",
   ...named(subject),
   action,
@@ -48,6 +45,18 @@ export const ofJudgement = (
   ...owner(judgement.decisive),
   evidence: judgement.evidence,
   ...(judgement.error === undefined ? {} : { error: judgement.error })
+})
+
+/** Of a directory whose owner was found alive by a glance. */
+export const ofLife = (subject: Subject, { evidence, pid, reason }: Life, writtenAt: number): Outcome => ({
+  _tag: "Outcome",
+  ...named(subject),
+  action: "kept",
+  verdict: "alive",
+  reason,
+  pid,
+  since: new Date(writtenAt).toISOString(),
+  evidence
 })
 
 const plain = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({

@@ -7,7 +7,7 @@ import * as SentinelName from "../SentinelName.ts"
 import type { Claim, Entry, Root, Workspace } from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
 import * as Outcomes from "./outcomes.ts"
-import { logRemoval, type Sweeper } from "./sweeper.ts"
+import type { Sweeper } from "./sweeper.ts"
 
 type Found = Stream.Stream<Outcome>
 
@@ -43,7 +43,7 @@ const resumeClaimed = (sweeper: Sweeper, place: Workspace | Root, entry: string,
 }
 
 const resumeDead = (
-  { dryRun, measured, root, store }: Sweeper,
+  { dryRun, logged, measured, root, store }: Sweeper,
   place: Workspace | Root,
   condemned: Condemned,
   entry: string,
@@ -57,8 +57,7 @@ const resumeDead = (
     Effect.as(store.finish(place, condemned, entry), Outcomes.resumed(subject, "removed"))
   )
   return Stream.unwrap(
-    finished.pipe(
-      Effect.tap(logRemoval),
+    logged(finished).pipe(
       Effect.map((outcome): Found => Stream.succeed(outcome)),
       Effect.catchTag("Taken", () => Effect.succeed(Stream.empty)),
       Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(subject, "failed"), error })))

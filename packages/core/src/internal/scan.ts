@@ -1,4 +1,4 @@
-/** `Disk.scan` and `Disk.peek`, put together from the simpler calls. */
+/** `Disk.scan`, put together from the simpler calls. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { type Disk, DiskError, type Scan, type ScannedFile } from "../Disk.ts"
@@ -34,13 +34,3 @@ export const scan = (disk: Calls): Disk["Service"]["scan"] =>
     )
     return { stat, files, noted: names.filter((entry) => sort(entry) === "note") }
   })
-
-export const peek =
-  (disk: Calls): NonNullable<Disk["Service"]["peek"]> =>
-  (path, entry, limit) =>
-    Effect.gen(function* () {
-      const stat = yield* disk.lstat(path)
-      return stat.type === "directory"
-        ? { stat, file: yield* readFile(disk, `${path}/${entry}`, entry, limit) }
-        : undefined
-    }).pipe(Effect.orElseSucceed(() => undefined))

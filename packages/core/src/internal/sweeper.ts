@@ -1,6 +1,9 @@
 /** One sweep of one root: its court, its workspace, and what it does with an entry. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { SweepOptions } from "../Cleanup.ts"
@@ -12,7 +15,7 @@ import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import * as Slices from "../Slices.ts"
-import { type Claim, type Entry, type Root, SentinelStore } from "../SentinelStore.ts"
+import { type Claim, type Entry, type Root, SentinelStore, type Workspace } from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
@@ -30,20 +33,28 @@ export interface Sweeper {
   readonly examine: (holding: Holding) => Effect.Effect<Judgement>
   /** The last look, and what follows from it: removed, or put back. */
   readonly conclude: (subject: Outcomes.Subject, claim: Claim) => Effect.Effect<Outcome>
+  /** Logs a removal. */
+  readonly logged: <E>(outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
   /** Adds the size of what lies at `path` where sizes are asked for. */
   readonly measured: <E>(path: string, outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
   /** Judges a VM directory; where it is dead, to reclaim it is left for later. */
-  readonly begin: (entry: Entry) => Effect.Effect<Outcome | Slices.Later<Outcome>, DirectoryError>
+  readonly begin: (entry: Entry) => Outcome | Effect.Effect<Outcome | Slices.Later<Outcome>, DirectoryError>
   /** Judges a VM directory, and reclaims it where it is dead. */
   readonly handle: (entry: Entry) => Effect.Effect<Outcome, DirectoryError>
 }
 
-export const logRemoval = ({ action, path, pid, reason, verdict }: Outcome) =>
+const logRemoval = ({ action, path, pid, reason, verdict }: Outcome) =>
   action === "removed"
     ? Effect.logInfo("removed directory").pipe(
         Effect.annotateLogs({ path, verdict, reason, ...(pid === undefined ? {} : { pid }) })
       )
     : Effect.void
+
+/** What nobody hears isn't said, of very many directories. */
+const isHeard = Effect.gen(function* () {
+  const { size } = yield* Logger.CurrentLoggers
+  return size > 0 && LogLevel.isLessThanOrEqualTo(yield* References.MinimumLogLevel, "Info")
+})
 
 export const make: (
   root: Root,
@@ -83,12 +94,19 @@ export const make: (
       )
     )
     const scope = yield* Effect.scope
-    const ownWorkspace = Effect.provideService(workspace, Scope.Scope, scope)
+    let opened: Workspace | undefined
+    const ownWorkspace = Effect.suspend(() =>
+      opened === undefined
+        ? Effect.tap(Effect.provideService(workspace, Scope.Scope, scope), (made) => Effect.sync(() => (opened = made)))
+        : Effect.succeed(opened)
+    )
 
     const examine = (holding: Holding) =>
       Effect.map(Examination.examine(court, holding), (judgement) =>
         assumption === undefined ? judgement : assumeDead(judgement, assumption)
       )
+
+    const logged: Sweeper["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
 
     /** The last look: in the workspace, where no new owner can find the directory by its name. */
     const concludeWith = (
@@ -104,8 +122,8 @@ export const make: (
                 interruptible(store.discard(claim, judgement.condemned)),
                 Outcomes.ofJudgement(subject, judgement, "removed")
               )
-        return Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error)))
-      }).pipe(Effect.tap(logRemoval))
+        return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
+      })
 
     const conclude = (subject: Outcomes.Subject, claim: Claim) =>
       Effect.uninterruptibleMask((interruptible) => concludeWith(subject, claim, interruptible))
@@ -130,30 +148,18 @@ export const make: (
           )
         : outcome
 
-    const giveWay = Slices.makeGiveWay()
-
     /**
      * The first sentinel mostly says that its owner lives, and then no other has a say. Where the last directory was of the
      * dead this one likely is too, and a glance would be in vain.
      */
     let isLifeLikely = true
     const [name, ...otherNames] = sentinelNames ?? [SentinelName.defaultName]
-    const glance = ({ path }: Entry): Effect.Effect<Examination.Life | undefined> =>
-      name === undefined || otherNames.length > 0 || !isLifeLikely
-        ? Effect.undefined
-        : Effect.flatMap(store.glance(root, path, name), (glimpse) =>
-            glimpse === undefined ? Effect.undefined : Examination.glance(court, glimpse)
-          )
+    const look = name === undefined || otherNames.length > 0 ? undefined : yield* store.glancer(root, name)
+    const glance = Examination.makeGlance(court)
 
-    const begin = Effect.fnUntraced(function* (
+    const beginToJudge = Effect.fnUntraced(function* (
       entry: Entry
     ): Effect.fn.Return<Outcome | Slices.Later<Outcome>, DirectoryError> {
-      yield* giveWay
-      if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
-      const life = yield* glance(entry)
-      if (life !== undefined) {
-        return yield* measured(entry.path, Effect.succeed(Outcomes.ofJudgement(entry, life, "kept")))
-      }
       const holding = yield* Effect.result(store.look(entry.path, sentinelNames))
       if (Result.isFailure(holding)) return Outcomes.ofLookError(entry, holding.failure)
       const judgement = yield* examine(holding.success)
@@ -171,11 +177,44 @@ export const make: (
       return new Slices.Later(measured(entry.path, reclaimed))
     })
 
-    const handle = (entry: Entry) =>
-      Effect.flatMap(begin(entry), (result) =>
-        result instanceof Slices.Later ? result.effect : Effect.succeed(result)
+    const begin: Sweeper["begin"] = (entry) => {
+      if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
+      const glimpse = isLifeLikely ? look?.(entry.entry) : undefined
+      if (glimpse === undefined) return beginToJudge(entry)
+      const { text, writtenAt } = glimpse
+      const life = glance(entry.path, text)
+      if (!Effect.isEffect(life) && !sizes) return Outcomes.ofLife(entry, life, writtenAt)
+      return Effect.flatMap(Effect.isEffect(life) ? life : Effect.succeed(life), (found) =>
+        found === undefined
+          ? beginToJudge(entry)
+          : measured(entry.path, Effect.succeed(Outcomes.ofLife(entry, found, writtenAt)))
       )
+    }
 
-    return { root, store, court, dryRun, skip, sentinelNames, ownSentinel, examine, conclude, measured, begin, handle }
+    const giveWay = Slices.makeGiveWay()
+    const handle = (entry: Entry) =>
+      Effect.flatMap(giveWay, () => {
+        const begun = begin(entry)
+        if (!Effect.isEffect(begun)) return Effect.succeed(begun)
+        return Effect.flatMap(begun, (result) =>
+          result instanceof Slices.Later ? result.effect : Effect.succeed(result)
+        )
+      })
+
+    return {
+      root,
+      store,
+      court,
+      dryRun,
+      skip,
+      sentinelNames,
+      ownSentinel,
+      examine,
+      conclude,
+      logged,
+      measured,
+      begin,
+      handle
+    }
   }
 )

@@ -1,17 +1,32 @@
 /**
- * Calls relative to a directory's descriptor. A name is bytes with the NUL behind them, as the kernel takes it. What
- * fails throws an error with the errno's name as `code`, as `node:fs` does.
+ * Calls relative to a directory's descriptor. What fails throws an error with the errno's name as `code`, as `node:fs`
+ * does.
  */
-import type { FileType } from "@vm-sentinel/core/Disk"
+import type { Attributes, FileType, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
-import type { LibcAt } from "./libc.ts"
+import { AT_FDCWD, type LibcAt, type Name } from "./libc.ts"
+import { errnoOf, fstat, lstat } from "./stat.ts"
+import * as Statx from "./statx.ts"
 
-const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
+const { O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const fileFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const directoryFlags = fileFlags | O_DIRECTORY
+
+/**
+ * A look changes nothing, not even when a file was last read, which a journal would have to be told. Only who owns a file,
+ * and root, may ask for that.
+ */
+const withoutTrace = (open: (flags: number) => number, flags: number): number => {
+  try {
+    return open(flags | O_NOATIME)
+  } catch (cause) {
+    if (errnoOf(cause) !== "EPERM") throw cause
+    return open(flags)
+  }
+}
 
 // `open(2)` with it needs no right to read: a directory on the way may be for passing through alone. Node has no name
 // for it; the number is that of every architecture that Node runs on.
@@ -19,10 +34,11 @@ const O_PATH = 0o10000000
 const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
 
 export interface Entry {
-  /** Good until the next one is asked for. */
-  readonly name: Buffer
+  readonly name: Name
   /** `unknown`: the listing doesn't say. */
   readonly type: FileType
+  /** Not exact above 2^53. `undefined`: the listing doesn't say. */
+  readonly ino: number | undefined
 }
 
 /** A directory as it is read. */
@@ -33,39 +49,54 @@ export interface Listing {
   readonly close: () => void
 }
 
+/** A name is never followed where it is a symbolic link. An absolute path does for one, whatever the descriptor. */
 export interface At {
   /** A directory by its absolute path, with no symbolic link in any component followed. For passing through alone. */
   readonly openPath: (path: string) => number
-  readonly openDirectory: (fd: number, name: Buffer) => number
+  readonly openDirectory: (fd: number, name: Name) => number
   /** For reading; never waits. */
-  readonly openFile: (fd: number, name: Buffer) => number
+  readonly openFile: (fd: number, name: Name) => number
+  readonly close: (fd: number) => void
+  readonly stat: (fd: number) => Stat
+  readonly statAt: (fd: number, name: Name) => Stat
+  /** Of an empty name: of the descriptor itself. */
+  readonly attributes: (fd: number, name: Name) => Attributes
   /** The mount that a descriptor's file lies on. */
   readonly mount: (fd: number) => string
   readonly list: (fd: number) => Listing
+  /** At most `length` bytes, from where the last call ended: how many were read, 0 at the end. */
+  readonly read: (fd: number, into: Uint8Array, length: number) => number
   /** EISDIR for a directory. */
-  readonly unlink: (fd: number, name: Buffer) => void
-  readonly removeDirectory: (fd: number, name: Buffer) => void
-  readonly rename: (fromFd: number, from: Buffer, toFd: number, to: Buffer) => void
+  readonly unlink: (fd: number, name: Name) => void
+  readonly removeDirectory: (fd: number, name: Name) => void
+  readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
 }
 
-/** A name of which every byte is known. */
-export const nameOf = (name: string): Buffer => Buffer.concat([Buffer.from(encodePath(name)), Buffer.alloc(1)])
+/** The directory in which an absolute path is a name. */
+export const anywhere = AT_FDCWD
 
-const withoutNul = (name: Buffer): Buffer => name.subarray(0, -1)
+/** A name or a path, every byte of it. */
+export const nameOf = (name: string): Name => {
+  // The kernel would take what is before it for the whole.
+  if (name.includes("\0")) throw Object.assign(new Error("a NUL in a path"), { code: "EINVAL" })
+  const encoded = encodePath(name)
+  return typeof encoded === "string" ? encoded : Buffer.concat([encoded, Buffer.alloc(1)])
+}
 
-export const textOf = (name: Buffer): string => decodeName(withoutNul(name))
+export const textOf = (name: Name): string => (typeof name === "string" ? name : decodeName(name.subarray(0, -1)))
 
-const componentsOf = (path: string): ReadonlyArray<Buffer> =>
-  path
-    .split("/")
-    .filter((component) => component !== "")
-    .map(nameOf)
+/** Text, or where that would not be the same name, bytes. */
+const nameIn = (bytes: Buffer, start = 0, end = bytes.length): Name => {
+  const text = bytes.toString("utf8", start, end)
+  return text.includes("\uFFFD") ? Buffer.concat([bytes.subarray(start, end), Buffer.alloc(1)]) : text
+}
 
-const openChain = (root: number, path: string, open: (fd: number, name: Buffer) => number): number => {
+const openChain = (root: number, path: string, open: (fd: number, name: Name) => number): number => {
   let fd = root
-  for (const component of componentsOf(path)) {
+  for (const component of path.split("/")) {
+    if (component === "") continue
     try {
-      const next = open(fd, component)
+      const next = open(fd, nameOf(component))
       Fs.closeSync(fd)
       fd = next
     } catch (cause) {
@@ -76,8 +107,13 @@ const openChain = (root: number, path: string, open: (fd: number, name: Buffer) 
   return fd
 }
 
-const child = (fd: number, name: Buffer): Buffer =>
-  Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), withoutNul(name)])
+const child = (fd: number, name: Name): string | Buffer => {
+  if (fd === anywhere) return typeof name === "string" ? name : name.subarray(0, -1)
+  const directory = `/proc/self/fd/${fd}/`
+  return typeof name === "string"
+    ? `${directory}${name}`
+    : Buffer.concat([Buffer.from(directory), name.subarray(0, -1)])
+}
 
 const mountBuffer = Buffer.alloc(512)
 
@@ -123,7 +159,9 @@ const listByNode = (fd: number): Listing => {
   return {
     next: () => {
       const entry = entries.next()
-      return entry === null ? undefined : { name: Buffer.from(`${entry.name}\0`, "latin1"), type: typeOf(entry) }
+      return entry === null
+        ? undefined
+        : { name: nameIn(Buffer.from(entry.name, "latin1")), type: typeOf(entry), ino: undefined }
     },
     rewind: () => {
       const again = reader(fd)
@@ -138,14 +176,21 @@ const listByNode = (fd: number): Listing => {
 export const procfs: At = {
   openPath: (path) =>
     openChain(Fs.openSync("/", waypointFlags), path, (fd, name) => Fs.openSync(child(fd, name), waypointFlags)),
-  openDirectory: (fd, name) => Fs.openSync(child(fd, name), directoryFlags),
-  openFile: (fd, name) => Fs.openSync(child(fd, name), fileFlags),
+  openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
+  openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
+  close: Fs.closeSync,
+  stat: fstat,
+  statAt: (fd, name) => lstat(child(fd, name)),
+  attributes: (fd, name) => (name === "" ? fstat(fd) : lstat(child(fd, name))),
   mount: mountByFdinfo,
   list: listByNode,
+  read: (fd, into, length) => Fs.readSync(fd, into, 0, length, null),
   unlink: (fd, name) => Fs.unlinkSync(child(fd, name)),
   removeDirectory: (fd, name) => Fs.rmdirSync(child(fd, name)),
   rename: (fromFd, from, toFd, to) => Fs.renameSync(child(fromFd, from), child(toFd, to))
 }
+
+const { EPERM } = Os.constants.errno
 
 /** The answer of a call that gives a negative errno where it fails. */
 const checked = (result: number): number => {
@@ -179,6 +224,10 @@ const isDots = (bytes: Buffer, start: number, end: number): boolean =>
 const isLittle = Os.endianness() === "LE"
 const readLength = (buffer: Buffer, at: number): number =>
   isLittle ? buffer.readUInt16LE(at) : buffer.readUInt16BE(at)
+const readInode = (buffer: Buffer, at: number): number =>
+  isLittle
+    ? buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32
+    : buffer.readUInt32BE(at) * 2 ** 32 + buffer.readUInt32BE(at + 4)
 
 /** `getdents64(2)`: inode (8 bytes), offset (8), length of the record (2), type (1), name, NUL. */
 const listByLibc = (native: LibcAt, fd: number): Listing => {
@@ -193,11 +242,12 @@ const listByLibc = (native: LibcAt, fd: number): Listing => {
           if (end === 0) return undefined
         }
         const start = at + 19
+        const ino = readInode(buffer, at)
         const type = types.get(buffer[at + 18] ?? 0) ?? "unknown"
         at += readLength(buffer, at + 16)
         const nul = buffer.indexOf(0, start)
         if (isDots(buffer, start, nul)) continue
-        return { name: buffer.subarray(start, nul + 1), type }
+        return { name: nameIn(buffer, start, nul), type, ino }
       }
     },
     rewind: () => {
@@ -212,17 +262,38 @@ const listByLibc = (native: LibcAt, fd: number): Listing => {
 const lacksCall = new Set(["ENOSYS", "EPERM", "EINVAL", "E2BIG"])
 
 const libcAt = (native: LibcAt): At => {
-  const openAt = (flags: number) => (fd: number, name: Buffer) => checked(native.open(fd, name, flags))
+  const openAt = (flags: number) => (fd: number, name: Name) => {
+    const opened = native.open(fd, name, flags | O_NOATIME)
+    return checked(opened === -EPERM ? native.open(fd, name, flags) : opened)
+  }
+  const statAt = (fd: number, name: Name): Stat => {
+    checked(native.statx(fd, name, Statx.basicStats, Statx.buffer))
+    return Statx.stat()
+  }
+  const mountByStatx = (fd: number): string | undefined => {
+    checked(native.statx(fd, "", Statx.mountId, Statx.buffer))
+    return Statx.mount()
+  }
   return {
     openPath: (path) => {
       const fd = native.openWithoutSymlinks(nameOf(path), waypointFlags)
       if (fd >= 0 || !lacksCall.has(errnoName(-fd))) return checked(fd)
-      return openChain(Fs.openSync("/", waypointFlags), path, openAt(waypointFlags))
+      return openChain(Fs.openSync("/", waypointFlags), path, (fd, name) =>
+        checked(native.open(fd, name, waypointFlags))
+      )
     },
     openDirectory: openAt(directoryFlags),
     openFile: openAt(fileFlags),
-    mount: (fd) => native.mountId(fd)?.toString() ?? mountByFdinfo(fd),
+    close: (fd) => void checked(native.close(fd)),
+    stat: (fd) => statAt(fd, ""),
+    statAt,
+    attributes: (fd, name) => {
+      checked(native.statx(fd, name, Statx.basicStats, Statx.buffer))
+      return Statx.attributes()
+    },
+    mount: (fd) => mountByStatx(fd) ?? mountByFdinfo(fd),
     list: (fd) => listByLibc(native, fd),
+    read: (fd, into, length) => checked(native.read(fd, into, length)),
     unlink: (fd, name) => void checked(native.unlink(fd, name, 0)),
     removeDirectory: (fd, name) => void checked(native.unlink(fd, name, AT_REMOVEDIR)),
     rename: (fromFd, from, toFd, to) => void checked(native.rename(fromFd, from, toFd, to))

@@ -1,38 +1,48 @@
 /** The calls that Node lacks and the store wants, through koffi where it loads. */
 import type * as Koffi from "koffi"
+import * as Statx from "./statx.ts"
 
-/** Relative to a descriptor. On failure a call answers the errno, negative. Names end in NUL. */
+/** A name or a path as the kernel takes it: text without a NUL, or bytes that end in one. */
+export type Name = string | Buffer
+
+/** Relative to a descriptor. On failure a call answers the errno, negative. */
 export interface LibcAt {
-  readonly open: (fd: number, name: Buffer, flags: number) => number
+  readonly open: (fd: number, name: Name, flags: number) => number
   /** `openat2(2)` of an absolute path with RESOLVE_NO_SYMLINKS. */
-  readonly openWithoutSymlinks: (path: Buffer, flags: number) => number
+  readonly openWithoutSymlinks: (path: Name, flags: number) => number
   /** `getdents64(2)`: bytes that were filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number
   readonly rewind: (fd: number) => number
-  readonly unlink: (fd: number, name: Buffer, flags: number) => number
-  readonly rename: (fromFd: number, from: Buffer, toFd: number, to: Buffer) => number
-  /** STATX_MNT_ID of `statx(2)`, Linux 5.8. `undefined`: not told. */
-  readonly mountId: (fd: number) => bigint | undefined
+  readonly read: (fd: number, into: Uint8Array, length: number) => number
+  readonly close: (fd: number) => number
+  readonly unlink: (fd: number, name: Name, flags: number) => number
+  readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => number
+  /** `statx(2)`, no link followed: `struct statx`, 256 bytes. An empty name is the descriptor itself. */
+  readonly statx: (fd: number, name: Name, mask: number, into: Uint8Array) => number
 }
 
 export interface Libc {
   /** `renameat2(2)` with RENAME_NOREPLACE. The errno, 0 on success. */
-  readonly renameNoReplace: (from: Buffer, to: Buffer) => number
+  readonly renameNoReplace: (from: Name, to: Name) => number
   /** `flock(2)`. The errno, 0 on success. */
   readonly flock: (fd: number, operation: number) => number
   /** Lets `execve(2)` and children keep the descriptor: clears FD_CLOEXEC. The errno, 0 on success. */
   readonly keepOnExec: (fd: number) => number
+  /** Whether a descriptor has an exceptional condition: POLLPRI of `poll(2)`, without waiting. */
+  readonly hasChanged: (fd: number) => boolean
   /** `undefined`: not all of them are in this libc. */
   readonly at: LibcAt | undefined
 }
 
-const AT_FDCWD = -100
+export const AT_FDCWD = -100
+/** With AT_NO_AUTOMOUNT, as `lstat(2)`. */
+const AT_SYMLINK_NOFOLLOW = 0x900
 const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
 const F_SETFD = 2
 const O_CLOEXEC = 0o2000000
 const RESOLVE_NO_SYMLINKS = 4n
-const STATX_MNT_ID = 0x1000
+const POLLPRI = 2
 
 /** `linux/unistd.h`: the same number on every architecture that Node runs on. */
 const openat2 = 437
@@ -41,26 +51,20 @@ type Library = Pick<typeof Koffi, "errno" | "load">
 
 const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | undefined => {
   try {
-    const open = library.func("openat", "int", ["int", "const uint8_t *", "int", "int"])
-    const openHow = library.func("syscall", "long", [
-      "long",
-      "int",
-      "const uint8_t *",
-      "const uint8_t *",
-      "unsigned long"
-    ])
+    const open = library.func("openat", "int", ["int", "const char *", "int", "int"])
+    const openHow = library.func("syscall", "long", ["long", "int", "const char *", "const uint8_t *", "unsigned long"])
     const getdents = library.func("long getdents64(int, void *, unsigned long)")
     const lseek = library.func("long lseek(int, long, int)")
-    const unlink = library.func("int unlinkat(int, const uint8_t *, int)")
-    const rename = library.func("int renameat(int, const uint8_t *, int, const uint8_t *)")
+    const read = library.func("long read(int, void *, unsigned long)")
+    const close = library.func("int close(int)")
+    const unlink = library.func("int unlinkat(int, const char *, int)")
+    const rename = library.func("int renameat(int, const char *, int, const char *)")
     const statx = library.func("int statx(int, const char *, int, unsigned int, void *)")
     const answer = (result: number): number => (result < 0 ? -koffi.errno() : result)
     const how = new BigUint64Array(3)
     const howBytes = new Uint8Array(how.buffer)
-    // `struct statx`: the mask is its first word, the mount its 19th of 64 bits.
-    const stat = new BigUint64Array(32)
-    const statBytes = new Uint8Array(stat.buffer)
-    const statWords = new Uint32Array(stat.buffer)
+    // Linux 4.11, and a seccomp filter may not know it.
+    if (statx(AT_FDCWD, "/", 0, Statx.basicStats, new Uint8Array(Statx.size)) !== 0) return undefined
     return {
       open: (fd, name, flags) => answer(open(fd, name, flags | O_CLOEXEC, 0)),
       openWithoutSymlinks: (path, flags) => {
@@ -70,12 +74,12 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
       },
       getdents: (fd, into) => answer(getdents(fd, into, into.length)),
       rewind: (fd) => answer(lseek(fd, 0, 0)),
+      read: (fd, into, length) => answer(read(fd, into, length)),
+      close: (fd) => answer(close(fd)),
       unlink: (fd, name, flags) => answer(unlink(fd, name, flags)),
       rename: (fromFd, from, toFd, to) => answer(rename(fromFd, from, toFd, to)),
-      mountId: (fd) =>
-        statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, statBytes) === 0 && ((statWords[0] ?? 0) & STATX_MNT_ID) !== 0
-          ? stat[18]
-          : undefined
+      statx: (fd, name, mask, into) =>
+        answer(statx(fd, name, name === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW, mask, into))
     }
   } catch {
     return undefined
@@ -87,14 +91,24 @@ const load = (): Libc | undefined => {
     const { createRequire } = process.getBuiltinModule("node:module")
     const koffi: typeof Koffi = createRequire(import.meta.url)("koffi")
     const libc = koffi.load(null)
-    const renameat2 = libc.func("int renameat2(int, const uint8_t *, int, const uint8_t *, unsigned int)")
+    const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
     const flock = libc.func("int flock(int, int)")
     const fcntl = libc.func("int fcntl(int, int, ...)")
+    const poll = libc.func("int poll(void *, unsigned long, int)")
+    // `struct pollfd`: the descriptor, and two shorts for what is asked and what is answered.
+    const polled = new Int32Array(2)
+    const [polledBytes, polledShorts] = [new Uint8Array(polled.buffer), new Int16Array(polled.buffer)]
     const errnoOf = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
     return {
       renameNoReplace: (from, to) => errnoOf(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
       flock: (fd, operation) => errnoOf(flock(fd, operation)),
       keepOnExec: (fd) => errnoOf(fcntl(fd, F_SETFD, "int", 0)),
+      hasChanged: (fd) => {
+        polled[0] = fd
+        polledShorts[2] = POLLPRI
+        polledShorts[3] = 0
+        return poll(polledBytes, 1, 0) !== 0
+      },
       at: loadAt(koffi, libc)
     }
   } catch {

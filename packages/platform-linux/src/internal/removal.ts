@@ -5,9 +5,9 @@
  */
 import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
-import * as Fs from "node:fs"
 import { type At, type Entry, type Listing, nameOf, textOf } from "./at.ts"
-import { errnoOf, fstat } from "./stat.ts"
+import type { Name } from "./libc.ts"
+import { errnoOf } from "./stat.ts"
 
 /** Directories open at once. What lies deeper is moved up to the top first, so that no depth is too deep. */
 const maxDepth = 32
@@ -27,7 +27,7 @@ export interface Failure {
 
 interface Frame {
   readonly fd: number
-  readonly name: Buffer
+  readonly name: Name
   readonly listing: Listing
   /** Something was removed since it was last read from its beginning. */
   progress: boolean
@@ -36,19 +36,14 @@ interface Frame {
   passes: number
 }
 
-const openFrame = (at: At, parent: number, name: Buffer): Frame => {
+const openFrame = (at: At, parent: number, name: Name): Frame => {
   const fd = at.openDirectory(parent, name)
   try {
     return { fd, name, listing: at.list(fd), progress: false, isStuck: false, passes: 0 }
   } catch (cause) {
-    Fs.closeSync(fd)
+    at.close(fd)
     throw cause
   }
-}
-
-const close = ({ fd, listing }: Frame): void => {
-  listing.close()
-  Fs.closeSync(fd)
 }
 
 /**
@@ -62,7 +57,11 @@ export function* removal(
   isSliceUsedUp: () => boolean
 ): Generator<void, Failure | undefined> {
   let first: Failure | undefined
-  const blame = (frame: Frame, operation: string, cause: unknown, ...entry: ReadonlyArray<Buffer>) => {
+  const close = ({ fd, listing }: Frame): void => {
+    listing.close()
+    at.close(fd)
+  }
+  const blame = (frame: Frame, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>) => {
     const errno = errnoOf(cause)
     if (errno === "ENOENT") return
     frame.isStuck = true
@@ -82,18 +81,18 @@ export function* removal(
     parent = at.openPath(path.slice(0, slash) || "/")
     const top = openFrame(at, parent, nameOf(path.slice(slash + 1)))
     stack.push(top)
-    if (expected !== undefined && !sameFile(fstat(top.fd).id, expected)) {
+    if (expected !== undefined && !sameFile(at.stat(top.fd).id, expected)) {
       return { errno: "ESTALE", operation: "delete", path }
     }
     const mount = at.mount(top.fd)
     if (mount !== at.mount(parent)) return { errno: "EXDEV", operation: "delete", path }
-    const kept: Array<Buffer> = []
+    const kept: Array<Name> = []
     let hoistTag: string | undefined
     let hoisted = 0
     let isHoistedInto = false
 
-    const enter = (parent: Frame, name: Buffer) => {
-      const frame = openFrame(at, parent.fd, Buffer.from(name))
+    const enter = (parent: Frame, name: Name) => {
+      const frame = openFrame(at, parent.fd, name)
       try {
         if (at.mount(frame.fd) !== mount) throw Object.assign(new Error("on another mount"), { code: "EXDEV" })
         stack.push(frame)
@@ -104,7 +103,7 @@ export function* removal(
     }
 
     /** Moves a directory up to the top, under a name that no removal before this one, killed or not, has used. */
-    const hoist = (frame: Frame, name: Buffer) => {
+    const hoist = (frame: Frame, name: Name) => {
       hoistTag ??= crypto.randomUUID()
       hoisted += 1
       at.rename(frame.fd, name, top.fd, nameOf(`${hoistPrefix}${hoistTag}.${hoisted}`))
@@ -113,7 +112,7 @@ export function* removal(
     }
 
     /** Whether it was one that could be: a directory can't. */
-    const unlinked = (frame: Frame, name: Buffer): boolean => {
+    const unlinked = (frame: Frame, name: Name): boolean => {
       try {
         at.unlink(frame.fd, name)
         return true
@@ -125,7 +124,7 @@ export function* removal(
 
     const remove = (frame: Frame, { name, type }: Entry) => {
       if (frame === top && SentinelName.isSentinel(textOf(name))) {
-        kept.push(Buffer.from(name))
+        kept.push(name)
         return
       }
       if (type !== "directory" && unlinked(frame, name)) frame.progress = true
@@ -199,6 +198,6 @@ export function* removal(
     return { errno: errnoOf(cause), operation: "delete", path, cause }
   } finally {
     for (const frame of stack) close(frame)
-    if (parent !== undefined) Fs.closeSync(parent)
+    if (parent !== undefined) at.close(parent)
   }
 }

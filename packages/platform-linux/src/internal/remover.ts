@@ -63,7 +63,8 @@ const start = (koffi: boolean) => {
   worker.unref()
 
   return {
-    isFree: () => !isOver && free.length > 0,
+    /** Removals that it can take. */
+    free: () => (isOver ? 0 : free.length),
     isIdle: () => pending.size === 0,
     stop: () => worker.terminate(),
     remove: (path: string, expected: FileId | undefined) =>
@@ -85,29 +86,37 @@ const start = (koffi: boolean) => {
   }
 }
 
-/** `after`: removals in a row that this thread does itself. Halfway the other one is started. */
+type Thread = ReturnType<typeof start>
+
+/** `after`: removals in a row that this thread does itself. Halfway the first of the others is started. */
 export const make = (koffi: boolean, after: number): Effect.Effect<Remover, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let thread: ReturnType<typeof start> | undefined
+    let threads: Array<Thread> = []
     let timer: NodeJS.Timeout | undefined
     let row = 0
     let last = 0
 
     const stop = async () => {
       clearInterval(timer)
-      const stopped = thread?.stop()
-      thread = undefined
-      await stopped
+      const stopped = threads.map((thread) => thread.stop())
+      threads = []
+      await Promise.all(stopped)
     }
 
     const stopWhenIdle = () => {
-      if (thread?.isIdle() === true && performance.now() - last > pause) void stop()
+      if (threads.every((thread) => thread.isIdle()) && performance.now() - last > pause) void stop()
     }
 
     const startThread = () => {
-      timer = setInterval(stopWhenIdle, pause).unref()
-      return start(koffi)
+      if (threads.length === 0) timer = setInterval(stopWhenIdle, pause).unref()
+      threads.push(start(koffi))
     }
+
+    /** Of the threads that can take one more, the one that has least to do. */
+    const choose = (): Thread | undefined =>
+      threads
+        .filter((thread) => thread.free() > 0)
+        .reduce<Thread | undefined>((best, thread) => (thread.free() > (best?.free() ?? 0) ? thread : best), undefined)
 
     yield* Effect.addFinalizer(() => Effect.promise(stop))
     return {
@@ -116,8 +125,9 @@ export const make = (koffi: boolean, after: number): Effect.Effect<Remover, neve
         if (now - last > pause) row = 0
         last = now
         row += 1
-        if (row > after / 2) thread ??= startThread()
-        return row > after && thread?.isFree() === true ? thread.remove(path, expected) : undefined
+        if (row > after / 2 && threads.length === 0) startThread()
+        if (row > after * 4 && threads.length === 1) startThread()
+        return row > after ? choose()?.remove(path, expected) : undefined
       }
     }
   })

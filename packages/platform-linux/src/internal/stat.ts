@@ -16,10 +16,13 @@ const types: ReadonlyMap<number, FileType> = new Map([
   [Fs.constants.S_IFCHR, "device"]
 ])
 
+/** The type in a file's mode. */
+export const typeOf = (mode: number): FileType => types.get(mode & Fs.constants.S_IFMT) ?? "unknown"
+
 const toStat = (stats: Fs.Stats | Fs.BigIntStats): Stat => {
   const mode = Number(stats.mode)
   return {
-    type: types.get(mode & Fs.constants.S_IFMT) ?? "unknown",
+    type: typeOf(mode),
     id: { dev: stats.dev.toString(), ino: stats.ino.toString() },
     size: Number(stats.size),
     mode: mode & 0o7777,

@@ -1,7 +1,7 @@
 /** The `Disk` of one process on a volume in memory. */
 import * as Effect from "effect/Effect"
-import { Disk, DiskError } from "../../Disk.ts"
-import { peek, scan } from "../../internal/scan.ts"
+import { Disk, DiskError, type Glimpse } from "../../Disk.ts"
+import { scan } from "../../internal/scan.ts"
 import * as Tree from "../../internal/tree.ts"
 import * as Mounts from "../../Mounts.ts"
 import { type Operation, perform, type Process } from "./memoryCalls.ts"
@@ -36,6 +36,19 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     )
   const read = (path: string, limit: number) =>
     on("read", path, (volume, caller) => Volume.read(volume, caller, path, limit))
+  const peek = (path: string, entry: string, limit: number): Glimpse | undefined => {
+    if (process.isKilled) return undefined
+    const caller = { uid: process.uid ?? 0, now: 0 }
+    try {
+      const directory = Volume.lstat(volume, caller, path)
+      if (directory.type !== "directory") return undefined
+      const { bytes, stat } = Volume.read(volume, caller, `${path}/${entry}`, limit + 1)
+      return bytes.length > limit ? undefined : { directory, file: stat, bytes }
+    } catch (cause) {
+      if (cause instanceof Refusal) return undefined
+      throw cause
+    }
+  }
   const unlink = (path: string) => on("unlink", path, Volume.unlink)
   const removeDirectory = (path: string) => on("rmdir", path, Volume.removeDirectory)
   const mountInside = (path: string) => on("mountinfo", path, Volume.mountInside)
@@ -84,7 +97,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     lstat,
     entries,
     scan: scan({ lstat, entries, read }),
-    peek: peek({ lstat, entries, read }),
+    peeker: (root) => Effect.succeed((directory, entry, limit) => peek(`${root}/${directory}`, entry, limit)),
     read,
     create,
     link: (from, to) => moving("link", from, to, (caller) => Volume.link(volume, caller, from, to)),

@@ -1,0 +1,28 @@
+/** Remembers what was found out, for a moment. */
+
+export interface Memory<in out K, in out V> {
+  readonly get: (key: K) => V | undefined
+  readonly set: (key: K, value: V) => void
+}
+
+/** `moment`: milliseconds after which all is forgotten. Nothing in it is ever older than that. */
+export const make = <K, V>(moment: number, now: () => number = () => performance.now()): Memory<K, V> => {
+  const known = new Map<K, V>()
+  let until = 0
+  const forget = () => {
+    const time = now()
+    if (time < until) return
+    known.clear()
+    until = time + moment
+  }
+  return {
+    get: (key) => {
+      forget()
+      return known.get(key)
+    },
+    set: (key, value) => {
+      forget()
+      known.set(key, value)
+    }
+  }
+}
