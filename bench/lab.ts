@@ -21,6 +21,8 @@ export interface Lab {
   readonly settings: Settings
   readonly directory: string
   readonly owners: Owners.Owners
+  /** The program that runs a contestant in Node. */
+  readonly worker: string
   /** The compiled floor; `undefined` without a compiler. */
   readonly floor: string | undefined
   readonly say: (text: string) => void
@@ -45,6 +47,25 @@ const compile = (directory: string): string | undefined => {
     : undefined
 }
 
+/** The contestants as JavaScript, which is how the packages are published: no types are stripped while anybody is measured. */
+const bundle = async (directory: string): Promise<string> => {
+  const platform = `${repository}/packages/platform-linux`
+  const { build } = await import("rolldown")
+  await build({
+    cwd: repository,
+    // What is started by its file's name keeps that.
+    input: { worker: "bench/worker.ts", removalThread: `${platform}/src/internal/removalThread.ts` },
+    platform: "node",
+    external: ["koffi"],
+    output: { dir: `${directory}/code`, format: "esm" },
+    logLevel: "warn"
+  })
+  Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
+  // Where koffi is found.
+  Fs.symlinkSync(`${platform}/node_modules`, `${directory}/node_modules`)
+  return `${directory}/code/worker.js`
+}
+
 export const open = async (settings: Settings): Promise<Lab & { readonly close: () => void }> => {
   const cache = `${repository}/node_modules/.cache`
   Fs.mkdirSync(cache, { recursive: true })
@@ -60,7 +81,8 @@ export const open = async (settings: Settings): Promise<Lab & { readonly close: 
       process.exit(1)
     })
   }
-  return { settings, directory, owners, floor: compile(directory), say: (text) => console.error(text), close }
+  const worker = await bundle(directory)
+  return { settings, directory, owners, worker, floor: compile(directory), say: (text) => console.error(text), close }
 }
 
 export interface Worker {
@@ -76,7 +98,7 @@ export interface StartOptions {
 
 const commandOf = (lab: Lab, name: string, { args = [], under = [] }: StartOptions): ReadonlyArray<string> => {
   const { floor } = lab
-  if (name !== floorName) return [...under, process.execPath, `${import.meta.dirname}/worker.ts`, name, ...args]
+  if (name !== floorName) return [...under, process.execPath, lab.worker, name, ...args]
   if (floor === undefined) throw new Error("there is no compiler")
   return [...under, floor]
 }
@@ -86,7 +108,6 @@ export const start = (lab: Lab, name: string, options: StartOptions = {}): Worke
   const [command = "", ...args] = commandOf(lab, name, options)
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(command, args, {
     stdio: ["pipe", "pipe", "inherit"],
-    // Types are stripped once, so that the stripper isn't in anybody's memory.
     env: { ...process.env, NODE_COMPILE_CACHE: `${lab.directory}/compile-cache`, NODE_NO_WARNINGS: "1" }
   })
   const exited = once(child, "exit")

@@ -45,10 +45,10 @@ describe("the bundle", { timeout }, () => {
       assert.include(swept.stdout, '"name":"dead"')
       assert.deepStrictEqual(FS.readdirSync(root), ["alive"])
       const doomed = Roots.directory(root, "doomed")
-      const stops = new Int32Array(new SharedArrayBuffer(4))
-      const thread = new Worker(`${directory}/dist/removalThread.js`, { workerData: { stops, koffi: false } })
+      const [stops, isLoaded] = [new Int32Array(new SharedArrayBuffer(4)), new Int32Array(new SharedArrayBuffer(4))]
+      const thread = new Worker(`${directory}/dist/removalThread.js`, { workerData: { stops, koffi: false, isLoaded } })
       const answered = Effect.promise(() => once(thread, "message"))
-      thread.postMessage({ slot: 0, path: doomed, expected: undefined }, [])
+      thread.postMessage({ slot: 0, task: { path: doomed, expected: undefined } }, [])
       assert.deepStrictEqual(yield* answered, [{ slot: 0, failure: undefined }])
       yield* Effect.promise(() => thread.terminate())
       assert.deepStrictEqual(FS.readdirSync(root), ["alive"])

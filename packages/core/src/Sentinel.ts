@@ -201,6 +201,14 @@ export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => Re
  * @since 0.1.0
  */
 export const parseText = (text: string): Result.Result<Sentinel, Problem> => {
+  if (text !== last?.text) last = { text, parsed: parseAnew(text) }
+  return last.parsed
+}
+
+// What is to be removed is looked at twice in a row.
+let last: { readonly text: string; readonly parsed: Result.Result<Sentinel, Problem> } | undefined
+
+const parseAnew = (text: string): Result.Result<Sentinel, Problem> => {
   const lines = text.split("\n")
   if (lines.length > 1 && lines.at(-1) === "") lines.pop()
   const pid = parsePid(lines[0] ?? "")

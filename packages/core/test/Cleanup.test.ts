@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, References, Schema, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
@@ -6,6 +6,7 @@ import * as Outcome from "../src/Outcome.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
 import type { Pid } from "../src/ProcessIdentity.ts"
+import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { FakeProcessTable, initialPidNamespace } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import { fresh, textOf } from "./support/condemning.ts"
@@ -784,6 +785,69 @@ describe("Cleanup.judge", () => {
       assert.isUndefined(judgement.condemned)
       assert.deepStrictEqual(yield* Stage.mutations(memory), [])
       assert.strictEqual(yield* tag(Cleanup.judge(`${root}/missing`)), "NotFound")
+    })
+  )
+})
+
+describe("a process that owns many directories", () => {
+  const names = ["a", "b", "c", "d"]
+
+  /** A sweep for which no time passes unless it is told to, and how often it asked about a process. */
+  const counted = (
+    before: (pid: Pid, time: (ms: number) => void) => Effect.Effect<unknown, unknown> = () => Effect.void
+  ) =>
+    Effect.gen(function* () {
+      const inspector = yield* ProcessInspector
+      let [now, asked] = [1000, 0]
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+      const observe: typeof inspector.observe = (pid, wanted) =>
+        Effect.suspend(() => {
+          asked += 1
+          return Effect.andThen(Effect.orDie(before(pid, (ms) => (now += ms))), inspector.observe(pid, wanted))
+        })
+      const report = yield* Cleanup.sweep(root).pipe(
+        Effect.provideService(ProcessInspector, { ...inspector, observe }),
+        Effect.ensuring(Effect.sync(() => clock.mockRestore()))
+      )
+      return { asked, said: said(report) }
+    })
+
+  stageTest("is asked about once, where it lives", () =>
+    Effect.gen(function* () {
+      const pid = yield* Stage.owned(`${root}/a`)
+      for (const name of names.slice(1)) yield* Stage.owned(`${root}/${name}`, { pid })
+      const { asked, said } = yield* counted()
+      assert.strictEqual(asked, 1)
+      assert.deepStrictEqual(said, Object.fromEntries(names.map((name) => [name, "kept alive matches"])))
+      // Not even once more than a moment later.
+      assert.strictEqual((yield* counted((_, time) => Effect.sync(() => time(20)))).asked, names.length)
+    })
+  )
+
+  stageTest("is asked about anew for each directory, twice, where it is gone", () =>
+    Effect.gen(function* () {
+      const pid = yield* Stage.owned(`${root}/a`)
+      for (const name of names.slice(1)) yield* Stage.owned(`${root}/${name}`, { pid })
+      yield* FakeProcessTable.use(({ exit }) => exit(pid))
+      const { asked, said } = yield* counted()
+      // The first by a glance, too.
+      assert.strictEqual(asked, 2 * names.length + 1)
+      assert.deepStrictEqual(said, Object.fromEntries(names.map((name) => [name, "removed dead pid-dead"])))
+    })
+  )
+
+  stageTest("is not taken for another one of the same number", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable
+      const pid = yield* Stage.dead(`${root}/a`)
+      yield* Stage.dead(`${root}/b`, { pid: yield* table.spawnAt(pid, {}) })
+      yield* TestClock.adjust("1 minute")
+      yield* Stage.owned(`${root}/c`, { pid: yield* table.spawnAt(pid, {}) })
+      assert.deepStrictEqual((yield* counted()).said, {
+        a: "removed dead identity-mismatch",
+        b: "removed dead identity-mismatch",
+        c: "kept alive matches"
+      })
     })
   )
 })

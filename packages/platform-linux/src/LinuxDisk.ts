@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Disk, type DirectoryEntry, DiskError, type Glimpse, type Scan, type ScannedFile } from "@vm-sentinel/core/Disk"
-import type { FileId } from "@vm-sentinel/core/Holding"
+import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
@@ -12,15 +12,15 @@ import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { errnoName } from "./Kernel.ts"
 import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
 import { attempt, failed } from "./internal/calls.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import * as MountTable from "./internal/mountTable.ts"
-import { removal } from "./internal/removal.ts"
+import { removal, type Task } from "./internal/removal.ts"
 import * as Remover from "./internal/remover.ts"
+import { renameNew } from "./internal/renaming.ts"
 import { errnoOf } from "./internal/stat.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
@@ -178,26 +178,6 @@ const create = (path: string, bytes: Uint8Array): void => {
   }
 }
 
-/** Without koffi, or where the file system has no RENAME_NOREPLACE, a look must do. */
-const renameUnlessPresent = (from: string, to: string): void => {
-  try {
-    Fs.lstatSync(encodePath(to))
-  } catch (cause) {
-    if (errnoOf(cause) !== "ENOENT") throw cause
-    Fs.renameSync(encodePath(from), encodePath(to))
-    return
-  }
-  throw Object.assign(new Error("there is something under the new name"), { code: "EEXIST" })
-}
-
-const renameNew = (native: Libc | undefined, from: string, to: string): void => {
-  const errno = native?.renameNoReplace(At.nameOf(from), At.nameOf(to))
-  if (errno === 0) return
-  const name = errno === undefined ? "ENOSYS" : errnoName(errno)
-  if (name !== "ENOSYS" && name !== "EINVAL") throw Object.assign(new Error(name), { code: name })
-  renameUnlessPresent(from, to)
-}
-
 const syncDirectory = (path: string): void => {
   try {
     withFd(encodePath(path), noFollow | O_DIRECTORY, Fs.fsyncSync)
@@ -209,20 +189,28 @@ const syncDirectory = (path: string): void => {
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
-const removeTree = (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] => {
-  const here = (path: string, expected: FileId | undefined) =>
-    sliced("delete", path, () => removal(at(), path, expected, Slices.make()))
-  return (path, expected) =>
+/** Here or in a thread. */
+const removeTree =
+  (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] =>
+  (path, expected) =>
     Effect.suspend(() => {
-      const there = remover.take(path, expected)
+      const task: Task = { path, expected }
+      const here = sliced("delete", path, () => removal(at(), task, Slices.make()))
+      const there = remover.take(task)
       const removed =
         there === undefined
-          ? here(path, expected)
-          : Effect.flatMap(there, (answer) => (answer === "undone" ? here(path, expected) : Effect.succeed(answer)))
+          ? here
+          : Effect.flatMap(there, (answer) => (answer === "undone" ? here : Effect.succeed(answer)))
       return Effect.flatMap(removed, (failure) =>
         failure === undefined ? Effect.void : Effect.fail(new DiskError(failure))
       )
     })
+
+const moveExpected = (at: At.At, native: Libc | undefined, from: string, to: string, expected: FileId): void => {
+  if (!sameFile(at.statAt(At.anywhere, At.nameOf(from)).id, expected)) {
+    throw Object.assign(new Error("another directory"), { code: "ESTALE" })
+  }
+  renameNew(native, from, to)
 }
 
 /** What goes away or can't be read while it is measured counts nothing. */
@@ -287,6 +275,7 @@ const make = (
 ): Disk["Service"] => {
   let calls: At.At | undefined
   const at = () => (calls ??= At.make(native()?.at))
+  const remove = removeTree(at, remover)
   return Disk.of({
     principal: Effect.sync(principal),
     parallelism: 1,
@@ -294,7 +283,14 @@ const make = (
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => at().statAt(At.anywhere, At.nameOf(path))),
-    entries: (path) => sliced("readdir", path, () => entries(at(), path)),
+    entries: (path) =>
+      Effect.map(
+        sliced("readdir", path, () => entries(at(), path)),
+        (found) => {
+          remover.listed(found.length)
+          return found
+        }
+      ),
     scan: (path, sort, limit) => sliced("scan", path, () => scan(at(), path, sort, limit)),
     peeker: (root) =>
       Effect.map(
@@ -313,7 +309,18 @@ const make = (
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory: (path) => attempt("fsync", path, () => syncDirectory(path)),
-    removeTree: removeTree(at, remover),
+    removeTree: remove,
+    bury: (path, grave, expected) =>
+      Effect.flatMap(
+        attempt("bury", path, () => moveExpected(at(), native(), path, grave, expected)),
+        () =>
+          // What was put there at the last moment goes back: whoever finds it in a grave would finish it.
+          Effect.tapError(remove(grave, expected), ({ errno }) =>
+            errno === "ESTALE"
+              ? Effect.ignore(attempt("rename", grave, () => renameNew(native(), grave, path)))
+              : Effect.void
+          )
+      ),
     isLocal: (path) => Effect.sync(() => isLocal(mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
     lock: (path, inheritable) =>
@@ -333,7 +340,10 @@ const make = (
 export interface Options {
   /** `false`: as where koffi can't be loaded. A lock is taken by util-linux's `flock` then. Default: `true`. */
   readonly koffi?: boolean
-  /** Removals in a row after which a thread of its own does the rest. Default: 128. */
+  /**
+   * Removals in a row after which two threads are started that do the rest; fewer do where a large directory was listed.
+   * Default: 64. 0: threads do all.
+   */
   readonly removalsBeforeThread?: number
 }
 
@@ -343,7 +353,7 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layerWith = ({ koffi = true, removalsBeforeThread = 128 }: Options = {}): Layer.Layer<Disk> =>
+export const layerWith = ({ koffi = true, removalsBeforeThread = 64 }: Options = {}): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,
     Effect.gen(function* () {

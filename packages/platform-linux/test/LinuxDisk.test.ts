@@ -8,12 +8,12 @@ import * as DiskTest from "../../core/test/DiskTest.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as At from "../src/internal/at.ts"
 import { libc } from "../src/internal/libc.ts"
-import { type Failure, removal } from "../src/internal/removal.ts"
+import { type Failure, removal, type Task } from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
 
-const strength = { anyNames: true, locks: true } as const
+const strength = { anyNames: true, locks: true, burial: true } as const
 
 DiskTest.suite("linux", { layer: LinuxDisk.layer, world, strength })
 DiskTest.suite("linux, removals by a thread", {
@@ -66,9 +66,11 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
     }
   })
 
+const taskOf = (path: string): Task => ({ path, expected: undefined })
+
 /** Runs a removal to its end, doing something each time that it has removed so much. */
 const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): Failure | undefined => {
-  const work = removal(at, path, undefined, Slices.make())
+  const work = removal(at, taskOf(path), Slices.make())
   for (let step = 0; ; step++) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -122,7 +124,7 @@ describe("LinuxDisk.removeTree", () => {
         const moved = () => Tree.entries(tree).filter((name) => /hoist\.[0-9a-f-]{36}\./.test(name))
         let seen: ReadonlyArray<string> = []
         for (let kill = 0; kill < 2; kill++) {
-          const work = removal(At.make(native), tree, undefined, Slices.make())
+          const work = removal(At.make(native), taskOf(tree), Slices.make())
           while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
           seen = moved()
           work.return(undefined)
@@ -273,7 +275,7 @@ describe("LinuxDisk.removeTree", () => {
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
       const at = At.make(native)
-      const [one, other] = [removal(at, tree, undefined, Slices.make()), removal(at, tree, undefined, Slices.make())]
+      const [one, other] = [removal(at, taskOf(tree), Slices.make()), removal(at, taskOf(tree), Slices.make())]
       one.next()
       const results = [stepwiseOf(other), stepwiseOf(one)].map((failed) => failed?.errno ?? "success")
       assert.deepStrictEqual(results.toSorted(), ["ENOENT", "success"])

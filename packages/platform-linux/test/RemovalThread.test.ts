@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Exit, Fiber, Layer, type Scope } from "effect"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -147,6 +147,25 @@ describe("the thread that removes", () => {
     }
   })
 
+  it("lets a process end at any time, also while it loads native code", { timeout: 60_000 }, async () => {
+    // It ends as soon as the library is mapped, of which nothing has run yet.
+    const script = `
+      import { make } from "${join(import.meta.dirname, "../src/internal/remover.ts")}"
+      import { Effect, Scope } from "effect"
+      import { readFileSync } from "node:fs"
+      const remover = await Effect.runPromise(Effect.provideService(make(true, 0), Scope.Scope, Scope.makeUnsafe()))
+      Effect.runFork(remover.take({ path: "/missing/tree", expected: undefined }))
+      while (!readFileSync("/proc/self/maps", "latin1").includes("koffi.node"));
+      process.exit(7)`
+    const run = () =>
+      new Promise<unknown>((resolve) => {
+        const args = ["--input-type=module", "-e", script]
+        const child = spawn(process.execPath, args, { cwd: join(import.meta.dirname, ".."), stdio: "ignore" })
+        child.once("exit", (code, signal) => resolve(signal ?? code))
+      })
+    for (let time = 0; time < 5; time++) assert.strictEqual(await run(), 7)
+  })
+
   it("loads nothing of Effect", async () => {
     const script = join(import.meta.dirname, "../src/internal/removalThread.ts")
     const loaded = `
@@ -157,7 +176,11 @@ describe("the thread that removes", () => {
       await import(${JSON.stringify(pathToFileURL(script).href)})
       parentPort.postMessage(urls)`
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(loaded)}`), {
-      workerData: { stops: new Int32Array(new SharedArrayBuffer(4)), koffi: true },
+      workerData: {
+        stops: new Int32Array(new SharedArrayBuffer(4)),
+        koffi: true,
+        isLoaded: new Int32Array(new SharedArrayBuffer(4))
+      },
       execArgv: []
     })
     const urls = await new Promise<unknown>((resolve, reject) => worker.once("message", resolve).once("error", reject))

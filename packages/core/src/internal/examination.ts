@@ -100,8 +100,9 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
     if (Result.isFailure(parsed)) return Effect.undefined
     const sentinel = parsed.success
     if (!hasLock(sentinel)) {
+      const since = known.now()
       return Effect.map(observed(sentinel, leastTrusting), (life) => {
-        if (life !== undefined) known.set(life.pid, { part: ownerPart(text), life })
+        if (life !== undefined) known.set(life.pid, { part: ownerPart(text), life }, since)
         return life
       })
     }

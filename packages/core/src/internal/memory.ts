@@ -2,10 +2,12 @@
 
 export interface Memory<in out K, in out V> {
   readonly get: (key: K) => V | undefined
-  readonly set: (key: K, value: V) => void
+  /** `since`: the {@link Memory.now} when it began to be found out. */
+  readonly set: (key: K, value: V, since: number) => void
+  readonly now: () => number
 }
 
-/** `moment`: milliseconds after which all is forgotten. Nothing in it is ever older than that. */
+/** `moment`: milliseconds after which all is forgotten. Nothing that is had from it is ever older than that. */
 export const make = <K, V>(moment: number, now: () => number = () => performance.now()): Memory<K, V> => {
   const known = new Map<K, V>()
   let until = 0
@@ -20,9 +22,10 @@ export const make = <K, V>(moment: number, now: () => number = () => performance
       forget()
       return known.get(key)
     },
-    set: (key, value) => {
+    set: (key, value, since) => {
       forget()
-      known.set(key, value)
-    }
+      if (since >= until - moment) known.set(key, value)
+    },
+    now
   }
 }

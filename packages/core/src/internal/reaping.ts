@@ -5,7 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Condemned } from "../Condemned.ts"
-import type { Disk } from "../Disk.ts"
+import { type Disk, DiskError } from "../Disk.ts"
 import { Changed, MountInside, NameTaken, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
 import { type FileId, type Holding, sameFile } from "../Holding.ts"
 import type { Sentinel } from "../Sentinel.ts"
@@ -139,10 +139,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   const mountInside = (path: string) =>
     mapStoreError("look for mounts", { ENOENT: () => new Taken({ path }) })(disk.mountInside(path))
 
-  const refuseMount = Effect.fnUntraced(function* (path: string) {
-    const mount = yield* mountInside(path)
-    if (mount !== undefined) return yield* new MountInside({ path, mount })
-  })
+  const refuseMount = (path: string) =>
+    Effect.flatMap(mountInside(path), (mount) =>
+      mount === undefined ? Effect.void : Effect.fail(new MountInside({ path, mount }))
+    )
 
   const isWorkspace = (place: Workspace | Root): place is Workspace => "root" in place
 
@@ -204,18 +204,38 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   const removeDead = (path: string, expected?: FileId) =>
     mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.removeTree(path, expected))
 
-  const discard = Effect.fnUntraced(function* (
+  /** The intent first: from the rename on, whoever finds it finishes. */
+  const bury =
+    disk.bury ??
+    Effect.fnUntraced(function* (path: string, grave: string, expected: FileId) {
+      const { id } = yield* disk.lstat(path)
+      if (!sameFile(id, expected)) return yield* new DiskError({ errno: "ESTALE", operation: "bury", path })
+      yield* disk.renameNew(path, grave)
+      yield* (
+        disk
+          .removeTree(grave, expected)
+          // What was put there at the last moment goes back: whoever finds it in a grave would finish it.
+          .pipe(
+            Effect.tapError(({ errno }) =>
+              errno === "ESTALE" ? Effect.ignore(disk.renameNew(grave, path)) : Effect.void
+            )
+          )
+      )
+    })
+
+  const discard = (
     { grave, holding, origin, path }: Claim,
     condemned: Condemned
-  ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {
-    const problem = difference(condemned, holding)
-    if (problem !== undefined) return yield* new Changed({ path: origin, problem })
-    const gone = { ENOENT: () => new Taken({ path: origin }) }
-    const now = yield* mapStoreError("delete", gone)(disk.lstat(path))
-    if (!sameFile(now.id, holding.id)) return yield* new Changed({ path: origin, problem: "it is another directory" })
-    yield* mapStoreError("mark for deletion", gone)(disk.renameNew(path, grave))
-    yield* removeDead(grave, holding.id)
-  })
+  ): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> =>
+    Effect.suspend((): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> => {
+      const changed = (problem: string) => new Changed({ path: origin, problem })
+      const problem = difference(condemned, holding)
+      if (problem !== undefined) return Effect.fail(changed(problem))
+      return mapStoreError<Changed | Taken>("delete", {
+        ENOENT: () => new Taken({ path: origin }),
+        ESTALE: () => changed("it is another directory")
+      })(bury(path, grave, holding.id))
+    })
 
   /** Of two sweeps that find the same remains, the rename lets one have them. */
   const takeRemains = Effect.fnUntraced(function* (root: Root, condemned: Condemned, entry: string) {

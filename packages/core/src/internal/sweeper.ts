@@ -95,16 +95,12 @@ export const make: (
     )
     const scope = yield* Effect.scope
     let opened: Workspace | undefined
-    const ownWorkspace = Effect.suspend(() =>
-      opened === undefined
-        ? Effect.tap(Effect.provideService(workspace, Scope.Scope, scope), (made) => Effect.sync(() => (opened = made)))
-        : Effect.succeed(opened)
-    )
+    const ownWorkspace = Effect.map(Effect.provideService(workspace, Scope.Scope, scope), (made) => (opened = made))
 
-    const examine = (holding: Holding) =>
-      Effect.map(Examination.examine(court, holding), (judgement) =>
-        assumption === undefined ? judgement : assumeDead(judgement, assumption)
-      )
+    const examine = (holding: Holding) => {
+      const judgement = Examination.examine(court, holding)
+      return assumption === undefined ? judgement : Effect.map(judgement, (found) => assumeDead(found, assumption))
+    }
 
     const logged: Sweeper["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
 
@@ -129,9 +125,10 @@ export const make: (
       Effect.uninterruptibleMask((interruptible) => concludeWith(subject, claim, interruptible))
 
     /** A full file system has no room for a workspace, and is where a removal is wanted most. */
-    const place = Effect.catchTag(ownWorkspace, "StoreFailure", (error) =>
+    const roomyPlace = Effect.catchTag(ownWorkspace, "StoreFailure", (error) =>
       isFull(error) ? Effect.succeed(root) : Effect.fail(error)
     )
+    const place = Effect.suspend(() => (opened === undefined ? roomyPlace : Effect.succeed(opened)))
 
     const reclaim = (entry: Entry, condemned: Condemned) =>
       Effect.uninterruptibleMask((interruptible) =>

@@ -91,22 +91,6 @@ const nameIn = (bytes: Buffer, start = 0, end = bytes.length): Name => {
   return text.includes("\uFFFD") ? Buffer.concat([bytes.subarray(start, end), Buffer.alloc(1)]) : text
 }
 
-const openChain = (root: number, path: string, open: (fd: number, name: Name) => number): number => {
-  let fd = root
-  for (const component of path.split("/")) {
-    if (component === "") continue
-    try {
-      const next = open(fd, nameOf(component))
-      Fs.closeSync(fd)
-      fd = next
-    } catch (cause) {
-      Fs.closeSync(fd)
-      throw cause
-    }
-  }
-  return fd
-}
-
 const child = (fd: number, name: Name): string | Buffer => {
   if (fd === anywhere) return typeof name === "string" ? name : name.subarray(0, -1)
   const directory = `/proc/self/fd/${fd}/`
@@ -172,10 +156,22 @@ const listByNode = (fd: number): Listing => {
   }
 }
 
+/** Where the kernel says that it is, if no symbolic link was followed on the way. */
+const openReal = (path: string): number => {
+  const fd = Fs.openSync(encodePath(path), waypointFlags)
+  try {
+    const real = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
+    if (real !== path) throw Object.assign(new Error(`it is ${real}`), { code: "ELOOP" })
+    return fd
+  } catch (cause) {
+    Fs.closeSync(fd)
+    throw cause
+  }
+}
+
 /** Through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: At = {
-  openPath: (path) =>
-    openChain(Fs.openSync("/", waypointFlags), path, (fd, name) => Fs.openSync(child(fd, name), waypointFlags)),
+  openPath: openReal,
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
   openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
   close: Fs.closeSync,
@@ -278,9 +274,7 @@ const libcAt = (native: LibcAt): At => {
     openPath: (path) => {
       const fd = native.openWithoutSymlinks(nameOf(path), waypointFlags)
       if (fd >= 0 || !lacksCall.has(errnoName(-fd))) return checked(fd)
-      return openChain(Fs.openSync("/", waypointFlags), path, (fd, name) =>
-        checked(native.open(fd, name, waypointFlags))
-      )
+      return openReal(path)
     },
     openDirectory: openAt(directoryFlags),
     openFile: openAt(fileFlags),

@@ -89,6 +89,16 @@ const failure = (
   return resourceErrnos.has(errno) ? again(answer) : answer
 }
 
+/** `kill(2)` and procfs say that there is nothing, without a file to open that isn't there. */
+const isAbsent = ({ kernel, root }: Source, pidfds: Pidfds, pid: Pid): boolean => {
+  try {
+    return pidfds.kill(pid) === "ESRCH" && !kernel.exists(`${root}/${pid}`)
+  } catch (error) {
+    errnoOf(error)
+    return false
+  }
+}
+
 /**
  * The answer by a pidfd, which pins the process: alive, its id, its executable. That it has not exited is asked last, so
  * its number was its own until then. `undefined`: procfs has to be asked.
@@ -101,10 +111,8 @@ const quick = (
 ): Observation | undefined => {
   const fd = pidfds.open(pid)
   try {
-    if (typeof fd === "string") {
-      const isAbsent = fd === "ESRCH" && pidfds.kill(pid) === "ESRCH" && !source.kernel.exists(`${source.root}/${pid}`)
-      return isAbsent ? { _tag: "Absent", pid } : undefined
-    }
+    if (typeof fd === "string")
+      return fd === "ESRCH" && isAbsent(source, pidfds, pid) ? { _tag: "Absent", pid } : undefined
     const path = wanted === "path" ? lossy.decode(source.kernel.readLink(`${source.root}/${pid}/exe`)) : ""
     const processId64 = wanted === "identity" ? `${pidfds.inode(fd)}` : ""
     if (pidfds.hasExited(fd) !== false) return undefined
@@ -227,8 +235,13 @@ const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, second
 /** Asks once. `secondLook`: what was there a moment ago isn't to be asked for again. */
 export const probe = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, secondLook: boolean): Probed => {
   const { pidfds } = trusted
-  if (pidfds !== undefined && wanted !== "executable" && wanted !== "all") {
-    const answer = quick(source, pidfds, pid, wanted)
+  if (pidfds !== undefined) {
+    const answer =
+      wanted === "executable" || wanted === "all"
+        ? isAbsent(source, pidfds, pid)
+          ? ({ _tag: "Absent", pid } as const)
+          : undefined
+        : quick(source, pidfds, pid, wanted)
     if (answer !== undefined) return answer
   }
   const answer = slow(source, trusted, pid, wanted, secondLook)

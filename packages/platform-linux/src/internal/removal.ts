@@ -46,14 +46,19 @@ const openFrame = (at: At, parent: number, name: Name): Frame => {
   }
 }
 
+export interface Task {
+  readonly path: string
+  /** ESTALE, and nothing touched, when it isn't this directory. */
+  readonly expected: FileId | undefined
+}
+
 /**
- * Deletes the tree at `path` in slices: runs until the slice is used up, yields, and goes on when asked again. Returns
- * the first failure. Everything it opened is closed when it ends or is ended.
+ * Deletes a tree in slices: runs until the slice is used up, yields, and goes on when asked again. Returns the first
+ * failure. Everything it opened is closed when it ends or is ended.
  */
 export function* removal(
   at: At,
-  path: string,
-  expected: FileId | undefined,
+  { expected, path }: Task,
   isSliceUsedUp: () => boolean
 ): Generator<void, Failure | undefined> {
   let first: Failure | undefined

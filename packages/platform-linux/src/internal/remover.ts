@@ -1,25 +1,26 @@
 /**
- * Who deletes: this thread, and in a row of many removals another, so that the next directory is judged meanwhile. A
+ * Who deletes: this thread, and in a row of many removals two others, so that the next directory is judged meanwhile. A
  * thread takes longer to start than a few directories take to go.
  */
-import type { FileId } from "@vm-sentinel/core/Holding"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Failure } from "./removal.ts"
+import type { Failure, Task } from "./removal.ts"
 import type { Answer, Job, Setup } from "./removalThread.ts"
 
 /** Removals under way at once. What is beyond them is this thread's. */
 const slots = 64
 
+/** Milliseconds, at most, that a process which ends waits for a thread to have loaded its native code. */
+const longestLoading = 2000
+
 /** Milliseconds without a removal after which a row is over, and after which the thread ends. */
 const pause = 1000
 
 export interface Remover {
+  /** A directory with so many names in it was listed. */
+  readonly listed: (names: number) => void
   /** The thread's; `undefined` when it is for this one to do. The answer `undone`: the thread has ended. */
-  readonly take: (
-    path: string,
-    expected: FileId | undefined
-  ) => Effect.Effect<Failure | undefined | "undone"> | undefined
+  readonly take: (task: Task) => Effect.Effect<Failure | undefined | "undone"> | undefined
 }
 
 const script = new URL(import.meta.url.endsWith(".ts") ? "./removalThread.ts" : "./removalThread.js", import.meta.url)
@@ -29,7 +30,8 @@ type Settle = (answer: Failure | undefined | "undone") => void
 /** A thread, and what it is at. */
 const start = (koffi: boolean) => {
   const stops = new Int32Array(new SharedArrayBuffer(4 * slots))
-  const setup: Setup = { stops, koffi }
+  const isLoaded = new Int32Array(new SharedArrayBuffer(4))
+  const setup: Setup = { stops, koffi, isLoaded }
   const { Worker } = process.getBuiltinModule("node:worker_threads")
   const worker = new Worker(script, {
     name: "vm-sentinel removals",
@@ -38,6 +40,10 @@ const start = (koffi: boolean) => {
     // It opens by libc what it closes by Node.
     trackUnmanagedFds: false
   })
+  const ended = new Promise((resolve) => worker.once("exit", resolve))
+  const untilLoaded = () => void Atomics.wait(isLoaded, 0, 0, longestLoading)
+  process.once("exit", untilLoaded)
+
   const free = Array.from({ length: slots }, (_, slot) => slot)
   const pending = new Map<number, Settle>()
   let isOver = false
@@ -58,6 +64,7 @@ const start = (koffi: boolean) => {
   // All that it had answered has come in by now.
   worker.on("exit", () => {
     isOver = true
+    process.off("exit", untilLoaded)
     for (const slot of pending.keys()) settle(slot, "undone")
   })
   worker.unref()
@@ -66,15 +73,19 @@ const start = (koffi: boolean) => {
     /** Removals that it can take. */
     free: () => (isOver ? 0 : free.length),
     isIdle: () => pending.size === 0,
-    stop: () => worker.terminate(),
-    remove: (path: string, expected: FileId | undefined) =>
+    stop: () => {
+      worker.ref()
+      worker.postMessage("end", [])
+      return ended
+    },
+    remove: (task: Task) =>
       Effect.callback<Failure | undefined | "undone">((resume) => {
         const slot = free.pop()
         if (slot === undefined || isOver) return resume(Effect.succeed("undone"))
         if (pending.size === 0) worker.ref()
         const settled: Settle = (answer) => resume(Effect.succeed(answer))
         pending.set(slot, settled)
-        const job: Job = { slot, path, expected }
+        const job: Job = { slot, task }
         worker.postMessage(job, [])
         return Effect.callback<void>((stopped) => {
           // Answered already, and perhaps another's by now.
@@ -88,13 +99,24 @@ const start = (koffi: boolean) => {
 
 type Thread = ReturnType<typeof start>
 
-/** `after`: removals in a row that this thread does itself. Halfway the first of the others is started. */
+/** More wait for the disk than for a processor. */
+const threadCount = 2
+
+/** Of a directory with so many names, many removals in a row are likely to be more. */
+const manyNames = 512
+const manyInARow = 16
+
+/**
+ * After a row of `after` removals threads are started, which take what comes. What comes before they are ready waits for
+ * them: to go on meanwhile would only keep them from it, where there are few processors.
+ */
 export const make = (koffi: boolean, after: number): Effect.Effect<Remover, never, Scope.Scope> =>
   Effect.gen(function* () {
     let threads: Array<Thread> = []
     let timer: NodeJS.Timeout | undefined
     let row = 0
     let last = 0
+    let enough = after
 
     const stop = async () => {
       clearInterval(timer)
@@ -107,27 +129,32 @@ export const make = (koffi: boolean, after: number): Effect.Effect<Remover, neve
       if (threads.every((thread) => thread.isIdle()) && performance.now() - last > pause) void stop()
     }
 
-    const startThread = () => {
-      if (threads.length === 0) timer = setInterval(stopWhenIdle, pause).unref()
-      threads.push(start(koffi))
+    const startThreads = () => {
+      // A thread's own threads end with it, whatever they are at.
+      if (!process.getBuiltinModule("node:worker_threads").isMainThread) return
+      timer = setInterval(stopWhenIdle, pause).unref()
+      threads = Array.from({ length: threadCount }, () => start(koffi))
     }
 
-    /** Of the threads that can take one more, the one that has least to do. */
-    const choose = (): Thread | undefined =>
-      threads
-        .filter((thread) => thread.free() > 0)
-        .reduce<Thread | undefined>((best, thread) => (thread.free() > (best?.free() ?? 0) ? thread : best), undefined)
+    /** The one that has least to do. */
+    const choose = (): Thread | undefined => {
+      let chosen: Thread | undefined
+      for (const thread of threads) if (thread.free() > (chosen?.free() ?? 0)) chosen = thread
+      return chosen
+    }
 
     yield* Effect.addFinalizer(() => Effect.promise(stop))
     return {
-      take: (path, expected) => {
+      listed: (names) => {
+        if (names >= manyNames) enough = Math.min(after, manyInARow)
+      },
+      take: (task) => {
         const now = performance.now()
         if (now - last > pause) row = 0
         last = now
         row += 1
-        if (row > after / 2 && threads.length === 0) startThread()
-        if (row > after * 4 && threads.length === 1) startThread()
-        return row > after ? choose()?.remove(path, expected) : undefined
+        if (row > enough && threads.length === 0) startThreads()
+        return choose()?.remove(task)
       }
     }
   })
