@@ -79,8 +79,19 @@ export interface DirectoryEntry {
   readonly entry: string
   /** `unknown`: the listing didn't say. */
   readonly type: FileType
-  /** Number of the inode, where the listing says it. Not exact above 2^53: it tells in which order to go, no more. */
-  readonly ino?: number
+}
+
+/**
+ * The names of a directory, which may be very many, in an order in which it is good to visit them: that of their inodes
+ * where those are known, or else by name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listing {
+  readonly size: number
+  /** `index`: from 0, below `size`. */
+  readonly entry: (index: number) => DirectoryEntry
 }
 
 /**
@@ -162,6 +173,8 @@ export class Disk extends Context.Service<
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>
     readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
     readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
+    /** {@link entries} in an order, held in little memory, where the disk can. */
+    readonly listing?: (path: string) => Effect.Effect<Listing, DiskError>
     /** The directory, and those of its files that `sort` wants, in one look. Other names aren't held in memory. */
     readonly scan: (
       path: string,

@@ -4,7 +4,7 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, Result } from "effect"
-import { Disk, type DiskError, type FileType, type Stat } from "../src/Disk.ts"
+import { type DirectoryEntry, Disk, type DiskError, type FileType, type Stat } from "../src/Disk.ts"
 import { sameFile } from "../src/Holding.ts"
 import { ableIn } from "./support/able.ts"
 import type { World } from "./support/World.ts"
@@ -480,6 +480,41 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         assert.strictEqual(yield* errno(disk.removeTree(`${directory}/file`)), "ENOTDIR")
         assert.strictEqual(yield* errno(disk.removeTree(`${directory}/missing`)), "ENOENT")
         assert.deepStrictEqual(yield* world.tree(directory), before)
+      })
+    )
+
+    it.effect("a listing has what the entries have, in the order of inodes or of names", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        if (disk.listing === undefined) return
+        const directory = yield* world.scratch
+        const listed = Effect.map(disk.listing(directory), ({ entry, size }) =>
+          Array.from({ length: size }, (_, index) => entry(index))
+        )
+        assert.deepStrictEqual(yield* listed, [])
+        yield* others(directory)
+        for (const name of [
+          "夜",
+          "\uFFFD",
+          "b",
+          "a",
+          "z".repeat(255),
+          ...Array.from({ length: 700 }, (_, i) => `vm-${i}`)
+        ]) {
+          yield* world.directory(`${directory}/${name}`)
+        }
+        if (world.rawFile !== undefined && strength.anyNames) {
+          yield* world.rawFile(directory, Uint8Array.of(0xff, 0x61, 0xfe), "odd")
+        }
+        const found = yield* listed
+        const key = ({ entry, type }: DirectoryEntry) => `${entry} ${type}`
+        assert.sameMembers(found.map(key), (yield* disk.entries(directory)).map(key))
+        const names = found.map(({ entry }) => entry)
+        const inodes = yield* Effect.forEach(names, (name) =>
+          Effect.map(disk.lstat(`${directory}/${name}`), ({ id }) => Number(id.ino))
+        )
+        const isSorted = inodes.every((inode, index) => index === 0 || (inodes[index - 1] ?? 0) <= inode)
+        assert.isTrue(isSorted || names.every((name, index) => index === 0 || (names[index - 1] ?? "") < name))
       })
     )
 

@@ -3,7 +3,15 @@
  *
  * @since 0.1.0
  */
-import { Disk, type DirectoryEntry, DiskError, type Glimpse, type Scan, type ScannedFile } from "@vm-sentinel/core/Disk"
+import {
+  Disk,
+  type DirectoryEntry,
+  DiskError,
+  type Glimpse,
+  type Listing,
+  type Scan,
+  type ScannedFile
+} from "@vm-sentinel/core/Disk"
 import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
@@ -21,6 +29,7 @@ import * as MountTable from "./internal/mountTable.ts"
 import { removal, type Task } from "./internal/removal.ts"
 import * as Remover from "./internal/remover.ts"
 import { renameNew } from "./internal/renaming.ts"
+import * as TightListing from "./internal/tightListing.ts"
 import { errnoOf } from "./internal/stat.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
@@ -60,7 +69,7 @@ const copy = (bytes: Uint8Array): Uint8Array => {
 }
 
 /** Reads a directory in slices; none of its names is held here. */
-function* list(at: At.At, fd: number, use: (name: string, entry: At.Entry) => void): Generator<void, void> {
+function* list(at: At.At, fd: number, use: (name: string, entry: At.Entry) => unknown): Generator<void, void> {
   const listing = at.list(fd)
   const isSliceUsedUp = Slices.make()
   try {
@@ -77,10 +86,19 @@ function* entries(at: At.At, path: string): Generator<void, ReadonlyArray<Direct
   const fd = at.openDirectory(At.anywhere, At.nameOf(path))
   try {
     const found: Array<DirectoryEntry> = []
-    yield* list(at, fd, (entry, { ino, type }) =>
-      found.push(ino === undefined ? { entry, type } : { entry, type, ino })
-    )
+    yield* list(at, fd, (entry, { type }) => found.push({ entry, type }))
     return found
+  } finally {
+    at.close(fd)
+  }
+}
+
+function* listing(at: At.At, path: string): Generator<void, Listing> {
+  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
+  try {
+    const names = TightListing.make()
+    yield* list(at, fd, names.add)
+    return names.sorted()
   } finally {
     at.close(fd)
   }
@@ -283,11 +301,12 @@ const make = (
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => at().statAt(At.anywhere, At.nameOf(path))),
-    entries: (path) =>
+    entries: (path) => sliced("readdir", path, () => entries(at(), path)),
+    listing: (path) =>
       Effect.map(
-        sliced("readdir", path, () => entries(at(), path)),
+        sliced("readdir", path, () => listing(at(), path)),
         (found) => {
-          remover.listed(found.length)
+          remover.listed(found.size)
           return found
         }
       ),

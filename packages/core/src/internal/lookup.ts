@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { DirectoryEntry, Disk, DiskError, Principal, Scan, ScannedFile, Stat } from "../Disk.ts"
+import type { DirectoryEntry, Disk, DiskError, Listing, Principal, Scan, ScannedFile, Stat } from "../Disk.ts"
 import {
   MalformedSentinel,
   NotFound,
@@ -21,6 +21,7 @@ import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Entry, Glance, LookError, Root } from "../SentinelStore.ts"
+import * as Slices from "../Slices.ts"
 import * as Trust from "../Trust.ts"
 import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
@@ -46,22 +47,39 @@ const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.
 
 const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 2, workspace: 3, directory: 4 }
 
-const byKind = (a: string, b: string): number => kindOrder[kindOf(a)] - kindOrder[kindOf(b)]
+const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindOf(a.entry)] - kindOrder[kindOf(b.entry)]
 
-const byPlace = (a: DirectoryEntry, b: DirectoryEntry): number =>
-  (a.ino ?? 0) - (b.ino ?? 0) || (a.entry < b.entry ? -1 : 1)
+const byName = (a: DirectoryEntry, b: DirectoryEntry): number => (a.entry < b.entry ? -1 : 1)
 
-/** Entries handed out at a time. Of a large root only the names are held in memory. */
+/** Of a large root no more is held in memory than the numbers of its entries. */
+interface Sorted {
+  /** What sweeps left. */
+  readonly swept: ReadonlyArray<DirectoryEntry>
+  readonly others: Uint32Array
+}
+
+function* sort({ entry, size }: Listing): Generator<void, Sorted> {
+  const swept: Array<DirectoryEntry> = []
+  const others = new Uint32Array(size)
+  let count = 0
+  const isSliceUsedUp = Slices.make()
+  for (let index = 0; index < size; index++) {
+    const found = entry(index)
+    if (found.type === "directory" || found.type === "unknown") {
+      if (SentinelName.parseReap(found.entry) === undefined) others[count++] = index
+      else swept.push(found)
+    }
+    if (isSliceUsedUp()) yield
+  }
+  return { swept: swept.sort(byName).sort(byKind), others: others.subarray(0, count) }
+}
+
+const defect = (cause: unknown): never => {
+  throw cause
+}
+
+/** Entries handed out at a time. */
 const batch = 256
-
-const entriesOf = (root: Root, names: ReadonlyArray<string>): Stream.Stream<Entry> =>
-  Stream.paginate(0, (start) => {
-    const end = start + batch
-    const entries = names
-      .slice(start, end)
-      .map((entry) => ({ kind: kindOf(entry), entry, path: `${root.path}/${entry}` }))
-    return Effect.succeed([entries, end < names.length ? Option.some(end) : Option.none()] as const)
-  })
 
 export type Lookup = ReturnType<typeof make>
 
@@ -96,21 +114,38 @@ export const make = (disk: Disk["Service"]) => {
       () => false
     )
 
-  const list = (root: Root): Stream.Stream<Entry, RootError> =>
-    Stream.unwrap(
+  const listing =
+    disk.listing ??
+    ((path: string): Effect.Effect<Listing, DiskError> =>
+      Effect.map(disk.entries(path), (found) => {
+        const sorted = found.toSorted(byName)
+        return { size: sorted.length, entry: (index) => sorted[index] ?? { entry: "", type: "unknown" } }
+      }))
+
+  const list = (root: Root): Stream.Stream<Entry, RootError> => {
+    const entryOf = (entry: string): Entry => ({ kind: kindOf(entry), entry, path: `${root.path}/${entry}` })
+    const directoriesOf = (found: ReadonlyArray<DirectoryEntry>) => {
+      const known = found.every(({ type }) => type === "directory")
+        ? Effect.succeed(found)
+        : Effect.filter(found, ({ entry, type }) =>
+            type === "directory" ? Effect.succeed(true) : isDirectory(`${root.path}/${entry}`)
+          )
+      return Effect.map(known, (directories) => directories.map(({ entry }) => entryOf(entry)))
+    }
+    return Stream.unwrap(
       Effect.gen(function* () {
-        const swept: Array<string> = []
-        const others: Array<DirectoryEntry> = []
-        for (const found of yield* mapLookError("list root")(disk.entries(root.path))) {
-          const { entry, type } = found
-          if (type === "directory" || (type === "unknown" && (yield* isDirectory(`${root.path}/${entry}`)))) {
-            if (SentinelName.parseReap(entry) === undefined) others.push(found)
-            else swept.push(entry)
-          }
-        }
-        return entriesOf(root, [...swept.sort().sort(byKind), ...others.sort(byPlace).map(({ entry }) => entry)])
+        const listed = yield* mapLookError("list root")(listing(root.path))
+        const { others, swept } = yield* Slices.run(() => sort(listed), defect)
+        const rest = Stream.paginate(0, (start) => {
+          const end = start + batch
+          const more = end < others.length ? Option.some(end) : Option.none()
+          const found = Array.from(others.subarray(start, end), (index) => listed.entry(index))
+          return Effect.map(directoriesOf(found), (entries) => [entries, more] as const)
+        })
+        return Stream.concat(Stream.fromIterable(yield* directoriesOf(swept)), rest)
       })
     )
+  }
 
   /** Whether the second link of a file is its temporary one: a sentinel has both names while it is being published. */
   const isBeingPublished = Effect.fnUntraced(function* (

@@ -164,8 +164,9 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.fifo(`${directory}/fifo`)
       const root = yield* store.openRoot(directory)
       const list = Stream.runCollect(store.list(root))
-      const inodes = new Map((yield* disk.entries(directory)).map(({ entry, ino = 0 }) => [entry, ino]))
-      const others = [".hidden", "a", "b"].toSorted((a, b) => (inodes.get(a) ?? 0) - (inodes.get(b) ?? 0))
+      const listed = disk.listing === undefined ? undefined : yield* disk.listing(directory)
+      const order = Array.from({ length: listed?.size ?? 0 }, (_, index) => listed?.entry(index).entry)
+      const others = [".hidden", "a", "b"].toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
       assert.deepStrictEqual(
         (yield* list).map(({ entry, kind, path }) => [entry, kind, path === `${directory}/${entry}`]),
         [

@@ -24,12 +24,10 @@ const decodeOdd = (bytes: Uint8Array): string => {
 }
 
 /** The string of a name's bytes. */
-export const decodeName = (bytes: Uint8Array): string => {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return decodeOdd(bytes)
-  }
+export const decodeName = (bytes: Buffer): string => {
+  const text = bytes.toString("utf8")
+  // What isn't UTF-8, or a name that really has this character.
+  return text.includes("\uFFFD") ? decodeOdd(bytes) : text
 }
 
 /** What `node:fs` takes for a path: the string itself, or its bytes where it has odd ones. */
