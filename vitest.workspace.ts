@@ -1,7 +1,11 @@
 import * as Os from "node:os"
 import { defineConfig } from "vitest/config"
 
-const project = (name: string, root: string) => ({ test: { name, root, include: ["test/**/*.test.ts"] } })
+const project = (name: string, root: string, globalSetup: ReadonlyArray<string> = []) => ({
+  test: { name, root, include: ["test/**/*.test.ts"], globalSetup: [...globalSetup] }
+})
+
+const prebuilt = [new URL("./scripts/prebuilt.ts", import.meta.url).pathname]
 
 export default defineConfig({
   test: {
@@ -9,9 +13,9 @@ export default defineConfig({
     maxWorkers: Math.max(3, Os.availableParallelism() - 1),
     projects: [
       project("core", "packages/core"),
-      project("platform-linux", "packages/platform-linux"),
+      project("platform-linux", "packages/platform-linux", prebuilt),
       project("platform-darwin", "packages/platform-darwin"),
-      project("cli", "packages/cli"),
+      project("cli", "packages/cli", prebuilt),
       project("orchestrator", "examples/orchestrator"),
       project("repository", "scripts")
     ]

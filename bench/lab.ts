@@ -108,7 +108,7 @@ export const start = (lab: Lab, name: string, options: StartOptions = {}): Worke
   const [command = "", ...args] = commandOf(lab, name, options)
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(command, args, {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, NODE_COMPILE_CACHE: `${lab.directory}/compile-cache`, NODE_NO_WARNINGS: "1" }
+    env: { ...process.env, NODE_NO_WARNINGS: "1" }
   })
   const exited = once(child, "exit")
   // What it died of is on standard error; whoever waits for its answer is told.

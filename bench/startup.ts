@@ -6,40 +6,47 @@ import { median, medianRatio, rotated } from "./statistics.ts"
 
 export interface Row {
   readonly command: string
-  /** From sources, or as it is published; `undefined`: Node itself. */
-  readonly form: "source" | "dist" | undefined
+  /** From sources, or as it is published, also with a `NODE_COMPILE_CACHE`; `undefined`: Node itself. */
+  readonly form: "source" | "dist" | "dist, compile cache" | undefined
   readonly what: "nothing" | "version" | "list"
   readonly ms: number
   readonly ratio: number
 }
 
-type Candidate = Omit<Row, "ms" | "ratio"> & { readonly args: ReadonlyArray<string> }
+type Candidate = Omit<Row, "ms" | "ratio"> & {
+  readonly args: ReadonlyArray<string>
+  readonly cache: string | undefined
+}
 
-const candidatesOf = (emptyRoot: string): ReadonlyArray<Candidate> => {
+const candidatesOf = (emptyRoot: string, compileCache: string): ReadonlyArray<Candidate> => {
+  const bundle = `${Lab.repository}/packages/cli/dist/bin.js`
   const forms = [
-    { form: "source", file: `${Lab.repository}/packages/cli/src/bin.ts` },
-    { form: "dist", file: `${Lab.repository}/packages/cli/dist/bin.js` }
+    { form: "source", file: `${Lab.repository}/packages/cli/src/bin.ts`, cache: undefined },
+    { form: "dist", file: bundle, cache: undefined },
+    { form: "dist, compile cache", file: bundle, cache: compileCache }
   ] as const
   return [
-    { command: "node -e 0", form: undefined, what: "nothing", args: ["-e", "0"] },
-    ...forms.flatMap(({ file, form }): ReadonlyArray<Candidate> => [
-      { command: "vm-sentinel --version", form, what: "version", args: [file, "--version"] },
-      { command: "vm-sentinel list <empty root>", form, what: "list", args: [file, "list", emptyRoot] }
+    { command: "node -e 0", form: undefined, what: "nothing", args: ["-e", "0"], cache: undefined },
+    ...forms.flatMap(({ cache, file, form }): ReadonlyArray<Candidate> => [
+      { command: "vm-sentinel --version", form, what: "version", args: [file, "--version"], cache },
+      { command: "vm-sentinel list <empty root>", form, what: "list", args: [file, "list", emptyRoot], cache }
     ])
   ]
 }
 
-const timed = (args: ReadonlyArray<string>): number => {
-  const { NODE_COMPILE_CACHE: _, ...env } = process.env
+const timed = ({ args, cache }: Candidate): number => {
+  const { NODE_COMPILE_CACHE: _, ...others } = process.env
+  const env = cache === undefined ? others : { ...others, NODE_COMPILE_CACHE: cache }
   const start = performance.now()
   const { status } = spawnSync(process.execPath, args, { stdio: "ignore", env })
   if (status !== 0) throw new Error(`node ${args.join(" ")}: exit code ${status}`)
   return performance.now() - start
 }
 
-const canRun = (lab: Lab.Lab, { args, command, form }: Candidate): boolean => {
+const canRun = (lab: Lab.Lab, candidate: Candidate): boolean => {
+  const { command, form } = candidate
   try {
-    timed(args)
+    timed(candidate)
     return true
   } catch (error) {
     lab.say(`startup: ${command} from ${form} skipped: ${error instanceof Error ? error.message : error}`)
@@ -53,10 +60,10 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   const emptyRoot = Lab.freshPath(lab)
   Fs.mkdirSync(emptyRoot, { mode: 0o700 })
   // The first run of each isn't counted: it fills caches, the command's own among them.
-  const candidates = candidatesOf(emptyRoot).filter((candidate) => canRun(lab, candidate))
+  const candidates = candidatesOf(emptyRoot, Lab.freshPath(lab)).filter((candidate) => canRun(lab, candidate))
   const times = new Map(candidates.map((candidate) => [candidate, new Array<number>()]))
   for (let round = 0; round < rounds; round++) {
-    for (const candidate of rotated(candidates, round)) times.get(candidate)?.push(timed(candidate.args))
+    for (const candidate of rotated(candidates, round)) times.get(candidate)?.push(timed(candidate))
   }
   const [node] = candidates
   const bases = node === undefined ? [] : (times.get(node) ?? [])

@@ -136,7 +136,10 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
   Layer.sync(ProcessInspector, () =>
     make({
       kernel: { ...live, ...options.kernel },
-      pidfds: options.pidfds,
+      // Asked for when the first process is looked at.
+      get pidfds() {
+        return options.pidfds
+      },
       root: options.root ?? "/proc",
       machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"]
     })
@@ -157,6 +160,8 @@ export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<ProcessInspector> = Layer.unwrap(
-  Effect.map(Pidfd.load, (pidfds) => layerAt({ pidfds }))
-)
+export const layer: Layer.Layer<ProcessInspector> = layerAt({
+  get pidfds() {
+    return Pidfd.load()
+  }
+})

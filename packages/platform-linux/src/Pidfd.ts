@@ -3,9 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import type * as Koffi from "koffi"
 import * as NodeFS from "node:fs"
+import { type Library, withKoffi } from "./internal/koffi.ts"
 import { errnoName } from "./Kernel.ts"
 
 /**
@@ -67,7 +66,7 @@ export const isProof = (
   }
 }
 
-const make = (koffi: Pick<typeof Koffi, "errno" | "load">): Pidfds => {
+const make = (koffi: Library): Pidfds => {
   const library = koffi.load(null)
   // libc's own pidfd_open came with glibc 2.36, and musl has none.
   const open: (number: number, pid: number, flags: number) => number = library.func(
@@ -106,6 +105,4 @@ const make = (koffi: Pick<typeof Koffi, "errno" | "load">): Pidfds => {
  * @category constructors
  * @since 0.1.0
  */
-export const load: Effect.Effect<Pidfds | undefined> = Effect.tryPromise(async () => make(await import("koffi"))).pipe(
-  Effect.orElseSucceed(() => undefined)
-)
+export const load = (): Pidfds | undefined => withKoffi(make)

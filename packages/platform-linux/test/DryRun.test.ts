@@ -2,16 +2,14 @@
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { Effect } from "effect"
-import { join } from "node:path"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import { live, liveUnless } from "./deletion/live.ts"
 import * as Owners from "./deletion/owners.ts"
 import * as Places from "./deletion/places.ts"
+import * as Agents from "./deletion/agents.ts"
 import * as Scene from "./deletion/scene.ts"
 import { trace } from "./deletion/trace.ts"
 import * as Tree from "./deletion/tree.ts"
-
-const command = join(import.meta.dirname, "../../cli/src/bin.ts")
 
 describe("scenario 57: a dry run", () => {
   live("says what a sweep then does, of each directory, and changes nothing", () =>
@@ -42,7 +40,12 @@ describe("scenario 57: a dry run", () => {
         const scratch = yield* world.scratch
         const { dead, root } = Scene.make(scratch, yield* Owners.make, { leftovers: true })
         const before = Tree.of(root)
-        const { calls, changes, stdout } = yield* trace(`${scratch}/log`, [process.execPath, command, ...args, root])
+        const { calls, changes, stdout } = yield* trace(`${scratch}/log`, [
+          process.execPath,
+          Agents.command,
+          ...args,
+          root
+        ])
         assert.deepStrictEqual(changes, [])
         assert.isAbove(calls, 100)
         for (const name of dead) assert.include(stdout, name.slice(0, 10))
@@ -55,7 +58,7 @@ describe("scenario 57: a dry run", () => {
     Effect.gen(function* () {
       const scratch = yield* world.scratch
       const scene = Scene.make(scratch, yield* Owners.make, { leftovers: true })
-      const { changes } = yield* trace(`${scratch}/log`, [process.execPath, command, "sweep", scene.root])
+      const { changes } = yield* trace(`${scratch}/log`, [process.execPath, Agents.command, "sweep", scene.root])
       assert.deepStrictEqual(Scene.problems(scene), [])
       for (const call of ["mkdir", "rename", "renameat2", "link", "unlink", "unlinkat", "rmdir", "openat"]) {
         assert.isTrue(

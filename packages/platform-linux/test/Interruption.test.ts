@@ -7,8 +7,8 @@ import { Line } from "@vm-sentinel/core/Outcome"
 import { Cause, Effect, Exit, Fiber, type Layer, Schema } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import { join } from "node:path"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
+import * as Agents from "./deletion/agents.ts"
 import { live } from "./deletion/live.ts"
 import * as Memory from "./deletion/memory.ts"
 import { byName } from "./deletion/outcomes.ts"
@@ -17,8 +17,6 @@ import * as Scene from "./deletion/scene.ts"
 import * as Steps from "./deletion/steps.ts"
 import * as Tree from "./deletion/tree.ts"
 
-const command = join(import.meta.dirname, "../../cli/src/bin.ts")
-
 const make = (path: string, sentinel: string, files: number): void => {
   Fs.mkdirSync(`${path}/data`, { recursive: true, mode: 0o700 })
   Fs.chmodSync(path, 0o700)
@@ -26,20 +24,21 @@ const make = (path: string, sentinel: string, files: number): void => {
   for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/data/${file}`, "")
 }
 
-for (const [who, removalsBeforeThread] of [
-  ["", Infinity],
-  [", removals by a thread", 0]
+// Each sweep that has threads waits for them to end.
+for (const [who, removalsBeforeThread, stride] of [
+  ["", Infinity, 3],
+  [", removals by a thread", 0, 10]
 ] as const) {
   const title = "interrupted at any call, a sweep has closed what it opened, and the next one goes on"
-  live(`scenario 52: ${title}${who}`, () => interruptions(LinuxDisk.layerWith({ removalsBeforeThread })))
+  live(`scenario 52: ${title}${who}`, () => interruptions(LinuxDisk.layerWith({ removalsBeforeThread }), stride))
 }
 
-const interruptions = (disk: Layer.Layer<Disk>) =>
+const interruptions = (disk: Layer.Layer<Disk>, stride: number) =>
   Effect.gen(function* () {
     const scratch = yield* Memory.scratch
     const owners = yield* Owners.make
     let [interrupted, removals] = [0, 0]
-    for (let at = 1; ; at += 3) {
+    for (let at = 1; ; at += stride) {
       Fs.mkdirSync(`${scratch}/${at}`)
       const scene = Scene.make(`${scratch}/${at}`, owners, { leftovers: true })
       const before = Tree.descriptors()
@@ -56,7 +55,7 @@ const interruptions = (disk: Layer.Layer<Disk>) =>
       assert.notInclude(Object.values(byName(outcomes)).join(), "failed", `call ${at}`)
       if (steps.calls < at) break
     }
-    assert.isAbove(interrupted, 10)
+    assert.isAbove(interrupted * stride, 30)
     assert.isAbove(removals, 10)
   })
 
@@ -65,7 +64,7 @@ const decode = Schema.decodeSync(Schema.fromJsonString(Line))
 /** Runs the command, and interrupts it as soon as it has said `after` lines. */
 const run = (args: ReadonlyArray<string>, after = Infinity) =>
   Effect.callback<{ readonly code: number | null; readonly lines: ReadonlyArray<typeof Line.Type> }>((resume) => {
-    const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(process.execPath, [Agents.command, ...args], { stdio: ["ignore", "pipe", "inherit"] })
     let [text, isInterrupted] = ["", false]
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk

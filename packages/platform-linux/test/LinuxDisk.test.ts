@@ -15,7 +15,7 @@ import * as Tree from "./deletion/tree.ts"
 
 const strength = { anyNames: true, locks: true, burial: true } as const
 
-DiskTest.suite("linux", { layer: LinuxDisk.layer, world, strength })
+DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
 DiskTest.suite("linux, removals by a thread", {
   layer: LinuxDisk.layerWith({ removalsBeforeThread: 0 }),
   world,

@@ -813,20 +813,18 @@ describe("what is read", () => {
 })
 
 describe("koffi", () => {
-  it.effect("gives working pidfds here", () =>
-    Effect.gen(function* () {
-      const pidfds = yield* Pidfd.load
-      if (pidfds === undefined) return assert.fail("koffi didn't load")
-      const fd = pidfds.open(process.pid)
-      if (typeof fd === "string") return assert.fail(fd)
-      assert.strictEqual(pidfds.hasExited(fd), false)
-      assert.include(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"), `Pid:\t${process.pid}\n`)
-      pidfds.close(fd)
-      assert.strictEqual(pidfds.open(2 ** 22 + 1), "ESRCH")
-      assert.strictEqual(pidfds.kill(2 ** 22 + 1), "ESRCH")
-      assert.strictEqual(pidfds.kill(process.pid), undefined)
-      const thread = readdirSync("/proc/self/task").find((id) => id !== `${process.pid}`)
-      assert.include(["EINVAL", "ENOENT"], pidfds.open(Number(thread)))
-    })
-  )
+  it("gives working pidfds here", () => {
+    const pidfds = Pidfd.load()
+    if (pidfds === undefined) return assert.fail("koffi didn't load")
+    const fd = pidfds.open(process.pid)
+    if (typeof fd === "string") return assert.fail(fd)
+    assert.strictEqual(pidfds.hasExited(fd), false)
+    assert.include(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"), `Pid:\t${process.pid}\n`)
+    pidfds.close(fd)
+    assert.strictEqual(pidfds.open(2 ** 22 + 1), "ESRCH")
+    assert.strictEqual(pidfds.kill(2 ** 22 + 1), "ESRCH")
+    assert.strictEqual(pidfds.kill(process.pid), undefined)
+    const thread = readdirSync("/proc/self/task").find((id) => id !== `${process.pid}`)
+    assert.include(["EINVAL", "ENOENT"], pidfds.open(Number(thread)))
+  })
 })

@@ -11,7 +11,9 @@ import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import * as Protocol from "./protocol.ts"
 import { hasCompiler } from "./Programs.ts"
 
-export const script = join(dirname(import.meta.filename), "agent.ts")
+const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
+export const script =
+  prebuilt === undefined ? join(dirname(import.meta.filename), "agent.ts") : `${prebuilt}/agent/inspectorAgent.js`
 
 export type Kind = "pidfd" | "procfs"
 

@@ -9,7 +9,10 @@ import { fileURLToPath } from "node:url"
 import { main } from "../../src/Main.ts"
 import { Output } from "../../src/Output.ts"
 
-export const bin = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
+export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
+/** As it is published, where it has been built. */
+const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
+export const bin = prebuilt === undefined ? source : `${prebuilt}/command/bin.js`
 export const launcher = fileURLToPath(new URL("../../src/vm-sentinel.sh", import.meta.url))
 
 export interface Result {

@@ -1,5 +1,5 @@
 /** The calls that Node lacks and the store wants, through koffi where it loads. */
-import type * as Koffi from "koffi"
+import { type Library, withKoffi } from "./koffi.ts"
 import * as Statx from "./statx.ts"
 
 /** A name or a path as the kernel takes it: text without a NUL, or bytes that end in one. */
@@ -47,8 +47,6 @@ const POLLPRI = 2
 /** `linux/unistd.h`: the same number on every architecture that Node runs on. */
 const openat2 = 437
 
-type Library = Pick<typeof Koffi, "errno" | "load">
-
 const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | undefined => {
   try {
     const open = library.func("openat", "int", ["int", "const char *", "int", "int"])
@@ -86,37 +84,31 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
   }
 }
 
-const load = (): Libc | undefined => {
-  try {
-    const { createRequire } = process.getBuiltinModule("node:module")
-    const koffi: typeof Koffi = createRequire(import.meta.url)("koffi")
-    const libc = koffi.load(null)
-    const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
-    const flock = libc.func("int flock(int, int)")
-    const fcntl = libc.func("int fcntl(int, int, ...)")
-    const poll = libc.func("int poll(void *, unsigned long, int)")
-    // `struct pollfd`: the descriptor, and two shorts for what is asked and what is answered.
-    const polled = new Int32Array(2)
-    const [polledBytes, polledShorts] = [new Uint8Array(polled.buffer), new Int16Array(polled.buffer)]
-    const errnoOf = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
-    return {
-      renameNoReplace: (from, to) => errnoOf(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
-      flock: (fd, operation) => errnoOf(flock(fd, operation)),
-      keepOnExec: (fd) => errnoOf(fcntl(fd, F_SETFD, "int", 0)),
-      hasChanged: (fd) => {
-        polled[0] = fd
-        polledShorts[2] = POLLPRI
-        polledShorts[3] = 0
-        return poll(polledBytes, 1, 0) !== 0
-      },
-      at: loadAt(koffi, libc)
-    }
-  } catch {
-    return undefined
+const make = (koffi: Library): Libc => {
+  const libc = koffi.load(null)
+  const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
+  const flock = libc.func("int flock(int, int)")
+  const fcntl = libc.func("int fcntl(int, int, ...)")
+  const poll = libc.func("int poll(void *, unsigned long, int)")
+  // `struct pollfd`: the descriptor, and two shorts for what is asked and what is answered.
+  const polled = new Int32Array(2)
+  const [polledBytes, polledShorts] = [new Uint8Array(polled.buffer), new Int16Array(polled.buffer)]
+  const errnoOf = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
+  return {
+    renameNoReplace: (from, to) => errnoOf(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
+    flock: (fd, operation) => errnoOf(flock(fd, operation)),
+    keepOnExec: (fd) => errnoOf(fcntl(fd, F_SETFD, "int", 0)),
+    hasChanged: (fd) => {
+      polled[0] = fd
+      polledShorts[2] = POLLPRI
+      polledShorts[3] = 0
+      return poll(polledBytes, 1, 0) !== 0
+    },
+    at: loadAt(koffi, libc)
   }
 }
 
 let loaded: { readonly libc: Libc | undefined } | undefined
 
 /** Loaded when first asked for; `undefined` where there is no koffi. */
-export const libc = (): Libc | undefined => (loaded ??= { libc: load() }).libc
+export const libc = (): Libc | undefined => (loaded ??= { libc: withKoffi(make) }).libc

@@ -4,7 +4,12 @@ import { join } from "node:path"
 import { type PidNamespaceError, sessionUnder } from "../../src/testing/PidNamespace.ts"
 import * as Protocol from "./protocol.ts"
 
-const script = join(import.meta.dirname, "agent.ts")
+const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
+export const script = prebuilt === undefined ? join(import.meta.dirname, "agent.ts") : `${prebuilt}/agent/agent.js`
+
+/** The command, as a script for Node. */
+export const command =
+  prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.js`
 
 // Tests start a hundred agents: compiled once, one starts in half the time.
 const cache = join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")

@@ -1,7 +1,6 @@
 /** Other users and namespaces to sweep from, and whether they can be had here. */
 import { execFileSync } from "node:child_process"
-import { join } from "node:path"
-import { ownMounts } from "./agents.ts"
+import { ownMounts, script } from "./agents.ts"
 
 export const nobody = 65534
 
@@ -15,8 +14,6 @@ const fails = (...[file = "", ...args]: ReadonlyArray<string>): string | undefin
     return error instanceof Error ? (error.message.split("\n").at(-2) ?? error.message) : "failed"
   }
 }
-
-const script = join(import.meta.dirname, "agent.ts")
 
 /** Why not; `undefined` where it can. The sources must be readable from there too. */
 export const noNobody = fails(...asNobody, "test", "-r", script)

@@ -1,0 +1,148 @@
+/** What a Linux Disk reads: directories, and files in them, by descriptor. Long ones in slices. */
+import type { DirectoryEntry, Glimpse, Listing, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
+import * as Slices from "@vm-sentinel/core/Slices"
+import * as Fs from "node:fs"
+import * as At from "./at.ts"
+import { encodePath } from "./bytePath.ts"
+import { failed } from "./calls.ts"
+import { errnoOf } from "./stat.ts"
+import * as TightListing from "./tightListing.ts"
+
+// Every call is synchronous and done with the buffer before it returns.
+let buffer = Buffer.allocUnsafe(8192)
+
+/**
+ * Good until the next call. `size`: where the file's end is expected, so that it need not be asked for.
+ */
+const readUpTo = (at: At.At, fd: number, limit: number, size: number): Uint8Array => {
+  if (buffer.length < limit) buffer = Buffer.allocUnsafe(limit)
+  let length = at.read(fd, buffer, limit)
+  while (length < limit && length !== size) {
+    const count = at.read(fd, buffer.subarray(length), limit - length)
+    if (count === 0) break
+    length += count
+  }
+  return buffer.subarray(0, length)
+}
+
+/** Of Node's pool: a buffer of its own for each would be garbage of a kind that is dear to collect. */
+const copy = (bytes: Uint8Array): Uint8Array => {
+  const copied = Buffer.allocUnsafe(bytes.length)
+  copied.set(bytes)
+  return new Uint8Array(copied.buffer, copied.byteOffset, copied.length)
+}
+
+/** Reads a directory in slices; none of its names is held here. */
+export function* list(at: At.At, fd: number, use: (name: string, entry: At.Entry) => unknown): Generator<void, void> {
+  const listing = at.list(fd)
+  const isSliceUsedUp = Slices.make()
+  try {
+    for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
+      use(At.textOf(entry.name), entry)
+      if (isSliceUsedUp()) yield
+    }
+  } finally {
+    listing.close()
+  }
+}
+
+function* listPath(at: At.At, path: string, use: Parameters<typeof list>[2]): Generator<void, void> {
+  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
+  try {
+    yield* list(at, fd, use)
+  } finally {
+    at.close(fd)
+  }
+}
+
+export function* entries(at: At.At, path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
+  const found: Array<DirectoryEntry> = []
+  yield* listPath(at, path, (entry, { type }) => found.push({ entry, type }))
+  return found
+}
+
+/** `choose`: by what, for so many bytes of the directory's own. */
+export function* listing(choose: (bytes: number) => At.At, path: string): Generator<void, Listing> {
+  const at = choose(Fs.statSync(encodePath(path)).size)
+  const names = TightListing.make()
+  yield* listPath(at, path, names.add)
+  return names.sorted()
+}
+
+export const read = (at: At.At, path: string, limit: number) => {
+  const fd = at.openFile(At.anywhere, At.nameOf(path))
+  try {
+    const stat = at.stat(fd)
+    if (stat.type !== "file") throw Object.assign(new Error(`a ${stat.type}`), { code: "EINVAL" })
+    return { stat, bytes: copy(readUpTo(at, fd, limit, stat.size)) }
+  } finally {
+    at.close(fd)
+  }
+}
+
+const scanFile = (at: At.At, fd: number, entry: string, path: string, limit: number): ScannedFile => {
+  let file: number
+  try {
+    file = at.openFile(fd, At.nameOf(entry))
+  } catch (cause) {
+    // A symbolic link (ELOOP), a socket (ENXIO), or a file that isn't for us to open.
+    return { entry, stat: at.statAt(fd, At.nameOf(entry)), error: failed("open", `${path}/${entry}`, cause) }
+  }
+  try {
+    const stat = at.stat(file)
+    if (stat.type !== "file" || stat.size > limit) return { entry, stat }
+    const bytes = readUpTo(at, file, limit + 1, stat.size)
+    return bytes.length > limit ? { entry, stat: { ...stat, size: bytes.length } } : { entry, stat, bytes: copy(bytes) }
+  } catch (cause) {
+    return { entry, stat: at.stat(file), error: failed("read", `${path}/${entry}`, cause) }
+  } finally {
+    at.close(file)
+  }
+}
+
+export function* scan(
+  at: At.At,
+  path: string,
+  sort: (entry: string) => "read" | "note" | "ignore",
+  limit: number
+): Generator<void, Scan> {
+  let fd: number
+  try {
+    fd = at.openDirectory(At.anywhere, At.nameOf(path))
+  } catch (cause) {
+    if (errnoOf(cause) !== "ENOTDIR" && errnoOf(cause) !== "ELOOP") throw cause
+    return { stat: at.statAt(At.anywhere, At.nameOf(path)), files: [], noted: [] }
+  }
+  try {
+    const stat = at.stat(fd)
+    const read: Array<string> = []
+    const noted: Array<string> = []
+    yield* list(at, fd, (entry) => {
+      const kind = sort(entry)
+      if (kind === "read") read.push(entry)
+      else if (kind === "note") noted.push(entry)
+    })
+    const files = read.sort().map((entry) => scanFile(at, fd, entry, path, limit))
+    return { stat, files, noted: noted.sort() }
+  } finally {
+    at.close(fd)
+  }
+}
+
+/** Whoever may write in the directory could have put it there, so it says as much as if it were opened by descriptor. */
+export const peek = (at: At.At, root: number, directory: string, entry: string, limit: number): Glimpse | undefined => {
+  let fd: number | undefined
+  try {
+    const attributes = at.attributes(root, At.nameOf(directory))
+    if (attributes.type !== "directory") return undefined
+    fd = at.openFile(root, At.nameOf(`${directory}/${entry}`))
+    const file = at.attributes(fd, "")
+    if (file.type !== "file" || file.size > limit) return undefined
+    const bytes = readUpTo(at, fd, limit + 1, file.size)
+    return bytes.length > limit ? undefined : { directory: attributes, file, bytes }
+  } catch {
+    return undefined
+  } finally {
+    if (fd !== undefined) at.close(fd)
+  }
+}

@@ -1,0 +1,46 @@
+/** What a directory occupies. */
+import * as Slices from "@vm-sentinel/core/Slices"
+import * as Fs from "node:fs"
+import type * as At from "./at.ts"
+import { encodePath } from "./bytePath.ts"
+import { list } from "./looking.ts"
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
+
+/** What goes away or can't be read while it is measured counts nothing. */
+const orNothing = <A>(call: () => A): A | undefined => {
+  try {
+    return call()
+  } catch {
+    return undefined
+  }
+}
+
+export function* usage(at: At.At, root: string): Generator<void, number> {
+  const top = Fs.lstatSync(encodePath(root), { bigint: true })
+  const isSliceUsedUp = Slices.make()
+  const seen = new Set<bigint>()
+  const pending = top.isDirectory() ? [root] : []
+  let total = Number(top.blocks) * 512
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const directory = encodePath(path)
+    const fd = orNothing(() => Fs.openSync(directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_DIRECTORY))
+    if (fd === undefined) continue
+    try {
+      yield* list(at, fd, (entry) => {
+        const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
+        if (stats === undefined || stats.dev !== top.dev) return
+        if (stats.isDirectory()) pending.push(`${path}/${entry}`)
+        else if (stats.nlink > 1n) {
+          if (seen.has(stats.ino)) return
+          seen.add(stats.ino)
+        }
+        total += Number(stats.blocks) * 512
+      })
+    } finally {
+      Fs.closeSync(fd)
+    }
+    if (isSliceUsedUp()) yield
+  }
+  return total
+}
