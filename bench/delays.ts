@@ -25,7 +25,7 @@ const casesOf = ({ quick }: Lab.Settings): ReadonlyArray<Roots.RootSpec> => {
 }
 
 const sampleOf = async (lab: Lab.Lab, name: string, spec: Roots.RootSpec) => {
-  const { delay } = await Lab.sampleFresh(lab, name, spec, ["--delay"])
+  const { delay } = await Lab.sampleFresh(lab, name, spec, { args: ["--delay"] })
   if (delay === undefined) throw new Error("no delay was measured")
   return delay
 }
@@ -34,7 +34,7 @@ const sampleOf = async (lab: Lab.Lab, name: string, spec: Roots.RootSpec) => {
 const idle: Roots.RootSpec = { size: 0, kind: "v3", dead: 0, files: 1 }
 
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
-  const { only, quick, rounds = quick ? 2 : 3 } = lab.settings
+  const { only, rounds = 2 } = lab.settings
   const wanted = casesOf(lab.settings).filter((spec) => Roots.idOf(spec).includes(only))
   const cases = [
     { name: "idle", spec: idle },

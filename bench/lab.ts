@@ -94,11 +94,17 @@ export interface StartOptions {
   readonly args?: ReadonlyArray<string>
   /** A command in front of the contestant's. */
   readonly under?: ReadonlyArray<string>
+  /** Options of Node. */
+  readonly flags?: ReadonlyArray<string>
 }
 
-const commandOf = (lab: Lab, name: string, { args = [], under = [] }: StartOptions): ReadonlyArray<string> => {
+const commandOf = (
+  lab: Lab,
+  name: string,
+  { args = [], flags = [], under = [] }: StartOptions
+): ReadonlyArray<string> => {
   const { floor } = lab
-  if (name !== floorName) return [...under, process.execPath, lab.worker, name, ...args]
+  if (name !== floorName) return [...under, process.execPath, ...flags, lab.worker, name, ...args]
   if (floor === undefined) throw new Error("there is no compiler")
   return [...under, floor]
 }
@@ -161,9 +167,9 @@ export const sample = async (
   name: string,
   spec: Roots.RootSpec,
   root: string,
-  args: ReadonlyArray<string> = []
+  options: StartOptions = {}
 ): Promise<Sample> => {
-  const worker = start(lab, name, { args })
+  const worker = start(lab, name, options)
   try {
     await warm(lab, worker, spec.kind)
     execFileSync("sync")
@@ -180,5 +186,5 @@ export const sampleFresh = (
   lab: Lab,
   name: string,
   spec: Roots.RootSpec,
-  args: ReadonlyArray<string> = []
-): Promise<Sample> => withRoot(lab, spec, (root) => sample(lab, name, spec, root, args))
+  options: StartOptions = {}
+): Promise<Sample> => withRoot(lab, spec, (root) => sample(lab, name, spec, root, options))

@@ -13,6 +13,7 @@ const colours: ReadonlyMap<string, string> = new Map([
 export const labels: ReadonlyMap<string, string> = new Map([
   ["sweep", "sweep, Linux Layers"],
   ["stream", "outcomes, Linux Layers"],
+  ["tight", "outcomes, the command's V8 flags"],
   ["portable", "sweep, portable Layer"],
   ["plain", "plain Node loop"],
   ["floor", "C floor"]

@@ -87,7 +87,7 @@ export const run = async (lab: Lab.Lab, contestant: string): Promise<void> => {
       const spec: RootSpec = { size, kind, dead, files: 1 }
       if (!idOf(spec).includes(lab.settings.only)) continue
       const file = `${Lab.repository}/node_modules/.cache/vm-sentinel-${contestant}-${idOf(spec)}.cpuprofile`
-      await Lab.sampleFresh(lab, contestant, spec, ["--profile", file])
+      await Lab.sampleFresh(lab, contestant, spec, { args: ["--profile", file] })
       const { inclusive, owners, self, total } = summarise(decode(Fs.readFileSync(file, "utf8")))
       lab.say(`profile ${contestant} ${idOf(spec)}: ${(total / 1000).toFixed(0)} ms on the main thread, ${file}`)
       print(lab, "by owner of the code", owners, size, total, 12)

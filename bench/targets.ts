@@ -57,7 +57,7 @@ const mebibyte = 1024
 
 const memory = ({ memory = [] }: Results): ReadonlyArray<Target> =>
   [0, 100].flatMap((dead) =>
-    ["sweep", "stream", "command"].map((name) => {
+    ["sweep", "stream", "tight", "command"].map((name) => {
       const row = memory.find(
         ({ contestant, large, ...row }) => contestant === name && row.dead === dead && large === 100_000
       )

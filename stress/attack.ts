@@ -2,6 +2,7 @@
  * Two attackers race the delete with symbolic links, mounts and renames: `node stress/attack.ts [SECONDS]`, default 60.
  * Needs root: it works in a mount namespace of its own.
  */
+import "./prebuilt.ts"
 import { Effect } from "effect"
 import { AttackResult } from "../packages/platform-linux/test/deletion/attackResult.ts"
 import * as Random from "../packages/platform-linux/test/deletion/random.ts"

@@ -4,16 +4,18 @@
  * the way, and swept again. Says how much memory a process took above one that sweeps nothing, how long it took to stop,
  * and what it showed on a terminal. What is swept lies in `TMPDIR`.
  */
+import "./prebuilt.ts"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as Agents from "../packages/platform-linux/test/deletion/agents.ts"
 import * as Owners from "../packages/platform-linux/test/deletion/owners.ts"
 import * as Real from "../packages/platform-linux/test/deletion/real.ts"
 
 const [files = 1_000_000, directories = 100_000, depth = 100_000] = process.argv.slice(2).map(Number)
-const command = Path.join(import.meta.dirname, "../packages/cli/src/bin.ts")
+const { command } = Agents
 /** Those of the command's first line. */
 const flags = Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 

@@ -3,6 +3,7 @@
  * what was left, killed at every such call too. Usage: `node stress/crash-points.ts [PAIRS]`, PAIRS (default 200) of two
  * kills in a row, drawn by `VM_SENTINEL_SEED`.
  */
+import "./prebuilt.ts"
 import { Effect } from "effect"
 import { execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"

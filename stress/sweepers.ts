@@ -3,6 +3,7 @@
  * 100 times. Usage: `node stress/sweepers.ts [ROUNDS]`; then as many rounds in which owners take up directories that are
  * still there, and a quarter as many in which a sweeper is killed on the way.
  */
+import "./prebuilt.ts"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
