@@ -33,7 +33,7 @@ const casesOf = ({ full, quick }: Lab.Settings): ReadonlyArray<Roots.RootSpec> =
 const isHuge = ({ size }: Roots.RootSpec): boolean => size > 10_000
 
 const roundsOf = ({ quick, rounds }: Lab.Settings, spec: Roots.RootSpec): number =>
-  rounds ?? (isHuge(spec) ? 2 : quick ? 3 : spec.size > 1000 ? 4 : 7)
+  rounds ?? (isHuge(spec) ? 1 : quick || spec.size > 1000 ? 3 : 7)
 
 const contestantsOf = (lab: Lab.Lab, spec: Roots.RootSpec): ReadonlyArray<string> => [
   "sweep",

@@ -8,6 +8,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 
 /** Milliseconds of work at a stretch. */
@@ -81,6 +82,8 @@ export const mapEffect = <A, E, R, B, E2, R2>(
       /** To be handed on next. */
       let results: Array<B> = []
       let isDue = false
+      // Also of what is handed on: who takes it need not give way.
+      let until = performance.now() + length
 
       const collect = (result: B) => {
         results.push(result)
@@ -101,7 +104,6 @@ export const mapEffect = <A, E, R, B, E2, R2>(
 
       /** Until there is something to hand on. */
       const work = Effect.gen(function* () {
-        let until = performance.now() + length
         for (;;) {
           const first = waiting.length > 0 ? yield* settle() : undefined
           const isSliceUsedUp = performance.now() >= until
@@ -152,6 +154,9 @@ export const mapEffect = <A, E, R, B, E2, R2>(
     })
   )
 
+/** Of all long work one slice is done in a turn of the event loop, however many fibers have some. */
+const turn = Semaphore.makeUnsafe(1)
+
 /**
  * Runs a generator to its end, giving way at each `yield`; what it throws becomes an error by `failed`. Ended early, its
  * `finally` blocks run.
@@ -170,10 +175,10 @@ export const run = <A, E>(start: () => Generator<void, A>, failed: (cause: unkno
       return Effect.fail(failed(cause))
     }
     const next = Effect.try({ try: () => work.next(), catch: failed })
+    const slice = turn.withPermit(Effect.andThen(Effect.yieldNow, next))
     const rest = Effect.gen(function* () {
       for (;;) {
-        yield* Effect.yieldNow
-        const step = yield* next
+        const step = yield* slice
         if (step.done === true) return step.value
       }
     })

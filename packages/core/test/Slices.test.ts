@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Random, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Slices from "../src/Slices.ts"
@@ -88,6 +88,49 @@ describe("Slices.mapEffect", () => {
       const exit = yield* Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
       assert.strictEqual(ended, 3)
+    })
+  )
+})
+
+/** Each look at the clock finds it a millisecond later. Counts the turns of the event loop until `effect` has ended. */
+const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.suspend(() => {
+    let [now, turns] = [0, 0]
+    vi.spyOn(performance, "now").mockImplementation(() => ++now)
+    let immediate = setImmediate(function count() {
+      turns += 1
+      immediate = setImmediate(count)
+    })
+    return Effect.map(effect, () => {
+      clearImmediate(immediate)
+      return turns
+    })
+  })
+
+describe("the event loop has its turn", () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  it.live("between slices that are handed on to who does not give way", () =>
+    Effect.gen(function* () {
+      const told = (element: number): number | Effect.Effect<number> => element
+      const mapped = Slices.mapEffect(Stream.range(1, 400), told, settings)
+      assert.isAbove(yield* turnsOf(Stream.runCollect(mapped)), 50)
+    })
+  )
+
+  it.live("between the slices of several that work at once", () =>
+    Effect.gen(function* () {
+      const work = Slices.run(
+        function* () {
+          for (let step = 0; step < 20; step++) yield
+        },
+        () => undefined
+      )
+      const all = Effect.all(
+        Array.from({ length: 5 }, () => work),
+        { concurrency: "unbounded", discard: true }
+      )
+      assert.isAtLeast(yield* turnsOf(all), 100)
     })
   )
 })
