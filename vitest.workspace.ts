@@ -10,6 +10,7 @@ const prebuilt = [new URL("./scripts/prebuilt.ts", import.meta.url).pathname]
 export default defineConfig({
   test: {
     // Most tests wait for real processes: on few cores one worker more keeps them busy.
+    reporters: ["default", new URL("./scripts/skipped.ts", import.meta.url).pathname],
     maxWorkers: Math.max(3, Os.availableParallelism() - 1),
     projects: [
       project("core", "packages/core"),

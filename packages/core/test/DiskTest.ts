@@ -3,10 +3,10 @@
  * it has of making files behind the Disk's back.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, type Layer, Result } from "effect"
+import { Effect, type Layer, Result, type Scope } from "effect"
 import { type DirectoryEntry, Disk, type DiskError, type FileType, type Stat } from "../src/Disk.ts"
 import { sameFile } from "../src/Holding.ts"
-import { ableIn } from "./support/able.ts"
+import { ableIn, orUndefined } from "./support/able.ts"
 import type { World } from "./support/World.ts"
 
 /** What an implementation is able to do. */
@@ -17,6 +17,8 @@ export interface Strength {
   readonly locks: boolean
   /** A directory is moved and removed in one go. */
   readonly burial: boolean
+  /** Names can be had in an order, and that of many is this one. Default: they can't. */
+  readonly listing?: "inodes" | "names"
 }
 
 export interface Options<R, E> {
@@ -35,7 +37,7 @@ const errno = <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<string
 
 export const suite = <R, E>(name: string, { layer, strength, world }: Options<R, E>): void => {
   it.layer(layer)(`Disk (${name})`, (it) => {
-    const able = ableIn(it)
+    const able = ableIn<Disk | R | Scope.Scope>((title, test) => it.effect(title, test))
 
     /** One of everything that isn't a regular file, by what it is. */
     const others = Effect.fnUntraced(function* (directory: string) {
@@ -46,14 +48,15 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       yield* world.file(`${directory}/target`, "target")
       yield* world.symlink(`${directory}/symlink`, `${directory}/target`)
       yield* world.symlink(`${directory}/dangling`, `${directory}/missing`)
-      if (world.device !== undefined) yield* world.device(`${directory}/device`)
+      const device = orUndefined(world.device)
+      if (device !== undefined) yield* device(`${directory}/device`)
       const types: ReadonlyArray<readonly [entry: string, type: FileType]> = [
         ["directory", "directory"],
         ["fifo", "fifo"],
         ["socket", "socket"],
         ["symlink", "symlink"],
         ["dangling", "symlink"],
-        ...(world.device === undefined ? [] : [["device", "device"] as const])
+        ...(device === undefined ? [] : [["device", "device"] as const])
       ]
       return types
     })
@@ -483,12 +486,12 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    it.effect("a listing has what the entries have, in the order of inodes or of names", () =>
+    able(strength.listing, "a listing has what the entries have, in its order", (order) =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        if (disk.listing === undefined) return
+        const listing = disk.listing ?? (() => assert.fail("there is none"))
         const directory = yield* world.scratch
-        const listed = Effect.map(disk.listing(directory), ({ entry, size }) =>
+        const listed = Effect.map(listing(directory), ({ entry, size }) =>
           Array.from({ length: size }, (_, index) => entry(index))
         )
         assert.deepStrictEqual(yield* listed, [])
@@ -503,27 +506,36 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         ]) {
           yield* world.directory(`${directory}/${name}`)
         }
-        if (world.rawFile !== undefined && strength.anyNames) {
-          yield* world.rawFile(directory, Uint8Array.of(0xff, 0x61, 0xfe), "odd")
+        const rawFile = orUndefined(world.rawFile)
+        if (rawFile !== undefined && strength.anyNames) {
+          yield* rawFile(directory, Uint8Array.of(0xff, 0x61, 0xfe), "odd")
         }
         const found = yield* listed
         const key = ({ entry, type }: DirectoryEntry) => `${entry} ${type}`
         assert.sameMembers(found.map(key), (yield* disk.entries(directory)).map(key))
         const names = found.map(({ entry }) => entry)
+        if (order === "names") return assert.deepStrictEqual(names, names.toSorted())
         const inodes = yield* Effect.forEach(names, (name) =>
           Effect.map(disk.lstat(`${directory}/${name}`), ({ id }) => Number(id.ino))
         )
-        const isSorted = inodes.every((inode, index) => index === 0 || (inodes[index - 1] ?? 0) <= inode)
-        assert.isTrue(isSorted || names.every((name, index) => index === 0 || (names[index - 1] ?? "") < name))
+        assert.deepStrictEqual(
+          inodes,
+          inodes.toSorted((a, b) => a - b)
+        )
       })
     )
 
-    it.effect("buries the directory that is expected, where nothing is, or touches nothing", () =>
+    it.effect("has what it is said to be able to do", () =>
+      Effect.map(Disk, ({ bury, listing }) => {
+        assert.strictEqual(bury !== undefined, strength.burial)
+        assert.strictEqual(listing !== undefined, strength.listing !== undefined)
+      })
+    )
+
+    able(strength.burial, "buries the directory that is expected, where nothing is, or touches nothing", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        assert.strictEqual(disk.bury !== undefined, strength.burial)
-        const { bury } = disk
-        if (bury === undefined) return
+        const bury = disk.bury ?? (() => assert.fail("there is none"))
         const directory = yield* world.scratch
         for (const path of ["tree/.vm-sentinel", "tree/sub/file", "graves/taken/file"]) {
           yield* world.file(`${directory}/${path}`, "f")
@@ -546,10 +558,9 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    able(world.stubborn, "leaves in the grave what it can't remove", (stubborn) =>
+    able(strength.burial && world.stubborn, "leaves in the grave what it can't remove", (stubborn) =>
       Effect.gen(function* () {
-        const { bury, lstat } = yield* Disk
-        if (bury === undefined) return
+        const { bury = () => assert.fail("there is none"), lstat } = yield* Disk
         const directory = yield* world.scratch
         yield* world.file(`${directory}/tree/.vm-sentinel`, "x")
         yield* world.file(`${directory}/tree/a`, "x")

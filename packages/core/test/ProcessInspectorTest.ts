@@ -9,6 +9,7 @@ import { compare, compareStartTokens, Pid, type ProcessIdentity } from "../src/P
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import * as Sentinel from "../src/Sentinel.ts"
 import * as Verdict from "../src/Verdict.ts"
+import { type Able, ableIn } from "./support/able.ts"
 
 /** Something a world makes. What it made ends with the scope of the test. */
 export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
@@ -26,13 +27,13 @@ export interface World<R = never> {
   /** A process with a thread whose id isn't the process's. */
   readonly thread?: Making<{ readonly process: Pid; readonly thread: Pid }, R>
   /** A process whose leader exited while another thread runs. */
-  readonly leaderExited?: Making<Pid, R>
+  readonly leaderExited?: Able<Making<Pid, R>>
   /** The process is stopped (SIGSTOP). */
   readonly stop?: (pid: Pid) => Making<void, R>
   /** A process that will run another executable in place (`execve`) when told to. */
   readonly reexec?: Making<{ readonly pid: Pid; readonly exec: Making<void, R> }, R>
   /** A running process of another user, which isn't hidden. */
-  readonly otherUser?: Making<Pid, R>
+  readonly otherUser?: Able<Making<Pid, R>>
   /** A running process of which the kernel tells the inspector nothing but that it exists. */
   readonly hidden?: Making<Pid, R>
 }
@@ -109,13 +110,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
   const observeAll = (pid: Pid) => Effect.forEach(depths, (wanted) => observe(pid, wanted))
 
   it.layer(layer)(`ProcessInspector (${name})`, (it) => {
-    const able = <A>(
-      ability: A | undefined,
-      title: string,
-      test: (ability: A) => Effect.Effect<void, unknown, ProcessInspector | R | Scope.Scope>
-    ): void => {
-      if (ability !== undefined) it.effect(title, () => test(ability))
-    }
+    const able = ableIn<ProcessInspector | R | Scope.Scope>((title, test) => it.effect(title, test))
 
     it.effect("host answers the same twice", () =>
       Effect.gen(function* () {

@@ -22,7 +22,8 @@ export interface Options<R, E> {
 export const suite = <R, E>(name: string, { disk, world }: Options<R, E>): void => {
   const layer = Layer.provideMerge(SentinelStore.layerDisk, Layer.provideMerge(Interposed.layer, disk))
   it.layer(layer)(`SentinelStore (${name})`, (it) => {
-    const tester: Tester<R> = { world, able: ableIn(it), test: (title, test) => it.effect(title, test) }
+    const test: Tester<R>["test"] = (title, test) => it.effect(title, test)
+    const tester: Tester<R> = { world, able: ableIn(test), test }
     StoreLooking.tests(tester)
     StorePublishing.tests(tester)
     StoreReaping.tests(tester)

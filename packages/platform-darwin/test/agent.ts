@@ -6,6 +6,7 @@ import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, Layer, Schema } from "effect"
 import { createInterface } from "node:readline"
+import { orUndefined } from "../../core/test/support/able.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import { Request } from "../../platform-linux/test/protocol.ts"
 import { makeWorld, until } from "../../platform-linux/test/world.ts"
@@ -62,7 +63,7 @@ const answer = Effect.fnUntraced(function* (request: Request) {
       if (isPs) yield* nextSecond
       return yield* Effect.flatMap(ability(world.recycle), (recycle) => recycle(request.pid, request.executable))
     case "leaderExited":
-      return yield* Effect.flatten(ability(world.leaderExited))
+      return yield* Effect.flatten(ability(orUndefined(world.leaderExited)))
     case "reexec": {
       const { exec, pid } = yield* Effect.flatten(ability(world.reexec))
       const context = yield* Effect.context<Programs>()

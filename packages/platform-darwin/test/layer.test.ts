@@ -6,6 +6,7 @@ import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, type Scope } from "effect"
 import { readFileSync, renameSync, unlinkSync } from "node:fs"
 import { hostname } from "node:os"
+import { because, whyNot } from "../../core/test/support/able.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import { makeWorld } from "../../platform-linux/test/world.ts"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
@@ -347,8 +348,10 @@ if (typeof shim === "string") {
 
     const seteuid = process.seteuid?.bind(process)
 
-    it.effect.skipIf(otherUser === undefined || seteuid === undefined)(
-      "another user's process has id and start, for an unprivileged reader too (only root can show it)",
+    const reason = whyNot(otherUser) ?? (seteuid === undefined ? "no seteuid(2)" : undefined)
+
+    it.effect.skipIf(reason !== undefined)(
+      because("another user's process has id and start, for an unprivileged reader too", reason),
       () =>
         Effect.gen(function* () {
           const pid = yield* spawn

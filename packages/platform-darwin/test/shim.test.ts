@@ -1,6 +1,7 @@
 /** The stand-in for libSystem answers as macOS is documented to, quirks included, about real processes. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { because, whyNot } from "../../core/test/support/able.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import { makeWorld } from "../../platform-linux/test/world.ts"
 import { errno } from "../src/internal/errno.ts"
@@ -16,7 +17,6 @@ if (typeof shim === "string") {
 } else {
   const { exit, otherUser, spawn, zombify } = makeWorld()
   const missing = 2 ** 31 - 1
-  const isRoot = process.getuid?.() === 0
 
   it.layer(Programs.layer)("the shim", (it) => {
     it.effect("proc_pidinfo answers the size of the struct, and 0 with errno where it fails", () =>
@@ -91,8 +91,10 @@ if (typeof shim === "string") {
 
     const seteuid = process.seteuid?.bind(process)
 
-    it.effect.skipIf(!isRoot || otherUser === undefined || seteuid === undefined)(
-      "another effective user's process is EPERM for flavors 3 and 18 alone (only root can show it)",
+    const reason = whyNot(otherUser) ?? (seteuid === undefined ? "no seteuid(2)" : undefined)
+
+    it.effect.skipIf(reason !== undefined)(
+      because("another effective user's process is EPERM for flavors 3 and 18 alone", reason),
       () =>
         Effect.gen(function* () {
           const pid = yield* spawn

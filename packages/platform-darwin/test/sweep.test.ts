@@ -9,6 +9,7 @@ import { Effect, Layer, References, type Scope } from "effect"
 import * as Fs from "node:fs"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { world as files } from "../../core/test/support/NodeWorld.ts"
+import { because } from "../../core/test/support/able.ts"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import * as Remote from "../../platform-linux/test/remote.ts"
@@ -105,7 +106,7 @@ if (typeof shim === "string") {
     )
 
     it.live.skipIf(why !== undefined)(
-      `also where PIDs were recycled${why === undefined ? "" : ` (skipped: ${why})`}`,
+      because("also where PIDs were recycled", why),
       // The inspector in the namespace answers one question at a time.
       () => Effect.provide(demo(Remote.world, { concurrency: 1 }), Layer.merge(inNamespace, store)),
       120_000

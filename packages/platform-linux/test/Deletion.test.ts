@@ -4,6 +4,7 @@ import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
+import { orUndefined, whyNot } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as Agents from "./deletion/agents.ts"
 import { live, liveUnless } from "./deletion/live.ts"
@@ -76,7 +77,7 @@ describe("what isn't ours", () => {
       yield* world.sparse(at("huge"), 5 * 1024 ** 3)
       yield* world.fifo(at("fifo"))
       yield* world.socket(at("socket"))
-      yield* world.device?.(at("device")) ?? world.fifo(at("device"))
+      yield* (orUndefined(world.device) ?? world.fifo)(at("device"))
       yield* world.directory(at("directory"))
       yield* world.symlink(at("symlink"), "/etc/hostname")
       const before = Tree.of(root)
@@ -93,7 +94,7 @@ describe("what isn't ours", () => {
   )
 
   liveUnless(
-    world.setOwner === undefined ? "not root" : undefined,
+    whyNot(world.setOwner),
     "scenario 35: a sentinel that somebody else could have written is not believed",
     () =>
       Effect.gen(function* () {
@@ -101,7 +102,7 @@ describe("what isn't ours", () => {
         const owners = yield* Owners.make
         const names = ["theirs", "world", "group", "linked", "in theirs", "in world", "in group"]
         for (const name of names) yield* dead(`${root}/${name}`, owners)
-        const own = (path: string) => world.setOwner?.(path, Places.nobody) ?? Effect.void
+        const own = (path: string) => orUndefined(world.setOwner)?.(path, Places.nobody) ?? Effect.void
         yield* own(`${root}/theirs/.vm-sentinel`)
         yield* world.setMode(`${root}/world/.vm-sentinel`, 0o606)
         yield* world.setMode(`${root}/group/.vm-sentinel`, 0o660)
@@ -129,9 +130,10 @@ describe("what isn't ours", () => {
       for (const root of [...roots, `${scratch}/link`, `${scratch}/link/`, `${scratch}/file`, `${scratch}/open`]) {
         assert.strictEqual((yield* Effect.flip(Cleanup.sweep(root)))._tag, "RefusedRoot", root)
       }
-      if (world.setOwner !== undefined) {
+      const setOwner = orUndefined(world.setOwner)
+      if (setOwner !== undefined) {
         yield* world.directory(`${scratch}/theirs`)
-        yield* world.setOwner(`${scratch}/theirs`, Places.nobody)
+        yield* setOwner(`${scratch}/theirs`, Places.nobody)
         assert.strictEqual((yield* Effect.flip(Cleanup.sweep(`${scratch}/theirs`)))._tag, "RefusedRoot")
         yield* world.remove(`${scratch}/theirs`)
       }
@@ -291,7 +293,7 @@ describe("what lies in the way", () => {
 
 describe("what can't be removed", () => {
   liveUnless(
-    world.stubborn === undefined ? "no immutable files here" : undefined,
+    whyNot(world.stubborn),
     "scenario 50: an immutable file: failed, kept where it was moved, the others go on, and a later sweep finishes",
     () =>
       Effect.gen(function* () {
@@ -301,7 +303,7 @@ describe("what can't be removed", () => {
         yield* world.file(`${root}/m/data/sub/file`, "x")
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* world.stubborn?.(`${root}/m/data/sub/stubborn`) ?? Effect.void
+            yield* orUndefined(world.stubborn)?.(`${root}/m/data/sub/stubborn`) ?? Effect.void
             const { outcomes, summary } = yield* Cleanup.sweep(root)
             assert.deepStrictEqual(byName(outcomes), {
               a: "removed pid-dead",

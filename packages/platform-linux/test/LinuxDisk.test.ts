@@ -5,6 +5,7 @@ import { Effect, Fiber, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as DiskTest from "../../core/test/DiskTest.ts"
+import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as At from "../src/internal/at.ts"
 import { libc } from "../src/internal/libc.ts"
@@ -13,7 +14,7 @@ import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
 
-const strength = { anyNames: true, locks: true, burial: true } as const
+const strength = { anyNames: true, locks: true, burial: true, listing: "inodes" } as const
 
 DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
 DiskTest.suite("linux, removals by a thread", {
@@ -21,10 +22,16 @@ DiskTest.suite("linux, removals by a thread", {
   world,
   strength
 })
-DiskTest.suite("linux, without koffi", { layer: LinuxDisk.layerWithoutKoffi, world, strength })
+DiskTest.suite("linux, without koffi", {
+  layer: LinuxDisk.layerWithoutKoffi,
+  world,
+  strength: { ...strength, listing: "names" }
+})
 
 const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
   it.live(title, () => Effect.provide(test(), LinuxDisk.layer), 60_000)
+
+const able = ableIn(onDisk)
 
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
@@ -134,27 +141,25 @@ describe("LinuxDisk.removeTree", () => {
       })
   )
 
-  if (world.stubborn !== undefined) {
-    const { stubborn } = world
-    onDisk("goes on past what is stuck far below, and ends", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const tree = `${yield* world.scratch}/tree`
-        const below = Array.from({ length: 8 }, (_, level) => `d${level}`)
-        for (let level = 0; level <= below.length; level++) {
-          const at = [tree, ...below.slice(0, level)].join("/")
-          for (const name of ["a", "z", "sub/file"]) yield* world.file(`${at}/${name}`, name)
-        }
-        const stuck = [tree, ...below, "stuck"].join("/")
-        yield* stubborn(stuck)
-        const error = yield* Effect.flip(disk.removeTree(tree))
-        assert.deepInclude(error, { errno: "EPERM", path: `${stuck}/kept` })
-        const left = Object.keys(Tree.of(tree)).filter((path) => path !== "")
-        const chain = [...below, "stuck", "kept"].map((_, index, all) => `/${all.slice(0, index + 1).join("/")}`)
-        assert.sameMembers(left, chain)
-      })
-    )
-  }
+  able(world.stubborn, "goes on past what is stuck far below, and ends", (stubborn) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const tree = `${yield* world.scratch}/tree`
+      const below = Array.from({ length: 8 }, (_, level) => `d${level}`)
+      for (let level = 0; level <= below.length; level++) {
+        const at = [tree, ...below.slice(0, level)].join("/")
+        for (const name of ["a", "z", "sub/file"]) yield* world.file(`${at}/${name}`, name)
+      }
+      const stuck = [tree, ...below, "stuck"].join("/")
+      yield* stubborn(stuck)
+      const error = yield* Effect.flip(disk.removeTree(tree))
+      assert.include(["EACCES", "EPERM"], error.errno)
+      assert.strictEqual(error.path, `${stuck}/kept`)
+      const left = Object.keys(Tree.of(tree)).filter((path) => path !== "")
+      const chain = [...below, "stuck", "kept"].map((_, index, all) => `/${all.slice(0, index + 1).join("/")}`)
+      assert.sameMembers(left, chain)
+    })
+  )
 
   for (const [way, at] of ways) {
     onDisk(`ENOTEMPTY by a writer that doesn't stop: fails, and finishes when it has stopped (${way})`, () =>
@@ -179,63 +184,60 @@ describe("LinuxDisk.removeTree", () => {
     )
   }
 
-  if (world.bindMount !== undefined) {
-    const { bindMount } = world
-    onDisk("a mount that appears while it works is a wall: what is mounted stays whole", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const scratch = yield* Memory.scratch
-        const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
-        yield* world.file(`${source}/precious`, "precious")
-        yield* world.file(`${source}/sub/precious`, "precious")
-        for (const name of ["a", "m/mnt", "z"]) yield* world.file(`${tree}/${name}/file`, "")
-        yield* world.file(`${tree}/file`, "")
-        const before = Tree.of(source)
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            yield* bindMount(source, `${tree}/m/mnt`)
-            yield* bindMount(`${source}/precious`, `${tree}/file`)
-            const { id } = yield* disk.lstat(tree)
-            assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, id)))
-            assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
-            assert.deepStrictEqual(Tree.entries(tree), ["file", "m"])
-          })
-        )
-        yield* disk.removeTree(tree)
-        assert.deepStrictEqual(Tree.entries(scratch), ["source"])
-        assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
-      })
-    )
+  able(world.bindMount, "a mount that appears while it works is a wall: what is mounted stays whole", (bindMount) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
+      yield* world.file(`${source}/precious`, "precious")
+      yield* world.file(`${source}/sub/precious`, "precious")
+      for (const name of ["a", "m/mnt", "z"]) yield* world.file(`${tree}/${name}/file`, "")
+      yield* world.file(`${tree}/file`, "")
+      const before = Tree.of(source)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* bindMount(source, `${tree}/m/mnt`)
+          yield* bindMount(`${source}/precious`, `${tree}/file`)
+          const { id } = yield* disk.lstat(tree)
+          assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, id)))
+          assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+          assert.deepStrictEqual(Tree.entries(tree), ["file", "m"])
+        })
+      )
+      yield* disk.removeTree(tree)
+      assert.deepStrictEqual(Tree.entries(scratch), ["source"])
+      assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+    })
+  )
 
-    onDisk("a mount right over the directory that it is in, and over its parent", () =>
-      Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
-        const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
-        yield* world.file(`${source}/precious`, "precious")
-        yield* world.file(`${source}/sub/precious`, "precious")
-        const before = Tree.of(source)
-        yield* world.directory(`${tree}/sub`)
-        for (let index = 0; index < 10_000; index++) Fs.writeFileSync(`${tree}/sub/${index}`, "")
-        let mounted = 0
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const context = yield* Effect.context<Scope.Scope>()
-            const failed = stepwise(tree, (step) => {
-              if (step !== 2) return
-              for (const point of [`${tree}/sub`, tree]) {
-                Effect.runSync(Effect.provideContext(bindMount(source, point), context))
-                mounted += 1
-              }
-            })
-            assert.strictEqual(mounted, 2, "it takes more than one slice")
-            assert.include(["EXDEV", "EBUSY"], failed?.errno)
-            assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+  able(world.bindMount, "a mount right over the directory that it is in, and over its parent", (bindMount) =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
+      yield* world.file(`${source}/precious`, "precious")
+      yield* world.file(`${source}/sub/precious`, "precious")
+      const before = Tree.of(source)
+      yield* world.directory(`${tree}/sub`)
+      for (let index = 0; index < 10_000; index++) Fs.writeFileSync(`${tree}/sub/${index}`, "")
+      let mounted = 0
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const context = yield* Effect.context<Scope.Scope>()
+          const failed = stepwise(tree, (step) => {
+            if (step !== 2) return
+            for (const point of [`${tree}/sub`, tree]) {
+              Effect.runSync(Effect.provideContext(bindMount(source, point), context))
+              mounted += 1
+            }
           })
-        )
-        assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
-      })
-    )
-  }
+          assert.strictEqual(mounted, 2, "it takes more than one slice")
+          assert.include(["EXDEV", "EBUSY"], failed?.errno)
+          assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+        })
+      )
+      assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
+    })
+  )
 
   for (const [way, at] of ways) {
     onDisk(`scenario 48: a directory swapped for a symbolic link, at every step, leads nowhere (${way})`, () =>
@@ -339,17 +341,23 @@ const stepwiseOf = (work: ReturnType<typeof removal>): Failure | undefined => {
 }
 
 describe("LinuxDisk", () => {
-  onDisk("measures what lies on its own file system alone, and deeper than a path can say without failing", () =>
+  onDisk("measures deeper than a path can say without failing", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* Memory.scratch
       makeDeep(`${scratch}/tree`, 1500)
       assert.isAbove(yield* disk.usage(`${scratch}/tree`), 4096 * 100)
       yield* disk.removeTree(`${scratch}/tree`)
-      if (world.bindMount === undefined) return
+    })
+  )
+
+  able(world.bindMount, "measures what lies on its own file system alone", (bindMount) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
       yield* world.directory(`${scratch}/small/proc`)
       const alone = yield* disk.usage(`${scratch}/small`)
-      yield* world.bindMount("/sys", `${scratch}/small/proc`)
+      yield* bindMount("/sys", `${scratch}/small/proc`)
       assert.isAtMost(yield* disk.usage(`${scratch}/small`), alone)
     })
   )

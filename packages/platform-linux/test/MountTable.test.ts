@@ -1,6 +1,5 @@
-import { assert, describe } from "@effect/vitest"
-import { it } from "@effect/vitest"
-import { Effect } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
 import * as Fs from "node:fs"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
@@ -18,7 +17,7 @@ for (const [way, native] of [
   ["reading it each time", () => undefined]
 ] as const) {
   describe(`the mount table, ${way}`, () => {
-    const able = ableIn(it)
+    const able = ableIn<Scope.Scope>((title, test) => it.effect(title, test))
 
     able(world.bindMount, "knows what was mounted and unmounted a moment ago", (bindMount) =>
       Effect.gen(function* () {

@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
-import { because, noNamespace, patience } from "./places.ts"
+import { because } from "../../core/test/support/able.ts"
+import { noNamespace, patience } from "./places.ts"
 import { Programs } from "./Programs.ts"
 
 /** A script that says what it is told to in JavaScript. */

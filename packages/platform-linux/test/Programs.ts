@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process"
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
+import { Missing } from "../../core/test/support/able.ts"
 
 const find = (name: string): string | undefined =>
   (process.env["PATH"] ?? "")
@@ -14,6 +15,7 @@ const find = (name: string): string | undefined =>
 const compiler = find("cc") ?? find("gcc") ?? find("clang")
 
 export const hasCompiler = compiler !== undefined
+export const noCompiler = new Missing("no C compiler")
 
 export type Helper = "churn" | "leader" | "reexec"
 

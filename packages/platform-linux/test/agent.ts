@@ -7,6 +7,7 @@ import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, Layer, Schema } from "effect"
 import { createInterface } from "node:readline"
+import { orUndefined } from "../../core/test/support/able.ts"
 import * as LinuxPidNamespaces from "../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import { recycle } from "../src/testing/PidNamespace.ts"
@@ -70,7 +71,7 @@ const answer = Effect.fnUntraced(function* (request: Request) {
     case "thread":
       return yield* Effect.flatten(ability(world.thread))
     case "leaderExited":
-      return yield* Effect.flatten(ability(world.leaderExited))
+      return yield* Effect.flatten(ability(orUndefined(world.leaderExited)))
     case "reexec": {
       const { exec, pid } = yield* Effect.flatten(ability(world.reexec))
       const context = yield* Effect.context<Programs>()

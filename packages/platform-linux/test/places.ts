@@ -68,7 +68,3 @@ export const noNamespace = await Effect.runPromise(PidNamespace.unavailable)
 
 /** Milliseconds that a test with programs of its own may take on a busy machine. */
 export const patience = 60_000
-
-/** Adds to the title of a test that can't be run why not. */
-export const because = (title: string, reason: string | undefined): string =>
-  reason === undefined ? title : `${title} (skipped: ${reason})`

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import * as Protocol from "./protocol.ts"
-import { hasCompiler } from "./Programs.ts"
+import { hasCompiler, noCompiler } from "./Programs.ts"
 
 const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
 export const script =
@@ -95,6 +95,6 @@ export const world: World<Agent> = {
   stop: (pid) => ask(Protocol.Nothing, { op: "stop", pid }),
   recycle: (pid, executable) => ask(Protocol.Nothing, { op: "recycle", pid, executable }),
   thread: ask(Schema.Struct({ process: Pid, thread: Pid }), { op: "thread" }),
-  ...(hasCompiler ? { leaderExited: ask(Pid, { op: "leaderExited" }) } : {}),
+  leaderExited: hasCompiler ? ask(Pid, { op: "leaderExited" }) : noCompiler,
   reexec: Effect.map(ask(Pid, { op: "reexec" }), (pid) => ({ pid, exec: ask(Protocol.Nothing, { op: "exec", pid }) }))
 }

@@ -10,8 +10,9 @@ import { dirname, join } from "node:path"
 import { answer, judged, judgedIdentity, recordOf, withoutId64 } from "../../core/test/ProcessInspectorTest.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
-import { because, isRoot, noNamespace, patience, type Place, places, unavailable } from "./places.ts"
-import { hasCompiler, Programs } from "./Programs.ts"
+import { isRoot, noNamespace, patience, type Place, places, unavailable } from "./places.ts"
+import { because } from "../../core/test/support/able.ts"
+import { hasCompiler, noCompiler, Programs } from "./Programs.ts"
 import * as Protocol from "./protocol.ts"
 import * as Remote from "./remote.ts"
 import { executableOf, makeWorld, piped, until } from "./world.ts"
@@ -121,7 +122,7 @@ for (const kind of kinds) {
     )
 
     it.effect.skipIf(!hasCompiler)(
-      because("scenario 21: execve from a thread never looks like an end", hasCompiler ? undefined : "no C compiler"),
+      because("scenario 21: execve from a thread never looks like an end", hasCompiler ? undefined : noCompiler.reason),
       () =>
         Effect.gen(function* () {
           const program = yield* piped((yield* Programs).helper("reexec"))
@@ -293,7 +294,7 @@ describe("recycling", () => {
     patience
   )
 
-  const noChurn = noNamespace ?? (hasCompiler ? undefined : "no C compiler")
+  const noChurn = noNamespace ?? (hasCompiler ? undefined : noCompiler.reason)
   for (const kind of kinds) {
     it.live.skipIf(noChurn !== undefined)(
       because(`no observation mixes two processes, a sample (${kind})`, noChurn),

@@ -6,7 +6,8 @@ import { createInterface } from "node:readline"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { recycle, startTicks } from "../src/testing/PidNamespace.ts"
-import { hasCompiler, Programs } from "./Programs.ts"
+import { Missing } from "../../core/test/support/able.ts"
+import { hasCompiler, noCompiler, Programs } from "./Programs.ts"
 
 /** A program with its ends of the pipes; killed when the scope ends. */
 interface Piped {
@@ -156,16 +157,14 @@ export const makeWorld = ({ recycles = false, uid }: WorldOptions = {}): World<P
           thread: Effect.sync(() => ({ process: Pid.make(process.pid), thread: Pid.make(firstThread() ?? 0) }))
         }
       : {}),
-    ...(hasCompiler
-      ? {
-          leaderExited: Effect.gen(function* () {
-            const { line, pid } = yield* piped((yield* Programs).helper("leader"), [], uid)
-            yield* line
-            yield* until("the leader's exit", () => stateOf(pid) === "Z")
-            return Pid.make(pid)
-          })
-        }
-      : {}),
+    leaderExited: hasCompiler
+      ? Effect.gen(function* () {
+          const { line, pid } = yield* piped((yield* Programs).helper("leader"), [], uid)
+          yield* line
+          yield* until("the leader's exit", () => stateOf(pid) === "Z")
+          return Pid.make(pid)
+        })
+      : noCompiler,
     reexec: Effect.gen(function* () {
       const { one } = yield* Programs
       const shell = yield* piped("sh", ["-c", `read word; exec "$1" 1000000`, "sh", one], uid)
@@ -189,11 +188,14 @@ export const makeWorld = ({ recycles = false, uid }: WorldOptions = {}): World<P
             })
         }
       : {}),
-    ...(process.getuid?.() === 0 && uid === undefined && !recycles
+    ...(uid === undefined && !recycles
       ? {
-          otherUser: Effect.gen(function* () {
-            return (yield* keep((yield* Programs).one, 65534)).pid
-          })
+          otherUser:
+            process.getuid?.() === 0
+              ? Effect.gen(function* () {
+                  return (yield* keep((yield* Programs).one, 65534)).pid
+                })
+              : new Missing("not root")
         }
       : {})
   }

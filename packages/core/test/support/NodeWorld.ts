@@ -4,6 +4,7 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { Missing } from "./able.ts"
 import type { World } from "./World.ts"
 
 const run = (command: string, ...args: ReadonlyArray<string>): void => {
@@ -32,6 +33,7 @@ const works = (probe: (directory: string) => void): boolean => {
 }
 
 const isRoot = process.geteuid?.() === 0
+const notRoot = new Missing("not root")
 
 const canMount =
   isRoot &&
@@ -140,20 +142,20 @@ export const world: World = {
   setTime: (path, modifiedAt) => attempt(() => Fs.lutimesSync(path, modifiedAt / 1000, modifiedAt / 1000)),
   tree: (path) => attempt(() => describe(path)),
   permissions: !isRoot,
-  ...(isRoot ? { device: (path) => attempt(() => run("mknod", path, "c", "1", "5")) } : {}),
-  ...(isRoot ? { setOwner: (path, uid) => attempt(() => Fs.lchownSync(path, uid, uid)) } : {}),
-  ...(isRoot && !canMakeImmutable ? {} : { stubborn }),
-  ...(canMount
-    ? {
-        bindMount: (source, target) =>
-          Effect.asVoid(
-            Effect.acquireRelease(
-              attempt(() => run("mount", "--bind", source, target)),
-              () => attempt(() => spawnSync("umount", [target]))
-            )
+  device: isRoot ? (path) => attempt(() => run("mknod", path, "c", "1", "5")) : notRoot,
+  setOwner: isRoot ? (path, uid) => attempt(() => Fs.lchownSync(path, uid, uid)) : notRoot,
+  stubborn: isRoot && !canMakeImmutable ? new Missing("no immutable files here") : stubborn,
+  bindMount: canMount
+    ? (source, target) =>
+        Effect.asVoid(
+          Effect.acquireRelease(
+            attempt(() => run("mount", "--bind", source, target)),
+            () => attempt(() => spawnSync("umount", [target]))
           )
-      }
-    : {}),
+        )
+    : isRoot
+      ? new Missing("no bind mounts here")
+      : notRoot,
   ...(process.platform === "linux"
     ? {
         remote: Effect.succeed("/proc"),

@@ -1,11 +1,12 @@
 import type { Effect, Scope } from "effect"
+import type { Able } from "./able.ts"
 
 /** Something a world makes. What it made ends with the scope of the test. */
 export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
 
 /**
  * The ways of making what a `Disk` under test then finds, without using that Disk. All paths are absolute. What a world
- * can't make isn't tested in it, and shows as skipped.
+ * can't make isn't tested in it; what it could make elsewhere shows as skipped, with the reason.
  */
 export interface World<R = never> {
   /** An empty directory, mode 0700, of the Disk's own user; its path is real. */
@@ -30,16 +31,16 @@ export interface World<R = never> {
   readonly tree: (path: string) => Making<Readonly<Record<string, string>>, R>
 
   /** A character device. */
-  readonly device?: (path: string) => Making<void, R>
-  readonly setOwner?: (path: string, uid: number) => Making<void, R>
+  readonly device?: Able<(path: string) => Making<void, R>>
+  readonly setOwner?: Able<(path: string, uid: number) => Making<void, R>>
   /** What a mode of 0 keeps the Disk's user from reading. */
-  readonly permissions: boolean
+  readonly permissions: Able<true> | false
   /** A directory with a file in it, `kept`, that the Disk's user can't remove. */
-  readonly stubborn?: (path: string) => Making<void, R>
+  readonly stubborn?: Able<(path: string) => Making<void, R>>
   /** Mounts a directory on another one of the same device. */
-  readonly bindMount?: (source: string, target: string) => Making<void, R>
+  readonly bindMount?: Able<(source: string, target: string) => Making<void, R>>
   /** A directory on a file system that isn't one of this machine alone. */
-  readonly remote?: Making<string, R>
+  readonly remote?: Able<Making<string, R>>
   /** A file whose name is these bytes. */
-  readonly rawFile?: (directory: string, name: Uint8Array, content: string) => Making<void, R>
+  readonly rawFile?: Able<(directory: string, name: Uint8Array, content: string) => Making<void, R>>
 }

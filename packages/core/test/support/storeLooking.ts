@@ -283,28 +283,30 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
     ["a symbolic link", "UntrustedSentinel", (path) => world.symlink(path, `${path}.target`)],
     ["writable by everybody", "UntrustedSentinel", (path) => world.file(path, "17", 0o602)]
   ]
-  const { device } = world
-  const all = device === undefined ? bad : [...bad, ["a device", "UntrustedSentinel", device] as const]
-  for (const [title, expected, make] of all) {
-    test(`scenarios 33, 34, 36, 37: a sentinel that is ${title} is kept apart, and unread or refused`, () =>
-      Effect.gen(function* () {
-        const store = yield* SentinelStore
-        const directory = yield* world.scratch
-        yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
-        yield* make(`${directory}/vm/.vm-sentinel.role`)
-        // What a symbolic link would lead to.
-        yield* world.file(`${directory}/vm/other.target`, "18")
-        const before = yield* world.tree(directory)
-        const holding = yield* store.look(`${directory}/vm`)
-        assert.deepStrictEqual(verdicts(holding), [
-          [".vm-sentinel", "V1"],
-          [".vm-sentinel.role", expected]
-        ])
-        const [, file] = holding.sentinels
-        assert.strictEqual(file?.bytes === undefined, expected.startsWith("O") || expected === "UntrustedSentinel")
-        assert.strictEqual(yield* tag(store.read(`${directory}/vm`)), expected)
-        assert.deepStrictEqual(yield* world.tree(directory), before)
-      }))
+  for (const [title, expected, ability] of [...bad, ["a device", "UntrustedSentinel", world.device] as const]) {
+    able(
+      ability,
+      `scenarios 33, 34, 36, 37: a sentinel that is ${title} is kept apart, and unread or refused`,
+      (make) =>
+        Effect.gen(function* () {
+          const store = yield* SentinelStore
+          const directory = yield* world.scratch
+          yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+          yield* make(`${directory}/vm/.vm-sentinel.role`)
+          // What a symbolic link would lead to.
+          yield* world.file(`${directory}/vm/other.target`, "18")
+          const before = yield* world.tree(directory)
+          const holding = yield* store.look(`${directory}/vm`)
+          assert.deepStrictEqual(verdicts(holding), [
+            [".vm-sentinel", "V1"],
+            [".vm-sentinel.role", expected]
+          ])
+          const [, file] = holding.sentinels
+          assert.strictEqual(file?.bytes === undefined, expected.startsWith("O") || expected === "UntrustedSentinel")
+          assert.strictEqual(yield* tag(store.read(`${directory}/vm`)), expected)
+          assert.deepStrictEqual(yield* world.tree(directory), before)
+        })
+    )
   }
 
   test("an oversized sentinel says its size and the limit", () =>

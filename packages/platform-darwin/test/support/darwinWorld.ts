@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
+import { Missing } from "../../../core/test/support/able.ts"
 import { world as nodeWorld } from "../../../core/test/support/NodeWorld.ts"
 import type { World } from "../../../core/test/support/World.ts"
 
@@ -23,5 +24,5 @@ const mountCopy = (source: string, target: string) =>
 /** The real file system, with the mounts that there are on macOS. */
 export const world: World = {
   ...nodeWorld,
-  ...(nodeWorld.bindMount === undefined ? {} : { bindMount: mountCopy })
+  bindMount: nodeWorld.bindMount instanceof Missing ? nodeWorld.bindMount : mountCopy
 }

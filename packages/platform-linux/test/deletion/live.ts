@@ -2,7 +2,7 @@ import { it } from "@effect/vitest"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, type Scope } from "effect"
-import * as Places from "./places.ts"
+import { because } from "../../../core/test/support/able.ts"
 import * as Real from "./real.ts"
 
 type Test = () => Effect.Effect<void, unknown, ProcessInspector | SentinelStore | Scope.Scope>
@@ -12,4 +12,4 @@ export const live = (title: string, test: Test): void => liveUnless(undefined, t
 
 /** Likewise, where there is no reason against it. */
 export const liveUnless = (reason: string | undefined, title: string, test: Test): void =>
-  it.live.skipIf(reason !== undefined)(Places.because(title, reason), () => Effect.provide(test(), Real.layer), 60_000)
+  it.live.skipIf(reason !== undefined)(because(title, reason), () => Effect.provide(test(), Real.layer), 60_000)

@@ -26,7 +26,3 @@ export const noOverlay = fails(
 )
 export const noExt4 = fails("sh", "-c", "command -v mkfs.ext4 && test -e /dev/loop-control")
 export const noStrace = fails("strace", "-o", "/dev/null", "true")
-
-/** Adds to the title of a test that can't be run why not. */
-export const because = (title: string, reason: string | undefined): string =>
-  reason === undefined ? title : `${title} (skipped: ${reason})`
