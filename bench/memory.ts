@@ -1,7 +1,8 @@
 /** How much memory a sweep takes at its peak, of few directories and of many. */
-import { spawn } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import * as Lab from "./lab.ts"
 import { deadCount, remaining, type RootSpec } from "./roots.ts"
 import { median } from "./statistics.ts"
@@ -20,10 +21,11 @@ const small = 1000
 
 const largeOf = ({ full, quick }: Lab.Settings): number => (full ? 100_000 : quick ? 3000 : 10_000)
 
-const command = `${Lab.repository}/packages/cli/src/bin.ts`
+const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.js`
 
 /** Those of its first line: the command's own are what keeps it small. */
-const flags = (): ReadonlyArray<string> => Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
+const flagsOf = (command: string): ReadonlyArray<string> =>
+  Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
 /** The stream, in a Node that collects as the command does. */
 const tight = "tight"
@@ -39,7 +41,7 @@ const peakKiBOf = (pid: number | undefined): number => {
 /** `vm-sentinel sweep --json`, from its start to its end. */
 const peakOfCommand = (lab: Lab.Lab, spec: RootSpec): Promise<number> =>
   Lab.withRoot(lab, spec, async (root) => {
-    const child = spawn(process.execPath, [...flags(), command, "sweep", "--json", root], {
+    const child = spawn(process.execPath, [...flagsOf(bundle(lab)), bundle(lab), "sweep", "--json", root], {
       stdio: ["ignore", "ignore", "inherit"]
     })
     let peak = 0
@@ -52,20 +54,24 @@ const peakOfCommand = (lab: Lab.Lab, spec: RootSpec): Promise<number> =>
     return peak
   })
 
+const peakOf = async (lab: Lab.Lab, contestant: string, spec: RootSpec): Promise<number> => {
+  if (contestant === "command") return peakOfCommand(lab, spec)
+  const sample =
+    contestant === tight
+      ? Lab.sampleFresh(lab, "stream", spec, { flags: flagsOf(bundle(lab)) })
+      : Lab.sampleFresh(lab, contestant, spec)
+  return (await sample).peakKiB
+}
+
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
+  execFileSync(process.execPath, [`${Lab.repository}/scripts/bundle.ts`, Path.dirname(bundle(lab))])
   const large = largeOf(lab.settings)
   const peak = async (contestant: string, dead: number, size: number) => {
     const spec: RootSpec = { size, kind: "v3", dead, files: 1 }
     const peaks: Array<number> = []
     const rounds = lab.settings.rounds ?? (size > 10_000 || lab.settings.quick ? 1 : 3)
     for (let round = 0; round < rounds; round++) {
-      peaks.push(
-        contestant === "command"
-          ? await peakOfCommand(lab, spec)
-          : contestant === tight
-            ? (await Lab.sampleFresh(lab, "stream", spec, { flags: flags() })).peakKiB
-            : (await Lab.sampleFresh(lab, contestant, spec)).peakKiB
-      )
+      peaks.push(await peakOf(lab, contestant, spec))
     }
     return median(peaks)
   }

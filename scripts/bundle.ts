@@ -11,7 +11,7 @@ const [directory = `${cli}/dist`] = process.argv.slice(2)
 
 const segmenter = /new Intl\.Segmenter\(undefined, \{\s*granularity: "grapheme"\s*\}\)/
 
-/** The data of graphemes takes about a third as long to load as Node does to start, and text that is all ASCII doesn't need it. */
+/** ICU's data of graphemes takes long to load, and text that is all ASCII doesn't need it. */
 const segmenterWhenNeeded: Plugin = {
   name: "segmenter when needed",
   transform: {

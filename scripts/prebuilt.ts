@@ -10,11 +10,13 @@ import { build } from "rolldown"
 const packages = Path.resolve(import.meta.dirname, "../packages")
 const linux = `${packages}/platform-linux`
 
+const variable = "VM_SENTINEL_PREBUILT"
+
 /** Where koffi is found. */
 const parent = `${packages}/cli/node_modules/.cache`
 
 export default async (): Promise<() => void> => {
-  if (process.platform !== "linux") return () => undefined
+  if (process.platform !== "linux" || process.env[variable] !== undefined) return () => undefined
   Fs.mkdirSync(parent, { recursive: true })
   const directory = Fs.mkdtempSync(`${parent}/vm-sentinel-test-`)
   // Other users start it too.
@@ -33,6 +35,6 @@ export default async (): Promise<() => void> => {
     logLevel: "warn"
   })
   Fs.cpSync(`${linux}/test/helpers`, `${directory}/agent/helpers`, { recursive: true })
-  process.env["VM_SENTINEL_PREBUILT"] = directory
+  process.env[variable] = directory
   return () => Fs.rmSync(directory, { recursive: true })
 }

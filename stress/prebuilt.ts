@@ -5,11 +5,12 @@
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 
+const script = new URL("../scripts/prebuilt.ts", import.meta.url).href
 const variable = "VM_SENTINEL_PREBUILT"
 
 if (process.env[variable] === undefined) {
   const program = `
-    const { default: build } = await import("${import.meta.dirname}/../scripts/prebuilt.ts")
+    const { default: build } = await import(${JSON.stringify(script)})
     await build()
     console.log(process.env.${variable})`
   const said = execFileSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" })

@@ -211,11 +211,6 @@ export class Disk extends Context.Service<
      * Interruptible between two removals.
      */
     readonly removeTree: (path: string, expected?: FileId) => Effect.Effect<void, DiskError>
-    /**
-     * {@link renameNew} to `grave`, and then {@link removeTree} there, in one go, where the disk can. ESTALE, and nothing
-     * deleted, when it isn't the directory `expected`.
-     */
-    readonly bury?: (path: string, grave: string, expected: FileId) => Effect.Effect<void, DiskError>
     /** Whether the path lies on a file system known to be of this machine alone. `false`: not known. */
     readonly isLocal: (path: string) => Effect.Effect<boolean>
     /** A mount at or below the directory; `undefined` when there is none. */

@@ -15,8 +15,6 @@ export interface Strength {
   readonly anyNames: boolean
   /** `flock(2)`. */
   readonly locks: boolean
-  /** A directory is moved and removed in one go. */
-  readonly burial: boolean
   /** Names can be had in an order, and that of many is this one. Default: they can't. */
   readonly listing?: "inodes" | "names"
 }
@@ -525,55 +523,8 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    it.effect("has what it is said to be able to do", () =>
-      Effect.map(Disk, ({ bury, listing }) => {
-        assert.strictEqual(bury !== undefined, strength.burial)
-        assert.strictEqual(listing !== undefined, strength.listing !== undefined)
-      })
-    )
-
-    able(strength.burial, "buries the directory that is expected, where nothing is, or touches nothing", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const bury = disk.bury ?? (() => assert.fail("there is none"))
-        const directory = yield* world.scratch
-        for (const path of ["tree/.vm-sentinel", "tree/sub/file", "graves/taken/file"]) {
-          yield* world.file(`${directory}/${path}`, "f")
-        }
-        yield* world.symlink(`${directory}/link`, `${directory}/tree`)
-        const before = yield* world.tree(directory)
-        const [tree, grave] = [`${directory}/tree`, `${directory}/graves/tree`]
-        const { id } = yield* disk.lstat(tree)
-        assert.strictEqual(yield* errno(bury(`${directory}/missing`, grave, id)), "ENOENT")
-        assert.strictEqual(yield* errno(bury(`${directory}/link`, grave, id)), "ESTALE")
-        assert.strictEqual(yield* errno(bury(tree, grave, (yield* disk.lstat(directory)).id)), "ESTALE")
-        assert.strictEqual(yield* errno(bury(tree, `${directory}/graves/taken`, id)), "EEXIST")
-        assert.strictEqual(yield* errno(bury(tree, `${directory}/no/graves`, id)), "ENOENT")
-        assert.deepStrictEqual(yield* world.tree(directory), before)
-        yield* bury(tree, grave, id)
-        assert.deepStrictEqual(
-          Object.keys(yield* world.tree(directory)),
-          Object.keys(before).filter((path) => path !== "tree" && !path.startsWith("tree/"))
-        )
-      })
-    )
-
-    able(strength.burial && world.stubborn, "leaves in the grave what it can't remove", (stubborn) =>
-      Effect.gen(function* () {
-        const { bury = () => assert.fail("there is none"), lstat } = yield* Disk
-        const directory = yield* world.scratch
-        yield* world.file(`${directory}/tree/.vm-sentinel`, "x")
-        yield* world.file(`${directory}/tree/a`, "x")
-        yield* stubborn(`${directory}/tree/m`)
-        const { id } = yield* lstat(`${directory}/tree`)
-        assert.include(["EACCES", "EPERM"], yield* errno(bury(`${directory}/tree`, `${directory}/grave`, id)))
-        assert.deepStrictEqual(yield* world.tree(directory), {
-          grave: "directory",
-          "grave/.vm-sentinel": "x",
-          "grave/m": "directory",
-          "grave/m/kept": "kept"
-        })
-      })
+    it.effect("has a listing where it is said to", () =>
+      Effect.map(Disk, ({ listing }) => assert.strictEqual(listing !== undefined, strength.listing !== undefined))
     )
 
     able(world.stubborn, "goes on past what it can't remove, keeps the last names then, and fails", (stubborn) =>

@@ -6,11 +6,11 @@ import * as MemoryDisk from "../src/testing/MemoryDisk.ts"
 import * as DiskTest from "./DiskTest.ts"
 import { world } from "./support/MemoryWorld.ts"
 
-DiskTest.suite("memory", { layer: MemoryDisk.layer, world, strength: { anyNames: true, locks: true, burial: false } })
+DiskTest.suite("memory", { layer: MemoryDisk.layer, world, strength: { anyNames: true, locks: true } })
 DiskTest.suite("memory, without types of entries and locks", {
   layer: MemoryDisk.layerWith({ entryTypes: false, locks: false }),
   world,
-  strength: { anyNames: true, locks: false, burial: false }
+  strength: { anyNames: true, locks: false }
 })
 
 const bytes = (size: number): Uint8Array => new Uint8Array(size)

@@ -15,7 +15,7 @@ import { removal } from "../src/internal/treeRemoval.ts"
 import { world } from "./support/darwinWorld.ts"
 import * as Shim from "./support/shim.ts"
 
-const portable = { anyNames: false, locks: false, burial: false } as const
+const portable = { anyNames: false, locks: false } as const
 
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
@@ -69,7 +69,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
     it.live(title, () => Effect.provide(test(), layer), 60_000)
   const [EPERM, ENOTSUP, EINVAL] = [1, 45, 22]
 
-  DiskTest.suite("macOS, over the shim", { layer, world, strength: { anyNames: false, locks: true, burial: false } })
+  DiskTest.suite("macOS, over the shim", { layer, world, strength: { anyNames: false, locks: true } })
 
   describe("DarwinDisk.removeTree, over the shim", () => {
     for (const [how, refuse] of [
@@ -321,7 +321,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
 }
 
 if (process.platform === "darwin") {
-  const strength = { anyNames: false, locks: true, burial: false }
+  const strength = { anyNames: false, locks: true }
   DiskTest.suite("macOS", { layer: DarwinDisk.layer, world: nodeWorld, strength })
 } else {
   const shim = Shim.build()

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import { Disk, DiskError } from "@vm-sentinel/core/Disk"
-import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
@@ -79,13 +78,6 @@ const removeTree =
       )
     })
 
-const moveExpected = (at: At.At, native: Libc | undefined, from: string, to: string, expected: FileId): void => {
-  if (!sameFile(at.statAt(At.anywhere, At.nameOf(from)).id, expected)) {
-    throw Object.assign(new Error("another directory"), { code: "ESTALE" })
-  }
-  renameNew(native, from, to)
-}
-
 const isLocal = (mounts: MountTable.MountTable, path: string): boolean => {
   try {
     const mount = mounts.find(path)
@@ -113,7 +105,6 @@ const make = (
   const at = () => (calls ??= At.make(native()?.at))
   /** What there is to know of a root takes less long than to load native code, which an empty one never needs. */
   const light = () => calls ?? (nativeFrom === 0 ? at() : At.procfs)
-  const remove = removeTree(at, remover)
   return Disk.of({
     principal: Effect.sync(principal),
     parallelism: 1,
@@ -148,18 +139,7 @@ const make = (
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory: (path) => attempt("fsync", path, () => syncDirectory(path)),
-    removeTree: remove,
-    bury: (path, grave, expected) =>
-      Effect.flatMap(
-        attempt("bury", path, () => moveExpected(at(), native(), path, grave, expected)),
-        () =>
-          // What was put there at the last moment goes back: whoever finds it in a grave would finish it.
-          Effect.tapError(remove(grave, expected), ({ errno }) =>
-            errno === "ESTALE"
-              ? Effect.ignore(attempt("rename", grave, () => renameNew(native(), grave, path)))
-              : Effect.void
-          )
-      ),
+    removeTree: removeTree(at, remover),
     isLocal: (path) => Effect.sync(() => isLocal(mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
     lock: (path, inheritable) =>

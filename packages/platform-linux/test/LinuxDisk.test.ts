@@ -14,7 +14,7 @@ import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
 
-const strength = { anyNames: true, locks: true, burial: true, listing: "inodes" } as const
+const strength = { anyNames: true, locks: true, listing: "inodes" } as const
 
 DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
 DiskTest.suite("linux, removals by a thread", {

@@ -204,22 +204,23 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   const removeDead = (path: string, expected?: FileId) =>
     mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.removeTree(path, expected))
 
-  /** The intent first: from the rename on, whoever finds it finishes. */
-  const bury =
-    disk.bury ??
-    Effect.fnUntraced(function* (path: string, grave: string, expected: FileId) {
-      const { id } = yield* disk.lstat(path)
-      if (!sameFile(id, expected)) return yield* new DiskError({ errno: "ESTALE", operation: "bury", path })
-      yield* disk.renameNew(path, grave)
-      yield* (
-        disk
-          .removeTree(grave, expected)
-          // What was put there at the last moment goes back: whoever finds it in a grave would finish it.
-          .pipe(
-            Effect.tapError(({ errno }) =>
-              errno === "ESTALE" ? Effect.ignore(disk.renameNew(grave, path)) : Effect.void
-            )
-          )
+  const requireSame = (path: string, expected: FileId) =>
+    Effect.flatMap(disk.lstat(path), ({ id }) =>
+      sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "bury", path }))
+    )
+
+  /**
+   * The intent first: from the rename on, whoever finds it finishes. So what took its place at the last moment goes back,
+   * and nothing comes between before that is known.
+   */
+  const bury = (path: string, grave: string, expected: FileId) =>
+    Effect.uninterruptibleMask((interruptible) => {
+      const putBack = ({ errno }: DiskError) =>
+        errno === "ESTALE" ? Effect.ignore(disk.renameNew(grave, path)) : Effect.void
+      const known = Effect.andThen(requireSame(grave, expected), interruptible(disk.removeTree(grave, expected)))
+      return requireSame(path, expected).pipe(
+        Effect.andThen(disk.renameNew(path, grave)),
+        Effect.andThen(Effect.tapError(known, putBack))
       )
     })
 

@@ -63,10 +63,8 @@ const make = Effect.gen(function* () {
         return Effect.andThen(rule.act(path), call(path, ...rest))
       })
 
-  // What a Disk does in one go is done in the steps that it stands for, so that something can come between them.
-  const { bury: _, ...stepwise } = disk
   const interposed = Disk.of({
-    ...stepwise,
+    ...disk,
     realPath: interpose("realPath", disk.realPath),
     lstat: interpose("lstat", disk.lstat),
     entries: interpose("entries", disk.entries),

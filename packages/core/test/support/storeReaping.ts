@@ -421,7 +421,9 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const interposer = yield* Interposer
       const swap = Effect.andThen(world.move(claim.path, `${directory}/moved`), world.file(`${claim.path}/disk`, "new"))
       yield* interposer.before("renameNew", swap)
+      yield* interposer.calls
       assert.strictEqual(yield* tag(discarding(store, claim)), "Changed")
+      assert.notInclude(yield* interposer.calls, "removeTree")
       // What took the place is back there, to be judged, and not among what is to be deleted.
       assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/claimed/vm/disk": "new", "moved/disk": "data" })
     }))

@@ -1,4 +1,4 @@
-/** koffi, an optional dependency that takes as long to load as a hundred directories to be looked at. */
+/** koffi, an optional dependency. It takes long to load, so nothing loads it before it is needed. */
 import type * as Koffi from "koffi"
 
 export type Library = Pick<typeof Koffi, "errno" | "load">

@@ -111,8 +111,9 @@ const quick = (
 ): Observation | undefined => {
   const fd = pidfds.open(pid)
   try {
-    if (typeof fd === "string")
+    if (typeof fd === "string") {
       return fd === "ESRCH" && isAbsent(source, pidfds, pid) ? { _tag: "Absent", pid } : undefined
+    }
     const path = wanted === "path" ? lossy.decode(source.kernel.readLink(`${source.root}/${pid}/exe`)) : ""
     const processId64 = wanted === "identity" ? `${pidfds.inode(fd)}` : ""
     if (pidfds.hasExited(fd) !== false) return undefined
@@ -236,12 +237,10 @@ const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, second
 export const probe = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, secondLook: boolean): Probed => {
   const { pidfds } = trusted
   if (pidfds !== undefined) {
-    const answer =
-      wanted === "executable" || wanted === "all"
-        ? isAbsent(source, pidfds, pid)
-          ? ({ _tag: "Absent", pid } as const)
-          : undefined
-        : quick(source, pidfds, pid, wanted)
+    // What needs all of procfs is read there, unless there is nothing to read.
+    const isLong = wanted === "executable" || wanted === "all"
+    if (isLong && isAbsent(source, pidfds, pid)) return { _tag: "Absent", pid }
+    const answer = isLong ? undefined : quick(source, pidfds, pid, wanted)
     if (answer !== undefined) return answer
   }
   const answer = slow(source, trusted, pid, wanted, secondLook)

@@ -14,7 +14,7 @@ const grown = (bytes: Buffer, length: number): Buffer => {
   return larger
 }
 
-/** `indexes` by number, the same number twice in their order. */
+/** The indexes of numbers, in the order of these; of equal ones in their own. */
 const sortByNumber = (numbers: ReadonlyArray<number>): Uint32Array => {
   // A number and its index in one, which is sorted much faster than the one by the other.
   const room = 2 ** 52 / numbers.length

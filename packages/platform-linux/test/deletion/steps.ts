@@ -29,9 +29,8 @@ const stepped = (steps: Steps): Layer.Layer<Disk, never, Disk> =>
             Effect.suspend(() => call(...args))
           )
       const full = (path: string) => Effect.fail(new DiskError({ errno: "ENOSPC", operation: "mkdir", path }))
-      const { bury: _, ...stepwise } = disk
       return Disk.of({
-        ...stepwise,
+        ...disk,
         realPath: before(disk.realPath),
         lstat: before(disk.lstat),
         entries: before(disk.entries),
