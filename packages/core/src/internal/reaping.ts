@@ -201,12 +201,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     return { entry: name, path: at, grave, origin: `${root}/${name}`, holding }
   })
 
-  const removeDead = (path: string, expected?: FileId) =>
-    mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.removeTree(path, expected))
+  const removeDead = (path: string) =>
+    mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.removeTree(path))
 
   const requireSame = (path: string, expected: FileId) =>
     Effect.flatMap(disk.lstat(path), ({ id }) =>
-      sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "bury", path }))
+      sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "mark", path }))
     )
 
   /**
