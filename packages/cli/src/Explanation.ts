@@ -7,6 +7,8 @@ import type { Judgement, JudgementReason, Part } from "@vm-sentinel/core/Condemn
 import { DirectoryError } from "@vm-sentinel/core/Errors"
 import { Compared, Reason } from "@vm-sentinel/core/Outcome"
 import type { Datum, Evidence } from "@vm-sentinel/core/Verdict"
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -22,8 +24,8 @@ export const SentinelExplanation = Schema.Struct({
   format: Schema.optionalKey(Schema.Literals(["v1", "v2", "v3"])),
   pid: Schema.optionalKey(Schema.Number),
   role: Schema.optionalKey(Schema.String),
-  /** Modification time, ISO 8601. */
-  since: Schema.String,
+  /** Modification time, ISO 8601, where it is one. */
+  since: Schema.optionalKey(Schema.String),
   /** Bytes. */
   size: Schema.Number,
   verdict: Schema.Literals(["alive", "dead", "unknown"]),
@@ -110,9 +112,15 @@ const content = ({ file }: Part) => {
   return { format: formats[sentinel._tag], pid: sentinel.pid, ...role }
 }
 
+const since = ({ writtenAt }: Part["file"]) =>
+  Option.match(DateTime.make(writtenAt), {
+    onNone: () => ({}),
+    onSome: (time) => ({ since: DateTime.formatIso(time) })
+  })
+
 const ofPart = (part: Part): SentinelExplanation => {
   const { file, judged } = part
-  const about = { entry: file.entry, since: new Date(file.writtenAt).toISOString(), size: file.size, ...content(part) }
+  const about = { entry: file.entry, ...since(file), size: file.size, ...content(part) }
   if (Result.isFailure(judged)) {
     const error = judged.failure
     return { ...about, verdict: "unknown", reason: reasonOf(error), evidence: {}, notAvailable: [], error }

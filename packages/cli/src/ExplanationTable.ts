@@ -45,7 +45,7 @@ const sentinel = (part: SentinelExplanation, isDecisive: boolean, { colors, now 
     ...(part.role === undefined ? [] : [part.role]),
     ...(part.pid === undefined ? [] : [`process ${part.pid}`]),
     `${Text.size(part.size)}`,
-    `written ${Text.age(now - Date.parse(part.since))} ago`
+    ...(part.since === undefined ? [] : [`written ${Text.age(now - Date.parse(part.since))} ago`])
   ]
   const verdict = Table.paint(`${part.verdict}, ${part.reason}`, verdictStyles[part.verdict] ?? "plain", colors)
   const name = Table.paint(Text.escape(part.entry), "bold", colors)

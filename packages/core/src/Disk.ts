@@ -82,13 +82,16 @@ export interface DirectoryEntry {
 }
 
 /**
- * The names of a directory, which may be very many, in an order in which it is good to visit them: that of their inodes
- * where those are known, or else by name.
+ * The names of a directory, which may be very many, in the order of their inodes, which is good to visit them in. Hidden
+ * ones, among which a sweep has its own, are few, and by name.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Listing {
+  /** Whose names begin with a dot. */
+  readonly hidden: ReadonlyArray<DirectoryEntry>
+  /** Of the others. */
   readonly size: number
   /** `index`: from 0, below `size`. */
   readonly entry: (index: number) => DirectoryEntry
@@ -129,8 +132,8 @@ export interface Scan {
 export interface Glimpse {
   readonly directory: Attributes
   readonly file: Attributes
-  /** Good until the next one is had. */
-  readonly bytes: Uint8Array
+  /** Each of its bytes as one character, U+0000 to U+00FF. */
+  readonly content: string
 }
 
 /**
@@ -173,8 +176,8 @@ export class Disk extends Context.Service<
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>
     readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
     readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
-    /** {@link entries} in an order, held in little memory, where the disk can. */
-    readonly listing?: (path: string) => Effect.Effect<Listing, DiskError>
+    /** {@link entries} in the order of inodes, held in little memory. `undefined` where that isn't worth while. */
+    readonly listing?: (path: string) => Effect.Effect<Listing | undefined, DiskError>
     /** The directory, and those of its files that `sort` wants, in one look. Other names aren't held in memory. */
     readonly scan: (
       path: string,

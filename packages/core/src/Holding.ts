@@ -76,7 +76,8 @@ export interface Judged extends Omit<Holding, "sentinels"> {
  * @since 0.1.0
  */
 export interface Glimpse {
-  readonly text: string
+  /** Each byte of the file as one character, U+0000 to U+00FF. */
+  readonly content: string
   /** Modification time, milliseconds since the epoch. */
   readonly writtenAt: number
 }

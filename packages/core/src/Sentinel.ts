@@ -168,13 +168,7 @@ const dropCR = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1
 /** A v3 record begins so. In line 2 it means that a line end was lost: read as v2 the record would lose its scope. */
 const recordStart = '{"v":'
 
-/**
- * The text of a sentinel, to be given to {@link parseText}.
- *
- * @category parsing
- * @since 0.1.0
- */
-export const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
+const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
   if (bytes.length === 0) return malformed("empty")
   if (bytes.length > maxBytes) return malformed(`over ${maxBytes} bytes`)
   if (bytes.includes(0)) return malformed("contains a NUL byte")
@@ -194,13 +188,7 @@ export const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
  */
 export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => Result.flatMap(decode(bytes), parseText)
 
-/**
- * {@link parse}, of what was decoded already.
- *
- * @category parsing
- * @since 0.1.0
- */
-export const parseText = (text: string): Result.Result<Sentinel, Problem> => {
+const parseText = (text: string): Result.Result<Sentinel, Problem> => {
   if (text !== last?.text) last = { text, parsed: parseAnew(text) }
   return last.parsed
 }

@@ -84,6 +84,13 @@ export const mapEffect = <A, E, R, B, E2, R2>(
       let isDue = false
       // Also of what is handed on: who takes it need not give way.
       let until = performance.now() + length
+      /** Quick ones since the clock was looked at. */
+      let quick = 0
+
+      const isSliceUsedUp = () => {
+        if (quick % 4 !== 0) return false
+        return performance.now() >= until
+      }
 
       const collect = (result: B) => {
         results.push(result)
@@ -106,13 +113,13 @@ export const mapEffect = <A, E, R, B, E2, R2>(
       const work = Effect.gen(function* () {
         for (;;) {
           const first = waiting.length > 0 ? yield* settle() : undefined
-          const isSliceUsedUp = performance.now() >= until
-          if ((isDue || isSliceUsedUp) && results.length > 0) return
+          const isUsedUp = isSliceUsedUp()
+          if ((isDue || isUsedUp) && results.length > 0) return
           if (first !== undefined && underWay >= window) {
             yield* Fiber.await(first)
             continue
           }
-          if (isSliceUsedUp) {
+          if (isUsedUp) {
             yield* Effect.yieldNow
             until = performance.now() + length
           }
@@ -124,7 +131,9 @@ export const mapEffect = <A, E, R, B, E2, R2>(
             continue
           }
           const used = use(step.value)
-          const result = Effect.isEffect(used) ? yield* used : used
+          const isSlow = Effect.isEffect(used)
+          quick = isSlow ? 0 : quick + 1
+          const result = isSlow ? yield* used : used
           if (result instanceof Later) {
             waiting.push(yield* Effect.forkIn(result.effect, scope, { startImmediately: true }))
             underWay += 1

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { isoTime } from "./internal/isoTime.ts"
 import type { Observation, Present, Wanted } from "./Observation.ts"
 import { compare, compareStartTokens, type Comparison, type HostIdentity } from "./ProcessIdentity.ts"
 import { executableOf, type Sentinel, type SentinelV3 } from "./Sentinel.ts"
@@ -263,7 +264,7 @@ const judgeExecutable = (recorded: string, process: Present, circumstances: Circ
   const { startedAt } = process
   const { writtenAt } = circumstances
   const isYounger = startedAt !== undefined && writtenAt !== undefined && startedAt >= writtenAt + startMargin
-  const iso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
+  const iso = (time: number | undefined) => (time === undefined ? undefined : isoTime(time))
   notes.startedAt = compared(
     iso(writtenAt),
     iso(startedAt),

@@ -15,8 +15,8 @@ export interface Strength {
   readonly anyNames: boolean
   /** `flock(2)`. */
   readonly locks: boolean
-  /** Names can be had in an order, and that of many is this one. Default: they can't. */
-  readonly listing?: "inodes" | "names"
+  /** Names can be had in the order of inodes. Default: they can't. */
+  readonly listing?: boolean
 }
 
 export interface Options<R, E> {
@@ -484,22 +484,28 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    able(strength.listing, "a listing has what the entries have, in its order", (order) =>
+    able(strength.listing, "a listing has what the entries have, the hidden ones first, in the order of inodes", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
         const listing = disk.listing ?? (() => assert.fail("there is none"))
         const directory = yield* world.scratch
-        const listed = Effect.map(listing(directory), ({ entry, size }) =>
-          Array.from({ length: size }, (_, index) => entry(index))
-        )
-        assert.deepStrictEqual(yield* listed, [])
+        const listed = Effect.map(listing(directory), (found) => {
+          if (found === undefined) return assert.fail("it isn't worth while")
+          return { hidden: found.hidden, others: Array.from({ length: found.size }, (_, index) => found.entry(index)) }
+        })
+        assert.deepStrictEqual(yield* listed, { hidden: [], others: [] })
         yield* others(directory)
         for (const name of [
           "夜",
           "\uFFFD",
-          "b",
-          "a",
+          ".b",
+          ".a",
+          "..a",
+          "...",
+          ".\uFFFD",
           "z".repeat(255),
+          // Of each length, so that all that may follow a name does.
+          ...Array.from({ length: 20 }, (_, i) => "n".repeat(i + 1)),
           ...Array.from({ length: 700 }, (_, i) => `vm-${i}`)
         ]) {
           yield* world.directory(`${directory}/${name}`)
@@ -510,11 +516,11 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         }
         const found = yield* listed
         const key = ({ entry, type }: DirectoryEntry) => `${entry} ${type}`
-        assert.sameMembers(found.map(key), (yield* disk.entries(directory)).map(key))
-        const names = found.map(({ entry }) => entry)
-        if (order === "names") return assert.deepStrictEqual(names, names.toSorted())
-        const inodes = yield* Effect.forEach(names, (name) =>
-          Effect.map(disk.lstat(`${directory}/${name}`), ({ id }) => Number(id.ino))
+        assert.sameMembers([...found.hidden, ...found.others].map(key), (yield* disk.entries(directory)).map(key))
+        const hidden = found.hidden.map(({ entry }) => entry)
+        assert.deepStrictEqual(hidden, ["...", "..a", ".a", ".b", ".\uFFFD"])
+        const inodes = yield* Effect.forEach(found.others, ({ entry }) =>
+          Effect.map(disk.lstat(`${directory}/${entry}`), ({ id }) => Number(id.ino))
         )
         assert.deepStrictEqual(
           inodes,
@@ -524,7 +530,11 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
     )
 
     it.effect("has a listing where it is said to", () =>
-      Effect.map(Disk, ({ listing }) => assert.strictEqual(listing !== undefined, strength.listing !== undefined))
+      Effect.gen(function* () {
+        const { listing } = yield* Disk
+        const listed = listing === undefined ? undefined : yield* listing(yield* world.scratch)
+        assert.strictEqual(listed !== undefined, strength.listing ?? false)
+      })
     )
 
     able(world.stubborn, "goes on past what it can't remove, keeps the last names then, and fails", (stubborn) =>

@@ -117,7 +117,7 @@ const make = (
       Effect.map(
         sliced("readdir", path, () => Looking.listing((bytes) => (bytes < nativeFrom ? At.procfs : at()), path)),
         (found) => {
-          remover.listed(found.size)
+          if (found !== undefined) remover.listed(found.size)
           return found
         }
       ),

@@ -14,18 +14,18 @@ import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
 
-const strength = { anyNames: true, locks: true, listing: "inodes" } as const
+const strength = { anyNames: true, locks: true, listing: true } as const
 
 DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
 DiskTest.suite("linux, removals by a thread", {
-  layer: LinuxDisk.layerWith({ removalsBeforeThread: 0 }),
+  layer: LinuxDisk.layerWith({ nativeFrom: 0, removalsBeforeThread: 0 }),
   world,
   strength
 })
 DiskTest.suite("linux, without koffi", {
   layer: LinuxDisk.layerWithoutKoffi,
   world,
-  strength: { ...strength, listing: "names" }
+  strength: { ...strength, listing: false }
 })
 
 const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>

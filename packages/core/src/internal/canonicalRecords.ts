@@ -12,11 +12,8 @@ const decimal = "[0-9]{1,20}"
 const string = (key: string, pattern: string): string => `"${key}":"(${pattern})"`
 const maybe = (field: string): string => `(?:,${field})?`
 
-const acquisition = [
-  `,${string("nonce", "[A-Za-z0-9-]{8,64}")}`,
-  `,${string("role", "[A-Za-z0-9_-]{1,32}")}`,
-  `,${string("createdAt", `${plain}*`)}`
-]
+const acquisition = (createdAt: string): string =>
+  `,${string("nonce", "[A-Za-z0-9-]{8,64}")},${string("role", "[A-Za-z0-9_-]{1,32}")},${string("createdAt", createdAt)}`
 
 const line = new RegExp(
   [
@@ -29,7 +26,7 @@ const line = new RegExp(
     maybe(
       String.raw`"exe":\{${string("path", `${plain}+`)}${maybe(string("dev", decimal))}${maybe(string("ino", decimal))}\}`
     ),
-    ...acquisition,
+    acquisition(`${plain}*`),
     maybe(String.raw`"lock":\{"kind":"flock","tested":(true|false),"survivesExec":(true|false)\}`),
     String.raw`\}$`
   ].join("")
@@ -62,26 +59,30 @@ export const read = (text: string): { readonly pid: number; readonly record: Rec
   return { pid: Number(pid), record }
 }
 
-/** What the texts of all sentinels of one process have in common. */
+/** What all sentinels of one process have in common. Of contents with each byte as one character. */
 export interface OwnerPart {
-  readonly text: string
+  readonly content: string
   /** It is followed by what each acquisition adds; else it is all there is. */
   readonly isOpen: boolean
 }
 
-const ending = new RegExp(`${acquisition.join("")}\\}\n$`, "y")
+/** {@link plain}, in ASCII alone: what is beyond may not be UTF-8. */
+const plainAscii = String.raw`[ !#-[\]-~]`
+const ending = new RegExp(String.raw`${acquisition(`${plainAscii}*`)}\}\n$`, "y")
 
-const endsAt = (text: string, start: number): boolean => {
+const endsAt = (content: string, start: number): boolean => {
   ending.lastIndex = start
-  return ending.test(text)
+  return ending.test(content)
 }
 
 /** Of a sentinel that could be read, and that has no lock. */
-export const ownerPart = (text: string): OwnerPart => {
-  const start = text.lastIndexOf(',"nonce":"')
-  return start >= 0 && endsAt(text, start) ? { text: text.slice(0, start), isOpen: true } : { text, isOpen: false }
+export const ownerPart = (content: string): OwnerPart => {
+  const start = content.lastIndexOf(',"nonce":"')
+  return start >= 0 && endsAt(content, start)
+    ? { content: content.slice(0, start), isOpen: true }
+    : { content, isOpen: false }
 }
 
-/** Whether a text is of a sentinel of the same process, of which nothing else is to be known. */
-export const hasOwnerPart = (text: string, part: OwnerPart): boolean =>
-  part.isOpen ? text.startsWith(part.text) && endsAt(text, part.text.length) : text === part.text
+/** Whether a content is a sentinel of the same process, of which nothing else is to be known. */
+export const hasOwnerPart = (content: string, part: OwnerPart): boolean =>
+  part.isOpen ? content.startsWith(part.content) && endsAt(content, part.content.length) : content === part.content

@@ -68,15 +68,22 @@ export interface Life {
 }
 
 /** Milliseconds for which an owner that was seen alive is taken to live, in all directories that are its. */
-const freshness = 10
+const freshness = 100
+
+const encoder = new TextEncoder()
+// oxlint-disable-next-line no-control-regex -- all of ASCII
+const ascii = /^[\0-\x7f]*$/
+
+/** Of each character one byte. */
+const bytesOf = (content: string): Uint8Array =>
+  ascii.test(content) ? encoder.encode(content) : Uint8Array.from(content, (byte) => byte.charCodeAt(0))
 
 /** Who is alive is so by these too. */
 const leastTrusting: Circumstances = { localFileSystem: false, legacy: "keep" }
 
 /**
  * Finds the owners that live. Who owns many directories is asked about once for all that come within a moment, and its
- * record is read once: then there is an answer without an Effect. `undefined`: this sentinel doesn't settle it,
- * {@link examine} must.
+ * record is read once. `undefined`: this sentinel doesn't settle it, {@link examine} must.
  */
 export const makeGlance = ({ host, inspector, probeLock }: Court) => {
   const known = Memory.make<number, { readonly part: OwnerPart; readonly life: Life }>(freshness)
@@ -95,14 +102,14 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
   const observed = (sentinel: Sentinel.Sentinel, circumstances: Circumstances) =>
     Effect.map(inspector.observe(sentinel.pid, wantedOfLife(sentinel)), (seen) => judged(sentinel, seen, circumstances))
 
-  const read = (path: string, text: string): Effect.Effect<Life | undefined> => {
-    const parsed = Sentinel.parseText(text)
+  const ask = (path: string, content: string): Effect.Effect<Life | undefined> => {
+    const parsed = Sentinel.parse(bytesOf(content))
     if (Result.isFailure(parsed)) return Effect.undefined
     const sentinel = parsed.success
     if (!hasLock(sentinel)) {
       const since = known.now()
       return Effect.map(observed(sentinel, leastTrusting), (life) => {
-        if (life !== undefined) known.set(life.pid, { part: ownerPart(text), life }, since)
+        if (life !== undefined) known.set(life.pid, { part: ownerPart(content), life }, since)
         return life
       })
     }
@@ -114,10 +121,13 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
     })
   }
 
-  return (path: string, text: string): Life | Effect.Effect<Life | undefined> => {
-    const owner = known.get(Number.parseInt(text, 10))
-    return owner !== undefined && hasOwnerPart(text, owner.part) ? owner.life : read(path, text)
+  /** Without an Effect: of an owner that was asked about lately. */
+  const recall = (content: string): Life | undefined => {
+    const owner = known.get(Number.parseInt(content, 10))
+    return owner !== undefined && hasOwnerPart(content, owner.part) ? owner.life : undefined
   }
+
+  return { recall, ask }
 }
 
 export const examine = (

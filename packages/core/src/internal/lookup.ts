@@ -21,7 +21,6 @@ import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { Entry, Glance, LookError, Root } from "../SentinelStore.ts"
-import * as Slices from "../Slices.ts"
 import * as Trust from "../Trust.ts"
 import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
@@ -51,31 +50,16 @@ const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindO
 
 const byName = (a: DirectoryEntry, b: DirectoryEntry): number => (a.entry < b.entry ? -1 : 1)
 
-/** Of a large root no more is held in memory than the numbers of its entries. */
-interface Sorted {
-  /** What sweeps left. */
-  readonly swept: ReadonlyArray<DirectoryEntry>
-  readonly others: Uint32Array
-}
-
-function* sort({ entry, size }: Listing): Generator<void, Sorted> {
-  const swept: Array<DirectoryEntry> = []
-  const others = new Uint32Array(size)
-  let count = 0
-  const isSliceUsedUp = Slices.make()
-  for (let index = 0; index < size; index++) {
-    const found = entry(index)
-    if (found.type === "directory" || found.type === "unknown") {
-      if (SentinelName.parseReap(found.entry) === undefined) others[count++] = index
-      else swept.push(found)
-    }
-    if (isSliceUsedUp()) yield
+/** By name. */
+const listingOf = (found: ReadonlyArray<DirectoryEntry>): Listing => {
+  const sorted = found.toSorted(byName)
+  const isHidden = ({ entry }: DirectoryEntry) => entry.startsWith(".")
+  const visible = sorted.filter((entry) => !isHidden(entry))
+  return {
+    hidden: sorted.filter(isHidden),
+    size: visible.length,
+    entry: (index) => visible[index] ?? { entry: "", type: "unknown" }
   }
-  return { swept: swept.sort(byName).sort(byKind), others: others.subarray(0, count) }
-}
-
-const defect = (cause: unknown): never => {
-  throw cause
 }
 
 /** Entries handed out at a time. */
@@ -114,35 +98,38 @@ export const make = (disk: Disk["Service"]) => {
       () => false
     )
 
-  const listing =
-    disk.listing ??
-    ((path: string): Effect.Effect<Listing, DiskError> =>
-      Effect.map(disk.entries(path), (found) => {
-        const sorted = found.toSorted(byName)
-        return { size: sorted.length, entry: (index) => sorted[index] ?? { entry: "", type: "unknown" } }
-      }))
+  const listByName = (path: string) => Effect.map(disk.entries(path), listingOf)
+  const listing = (path: string): Effect.Effect<Listing, DiskError> =>
+    disk.listing === undefined
+      ? listByName(path)
+      : Effect.flatMap(disk.listing(path), (found) => (found === undefined ? listByName(path) : Effect.succeed(found)))
 
   const list = (root: Root): Stream.Stream<Entry, RootError> => {
-    const entryOf = (entry: string): Entry => ({ kind: kindOf(entry), entry, path: `${root.path}/${entry}` })
-    const directoriesOf = (found: ReadonlyArray<DirectoryEntry>) => {
-      const known = found.every(({ type }) => type === "directory")
+    const pathOf = (entry: string) => `${root.path}/${entry}`
+    const directories = (found: ReadonlyArray<DirectoryEntry>) =>
+      found.every(({ type }) => type === "directory")
         ? Effect.succeed(found)
         : Effect.filter(found, ({ entry, type }) =>
-            type === "directory" ? Effect.succeed(true) : isDirectory(`${root.path}/${entry}`)
+            type === "unknown" ? isDirectory(pathOf(entry)) : Effect.succeed(type === "directory")
           )
-      return Effect.map(known, (directories) => directories.map(({ entry }) => entryOf(entry)))
-    }
+    const entriesOf = (found: ReadonlyArray<DirectoryEntry>) =>
+      Effect.map(directories(found), (known) =>
+        known.map(({ entry }): Entry => ({ kind: kindOf(entry), entry, path: pathOf(entry) }))
+      )
     return Stream.unwrap(
       Effect.gen(function* () {
-        const listed = yield* mapLookError("list root")(listing(root.path))
-        const { others, swept } = yield* Slices.run(() => sort(listed), defect)
+        const { entry, hidden, size } = yield* mapLookError("list root")(listing(root.path))
+        const swept = hidden.filter((found) => kindOf(found.entry) !== "directory").sort(byKind)
+        const others = hidden.filter((found) => kindOf(found.entry) === "directory")
+        const all = others.length + size
         const rest = Stream.paginate(0, (start) => {
-          const end = start + batch
-          const more = end < others.length ? Option.some(end) : Option.none()
-          const found = Array.from(others.subarray(start, end), (index) => listed.entry(index))
-          return Effect.map(directoriesOf(found), (entries) => [entries, more] as const)
+          const end = Math.min(start + batch, all)
+          const found: Array<DirectoryEntry> = []
+          for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
+          const more = end < all ? Option.some(end) : Option.none()
+          return Effect.map(entriesOf(found), (entries) => [entries, more] as const)
         })
-        return Stream.concat(Stream.fromIterable(yield* directoriesOf(swept)), rest)
+        return Stream.concat(Stream.fromIterable(yield* entriesOf(swept)), rest)
       })
     )
   }
@@ -258,11 +245,10 @@ export const make = (disk: Disk["Service"]) => {
           Effect.map((peek): Glance => (entry) => {
             const seen = peek(entry, name, Sentinel.maxBytes)
             if (seen === undefined) return undefined
-            const { bytes, directory, file } = seen
+            const { content, directory, file } = seen
             if (Trust.ofDirectory(directory, principal) !== undefined) return undefined
             if (Trust.ofSentinel(file, principal, 1) !== undefined) return undefined
-            const text = Sentinel.decode(bytes)
-            return Result.isSuccess(text) ? { text: text.success, writtenAt: file.modifiedAt } : undefined
+            return { content, writtenAt: file.modifiedAt }
           }),
           Effect.orElseSucceed(() => undefined)
         )

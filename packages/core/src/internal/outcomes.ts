@@ -5,6 +5,7 @@ import type { DirectoryError } from "../Errors.ts"
 import type { SentinelFile } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
 import type { Life } from "./examination.ts"
+import { isoTime } from "./isoTime.ts"
 
 export interface Subject {
   readonly entry: string
@@ -28,12 +29,17 @@ const named = ({ entry, path }: Subject) => ({
   path: path.toWellFormed()
 })
 
+const written = (at: number) => {
+  const since = isoTime(at)
+  return since === undefined ? {} : { since }
+}
+
 const owner = (file: SentinelFile | undefined) =>
   file === undefined
     ? {}
     : {
         ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {}),
-        since: new Date(file.writtenAt).toISOString()
+        ...written(file.writtenAt)
       }
 
 export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
@@ -47,17 +53,19 @@ export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outc
   ...(judgement.error === undefined ? {} : { error: judgement.error })
 })
 
-/** Of a directory whose owner was found alive by a glance. */
-export const ofLife = (subject: Subject, { evidence, pid, reason }: Life, writtenAt: number): Outcome => ({
-  _tag: "Outcome",
-  ...named(subject),
-  action: "kept",
-  verdict: "alive",
-  reason,
-  pid,
-  since: new Date(writtenAt).toISOString(),
-  evidence
-})
+/** Of directories whose owner was found alive by a glance, as nearly all are at most times. */
+export const ofLives = (root: string) => {
+  const isPlain = root.isWellFormed()
+  return (subject: Subject, { evidence, pid, reason }: Life, writtenAt: number): Outcome => {
+    const { entry: name, path } = subject
+    const since = isoTime(writtenAt)
+    const [action, verdict] = ["kept", "alive"] as const
+    // To ask the path itself would make one string of its parts, for each of very many.
+    return since !== undefined && isPlain && name.isWellFormed()
+      ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
+      : { _tag: "Outcome", ...named(subject), action, verdict, reason, pid, ...written(writtenAt), evidence }
+  }
+}
 
 const plain = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
   _tag: "Outcome",

@@ -153,6 +153,7 @@ export const make: (
     const [name, ...otherNames] = sentinelNames ?? [SentinelName.defaultName]
     const look = name === undefined || otherNames.length > 0 ? undefined : yield* store.glancer(root, name)
     const glance = Examination.makeGlance(court)
+    const ofLife = Outcomes.ofLives(root.path)
 
     const beginToJudge = Effect.fnUntraced(function* (
       entry: Entry
@@ -178,13 +179,13 @@ export const make: (
       if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
       const glimpse = isLifeLikely ? look?.(entry.entry) : undefined
       if (glimpse === undefined) return beginToJudge(entry)
-      const { text, writtenAt } = glimpse
-      const life = glance(entry.path, text)
-      if (!Effect.isEffect(life) && !sizes) return Outcomes.ofLife(entry, life, writtenAt)
-      return Effect.flatMap(Effect.isEffect(life) ? life : Effect.succeed(life), (found) =>
+      const { content, writtenAt } = glimpse
+      const life = glance.recall(content)
+      if (life !== undefined && !sizes) return ofLife(entry, life, writtenAt)
+      return Effect.flatMap(life === undefined ? glance.ask(entry.path, content) : Effect.succeed(life), (found) =>
         found === undefined
           ? beginToJudge(entry)
-          : measured(entry.path, Effect.succeed(Outcomes.ofLife(entry, found, writtenAt)))
+          : measured(entry.path, Effect.succeed(ofLife(entry, found, writtenAt)))
       )
     }
 

@@ -117,11 +117,11 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       if (glance === undefined) return
       yield* world.file(`${directory}/vm/.vm-sentinel`, textOf(v2("/bin/vm")))
       yield* world.file(`${directory}/vm/.vm-sentinel.command`, "2")
-      yield* world.file(`${directory}/broken/.vm-sentinel`, "?")
+      yield* world.file(`${directory}/broken/.vm-sentinel`, "夜?")
       for (const name of ["vm", "broken"]) {
         const path = `${directory}/${name}`
         const [first] = (yield* store.look(path)).sentinels
-        const expected = { text: new TextDecoder().decode(first?.bytes), writtenAt: first?.writtenAt }
+        const expected = { content: String.fromCharCode(...(first?.bytes ?? [])), writtenAt: first?.writtenAt ?? -1 }
         assert.deepStrictEqual(glance(name), expected, name)
       }
       yield* world.directory(`${directory}/empty`)
@@ -166,7 +166,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const list = Stream.runCollect(store.list(root))
       const listed = disk.listing === undefined ? undefined : yield* disk.listing(directory)
       const order = Array.from({ length: listed?.size ?? 0 }, (_, index) => listed?.entry(index).entry)
-      const others = [".hidden", "a", "b"].toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
+      const others = [".hidden", ...["a", "b"].toSorted((a, b) => order.indexOf(a) - order.indexOf(b))]
       assert.deepStrictEqual(
         (yield* list).map(({ entry, kind, path }) => [entry, kind, path === `${directory}/${entry}`]),
         [

@@ -7,6 +7,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
+import * as Dirent from "./dirent.ts"
 import { AT_FDCWD, type LibcAt, type Name } from "./libc.ts"
 import { errnoOf, fstat, lstat } from "./stat.ts"
 import * as Statx from "./statx.ts"
@@ -37,8 +38,6 @@ export interface Entry {
   readonly name: Name
   /** `unknown`: the listing doesn't say. */
   readonly type: FileType
-  /** Not exact above 2^53. `undefined`: the listing doesn't say. */
-  readonly ino: number | undefined
 }
 
 /** A directory as it is read. */
@@ -64,6 +63,8 @@ export interface At {
   /** The mount that a descriptor's file lies on. */
   readonly mount: (fd: number) => string
   readonly list: (fd: number) => Listing
+  /** `getdents64(2)`, read by {@link Dirent}: bytes that were filled, 0 at the end. `undefined`: not to be had. */
+  readonly readEntries: ((fd: number, into: Buffer) => number) | undefined
   /** At most `length` bytes, from where the last call ended: how many were read, 0 at the end. */
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   /** EISDIR for a directory. */
@@ -143,9 +144,7 @@ const listByNode = (fd: number): Listing => {
   return {
     next: () => {
       const entry = entries.next()
-      return entry === null
-        ? undefined
-        : { name: nameIn(Buffer.from(entry.name, "latin1")), type: typeOf(entry), ino: undefined }
+      return entry === null ? undefined : { name: nameIn(Buffer.from(entry.name, "latin1")), type: typeOf(entry) }
     },
     rewind: () => {
       const again = reader(fd)
@@ -180,6 +179,7 @@ export const procfs: At = {
   attributes: (fd, name) => (name === "" ? fstat(fd) : lstat(child(fd, name))),
   mount: mountByFdinfo,
   list: listByNode,
+  readEntries: undefined,
   read: (fd, into, length) => Fs.readSync(fd, into, 0, length, null),
   unlink: (fd, name) => Fs.unlinkSync(child(fd, name)),
   removeDirectory: (fd, name) => Fs.rmdirSync(child(fd, name)),
@@ -195,62 +195,36 @@ const checked = (result: number): number => {
   throw Object.assign(new Error(code), { code })
 }
 
-/** `d_type` of `readdir(3)`. */
-const types: ReadonlyMap<number, FileType> = new Map([
-  [1, "fifo"],
-  [2, "device"],
-  [4, "directory"],
-  [6, "device"],
-  [8, "file"],
-  [10, "symlink"],
-  [12, "socket"]
-])
-
 const AT_REMOVEDIR = 0x200
 
 /** Of one listing at a time; a directory of few files fills a small part of it. */
 const listingBytes = 32_768
 
 // Freed ones are used again: a sweep opens one listing after another.
-const buffers: Array<Buffer> = []
+const blocks: Array<Dirent.Block> = []
 
-const isDots = (bytes: Buffer, start: number, end: number): boolean =>
-  bytes[start] === 0x2e && (end === start + 1 || (end === start + 2 && bytes[start + 1] === 0x2e))
-
-const isLittle = Os.endianness() === "LE"
-const readLength = (buffer: Buffer, at: number): number =>
-  isLittle ? buffer.readUInt16LE(at) : buffer.readUInt16BE(at)
-const readInode = (buffer: Buffer, at: number): number =>
-  isLittle
-    ? buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32
-    : buffer.readUInt32BE(at) * 2 ** 32 + buffer.readUInt32BE(at + 4)
-
-/** `getdents64(2)`: inode (8 bytes), offset (8), length of the record (2), type (1), name, NUL. */
 const listByLibc = (native: LibcAt, fd: number): Listing => {
-  const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(listingBytes)
+  const block = blocks.pop() ?? Dirent.make(listingBytes)
   let [at, end] = [0, 0]
   return {
     next: () => {
       for (;;) {
         if (at >= end) {
-          end = checked(native.getdents(fd, buffer))
+          end = checked(native.getdents(fd, block.bytes))
           at = 0
           if (end === 0) return undefined
         }
-        const start = at + 19
-        const ino = readInode(buffer, at)
-        const type = types.get(buffer[at + 18] ?? 0) ?? "unknown"
-        at += readLength(buffer, at + 16)
-        const nul = buffer.indexOf(0, start)
-        if (isDots(buffer, start, nul)) continue
-        return { name: nameIn(buffer, start, nul), type, ino }
+        const current = at
+        at += block.length(current)
+        if (block.isDots(current)) continue
+        return { name: nameIn(block.bytes, Dirent.nameOf(current), block.nameEnd(current)), type: block.type(current) }
       }
     },
     rewind: () => {
       checked(native.rewind(fd))
       at = end = 0
     },
-    close: () => void buffers.push(buffer)
+    close: () => void blocks.push(block)
   }
 }
 
@@ -287,6 +261,7 @@ const libcAt = (native: LibcAt): At => {
     },
     mount: (fd) => mountByStatx(fd) ?? mountByFdinfo(fd),
     list: (fd) => listByLibc(native, fd),
+    readEntries: (fd, into) => checked(native.getdents(fd, into)),
     read: (fd, into, length) => checked(native.read(fd, into, length)),
     unlink: (fd, name) => void checked(native.unlink(fd, name, 0)),
     removeDirectory: (fd, name) => void checked(native.unlink(fd, name, AT_REMOVEDIR)),

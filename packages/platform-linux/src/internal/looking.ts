@@ -11,10 +11,8 @@ import * as TightListing from "./tightListing.ts"
 // Every call is synchronous and done with the buffer before it returns.
 let buffer = Buffer.allocUnsafe(8192)
 
-/**
- * Good until the next call. `size`: where the file's end is expected, so that it need not be asked for.
- */
-const readUpTo = (at: At.At, fd: number, limit: number, size: number): Uint8Array => {
+/** Into `buffer`: how many bytes. `size`: where the file's end is expected, so that it need not be asked for. */
+const readUpTo = (at: At.At, fd: number, limit: number, size: number): number => {
   if (buffer.length < limit) buffer = Buffer.allocUnsafe(limit)
   let length = at.read(fd, buffer, limit)
   while (length < limit && length !== size) {
@@ -22,14 +20,14 @@ const readUpTo = (at: At.At, fd: number, limit: number, size: number): Uint8Arra
     if (count === 0) break
     length += count
   }
-  return buffer.subarray(0, length)
+  return length
 }
 
 /** Of Node's pool: a buffer of its own for each would be garbage of a kind that is dear to collect. */
-const copy = (bytes: Uint8Array): Uint8Array => {
-  const copied = Buffer.allocUnsafe(bytes.length)
-  copied.set(bytes)
-  return new Uint8Array(copied.buffer, copied.byteOffset, copied.length)
+const copy = (length: number): Uint8Array => {
+  const copied = Buffer.allocUnsafe(length)
+  buffer.copy(copied, 0, 0, length)
+  return new Uint8Array(copied.buffer, copied.byteOffset, length)
 }
 
 /** Reads a directory in slices; none of its names is held here. */
@@ -46,27 +44,28 @@ export function* list(at: At.At, fd: number, use: (name: string, entry: At.Entry
   }
 }
 
-function* listPath(at: At.At, path: string, use: Parameters<typeof list>[2]): Generator<void, void> {
+export function* entries(at: At.At, path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
   const fd = at.openDirectory(At.anywhere, At.nameOf(path))
   try {
-    yield* list(at, fd, use)
+    const found: Array<DirectoryEntry> = []
+    yield* list(at, fd, (entry, { type }) => found.push({ entry, type }))
+    return found
   } finally {
     at.close(fd)
   }
 }
 
-export function* entries(at: At.At, path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
-  const found: Array<DirectoryEntry> = []
-  yield* listPath(at, path, (entry, { type }) => found.push({ entry, type }))
-  return found
-}
-
-/** `choose`: by what, for so many bytes of the directory's own. */
-export function* listing(choose: (bytes: number) => At.At, path: string): Generator<void, Listing> {
+/** `choose`: by what, for so many bytes of the directory's own. `undefined`: not by inodes there. */
+export function* listing(choose: (bytes: number) => At.At, path: string): Generator<void, Listing | undefined> {
   const at = choose(Fs.statSync(encodePath(path)).size)
-  const names = TightListing.make()
-  yield* listPath(at, path, names.add)
-  return names.sorted()
+  const { readEntries } = at
+  if (readEntries === undefined) return undefined
+  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
+  try {
+    return yield* TightListing.read((into) => readEntries(fd, into))
+  } finally {
+    at.close(fd)
+  }
 }
 
 export const read = (at: At.At, path: string, limit: number) => {
@@ -91,8 +90,8 @@ const scanFile = (at: At.At, fd: number, entry: string, path: string, limit: num
   try {
     const stat = at.stat(file)
     if (stat.type !== "file" || stat.size > limit) return { entry, stat }
-    const bytes = readUpTo(at, file, limit + 1, stat.size)
-    return bytes.length > limit ? { entry, stat: { ...stat, size: bytes.length } } : { entry, stat, bytes: copy(bytes) }
+    const length = readUpTo(at, file, limit + 1, stat.size)
+    return length > limit ? { entry, stat: { ...stat, size: length } } : { entry, stat, bytes: copy(length) }
   } catch (cause) {
     return { entry, stat: at.stat(file), error: failed("read", `${path}/${entry}`, cause) }
   } finally {
@@ -138,8 +137,8 @@ export const peek = (at: At.At, root: number, directory: string, entry: string, 
     fd = at.openFile(root, At.nameOf(`${directory}/${entry}`))
     const file = at.attributes(fd, "")
     if (file.type !== "file" || file.size > limit) return undefined
-    const bytes = readUpTo(at, fd, limit + 1, file.size)
-    return bytes.length > limit ? undefined : { directory: attributes, file, bytes }
+    const length = readUpTo(at, fd, limit + 1, file.size)
+    return length > limit ? undefined : { directory: attributes, file, content: buffer.toString("latin1", 0, length) }
   } catch {
     return undefined
   } finally {

@@ -1,21 +1,25 @@
 /**
- * The names of a directory in a few bytes more than they have: as text each would be an object, and of very many
- * directories there are as many at once.
+ * The names of a directory as the kernel tells them, which is in a few bytes more than they have: as text each would be an
+ * object, and of very many directories there are as many at once.
  */
-import type { FileType, Listing } from "@vm-sentinel/core/Disk"
-import type { Entry } from "./at.ts"
+import type { DirectoryEntry, Listing } from "@vm-sentinel/core/Disk"
+import * as Slices from "@vm-sentinel/core/Slices"
 import { decodeName } from "./bytePath.ts"
+import * as Dirent from "./dirent.ts"
 
-const types: ReadonlyArray<FileType> = ["unknown", "file", "directory", "symlink", "fifo", "socket", "device"]
+/** Some 200 names. */
+const blockBytes = 8192
 
-const grown = (bytes: Buffer, length: number): Buffer => {
-  const larger = Buffer.allocUnsafe(2 * length)
-  bytes.copy(larger)
-  return larger
+const entryAt = (block: Dirent.Block, at: number): DirectoryEntry => {
+  const [start, end] = [Dirent.nameOf(at), block.nameEnd(at)]
+  const text = block.bytes.toString("utf8", start, end)
+  // What isn't UTF-8, or a name that really has this character.
+  const entry = text.includes("\uFFFD") ? decodeName(block.bytes.subarray(start, end)) : text
+  return { entry, type: block.type(at) }
 }
 
 /** The indexes of numbers, in the order of these; of equal ones in their own. */
-const sortByNumber = (numbers: ReadonlyArray<number>): Uint32Array => {
+const sort = (numbers: ReadonlyArray<number>): Uint32Array => {
   // A number and its index in one, which is sorted much faster than the one by the other.
   const room = 2 ** 52 / numbers.length
   if (numbers.every((number) => number < room)) {
@@ -25,38 +29,36 @@ const sortByNumber = (numbers: ReadonlyArray<number>): Uint32Array => {
   return Uint32Array.from(numbers.keys()).sort((a, b) => (numbers[a] ?? 0) - (numbers[b] ?? 0))
 }
 
-export const make = () => {
-  let bytes: Buffer = Buffer.allocUnsafe(8192)
-  /** Where each name ends. */
-  const ends: Array<number> = []
-  const kinds: Array<number> = []
+/** In the order of the inodes. `fill`: `getdents64(2)`. */
+export function* read(fill: (into: Buffer) => number): Generator<void, Listing> {
+  const hidden: Array<DirectoryEntry> = []
+  const blocks: Array<Dirent.Block> = []
+  /** Where the others are, in all blocks one after the other. */
+  const places: Array<number> = []
   const inodes: Array<number> = []
-  let end = 0
-
-  const add = (text: string, { ino, name, type }: Entry): void => {
-    // At most three bytes for each unit of a string.
-    const most = end + 3 * name.length
-    if (most > bytes.length) bytes = grown(bytes, most)
-    end += typeof name === "string" ? bytes.write(text, end) : name.copy(bytes, end, 0, name.length - 1)
-    ends.push(end)
-    kinds.push(types.indexOf(type))
-    if (ino !== undefined) inodes.push(ino)
+  const isSliceUsedUp = Slices.make()
+  for (;;) {
+    const block = Dirent.make(blockBytes)
+    const filled = fill(block.bytes)
+    if (filled === 0) break
+    const start = blocks.length * blockBytes
+    blocks.push(block)
+    for (let at = 0; at < filled; at += block.length(at)) {
+      if (!block.isHidden(at)) {
+        places.push(start + at)
+        inodes.push(block.inode(at))
+      } else if (!block.isDots(at)) hidden.push(entryAt(block, at))
+      if (isSliceUsedUp()) yield
+    }
   }
-
-  const entry = (index: number) => {
-    const name = bytes.subarray(ends[index - 1] ?? 0, ends[index])
-    return { entry: decodeName(name), type: types[kinds[index] ?? 0] ?? ("unknown" as const) }
+  const indexes = sort(inodes)
+  return {
+    hidden: hidden.sort((a, b) => (a.entry < b.entry ? -1 : 1)),
+    size: indexes.length,
+    entry: (index) => {
+      const place = places[indexes[index] ?? -1] ?? -1
+      const block = blocks[Math.floor(place / blockBytes)]
+      return block === undefined ? { entry: "", type: "unknown" } : entryAt(block, place % blockBytes)
+    }
   }
-
-  const sortByName = (): Uint32Array => {
-    const names = ends.map((_, index) => entry(index).entry)
-    return Uint32Array.from(names.keys()).sort((a, b) => ((names[a] ?? "") < (names[b] ?? "") ? -1 : 1))
-  }
-
-  const sorted = (): Listing => {
-    const indexes = inodes.length === ends.length ? sortByNumber(inodes) : sortByName()
-    return { size: ends.length, entry: (index) => entry(indexes[index] ?? 0) }
-  }
-
-  return { add, sorted }
 }
