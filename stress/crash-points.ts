@@ -84,7 +84,9 @@ const straced = Effect.fnUntraced(function* (kind: string, n: number, root: stri
     const inject = `inject=${kind}:signal=KILL:when=${n}`
     const args = ["-f", "-o", "/dev/null", "-e", `trace=${kind}`, "-e", inject]
     const command = [...(thread ? Agents.withThread : []), process.execPath, agent]
-    const child = spawn("strace", [...args, ...command], { stdio: ["pipe", "ignore", "ignore"] })
+    // strace counts the calls of each thread: all that Node hands to its pool are made by one.
+    const env = { ...process.env, UV_THREADPOOL_SIZE: "1" }
+    const child = spawn("strace", [...args, ...command], { stdio: ["pipe", "ignore", "ignore"], env })
     child.once("exit", (code, signal) => resume(Effect.succeed(signal === "SIGKILL" || code === 137)))
     child.stdin.end(`${JSON.stringify({ op: "sweep", root, ...(thread ? {} : { concurrency: 1 }) })}\n`)
   })

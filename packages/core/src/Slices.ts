@@ -12,7 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 
 /** Milliseconds of work at a stretch. */
-const length = 2
+const length = 1
 
 /**
  * Tells, cheaply, when a slice is used up: it looks at the clock once in a few calls. One for each piece of work.

@@ -21,42 +21,43 @@ import * as MountTable from "./internal/mountTable.ts"
 import { removal, type Task } from "./internal/removal.ts"
 import * as Remover from "./internal/remover.ts"
 import { renameNew } from "./internal/renaming.ts"
-import { errnoOf } from "./internal/stat.ts"
 import { usage } from "./internal/usage.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 
-const withFd = <A>(path: string | Buffer, flags: number, use: (fd: number) => A): A => {
-  const fd = Fs.openSync(path, flags)
-  try {
-    return use(fd)
-  } finally {
-    Fs.closeSync(fd)
-  }
-}
+/** A disk may take long to say that it has all: a thread of Node's waits for that. */
+const sync = (operation: string, path: string, fd: number): Effect.Effect<void, DiskError> =>
+  Effect.callback((resume) =>
+    Fs.fsync(fd, (cause) => resume(cause === null ? Effect.void : Effect.fail(failed(operation, path, cause))))
+  )
 
-const create = (path: string, bytes: Uint8Array): void => {
-  const at = encodePath(path)
-  const fd = Fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-  try {
-    for (let written = 0; written < bytes.length;) written += Fs.writeSync(fd, bytes, written)
-    Fs.fsyncSync(fd)
-  } catch (cause) {
-    Fs.unlinkSync(at)
-    throw cause
-  } finally {
-    Fs.closeSync(fd)
-  }
-}
+const openFor = (operation: string, path: string, flags: number, mode?: number) =>
+  Effect.acquireRelease(
+    attempt(operation, path, () => Fs.openSync(encodePath(path), flags, mode)),
+    (fd) => Effect.sync(() => Fs.closeSync(fd))
+  )
 
-const syncDirectory = (path: string): void => {
-  try {
-    withFd(encodePath(path), noFollow | O_DIRECTORY, Fs.fsyncSync)
-  } catch (cause) {
-    if (errnoOf(cause) !== "EINVAL") throw cause
-  }
-}
+const create = (path: string, bytes: Uint8Array): Effect.Effect<void, DiskError> =>
+  Effect.gen(function* () {
+    const fd = yield* openFor("create", path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    const written = attempt("create", path, () => {
+      for (let count = 0; count < bytes.length;) count += Fs.writeSync(fd, bytes, count)
+    })
+    const undo = Effect.ignore(attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))))
+    yield* Effect.andThen(written, sync("create", path, fd)).pipe(Effect.onError(() => undo))
+  }).pipe(Effect.scoped, Effect.uninterruptible)
+
+const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
+  openFor("fsync", path, noFollow | O_DIRECTORY).pipe(
+    Effect.flatMap((fd) => sync("fsync", path, fd)),
+    Effect.catchIf(
+      ({ errno }) => errno === "EINVAL",
+      () => Effect.void
+    ),
+    Effect.scoped,
+    Effect.uninterruptible
+  )
 
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
@@ -131,14 +132,14 @@ const make = (
         (fd) => (directory, entry, limit) => Looking.peek(at(), fd, directory, entry, limit)
       ),
     read: (path, limit) => attempt("read", path, () => Looking.read(at(), path, limit)),
-    create: (path, bytes) => attempt("create", path, () => create(path, bytes)),
+    create,
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
     rename: (from, to) => attempt("rename", from, () => Fs.renameSync(encodePath(from), encodePath(to))),
     renameNew: (from, to) => attempt("rename", from, () => renameNew(native(), from, to)),
     unlink: (path) => attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))),
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
-    syncDirectory: (path) => attempt("fsync", path, () => syncDirectory(path)),
+    syncDirectory,
     removeTree: removeTree(at, remover),
     isLocal: (path) => Effect.sync(() => isLocal(mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),

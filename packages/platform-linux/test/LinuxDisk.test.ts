@@ -369,11 +369,14 @@ describe("LinuxDisk", () => {
       const fs = process.getBuiltinModule("node:fs")
       const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
       const before = Tree.descriptors()
-      for (const name of ["writeSync", "fsyncSync"] as const) {
+      for (const name of ["writeSync", "fsync"] as const) {
         for (const code of ["ENOSPC", "EIO", "EDQUOT"]) {
           const call = fs[name]
-          const value = () => {
-            throw Object.assign(new Error(code), { code })
+          const value = (...args: ReadonlyArray<unknown>) => {
+            const cause = Object.assign(new Error(code), { code })
+            const done = args.at(-1)
+            if (typeof done !== "function") throw cause
+            done(cause)
           }
           Object.defineProperty(fs, name, { value })
           syncBuiltinESMExports()

@@ -68,8 +68,11 @@ describe("the thread that removes", () => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* Memory.scratch
-      make(`${scratch}/warm`, 1)
-      yield* disk.removeTree(`${scratch}/warm`)
+      // The second thread is started when the first is there, and is known to be when it has removed one of two.
+      for (const names of [["a"], ["b", "c"]]) {
+        for (const name of names) make(`${scratch}/${name}`, 1)
+        yield* Effect.forEach(names, (name) => disk.removeTree(`${scratch}/${name}`), { concurrency: "unbounded" })
+      }
       const before = Tree.descriptors()
       make(`${scratch}/tree`, 20_000)
       const made = modifiedAt(`${scratch}/tree`)

@@ -70,6 +70,7 @@ const start = (koffi: boolean) => {
   worker.unref()
 
   return {
+    isReady: () => Atomics.load(isLoaded, 0) !== 0,
     /** Removals that it can take. */
     free: () => (isOver ? 0 : free.length),
     isIdle: () => pending.size === 0,
@@ -107,8 +108,8 @@ const manyNames = 512
 const manyInARow = 16
 
 /**
- * After a row of `after` removals threads are started, which take what comes. What comes before they are ready waits for
- * them: to go on meanwhile would only keep them from it, where there are few processors.
+ * After a row of `after` removals threads are started, one after the other, which take what comes. What comes before the
+ * first is ready waits for it: to go on meanwhile would only keep it from that, where there are few processors.
  */
 export const make = (koffi: boolean, after: number): Effect.Effect<Remover, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -120,6 +121,7 @@ export const make = (koffi: boolean, after: number): Effect.Effect<Remover, neve
 
     const stop = async () => {
       clearInterval(timer)
+      timer = undefined
       const stopped = threads.map((thread) => thread.stop())
       threads = []
       await Promise.all(stopped)
@@ -129,11 +131,13 @@ export const make = (koffi: boolean, after: number): Effect.Effect<Remover, neve
       if (threads.every((thread) => thread.isIdle()) && performance.now() - last > pause) void stop()
     }
 
-    const startThreads = () => {
+    /** One at a time: two that start at once leave no processor, of few, to the event loop. */
+    const startThread = () => {
       // A thread's own threads end with it, whatever they are at.
       if (!process.getBuiltinModule("node:worker_threads").isMainThread) return
-      timer = setInterval(stopWhenIdle, pause).unref()
-      threads = Array.from({ length: threadCount }, () => start(koffi))
+      if (threads.length === threadCount || !threads.every((thread) => thread.isReady())) return
+      timer ??= setInterval(stopWhenIdle, pause).unref()
+      threads.push(start(koffi))
     }
 
     /** The one that has least to do. */
@@ -153,7 +157,7 @@ export const make = (koffi: boolean, after: number): Effect.Effect<Remover, neve
         if (now - last > pause) row = 0
         last = now
         row += 1
-        if (row > enough && threads.length === 0) startThreads()
+        if (row > enough) startThread()
         return choose()?.remove(task)
       }
     }

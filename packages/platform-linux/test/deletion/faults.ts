@@ -52,6 +52,22 @@ const patch = (name: keyof typeof fs, changes: Call = always): void => {
   Object.defineProperty(fs, name, { value: watch(name, real, (...args) => changes(...args) === true) })
 }
 
+/** Of a call whose last argument is told when it is done. */
+const patchAsync = (name: keyof typeof fs): void => {
+  const real = fs[name]
+  if (!isCall(real)) throw new Error(`node:fs has no ${name}`)
+  const value: Call = (...args) => {
+    const change = { call: name, subject: text(args[0]) }
+    const done = args.at(-1)
+    observer("before", change)
+    return real(...args.slice(0, -1), (cause: unknown) => {
+      if (cause === null) observer("after", change)
+      if (isCall(done)) done(cause)
+    })
+  }
+  Object.defineProperty(fs, name, { value })
+}
+
 let isInstalled = false
 
 /** Calls the observer right before and right after each change. What fails has no after. */
@@ -59,17 +75,10 @@ export const observe = (next: Observer): void => {
   observer = next
   if (isInstalled) return
   isInstalled = true
-  for (const name of [
-    "renameSync",
-    "unlinkSync",
-    "rmdirSync",
-    "mkdirSync",
-    "linkSync",
-    "writeSync",
-    "fsyncSync"
-  ] as const) {
+  for (const name of ["renameSync", "unlinkSync", "rmdirSync", "mkdirSync", "linkSync", "writeSync"] as const) {
     patch(name)
   }
+  patchAsync("fsync")
   patch("openSync", (_, flags) => isCreation(flags))
   syncBuiltinESMExports()
   const native = libc()
