@@ -411,6 +411,35 @@ describe("LinuxDisk", () => {
     })
   )
 
+  onDisk("lets the event loop go on while the disk takes its time, and ends nothing halfway", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const fs = process.getBuiltinModule("node:fs")
+      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
+      const before = Tree.descriptors()
+      const { fsync } = fs
+      const held: Array<() => void> = []
+      const value = (...args: Parameters<typeof fsync>) => void held.push(() => fsync(...args))
+      Object.defineProperty(fs, "fsync", { value })
+      syncBuiltinESMExports()
+      for (const call of [disk.create(`${scratch}/file`, new Uint8Array(10)), disk.syncDirectory(scratch)]) {
+        const fiber = yield* Effect.forkChild(call, { startImmediately: true })
+        assert.lengthOf(held, 1)
+        const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+        // A turn of the event loop, at least.
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        assert.isUndefined(interruption.pollUnsafe())
+        for (const release of held.splice(0)) release()
+        yield* Fiber.join(interruption)
+      }
+      Object.defineProperty(fs, "fsync", { value: fsync })
+      syncBuiltinESMExports()
+      assert.lengthOf(Fs.readFileSync(`${scratch}/file`), 10)
+      assert.sameMembers([...Tree.descriptors()], [...before])
+    })
+  )
+
   onDisk("locks nothing but directories, and follows no link to one", () =>
     Effect.gen(function* () {
       const disk = yield* Disk

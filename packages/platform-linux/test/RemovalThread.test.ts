@@ -49,6 +49,26 @@ describe("the thread that removes", () => {
     })
   )
 
+  withDisk("starts one after the other: no second before the first is ready", 0, () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const remove = (names: ReadonlyArray<string>) =>
+        Effect.forEach(names, (name) => {
+          make(`${scratch}/${name}`, 2)
+          return Effect.forkChild(disk.removeTree(`${scratch}/${name}`), { startImmediately: true })
+        })
+      const before = threads()
+      const first = yield* remove(["a", "b", "c"])
+      assert.strictEqual(threads() - before, 1)
+      yield* Fiber.joinAll(first)
+      const second = yield* remove(["d", "e", "f"])
+      assert.strictEqual(threads() - before, 2)
+      yield* Fiber.joinAll(second)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
   it.live("ends with its layer, and with it all that it had opened", () =>
     Effect.gen(function* () {
       const scratch = yield* Memory.scratch
