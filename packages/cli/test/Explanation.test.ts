@@ -98,6 +98,16 @@ describe("Explanation", () => {
     for (const line of table.split("\n")) assert.isAtMost(Text.width(line), 100)
   })
 
+  it("leaves out when a sentinel was written where no calendar has that time", () => {
+    for (const writtenAt of [2 ** 62, -(2 ** 62), Number.NaN]) {
+      const sentinel = { ...file(".vm-sentinel", Result.succeed(v3)), writtenAt }
+      const timeless = Explanation.make("/vms/a", examined([sentinel], recycled), [])
+      assert.notProperty(timeless.sentinels[0], "since")
+      assert.strictEqual(timeless.sentinels[0]?.reason, "start-time-mismatch")
+      assert.match(ExplanationTable.render(timeless, options), /^ {2}v3, owner, process 41, 300 B$/m)
+    }
+  })
+
   it("shows what is wrong with a sentinel, beside the others", () => {
     const error = new MalformedSentinel({ operation: "read sentinel", path: "/vms/a/.vm-sentinel.x", problem: "empty" })
     const files = [file(".vm-sentinel", Result.succeed(v3)), file(".vm-sentinel.x", Result.fail(error))]

@@ -209,9 +209,9 @@ export class Disk extends Context.Service<
     readonly removeDirectory: (path: string) => Effect.Effect<void, DiskError>
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
-     * Deletes a directory and all below it, the sentinels among its direct children last. Follows no symbolic link and crosses no mount (EXDEV). ESTALE, and nothing touched, when it isn't the directory `expected`.
-     * Goes on past what can't be removed, and then fails with the first.
-     * Interruptible between two removals.
+     * Deletes a directory and all below it, the sentinels among its direct children last. Follows no symbolic link and
+     * crosses no mount (EXDEV). ESTALE, and nothing touched, when it isn't the directory `expected`. Goes on past what
+     * can't be removed, and then fails with the first. Interruptible between two removals.
      */
     readonly removeTree: (path: string, expected?: FileId) => Effect.Effect<void, DiskError>
     /** Whether the path lies on a file system known to be of this machine alone. `false`: not known. */

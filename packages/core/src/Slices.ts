@@ -87,10 +87,7 @@ export const mapEffect = <A, E, R, B, E2, R2>(
       /** Quick ones since the clock was looked at. */
       let quick = 0
 
-      const isSliceUsedUp = () => {
-        if (quick % 4 !== 0) return false
-        return performance.now() >= until
-      }
+      const isSliceUsedUp = () => quick % 4 === 0 && performance.now() >= until
 
       const collect = (result: B) => {
         results.push(result)
@@ -116,7 +113,10 @@ export const mapEffect = <A, E, R, B, E2, R2>(
           const isUsedUp = isSliceUsedUp()
           if ((isDue || isUsedUp) && results.length > 0) return
           if (first !== undefined && underWay >= window) {
+            // What is done doesn't wait for it.
+            if (results.length > 0) return
             yield* Fiber.await(first)
+            quick = 0
             continue
           }
           if (isUsedUp) {
@@ -125,8 +125,8 @@ export const mapEffect = <A, E, R, B, E2, R2>(
           }
           const step = elements.next()
           if (step.done === true) {
+            if (results.length > 0) return
             if (first !== undefined) yield* Fiber.await(first)
-            else if (results.length > 0) return
             else elements = (yield* pull)[Symbol.iterator]()
             continue
           }

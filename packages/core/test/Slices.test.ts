@@ -1,5 +1,5 @@
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Random, Ref, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Random, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Slices from "../src/Slices.ts"
 
@@ -44,6 +44,31 @@ describe("Slices.mapEffect", () => {
         [1, 2],
         [3, 4]
       ])
+    })
+  )
+
+  it.effect("hands on what is done while it waits for what isn't", () =>
+    Effect.gen(function* () {
+      // No slice is ever used up.
+      const clock = vi.spyOn(performance, "now").mockReturnValue(1)
+      for (const { elements, window } of [
+        // For there is no room for the next, and for there is no next.
+        { elements: [0, 1, 2], window: 1 },
+        { elements: [0, 1], window: 2 }
+      ]) {
+        const latch = yield* Latch.make()
+        const use = (element: number) =>
+          element === 0 ? element : Effect.succeed(new Slices.Later(Effect.as(latch.await, element)))
+        const seen: Array<number> = []
+        const mapped = Slices.mapEffect(Stream.fromIterable(elements), use, { ...settings, window })
+        const fiber = yield* Effect.forkChild(Stream.runForEach(mapped, (n) => Effect.sync(() => seen.push(n))))
+        yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+        assert.deepStrictEqual(seen, [0])
+        yield* latch.open
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual(seen, elements)
+      }
+      clock.mockRestore()
     })
   )
 

@@ -33,6 +33,22 @@ const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | S
 
 const able = ableIn(onDisk)
 
+/** With a call of `node:fs` replaced, for all who make it. */
+const withCall = <A, E, R>(name: "fsync" | "writeSync", value: unknown, use: Effect.Effect<A, E, R>) => {
+  const fs = process.getBuiltinModule("node:fs")
+  const replace = (value: unknown) =>
+    Effect.sync(() => {
+      Object.defineProperty(fs, name, { value })
+      process.getBuiltinModule("node:module").syncBuiltinESMExports()
+    })
+  const real = fs[name]
+  return Effect.acquireUseRelease(
+    replace(value),
+    () => use,
+    () => replace(real)
+  )
+}
+
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
 
@@ -366,24 +382,17 @@ describe("LinuxDisk", () => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* Memory.scratch
-      const fs = process.getBuiltinModule("node:fs")
-      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
       const before = Tree.descriptors()
       for (const name of ["writeSync", "fsync"] as const) {
         for (const code of ["ENOSPC", "EIO", "EDQUOT"]) {
-          const call = fs[name]
-          const value = (...args: ReadonlyArray<unknown>) => {
+          const failing = (...args: ReadonlyArray<unknown>) => {
             const cause = Object.assign(new Error(code), { code })
             const done = args.at(-1)
             if (typeof done !== "function") throw cause
             done(cause)
           }
-          Object.defineProperty(fs, name, { value })
-          syncBuiltinESMExports()
-          const failed = yield* errno(disk.create(`${scratch}/file`, new Uint8Array(10)))
-          Object.defineProperty(fs, name, { value: call })
-          syncBuiltinESMExports()
-          assert.strictEqual(failed, code)
+          const created = disk.create(`${scratch}/file`, new Uint8Array(10))
+          assert.strictEqual(yield* errno(withCall(name, failing, created)), code)
           assert.deepStrictEqual(Tree.entries(scratch), [])
           assert.sameMembers([...Tree.descriptors()], [...before])
         }
@@ -395,18 +404,11 @@ describe("LinuxDisk", () => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* Memory.scratch
-      const fs = process.getBuiltinModule("node:fs")
-      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
-      const { writeSync } = fs
-      const value = (fd: number, bytes: Uint8Array, offset: number) =>
+      const { writeSync } = Fs
+      const inPieces = (fd: number, bytes: Uint8Array, offset: number) =>
         writeSync(fd, bytes, offset, Math.min(3, bytes.length - offset))
-      Object.defineProperty(fs, "writeSync", { value })
-      syncBuiltinESMExports()
       const bytes = new TextEncoder().encode("in several pieces")
-      const failed = yield* errno(disk.create(`${scratch}/file`, bytes))
-      Object.defineProperty(fs, "writeSync", { value: writeSync })
-      syncBuiltinESMExports()
-      assert.strictEqual(failed, "success")
+      yield* withCall("writeSync", inPieces, disk.create(`${scratch}/file`, bytes))
       assert.strictEqual(Fs.readFileSync(`${scratch}/file`, "utf8"), "in several pieces")
     })
   )
@@ -415,16 +417,12 @@ describe("LinuxDisk", () => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* Memory.scratch
-      const fs = process.getBuiltinModule("node:fs")
-      const { syncBuiltinESMExports } = process.getBuiltinModule("node:module")
       const before = Tree.descriptors()
-      const { fsync } = fs
+      const { fsync } = Fs
       const held: Array<() => void> = []
-      const value = (...args: Parameters<typeof fsync>) => void held.push(() => fsync(...args))
-      Object.defineProperty(fs, "fsync", { value })
-      syncBuiltinESMExports()
+      const holding = (...args: Parameters<typeof fsync>) => void held.push(() => fsync(...args))
       for (const call of [disk.create(`${scratch}/file`, new Uint8Array(10)), disk.syncDirectory(scratch)]) {
-        const fiber = yield* Effect.forkChild(call, { startImmediately: true })
+        const fiber = yield* withCall("fsync", holding, Effect.forkChild(call, { startImmediately: true }))
         assert.lengthOf(held, 1)
         const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
         // A turn of the event loop, at least.
@@ -433,8 +431,6 @@ describe("LinuxDisk", () => {
         for (const release of held.splice(0)) release()
         yield* Fiber.join(interruption)
       }
-      Object.defineProperty(fs, "fsync", { value: fsync })
-      syncBuiltinESMExports()
       assert.lengthOf(Fs.readFileSync(`${scratch}/file`), 10)
       assert.sameMembers([...Tree.descriptors()], [...before])
     })

@@ -70,13 +70,12 @@ export interface Life {
 /** Milliseconds for which an owner that was seen alive is taken to live, in all directories that are its. */
 const freshness = 100
 
-const encoder = new TextEncoder()
-// oxlint-disable-next-line no-control-regex -- all of ASCII
-const ascii = /^[\0-\x7f]*$/
-
 /** Of each character one byte. */
-const bytesOf = (content: string): Uint8Array =>
-  ascii.test(content) ? encoder.encode(content) : Uint8Array.from(content, (byte) => byte.charCodeAt(0))
+const bytesOf = (content: string): Uint8Array => {
+  const bytes = new Uint8Array(content.length)
+  for (let index = 0; index < bytes.length; index++) bytes[index] = content.charCodeAt(index)
+  return bytes
+}
 
 /** Who is alive is so by these too. */
 const leastTrusting: Circumstances = { localFileSystem: false, legacy: "keep" }

@@ -24,10 +24,10 @@ const decodeOdd = (bytes: Uint8Array): string => {
 }
 
 /** The string of a name's bytes. */
-export const decodeName = (bytes: Buffer): string => {
-  const text = bytes.toString("utf8")
+export const decodeName = (bytes: Buffer, start = 0, end = bytes.length): string => {
+  const text = bytes.toString("utf8", start, end)
   // What isn't UTF-8, or a name that really has this character.
-  return text.includes("\uFFFD") ? decodeOdd(bytes) : text
+  return text.includes("\uFFFD") ? decodeOdd(bytes.subarray(start, end)) : text
 }
 
 /** What `node:fs` takes for a path: the string itself, or its bytes where it has odd ones. */

@@ -10,13 +10,10 @@ import * as Dirent from "./dirent.ts"
 /** Some 200 names. */
 const blockBytes = 8192
 
-const entryAt = (block: Dirent.Block, at: number): DirectoryEntry => {
-  const [start, end] = [Dirent.nameOf(at), block.nameEnd(at)]
-  const text = block.bytes.toString("utf8", start, end)
-  // What isn't UTF-8, or a name that really has this character.
-  const entry = text.includes("\uFFFD") ? decodeName(block.bytes.subarray(start, end)) : text
-  return { entry, type: block.type(at) }
-}
+const entryAt = (block: Dirent.Block, at: number): DirectoryEntry => ({
+  entry: decodeName(block.bytes, Dirent.nameOf(at), block.nameEnd(at)),
+  type: block.type(at)
+})
 
 /** The indexes of numbers, in the order of these; of equal ones in their own. */
 const sort = (numbers: ReadonlyArray<number>): Uint32Array => {
