@@ -21,7 +21,7 @@ const small = 1000
 
 const largeOf = ({ full, quick }: Lab.Settings): number => (full ? 100_000 : quick ? 3000 : 10_000)
 
-const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.js`
+const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.cjs`
 
 /** Those of its first line: the command's own are what keeps it small. */
 const flagsOf = (command: string): ReadonlyArray<string> =>

@@ -6,8 +6,8 @@ import { median, medianRatio, rotated } from "./statistics.ts"
 
 export interface Row {
   readonly command: string
-  /** From sources, or as it is published, also with a `NODE_COMPILE_CACHE`; `undefined`: Node itself. */
-  readonly form: "source" | "dist" | "dist, compile cache" | undefined
+  /** From sources, or as it is published, also with nothing kept from an earlier run; `undefined`: Node itself. */
+  readonly form: "source" | "dist" | "dist, compiled anew" | undefined
   readonly what: "nothing" | "version" | "list"
   readonly ms: number
   readonly ratio: number
@@ -15,28 +15,29 @@ export interface Row {
 
 type Candidate = Omit<Row, "ms" | "ratio"> & {
   readonly args: ReadonlyArray<string>
-  readonly cache: string | undefined
+  readonly env: Record<string, string>
 }
 
-const candidatesOf = (emptyRoot: string, compileCache: string): ReadonlyArray<Candidate> => {
-  const bundle = `${Lab.repository}/packages/cli/dist/bin.js`
+const bundle = `${Lab.repository}/packages/cli/dist/bin.cjs`
+
+const candidatesOf = (emptyRoot: string): ReadonlyArray<Candidate> => {
   const forms = [
-    { form: "source", file: `${Lab.repository}/packages/cli/src/bin.ts`, cache: undefined },
-    { form: "dist", file: bundle, cache: undefined },
-    { form: "dist, compile cache", file: bundle, cache: compileCache }
+    { form: "source", file: `${Lab.repository}/packages/cli/src/bin.ts`, env: {} },
+    { form: "dist", file: bundle, env: {} },
+    { form: "dist, compiled anew", file: bundle, env: { NODE_DISABLE_COMPILE_CACHE: "1" } }
   ] as const
   return [
-    { command: "node -e 0", form: undefined, what: "nothing", args: ["-e", "0"], cache: undefined },
-    ...forms.flatMap(({ cache, file, form }): ReadonlyArray<Candidate> => [
-      { command: "vm-sentinel --version", form, what: "version", args: [file, "--version"], cache },
-      { command: "vm-sentinel list <empty root>", form, what: "list", args: [file, "list", emptyRoot], cache }
+    { command: "node -e 0", form: undefined, what: "nothing", args: ["-e", "0"], env: {} },
+    ...forms.flatMap(({ env, file, form }): ReadonlyArray<Candidate> => [
+      { command: "vm-sentinel --version", form, what: "version", args: [file, "--version"], env },
+      { command: "vm-sentinel list <empty root>", form, what: "list", args: [file, "list", emptyRoot], env }
     ])
   ]
 }
 
-const timed = ({ args, cache }: Candidate): number => {
-  const { NODE_COMPILE_CACHE: _, ...others } = process.env
-  const env = cache === undefined ? others : { ...others, NODE_COMPILE_CACHE: cache }
+const timed = ({ args, env: own }: Pick<Candidate, "args" | "env">): number => {
+  const { NODE_COMPILE_CACHE: _, NODE_DISABLE_COMPILE_CACHE: __, ...others } = process.env
+  const env = { ...others, ...own }
   const start = performance.now()
   const { status } = spawnSync(process.execPath, args, { stdio: "ignore", env })
   if (status !== 0) throw new Error(`node ${args.join(" ")}: exit code ${status}`)
@@ -59,8 +60,9 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   execFileSync(process.execPath, [`${Lab.repository}/scripts/bundle.ts`], { stdio: "inherit" })
   const emptyRoot = Lab.freshPath(lab)
   Fs.mkdirSync(emptyRoot, { mode: 0o700 })
-  // The first run of each isn't counted: it fills caches, the command's own among them.
-  const candidates = candidatesOf(emptyRoot, Lab.freshPath(lab)).filter((candidate) => canRun(lab, candidate))
+  timed({ args: [bundle, "sweep", emptyRoot], env: {} })
+  // The first run of each isn't counted: it fills the kernel's caches.
+  const candidates = candidatesOf(emptyRoot).filter((candidate) => canRun(lab, candidate))
   const times = new Map(candidates.map((candidate) => [candidate, new Array<number>()]))
   for (let round = 0; round < rounds; round++) {
     for (const candidate of rotated(candidates, round)) times.get(candidate)?.push(timed(candidate))

@@ -1,10 +1,11 @@
 /**
- * The published command: `packages/cli/dist`, in which everything but Node and koffi is. What a command doesn't need is
- * in files of its own, which it doesn't load. `node scripts/bundle.ts [DIRECTORY]`.
+ * The published command: `packages/cli/dist`, in which everything but Node and koffi is. The program is one file, run by
+ * `codeCache.ts`; what few commands and the other platform need is in files of its own, which aren't loaded before.
+ * CommonJS, for Node loads it faster than modules. `node scripts/bundle.ts [DIRECTORY]`.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { build, type Plugin } from "rolldown"
+import { build, type OutputChunk, type Plugin } from "rolldown"
 
 const cli = Path.resolve(import.meta.dirname, "../packages/cli")
 const [directory = `${cli}/dist`] = process.argv.slice(2)
@@ -23,25 +24,71 @@ const segmenterWhenNeeded: Plugin = {
   }
 }
 
-const { output } = await build({
-  cwd: cli,
-  // What is started by its file's name keeps that.
-  input: { bin: "src/bin.ts", removalThread: "../platform-linux/src/internal/removalThread.ts" },
-  platform: "node",
-  // Native, and optional.
-  external: ["koffi"],
-  plugins: [segmenterWhenNeeded],
-  output: { dir: Path.resolve(directory), format: "esm", minify: true, cleanDir: true },
-  logLevel: "warn"
+/** All that is outside of ASCII stands in texts and patterns, and takes half the room and time to read so. */
+const ascii: Plugin = {
+  name: "ascii",
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== "chunk") continue
+      chunk.code = chunk.code.replaceAll(
+        /[^\0-\x7f]/g,
+        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+      )
+    }
+  }
+}
+
+const startByCodeCache = (program: string): Plugin => ({
+  name: "start by code cache",
+  load: {
+    filter: { id: /\/cli\/src\/start\.ts$/ },
+    handler: () => `
+      import { load } from "./codeCache.ts"
+      export const { start } = load(import.meta.dirname + ${JSON.stringify(`/${program}`)})("./start.cjs")
+    `
+  }
 })
-Fs.chmodSync(`${directory}/bin.js`, 0o755)
+
+/** Modules that aren't the program's unless it imports them. */
+const fewNeed = /platform-(darwin|node)|\/(demo|testing)\/|src\/Run\.ts$/
+
+const common = { cwd: cli, platform: "node", logLevel: "warn" } as const
+const output = { dir: Path.resolve(directory), format: "cjs", minify: true, entryFileNames: "[name].cjs" } as const
+
+const { output: program } = await build({
+  ...common,
+  input: "src/start.ts",
+  external: ["koffi"],
+  plugins: [segmenterWhenNeeded, ascii],
+  output: {
+    ...output,
+    cleanDir: true,
+    chunkFileNames: "[name]-[hash].cjs",
+    codeSplitting: { groups: [{ name: "program", test: (id) => !fewNeed.test(id) }] }
+  }
+})
+const programFile = program.find(({ name }) => name === "program")
+if (programFile === undefined) throw new Error("no chunk is the program")
+const { output: bin } = await build({
+  ...common,
+  input: "src/bin.ts",
+  plugins: [startByCodeCache(programFile.fileName)],
+  output: { ...output, codeSplitting: false }
+})
+const { output: thread } = await build({
+  ...common,
+  input: "../platform-linux/src/internal/removalThread.ts",
+  external: ["koffi"],
+  output
+})
+Fs.chmodSync(`${directory}/bin.cjs`, 0o755)
+
+const chunks = [...program, ...bin, ...thread].filter((file): file is OutputChunk => file.type === "chunk")
 
 /** Directories of the packages that came in from elsewhere. Their licences go with them. */
 const bundled = new Set(
-  output.flatMap((file) =>
-    file.type === "chunk"
-      ? file.moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? [])
-      : []
+  chunks.flatMap(({ moduleIds }) =>
+    moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? [])
   )
 )
 const licences = [...bundled].sort().map((path) => {

@@ -19,4 +19,4 @@ const toldVersion = (): boolean => {
 }
 
 const args = process.argv.slice(2)
-if (!isVersionAlone(args) || !toldVersion()) (await import("./start.ts")).start(args)
+if (!isVersionAlone(args) || !toldVersion()) void import("./start.ts").then(({ start }) => start(args))

@@ -12,7 +12,7 @@ import { Output } from "../../src/Output.ts"
 export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
 /** As it is published, where it has been built. */
 const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
-export const bin = prebuilt === undefined ? source : `${prebuilt}/command/bin.js`
+export const bin = prebuilt === undefined ? source : `${prebuilt}/command/bin.cjs`
 export const launcher = fileURLToPath(new URL("../../src/vm-sentinel.sh", import.meta.url))
 
 export interface Result {

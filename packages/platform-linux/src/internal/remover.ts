@@ -23,7 +23,8 @@ export interface Remover {
   readonly take: (task: Task) => Effect.Effect<Failure | undefined | "undone"> | undefined
 }
 
-const script = new URL(import.meta.url.endsWith(".ts") ? "./removalThread.ts" : "./removalThread.js", import.meta.url)
+/** Beside this, whether these are the sources, what was made of them, or the command's bundle. */
+const script = new URL(`./removalThread${/\.\w+$/.exec(import.meta.url)?.[0] ?? ""}`, import.meta.url)
 
 type Settle = (answer: Failure | undefined | "undone") => void
 

@@ -9,7 +9,7 @@ export const script = prebuilt === undefined ? join(import.meta.dirname, "agent.
 
 /** The command, as a script for Node. */
 export const command =
-  prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.js`
+  prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.cjs`
 
 // Tests start a hundred agents: compiled once, one starts in half the time.
 const cache = join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")

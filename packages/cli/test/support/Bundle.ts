@@ -1,0 +1,31 @@
+/** The command as it is published, where no package is: neither koffi nor anything that ought to be in it. */
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Scope } from "effect"
+import * as FS from "node:fs"
+import { dirname } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Cli from "./Cli.ts"
+import * as Roots from "./Roots.ts"
+
+const script = fileURLToPath(new URL("../../../../scripts/bundle.ts", import.meta.url))
+
+export interface Bundle {
+  readonly dist: string
+  readonly run: (args: ReadonlyArray<string>, options?: Cli.Options) => Effect.Effect<Cli.Result>
+}
+
+export const bundle: Effect.Effect<Bundle, never, Scope.Scope> = Effect.gen(function* () {
+  const directory = yield* Roots.scratch
+  const dist = `${directory}/dist`
+  FS.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
+  if (Cli.bin === Cli.source) {
+    const { code, stderr } = yield* Cli.execute(process.execPath, [script, dist])
+    assert.deepStrictEqual([code, stderr], [0, ""])
+  } else {
+    FS.cpSync(dirname(Cli.bin), dist, { recursive: true, filter: (path) => !path.endsWith(".cache") })
+  }
+  const run = (args: ReadonlyArray<string>, options: Cli.Options = {}) =>
+    Cli.execute(process.execPath, [`${dist}/bin.cjs`, ...args], options)
+  return { dist, run }
+})
