@@ -91,4 +91,29 @@ describe("a tight listing", () => {
       }),
     runs(300)
   )
+
+  it("lets others have their turn while very many are put in order", () => {
+    const count = 100_000
+    const entries = Array.from({ length: count }, (_, index): Drawn => {
+      return { name: "a", type: index === 0 ? "file" : "directory", ino: index % 3 === 0 ? 2 : index % 3 === 1 ? 3 : 1 }
+    })
+    const fill = kernelOf(entries, 256)
+    let isFilled = false
+    const reading = TightListing.read((into) => {
+      const filled = fill(into)
+      isFilled = filled === 0
+      return filled
+    })
+    let turns = 0
+    for (;;) {
+      const step = reading.next()
+      if (step.done === true) {
+        // The first of those with the middle number.
+        assert.deepStrictEqual(step.value.entry(Math.floor(count / 3)), { entry: "a", type: "file" })
+        break
+      }
+      if (isFilled) turns += 1
+    }
+    assert.isAbove(turns, 0)
+  })
 })

@@ -6,6 +6,7 @@ import type { DirectoryEntry, Listing } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
 import { decodeName } from "./bytePath.ts"
 import * as Dirent from "./dirent.ts"
+import { inodeOrder } from "./inodeOrder.ts"
 
 /** Some 200 names. */
 const blockBytes = 8192
@@ -14,17 +15,6 @@ const entryAt = (block: Dirent.Block, at: number): DirectoryEntry => ({
   entry: decodeName(block.bytes, Dirent.nameOf(at), block.nameEnd(at)),
   type: block.type(at)
 })
-
-/** The indexes of numbers, in the order of these; of equal ones in their own. */
-const sort = (numbers: ReadonlyArray<number>): Uint32Array => {
-  // A number and its index in one, which is sorted much faster than the one by the other.
-  const room = 2 ** 52 / numbers.length
-  if (numbers.every((number) => number < room)) {
-    const pairs = Float64Array.from(numbers, (number, index) => number * numbers.length + index).sort()
-    return Uint32Array.from(pairs, (pair) => pair % numbers.length)
-  }
-  return Uint32Array.from(numbers.keys()).sort((a, b) => (numbers[a] ?? 0) - (numbers[b] ?? 0))
-}
 
 /** In the order of the inodes. `fill`: `getdents64(2)`. */
 export function* read(fill: (into: Buffer) => number): Generator<void, Listing> {
@@ -48,7 +38,7 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
       if (isSliceUsedUp()) yield
     }
   }
-  const indexes = sort(inodes)
+  const indexes = yield* inodeOrder(inodes)
   return {
     hidden: hidden.sort((a, b) => (a.entry < b.entry ? -1 : 1)),
     size: indexes.length,
