@@ -1,6 +1,6 @@
 /**
  * The published command: `packages/cli/dist`, in which everything but Node and koffi is. The program is one file, run by
- * `codeCache.ts`; what few commands and the other platform need is in files of its own, which aren't loaded before.
+ * `CodeCache.ts`; what few commands and the other platform need is in files of its own, which aren't loaded before.
  * CommonJS, for Node loads it faster than modules. `node scripts/bundle.ts [DIRECTORY]`.
  */
 import * as Fs from "node:fs"
@@ -43,7 +43,7 @@ const startByCodeCache = (program: string): Plugin => ({
   load: {
     filter: { id: /\/cli\/src\/start\.ts$/ },
     handler: () => `
-      import { load } from "./codeCache.ts"
+      import { load } from "./CodeCache.ts"
       export const { start } = load(import.meta.dirname + ${JSON.stringify(`/${program}`)})("./start.cjs")
     `
   }
