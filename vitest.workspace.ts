@@ -2,12 +2,21 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { defineConfig } from "vitest/config"
 
-const project = (name: string, root: string, globalSetup: ReadonlyArray<string> = []) => ({
-  test: { name, root, include: ["test/**/*.test.ts"], globalSetup: [...globalSetup] }
+const script = (name: string): string => Path.join(import.meta.dirname, "scripts", name)
+
+interface Before {
+  readonly globalSetup?: Array<string>
+  readonly setupFiles?: Array<string>
+}
+
+const project = (name: string, root: string, before: Before = {}) => ({
+  // Files share a worker, and with it the modules that they import: no module, of the tests or their support, holds anything
+  // that one file changes and another one reads, or that ends with a file.
+  test: { name, root, include: ["test/**/*.test.ts"], isolate: false, ...before }
 })
 
-const script = (name: string): string => Path.join(import.meta.dirname, "scripts", name)
-const prebuilt = [script("prebuilt.ts")]
+const prebuilt = { globalSetup: [script("prebuilt.ts")] }
+const compiled = { ...prebuilt, setupFiles: [script("compileCache.ts")] }
 
 export default defineConfig({
   test: {
@@ -16,10 +25,10 @@ export default defineConfig({
     maxWorkers: Math.max(3, Os.availableParallelism() - 1),
     projects: [
       project("core", "packages/core"),
-      project("platform-linux", "packages/platform-linux", prebuilt),
-      project("platform-darwin", "packages/platform-darwin"),
+      project("platform-linux", "packages/platform-linux", compiled),
+      project("platform-darwin", "packages/platform-darwin", compiled),
       project("cli", "packages/cli", prebuilt),
-      project("orchestrator", "examples/orchestrator"),
+      project("orchestrator", "examples/orchestrator", compiled),
       project("repository", "scripts")
     ]
   }

@@ -9,6 +9,7 @@ import { build } from "rolldown"
 
 const packages = Path.resolve(import.meta.dirname, "../packages")
 const linux = `${packages}/platform-linux`
+const darwin = `${packages}/platform-darwin`
 
 const variable = "VM_SENTINEL_PREBUILT"
 
@@ -27,6 +28,12 @@ export default async (): Promise<() => void> => {
     input: {
       agent: `${linux}/test/deletion/agent.ts`,
       inspectorAgent: `${linux}/test/agent.ts`,
+      darwinAgent: `${darwin}/test/agent.ts`,
+      withoutKoffi: `${darwin}/test/support/withoutKoffi.ts`,
+      torn: `${linux}/test/torn.ts`,
+      attack: `${linux}/test/deletion/attack.ts`,
+      attacker: `${linux}/test/deletion/attacker.ts`,
+      fullDisk: `${linux}/test/deletion/fullDisk.ts`,
       removalThread: `${linux}/src/internal/removalThread.ts`
     },
     platform: "node",

@@ -10,6 +10,6 @@ import { inOwnMounts } from "../packages/platform-linux/test/deletion/scripts.ts
 
 const [seconds = "60"] = process.argv.slice(2)
 
-const result = await Effect.runPromise(inOwnMounts(AttackResult, "attack.ts", [seconds, "0", `${Random.seed}`]))
+const result = await Effect.runPromise(inOwnMounts(AttackResult, "attack", [seconds, "0", `${Random.seed}`]))
 console.log({ seed: Random.seed, seconds: Number(seconds), ...result })
 process.exitCode = result.problems.length === 0 ? 0 : 1

@@ -122,7 +122,7 @@ const allStraced = Effect.fnUntraced(function* (thread: boolean) {
 /** In place, where there is no room for a workspace; in mount namespaces, so as root. */
 const onFullDisks = Effect.gen(function* () {
   for (const kind of ["tmpfs", "tmpfs-bytes", "ext4"]) {
-    const { killed, problems, runs } = yield* inOwnMounts(Result, "fullDisk.ts", [kind, "all", "0"])
+    const { killed, problems, runs } = yield* inOwnMounts(Result, "fullDisk", [kind, "all", "0"])
     wrong += problems.length
     yield* say(`a full ${kind}, each point: ${runs} runs, ${killed} killed`)
     for (const problem of problems) yield* say(`  ${problem}`)

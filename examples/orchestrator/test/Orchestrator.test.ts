@@ -84,7 +84,7 @@ describe.runIf(process.platform === "linux")("the example orchestrator on this k
   const run = (...args: ReadonlyArray<string>) =>
     execFileSync(process.execPath, [Path.join(here, "../src/main.ts"), ...args], { encoding: "utf8" })
 
-  it("keeps a VM that outlived it, and removes one that was killed", () => {
+  it("keeps a VM that outlived it, and removes one that was killed", { timeout: 60_000 }, () => {
     const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-example-"))
     const pids: Array<number> = []
     try {

@@ -207,9 +207,7 @@ describe("scenario 40: several sweeps at once", () => {
           for (let index = 0; index < 5; index += 1) yield* Stage.owned(`${root}/live-${index}`)
           const sweepers = yield* Effect.all(Array.from({ length: 8 }, () => Stage.actor()))
           for (const { memory } of sweepers) {
-            yield* memory.pause(
-              Effect.flatMap(Random.nextIntBetween(0, 4), (times) => Effect.repeat(Effect.yieldNow, { times }))
-            )
+            yield* memory.pause(Effect.flatMap(Random.nextIntBetween(1, 5), Stage.giveWay))
           }
           const reports = yield* Effect.all(
             sweepers.map(({ run }) => run(Cleanup.sweep(root, { concurrency: 4 }))),

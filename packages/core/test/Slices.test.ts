@@ -5,6 +5,8 @@ import * as Slices from "../src/Slices.ts"
 
 const settings = { isUrgent: () => false, window: 4 }
 
+afterEach(() => vi.restoreAllMocks())
+
 describe("Slices.mapEffect", () => {
   it.effect("keeps the order, whichever is done first, and begins no more for later than it may", () =>
     Effect.gen(function* () {
@@ -30,6 +32,8 @@ describe("Slices.mapEffect", () => {
 
   it.effect("hands on at once what is urgent, before the next one is begun", () =>
     Effect.gen(function* () {
+      // No slice is ever used up.
+      vi.spyOn(performance, "now").mockReturnValue(1)
       const begun: Array<number> = []
       const use = (element: number) => Effect.sync(() => (begun.push(element), element))
       const mapped = Slices.mapEffect(Stream.make(1, 2, 3, 4), use, { isUrgent: (n) => n === 2, window: 1 })
@@ -50,7 +54,7 @@ describe("Slices.mapEffect", () => {
   it.effect("hands on what is done while it waits for what isn't", () =>
     Effect.gen(function* () {
       // No slice is ever used up.
-      const clock = vi.spyOn(performance, "now").mockReturnValue(1)
+      vi.spyOn(performance, "now").mockReturnValue(1)
       for (const { elements, window } of [
         // For there is no room for the next, and for there is no next.
         { elements: [0, 1, 2], window: 1 },
@@ -68,7 +72,6 @@ describe("Slices.mapEffect", () => {
         yield* Fiber.join(fiber)
         assert.deepStrictEqual(seen, elements)
       }
-      clock.mockRestore()
     })
   )
 
@@ -133,8 +136,6 @@ const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>
   })
 
 describe("the event loop has its turn", () => {
-  afterEach(() => vi.restoreAllMocks())
-
   it.live("between slices that are handed on to who does not give way", () =>
     Effect.gen(function* () {
       const told = (element: number): number | Effect.Effect<number> => element

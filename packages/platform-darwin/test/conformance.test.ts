@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
+import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import * as Remote from "../../platform-linux/test/remote.ts"
 import { makeWorld } from "../../platform-linux/test/world.ts"
@@ -20,20 +21,23 @@ const withoutThreads = <R>(world: World<R>): World<R> => {
 
 if (process.platform === "linux") {
   const shim = Shim.build()
+  const standins = Standins.make()
   const why = await Effect.runPromise(PidNamespace.unavailable)
   const agent = (options: DarwinProcessInspector.Options) =>
     Remote.layer(
       Effect.flatMap(PidNamespace.unshareArguments, (args) =>
-        Remote.tidySession(["unshare", ...args], new URL("agent.ts", import.meta.url).pathname, [
-          JSON.stringify(options)
-        ])
+        Remote.tidySession(
+          ["unshare", ...args],
+          scriptOf(new URL("agent.ts", import.meta.url).pathname, "darwinAgent"),
+          [JSON.stringify(options)]
+        )
       )
     )
 
   const commands: DarwinProcessInspector.PsOptions = {
-    psPath: Standins.ps().path,
-    sysctlPath: Standins.sysctl,
-    ioregPath: Standins.ioreg,
+    psPath: standins.ps().path,
+    sysctlPath: standins.sysctl,
+    ioregPath: standins.ioreg,
     maxPid: Standins.maxPid
   }
 

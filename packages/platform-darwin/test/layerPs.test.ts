@@ -14,11 +14,13 @@ import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import { defaultPaths, makeWith } from "../src/internal/psInspector.ts"
 import * as Standins from "./support/standins.ts"
 
+const standins = Standins.make()
+
 const layerOf = (psPath: string, options: DarwinProcessInspector.PsOptions = {}): Layer.Layer<ProcessInspector> =>
   DarwinProcessInspector.layerPsAt({
     psPath,
-    sysctlPath: Standins.sysctl,
-    ioregPath: Standins.ioreg,
+    sysctlPath: standins.sysctl,
+    ioregPath: standins.ioreg,
     maxPid: Standins.maxPid,
     ...options
   })
@@ -75,7 +77,7 @@ if (process.platform === "linux") {
           }
         )
         assert.include(["R", "S"], process.state)
-      }).pipe(Effect.provide([layerOf(Standins.ps().path), Programs.layer]))
+      }).pipe(Effect.provide([layerOf(standins.ps().path), Programs.layer]))
     )
 
     it.effect("a zombie is one, with at most one thread", () =>
@@ -85,7 +87,7 @@ if (process.platform === "linux") {
         yield* zombify(pid)
         const zombie = present(yield* observe(pid))
         assert.deepStrictEqual([zombie.state, zombie.threads, zombie.comm], ["Z", 1, "<defunct>"])
-      }).pipe(Effect.provide([layerOf(Standins.ps().path), Programs.layer]))
+      }).pipe(Effect.provide([layerOf(standins.ps().path), Programs.layer]))
     )
 
     it.effect("the host is named as `layer` names it", () =>
@@ -98,7 +100,7 @@ if (process.platform === "linux") {
           bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().toUpperCase(),
           machineId: machine.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
         })
-      }).pipe(Effect.provide(layerOf(Standins.ps().path)))
+      }).pipe(Effect.provide(layerOf(standins.ps().path)))
     )
 
     it.effect("commands that fail leave the host without the name, not with an error", () =>
@@ -107,8 +109,8 @@ if (process.platform === "linux") {
         assert.deepStrictEqual(yield* host, { hostname: hostname(), namespaces: "none" })
       }).pipe(
         Effect.provide(
-          layerOf(Standins.ps().path, {
-            sysctlPath: Standins.executable(`echo "sysctl: unknown oid '$2'" >&2; exit 1`),
+          layerOf(standins.ps().path, {
+            sysctlPath: standins.executable(`echo "sysctl: unknown oid '$2'" >&2; exit 1`),
             ioregPath: "/nonexistent/ioreg"
           })
         )
@@ -118,7 +120,7 @@ if (process.platform === "linux") {
 
   describe("one question for many", () => {
     it.effect("observations made at the same time share one ps", () => {
-      const ps = Standins.ps()
+      const ps = standins.ps()
       return Effect.gen(function* () {
         const pids = yield* Effect.replicateEffect(spawn, 5)
         for (const observation of yield* observeAll([...pids, ...pids, ours])) present(observation)
@@ -131,7 +133,7 @@ if (process.platform === "linux") {
     })
 
     it.effect("those without a row are asked for again, alone: silence about some of them is no answer", () => {
-      const ps = Standins.ps()
+      const ps = standins.ps()
       return Effect.gen(function* () {
         const missing = free(3)
         const [first, ...rest] = yield* observeAll([ours, ...missing])
@@ -147,7 +149,7 @@ if (process.platform === "linux") {
     })
 
     it.effect("many are asked about in several runs, each of at most 256", () => {
-      const ps = Standins.ps()
+      const ps = standins.ps()
       return Effect.gen(function* () {
         const observations = yield* observeAll(free(300))
         assert.isTrue(observations.every(({ _tag }) => _tag === "Absent"))
@@ -160,7 +162,7 @@ if (process.platform === "linux") {
     })
 
     it.effect("a number that ps wouldn't take doesn't spoil the others", () => {
-      const ps = Standins.ps()
+      const ps = standins.ps()
       return Effect.gen(function* () {
         const beyond = Pid.make(Standins.maxPid + 1)
         const observations = yield* observeAll([ours, beyond])
@@ -172,17 +174,17 @@ if (process.platform === "linux") {
     it.effect("a living process that ps wouldn't take is unavailable", () =>
       Effect.gen(function* () {
         assert.strictEqual(short(yield* observe(ours)), `Unavailable unsupported: ps takes numbers up to ${ours - 1}`)
-      }).pipe(Effect.provide(layerOf(Standins.ps().path, { maxPid: ours - 1 })))
+      }).pipe(Effect.provide(layerOf(standins.ps().path, { maxPid: ours - 1 })))
     )
   })
 
   describe("the time", () => {
     it.effect("is asked for in C and in UTC, whatever the caller's locale and zone", () => {
-      const environment = Standins.executable("env | sort >&2; exit 1")
+      const environment = standins.executable("env | sort >&2; exit 1")
       return Effect.gen(function* () {
         const observation = short(yield* observe(ours))
         assert.include(observation, "LC_CTYPE=UTF-8")
-        const script = Standins.executable(
+        const script = standins.executable(
           `[ "$LC_TIME.$TZ.$LC_ALL.$LANG.$HOME" = C.UTC... ] || echo "$LC_TIME.$TZ.$LC_ALL.$LANG.$HOME" >&2; exit 1`
         )
         const clean = yield* Effect.provide(observe(ours), layerOf(script))
@@ -195,7 +197,7 @@ if (process.platform === "linux") {
 
     /** A `ps` that takes the environment for its own. */
     const stubborn = (environment: string): string =>
-      Standins.executable(`${environment} exec ${Standins.ps().path} "$@"`)
+      standins.executable(`${environment} exec ${standins.ps().path} "$@"`)
 
     it.effect.each<readonly [name: string, environment: string]>([
       ["another zone", "TZ=Asia/Tokyo"],
@@ -215,9 +217,9 @@ if (process.platform === "linux") {
     )
 
     it.effect("a ps that can't date itself yet is asked again", () => {
-      const flag = Standins.file("")
-      const ps = Standins.ps()
-      const late = Standins.executable(
+      const flag = standins.file("")
+      const ps = standins.ps()
+      const late = standins.executable(
         `case "$*" in *"-p ${ours}") ;; *) [ -s ${flag} ] || exit 1;; esac; exec ${ps.path} "$@"`
       )
       return Effect.gen(function* () {
@@ -263,7 +265,7 @@ if (process.platform === "linux") {
           ["S", undefined, 501, undefined, "/Applications/Docker.app/Contents/MacOS/com.docker.backend"],
           ["R", undefined, 4_294_967_294, token("2026-10-02T16:52:02Z"), chrome]
         ])
-      }).pipe(Effect.provide(layerOf(Standins.ps({ stdout }).path)))
+      }).pipe(Effect.provide(layerOf(standins.ps({ stdout }).path)))
     )
   })
 
@@ -292,11 +294,11 @@ if (process.platform === "linux") {
     ])("%s", ([, replayed, answer]) =>
       Effect.gen(function* () {
         assert.strictEqual(short(yield* observe(ours)), answer)
-      }).pipe(Effect.provide(layerOf(Standins.ps(replayed).path)))
+      }).pipe(Effect.provide(layerOf(standins.ps(replayed).path)))
     )
 
     it.effect("exit 0 that keeps leaving some out leaves them unavailable, after three questions", () => {
-      const first = Standins.executable(
+      const first = standins.executable(
         `for list; do :; done; echo "\${list%%,*} 0 S Thu Oct  1 21:59:06 2026     /sbin/launchd"`
       )
       return Effect.gen(function* () {
@@ -318,7 +320,7 @@ if (process.platform === "linux") {
         const [pid] = missing
         if (pid === undefined) return assert.fail("no number")
         assert.strictEqual((yield* Effect.flip(identify(pid)))._tag, "NotFound")
-      }).pipe(Effect.provide(layerOf(Standins.ps({ code: 1 }).path)))
+      }).pipe(Effect.provide(layerOf(standins.ps({ code: 1 }).path)))
     )
 
     it.effect("a command that isn't there is unsupported", () =>
@@ -330,7 +332,7 @@ if (process.platform === "linux") {
     )
 
     it.effect("a command that may not be run is a refusal", () => {
-      const path = Standins.executable("exit 0")
+      const path = standins.executable("exit 0")
       chmodSync(path, 0o644)
       return Effect.gen(function* () {
         assert.strictEqual(short(yield* observe(ours)), "Hidden: ps can't be started: EACCES")
@@ -342,12 +344,12 @@ if (process.platform === "linux") {
     it.effect("a command that is killed is a shortage", () =>
       Effect.gen(function* () {
         assert.include(short(yield* observe(ours)), "Unavailable resources: ps: ")
-      }).pipe(Effect.provide(layerOf(Standins.executable("kill -9 $$"))))
+      }).pipe(Effect.provide(layerOf(standins.executable("kill -9 $$"))))
     )
 
     it.effect("a command that doesn't end is given up, and ended", () => {
-      const pidFile = Standins.file("")
-      const path = Standins.executable(`echo $$ >${pidFile}; exec sleep 1000`)
+      const pidFile = standins.file("")
+      const path = standins.executable(`echo $$ >${pidFile}; exec sleep 1000`)
       const asked = () => Number(readFileSync(pidFile, "utf8"))
       return Effect.gen(function* () {
         const fiber = yield* Effect.forkChild(observe(ours))

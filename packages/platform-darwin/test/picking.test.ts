@@ -6,6 +6,7 @@ import { Effect, Schema } from "effect"
 import { execFile } from "node:child_process"
 import { hostname } from "node:os"
 import { fileURLToPath } from "node:url"
+import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
 import * as Protocol from "../../platform-linux/test/protocol.ts"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import * as Shim from "./support/shim.ts"
@@ -15,6 +16,7 @@ const ours = Pid.make(process.pid)
 const observe = ProcessInspector.use(({ observe }) => observe(ours))
 
 if (process.platform === "linux") {
+  const standins = Standins.make()
   const elsewhere = "the process calls of macOS don't exist on linux"
   const unsupported = { _tag: "Unavailable", pid: ours, reason: "unsupported", detail: elsewhere } as const
 
@@ -22,7 +24,7 @@ if (process.platform === "linux") {
     for (const [name, layer] of [
       ["layer", DarwinProcessInspector.layer],
       ["layerPs", DarwinProcessInspector.layerPs],
-      ["layerPs with another sysctl", DarwinProcessInspector.layerPsAt({ sysctlPath: Standins.sysctl })]
+      ["layerPs with another sysctl", DarwinProcessInspector.layerPsAt({ sysctlPath: standins.sysctl })]
     ] as const) {
       it.effect(`${name} observes nothing, identifies nobody, and says why`, () =>
         Effect.gen(function* () {
@@ -48,7 +50,7 @@ if (process.platform === "linux") {
         Effect.provide(
           DarwinProcessInspector.layerAt({
             libraryPath: "/nonexistent/lib.dylib",
-            psPath: Standins.ps().path,
+            psPath: standins.ps().path,
             maxPid: Standins.maxPid
           })
         )
@@ -74,14 +76,14 @@ if (process.platform === "linux") {
       })
     )
 
-    const script = fileURLToPath(new URL("support/withoutKoffi.ts", import.meta.url))
+    const script = scriptOf(fileURLToPath(new URL("support/withoutKoffi.ts", import.meta.url)), "withoutKoffi")
     const shim = Shim.build()
     // Without koffi the library is never looked at: any will do.
     const library = typeof shim === "string" ? "/nonexistent/lib.dylib" : shim.path
 
     const run = (how: string) =>
       Effect.callback<string, Error>((resume) => {
-        const args = ["--no-warnings", script, how, library, Standins.ps().path, Standins.sysctl, Standins.ioreg]
+        const args = ["--no-warnings", script, how, library, standins.ps().path, standins.sysctl, standins.ioreg]
         execFile(process.execPath, args, (error, stdout) =>
           resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
         )

@@ -279,12 +279,13 @@ if (process.platform === "darwin") {
   })
 
   describe("a sandbox", () => {
+    const standins = Standins.make()
     const sandbox = (profile: string) => `/usr/bin/sandbox-exec -p '(version 1)(allow default)${profile}'`
 
     it.effect("that refuses setuid programs is no death", () =>
       Effect.gen(function* () {
         const pid = yield* spawn
-        const psPath = Standins.executable(`exec ${sandbox("")} /bin/ps "$@"`)
+        const psPath = standins.executable(`exec ${sandbox("")} /bin/ps "$@"`)
         const observation = yield* observeBy(DarwinProcessInspector.layerPsAt({ psPath }), pid)
         assert.include(["Hidden", "Unavailable"], observation._tag)
       })
@@ -293,7 +294,7 @@ if (process.platform === "darwin") {
     it.effect("that forbids to look at processes is no death", () =>
       Effect.gen(function* () {
         const pid = yield* spawn
-        const path = Standins.executable(`exec ${sandbox("(deny process-info*)")} "$@"`)
+        const path = standins.executable(`exec ${sandbox("(deny process-info*)")} "$@"`)
         const script = fileURLToPath(new URL("support/observe.ts", import.meta.url))
         const stdout = yield* Effect.callback<string, Error>((resume) => {
           execFile(path, [process.execPath, "--no-warnings", script, `${pid}`], (error, stdout) =>

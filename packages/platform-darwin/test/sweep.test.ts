@@ -11,6 +11,7 @@ import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { world as files } from "../../core/test/support/NodeWorld.ts"
 import { because } from "../../core/test/support/able.ts"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
+import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import * as Remote from "../../platform-linux/test/remote.ts"
 import { makeWorld } from "../../platform-linux/test/world.ts"
@@ -90,7 +91,7 @@ if (typeof shim === "string") {
   const quiet = Layer.succeed(References.MinimumLogLevel, "None")
   const store = Layer.merge(DarwinSentinelStore.layerAt(options), quiet)
   const why = await Effect.runPromise(PidNamespace.unavailable)
-  const agent = new URL("agent.ts", import.meta.url).pathname
+  const agent = scriptOf(new URL("agent.ts", import.meta.url).pathname, "darwinAgent")
   const inNamespace = Remote.layer(
     Effect.flatMap(PidNamespace.unshareArguments, (args) =>
       Remote.tidySession(["unshare", ...args], agent, [JSON.stringify(options)])

@@ -13,7 +13,7 @@ liveUnless(
   () =>
     Effect.gen(function* () {
       const args = ["0", "100", `${Random.seed}`]
-      const { made, problems, removed } = yield* inOwnMounts(AttackResult, "attack.ts", args)
+      const { made, problems, removed } = yield* inOwnMounts(AttackResult, "attack", args)
       assert.deepStrictEqual(problems, [], `seed ${Random.seed}`)
       assert.isAbove(made, 0)
       assert.isAbove(removed, 0)

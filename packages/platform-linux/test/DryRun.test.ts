@@ -47,7 +47,7 @@ describe("scenario 57: a dry run", () => {
           root
         ])
         assert.deepStrictEqual(changes, [])
-        assert.isAbove(calls, 100)
+        assert.isAbove(calls, 50)
         for (const name of dead) assert.include(stdout, name.slice(0, 10))
         assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
       })
@@ -58,7 +58,15 @@ describe("scenario 57: a dry run", () => {
     Effect.gen(function* () {
       const scratch = yield* world.scratch
       const scene = Scene.make(scratch, yield* Owners.make, { leftovers: true })
-      const { changes } = yield* trace(`${scratch}/log`, [process.execPath, Agents.command, "sweep", scene.root])
+      // What was compiled is kept beside the program else, for the next run.
+      const withoutCache = ["env", "NODE_DISABLE_COMPILE_CACHE=1"]
+      const { changes } = yield* trace(`${scratch}/log`, [
+        ...withoutCache,
+        process.execPath,
+        Agents.command,
+        "sweep",
+        scene.root
+      ])
       assert.deepStrictEqual(Scene.problems(scene), [])
       for (const call of ["mkdir", "rename", "renameat2", "link", "unlink", "unlinkat", "rmdir", "openat"]) {
         assert.isTrue(

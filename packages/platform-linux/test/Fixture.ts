@@ -2,12 +2,12 @@
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { type Kernel, live } from "../src/Kernel.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import type { Pidfds } from "../src/Pidfd.ts"
+import * as Memory from "./deletion/memory.ts"
 
 export interface Process {
   readonly pid: Pid
@@ -90,7 +90,7 @@ export class Fixture extends Context.Service<Fixture, FixtureService>()("test/Fi
 
 export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "vm-sentinel-procfs-"))),
+    Effect.sync(() => mkdtempSync(join(Memory.base, "vm-sentinel-procfs-"))),
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
   const root = join(folder, "proc")

@@ -14,7 +14,7 @@ describe("on a full file system", () => {
   ] as const) {
     liveUnless(reason, `${what}: the dead go, the living stay, and a killed sweep is taken up`, () =>
       Effect.gen(function* () {
-        const result = yield* inOwnMounts(Result, "fullDisk.ts", [kind, "1", `${Random.seed}`])
+        const result = yield* inOwnMounts(Result, "fullDisk", [kind, "1", `${Random.seed}`])
         assert.deepStrictEqual(result.problems, [], `seed ${Random.seed}`)
         assert.strictEqual(result.runs, 4)
         assert.strictEqual(result.killed, 2)
@@ -32,7 +32,7 @@ describe("on a full file system", () => {
       `scenario 39: a sentinel that can't be written leaves the old one, and no litter (${kind})`,
       () =>
         Effect.gen(function* () {
-          const { problems, refusals } = yield* inOwnMounts(Result, "fullDisk.ts", [kind, "write", "0"])
+          const { problems, refusals } = yield* inOwnMounts(Result, "fullDisk", [kind, "write", "0"])
           assert.deepStrictEqual(problems, [])
           assert.deepStrictEqual(refusals, ["record StoreFailure", "create StoreFailure", "hold StoreFailure"])
         })

@@ -41,8 +41,19 @@ const container = Effect.fnUntraced(function* (pid: 1 | 2 = 1) {
   assert.strictEqual(yield* Agents.pid(agent), pid)
   const members = membersOf((yield* Agents.run(agent, "readlink", "/proc/self/ns/pid")).trim())
   assert.isAbove(members.length, 0)
+  // Its processes, and not the `unshare` above them: that reaps them at once, where the system's first process takes its
+  // time over what has become an orphan.
+  const end = Effect.sync(() => {
+    for (const member of members) {
+      try {
+        process.kill(Number(member), "SIGKILL")
+      } catch {
+        // Gone with the first.
+      }
+    }
+  })
   const gone = until("the end of a namespace", () => members.every((member) => !Fs.existsSync(`/proc/${member}`)))
-  return { agent, kill: Effect.andThen(Scope.close(scope, Exit.void), gone) }
+  return { agent, kill: end.pipe(Effect.andThen(gone), Effect.andThen(Scope.close(scope, Exit.void))) }
 })
 
 const sweepFrom = (agent: Agents.Agent, root: string) =>

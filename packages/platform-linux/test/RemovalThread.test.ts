@@ -153,7 +153,10 @@ describe("the thread that removes", () => {
     const script = `
       import { Disk } from "@vm-sentinel/core/Disk"
       import { layerWith } from "${join(import.meta.dirname, "../src/LinuxDisk.ts")}"
-      import { Context, Effect, Layer, Scope } from "effect"
+      import * as Context from "effect/Context"
+      import * as Effect from "effect/Effect"
+      import * as Layer from "effect/Layer"
+      import * as Scope from "effect/Scope"
       import { mkdirSync, existsSync } from "node:fs"
       const context = await Effect.runPromise(Layer.buildWithScope(layerWith({ removalsBeforeThread: 0 }), Scope.makeUnsafe()))
       const path = process.argv[1] + "/tree"
@@ -174,7 +177,8 @@ describe("the thread that removes", () => {
     // It ends as soon as the library is mapped, of which nothing has run yet.
     const script = `
       import { make } from "${join(import.meta.dirname, "../src/internal/remover.ts")}"
-      import { Effect, Scope } from "effect"
+      import * as Effect from "effect/Effect"
+      import * as Scope from "effect/Scope"
       import { readFileSync } from "node:fs"
       const remover = await Effect.runPromise(Effect.provideService(make(true, 0), Scope.Scope, Scope.makeUnsafe()))
       Effect.runFork(remover.take({ path: "/missing/tree", expected: undefined }))

@@ -5,15 +5,14 @@ import type { Wanted } from "@vm-sentinel/core/Observation"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import * as Protocol from "./protocol.ts"
+import { scriptOf } from "./prebuilt.ts"
 import { hasCompiler, noCompiler } from "./Programs.ts"
 
-const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
-export const script =
-  prebuilt === undefined ? join(dirname(import.meta.filename), "agent.ts") : `${prebuilt}/agent/inspectorAgent.js`
+export const script = scriptOf(join(import.meta.dirname, "agent.ts"), "inspectorAgent")
 
 export type Kind = "pidfd" | "procfs"
 

@@ -12,6 +12,7 @@ import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import { isRoot, noNamespace, patience, type Place, places, unavailable } from "./places.ts"
 import { because } from "../../core/test/support/able.ts"
+import { scriptOf } from "./prebuilt.ts"
 import { hasCompiler, noCompiler, Programs } from "./Programs.ts"
 import * as Protocol from "./protocol.ts"
 import * as Remote from "./remote.ts"
@@ -264,7 +265,7 @@ const Torn = Schema.Struct({
   examples: Schema.Array(Protocol.Observed)
 })
 
-const tornScript = join(dirname(import.meta.filename), "torn.ts")
+const tornScript = scriptOf(join(import.meta.dirname, "torn.ts"), "torn")
 
 const Rounds = Schema.Array(
   Schema.Struct({ recorded: ProcessIdentity, identity: Protocol.Observed, all: Protocol.Observed })

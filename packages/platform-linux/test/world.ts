@@ -57,7 +57,8 @@ export const until = (what: string, holds: () => boolean): Effect.Effect<void, E
     const deadline = performance.now() + 30_000
     while (!holds()) {
       if (performance.now() > deadline) return yield* Effect.fail(new Error(`never happened: ${what}`))
-      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      // Not by turns of the event loop: they would take the processor from what is waited for.
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
     }
   })
 

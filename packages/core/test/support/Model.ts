@@ -57,7 +57,7 @@ const spawn = Effect.fnUntraced(function* ({ ids, owners }: Model) {
 const patiently = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
   while (fiber.pollUnsafe() === undefined) {
-    yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+    for (let turn = 0; turn <= 100 && fiber.pollUnsafe() === undefined; turn += 1) yield* Effect.yieldNow
     yield* TestClock.adjust("5 millis")
   }
   return yield* Fiber.join(fiber)
@@ -153,8 +153,7 @@ const sweep = Effect.fnUntraced(function* (prepare: (sweeper: Stage.Actor) => Ac
   return report
 })
 
-const hesitantly = ({ memory }: Stage.Actor) =>
-  memory.pause(Effect.flatMap(Random.nextIntBetween(0, 3), (times) => Effect.repeat(Effect.yieldNow, { times })))
+const hesitantly = ({ memory }: Stage.Actor) => memory.pause(Effect.flatMap(Random.nextIntBetween(1, 4), Stage.giveWay))
 
 const killed = (actor: Stage.Actor) =>
   Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Executables that stand in for macOS's `ps`, `sysctl` and `ioreg`. */
+/** Executables that stand in for macOS's `ps`, `sysctl` and `ioreg`, made for one test file. */
 import { afterAll } from "@effect/vitest"
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,26 +7,6 @@ import { fileURLToPath } from "node:url"
 
 const at = (name: string): string => fileURLToPath(new URL(`../standins/${name}`, import.meta.url))
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
-
-const directory = mkdtempSync(join(tmpdir(), "vm-sentinel-standins-"))
-chmodSync(directory, 0o755)
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-let made = 0
-
-/** An executable of its own for each call. */
-export const executable = (script: string): string => {
-  const path = join(directory, `command-${made++}`)
-  writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
-  return path
-}
-
-/** A file of its own for each call. */
-export const file = (content: string): string => {
-  const path = join(directory, `file-${made++}`)
-  writeFileSync(path, content, { mode: 0o666 })
-  return path
-}
 
 const systemPidMax = (): number => {
   try {
@@ -51,22 +31,50 @@ export interface Replayed {
   readonly code?: number
 }
 
-/** `ps` over procfs; what is replayed is its answer to every question but that about itself. */
-export const ps = (replay?: Replayed): Ps => {
-  const log = join(directory, `log-${made++}`)
-  writeFileSync(log, "", { mode: 0o666 })
-  const options = ["--log", log, "--max-pid", `${maxPid}`]
-  if (replay !== undefined) {
-    const answer = join(directory, `replay-${made++}`)
-    writeFileSync(answer, JSON.stringify({ stdout: "", stderr: "", code: 0, ...replay }))
-    options.push("--replay", answer)
-  }
-  const words = [process.execPath, "--no-warnings", at("ps.mjs"), ...options, "--"].map(quote)
-  return {
-    path: executable(`exec ${words.join(" ")} "$@"`),
-    calls: () => readFileSync(log, "utf8").split("\n").slice(0, -1)
-  }
+export interface Standins {
+  /** An executable of its own for each call. */
+  readonly executable: (script: string) => string
+  /** A file of its own for each call. */
+  readonly file: (content: string) => string
+  /** `ps` over procfs; what is replayed is its answer to every question but that about itself. */
+  readonly ps: (replay?: Replayed) => Ps
+  readonly sysctl: string
+  readonly ioreg: string
 }
 
-export const sysctl = executable(`exec /bin/sh ${quote(at("sysctl.sh"))} "$@"`)
-export const ioreg = executable(`exec /bin/sh ${quote(at("ioreg.sh"))} "$@"`)
+/** In a directory that is removed when the tests of the file are done. */
+export const make = (): Standins => {
+  const directory = mkdtempSync(join(tmpdir(), "vm-sentinel-standins-"))
+  chmodSync(directory, 0o755)
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+  let made = 0
+  const executable = (script: string): string => {
+    const path = join(directory, `command-${made++}`)
+    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    return path
+  }
+  const file = (content: string): string => {
+    const path = join(directory, `file-${made++}`)
+    writeFileSync(path, content, { mode: 0o666 })
+    return path
+  }
+  const ps = (replay?: Replayed): Ps => {
+    const log = file("")
+    const options = ["--log", log, "--max-pid", `${maxPid}`]
+    if (replay !== undefined) {
+      options.push("--replay", file(JSON.stringify({ stdout: "", stderr: "", code: 0, ...replay })))
+    }
+    const words = [process.execPath, "--no-warnings", at("ps.mjs"), ...options, "--"].map(quote)
+    return {
+      path: executable(`exec ${words.join(" ")} "$@"`),
+      calls: () => readFileSync(log, "utf8").split("\n").slice(0, -1)
+    }
+  }
+  return {
+    executable,
+    file,
+    ps,
+    sysctl: executable(`exec /bin/sh ${quote(at("sysctl.sh"))} "$@"`),
+    ioreg: executable(`exec /bin/sh ${quote(at("ioreg.sh"))} "$@"`)
+  }
+}

@@ -2,17 +2,21 @@
 import { Data, Effect, Schema, type Scope, Semaphore } from "effect"
 import { join } from "node:path"
 import { type PidNamespaceError, sessionUnder } from "../../src/testing/PidNamespace.ts"
+import { scriptOf } from "../prebuilt.ts"
 import * as Protocol from "./protocol.ts"
 
 const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
-export const script = prebuilt === undefined ? join(import.meta.dirname, "agent.ts") : `${prebuilt}/agent/agent.js`
+export const script = scriptOf(join(import.meta.dirname, "agent.ts"), "agent")
 
 /** The command, as a script for Node. */
 export const command =
   prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.cjs`
 
 // Tests start a hundred agents: compiled once, one starts in half the time.
-const cache = join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")
+const cache =
+  prebuilt === undefined
+    ? join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")
+    : `${prebuilt}/compiled`
 export const compiled: ReadonlyArray<string> = ["env", `NODE_COMPILE_CACHE=${cache}`]
 
 /** What the agent's task failed with. */

@@ -84,7 +84,7 @@ const program = Effect.gen(function* () {
   const attackers = yield* Effect.acquireRelease(
     Effect.sync(() =>
       [0, 1].map((index) => {
-        const script = Path.join(import.meta.dirname, "attacker.ts")
+        const script = Path.join(import.meta.dirname, `attacker${Path.extname(import.meta.filename)}`)
         const args = [script, root, outside, stash, `${Number(seed) + index}`, acts, `${index}`]
         const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
         child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text))

@@ -1,16 +1,21 @@
 import { Effect, Schema } from "effect"
 import { execFile } from "node:child_process"
 import { join } from "node:path"
+import { scriptOf } from "../prebuilt.ts"
 import { compiled, ownMounts } from "./agents.ts"
 
 /** Runs a script of this folder in a mount namespace of its own; succeeds with the JSON that it prints. */
-export const inOwnMounts = <A>(schema: Schema.Codec<A, unknown>, script: string, args: ReadonlyArray<string>) =>
+export const inOwnMounts = <A>(
+  schema: Schema.Codec<A, unknown>,
+  script: "attack" | "fullDisk",
+  args: ReadonlyArray<string>
+) =>
   Effect.callback<string, Error>((resume) => {
     const [file = "", ...rest] = [
       ...compiled,
       ...ownMounts,
       process.execPath,
-      join(import.meta.dirname, script),
+      scriptOf(join(import.meta.dirname, `${script}.ts`), script),
       ...args
     ]
     const child = execFile(file, rest, (error, stdout, stderr) =>

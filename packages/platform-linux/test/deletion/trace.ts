@@ -35,8 +35,8 @@ export interface Traced {
 /** Runs a command to its end, with all its threads and children. What it writes goes to pipes that are open already. */
 export const trace = (log: string, command: ReadonlyArray<string>): Effect.Effect<Traced, Error> =>
   Effect.callback((resume) => {
-    // Nothing may go by in a ring that strace doesn't see into.
-    const env = { ...process.env, UV_USE_IO_URING: "0" }
+    // Nothing may go by in a ring that strace doesn't see into, and Node itself is to write nothing.
+    const env = { ...process.env, UV_USE_IO_URING: "0", NODE_COMPILE_CACHE: undefined }
     const child = execFile(
       "strace",
       ["-f", "-y", "-o", log, "-e", `trace=${traced}`, ...command],
