@@ -169,6 +169,8 @@ export const make: (
       if (dryRun) {
         return yield* measured(entry.path, Effect.succeed(Outcomes.ofJudgement(entry, judgement, "would-remove")))
       }
+      // Nothing is read while the disk makes sure of the workspace: it would wait for that, and all the rest with it.
+      if (opened === undefined) yield* Effect.ignore(place)
       const reclaimed = Effect.catch(reclaim(entry, condemned), (error) =>
         Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
       )
