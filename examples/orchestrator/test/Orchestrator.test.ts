@@ -80,7 +80,10 @@ describe("the example orchestrator over fakes", () => {
 
 const here = import.meta.dirname
 
-describe.runIf(process.platform === "linux")("the example orchestrator on this kernel", () => {
+const isLinux = process.platform === "linux"
+const kernel = `the example orchestrator on this kernel${isLinux ? "" : " (skipped: it is written for Linux)"}`
+
+describe.runIf(isLinux)(kernel, () => {
   const run = (...args: ReadonlyArray<string>) =>
     execFileSync(process.execPath, [Path.join(here, "../src/main.ts"), ...args], { encoding: "utf8" })
 

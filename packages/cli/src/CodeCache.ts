@@ -31,21 +31,17 @@ const read = (path: string, program: Fs.Stats): Buffer | undefined => {
   }
 }
 
-/** Whole, or not at all: where it can't be written, the next run compiles again. V8 runs what it reads unseen. */
+/** Whole, or not at all: V8 runs what it reads unseen. */
 const write = (path: string, data: Buffer): void => {
   const unfinished = `${path}.${process.pid}`
-  let file: number
-  try {
-    file = Fs.openSync(unfinished, "wx", 0o644)
-  } catch {
-    return
-  }
+  const file = Fs.openSync(unfinished, "wx", 0o644)
   try {
     Fs.writeFileSync(file, data)
     Fs.fsyncSync(file)
     Fs.renameSync(unfinished, path)
-  } catch {
+  } catch (cause) {
     Fs.unlinkSync(unfinished)
+    throw cause
   } finally {
     Fs.closeSync(file)
   }
@@ -77,7 +73,12 @@ export const load = (path: string): NodeJS.Require => {
   const isKept = cachedData !== undefined && script.cachedDataRejected === false
   if (isEnabled && !isKept && process.geteuid?.() === program.uid && writes(process.argv.slice(2))) {
     process.once("exit", (code) => {
-      if (code === 0 && performance.now() < longestRun) write(cache, script.createCachedData())
+      if (code !== 0 || performance.now() >= longestRun) return
+      try {
+        write(cache, script.createCachedData())
+      } catch {
+        // Where it can't be written, the next run compiles again.
+      }
     })
   }
   return require

@@ -82,6 +82,8 @@ describe("the code cache", { timeout }, () => {
       const { made, root } = yield* scene
       const cache = yield* cacheOf(made, root)
       const poison = forged(made)
+      FS.writeFileSync(cache, poison)
+      assert.deepStrictEqual(yield* said(made, root), [0, "forged", ""], "nobody else's")
       const makings: ReadonlyArray<readonly [string, () => void]> = [
         ["a group's", () => FS.chmodSync(cache, 0o664)],
         ["everybody's", () => FS.chmodSync(cache, 0o646)],

@@ -71,7 +71,7 @@ const isDirectory = ({ kind }: Entry): boolean => kind === "directory"
 /** What removes, and what may end the sweep, is told before anything else is done. */
 const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
 
-/** Where directories are looked at one after the other, removals may be under way meanwhile: what comes while threads start. */
+/** Where directories are looked at one after the other, removals may be under way meanwhile; more so while threads start. */
 const removalsUnderWay = 128
 
 const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { Disk } from "../src/Disk.ts"
+import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Stage from "./support/Stage.ts"
 
@@ -228,5 +229,30 @@ describe("scenario 40: several sweeps at once", () => {
         yield* inWorld(raced).pipe(Random.withSeed(`round ${round}`), at(`round ${round}`))
       }
     })
+  )
+})
+
+describe("where directories are looked at one after the other", () => {
+  it.effect("none is while the sweep's workspace is made durable", () =>
+    inWorld(
+      Effect.gen(function* () {
+        for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+        const memory = yield* MemoryDisk
+        // Whatever else could go on, does.
+        yield* memory.pause(Stage.giveWay(1))
+        const store = yield* SentinelStore
+        const report = yield* Effect.provideService(Cleanup.sweep(root), SentinelStore, { ...store, parallelism: 1 })
+        assert.deepStrictEqual(removals([report]), ["a", "b", "c"])
+        const calls = yield* memory.calls
+        const begun = calls.findIndex(({ operation }) => operation === "mkdir")
+        const done = calls.findIndex(
+          ({ operation, path }, index) => index > begun && operation === "fsync" && path === root
+        )
+        assert.isAbove(begun, 0)
+        assert.isAbove(done, begun)
+        const meanwhile = calls.slice(begun, done).filter(({ path }) => /^\/srv\/vms\/[abc]/.test(path))
+        assert.deepStrictEqual(meanwhile, [])
+      })
+    )
   )
 })
