@@ -7,8 +7,8 @@ const radix = 2 ** 11
 const steps = 64
 
 /**
- * The indexes of inodes by their numbers; of equal ones the lower first. In slices, which a comparison sort would have to
- * be cut into: digit by digit, the lowest first.
+ * The indexes of inodes by their numbers; of equal ones the lower first. In slices, and so digit by digit, the lowest
+ * first: a sort of V8's own can't be left halfway.
  */
 export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, Uint32Array> {
   const isSliceUsedUp = Slices.make()
