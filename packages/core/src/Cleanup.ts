@@ -104,14 +104,12 @@ export const outcomes = (
       return store.list(opened).pipe(
         // By the batch, since what leads to an outcome is done for each of very many.
         Stream.mapArray((batch) => [batch]),
-        Stream.flatMap((batch) =>
-          Stream.concat(
-            Stream.flatMap(Stream.fromIterable(batch.filter((entry) => !isDirectory(entry))), (entry) =>
-              Resumption.resume(sweeper, entry)
-            ),
-            judged(Stream.fromIterable(batch.filter(isDirectory)))
-          )
-        )
+        Stream.flatMap((batch) => {
+          const left = batch.filter((entry) => !isDirectory(entry))
+          if (left.length === 0) return judged(Stream.fromIterable(batch))
+          const resumed = Stream.flatMap(Stream.fromIterable(left), (entry) => Resumption.resume(sweeper, entry))
+          return Stream.concat(resumed, judged(Stream.fromIterable(batch.filter(isDirectory))))
+        })
       )
     })
   )

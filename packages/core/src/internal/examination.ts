@@ -70,8 +70,13 @@ export interface Life {
 /** Milliseconds for which an owner that was seen alive is taken to live, in all directories that are its. */
 const freshness = 100
 
+const encoder = new TextEncoder()
+
 /** Of each character one byte. */
 const bytesOf = (content: string): Uint8Array => {
+  const encoded = encoder.encode(content)
+  // ASCII alone, as nearly all are.
+  if (encoded.length === content.length) return encoded
   const bytes = new Uint8Array(content.length)
   for (let index = 0; index < bytes.length; index++) bytes[index] = content.charCodeAt(index)
   return bytes

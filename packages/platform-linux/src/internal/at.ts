@@ -204,7 +204,7 @@ const listingBytes = 32_768
 const blocks: Array<Dirent.Block> = []
 
 const listByLibc = (native: LibcAt, fd: number): Listing => {
-  const block = blocks.pop() ?? Dirent.make(listingBytes)
+  const block = blocks.pop() ?? new Dirent.Block(listingBytes)
   let [at, end] = [0, 0]
   return {
     next: () => {

@@ -29,38 +29,46 @@ const dot = 0x2e
 export const nameOf = (at: number): number => at + 19
 
 /** A buffer, and what the record that begins at `at` says. */
-export interface Block {
+export class Block {
   readonly bytes: Buffer
-  /** Of the whole record, in bytes. */
-  readonly length: (at: number) => number
-  /** Not exact above 2^53. */
-  readonly inode: (at: number) => number
-  readonly type: (at: number) => FileType
-  readonly nameEnd: (at: number) => number
-  readonly isHidden: (at: number) => boolean
-  /** `.` or `..` */
-  readonly isDots: (at: number) => boolean
-}
+  readonly #shorts: Uint16Array
+  readonly #words: Uint32Array
 
-export const make = (size: number): Block => {
-  const bytes = Buffer.allocUnsafeSlow(size)
-  const shorts = new Uint16Array(bytes.buffer, bytes.byteOffset, size / 2)
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, size / 4)
-  const length = (at: number): number => shorts[(at + 16) / 2] ?? 0
-  const isHidden = (at: number): boolean => bytes[at + 19] === dot
-  return {
-    bytes,
-    length,
-    inode: (at) => (words[at / 4 + low] ?? 0) + (words[at / 4 + high] ?? 0) * 2 ** 32,
-    type: (at) => types[bytes[at + 18] ?? 0] ?? "unknown",
-    nameEnd: (at) => {
-      const limit = at + length(at)
-      // No more than 8 bytes of a record are the NUL and what aligns the next.
-      let end = Math.max(nameOf(at), limit - 8)
-      while (end < limit && bytes[end] !== 0) end++
-      return end
-    },
-    isHidden,
-    isDots: (at) => isHidden(at) && (bytes[at + 20] === 0 || (bytes[at + 20] === dot && bytes[at + 21] === 0))
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size)
+    this.#shorts = new Uint16Array(this.bytes.buffer, this.bytes.byteOffset, size / 2)
+    this.#words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, size / 4)
+  }
+
+  /** Of the whole record, in bytes. */
+  length(at: number): number {
+    return this.#shorts[(at + 16) / 2] ?? 0
+  }
+
+  /** Not exact above 2^53. */
+  inode(at: number): number {
+    return (this.#words[at / 4 + low] ?? 0) + (this.#words[at / 4 + high] ?? 0) * 2 ** 32
+  }
+
+  type(at: number): FileType {
+    return types[this.bytes[at + 18] ?? 0] ?? "unknown"
+  }
+
+  nameEnd(at: number): number {
+    const limit = at + this.length(at)
+    // No more than 8 bytes of a record are the NUL and what aligns the next.
+    let end = Math.max(nameOf(at), limit - 8)
+    while (end < limit && this.bytes[end] !== 0) end++
+    return end
+  }
+
+  isHidden(at: number): boolean {
+    return this.bytes[at + 19] === dot
+  }
+
+  /** `.` or `..` */
+  isDots(at: number): boolean {
+    const { bytes } = this
+    return bytes[at + 19] === dot && (bytes[at + 20] === 0 || (bytes[at + 20] === dot && bytes[at + 21] === 0))
   }
 }

@@ -1,51 +1,69 @@
 /** In which order to visit many files: that of their inodes, in which a file system has them. */
 import * as Slices from "@vm-sentinel/core/Slices"
 
-const radix = 2 ** 11
+/** Keys that V8 sorts at a stretch: in a slice or two, and so that not many have to be merged. */
+const run = 2 ** 14
 
 /** Steps between two looks at whether the slice is used up. */
 const steps = 64
 
+/** Merges what is ordered from `start` to `middle` and from there to `end`, into the same places of `to`. */
+function* merge(
+  from: Float64Array,
+  to: Float64Array,
+  start: number,
+  middle: number,
+  end: number,
+  isSliceUsedUp: () => boolean
+): Generator<void, void> {
+  let left = start
+  let right = middle
+  for (let at = start; at < end; at++) {
+    const one = left < middle ? (from[left] ?? 0) : Infinity
+    const other = right < end ? (from[right] ?? 0) : Infinity
+    if (one < other) left++
+    else right++
+    to[at] = Math.min(one, other)
+    if (at % steps === 0 && isSliceUsedUp()) yield
+  }
+}
+
 /**
- * The indexes of inodes by their numbers; of equal ones the lower first. In slices, and so digit by digit, the lowest
- * first: a sort of V8's own can't be left halfway.
+ * By its place, the index of an inode in the order of their numbers; of equal ones the lower first. Numbers so far apart
+ * that they don't fit into 53 bits together with an index are rounded. In slices.
  */
-export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, Uint32Array> {
+export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, (place: number) => number> {
   const isSliceUsedUp = Slices.make()
   const { length } = inodes
-  let ordered = new Uint32Array(length)
-  let next = new Uint32Array(length)
   let smallest = Infinity
   let largest = 0
   for (let index = 0; index < length; index++) {
     const inode = inodes[index] ?? 0
-    ordered[index] = index
-    smallest = Math.min(smallest, inode)
-    largest = Math.max(largest, inode)
+    if (inode < smallest) smallest = inode
+    if (inode > largest) largest = inode
     if (index % steps === 0 && isSliceUsedUp()) yield
   }
-  for (let unit = 1; unit <= largest - smallest; unit *= radix) {
-    const digitOf = (index: number): number => {
-      const high = Math.floor(((inodes[index] ?? 0) - smallest) / unit)
-      return high - Math.floor(high / radix) * radix
-    }
-    /** By digit: how many have a lower one, then where the next that has it goes. */
-    const places = new Uint32Array(radix + 1)
-    for (let index = 0; index < length; index++) {
-      const above = digitOf(index) + 1
-      places[above] = (places[above] ?? 0) + 1
-      if (index % steps === 0 && isSliceUsedUp()) yield
-    }
-    for (let digit = 0; digit < radix; digit++) places[digit + 1] = (places[digit + 1] ?? 0) + (places[digit] ?? 0)
-    for (let at = 0; at < length; at++) {
-      const index = ordered[at] ?? 0
-      const digit = digitOf(index)
-      const place = places[digit] ?? 0
-      next[place] = index
-      places[digit] = place + 1
-      if (at % steps === 0 && isSliceUsedUp()) yield
-    }
-    ;[ordered, next] = [next, ordered]
+  /** Inodes that count as one. */
+  let unit = 1
+  while (((largest - smallest) / unit + 1) * length > Number.MAX_SAFE_INTEGER) unit *= 2
+  // A key is an inode and an index, so that numbers alone are to be sorted, which V8 does without calling back.
+  let keys = new Float64Array(length)
+  for (let index = 0; index < length; index++) {
+    keys[index] = Math.floor(((inodes[index] ?? 0) - smallest) / unit) * length + index
+    if (index % steps === 0 && isSliceUsedUp()) yield
   }
-  return ordered
+  for (let start = 0; start < length; start += run) {
+    keys.subarray(start, start + run).sort()
+    yield
+  }
+  let merged = new Float64Array(length > run ? length : 0)
+  for (let size = run; size < length; size *= 2) {
+    for (let start = 0; start < length; start += 2 * size) {
+      const middle = Math.min(start + size, length)
+      yield* merge(keys, merged, start, middle, Math.min(middle + size, length), isSliceUsedUp)
+    }
+    ;[keys, merged] = [merged, keys]
+  }
+  const ordered = keys
+  return (place) => (ordered[place] ?? 0) % length
 }

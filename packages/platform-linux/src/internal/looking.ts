@@ -132,9 +132,11 @@ export function* scan(
 export const peek = (at: At.At, root: number, directory: string, entry: string, limit: number): Glimpse | undefined => {
   let fd: number | undefined
   try {
-    const attributes = at.attributes(root, At.nameOf(directory))
+    const name = At.nameOf(`${directory}/${entry}`)
+    // What does for the whole does for a part of it.
+    const attributes = at.attributes(root, typeof name === "string" ? directory : At.nameOf(directory))
     if (attributes.type !== "directory") return undefined
-    fd = at.openFile(root, At.nameOf(`${directory}/${entry}`))
+    fd = at.openFile(root, name)
     const file = at.attributes(fd, "")
     if (file.type !== "file" || file.size > limit) return undefined
     const length = readUpTo(at, fd, limit + 1, file.size)

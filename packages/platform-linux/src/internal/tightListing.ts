@@ -25,7 +25,7 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
   const inodes: Array<number> = []
   const isSliceUsedUp = Slices.make()
   for (;;) {
-    const block = Dirent.make(blockBytes)
+    const block = new Dirent.Block(blockBytes)
     const filled = fill(block.bytes)
     if (filled === 0) break
     const start = blocks.length * blockBytes
@@ -38,12 +38,12 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
       if (isSliceUsedUp()) yield
     }
   }
-  const indexes = yield* inodeOrder(inodes)
+  const indexAt = yield* inodeOrder(inodes)
   return {
     hidden: hidden.sort((a, b) => (a.entry < b.entry ? -1 : 1)),
-    size: indexes.length,
+    size: places.length,
     entry: (index) => {
-      const place = places[indexes[index] ?? -1] ?? -1
+      const place = places[indexAt(index)] ?? -1
       const block = blocks[Math.floor(place / blockBytes)]
       return block === undefined ? { entry: "", type: "unknown" } : entryAt(block, place % blockBytes)
     }
