@@ -100,7 +100,7 @@ export const outcomes = (
       const judged = (directories: Stream.Stream<Entry>) =>
         concurrency === 1
           ? Slices.mapEffect(directories, sweeper.begin, { isUrgent, window })
-          : Stream.mapEffect(directories, sweeper.handle, { concurrency })
+          : Stream.mapEffect(directories, sweeper.handle, { concurrency, unordered: true })
       return store.list(opened).pipe(
         // By the batch, since what leads to an outcome is done for each of very many.
         Stream.mapArray((batch) => [batch]),

@@ -7,7 +7,7 @@ import * as Arr from "effect/Array"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 
@@ -60,10 +60,10 @@ export class Later<out B, out E = never, out R = never> {
 }
 
 /**
- * Maps a stream in its order, one element after the other, without a fiber or a step of the stream for each, nor an
- * Effect where `use` knows the result at once: what was done within one slice is handed on together, and at once what
- * `isUrgent`. Of what is left for {@link Later} at most `window` are under way at once, each in a fiber that ends with
- * the stream.
+ * Maps a stream, one element after the other, without a fiber or a step of the stream for each, nor an Effect where `use`
+ * knows the result at once: what was done within one slice is handed on together, and at once what `isUrgent`. Of what is
+ * left for {@link Later} at most `window` are under way at once, each in a fiber that ends with the stream, and is handed
+ * on as it is done.
  *
  * @category running
  * @since 0.1.0
@@ -74,11 +74,16 @@ export const mapEffect = <A, E, R, B, E2, R2>(
   { isUrgent, window }: { readonly isUrgent: (result: B) => boolean; readonly window: number }
 ): Stream.Stream<B, E | E2, R | R2> =>
   Stream.transformPullBracket(self, (pull, _, scope) =>
-    Effect.sync(() => {
+    // Ended early, none of those under way goes on for as long as another takes to end.
+    Effect.map(Scope.fork(scope, "parallel"), (fibers) => {
       let elements: Iterator<A> = [][Symbol.iterator]()
-      /** In order, from the first that isn't done. */
-      const waiting: Array<Exit.Exit<B, E2> | Fiber.Fiber<B, E2>> = []
+      /** There are no more elements, or no more can be had. */
+      let end: Exit.Exit<never, E | Cause.Done> | undefined
       let underWay = 0
+      /** The first of those under way that failed. */
+      let failed: Exit.Exit<never, E2> | undefined
+      /** Told when one of them has ended. */
+      let ended: (() => void) | undefined
       /** To be handed on next. */
       let results: Array<B> = []
       let isDue = false
@@ -94,28 +99,29 @@ export const mapEffect = <A, E, R, B, E2, R2>(
         isDue ||= isUrgent(result)
       }
 
-      /** Takes what is done; returns the first that isn't. */
-      const settle = Effect.fnUntraced(function* (): Effect.fn.Return<Fiber.Fiber<B, E2> | undefined, E2> {
-        for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-          const exit = Fiber.isFiber(first) ? first.pollUnsafe() : first
-          if (exit === undefined) return Fiber.isFiber(first) ? first : undefined
-          if (Fiber.isFiber(first)) underWay -= 1
-          waiting.shift()
-          collect(yield* exit)
-        }
-        return undefined
+      const settle = (exit: Exit.Exit<B, E2>) => {
+        underWay -= 1
+        if (Exit.isSuccess(exit)) collect(exit.value)
+        else failed ??= Exit.failCause(exit.cause)
+        const tell = ended
+        ended = undefined
+        tell?.()
+      }
+
+      const anyEnded = Effect.callback<void>((resume) => {
+        ended = () => resume(Effect.void)
       })
 
       /** Until there is something to hand on. */
       const work = Effect.gen(function* () {
         for (;;) {
-          const first = waiting.length > 0 ? yield* settle() : undefined
+          if (failed !== undefined) return yield* failed
           const isUsedUp = isSliceUsedUp()
           if ((isDue || isUsedUp) && results.length > 0) return
-          if (first !== undefined && underWay >= window) {
+          if (underWay >= window) {
             // What is done doesn't wait for it.
             if (results.length > 0) return
-            yield* Fiber.await(first)
+            yield* anyEnded
             quick = 0
             continue
           }
@@ -126,8 +132,12 @@ export const mapEffect = <A, E, R, B, E2, R2>(
           const step = elements.next()
           if (step.done === true) {
             if (results.length > 0) return
-            if (first !== undefined) yield* Fiber.await(first)
-            else elements = (yield* pull)[Symbol.iterator]()
+            if (end === undefined) {
+              const next = yield* Effect.exit(pull)
+              if (Exit.isSuccess(next)) elements = next.value[Symbol.iterator]()
+              else end = Exit.failCause(next.cause)
+            } else if (underWay > 0) yield* anyEnded
+            else return yield* end
             continue
           }
           const used = use(step.value)
@@ -135,10 +145,10 @@ export const mapEffect = <A, E, R, B, E2, R2>(
           quick = isSlow ? 0 : quick + 1
           const result = isSlow ? yield* used : used
           if (result instanceof Later) {
-            waiting.push(yield* Effect.forkIn(result.effect, scope, { startImmediately: true }))
+            const fiber = yield* Effect.forkIn(result.effect, fibers, { startImmediately: true })
             underWay += 1
-          } else if (first !== undefined) waiting.push(Exit.succeed(result))
-          else collect(result)
+            fiber.addObserver(settle)
+          } else collect(result)
         }
       })
 

@@ -8,24 +8,34 @@ const settings = { isUrgent: () => false, window: 4 }
 afterEach(() => vi.restoreAllMocks())
 
 describe("Slices.mapEffect", () => {
-  it.effect("keeps the order, whichever is done first, and begins no more for later than it may", () =>
+  it.effect("hands on each once, in the order in which they are done, and begins no more for later than it may", () =>
     Effect.gen(function* () {
       const [now, most] = [yield* Ref.make(0), yield* Ref.make(0)]
+      const done: Array<number> = []
+      const quickly = (element: number) => Effect.sync(() => (done.push(element), element))
       const slowly = (element: number) =>
         Effect.gen(function* () {
           const count = yield* Ref.updateAndGet(now, (n) => n + 1)
           yield* Ref.update(most, (n) => Math.max(n, count))
           yield* Effect.repeat(Effect.yieldNow, { times: yield* Random.nextIntBetween(0, 20) })
           yield* Ref.update(now, (n) => n - 1)
+          done.push(element)
           return element
         })
       const use = (element: number) =>
-        Effect.map(Random.nextIntBetween(0, 3), (kind) =>
-          kind === 0 ? element : new Slices.Later(kind === 1 ? Effect.succeed(element) : slowly(element))
-        )
+        Effect.gen(function* () {
+          const kind = yield* Random.nextIntBetween(0, 3)
+          if (kind === 0) return yield* quickly(element)
+          return new Slices.Later(kind === 1 ? quickly(element) : slowly(element))
+        })
       const elements = Array.from({ length: 500 }, (_, index) => index)
       const mapped = Slices.mapEffect(Stream.fromIterable(elements), use, settings)
-      assert.deepStrictEqual(yield* Stream.runCollect(mapped), elements)
+      assert.deepStrictEqual(yield* Stream.runCollect(mapped), done)
+      assert.notDeepEqual(done, elements)
+      assert.deepStrictEqual(
+        done.toSorted((a, b) => a - b),
+        elements
+      )
       assert.strictEqual(yield* Ref.get(most), settings.window)
     }).pipe(Random.withSeed("order"))
   )
@@ -75,7 +85,39 @@ describe("Slices.mapEffect", () => {
     })
   )
 
-  it.effect("an error ends the stream where it lies in order, and what is under way with it", () =>
+  it.effect("what is done, and what comes next, doesn't wait for what was begun before", () =>
+    Effect.gen(function* () {
+      const latch = yield* Latch.make()
+      const seen: Array<number> = []
+      const use = (element: number) =>
+        Effect.succeed(new Slices.Later(element === 0 ? Effect.as(latch.await, 0) : Effect.succeed(element)))
+      const mapped = Slices.mapEffect(Stream.rechunk(Stream.range(0, 9), 1), use, settings)
+      const fiber = yield* Effect.forkChild(Stream.runForEach(mapped, (n) => Effect.sync(() => seen.push(n))))
+      yield* Effect.repeat(Effect.yieldNow, { times: 50 })
+      assert.deepStrictEqual(seen, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+      yield* latch.open
+      yield* Fiber.join(fiber)
+      assert.strictEqual(seen.at(-1), 0)
+    })
+  )
+
+  it.effect("where no more elements can be had, what is under way is done first", () =>
+    Effect.gen(function* () {
+      const latch = yield* Latch.make()
+      const seen: Array<number> = []
+      const use = (element: number) => Effect.succeed(new Slices.Later(Effect.as(latch.await, element)))
+      const elements = Stream.concat(Stream.make(1, 2), Stream.fail("no more"))
+      const mapped = Slices.mapEffect(elements, use, settings)
+      const fiber = yield* Effect.forkChild(Stream.runForEach(mapped, (n) => Effect.sync(() => seen.push(n))))
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* latch.open
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail("no more"))
+      assert.deepStrictEqual(seen, [1, 2])
+    })
+  )
+
+  it.effect("an error ends the stream, after what was done before it, and what is under way with it", () =>
     Effect.gen(function* () {
       const interrupted = yield* Ref.make(0)
       const never = Effect.onInterrupt(Effect.never, () => Ref.update(interrupted, (n) => n + 1))
@@ -93,6 +135,28 @@ describe("Slices.mapEffect", () => {
       assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail("b"))
       assert.deepStrictEqual(seen, ["a"])
       assert.strictEqual(yield* Ref.get(interrupted), 2)
+    })
+  )
+
+  it.effect("interrupted, it tells all that are under way before it waits for any", () =>
+    Effect.gen(function* () {
+      let [begun, told] = [0, 0]
+      const slow = Effect.onInterrupt(
+        Effect.andThen(
+          Effect.sync(() => (begun += 1)),
+          Effect.never
+        ),
+        () =>
+          Effect.andThen(
+            Effect.sync(() => (told += 1)),
+            Effect.repeat(Effect.yieldNow, { until: () => told === 3 })
+          )
+      )
+      const mapped = Slices.mapEffect(Stream.make(1, 2, 3), () => Effect.succeed(new Slices.Later(slow)), settings)
+      const fiber = yield* Effect.forkChild(Stream.runDrain(mapped))
+      yield* Effect.repeat(Effect.yieldNow, { until: () => begun === 3 })
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(told, 3)
     })
   )
 
