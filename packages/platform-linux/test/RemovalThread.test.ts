@@ -4,6 +4,7 @@ import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
+import * as Os from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
@@ -12,6 +13,14 @@ import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
 
 const threads = (): number => Fs.readdirSync("/proc/self/task").length
+
+/** By name, field 19 of `proc_pid_stat(5)`: by how much a thread is nicer than most. */
+const niceness = (): ReadonlyArray<readonly [string, number]> =>
+  Fs.readdirSync("/proc/self/task").map((id) => {
+    const [, name = "", fields = ""] =
+      /\((.*)\) (.*)/s.exec(Fs.readFileSync(`/proc/self/task/${id}/stat`, "utf8")) ?? []
+    return [name, Number(fields.split(" ")[16])]
+  })
 
 const withDisk = (
   title: string,
@@ -66,6 +75,19 @@ describe("the thread that removes", () => {
       assert.strictEqual(threads() - before, 2)
       yield* Fiber.joinAll(second)
       assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  withDisk("lets the thread that it works for go first, and no other thread is the nicer for it", 0, () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const own = Os.getPriority()
+      assert.deepStrictEqual([...new Set(niceness().map(([, nice]) => nice))], [own])
+      make(`${scratch}/tree`, 3)
+      yield* disk.removeTree(`${scratch}/tree`)
+      const removing = niceness().filter(([, nice]) => nice !== own)
+      assert.deepStrictEqual(removing, [["vm-sentinel rem", Math.min(own + 10, 19)]])
     })
   )
 

@@ -2,6 +2,7 @@
  * A thread that deletes: one tree after the other, each answered when it is gone. Loads nothing but what that takes. Ends
  * when it is told to, and is never terminated: see {@link Setup.isLoaded}.
  */
+import * as Os from "node:os"
 import { parentPort, workerData } from "node:worker_threads"
 import * as At from "./at.ts"
 import { libc } from "./libc.ts"
@@ -25,10 +26,23 @@ export interface Answer {
   readonly failure: Omit<Failure, "cause"> | undefined
 }
 
+/** By so much it is nicer than the thread whose event loop its removals must not hold up. */
+const niceness = 10
+
+/** `setpriority(2)`: of the calling thread alone, on Linux. */
+const giveWay = (): void => {
+  try {
+    Os.setPriority(Math.min(Os.getPriority() + niceness, Os.constants.priority.PRIORITY_LOW))
+  } catch {
+    // A seccomp filter may not know it; it is no more than courtesy.
+  }
+}
+
 const serve = (port: NonNullable<typeof parentPort>, { isLoaded, koffi, stops }: Setup): void => {
   const at = At.make(koffi ? libc()?.at : undefined)
   Atomics.store(isLoaded, 0, 1)
   Atomics.notify(isLoaded, 0)
+  giveWay()
   const remove = ({ slot, task }: Job): Failure | undefined => {
     const isStopped = () => Atomics.load(stops, slot) !== 0
     if (isStopped()) return undefined
