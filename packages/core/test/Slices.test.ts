@@ -138,49 +138,31 @@ describe("Slices.mapEffect", () => {
     })
   )
 
-  it.effect("interrupted, it tells all that are under way before it waits for any", () =>
-    Effect.gen(function* () {
-      let [begun, told] = [0, 0]
-      const slow = Effect.onInterrupt(
-        Effect.andThen(
-          Effect.sync(() => (begun += 1)),
-          Effect.never
-        ),
-        () =>
+  it.effect(
+    "interrupted, it tells all that are under way before it waits for any, and waits until they have ended",
+    () =>
+      Effect.gen(function* () {
+        let [begun, told, ended] = [0, 0, 0]
+        const slow = Effect.onInterrupt(
           Effect.andThen(
-            Effect.sync(() => (told += 1)),
-            Effect.repeat(Effect.yieldNow, { until: () => told === 3 })
-          )
-      )
-      const mapped = Slices.mapEffect(Stream.make(1, 2, 3), () => Effect.succeed(new Slices.Later(slow)), settings)
-      const fiber = yield* Effect.forkChild(Stream.runDrain(mapped))
-      yield* Effect.repeat(Effect.yieldNow, { until: () => begun === 3 })
-      yield* Fiber.interrupt(fiber)
-      assert.strictEqual(told, 3)
-    })
-  )
-
-  it.effect("interrupted, it waits until what was under way has ended", () =>
-    Effect.gen(function* () {
-      let [begun, ended] = [0, 0]
-      const slow = Effect.onInterrupt(
-        Effect.andThen(
-          Effect.sync(() => (begun += 1)),
-          Effect.never
-        ),
-        () =>
-          Effect.andThen(
-            Effect.repeat(Effect.yieldNow, { times: 20 }),
-            Effect.sync(() => (ended += 1))
-          )
-      )
-      const mapped = Slices.mapEffect(Stream.make(1, 2, 3), () => Effect.succeed(new Slices.Later(slow)), settings)
-      const fiber = yield* Effect.forkChild(Stream.runDrain(mapped))
-      yield* Effect.repeat(Effect.yieldNow, { until: () => begun === 3 })
-      const exit = yield* Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
-      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-      assert.strictEqual(ended, 3)
-    })
+            Effect.sync(() => (begun += 1)),
+            Effect.never
+          ),
+          () =>
+            Effect.gen(function* () {
+              told += 1
+              yield* Effect.repeat(Effect.yieldNow, { until: () => told === 3 })
+              yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+              ended += 1
+            })
+        )
+        const mapped = Slices.mapEffect(Stream.make(1, 2, 3), () => Effect.succeed(new Slices.Later(slow)), settings)
+        const fiber = yield* Effect.forkChild(Stream.runDrain(mapped))
+        yield* Effect.repeat(Effect.yieldNow, { until: () => begun === 3 })
+        const exit = yield* Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
+        assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+        assert.strictEqual(ended, 3)
+      })
   )
 })
 
