@@ -63,7 +63,7 @@ export class Later<out B, out E = never, out R = never> {
  * Maps a stream, one element after the other, without a fiber or a step of the stream for each, nor an Effect where `use`
  * knows the result at once: what was done within one slice is handed on together, and at once what `isUrgent`. Of what is
  * left for {@link Later} at most `window` are under way at once, each in a fiber that ends with the stream, and is handed
- * on as it is done.
+ * on as it is done, or when the next element has come that is waited for.
  *
  * @category running
  * @since 0.1.0

@@ -1,5 +1,5 @@
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Cause, Effect, Layer, Logger, Random, type Scope } from "effect"
+import { Cause, Effect, Fiber, Latch, Layer, Logger, Random, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import * as Ownership from "../src/Ownership.ts"
@@ -252,6 +252,36 @@ describe("where directories are looked at one after the other", () => {
         assert.isAbove(done, begun)
         const meanwhile = calls.slice(begun, done).filter(({ path }) => /^\/srv\/vms\/[abc]/.test(path))
         assert.deepStrictEqual(meanwhile, [])
+      })
+    )
+  )
+})
+
+describe("a removal that takes long", () => {
+  it.effect.each([
+    ["one after the other", 1],
+    ["several at once", 3]
+  ] as const)("keeps back no other that is done, where directories are looked at %s", ([, parallelism]) =>
+    inWorld(
+      Effect.gen(function* () {
+        const names = ["a", "b", "c", "d", "e"]
+        for (const name of names) yield* Stage.dead(`${root}/${name}`)
+        const latch = yield* Latch.make()
+        const store = yield* SentinelStore
+        const slow: (typeof store)["discard"] = (claim, condemned) =>
+          Effect.andThen(claim.entry === "a" ? latch.await : Effect.void, store.discard(claim, condemned))
+        const told: Array<string> = []
+        const sweep = Stream.runForEach(Cleanup.outcomes(root), ({ action, name }) =>
+          Effect.sync(() => told.push(`${action} ${name}`))
+        )
+        const fiber = yield* Effect.forkChild(
+          Effect.provideService(sweep, SentinelStore, { ...store, parallelism, discard: slow })
+        )
+        yield* Effect.repeat(Effect.yieldNow, { times: 1000 })
+        assert.sameMembers(told, ["removed b", "removed c", "removed d", "removed e"])
+        yield* latch.open
+        yield* Fiber.join(fiber)
+        assert.strictEqual(told.at(-1), "removed a")
       })
     )
   )

@@ -4,6 +4,7 @@ import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
 import { Effect, Fiber, Result, type Scope } from "effect"
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
+import { skipped } from "../../core/test/support/able.ts"
 import * as DiskTest from "../../core/test/DiskTest.ts"
 import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
 import * as Memory from "../../platform-linux/test/deletion/memory.ts"
@@ -327,7 +328,7 @@ if (process.platform === "darwin") {
   const shim = Shim.build()
   const calls = typeof shim === "string" ? undefined : await Effect.runPromise(load(shim.path))
   if (typeof shim === "string") {
-    describe.skip(`over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+    skipped("over the shim", shim)
   } else if (calls === undefined) it("binds every call of the shim", () => assert.fail())
   else overShim(shim, calls)
 }

@@ -1,5 +1,5 @@
 /** The conformance suite of the store, over the Disk of macOS. */
-import { assert, describe, it } from "@effect/vitest"
+import { skipped } from "../../core/test/support/able.ts"
 import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
 import * as SentinelStoreTest from "../../core/test/SentinelStoreTest.ts"
 import * as DarwinDisk from "../src/DarwinDisk.ts"
@@ -11,7 +11,7 @@ if (process.platform === "darwin") {
 } else {
   const shim = Shim.build()
   if (typeof shim === "string") {
-    describe.skip(`over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+    skipped("the store over the shim", shim)
   } else {
     SentinelStoreTest.suite("macOS, over the shim", { disk: DarwinDisk.layerAt({ libraryPath: shim.path }), world })
   }

@@ -1,6 +1,6 @@
 /** The conformance suite over the stand-ins of macOS, with real processes; and again where numbers are really reused. */
-import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import { skipped } from "../../core/test/support/able.ts"
 import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
 import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
@@ -44,7 +44,7 @@ if (process.platform === "linux") {
   const local = withoutThreads(makeWorld())
 
   if (typeof shim === "string") {
-    describe.skip(`layer over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+    skipped("layer over the shim", shim)
   } else {
     suite("macOS, libSystem over the shim", {
       layer: Layer.merge(DarwinProcessInspector.layerAt({ libraryPath: shim.path }), Programs.layer),
@@ -70,7 +70,7 @@ if (process.platform === "linux") {
   })
 
   if (why !== undefined) {
-    describe.skip(`in a PID namespace: ${why}`, () => it("is available", () => assert.isUndefined(why)))
+    skipped("in a PID namespace", why)
   } else {
     if (typeof shim !== "string") {
       suite("macOS, libSystem over the shim, in a PID namespace", {
@@ -87,4 +87,4 @@ if (process.platform === "linux") {
       strength: { processId64: false, executable: false, otherUserExecutable: false }
     })
   }
-} else describe.skip("the stand-ins serve procfs, which is Linux's", () => it("is Linux", () => assert.fail()))
+} else skipped("conformance over the stand-ins", Standins.noProcfs)

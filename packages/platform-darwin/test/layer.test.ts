@@ -6,7 +6,7 @@ import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, type Scope } from "effect"
 import { readFileSync, renameSync, unlinkSync } from "node:fs"
 import { hostname } from "node:os"
-import { because, whyNot } from "../../core/test/support/able.ts"
+import { because, skipped, whyNot } from "../../core/test/support/able.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import { makeWorld } from "../../platform-linux/test/world.ts"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
@@ -37,7 +37,7 @@ const startOf = (pid: number): string => {
 const missing = Pid.make(2_147_483_647)
 
 if (typeof shim === "string") {
-  describe.skip(`layer over the shim: ${shim}`, () => it("is there", () => assert.isString(shim)))
+  skipped("layer", shim)
 } else {
   it.layer(DarwinProcessInspector.layerAt({ libraryPath: shim.path }))("layer", (it) => {
     const test = (

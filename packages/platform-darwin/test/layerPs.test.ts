@@ -8,6 +8,7 @@ import { ChildProcessSpawner, make as makeSpawner } from "effect/process/ChildPr
 import { TestClock } from "effect/testing"
 import { chmodSync, readFileSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
+import { skipped } from "../../core/test/support/able.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import { makeWorld, until } from "../../platform-linux/test/world.ts"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
@@ -384,4 +385,4 @@ if (process.platform === "linux") {
       }).pipe(Effect.provideService(ChildProcessSpawner, failing(code)))
     )
   })
-} else describe.skip("the stand-ins serve procfs, which is Linux's", () => it("is Linux", () => assert.fail()))
+} else skipped("layerPs over the stand-ins", Standins.noProcfs)

@@ -6,6 +6,7 @@ import { Effect, Schema } from "effect"
 import { execFile } from "node:child_process"
 import { hostname } from "node:os"
 import { fileURLToPath } from "node:url"
+import { skipped } from "../../core/test/support/able.ts"
 import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
 import * as Protocol from "../../platform-linux/test/protocol.ts"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
@@ -113,4 +114,4 @@ if (process.platform === "linux") {
       )
     }
   })
-} else describe.skip("the stand-ins serve procfs, which is Linux's", () => it("is Linux", () => assert.fail()))
+} else skipped("picking between library and ps", Standins.noProcfs)

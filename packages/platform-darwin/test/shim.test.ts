@@ -1,7 +1,7 @@
 /** The stand-in for libSystem answers as macOS is documented to, quirks included, about real processes. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { because, whyNot } from "../../core/test/support/able.ts"
+import { because, skipped, whyNot } from "../../core/test/support/able.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
 import { makeWorld } from "../../platform-linux/test/world.ts"
 import { errno } from "../src/internal/errno.ts"
@@ -13,7 +13,7 @@ const sizes = { 3: 136, 13: 64, 17: 56, 18: 192 } as const
 const flavors = [3, 13, 17, 18] as const
 
 if (typeof shim === "string") {
-  describe.skip(`the shim: ${shim}`, () => it("is there", () => assert.isString(shim)))
+  skipped("the shim", shim)
 } else {
   const { exit, otherUser, spawn, zombify } = makeWorld()
   const missing = 2 ** 31 - 1

@@ -9,7 +9,7 @@ import { Effect, Layer, References, type Scope } from "effect"
 import * as Fs from "node:fs"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { world as files } from "../../core/test/support/NodeWorld.ts"
-import { because } from "../../core/test/support/able.ts"
+import { because, skipped } from "../../core/test/support/able.ts"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
 import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
 import { Programs } from "../../platform-linux/test/Programs.ts"
@@ -85,7 +85,7 @@ const demo = Effect.fnUntraced(function* <R>(
 
 const shim = Shim.build()
 if (typeof shim === "string") {
-  describe.skip(`a sweep over the shim: ${shim}`, () => it("has a shim", () => assert.isString(shim)))
+  skipped("a sweep over the shim", shim)
 } else {
   const options = { libraryPath: shim.path }
   const quiet = Layer.succeed(References.MinimumLogLevel, "None")

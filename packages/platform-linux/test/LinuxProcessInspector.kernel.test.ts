@@ -1,6 +1,6 @@
 /** The conformance suite on the kernel that runs us, from several places in it. */
-import { assert, describe, it } from "@effect/vitest"
 import { Layer } from "effect"
+import { skipped } from "../../core/test/support/able.ts"
 import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import { isRoot, noNamespace, nobody, type Place, places, unavailable } from "./places.ts"
@@ -22,13 +22,10 @@ suite("kernel, procfs alone", {
   strength: { processId64: false, otherUserExecutable: isRoot }
 })
 
-const skipped = (name: string, reason: string) =>
-  describe.skip(`ProcessInspector (${name}): ${reason}`, () => it("is available", () => assert.fail(reason)))
-
 for (const kind of ["pidfd", "procfs"] as const) {
   const name = `kernel, in a PID namespace, ${kind}`
   if (noNamespace !== undefined) {
-    skipped(name, noNamespace)
+    skipped(`ProcessInspector (${name})`, noNamespace)
     continue
   }
   suite(name, {

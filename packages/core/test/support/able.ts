@@ -1,4 +1,4 @@
-import { it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import type { Effect } from "effect"
 
 /** In place of what a world makes elsewhere, and can't make here: why not. */
@@ -20,6 +20,11 @@ export const whyNot = (ability: unknown): string | undefined =>
 /** Adds to the title of a test that can't be run why not. */
 export const because = (title: string, reason: string | undefined): string =>
   reason === undefined ? title : `${title} (skipped: ${reason})`
+
+/** In place of tests that can't be run: shows as skipped, with the reason. */
+export const skipped = (title: string, reason: string): void => {
+  describe.skip(because(title, reason), () => it("can be run", () => assert.fail(reason)))
+}
 
 /**
  * Makes tests, by `run`, of what a world can make. What is missing shows as skipped, with the reason; what isn't of this

@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { noProcfs } from "./standins.ts"
 
 /** Answers of the shim that are no errno: 8 bytes less than asked for, and the struct of another process. */
 export const answers = { short: -1, alien: -2 }
@@ -60,7 +61,7 @@ const bind = (path: string): Shim => {
 
 /** Why there is none, or the shim, which is removed when the tests of the file are done. */
 export const build = (): Shim | string => {
-  if (process.platform !== "linux") return "the shim serves procfs"
+  if (process.platform !== "linux") return noProcfs
   const directory = mkdtempSync(join(tmpdir(), "vm-sentinel-shim-"))
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
   const path = join(directory, "libSystem.B.dylib")

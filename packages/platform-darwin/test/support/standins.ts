@@ -5,6 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
+/** Why neither they nor the shim are had elsewhere than on Linux. */
+export const noProcfs = "procfs is Linux's"
+
 const at = (name: string): string => fileURLToPath(new URL(`../standins/${name}`, import.meta.url))
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
