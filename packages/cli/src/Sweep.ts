@@ -9,7 +9,9 @@ import * as Outcome from "@vm-sentinel/core/Outcome"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import { ExitCode, Quit } from "./ExitCode.ts"
@@ -42,7 +44,8 @@ const takeTurn = Effect.callback<void>((resume) => {
 })
 
 /** A reader that doesn't read must not hold an interrupted process. */
-const lastWordTimeout = "2 seconds"
+const inTime = <A, E, R>(word: Effect.Effect<A, E, R>) =>
+  Effect.ignore(Effect.timeoutOption(Effect.interruptible(word), "2 seconds"))
 
 /**
  * Sweeps, or with `dryRun` only judges, and says what became of each directory. Interrupted, it says how far it came.
@@ -65,11 +68,13 @@ export const sweep: (
       yield* reporter.summary({ ...summary, durationMs, ...(interrupted ? { interrupted } : {}) })
     })
 
+    const stop = yield* Deferred.make<void>()
     const outcomes = Cleanup.outcomes(root, {
       dryRun,
       legacy,
       sizes,
       skip,
+      stopWhen: Deferred.await(stop),
       ...(sentinelNames.length === 0 ? {} : { sentinelNames })
     })
     let turns = 0
@@ -82,12 +87,20 @@ export const sweep: (
     })
 
     const isWatched = (yield* stderr).isTerminal && !(json && (yield* stdout).isTerminal)
-    yield* (
-      isWatched ? Progress.during(() => `${summary.scanned} scanned, ${summary.removed} removed`)(run) : run
-    ).pipe(
+    const watched = isWatched
+      ? Progress.during(() => `${summary.scanned} scanned, ${summary.removed} removed`)(run)
+      : run
+    // What is gone when it is interrupted is told too.
+    const sweeping = yield* Effect.forkChild(watched)
+    yield* Fiber.join(sweeping).pipe(
       Effect.catchTag("NotFound", (error) => (ifExists && summary.scanned === 0 ? Effect.void : Effect.fail(error))),
       Effect.onInterrupt(() =>
-        Effect.ignore(Effect.timeoutOption(Effect.interruptible(conclude(true)), lastWordTimeout))
+        Effect.gen(function* () {
+          yield* Deferred.succeed(stop, undefined)
+          yield* inTime(Fiber.await(sweeping))
+          yield* Fiber.interrupt(sweeping)
+          yield* inTime(conclude(true))
+        })
       )
     )
     yield* conclude(false)

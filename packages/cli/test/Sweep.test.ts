@@ -55,7 +55,7 @@ describe("Sweep", () => {
     })
   })
 
-  it.effect("interrupted waits two seconds for a reader that doesn't read, and no longer", () =>
+  it.effect("interrupted waits two seconds for a reader that doesn't read, two for the last word, and no longer", () =>
     Effect.gen(function* () {
       const root = yield* Roots.scratch
       Roots.directory(root, "a")
@@ -71,6 +71,9 @@ describe("Sweep", () => {
       )
       assert.include(yield* Queue.take(writes), "Outcome")
       const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1990 millis")
+      assert.strictEqual(yield* Queue.size(writes), 0)
+      yield* TestClock.adjust("10 millis")
       assert.include(yield* Queue.take(writes), "Summary")
       yield* TestClock.adjust("1990 millis")
       assert.isUndefined(fiber.pollUnsafe())

@@ -11,10 +11,10 @@ import { type DirectoryError, RefusedRoot, type RootError } from "./Errors.ts"
 import * as Examination from "./internal/examination.ts"
 import * as Resumption from "./internal/resumption.ts"
 import * as Sweeper from "./internal/sweeper.ts"
+import * as UnderWay from "./internal/underWay.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
 import { type Entry, type LookError, SentinelStore } from "./SentinelStore.ts"
-import * as Slices from "./Slices.ts"
 
 /**
  * How directories are judged.
@@ -53,6 +53,11 @@ export interface SweepOptions extends ReclaimOptions {
   readonly onError?: "keep" | "fail"
   /** Directories handled at once. Default: what the store finds worth while. */
   readonly concurrency?: number
+  /**
+   * When it ends, the sweep ends early and in good order: no other directory is begun, what is under way is stopped, and
+   * every directory that is gone by then is told. An interruption can't tell those. Default: never.
+   */
+  readonly stopWhen?: Effect.Effect<unknown>
 }
 
 /**
@@ -67,6 +72,9 @@ export interface Report {
 }
 
 const isDirectory = ({ kind }: Entry): boolean => kind === "directory"
+
+/** `undefined`: not ours to tell. */
+type Work = Entry | UnderWay.Later<Outcome.Outcome | undefined>
 
 /** What removes, and what may end the sweep, is told before anything else is done. */
 const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
@@ -89,27 +97,31 @@ export const outcomes = (
   root: string,
   options: SweepOptions = {}
 ): Stream.Stream<Outcome.Outcome, RootError | DirectoryError, ProcessInspector | SentinelStore> => {
-  const { onError = "keep" } = options
+  const { onError = "keep", stopWhen = Effect.never } = options
   const all = Stream.unwrap(
     Effect.gen(function* () {
       const store = yield* SentinelStore
       const opened = yield* store.openRoot(root)
       const sweeper = yield* Sweeper.make(opened, options)
       const { concurrency = store.parallelism } = options
-      const window = options.concurrency ?? removalsUnderWay
-      const judged = (directories: Stream.Stream<Entry>) =>
-        concurrency === 1
-          ? Slices.mapEffect(directories, sweeper.begin, { isUrgent, window })
-          : Stream.mapEffect(directories, sweeper.handle, { concurrency, unordered: true })
+      const isOneByOne = concurrency === 1
+      const begin = (work: Work) =>
+        work instanceof UnderWay.Later ? work : isOneByOne ? sweeper.begin(work) : sweeper.handle(work)
       return store.list(opened).pipe(
         // By the batch, since what leads to an outcome is done for each of very many.
         Stream.mapArray((batch) => [batch]),
-        Stream.flatMap((batch) => {
+        Stream.flatMap((batch): Stream.Stream<Work> => {
           const left = batch.filter((entry) => !isDirectory(entry))
-          if (left.length === 0) return judged(Stream.fromIterable(batch))
+          if (left.length === 0) return Stream.fromIterable(batch)
           const resumed = Stream.flatMap(Stream.fromIterable(left), (entry) => Resumption.resume(sweeper, entry))
-          return Stream.concat(resumed, judged(Stream.fromIterable(batch.filter(isDirectory))))
-        })
+          return Stream.concat(resumed, Stream.fromIterable(batch.filter(isDirectory)))
+        }),
+        (work) =>
+          UnderWay.map(work, begin, {
+            isUrgent,
+            stopWhen,
+            window: isOneByOne ? (options.concurrency ?? removalsUnderWay) : concurrency
+          })
       )
     })
   )
@@ -129,10 +141,13 @@ export const sweep: (
 ) => Effect.Effect<Report, RootError | DirectoryError, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.sweep")(
   function* (root, options = {}) {
     const start = yield* Clock.currentTimeMillis
-    const all = yield* Stream.runCollect(outcomes(root, options))
+    let interrupted = false
+    const stopWhen = Effect.tap(options.stopWhen ?? Effect.never, () => Effect.sync(() => (interrupted = true)))
+    const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
     const empty = Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false)
     const summary = Outcome.count(empty, all)
-    return { outcomes: all, summary: { ...summary, durationMs: (yield* Clock.currentTimeMillis) - start } }
+    const durationMs = (yield* Clock.currentTimeMillis) - start
+    return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
   }
 )
 
@@ -156,7 +171,7 @@ export const reclaim: (
   }
   yield* store.look(entry.path, options.sentinelNames)
   const sweeper = yield* Sweeper.make(root, options)
-  return yield* Effect.flatMap(sweeper.handle(entry), failOnError)
+  return yield* Effect.flatMap(Effect.uninterruptibleMask(sweeper.handle(entry).run), failOnError)
 }, Effect.scoped)
 
 /**

@@ -38,6 +38,7 @@ import * as Locking from "./internal/locking.ts"
 import * as Lookup from "./internal/lookup.ts"
 import * as Publication from "./internal/publication.ts"
 import * as Reaping from "./internal/reaping.ts"
+import type { Interruptible } from "./internal/underWay.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
 /**
@@ -246,10 +247,13 @@ export class SentinelStore extends Context.Service<
     /**
      * Deletes a claimed directory: a rename that says so first, then the tree, its sentinels last. Takes the judgement
      * of the claim itself, and refuses (`Changed`) any other. What couldn't be removed stays for the next sweep.
+     * `restore` makes the deletion interruptible where the caller isn't: who is told so that all is gone, is told it even
+     * then.
      */
     readonly discard: (
       claim: Claim,
-      condemned: Condemned
+      condemned: Condemned,
+      restore?: Interruptible
     ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
     /**
      * Finishes a deletion that a killed sweep began: of `entry` in a workspace, by the judgement by which that was
@@ -258,7 +262,8 @@ export class SentinelStore extends Context.Service<
     readonly finish: (
       place: Workspace | Root,
       condemned: Condemned,
-      entry: string
+      entry: string,
+      restore?: Interruptible
     ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
     /**
      * Holds the ownership lock of a directory until the scope closes or this process ends. `LockBusy` when another

@@ -598,6 +598,27 @@ describe("Cleanup.sweep", () => {
     })
   )
 
+  stageTest("scenario 51: with no time left, a sweep says how far it came", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      const dead = ["a", "b", "c", "d"]
+      for (const name of dead) yield* Stage.dead(`${root}/${name}`)
+      yield* memory.pause(Effect.sleep("1 second"))
+      const options = { concurrency: 1, stopWhen: Effect.sleep("1 minute") }
+      const sweep = yield* Effect.forkChild(Cleanup.sweep(root, options))
+      yield* TestClock.adjust("10 minutes")
+      const first = yield* Fiber.join(sweep)
+      assert.isTrue(first.summary.interrupted)
+      assert.isAtLeast(first.summary.removed, 1)
+      assert.isBelow(first.summary.removed, dead.length)
+      yield* memory.pause(Effect.void)
+      const second = yield* Cleanup.sweep(root, options)
+      assert.isUndefined(second.summary.interrupted)
+      assert.strictEqual(first.summary.removed + second.summary.removed, dead.length)
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
   stageTest("scenario 50: what can't be removed is told, stays marked, and is finished when it can be", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk

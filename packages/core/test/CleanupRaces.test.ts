@@ -85,6 +85,12 @@ const count = (arrange: Act, run: (actor: Stage.Actor) => Act, options?: Stage.O
 
 const sweep = Cleanup.sweep(root)
 
+/** The dead directories that are still there, wherever a sweep has put them. */
+const left = Effect.gen(function* () {
+  const paths = yield* Stage.paths(yield* MemoryDisk, root)
+  return paths.filter((path) => /^(?:\.vm-sentinel-reap\.\w+\/(?:claimed|dead)\/)?(?:a|b|c|half)$/.test(path))
+})
+
 /** Whether the sweep has room for a workspace. */
 const worlds = [
   ["", () => Effect.void],
@@ -228,6 +234,53 @@ describe("scenario 40: several sweeps at once", () => {
         })
         yield* inWorld(raced).pipe(Random.withSeed(`round ${round}`), at(`round ${round}`))
       }
+    })
+  )
+})
+
+describe("scenario 52: a sweep that is to stop", () => {
+  const names = ["a", "b", "c"]
+  const arrange = Effect.gen(function* () {
+    for (const name of names) yield* Stage.dead(`${root}/${name}`)
+    yield* Stage.owned(`${root}/alive`)
+    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+  })
+
+  it.effect.each([
+    ["one after the other", 1],
+    ["several at once", 3]
+  ] as const)("at any call: each directory that is gone was told, and the next sweep goes on, %s", ([, parallelism]) =>
+    Effect.gen(function* () {
+      const store = (actor: Stage.Actor, sweep: typeof Cleanup.sweep, options?: Cleanup.SweepOptions) =>
+        actor.run(
+          Effect.flatMap(SentinelStore, (store) =>
+            Effect.provideService(sweep(root, options), SentinelStore, { ...store, parallelism })
+          )
+        )
+      const calls = yield* count(arrange, (sweeper) => store(sweeper, Cleanup.sweep))
+      const stoppedAfter = new Set<number>()
+      for (const [index, call] of calls.entries()) {
+        const raced = Effect.gen(function* () {
+          yield* arrange
+          const sweeper = yield* Stage.actor()
+          const stop = yield* Latch.make()
+          // Who is told goes on only later, as what waits for a disk does.
+          yield* sweeper.memory.before(index + 1, Effect.andThen(stop.open, Stage.giveWay(3)))
+          const first = yield* store(sweeper, Cleanup.sweep, { stopWhen: stop.await })
+          assert.deepStrictEqual(problems([first]), [])
+          const gone = [...names, "half"].length - (yield* left).length
+          assert.strictEqual(removals([first]).length, gone)
+          stoppedAfter.add(gone)
+          const isComplete = first.outcomes.length === [...names, "half", "alive"].length
+          assert.isTrue(isComplete || first.summary.interrupted)
+          const second = yield* store(yield* Stage.actor(), Cleanup.sweep)
+          assert.isUndefined(second.summary.interrupted)
+          assert.deepStrictEqual(removals([first, second]), [...names, "half"].toSorted())
+          assert.deepStrictEqual(yield* Stage.names(yield* MemoryDisk, root), ["alive"])
+        })
+        yield* inWorld(raced).pipe(at(call))
+      }
+      assert.sameMembers([...stoppedAfter], [0, 1, 2, 3, 4])
     })
   )
 })

@@ -2,6 +2,7 @@
  * The way out of a root: a workspace `.vm-sentinel-reap.<nonce>/` with the sweep's own sentinel, `claimed/` and
  * `dead/`. Each step is one rename, so that a sweep killed anywhere leaves a state that says how far it came.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Condemned } from "../Condemned.ts"
@@ -16,6 +17,7 @@ import type { Birth } from "./birth.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
+import type { Interruptible } from "./underWay.ts"
 
 /** A staged workspace younger than this may still be in the making, milliseconds. */
 const stagingGrace = 60_000
@@ -201,8 +203,22 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     return { entry: name, path: at, grave, origin: `${root}/${name}`, holding }
   })
 
-  const removeDead = (path: string) =>
-    mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.removeTree(path))
+  /**
+   * Interrupted when all was gone, it has removed it: unless another sweep could have taken the rest, and tells it then,
+   * as it can in the root, and with a workspace.
+   */
+  const removeTree = (path: string, isShared: boolean, interruptible: Interruptible, expected?: FileId) => {
+    const removal = interruptible(disk.removeTree(path, expected))
+    if (isShared) return removal
+    const isGone = disk.lstat(path).pipe(
+      Effect.as(false),
+      onErrno(["ENOENT"], () => Effect.as(disk.lstat(path.slice(0, path.lastIndexOf("/"))), true)),
+      Effect.orElseSucceed(() => false)
+    )
+    return Effect.catchCauseIf(removal, Cause.hasInterruptsOnly, (cause) =>
+      Effect.flatMap(isGone, (gone) => (gone ? Effect.void : Effect.failCause(cause)))
+    )
+  }
 
   const requireSame = (path: string, expected: FileId) =>
     Effect.flatMap(disk.lstat(path), ({ id }) =>
@@ -213,30 +229,33 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
    * The intent first: from the rename on, whoever finds it finishes. So what took its place at the last moment goes back,
    * and nothing comes between before that is known.
    */
-  const bury = (path: string, grave: string, expected: FileId) =>
-    Effect.uninterruptibleMask((interruptible) => {
-      const putBack = ({ errno }: DiskError) =>
-        errno === "ESTALE" ? Effect.ignore(disk.renameNew(grave, path)) : Effect.void
-      const known = Effect.andThen(requireSame(grave, expected), interruptible(disk.removeTree(grave, expected)))
-      return requireSame(path, expected).pipe(
-        Effect.andThen(disk.renameNew(path, grave)),
-        Effect.andThen(Effect.tapError(known, putBack))
-      )
-    })
+  const bury = (path: string, grave: string, expected: FileId, interruptible: Interruptible) => {
+    const putBack = ({ errno }: DiskError) =>
+      errno === "ESTALE" ? Effect.ignore(disk.renameNew(grave, path)) : Effect.void
+    const isShared = SentinelName.parseReap(baseName(grave)) !== undefined
+    const removed = Effect.andThen(requireSame(grave, expected), removeTree(grave, isShared, interruptible, expected))
+    return requireSame(path, expected).pipe(
+      Effect.andThen(disk.renameNew(path, grave)),
+      Effect.andThen(Effect.tapError(removed, putBack))
+    )
+  }
 
   const discard = (
     { grave, holding, origin, path }: Claim,
-    condemned: Condemned
+    condemned: Condemned,
+    restore?: Interruptible
   ): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> =>
-    Effect.suspend((): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> => {
-      const changed = (problem: string) => new Changed({ path: origin, problem })
-      const problem = difference(condemned, holding)
-      if (problem !== undefined) return Effect.fail(changed(problem))
-      return mapStoreError<Changed | Taken>("delete", {
-        ENOENT: () => new Taken({ path: origin }),
-        ESTALE: () => changed("it is another directory")
-      })(bury(path, grave, holding.id))
-    })
+    Effect.uninterruptibleMask(
+      (interruptible): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> => {
+        const changed = (problem: string) => new Changed({ path: origin, problem })
+        const problem = difference(condemned, holding)
+        if (problem !== undefined) return Effect.fail(changed(problem))
+        return mapStoreError<Changed | Taken>("delete", {
+          ENOENT: () => new Taken({ path: origin }),
+          ESTALE: () => changed("it is another directory")
+        })(bury(path, grave, holding.id, restore ?? interruptible))
+      }
+    )
 
   /** Of two sweeps that find the same remains, the rename lets one have them. */
   const takeRemains = Effect.fnUntraced(function* (root: Root, condemned: Condemned, entry: string) {
@@ -250,10 +269,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     return grave
   })
 
-  const finish = Effect.fn("SentinelStore.finish")(function* (
+  const finishWith = Effect.fnUntraced(function* (
     place: Workspace | Root,
     condemned: Condemned,
-    entry: string
+    entry: string,
+    interruptible: Interruptible
   ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {
     if (isWorkspace(place) && (adoptedBy.get(place) !== condemned || entry.includes("/"))) {
       const path = `${place.path}/dead/${entry}`
@@ -262,7 +282,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     const path = isWorkspace(place) ? `${place.path}/dead/${entry}` : yield* takeRemains(place, condemned, entry)
     const mount = yield* mountInside(path)
     if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
-    yield* removeDead(path).pipe(
+    yield* removeTree(path, !isWorkspace(place), interruptible).pipe(
+      mapStoreError("delete", { ENOENT: () => new Taken({ path }) }),
       // Somebody put a file or a link in the place of what was to be deleted, and has that now.
       Effect.tapErrorTag("StoreFailure", ({ errno }) =>
         errno === "ENOTDIR" || errno === "ELOOP"
@@ -271,6 +292,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       )
     )
   })
+
+  const finish = Effect.fn("SentinelStore.finish")(
+    (place: Workspace | Root, condemned: Condemned, entry: string, restore?: Interruptible) =>
+      Effect.uninterruptibleMask((interruptible) => finishWith(place, condemned, entry, restore ?? interruptible))
+  )
 
   return {
     openWorkspace,

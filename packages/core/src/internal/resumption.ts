@@ -8,8 +8,16 @@ import type { Claim, Entry, Root, Workspace } from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
 import * as Outcomes from "./outcomes.ts"
 import type { Sweeper } from "./sweeper.ts"
+import { type Interruptible, Later } from "./underWay.ts"
 
-type Found = Stream.Stream<Outcome>
+/** `undefined`: another sweep has it. */
+type Found = Stream.Stream<Later<Outcome | undefined>>
+
+/** A workspace is open only as long as what lies in it is looked for. */
+const alone = (run: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined>): Found =>
+  Stream.succeed(new Later(run, { isAlone: true }))
+
+const told = (outcome: Outcome): Found => alone(() => Effect.succeed(outcome))
 
 /** What isn't to be judged goes back to where it was claimed. */
 const putBack = ({ dryRun, store }: Sweeper, subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> => {
@@ -23,20 +31,22 @@ const putBack = ({ dryRun, store }: Sweeper, subject: Outcomes.Subject, claim: C
 
 const resumeClaimed = (sweeper: Sweeper, place: Workspace | Root, entry: string, name: string): Found => {
   const subject = { entry: name, path: `${sweeper.root.path}/${name}` }
-  const conclude = (claim: Claim): Effect.Effect<Outcome> => {
+  const conclude = (claim: Claim, interruptible: Interruptible): Effect.Effect<Outcome> => {
     if (sweeper.skip.includes(name)) return putBack(sweeper, subject, claim)
-    if (!sweeper.dryRun) return sweeper.measured(claim.path, sweeper.conclude(subject, claim))
+    if (!sweeper.dryRun) {
+      return sweeper.measured(claim.path, sweeper.conclude(subject, claim, interruptible), interruptible)
+    }
     const judged = Effect.map(sweeper.examine(claim.holding), (judgement) =>
       Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
     )
-    return sweeper.measured(claim.path, judged)
+    return sweeper.measured(claim.path, judged, interruptible)
   }
-  const concluded = Effect.flatMap(sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames), conclude)
-  return Stream.unwrap(
-    concluded.pipe(
-      Effect.map((outcome): Found => (outcome.reason === "taken" ? Stream.empty : Stream.succeed(outcome))),
+  return alone((interruptible) =>
+    sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames).pipe(
+      Effect.flatMap((claim) => conclude(claim, interruptible)),
+      Effect.map((outcome) => (outcome.reason === "taken" ? undefined : outcome)),
       Effect.catch((error) =>
-        Effect.succeed(error._tag === "NotFound" ? Stream.empty : Stream.succeed(Outcomes.ofLookError(subject, error)))
+        Effect.succeed(error._tag === "NotFound" ? undefined : Outcomes.ofLookError(subject, error))
       )
     )
   )
@@ -51,18 +61,17 @@ const resumeDead = (
 ): Found => {
   const subject = { entry: name, path: `${root.path}/${name}` }
   const path = place === root ? `${root.path}/${entry}` : `${place.path}/dead/${entry}`
-  if (dryRun) return Stream.fromEffect(measured(path, Effect.succeed(Outcomes.resumed(subject, "would-remove"))))
-  const finished = measured(
-    path,
-    Effect.as(store.finish(place, condemned, entry), Outcomes.resumed(subject, "removed"))
-  )
-  return Stream.unwrap(
-    logged(finished).pipe(
-      Effect.map((outcome): Found => Stream.succeed(outcome)),
-      Effect.catchTag("Taken", () => Effect.succeed(Stream.empty)),
-      Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(subject, "failed"), error })))
+  return alone((interruptible) => {
+    if (dryRun) return measured(path, Effect.succeed(Outcomes.resumed(subject, "would-remove")), interruptible)
+    const finished = Effect.as(
+      store.finish(place, condemned, entry, interruptible),
+      Outcomes.resumed(subject, "removed")
     )
-  )
+    return logged(measured(path, finished, interruptible)).pipe(
+      Effect.catchTag("Taken", () => Effect.undefined),
+      Effect.catch((error) => Effect.succeed({ ...Outcomes.resumed(subject, "failed"), error }))
+    )
+  })
 }
 
 const resumeWorkspace = (sweeper: Sweeper, entry: Entry) => {
@@ -76,7 +85,7 @@ const resumeWorkspace = (sweeper: Sweeper, entry: Entry) => {
     const judgement = yield* Examination.examine(court, yield* store.look(entry.path), "workspace")
     const { condemned, verdict } = judgement
     if (verdict === "alive") return Stream.empty
-    if (condemned === undefined) return Stream.succeed(Outcomes.ofJudgement(entry, judgement, "kept"))
+    if (condemned === undefined) return told(Outcomes.ofJudgement(entry, judgement, "kept"))
     const workspace = dryRun ? { path: entry.path, root: root.path } : yield* adopt(condemned)
     const { claimed, dead } = yield* store.leftovers(workspace)
     return Stream.concat(
@@ -87,7 +96,7 @@ const resumeWorkspace = (sweeper: Sweeper, entry: Entry) => {
   return Stream.unwrap(
     resumed.pipe(
       Effect.catchTag(["Taken", "Changed", "NotFound"], () => Effect.succeed(Stream.empty)),
-      Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(entry, "failed"), error })))
+      Effect.catch((error) => Effect.succeed(told({ ...Outcomes.resumed(entry, "failed"), error })))
     )
   )
 }
@@ -100,7 +109,7 @@ const resumeRemains = (sweeper: Sweeper, entry: Entry, name: string): Found =>
         condemned === undefined ? Stream.empty : resumeDead(sweeper, sweeper.root, condemned, entry.entry, name)
       ),
       Effect.catchTag("NotFound", () => Effect.succeed(Stream.empty)),
-      Effect.catch((error) => Effect.succeed(Stream.succeed({ ...Outcomes.resumed(entry, "failed"), error })))
+      Effect.catch((error) => Effect.succeed(told({ ...Outcomes.resumed(entry, "failed"), error })))
     )
   )
 

@@ -1,6 +1,7 @@
 /** One sweep of one root: its court, its workspace, and what it does with an entry. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
@@ -20,6 +21,7 @@ import * as Examination from "./examination.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
 import { isFull } from "./reaping.ts"
+import { type Interruptible, Later } from "./underWay.ts"
 
 export interface Sweeper {
   readonly root: Root
@@ -32,15 +34,19 @@ export interface Sweeper {
   readonly ownSentinel: Effect.Effect<Sentinel.Sentinel, StoreFailure>
   readonly examine: (holding: Holding) => Effect.Effect<Judgement>
   /** The last look, and what follows from it: removed, or put back. */
-  readonly conclude: (subject: Outcomes.Subject, claim: Claim) => Effect.Effect<Outcome>
+  readonly conclude: (subject: Outcomes.Subject, claim: Claim, interruptible: Interruptible) => Effect.Effect<Outcome>
   /** Logs a removal. */
   readonly logged: <E>(outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
   /** Adds the size of what lies at `path` where sizes are asked for. */
-  readonly measured: <E>(path: string, outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
+  readonly measured: <E>(
+    path: string,
+    outcome: Effect.Effect<Outcome, E>,
+    interruptible?: Interruptible
+  ) => Effect.Effect<Outcome, E>
   /** Judges a VM directory; where it is dead, to reclaim it is left for later. */
-  readonly begin: (entry: Entry) => Outcome | Effect.Effect<Outcome | Slices.Later<Outcome>, DirectoryError>
+  readonly begin: (entry: Entry) => Outcome | Effect.Effect<Outcome | Later<Outcome>>
   /** Judges a VM directory, and reclaims it where it is dead. */
-  readonly handle: (entry: Entry) => Effect.Effect<Outcome, DirectoryError>
+  readonly handle: (entry: Entry) => Later<Outcome>
 }
 
 const logRemoval = ({ action, path, pid, reason, verdict }: Outcome) =>
@@ -105,24 +111,17 @@ export const make: (
     const logged: Sweeper["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
 
     /** The last look: in the workspace, where no new owner can find the directory by its name. */
-    const concludeWith = (
-      subject: Outcomes.Subject,
-      claim: Claim,
-      interruptible: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
-    ) =>
+    const conclude: Sweeper["conclude"] = (subject, claim, interruptible) =>
       Effect.flatMap(examine(claim.holding), (judgement) => {
         const done: Effect.Effect<Outcome, DirectoryError> =
           judgement.condemned === undefined
             ? Effect.as(store.restore(claim), Outcomes.ofJudgement(subject, judgement, "kept"))
             : Effect.as(
-                interruptible(store.discard(claim, judgement.condemned)),
+                store.discard(claim, judgement.condemned, interruptible),
                 Outcomes.ofJudgement(subject, judgement, "removed")
               )
         return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
       })
-
-    const conclude = (subject: Outcomes.Subject, claim: Claim) =>
-      Effect.uninterruptibleMask((interruptible) => concludeWith(subject, claim, interruptible))
 
     /** A full file system has no room for a workspace, and is where a removal is wanted most. */
     const roomyPlace = Effect.catchTag(ownWorkspace, "StoreFailure", (error) =>
@@ -130,17 +129,14 @@ export const make: (
     )
     const place = Effect.suspend(() => (opened === undefined ? roomyPlace : Effect.succeed(opened)))
 
-    const reclaim = (entry: Entry, condemned: Condemned) =>
-      Effect.uninterruptibleMask((interruptible) =>
-        Effect.gen(function* () {
-          const claim = yield* store.claim(yield* place, condemned, sentinelNames)
-          return yield* concludeWith(entry, claim, interruptible)
-        })
-      )
+    const reclaim = Effect.fnUntraced(function* (entry: Entry, condemned: Condemned, interruptible: Interruptible) {
+      const claim = yield* store.claim(yield* place, condemned, sentinelNames)
+      return yield* conclude(entry, claim, interruptible)
+    })
 
-    const measured: Sweeper["measured"] = (path, outcome) =>
+    const measured: Sweeper["measured"] = (path, outcome, interruptible = identity) =>
       sizes
-        ? Effect.flatMap(Effect.option(store.usage(path)), (bytes) =>
+        ? Effect.flatMap(interruptible(Effect.option(store.usage(path))), (bytes) =>
             Effect.map(outcome, (result) => (bytes._tag === "Some" ? { ...result, bytes: bytes.value } : result))
           )
         : outcome
@@ -155,9 +151,7 @@ export const make: (
     const glance = Examination.makeGlance(court)
     const ofLife = Outcomes.ofLives(root.path)
 
-    const beginToJudge = Effect.fnUntraced(function* (
-      entry: Entry
-    ): Effect.fn.Return<Outcome | Slices.Later<Outcome>, DirectoryError> {
+    const beginToJudge = Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Outcome | Later<Outcome>> {
       const holding = yield* Effect.result(store.look(entry.path, sentinelNames))
       if (Result.isFailure(holding)) return Outcomes.ofLookError(entry, holding.failure)
       const judgement = yield* examine(holding.success)
@@ -171,10 +165,12 @@ export const make: (
       }
       // Nothing is read while the disk makes sure of the workspace: it would wait for that, and all the rest with it.
       if (opened === undefined) yield* Effect.ignore(place)
-      const reclaimed = Effect.catch(reclaim(entry, condemned), (error) =>
-        Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
-      )
-      return new Slices.Later(measured(entry.path, reclaimed))
+      return new Later((interruptible) => {
+        const reclaimed = Effect.catch(reclaim(entry, condemned, interruptible), (error) =>
+          Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
+        )
+        return measured(entry.path, reclaimed, interruptible)
+      })
     })
 
     const begin: Sweeper["begin"] = (entry) => {
@@ -192,14 +188,17 @@ export const make: (
     }
 
     const giveWay = Slices.makeGiveWay()
-    const handle = (entry: Entry) =>
-      Effect.flatMap(giveWay, () => {
+    const handle: Sweeper["handle"] = (entry) => {
+      const begun = Effect.flatMap(giveWay, () => {
         const begun = begin(entry)
-        if (!Effect.isEffect(begun)) return Effect.succeed(begun)
-        return Effect.flatMap(begun, (result) =>
-          result instanceof Slices.Later ? result.effect : Effect.succeed(result)
-        )
+        return Effect.isEffect(begun) ? begun : Effect.succeed(begun)
       })
+      return new Later((interruptible) =>
+        Effect.flatMap(interruptible(begun), (result) =>
+          result instanceof Later ? result.run(interruptible) : Effect.succeed(result)
+        )
+      )
+    }
 
     return {
       root,

@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
-import { Effect } from "effect"
+import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { Disk } from "../../src/Disk.ts"
+import { Disk, type DiskError } from "../../src/Disk.ts"
 import { type Claim, type Root, SentinelStore, type Workspace } from "../../src/SentinelStore.ts"
 import { condemned, condemnedAt, fresh, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
@@ -459,6 +459,44 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
         assert.deepStrictEqual(yield* world.tree(directory), {})
       })
   )
+
+  for (const [when, meanwhile, isTold] of [
+    ["some of it is left", () => Effect.void, false],
+    ["all of it is gone, is told so", ({ grave }, disk) => disk.removeTree(grave), true],
+    [
+      "another sweep has taken it, and will tell",
+      (_, disk, { path, root }) => disk.rename(path, `${root}/.vm-sentinel-reap.0123`),
+      false
+    ]
+  ] satisfies ReadonlyArray<
+    readonly [
+      string,
+      (claim: Claim, disk: Disk["Service"], workspace: Workspace) => Effect.Effect<unknown, DiskError>,
+      boolean
+    ]
+  >) {
+    test(`who interrupts a deletion where ${when}`, () =>
+      Effect.gen(function* () {
+        const [disk, interposer] = [yield* Disk, yield* Interposer]
+        const { condemned: right, directory, store, workspace } = yield* scene
+        const claim = yield* store.claim(workspace, right)
+        const ofClaim = yield* condemned(claim.holding)
+        let deleting: Fiber.Fiber<unknown, unknown> | undefined
+        const interrupt = Effect.gen(function* () {
+          yield* interposer.before("lstat", meanwhile(claim, disk, workspace), (path) => path === claim.grave)
+          deleting?.interruptUnsafe()
+          yield* Effect.yieldNow
+        })
+        yield* interposer.before("removeTree", interrupt)
+        const discarding = store.discard(claim, ofClaim, Effect.interruptible)
+        deleting = yield* Effect.forkChild(discarding, { uninterruptible: true })
+        const exit = yield* Fiber.await(deleting)
+        if (isTold) assert.deepStrictEqual(exit, Exit.void)
+        else assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+        const isLeft = Object.keys(yield* world.tree(directory)).some((path) => path.endsWith("/vm/disk"))
+        assert.strictEqual(isLeft, !isTold)
+      }))
+  }
 
   test("finishes a deletion in a workspace by the judgement that it was adopted by, and by no other", () =>
     Effect.gen(function* () {
