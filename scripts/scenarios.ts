@@ -68,7 +68,10 @@ const rows: ReadonlyArray<Row> = [
   ["the root is a link, `/`, home, empty, not ours", "`RefusedRoot`, before any I/O where it can be"],
   ["an unreadable or immutable file inside", "`failed`; the rest goes on, the next sweep tries again"],
   ["10 000 directories, a million files in one", "bounded memory and time, interruptible, resumable"],
-  ["the fiber is interrupted", "stops between two removals, everything closed, resumable; told to stop, it has told what is gone"],
+  [
+    "the fiber is interrupted",
+    "stops between two removals, everything closed, resumable; told to stop, it has told what is gone"
+  ],
   ["a machine restored from a snapshot", "the lock tells the clone"],
   ["a process restored by CRIU", "alive `lock-held`: the lock outranks the start"],
   ["a file system without `flock`", "found by the self-test; the lock proves nothing"],

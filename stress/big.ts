@@ -132,6 +132,7 @@ const program = Effect.gen(function* () {
     title: string,
     root: string,
     interruptWhen: (removed: number, seconds: number) => boolean,
+    dead: number,
     left: number
   ) {
     const first = yield* sweep(root, interruptWhen)
@@ -143,6 +144,7 @@ const program = Effect.gen(function* () {
     say(`${title}, finished`, second, idle)
     require(second.code === 0, "it ends with 0")
     require(Fs.readdirSync(root).length === left, "nothing dead is left")
+    require(first.removed + second.removed === dead, "each of the dead is told once")
     for (const { peak } of [first, second]) require(peak - idle <= 64, "memory within 64 MiB of an idle process")
   })
 
@@ -159,6 +161,7 @@ const program = Effect.gen(function* () {
       if (since === undefined && isDeleting()) since = seconds
       return since !== undefined && seconds > since + 1
     },
+    1,
     0
   )
 
@@ -167,7 +170,13 @@ const program = Effect.gen(function* () {
   for (let index = 0; index < directories; index++) {
     furnish(`${wide}/vm-${index}`, Owners.inscribe(index % 2 === 0 ? dead : live))
   }
-  yield* check(`${directories} directories`, wide, (removed) => removed > directories / 8, directories / 2)
+  yield* check(
+    `${directories} directories`,
+    wide,
+    (removed) => removed > directories / 8,
+    directories / 2,
+    directories / 2
+  )
   const dry = yield* follow(
     spawn(process.execPath, [...flags, command, "list", "--json", wide], { stdio: ["ignore", "pipe", "inherit"] }),
     never
