@@ -9,10 +9,21 @@ interface Before {
   readonly setupFiles?: Array<string>
 }
 
+/** Milliseconds. No test is timed: this ends what hangs, also on a machine that is busy. */
+const patience = 30_000
+
 const project = (name: string, root: string, before: Before = {}) => ({
   // Files share a worker, and with it the modules that they import: no module, of the tests or their support, holds anything
   // that one file changes and another one reads, or that ends with a file.
-  test: { name, root, include: ["test/**/*.test.ts"], isolate: false, ...before }
+  test: {
+    name,
+    root,
+    include: ["test/**/*.test.ts"],
+    isolate: false,
+    testTimeout: patience,
+    hookTimeout: patience,
+    ...before
+  }
 })
 
 const prebuilt = { globalSetup: [script("prebuilt.ts")] }

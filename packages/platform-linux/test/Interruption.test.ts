@@ -33,7 +33,7 @@ for (const [who, removalsBeforeThread, stride] of [
   const disk = LinuxDisk.layerWith({ removalsBeforeThread })
   live(`scenario 52: ${title}${who}`, () => interruptions(disk, stride))
   live(`scenario 52: told to stop at any call, it has told what is gone, and the next one goes on${who}`, () =>
-    stops(disk, stride)
+    stops(disk, 2 * stride)
   )
 }
 
@@ -123,7 +123,7 @@ live("scenario 51: many directories, one with many files: Ctrl-C on the way, and
     const root = yield* Memory.scratch
     const { dead, live } = yield* Owners.make
     for (let index = 0; index < 1000; index++) make(`${root}/vm-${index}`, Owners.inscribe(dead), 1)
-    make(`${root}/vm-big`, Owners.inscribe(dead), 30_000)
+    make(`${root}/vm-big`, Owners.inscribe(dead), 10_000)
     make(`${root}/live`, Owners.inscribe(live), 1)
     const before = Tree.of(`${root}/live`)
     const first = yield* run(["sweep", "--json", root], 100)
