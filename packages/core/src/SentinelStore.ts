@@ -247,8 +247,8 @@ export class SentinelStore extends Context.Service<
     /**
      * Deletes a claimed directory: a rename that says so first, then the tree, its sentinels last. Takes the judgement
      * of the claim itself, and refuses (`Changed`) any other. What couldn't be removed stays for the next sweep.
-     * `restore` makes the deletion interruptible where the caller isn't: who is told so that all is gone, is told it even
-     * then.
+     * `restore` makes the deletion interruptible where the caller isn't: when all is gone by the time that it is
+     * interrupted, that is no interruption.
      */
     readonly discard: (
       claim: Claim,
@@ -257,7 +257,7 @@ export class SentinelStore extends Context.Service<
     ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
     /**
      * Finishes a deletion that a killed sweep began: of `entry` in a workspace, by the judgement by which that was
-     * adopted, or in the root itself, by its own. `Taken` when another sweep finished it.
+     * adopted, or in the root itself, by its own. `Taken` when another sweep finished it. `restore`: as in `discard`.
      */
     readonly finish: (
       place: Workspace | Root,

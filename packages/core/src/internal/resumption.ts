@@ -42,7 +42,7 @@ const resumeClaimed = (sweeper: Sweeper, place: Workspace | Root, entry: string,
     return sweeper.measured(claim.path, judged, interruptible)
   }
   return alone((interruptible) =>
-    sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames).pipe(
+    interruptible(sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames)).pipe(
       Effect.flatMap((claim) => conclude(claim, interruptible)),
       Effect.map((outcome) => (outcome.reason === "taken" ? undefined : outcome)),
       Effect.catch((error) =>
