@@ -76,6 +76,9 @@ const isDirectory = ({ kind }: Entry): boolean => kind === "directory"
 /** `undefined`: not ours to tell. */
 type Work = Entry | UnderWay.Later<Outcome.Outcome | undefined>
 
+/** Comes between two batches: what one leaves under way is done before the next is begun, and the event loop waits less. */
+const allDone: Work = new UnderWay.Later(() => Effect.undefined, { isAlone: true })
+
 /** What removes, and what may end the sweep, is told before anything else is done. */
 const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
 
@@ -112,9 +115,8 @@ export const outcomes = (
         Stream.mapArray((batch) => [batch]),
         Stream.flatMap((batch): Stream.Stream<Work> => {
           const left = batch.filter((entry) => !isDirectory(entry))
-          if (left.length === 0) return Stream.fromIterable(batch)
           const resumed = Stream.flatMap(Stream.fromIterable(left), (entry) => Resumption.resume(sweeper, entry))
-          return Stream.concat(resumed, Stream.fromIterable(batch.filter(isDirectory)))
+          return Stream.concat(resumed, Stream.fromIterable([...batch.filter(isDirectory), allDone]))
         }),
         (work) =>
           UnderWay.map(work, begin, {

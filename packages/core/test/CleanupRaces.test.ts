@@ -342,4 +342,34 @@ describe("a removal that takes long", () => {
       })
     )
   )
+
+  it.effect("keeps back those of the next batch: few are under way that wait for others", () =>
+    inWorld(
+      Effect.gen(function* () {
+        const names = Array.from({ length: 300 }, (_, index) => `${index}`.padStart(3, "0"))
+        for (const name of names) yield* Stage.dead(`${root}/${name}`)
+        const latch = yield* Latch.make()
+        const store = yield* SentinelStore
+        const claimed: Array<string> = []
+        const slow: Partial<typeof store> = {
+          claim: (place, condemned) => {
+            claimed.push(condemned.path)
+            return store.claim(place, condemned)
+          },
+          discard: (claim, condemned) =>
+            Effect.andThen(claim.entry === "000" ? latch.await : Effect.void, store.discard(claim, condemned))
+        }
+        const sweep = Cleanup.sweep(root)
+        const fiber = yield* Effect.forkChild(
+          Effect.provideService(sweep, SentinelStore, { ...store, parallelism: 1, ...slow })
+        )
+        yield* Effect.repeat(Effect.yieldNow, { until: () => claimed.length >= 256 })
+        yield* Stage.giveWay(2000)
+        const before = claimed.length
+        yield* latch.open
+        assert.deepStrictEqual(removals([yield* Fiber.join(fiber)]), names)
+        assert.strictEqual(before, 256)
+      })
+    )
+  )
 })

@@ -172,6 +172,38 @@ describe("UnderWay.map", () => {
     })
   )
 
+  it.effect("begins one that is to be alone when the others have ended", () =>
+    Effect.gen(function* () {
+      const [others, latch] = [yield* Latch.make(), yield* Latch.make()]
+      const seen: Array<string> = []
+      const work = (name: string, until: Effect.Effect<unknown>, isAlone: boolean) =>
+        new UnderWay.Later(
+          () =>
+            Effect.gen(function* () {
+              seen.push(`begun ${name}`)
+              yield* until
+              return name
+            }),
+          { isAlone }
+        )
+      const works = [
+        work("a", Effect.void, false),
+        work("b", others.await, false),
+        work("alone", latch.await, true),
+        work("c", Effect.void, false)
+      ]
+      const mapped = UnderWay.map(Stream.fromIterable(works), (element) => element, settings)
+      const fiber = yield* Effect.forkChild(Stream.runForEach(mapped, (name) => Effect.sync(() => seen.push(name))))
+      const wait = Effect.repeat(Effect.yieldNow, { times: 50 })
+      yield* wait
+      assert.deepStrictEqual(seen, ["begun a", "begun b", "a"])
+      yield* Effect.andThen(others.open, wait)
+      assert.deepStrictEqual(seen.slice(3), ["b", "begun alone"])
+      yield* Effect.andThen(latch.open, Fiber.join(fiber))
+      assert.deepStrictEqual(seen.slice(5).toSorted(), ["alone", "begun c", "c"])
+    })
+  )
+
   it.effect("begins nothing else, and looks for nothing, while one that is to be alone is under way", () =>
     Effect.gen(function* () {
       const latch = yield* Latch.make()

@@ -16,7 +16,7 @@ export class Later<out B, out E = never, out R = never> {
    * Runs in a fiber that is interrupted only where it says so: what it has done by then is handed on all the same.
    */
   readonly run: (interruptible: Interruptible) => Effect.Effect<B, E, R>
-  /** No next one is begun, nor looked for, before it has ended. */
+  /** Begun when all others have ended; no next one is begun, nor looked for, before it has too. */
   readonly isAlone: boolean
   constructor(
     run: (interruptible: Interruptible) => Effect.Effect<B, E, R>,
@@ -53,6 +53,8 @@ export const map = <A, E, R, B, E2, R2>(
       /** There are no more elements, or no more can be had. */
       let end: Exit.Exit<never, E | Cause.Done> | undefined
       const fibers = new Set<Fiber.Fiber<unknown, unknown>>()
+      /** To be begun when all others have ended. */
+      let next: Later<B | undefined, E2, R2> | undefined
       let isAlone = false
       let isStopped = false
       /** The first of those under way that failed. */
@@ -120,6 +122,7 @@ export const map = <A, E, R, B, E2, R2>(
 
       const stop = Effect.sync(() => {
         isStopped = true
+        next = undefined
         elements = [][Symbol.iterator]()
         end ??= Exit.fail(Cause.Done())
         for (const fiber of fibers) fiber.interruptUnsafe()
@@ -132,7 +135,7 @@ export const map = <A, E, R, B, E2, R2>(
           if (failed !== undefined) return yield* failed
           const isUsedUp = isSliceUsedUp()
           if ((isDue || isUsedUp) && results.length > 0) return
-          if (isAlone || fibers.size >= window) {
+          if (isAlone || fibers.size >= (next === undefined ? window : 1)) {
             // What is done doesn't wait for it.
             if (results.length > 0) return
             yield* anyEnded
@@ -143,14 +146,20 @@ export const map = <A, E, R, B, E2, R2>(
             yield* Effect.yieldNow
             until = performance.now() + Slices.length
           }
+          if (next !== undefined) {
+            const later = next
+            next = undefined
+            yield* begin(later)
+            continue
+          }
           const step = elements.next()
           if (step.done === true) {
             if (results.length > 0) return
             if (end === undefined) {
-              const next = yield* inTurn(pull)
-              if (next === undefined || isStopped) continue
-              if (Exit.isSuccess(next)) elements = next.value[Symbol.iterator]()
-              else end = Exit.failCause(next.cause)
+              const more = yield* inTurn(pull)
+              if (more === undefined || isStopped) continue
+              if (Exit.isSuccess(more)) elements = more.value[Symbol.iterator]()
+              else end = Exit.failCause(more.cause)
             } else if (fibers.size > 0) yield* anyEnded
             else return yield* end
             continue
@@ -166,8 +175,9 @@ export const map = <A, E, R, B, E2, R2>(
             quick += 1
             result = used
           }
-          if (result instanceof Later) yield* begin(result)
-          else collect(result)
+          if (!(result instanceof Later)) collect(result)
+          else if (result.isAlone) next = result
+          else yield* begin(result)
         }
       })
 
