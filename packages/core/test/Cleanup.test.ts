@@ -1,5 +1,5 @@
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, References, Schema, type Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Schema, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import * as Outcome from "../src/Outcome.ts"
@@ -596,6 +596,29 @@ describe("Cleanup.sweep", () => {
       })
       assert.deepStrictEqual(yield* names, [])
     })
+  )
+
+  stageTest(
+    "scenario 52: to reclaim one directory is interruptible while it is deleted, and the next sweep finishes",
+    () =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        yield* Stage.dead(vm)
+        const reclaiming = yield* Effect.forkChild(Cleanup.reclaim(vm))
+        const interrupt = Effect.andThen(
+          Effect.sync(() => reclaiming.interruptUnsafe()),
+          Effect.yieldNow
+        )
+        yield* memory.before(
+          ({ operation, path }) => operation === "unlink" && path.endsWith("/dead/vm/disk"),
+          interrupt
+        )
+        const exit = yield* Fiber.await(reclaiming)
+        assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+        assert.isTrue((yield* Stage.paths(memory, root)).some((path) => path.endsWith("/dead/vm/disk")))
+        assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "removed dead resumed" })
+        assert.deepStrictEqual(yield* names, [])
+      })
   )
 
   stageTest("scenario 51: with no time left, a sweep says how far it came", () =>

@@ -85,6 +85,13 @@ const count = (arrange: Act, run: (actor: Stage.Actor) => Act, options?: Stage.O
 
 const sweep = Cleanup.sweep(root)
 
+/** Some that are dead, one that lives, and one that a killed sweep has half removed. */
+const populate = Effect.fnUntraced(function* (dead: ReadonlyArray<string>) {
+  for (const name of dead) yield* Stage.dead(`${root}/${name}`)
+  yield* Stage.owned(`${root}/alive`)
+  yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+})
+
 /** The dead directories that are still there, wherever a sweep has put them. */
 const left = Effect.gen(function* () {
   const paths = yield* Stage.paths(yield* MemoryDisk, root)
@@ -158,9 +165,7 @@ describe("scenario 41: an owner that restarts in the very directory being claime
 describe("scenario 40: several sweeps at once", () => {
   const dead = ["a", "b", "c"]
   const arrange = Effect.gen(function* () {
-    for (const name of dead) yield* Stage.dead(`${root}/${name}`)
-    yield* Stage.owned(`${root}/alive`)
-    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+    yield* populate(dead)
     yield* Stage.dead(`${root}/claimed`)
     yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/claimed`]: { type: "directory" } })
     yield* MemoryDisk.use(({ move }) => move(`${root}/claimed`, `${root}/.vm-sentinel-reap.0/claimed/claimed`))
@@ -240,11 +245,7 @@ describe("scenario 40: several sweeps at once", () => {
 
 describe("scenario 52: a sweep that is to stop", () => {
   const names = ["a", "b", "c"]
-  const arrange = Effect.gen(function* () {
-    for (const name of names) yield* Stage.dead(`${root}/${name}`)
-    yield* Stage.owned(`${root}/alive`)
-    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
-  })
+  const arrange = populate(names)
 
   it.effect.each([
     ["one after the other", 1, 0],
