@@ -15,6 +15,14 @@ export const Pid = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_14
 export type Pid = typeof Pid.Type
 
 /**
+ * Whether a number is a {@link Pid}, at once: it is asked of each of very many.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPid = (value: number): value is Pid => Number.isInteger(value) && value >= 1 && value <= 2_147_483_647
+
+/**
  * An integer that may pass 2^53, as decimal digits. Compare for equality only.
  *
  * @category schemas

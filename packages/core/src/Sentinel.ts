@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as CanonicalRecords from "./internal/canonicalRecords.ts"
 import { duplicateKey } from "./internal/duplicateKeys.ts"
-import { identityFields, Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
+import { identityFields, isPid, type Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
 
 /**
  * The most bytes a sentinel may have. More is never read.
@@ -122,7 +122,6 @@ const malformed = (problem: string): Result.Result<never, Problem> => Result.fai
 
 const decodeRecord = Schema.decodeUnknownResult(RecordV3)
 const isRecord = Schema.is(RecordV3)
-const isPid = Schema.is(Pid)
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 type Versioned = { readonly v: number | string; readonly pid?: unknown }

@@ -6,6 +6,7 @@ import {
   type Comparison,
   Decimal,
   Executable,
+  isPid,
   Pid,
   ProcessIdentity,
   StartToken
@@ -15,12 +16,14 @@ import { runs } from "./support/property.ts"
 describe("Pid", () => {
   it.for([1, 2, 300, 4_194_304, 2_147_483_647])("takes %d", (number) => {
     assert.isTrue(Schema.is(Pid)(number))
+    assert.isTrue(isPid(number))
   })
 
   it.for([0, -1, -0, 1.5, 2_147_483_648, 4_294_967_297, Infinity, NaN, "1", undefined, null, 1n])(
     "scenario 36: refuses %s",
     (value) => {
       assert.isFalse(Schema.is(Pid)(value))
+      if (typeof value === "number") assert.isFalse(isPid(value))
     }
   )
 })

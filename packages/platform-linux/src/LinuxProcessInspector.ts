@@ -5,7 +5,7 @@
  */
 import { IdentityUnavailable, NotFound, PermissionDenied } from "@vm-sentinel/core/Errors"
 import type { Observation, Present, Wanted } from "@vm-sentinel/core/Observation"
-import { type HostIdentity, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
+import { type HostIdentity, isPid, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -33,8 +33,6 @@ export interface Options {
 
 /** How often a process that changes while it is read is read anew, and a call that lacked a resource is made. */
 const attempts = 4
-
-const isPid = (pid: number): boolean => Number.isInteger(pid) && pid >= 1 && pid <= 2_147_483_647
 
 const isNobody = ({ pid, state, tgid, threads }: Present): boolean =>
   (tgid !== undefined && tgid !== pid) || ((state === "Z" || state === "X") && threads !== undefined && threads <= 1)

@@ -59,11 +59,19 @@ export const ofLives = (root: string) => {
   return (subject: Subject, { evidence, pid, reason }: Life, writtenAt: number): Outcome => {
     const { entry: name, path } = subject
     const since = isoTime(writtenAt)
-    const [action, verdict] = ["kept", "alive"] as const
     // To ask the path itself would make one string of its parts, for each of very many.
     return since !== undefined && isPlain && name.isWellFormed()
-      ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
-      : { _tag: "Outcome", ...named(subject), action, verdict, reason, pid, ...written(writtenAt), evidence }
+      ? { _tag: "Outcome", name, path, action: "kept", verdict: "alive", reason, pid, since, evidence }
+      : {
+          _tag: "Outcome",
+          ...named(subject),
+          action: "kept",
+          verdict: "alive",
+          reason,
+          pid,
+          ...written(writtenAt),
+          evidence
+        }
   }
 }
 

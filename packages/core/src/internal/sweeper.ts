@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import type { SweepOptions } from "../Cleanup.ts"
 import { assumeDead, type Condemned, type Judgement } from "../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../Errors.ts"
-import type { Holding } from "../Holding.ts"
+import type { Glimpse, Holding } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
@@ -173,18 +173,19 @@ export const make: (
       })
     })
 
-    const begin: Sweeper["begin"] = (entry) => {
-      if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
-      const glimpse = isLifeLikely ? look?.(entry.entry) : undefined
-      if (glimpse === undefined) return beginToJudge(entry)
-      const { content, writtenAt } = glimpse
-      const life = glance.recall(content)
-      if (life !== undefined && !sizes) return ofLife(entry, life, writtenAt)
-      return Effect.flatMap(life === undefined ? glance.ask(entry.path, content) : Effect.succeed(life), (found) =>
+    const settle = (entry: Entry, { content, writtenAt }: Glimpse, life: Examination.Life | undefined) =>
+      Effect.flatMap(life === undefined ? glance.ask(entry.path, content) : Effect.succeed(life), (found) =>
         found === undefined
           ? beginToJudge(entry)
           : measured(entry.path, Effect.succeed(ofLife(entry, found, writtenAt)))
       )
+
+    const begin: Sweeper["begin"] = (entry) => {
+      if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
+      const glimpse = isLifeLikely ? look?.(entry.entry) : undefined
+      if (glimpse === undefined) return beginToJudge(entry)
+      const life = glance.recall(glimpse.content)
+      return life === undefined || sizes ? settle(entry, glimpse, life) : ofLife(entry, life, glimpse.writtenAt)
     }
 
     const giveWay = Slices.makeGiveWay()

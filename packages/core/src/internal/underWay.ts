@@ -41,7 +41,7 @@ export interface Options<B> {
  * knows the result at once: what was done within one slice is handed on together. What is left for {@link Later} is handed
  * on as it is done, or when the next element has come that is waited for; `undefined` isn't.
  */
-export const map = <A, E, R, B, E2, R2>(
+export const map = <A extends NonNullable<unknown>, E, R, B, E2, R2>(
   self: Stream.Stream<A, E, R>,
   use: (element: A) => B | Later<B | undefined, E2, R2> | Effect.Effect<B | Later<B | undefined, E2, R2>, E2, R2>,
   { isUrgent, stopWhen, window }: Options<B>
@@ -49,7 +49,9 @@ export const map = <A, E, R, B, E2, R2>(
   Stream.transformPullBracket(self, (pull, _, scope) =>
     // Ended early, none of those under way goes on for as long as another takes to end.
     Effect.flatMap(Scope.fork(scope, "parallel"), (scope) => {
-      let elements: Iterator<A> = [][Symbol.iterator]()
+      let elements: ReadonlyArray<A> = []
+      /** Of those, the next one to be begun. */
+      let at = 0
       /** There are no more elements, or no more can be had. */
       let end: Exit.Exit<never, E | Cause.Done> | undefined
       const fibers = new Set<Fiber.Fiber<unknown, unknown>>()
@@ -123,7 +125,7 @@ export const map = <A, E, R, B, E2, R2>(
       const stop = Effect.sync(() => {
         isStopped = true
         next = undefined
-        elements = [][Symbol.iterator]()
+        elements = []
         end ??= Exit.fail(Cause.Done())
         for (const fiber of fibers) fiber.interruptUnsafe()
         tell()
@@ -152,19 +154,20 @@ export const map = <A, E, R, B, E2, R2>(
             yield* begin(later)
             continue
           }
-          const step = elements.next()
-          if (step.done === true) {
+          const element = elements[at]
+          if (element === undefined) {
             if (results.length > 0) return
             if (end === undefined) {
               const more = yield* inTurn(pull)
               if (more === undefined || isStopped) continue
-              if (Exit.isSuccess(more)) elements = more.value[Symbol.iterator]()
+              if (Exit.isSuccess(more)) [elements, at] = [more.value, 0]
               else end = Exit.failCause(more.cause)
             } else if (fibers.size > 0) yield* anyEnded
             else return yield* end
             continue
           }
-          const used = use(step.value)
+          at += 1
+          const used = use(element)
           let result
           if (Effect.isEffect(used)) {
             quick = 0

@@ -1,5 +1,5 @@
 /** What every inspector of this package shares: the signal probe, and how an observation becomes an identity. */
-import { type HostIdentity, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
+import { type HostIdentity, isPid, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { IdentityUnavailable, NotFound, PermissionDenied } from "@vm-sentinel/core/Errors"
 import type { Observation, Wanted } from "@vm-sentinel/core/Observation"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -50,8 +50,6 @@ const identityOf = (
     })
   )
 }
-
-const isPid = (pid: number): boolean => Number.isInteger(pid) && pid >= 1 && pid <= 2_147_483_647
 
 export const make = (sources: {
   readonly host: Effect.Effect<HostIdentity>

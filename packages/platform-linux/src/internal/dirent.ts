@@ -4,23 +4,7 @@
  */
 import type { FileType } from "@vm-sentinel/core/Disk"
 import * as Os from "node:os"
-
-/** `d_type` of `readdir(3)`. */
-const types: ReadonlyArray<FileType> = [
-  "unknown",
-  "fifo",
-  "device",
-  "unknown",
-  "directory",
-  "unknown",
-  "device",
-  "unknown",
-  "file",
-  "unknown",
-  "symlink",
-  "unknown",
-  "socket"
-]
+import { typeOfListed } from "./stat.ts"
 
 const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
 const dot = 0x2e
@@ -51,7 +35,7 @@ export class Block {
   }
 
   type(at: number): FileType {
-    return types[this.bytes[at + 18] ?? 0] ?? "unknown"
+    return typeOfListed(this.bytes[at + 18] ?? 0)
   }
 
   nameEnd(at: number): number {

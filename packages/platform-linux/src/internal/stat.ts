@@ -6,18 +6,27 @@ import * as Fs from "node:fs"
 export const errnoOf = (cause: unknown): string =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "EUNKNOWN"
 
-const types: ReadonlyMap<number, FileType> = new Map([
-  [Fs.constants.S_IFREG, "file"],
-  [Fs.constants.S_IFDIR, "directory"],
-  [Fs.constants.S_IFLNK, "symlink"],
-  [Fs.constants.S_IFIFO, "fifo"],
-  [Fs.constants.S_IFSOCK, "socket"],
-  [Fs.constants.S_IFBLK, "device"],
-  [Fs.constants.S_IFCHR, "device"]
-])
+/** By the `d_type` of `readdir(3)`. */
+const types: ReadonlyArray<FileType> = [
+  "unknown",
+  "fifo",
+  "device",
+  "unknown",
+  "directory",
+  "unknown",
+  "device",
+  "unknown",
+  "file",
+  "unknown",
+  "symlink",
+  "unknown",
+  "socket"
+]
 
-/** The type in a file's mode. */
-export const typeOf = (mode: number): FileType => types.get(mode & Fs.constants.S_IFMT) ?? "unknown"
+export const typeOfListed = (type: number): FileType => types[type] ?? "unknown"
+
+/** The type in a file's mode: S_IFMT of `inode(7)`, which is a `d_type` in twelve bits more. */
+export const typeOf = (mode: number): FileType => typeOfListed((mode & Fs.constants.S_IFMT) >> 12)
 
 const toStat = (stats: Fs.Stats | Fs.BigIntStats): Stat => {
   const mode = Number(stats.mode)

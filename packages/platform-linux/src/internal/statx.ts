@@ -20,8 +20,8 @@ const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
 const word = (index: number): number => words[index] ?? 0
 
 /** A number of 64 bits from its first word on; not exact above 2^53. */
-const number = (index: number): number => word(index + low) + word(index + high) * 2 ** 32
-const signed = (index: number): number => word(index + low) + (word(index + high) | 0) * 2 ** 32
+const number = (index: number): number => (words[index + low] ?? 0) + (words[index + high] ?? 0) * 2 ** 32
+const signed = (index: number): number => (words[index + low] ?? 0) + ((words[index + high] ?? 0) | 0) * 2 ** 32
 
 const decimal = (index: number): string =>
   word(index + high) < 2 ** 21 ? number(index).toString() : (longs[index / 2] ?? 0n).toString()
@@ -49,10 +49,11 @@ export const attributes = (): Attributes => {
     type: typeOf(mode),
     size: number(10),
     mode: mode & 0o7777,
-    uid: word(5),
-    gid: word(6),
-    nlink: word(4),
-    modifiedAt: Math.floor(signed(28) * 1000 + word(30) / 1e6)
+    // Of each of very many: no call for each word.
+    uid: words[5] ?? 0,
+    gid: words[6] ?? 0,
+    nlink: words[4] ?? 0,
+    modifiedAt: Math.floor(signed(28) * 1000 + (words[30] ?? 0) / 1e6)
   }
 }
 

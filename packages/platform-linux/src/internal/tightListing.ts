@@ -38,12 +38,12 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
       if (isSliceUsedUp()) yield
     }
   }
-  const indexAt = yield* inodeOrder(inodes)
+  const order = yield* inodeOrder(inodes)
   return {
     hidden: hidden.sort((a, b) => (a.entry < b.entry ? -1 : 1)),
     size: places.length,
     entry: (index) => {
-      const place = places[indexAt(index)] ?? -1
+      const place = places[order[index] ?? -1] ?? -1
       const block = blocks[Math.floor(place / blockBytes)]
       return block === undefined ? { entry: "", type: "unknown" } : entryAt(block, place % blockBytes)
     }
