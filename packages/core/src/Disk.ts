@@ -137,13 +137,13 @@ export interface Glimpse {
 }
 
 /**
- * Looks at one regular file of a directory of a root, at once and outside of any Effect. `undefined`: either isn't to be
- * had, or the file is over the limit.
+ * Looks at a directory of a root and at one regular file in it, at once and outside of any Effect. `undefined`: either
+ * isn't to be had, or the file is over the limit.
  *
  * @category models
  * @since 0.1.0
  */
-export type Peek = (directory: string, entry: string, limit: number) => Glimpse | undefined
+export type Peek = (directory: string) => Glimpse | undefined
 
 /**
  * A lock that is held.
@@ -188,7 +188,7 @@ export class Disk extends Context.Service<
      * Looks at files without listing their directories, where calls are synchronous: of very many directories no Effect is
      * made for each. Until the scope closes.
      */
-    readonly peeker?: (root: string) => Effect.Effect<Peek, DiskError, Scope.Scope>
+    readonly peeker?: (root: string, entry: string, limit: number) => Effect.Effect<Peek, DiskError, Scope.Scope>
     /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
     readonly read: (
       path: string,

@@ -123,13 +123,16 @@ const make = (
         }
       ),
     scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
-    peeker: (root) =>
+    peeker: (root, entry, limit) =>
       Effect.map(
         Effect.acquireRelease(
           attempt("open", root, () => light().openPath(root)),
           (fd) => Effect.sync(() => light().close(fd))
         ),
-        (fd) => (directory, entry, limit) => Looking.peek(at(), fd, directory, entry, limit)
+        (fd) => {
+          const below = `/${entry}`
+          return (directory) => Looking.peek(at(), fd, directory, below, limit)
+        }
       ),
     read: (path, limit) => attempt("read", path, () => Looking.read(at(), path, limit)),
     create,

@@ -105,7 +105,9 @@ export const make = (disk: Disk["Service"]) => {
       : Effect.flatMap(disk.listing(path), (found) => (found === undefined ? listByName(path) : Effect.succeed(found)))
 
   const list = (root: Root): Stream.Stream<Entry, RootError> => {
-    const pathOf = (entry: string) => `${root.path}/${entry}`
+    // Each path is one string joined to another: of very many, one more for each is felt.
+    const prefix = `${root.path}/`
+    const pathOf = (entry: string) => `${prefix}${entry}`
     const directories = (found: ReadonlyArray<DirectoryEntry>) =>
       found.every(({ type }) => type === "directory")
         ? Effect.succeed(found)
@@ -241,9 +243,9 @@ export const make = (disk: Disk["Service"]) => {
   ): Effect.Effect<Glance | undefined, never, Scope.Scope> =>
     disk.peeker === undefined
       ? Effect.undefined
-      : disk.peeker(path).pipe(
+      : disk.peeker(path, name, Sentinel.maxBytes).pipe(
           Effect.map((peek): Glance => (entry) => {
-            const seen = peek(entry, name, Sentinel.maxBytes)
+            const seen = peek(entry)
             if (seen === undefined) return undefined
             const { content, directory, file } = seen
             if (Trust.ofDirectory(directory, principal) !== undefined) return undefined

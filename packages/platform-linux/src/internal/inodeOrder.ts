@@ -32,7 +32,7 @@ function* merge(
  * By its place, the index of an inode in the order of their numbers; of equal ones the lower first. Numbers so far apart
  * that they don't fit into 53 bits together with an index are rounded. In slices.
  */
-export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, Uint32Array> {
+export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, (place: number) => number> {
   const isSliceUsedUp = Slices.make()
   const { length } = inodes
   let smallest = Infinity
@@ -64,12 +64,10 @@ export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, Uint
     }
     ;[keys, merged] = [merged, keys]
   }
-  const order = new Uint32Array(length)
-  for (let place = 0; place < length; place++) {
-    const key = keys[place] ?? 0
+  const ordered = keys
+  return (place) => {
+    const key = ordered[place] ?? 0
     // The remainder, which as an operator is many times as slow. A quotient of 53 bits is never rounded up to the next one.
-    order[place] = key - Math.floor(key / length) * length
-    if (place % steps === 0 && isSliceUsedUp()) yield
+    return key - Math.floor(key / length) * length
   }
-  return order
 }

@@ -128,11 +128,14 @@ export function* scan(
   }
 }
 
-/** Whoever may write in the directory could have put it there, so it says as much as if it were opened by descriptor. */
-export const peek = (at: At.At, root: number, directory: string, entry: string, limit: number): Glimpse | undefined => {
+/**
+ * At a directory of a root and at what is `below` it. Whoever may write in the directory could have put it there, so it
+ * says as much as if it were opened by descriptor.
+ */
+export const peek = (at: At.At, root: number, directory: string, below: string, limit: number): Glimpse | undefined => {
   let fd: number | undefined
   try {
-    const name = At.nameOf(`${directory}/${entry}`)
+    const name = At.nameOf(`${directory}${below}`)
     // What does for the whole does for a part of it.
     const attributes = at.attributes(root, typeof name === "string" ? directory : At.nameOf(directory))
     if (attributes.type !== "directory") return undefined

@@ -11,6 +11,9 @@ import { inodeOrder } from "./inodeOrder.ts"
 /** Some 200 names. */
 const blockBytes = 8192
 
+/** Names between two looks at whether the slice is used up. */
+const steps = 32
+
 const entryAt = (block: Dirent.Block, at: number): DirectoryEntry => ({
   entry: decodeName(block.bytes, Dirent.nameOf(at), block.nameEnd(at)),
   type: block.type(at)
@@ -35,15 +38,15 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
         places.push(start + at)
         inodes.push(block.inode(at))
       } else if (!block.isDots(at)) hidden.push(entryAt(block, at))
-      if (isSliceUsedUp()) yield
+      if (places.length % steps === 0 && isSliceUsedUp()) yield
     }
   }
-  const order = yield* inodeOrder(inodes)
+  const indexAt = yield* inodeOrder(inodes)
   return {
     hidden: hidden.sort((a, b) => (a.entry < b.entry ? -1 : 1)),
     size: places.length,
     entry: (index) => {
-      const place = places[order[index] ?? -1] ?? -1
+      const place = places[indexAt(index)] ?? -1
       const block = blocks[Math.floor(place / blockBytes)]
       return block === undefined ? { entry: "", type: "unknown" } : entryAt(block, place % blockBytes)
     }

@@ -97,7 +97,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     lstat,
     entries,
     scan: scan({ lstat, entries, read }),
-    peeker: (root) => Effect.succeed((directory, entry, limit) => peek(`${root}/${directory}`, entry, limit)),
+    peeker: (root, entry, limit) => Effect.succeed((directory) => peek(`${root}/${directory}`, entry, limit)),
     read,
     create,
     link: (from, to) => moving("link", from, to, (caller) => Volume.link(volume, caller, from, to)),
