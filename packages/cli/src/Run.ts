@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
+import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Quit } from "./ExitCode.ts"
@@ -27,8 +28,26 @@ export interface Options {
   readonly sentinelName: Option.Option<string>
 }
 
+const isFile = (path: string): boolean => {
+  try {
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Why a command couldn't be run. Of one that is nowhere `execvp(3)` says EACCES, too, where a directory of PATH can't be
+ * searched, or has a directory of that name.
+ */
+const reasonOf = (command: string, { code, message }: NodeJS.ErrnoException): string => {
+  if (code !== "EACCES" || command.includes("/")) return code ?? message
+  const directories = (process.env.PATH ?? "").split(Path.delimiter)
+  return directories.some((directory) => isFile(Path.join(directory, command))) ? code : "ENOENT"
+}
+
 /** As a shell does: 127 for a command that isn't there, 126 for one that can't be run. */
-const spawnFailure = ({ code }: NodeJS.ErrnoException): number => (code === "ENOENT" ? 127 : 126)
+const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 
 const start = (command: string, args: ReadonlyArray<string>) =>
   Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
@@ -93,12 +112,11 @@ export const run: (
     // Inheritable: were this process killed, the command would still hold the lock.
     const { lock } = yield* Ownership.hold(path, { ...named, inheritable: true })
     const child = yield* start(command, args).pipe(
-      Effect.catch((error) =>
-        Effect.andThen(
-          output.note(`vm-sentinel: ${command}: ${error.code ?? error.message}\n`),
-          Effect.fail(new Quit({ code: spawnFailure(error) }))
-        )
-      )
+      Effect.catch((error) => {
+        const reason = reasonOf(command, error)
+        const said = output.note(`vm-sentinel: ${command}: ${reason}\n`)
+        return Effect.andThen(said, Effect.fail(new Quit({ code: codeOf(reason) })))
+      })
     )
     yield* passSignals(child)
     const held = lock === undefined ? {} : { lock }

@@ -86,8 +86,17 @@ describe.concurrent("run", { timeout }, () => {
   it.live("says what a shell says of a command that can't be run", () =>
     Effect.gen(function* () {
       const directory = yield* held
-      const missing = yield* Cli.inProcess(["run", directory, "--", "no-such-command"])
-      assert.deepStrictEqual([missing.code, missing.stderr], [127, "vm-sentinel: no-such-command: ENOENT\n"])
+      const path = yield* Roots.scratch
+      const attempt = Effect.fnUntraced(function* (command: string) {
+        const { code, stderr } = yield* Cli.run(["run", directory, "--", command], { env: { PATH: path } })
+        return [code, stderr]
+      })
+      assert.deepStrictEqual(yield* attempt("no-such"), [127, "vm-sentinel: no-such: ENOENT\n"])
+      FS.mkdirSync(`${path}/directory`)
+      assert.deepStrictEqual(yield* attempt("directory"), [127, "vm-sentinel: directory: ENOENT\n"])
+      FS.writeFileSync(`${path}/data`, "", { mode: 0o600 })
+      assert.deepStrictEqual(yield* attempt("data"), [126, "vm-sentinel: data: EACCES\n"])
+      assert.deepStrictEqual(yield* attempt(path), [126, `vm-sentinel: ${path}: EACCES\n`])
       const usage = yield* Cli.inProcess(["run", directory])
       assert.strictEqual(usage.code, 2)
     })

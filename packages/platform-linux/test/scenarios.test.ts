@@ -295,7 +295,8 @@ describe("recycling", () => {
     patience
   )
 
-  const noChurn = noNamespace ?? (hasCompiler ? undefined : noCompiler.reason)
+  // Its programs are of two users.
+  const noChurn = (isRoot ? noNamespace : "not root") ?? (hasCompiler ? undefined : noCompiler.reason)
   for (const kind of kinds) {
     it.live.skipIf(noChurn !== undefined)(
       because(`no observation mixes two processes, a sample (${kind})`, noChurn),
