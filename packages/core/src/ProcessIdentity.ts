@@ -5,13 +5,17 @@
  */
 import * as Schema from "effect/Schema"
 
+const [smallestPid, largestPid] = [1, 2_147_483_647]
+
 /**
  * A number that can name a process: 1 to 2^31-1. Never 0 or negative, which `kill(2)` reads as process groups.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Pid = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 })).pipe(Schema.brand("Pid"))
+export const Pid = Schema.Int.check(Schema.isBetween({ minimum: smallestPid, maximum: largestPid })).pipe(
+  Schema.brand("Pid")
+)
 export type Pid = typeof Pid.Type
 
 /**
@@ -20,7 +24,8 @@ export type Pid = typeof Pid.Type
  * @category guards
  * @since 0.1.0
  */
-export const isPid = (value: number): value is Pid => Number.isInteger(value) && value >= 1 && value <= 2_147_483_647
+export const isPid = (value: number): value is Pid =>
+  Number.isInteger(value) && value >= smallestPid && value <= largestPid
 
 /**
  * An integer that may pass 2^53, as decimal digits. Compare for equality only.

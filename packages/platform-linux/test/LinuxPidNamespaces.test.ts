@@ -11,7 +11,7 @@ import * as LinuxPidNamespaces from "../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as Fixture from "./Fixture.ts"
 import { because } from "../../core/test/support/able.ts"
-import { isRoot, noNamespace, patience, places, unavailable } from "./places.ts"
+import { noNamespace, notRoot, patience, places, unavailable } from "./places.ts"
 import * as Protocol from "./protocol.ts"
 import * as Remote from "./remote.ts"
 
@@ -257,7 +257,7 @@ const sight = Effect.runSync(
     LinuxProcessInspector.layerProcfs
   )
 )
-const blind = noNamespace ?? (isRoot ? undefined : "not root")
+const blind = noNamespace ?? notRoot
 const sighted = blind ?? (sight.pidNamespace === "pid:[4026531836]" ? undefined : "not in the initial PID namespace")
 
 /** Judges a record of another namespace as a sweep that can prove does. */

@@ -3,7 +3,7 @@ import { Layer } from "effect"
 import { skipped } from "../../core/test/support/able.ts"
 import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
-import { isRoot, noNamespace, nobody, type Place, places, unavailable } from "./places.ts"
+import { isRoot, noNamespace, nobody, notRoot, type Place, places, unavailable } from "./places.ts"
 import { Programs } from "./Programs.ts"
 import * as Remote from "./remote.ts"
 import { makeWorld } from "./world.ts"
@@ -44,7 +44,7 @@ const nobodys = (roots: "otherUser" | "hidden"): World<Programs> => ({
 const seenBy = (place: Place, roots: "otherUser" | "hidden") => {
   for (const kind of ["pidfd", "procfs"] as const) {
     const name = `kernel, ${place}, ${kind}`
-    const reason = isRoot ? unavailable(place) : "not root"
+    const reason = notRoot ?? unavailable(place)
     if (reason !== undefined) {
       skipped(name, reason)
       continue

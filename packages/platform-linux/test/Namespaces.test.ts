@@ -8,11 +8,11 @@ import * as Agents from "./deletion/agents.ts"
 import { liveUnless } from "./deletion/live.ts"
 import { byName } from "./deletion/outcomes.ts"
 import * as Tree from "./deletion/tree.ts"
-import { isRoot, noNamespace } from "./places.ts"
+import { noNamespace, notRoot } from "./places.ts"
 import { until } from "./world.ts"
 
 /** In a user namespace of its own it would be another user, to whom the root isn't believed. */
-const reason = isRoot ? noNamespace : "not root"
+const reason = notRoot ?? noNamespace
 
 /** Only there are all processes to be seen, and so that a namespace has none. */
 const isInitial = Fs.readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]"

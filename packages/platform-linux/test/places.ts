@@ -8,6 +8,9 @@ export const nobody = 65534
 
 export const isRoot = process.getuid?.() === 0
 
+/** Why what needs root can't be run; `undefined` where it can. */
+export const notRoot = isRoot ? undefined : "not root"
+
 const asNobody = ["setpriv", "--reuid", `${nobody}`, "--regid", `${nobody}`, "--clear-groups"]
 
 /** The rest of the command, with a `/proc` mounted so. */

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path"
 import { answer, judged, judgedIdentity, recordOf, withoutId64 } from "../../core/test/ProcessInspectorTest.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
-import { isRoot, noNamespace, patience, type Place, places, unavailable } from "./places.ts"
+import { noNamespace, notRoot, patience, type Place, places, unavailable } from "./places.ts"
 import { because } from "../../core/test/support/able.ts"
 import { scriptOf } from "./prebuilt.ts"
 import { hasCompiler, noCompiler, Programs } from "./Programs.ts"
@@ -31,7 +31,7 @@ const observe = (pid: Pid, wanted: Wanted = "all") =>
 const from = (place: Place, kind: Remote.Kind) => Effect.provide(Remote.under(places[place], kind))
 
 const placed = (place: Place, title: string, body: (kind: Remote.Kind) => Effect.Effect<void, unknown, Programs>) => {
-  const reason = isRoot ? unavailable(place) : "not root"
+  const reason = notRoot ?? unavailable(place)
   for (const kind of kinds) {
     it.live.skipIf(reason !== undefined)(
       because(`${title} (${kind})`, reason),
@@ -296,7 +296,7 @@ describe("recycling", () => {
   )
 
   // Its programs are of two users.
-  const noChurn = (isRoot ? noNamespace : "not root") ?? (hasCompiler ? undefined : noCompiler.reason)
+  const noChurn = notRoot ?? noNamespace ?? (hasCompiler ? undefined : noCompiler.reason)
   for (const kind of kinds) {
     it.live.skipIf(noChurn !== undefined)(
       because(`no observation mixes two processes, a sample (${kind})`, noChurn),

@@ -56,22 +56,15 @@ export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outc
 /** Of directories whose owner was found alive by a glance, as nearly all are at most times. */
 export const ofLives = (root: string) => {
   const isPlain = root.isWellFormed()
+  const action = "kept"
+  const verdict = "alive"
   return (subject: Subject, { evidence, pid, reason }: Life, writtenAt: number): Outcome => {
     const { entry: name, path } = subject
     const since = isoTime(writtenAt)
     // To ask the path itself would make one string of its parts, for each of very many.
     return since !== undefined && isPlain && name.isWellFormed()
-      ? { _tag: "Outcome", name, path, action: "kept", verdict: "alive", reason, pid, since, evidence }
-      : {
-          _tag: "Outcome",
-          ...named(subject),
-          action: "kept",
-          verdict: "alive",
-          reason,
-          pid,
-          ...written(writtenAt),
-          evidence
-        }
+      ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
+      : { _tag: "Outcome", ...named(subject), action, verdict, reason, pid, ...written(writtenAt), evidence }
   }
 }
 
