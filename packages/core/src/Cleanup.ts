@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -71,8 +72,6 @@ export interface Report {
   readonly summary: Outcome.Summary
 }
 
-const isDirectory = ({ kind }: Entry): boolean => kind === "directory"
-
 /** `undefined`: not ours to tell. */
 type Work = Entry | UnderWay.Later<Outcome.Outcome | undefined>
 
@@ -110,21 +109,20 @@ export const outcomes = (
       const isOneByOne = concurrency === 1
       const begin = (work: Work) =>
         work instanceof UnderWay.Later ? work : isOneByOne ? sweeper.begin(work) : sweeper.handle(work)
-      return store.list(opened).pipe(
-        // By the batch, since what leads to an outcome is done for each of very many.
-        Stream.mapArray((batch) => [batch]),
-        Stream.flatMap((batch): Stream.Stream<Work> => {
-          const left = batch.filter((entry) => !isDirectory(entry))
+      const work = Stream.unwrap(
+        Effect.map(store.list(opened), ({ directories, left }): Stream.Stream<Work> => {
           const resumed = Stream.flatMap(Stream.fromIterable(left), (entry) => Resumption.resume(sweeper, entry))
-          return Stream.concat(resumed, Stream.fromIterable([...batch.filter(isDirectory), allDone]))
-        }),
-        (work) =>
-          UnderWay.map(work, begin, {
-            isUrgent,
-            stopWhen,
-            window: isOneByOne ? (options.concurrency ?? removalsUnderWay) : concurrency
-          })
+          return Stream.concat(
+            resumed,
+            Stream.mapArray(directories, (batch): Arr.NonEmptyReadonlyArray<Work> => [...batch, allDone])
+          )
+        })
       )
+      return UnderWay.map(work, begin, {
+        isUrgent,
+        stopWhen,
+        window: isOneByOne ? (options.concurrency ?? removalsUnderWay) : concurrency
+      })
     })
   )
   return onError === "keep" ? all : Stream.mapEffect(all, failOnError)

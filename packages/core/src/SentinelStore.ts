@@ -71,6 +71,22 @@ export interface Entry {
 }
 
 /**
+ * The real directories in a root.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listed {
+  /** What killed sweeps left, in the order in which it is to be taken up: workspaces last. */
+  readonly left: ReadonlyArray<Entry>
+  /**
+   * All others, in the order of their inodes where the disk tells it, in which a file system does all the rest with less
+   * effort, or else by name.
+   */
+  readonly directories: Stream.Stream<Entry>
+}
+
+/**
  * A sweep's own directory in a root. Ours as long as its sentinel is.
  *
  * @category models
@@ -167,11 +183,7 @@ export class SentinelStore extends Context.Service<
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
     /** The root that a directory lies in, checked likewise, and its entry there. The directory itself isn't looked at. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
-    /**
-     * The real directories in a root, workspaces first; then in the order of their inodes where the disk tells it, in which
-     * a file system does all the rest with less effort, or else by name.
-     */
-    readonly list: (root: Root) => Stream.Stream<Entry, RootError>
+    readonly list: (root: Root) => Effect.Effect<Listed, RootError>
     /**
      * Reads the sentinels of a directory once. `names` are the base names to read, default `.vm-sentinel`; their
      * `<name>.<role>` files are read too. What is wrong with one file is kept in it.

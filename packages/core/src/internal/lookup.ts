@@ -20,7 +20,7 @@ import {
 import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Entry, Glance, LookError, Root } from "../SentinelStore.ts"
+import type { Entry, Glance, Listed, LookError, Root } from "../SentinelStore.ts"
 import * as Trust from "../Trust.ts"
 import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
@@ -104,7 +104,7 @@ export const make = (disk: Disk["Service"]) => {
       ? listByName(path)
       : Effect.flatMap(disk.listing(path), (found) => (found === undefined ? listByName(path) : Effect.succeed(found)))
 
-  const list = (root: Root): Stream.Stream<Entry, RootError> => {
+  const list = Effect.fnUntraced(function* (root: Root): Effect.fn.Return<Listed, RootError> {
     // Each path is one string joined to another: of very many, one more for each is felt.
     const prefix = `${root.path}/`
     const pathOf = (entry: string) => `${prefix}${entry}`
@@ -118,23 +118,19 @@ export const make = (disk: Disk["Service"]) => {
       Effect.map(directories(found), (known) =>
         known.map(({ entry }): Entry => ({ kind: kindOf(entry), entry, path: pathOf(entry) }))
       )
-    return Stream.unwrap(
-      Effect.gen(function* () {
-        const { entry, hidden, size } = yield* mapLookError("list root")(listing(root.path))
-        const swept = hidden.filter((found) => kindOf(found.entry) !== "directory").sort(byKind)
-        const others = hidden.filter((found) => kindOf(found.entry) === "directory")
-        const all = others.length + size
-        const rest = Stream.paginate(0, (start) => {
-          const end = Math.min(start + batch, all)
-          const found: Array<DirectoryEntry> = []
-          for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
-          const more = end < all ? Option.some(end) : Option.none()
-          return Effect.map(entriesOf(found), (entries) => [entries, more] as const)
-        })
-        return Stream.concat(Stream.fromIterable(yield* entriesOf(swept)), rest)
-      })
-    )
-  }
+    const { entry, hidden, size } = yield* mapLookError("list root")(listing(root.path))
+    const left = hidden.filter((found) => kindOf(found.entry) !== "directory").sort(byKind)
+    const others = hidden.filter((found) => kindOf(found.entry) === "directory")
+    const all = others.length + size
+    const page = (start: number) => {
+      const end = Math.min(start + batch, all)
+      const found: Array<DirectoryEntry> = []
+      for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
+      const more = end < all ? Option.some(end) : Option.none()
+      return Effect.map(entriesOf(found), (entries) => [entries, more] as const)
+    }
+    return { left: yield* entriesOf(left), directories: Stream.paginate(0, page) }
+  })
 
   /** Whether the second link of a file is its temporary one: a sentinel has both names while it is being published. */
   const isBeingPublished = Effect.fnUntraced(function* (

@@ -23,8 +23,13 @@ const decodeOdd = (bytes: Uint8Array): string => {
   return text
 }
 
+const beyondAscii = /[^\0-\x7f]/
+
 /** The string of a name's bytes. */
 export const decodeName = (bytes: Buffer, start = 0, end = bytes.length): string => {
+  // As nearly all are, and quicker.
+  const ascii = bytes.toString("latin1", start, end)
+  if (!beyondAscii.test(ascii)) return ascii
   const text = bytes.toString("utf8", start, end)
   // What isn't UTF-8, or a name that really has this character.
   return text.includes("\uFFFD") ? decodeOdd(bytes.subarray(start, end)) : text

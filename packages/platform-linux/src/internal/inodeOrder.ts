@@ -54,7 +54,7 @@ export function* inodeOrder(inodes: ReadonlyArray<number>): Generator<void, (pla
   }
   for (let start = 0; start < length; start += run) {
     keys.subarray(start, start + run).sort()
-    yield
+    if (length > run) yield
   }
   let merged = new Float64Array(length > run ? length : 0)
   for (let size = run; size < length; size *= 2) {
