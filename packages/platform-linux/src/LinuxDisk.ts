@@ -165,7 +165,7 @@ export interface Options {
   readonly koffi?: boolean
   /**
    * Removals in a row after which two threads are started that do the rest; fewer do where a large directory was listed.
-   * Default: 64. 0: threads do all.
+   * Default: 512. 0: threads do all.
    */
   readonly removalsBeforeThread?: number
   /**
@@ -184,7 +184,7 @@ export interface Options {
 export const layerWith = ({
   koffi = true,
   nativeFrom = 4097,
-  removalsBeforeThread = 64
+  removalsBeforeThread = 512
 }: Options = {}): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,

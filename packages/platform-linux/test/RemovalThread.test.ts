@@ -22,6 +22,8 @@ const niceness = (): ReadonlyArray<{ readonly id: string; readonly name: string;
     return { id, name, nice: Number(fields.split(" ")[16]) }
   })
 
+const removers = (): number => niceness().filter(({ name }) => name === "vm-sentinel rem").length
+
 const withDisk = (
   title: string,
   removalsBeforeThread: number,
@@ -57,6 +59,25 @@ describe("the thread that removes", () => {
       assert.deepStrictEqual(Tree.entries(scratch), [])
     })
   )
+
+  for (const [names, started] of [
+    [383, 0],
+    [384, 1]
+  ] as const) {
+    withDisk(`is ${started === 0 ? "not " : ""}started early where ${names} names were listed`, 512, () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const scratch = yield* Memory.scratch
+        const before = removers()
+        for (let index = 0; index < names; index++) make(`${scratch}/${index}`, 0)
+        assert.strictEqual((yield* disk.listing?.(scratch) ?? Effect.undefined)?.size, names)
+        for (let index = 0; index < 16; index++) yield* disk.removeTree(`${scratch}/${index}`)
+        assert.strictEqual(removers() - before, 0)
+        yield* disk.removeTree(`${scratch}/16`)
+        assert.strictEqual(removers() - before, started)
+      })
+    )
+  }
 
   withDisk("starts one after the other: no second before the first is ready", 0, () =>
     Effect.gen(function* () {

@@ -104,8 +104,8 @@ type Thread = ReturnType<typeof start>
 /** More wait for the disk than for a processor. */
 const threadCount = 2
 
-/** Of a directory with so many names, many removals in a row are likely to be more. */
-const manyNames = 512
+/** Of a directory with so many names, many removals in a row are likely to be enough more to be worth a thread. */
+const manyNames = 384
 const manyInARow = 16
 
 /**
