@@ -15,17 +15,17 @@ import * as Semaphore from "effect/Semaphore"
 export const length = 1
 
 /**
- * Tells, cheaply, when a slice is used up: it looks at the clock once in a few calls. One for each piece of work.
+ * Tells, cheaply, when a slice is used up: it looks at the clock once in so many calls. One for each piece of work.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (): (() => boolean) => {
+export const make = (calls = 8): (() => boolean) => {
   let count = 0
   let until = performance.now() + length
   return () => {
     count += 1
-    if (count % 8 !== 0 || performance.now() < until) return false
+    if (count % calls !== 0 || performance.now() < until) return false
     until = performance.now() + length
     return true
   }

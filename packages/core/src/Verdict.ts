@@ -142,11 +142,10 @@ export const startMargin = 2000
 
 type Notes = { -readonly [K in Datum]?: Compared }
 
-const compared = (recorded: string | undefined, observed: string | undefined, result: Comparison): Compared => ({
-  ...(recorded === undefined ? {} : { recorded }),
-  ...(observed === undefined ? {} : { observed }),
-  result
-})
+const compared = (recorded: string | undefined, observed: string | undefined, result: Comparison): Compared => {
+  if (recorded === undefined) return observed === undefined ? { result } : { observed, result }
+  return observed === undefined ? { recorded, result } : { recorded, observed, result }
+}
 
 const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ _tag: "Alive", reason, evidence })
 const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ _tag: "Dead", reason, evidence })

@@ -57,10 +57,10 @@ export const attributes = (): Attributes => {
   }
 }
 
-export const stat = (): Stat => ({
-  ...attributes(),
-  id: { dev: deviceOf(word(34), word(35)), ino: decimal(8) }
-})
+export const stat = (): Stat => {
+  const { gid, mode, modifiedAt, nlink, size, type, uid } = attributes()
+  return { type, id: { dev: deviceOf(word(34), word(35)), ino: decimal(8) }, size, mode, uid, gid, nlink, modifiedAt }
+}
 
 /** The mount, where {@link buffer} tells it. */
 export const mount = (): string | undefined => ((word(0) & mountId) === 0 ? undefined : decimal(36))

@@ -11,9 +11,6 @@ import { inodeOrder } from "./inodeOrder.ts"
 /** Some 200 names. */
 const blockBytes = 8192
 
-/** Names between two looks at whether the slice is used up. */
-const steps = 32
-
 const entryAt = (block: Dirent.Block, at: number): DirectoryEntry => ({
   entry: decodeName(block.bytes, Dirent.nameOf(at), block.nameEnd(at)),
   type: block.type(at)
@@ -26,11 +23,8 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
   /** Where the others are, in all blocks one after the other. */
   const places: Array<number> = []
   const inodes: Array<number> = []
-  const isSliceUsedUp = Slices.make()
-  for (;;) {
-    const block = new Dirent.Block(blockBytes)
-    const filled = fill(block.bytes)
-    if (filled === 0) break
+  // A loop of its own: in a generator it would be slow for longer.
+  const note = (block: Dirent.Block, filled: number) => {
     const start = blocks.length * blockBytes
     blocks.push(block)
     for (let at = 0; at < filled; at += block.length(at)) {
@@ -38,8 +32,15 @@ export function* read(fill: (into: Buffer) => number): Generator<void, Listing> 
         places.push(start + at)
         inodes.push(block.inode(at))
       } else if (!block.isDots(at)) hidden.push(entryAt(block, at))
-      if (places.length % steps === 0 && isSliceUsedUp()) yield
     }
+  }
+  const isSliceUsedUp = Slices.make(1)
+  for (;;) {
+    const block = new Dirent.Block(blockBytes)
+    const filled = fill(block.bytes)
+    if (filled === 0) break
+    note(block, filled)
+    if (isSliceUsedUp()) yield
   }
   const indexAt = yield* inodeOrder(inodes)
   return {
