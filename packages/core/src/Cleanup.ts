@@ -81,8 +81,11 @@ const allDone: Work = new UnderWay.Later(() => Effect.undefined, { isAlone: true
 /** What removes, and what may end the sweep, is told before anything else is done. */
 const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
 
-/** Where directories are looked at one after the other, removals may be under way meanwhile; more so while threads start. */
-const removalsUnderWay = 128
+/**
+ * Where directories are looked at one after the other, removals may be under way meanwhile; more so while threads start.
+ * V8 copies what belongs to them when it collects garbage: of more, the event loop would wait for that longer.
+ */
+const removalsUnderWay = 64
 
 const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>
   outcome.error === undefined ? Effect.succeed(outcome) : Effect.fail(outcome.error)
