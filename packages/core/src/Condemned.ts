@@ -166,7 +166,7 @@ const findingOf = ({ file, judged }: Part): Finding => {
   return { verdict, reason, evidence, decisive: file, error: undefined }
 }
 
-const undecisive = (verdict: "unknown" | "none", reason: FileReason): Finding => ({
+const byNoPart = (verdict: "unknown" | "none", reason: FileReason): Finding => ({
   verdict,
   reason,
   evidence: {},
@@ -183,9 +183,9 @@ const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
   const findings = parts.map(findingOf)
   const kept = findings.find(({ verdict }) => verdict === "alive") ?? findings.find(({ verdict }) => verdict !== "dead")
   if (kept !== undefined) return judgement(kept, undefined)
-  if (holding.foreign.length > 0) return judgement(undecisive("unknown", "other-owner"), undefined)
+  if (holding.foreign.length > 0) return judgement(byNoPart("unknown", "other-owner"), undefined)
   const [first] = findings
-  if (first === undefined) return judgement(undecisive("none", "no-sentinel"), undefined)
+  if (first === undefined) return judgement(byNoPart("none", "no-sentinel"), undefined)
   const verdicts = parts.flatMap(({ judged }) => (Result.isSuccess(judged) ? [judged.success] : []))
   const [cause] = verdicts
   const isDead =

@@ -183,6 +183,7 @@ export class SentinelStore extends Context.Service<
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
     /** The root that a directory lies in, checked likewise, and its entry there. The directory itself isn't looked at. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
+    /** Looks into none of them: each may have gone by the time that it comes. */
     readonly list: (root: Root) => Effect.Effect<Listed, RootError>
     /**
      * Reads the sentinels of a directory once. `names` are the base names to read, default `.vm-sentinel`; their
