@@ -7,6 +7,7 @@ import * as ReadLine from "node:readline"
 import type { Readable, Writable } from "node:stream"
 import * as Owners from "./owners.ts"
 import * as Roots from "./roots.ts"
+import { buildNative, copyNative } from "../scripts/native.ts"
 import { decode, type Sample } from "./sample.ts"
 
 export interface Settings {
@@ -60,6 +61,7 @@ const bundle = async (directory: string): Promise<string> => {
     output: { dir: `${directory}/code`, format: "esm" },
     logLevel: "warn"
   })
+  copyNative(buildNative(), `${directory}/code`)
   Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
   // Where koffi is found.
   Fs.symlinkSync(`${platform}/node_modules`, `${directory}/node_modules`)

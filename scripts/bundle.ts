@@ -6,6 +6,7 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { build, type OutputChunk, type Plugin } from "rolldown"
+import { buildNative, copyNative } from "./native.ts"
 
 const cli = Path.resolve(import.meta.dirname, "../packages/cli")
 const [directory = `${cli}/dist`] = process.argv.slice(2)
@@ -82,6 +83,7 @@ const { output: thread } = await build({
   output
 })
 Fs.chmodSync(`${directory}/bin.cjs`, 0o755)
+copyNative(buildNative(), directory)
 
 const chunks = [...program, ...bin, ...thread].filter((file): file is OutputChunk => file.type === "chunk")
 

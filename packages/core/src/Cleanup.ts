@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -115,10 +114,17 @@ export const outcomes = (
       const work = Stream.unwrap(
         Effect.map(store.list(opened), ({ directories, left }): Stream.Stream<Work> => {
           const resumed = Stream.flatMap(Stream.fromIterable(left), (entry) => Resumption.resume(sweeper, entry))
-          return Stream.concat(
-            resumed,
-            Stream.mapArray(directories, (batch): Arr.NonEmptyReadonlyArray<Work> => [...batch, allDone])
+          // One batch is expected while the one before it is handed on.
+          const rest = Stream.mapAccumArray(
+            directories,
+            (): ReadonlyArray<Work> => [],
+            (before, batch) => {
+              sweeper.expect(batch)
+              return [[...batch, allDone], before] as const
+            },
+            { onHalt: (last) => last }
           )
+          return Stream.concat(resumed, rest)
         })
       )
       return UnderWay.map(work, begin, {

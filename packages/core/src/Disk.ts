@@ -137,13 +137,20 @@ export interface Glimpse {
 }
 
 /**
- * Looks at a directory of a root and at one regular file in it, at once and outside of any Effect. `undefined`: either
- * isn't to be had, or the file is over the limit.
+ * Looks at directories of a root and at one regular file in each, at once and outside of any Effect.
  *
  * @category models
  * @since 0.1.0
  */
-export type Peek = (directory: string) => Glimpse | undefined
+export interface Peeker {
+  /** `undefined`: either isn't to be had, or the file is over the limit. */
+  readonly peek: (directory: string) => Glimpse | undefined
+  /**
+   * Which directories are likely to be peeked at soon, in that order: they may be read meanwhile. A glimpse is a tenth of a
+   * second old then, at most.
+   */
+  readonly expect?: (directories: ReadonlyArray<string>) => void
+}
 
 /**
  * A lock that is held.
@@ -188,7 +195,7 @@ export class Disk extends Context.Service<
      * Looks at files without listing their directories, where calls are synchronous: of very many directories no Effect is
      * made for each. Until the scope closes.
      */
-    readonly peeker?: (root: string, entry: string, limit: number) => Effect.Effect<Peek, DiskError, Scope.Scope>
+    readonly peeker?: (root: string, entry: string, limit: number) => Effect.Effect<Peeker, DiskError, Scope.Scope>
     /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
     readonly read: (
       path: string,

@@ -126,13 +126,17 @@ export interface Leftovers {
 }
 
 /**
- * Looks at one sentinel of a directory of a root, at once and outside of any Effect. `undefined`: a look is wanted, since
- * it isn't there, isn't to be believed, or can't be read.
+ * Looks at one sentinel of each of many directories of a root, at once and outside of any Effect.
  *
  * @category models
  * @since 0.1.0
  */
-export type Glance = (entry: string) => Glimpse | undefined
+export interface Glancer {
+  /** `undefined`: a look is wanted, since it isn't there, isn't to be believed, or can't be read. */
+  readonly glance: (entry: string) => Glimpse | undefined
+  /** Which directories are likely to be glanced at soon, in that order: they may be read meanwhile. */
+  readonly expect: (entries: ReadonlyArray<string>) => void
+}
 
 /**
  * How a sentinel is published.
@@ -194,7 +198,7 @@ export class SentinelStore extends Context.Service<
      * Looks at the sentinels of one name alone, where that is cheaper than a {@link look}; `undefined` where it isn't.
      * Until the scope closes.
      */
-    readonly glancer: (root: Root, name?: string) => Effect.Effect<Glance | undefined, never, Scope.Scope>
+    readonly glancer: (root: Root, name?: string) => Effect.Effect<Glancer | undefined, never, Scope.Scope>
     /** The sentinels of a directory. Fails with what is wrong with the first that can't be read. */
     readonly read: (
       path: string,

@@ -19,6 +19,7 @@ import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as MountTable from "./internal/mountTable.ts"
 import { removal, type Task } from "./internal/removal.ts"
+import * as ReadAhead from "./internal/readAhead.ts"
 import * as Remover from "./internal/remover.ts"
 import { renameNew } from "./internal/renaming.ts"
 import { usage } from "./internal/usage.ts"
@@ -98,6 +99,7 @@ const principal = () => ({
 
 const make = (
   native: () => Libc | undefined,
+  readAhead: () => ReadAhead.Run | undefined,
   nativeFrom: number,
   remover: Remover.Remover,
   mounts: MountTable.MountTable
@@ -124,16 +126,21 @@ const make = (
       ),
     scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
     peeker: (root, entry, limit) =>
-      Effect.map(
-        Effect.acquireRelease(
+      Effect.gen(function* () {
+        const fd = yield* Effect.acquireRelease(
           attempt("open", root, () => light().openPath(root)),
           (fd) => Effect.sync(() => light().close(fd))
-        ),
-        (fd) => {
-          const below = `/${entry}`
-          return (directory) => Looking.peek(at(), fd, directory, below, limit)
+        )
+        const ahead = yield* Effect.acquireRelease(
+          Effect.sync(() => ReadAhead.make(readAhead, fd, entry, limit)),
+          ({ end }) => end
+        )
+        const below = `/${entry}`
+        return {
+          peek: (directory) => ahead.take(directory) ?? Looking.peek(at(), fd, directory, below, limit),
+          expect: ahead.expect
         }
-      ),
+      }),
     read: (path, limit) => attempt("read", path, () => Looking.read(at(), path, limit)),
     create,
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
@@ -190,12 +197,13 @@ export const layerWith = ({
     Disk,
     Effect.gen(function* () {
       const native = koffi ? libc : () => undefined
+      const readAhead = koffi ? ReadAhead.run : () => undefined
       const remover = yield* Remover.make(koffi, removalsBeforeThread)
       const mounts = yield* Effect.acquireRelease(
         Effect.sync(() => MountTable.make(native)),
         ({ close }) => Effect.sync(close)
       )
-      return make(native, nativeFrom, remover, mounts)
+      return make(native, readAhead, nativeFrom, remover, mounts)
     })
   )
 

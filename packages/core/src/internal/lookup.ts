@@ -20,7 +20,8 @@ import {
 import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Entry, Glance, Listed, LookError, Root } from "../SentinelStore.ts"
+import type { Entry, Glancer, Listed, LookError, Root } from "../SentinelStore.ts"
+import * as Slices from "../Slices.ts"
 import * as Trust from "../Trust.ts"
 import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
 
@@ -62,8 +63,9 @@ const listingOf = (found: ReadonlyArray<DirectoryEntry>): Listing => {
   }
 }
 
-/** Entries handed out at a time. */
+/** Entries handed out at a time; the first time fewer, so that something is begun soon. */
 const batch = 256
+const firstBatch = 64
 
 export type Lookup = ReturnType<typeof make>
 
@@ -122,13 +124,15 @@ export const make = (disk: Disk["Service"]) => {
     const left = hidden.filter((found) => kindOf(found.entry) !== "directory").sort(byKind)
     const others = hidden.filter((found) => kindOf(found.entry) === "directory")
     const all = others.length + size
-    const page = (start: number) => {
-      const end = Math.min(start + batch, all)
-      const found: Array<DirectoryEntry> = []
-      for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
-      const more = end < all ? Option.some(end) : Option.none()
-      return Effect.map(entriesOf(found), (entries) => [entries, more] as const)
-    }
+    const giveWay = Slices.makeGiveWay()
+    const page = (start: number) =>
+      Effect.flatMap(giveWay, () => {
+        const end = Math.min(start + (start === 0 ? firstBatch : batch), all)
+        const found: Array<DirectoryEntry> = []
+        for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
+        const more = end < all ? Option.some(end) : Option.none()
+        return Effect.map(entriesOf(found), (entries) => [entries, more] as const)
+      })
     return { left: yield* entriesOf(left), directories: Stream.paginate(0, page) }
   })
 
@@ -236,18 +240,21 @@ export const make = (disk: Disk["Service"]) => {
   const glancer = (
     { path, principal }: Root,
     name = SentinelName.defaultName
-  ): Effect.Effect<Glance | undefined, never, Scope.Scope> =>
+  ): Effect.Effect<Glancer | undefined, never, Scope.Scope> =>
     disk.peeker === undefined
       ? Effect.undefined
       : disk.peeker(path, name, Sentinel.maxBytes).pipe(
-          Effect.map((peek): Glance => (entry) => {
-            const seen = peek(entry)
-            if (seen === undefined) return undefined
-            const { content, directory, file } = seen
-            if (Trust.ofDirectory(directory, principal) !== undefined) return undefined
-            if (Trust.ofSentinel(file, principal, 1) !== undefined) return undefined
-            return { content, writtenAt: file.modifiedAt }
-          }),
+          Effect.map(({ expect = () => undefined, peek }): Glancer => ({
+            expect,
+            glance: (entry) => {
+              const seen = peek(entry)
+              if (seen === undefined) return undefined
+              const { content, directory, file } = seen
+              if (Trust.ofDirectory(directory, principal) !== undefined) return undefined
+              if (Trust.ofSentinel(file, principal, 1) !== undefined) return undefined
+              return { content, writtenAt: file.modifiedAt }
+            }
+          })),
           Effect.orElseSucceed(() => undefined)
         )
 

@@ -47,6 +47,8 @@ export interface Sweeper {
   readonly begin: (entry: Entry) => Outcome | Effect.Effect<Outcome | Later<Outcome>>
   /** Judges a VM directory, and reclaims it where it is dead. */
   readonly handle: (entry: Entry) => Later<Outcome>
+  /** These are next but a few, in this order. */
+  readonly expect: (entries: ReadonlyArray<Entry>) => void
 }
 
 const logRemoval = ({ action, path, pid, reason, verdict }: Outcome) =>
@@ -147,7 +149,7 @@ export const make: (
      */
     let isLifeLikely = true
     const [name, ...otherNames] = sentinelNames ?? [SentinelName.defaultName]
-    const look = name === undefined || otherNames.length > 0 ? undefined : yield* store.glancer(root, name)
+    const glancer = name === undefined || otherNames.length > 0 ? undefined : yield* store.glancer(root, name)
     const glance = Examination.makeGlance(court)
     const ofLife = Outcomes.ofLives(root.path)
 
@@ -182,10 +184,16 @@ export const make: (
 
     const begin: Sweeper["begin"] = (entry) => {
       if (skip.includes(entry.entry)) return Outcomes.skipped(entry)
-      const glimpse = isLifeLikely ? look?.(entry.entry) : undefined
+      const glimpse = isLifeLikely ? glancer?.glance(entry.entry) : undefined
       if (glimpse === undefined) return beginToJudge(entry)
       const life = glance.recall(glimpse.content)
       return life === undefined || sizes ? settle(entry, glimpse, life) : ofLife(entry, life, glimpse.writtenAt)
+    }
+
+    const expect: Sweeper["expect"] = (entries) => {
+      if (!isLifeLikely || glancer === undefined) return
+      const names = entries.map(({ entry }) => entry)
+      glancer.expect(skip.length === 0 ? names : names.filter((name) => !skip.includes(name)))
     }
 
     const giveWay = Slices.makeGiveWay()
@@ -214,7 +222,8 @@ export const make: (
       logged,
       measured,
       begin,
-      handle
+      handle,
+      expect
     }
   }
 )

@@ -111,10 +111,11 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
     Effect.gen(function* () {
       const [disk, store] = [yield* Disk, yield* SentinelStore]
       const directory = yield* world.scratch
-      const glance = yield* store.glancer(yield* store.openRoot(directory))
+      const glancer = yield* store.glancer(yield* store.openRoot(directory))
       // A store that has no cheaper way says so.
-      assert.strictEqual(glance === undefined, disk.peeker === undefined)
-      if (glance === undefined) return
+      assert.strictEqual(glancer === undefined, disk.peeker === undefined)
+      if (glancer === undefined) return
+      const { glance } = glancer
       yield* world.file(`${directory}/vm/.vm-sentinel`, textOf(v2("/bin/vm")))
       yield* world.file(`${directory}/vm/.vm-sentinel.command`, "2")
       yield* world.file(`${directory}/broken/.vm-sentinel`, "夜?")

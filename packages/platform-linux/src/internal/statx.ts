@@ -11,20 +11,32 @@ export const basicStats = 0x7ff
 /** STATX_MNT_ID, Linux 5.8. */
 export const mountId = 0x1000
 
+/** Memory in which such structures are. */
+export interface Memory {
+  readonly shorts: Uint16Array
+  readonly words: Uint32Array
+}
+
+export const memoryOf = (bytes: ArrayBuffer): Memory => ({
+  shorts: new Uint16Array(bytes),
+  words: new Uint32Array(bytes)
+})
+
 const bytes = new Uint8Array(size)
-const shorts = new Uint16Array(bytes.buffer)
-const words = new Uint32Array(bytes.buffer)
+const memory = memoryOf(bytes.buffer)
 const longs = new BigUint64Array(bytes.buffer)
 
 const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
-const word = (index: number): number => words[index] ?? 0
+const word = (index: number): number => memory.words[index] ?? 0
 
 /** A number of 64 bits from its first word on; not exact above 2^53. */
-const number = (index: number): number => (words[index + low] ?? 0) + (words[index + high] ?? 0) * 2 ** 32
-const signed = (index: number): number => (words[index + low] ?? 0) + ((words[index + high] ?? 0) | 0) * 2 ** 32
+const number = (words: Uint32Array, index: number): number =>
+  (words[index + low] ?? 0) + (words[index + high] ?? 0) * 2 ** 32
+const signed = (words: Uint32Array, index: number): number =>
+  (words[index + low] ?? 0) + ((words[index + high] ?? 0) | 0) * 2 ** 32
 
 const decimal = (index: number): string =>
-  word(index + high) < 2 ** 21 ? number(index).toString() : (longs[index / 2] ?? 0n).toString()
+  word(index + high) < 2 ** 21 ? number(memory.words, index).toString() : (longs[index / 2] ?? 0n).toString()
 
 // Most of what is looked at lies on one device.
 let [major, minor, device] = [-1, -1, ""]
@@ -42,20 +54,24 @@ const deviceOf = (newMajor: number, newMinor: number): string => {
 /** Where the kernel writes it. Good until the next call. */
 export const buffer = bytes
 
-/** What {@link buffer} holds. */
-export const attributes = (): Attributes => {
-  const mode = shorts[14] ?? 0
+/** What the structure holds that begins at a byte. */
+export const attributesAt = ({ shorts, words }: Memory, at: number): Attributes => {
+  const first = at / 4
+  const mode = shorts[at / 2 + 14] ?? 0
   return {
     type: typeOf(mode),
-    size: number(10),
+    size: number(words, first + 10),
     mode: mode & 0o7777,
     // Of each of very many: no call for each word.
-    uid: words[5] ?? 0,
-    gid: words[6] ?? 0,
-    nlink: words[4] ?? 0,
-    modifiedAt: Math.floor(signed(28) * 1000 + (words[30] ?? 0) / 1e6)
+    uid: words[first + 5] ?? 0,
+    gid: words[first + 6] ?? 0,
+    nlink: words[first + 4] ?? 0,
+    modifiedAt: Math.floor(signed(words, first + 28) * 1000 + (words[first + 30] ?? 0) / 1e6)
   }
 }
+
+/** What {@link buffer} holds. */
+export const attributes = (): Attributes => attributesAt(memory, 0)
 
 export const stat = (): Stat => {
   const { gid, mode, modifiedAt, nlink, size, type, uid } = attributes()

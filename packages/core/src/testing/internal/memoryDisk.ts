@@ -97,7 +97,24 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     lstat,
     entries,
     scan: scan({ lstat, entries, read }),
-    peeker: (root, entry, limit) => Effect.succeed((directory) => peek(`${root}/${directory}`, entry, limit)),
+    peeker: (root, entry, limit) =>
+      Effect.sync(() => {
+        const look = (directory: string) => peek(`${root}/${directory}`, entry, limit)
+        const expected = new Map<string, Glimpse>()
+        return {
+          peek: (directory) => {
+            const seen = expected.get(directory)
+            expected.delete(directory)
+            return seen ?? look(directory)
+          },
+          expect: (directories) => {
+            for (const directory of directories) {
+              const seen = look(directory)
+              if (seen !== undefined) expected.set(directory, seen)
+            }
+          }
+        }
+      }),
     read,
     create,
     link: (from, to) => moving("link", from, to, (caller) => Volume.link(volume, caller, from, to)),

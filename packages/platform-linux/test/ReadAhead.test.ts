@@ -1,0 +1,319 @@
+/** What is read ahead is what a peek would have seen, or nothing. */
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Effect, Fiber, Schema, type Scope } from "effect"
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import { ableIn, Missing } from "../../core/test/support/able.ts"
+import { runs } from "../../core/test/support/property.ts"
+import * as At from "../src/internal/at.ts"
+import { withKoffi } from "../src/internal/koffi.ts"
+import { libc } from "../src/internal/libc.ts"
+import * as Looking from "../src/internal/looking.ts"
+import * as ReadAhead from "../src/internal/readAhead.ts"
+import * as Agents from "./deletion/agents.ts"
+import * as Memory from "./deletion/memory.ts"
+import * as Places from "./deletion/places.ts"
+import { trace } from "./deletion/trace.ts"
+import * as Tree from "./deletion/tree.ts"
+
+const entry = ".vm-sentinel"
+const limit = 4096
+
+/** The native call, in this thread. */
+const read = withKoffi((koffi) => koffi.load(ReadAhead.library).func("void vm_sentinel_read_ahead(void *)"))
+
+const noCompiler = new Missing("no C compiler")
+const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
+const whenCompiled = (title: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) =>
+  able(read === undefined ? noCompiler : {}, title, test)
+
+/** Reads when it is told to, and calls back when it is told to. */
+const byHand = () => {
+  const all: Array<Uint8Array> = []
+  const started: Array<Uint8Array> = []
+  const callbacks: Array<() => void> = []
+  return {
+    run: (batch: Uint8Array, ended: () => void) => {
+      all.push(batch)
+      started.push(batch)
+      callbacks.push(ended)
+    },
+    started: () => started.length,
+    /** Of each that was started, the first directory that is told. */
+    told: () => all.map(({ buffer }) => new Int32Array(buffer)[1]),
+    memories: () => all.map(({ buffer }) => buffer),
+    read: () => started.splice(0).forEach((batch) => read?.(batch)),
+    callBack: () => callbacks.splice(0).forEach((ended) => ended())
+  }
+}
+
+const named = (count: number, prefix = "vm") => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
+
+const makeRoot = (names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const root = yield* Memory.scratch
+    for (const name of names) {
+      Fs.mkdirSync(`${root}/${name}`, { mode: 0o700 })
+      Fs.writeFileSync(`${root}/${name}/${entry}`, name)
+    }
+    const fd = yield* Effect.acquireRelease(
+      Effect.sync(() => Fs.openSync(root, Fs.constants.O_DIRECTORY)),
+      (fd) => Effect.sync(() => Fs.closeSync(fd))
+    )
+    const at = At.make(libc()?.at)
+    return { root, fd, peek: (name: string) => Looking.peek(at, fd, name, `/${entry}`, limit) }
+  })
+
+/** Beside those that are plain, such as a look is wanted for. */
+const oddities = {
+  empty: (path: string) => Fs.mkdirSync(path),
+  file: (path: string) => Fs.writeFileSync(path, ""),
+  link: (path: string) => Fs.symlinkSync("vm-0", path),
+  dangling: (path: string) => Fs.symlinkSync("nowhere", path),
+  missing: () => undefined,
+  linked: (path: string) => {
+    Fs.mkdirSync(path)
+    Fs.symlinkSync("../vm-0/.vm-sentinel", `${path}/${entry}`)
+  },
+  fifo: (path: string) => {
+    Fs.mkdirSync(path)
+    execFileSync("mkfifo", [`${path}/${entry}`])
+  },
+  directory: (path: string) => Fs.mkdirSync(`${path}/${entry}`, { recursive: true }),
+  large: (path: string) => {
+    Fs.mkdirSync(path)
+    Fs.writeFileSync(`${path}/${entry}`, "1".repeat(limit + 1))
+  }
+}
+
+/** The threads by which a command opens sentinels. */
+const readers = (log: string, args: ReadonlyArray<string>) =>
+  Effect.map(trace(log, [process.execPath, Agents.command, ...args]), () => {
+    const opened = [...Fs.readFileSync(log, "utf8").matchAll(/^(\d+) +openat\(.*\/\.vm-sentinel"/gm)]
+    return new Set(opened.map(([, thread]) => thread)).size
+  })
+
+describe("what is read ahead", () => {
+  able(
+    read === undefined ? noCompiler : Places.noStrace === undefined ? {} : new Missing(Places.noStrace),
+    "is read by a second thread of the command, of many directories; of few there is none",
+    () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const own = `${process.pid}\n${Fs.readlinkSync("/proc/self/exe")}\n`
+        for (const [root, count] of [
+          ["many", 1000],
+          ["few", ReadAhead.fewest - 1]
+        ] as const) {
+          for (const name of named(count)) {
+            Fs.mkdirSync(`${scratch}/${root}/${name}`, { recursive: true, mode: 0o700 })
+            Fs.writeFileSync(`${scratch}/${root}/${name}/${entry}`, own)
+          }
+        }
+        assert.strictEqual(yield* readers(`${scratch}/log`, ["list", `${scratch}/few`]), 1)
+        assert.isAbove(yield* readers(`${scratch}/log`, ["list", `${scratch}/many`]), 1)
+      })
+  )
+
+  whenCompiled("is what a peek sees, of each kind of file and directory", () =>
+    Effect.gen(function* () {
+      const plain = named(ReadAhead.most - Object.keys(oddities).length - 4)
+      const { fd, peek, root } = yield* makeRoot([...plain, "夜 é", "x".repeat(255), "full", "over"])
+      for (const [name, make] of Object.entries(oddities)) make(`${root}/${name}`)
+      Fs.writeFileSync(`${root}/full/${entry}`, "\u00ff".repeat(ReadAhead.contentBytes / 2))
+      Fs.writeFileSync(`${root}/over/${entry}`, "1".repeat(ReadAhead.contentBytes + 1))
+      Fs.linkSync(`${root}/vm-1/${entry}`, `${root}/vm-1/second`)
+      Fs.chmodSync(`${root}/vm-2`, 0o1777)
+      Fs.chmodSync(`${root}/vm-3/${entry}`, 0o4666)
+      Fs.utimesSync(`${root}/vm-4/${entry}`, -86_400.5, -86_400.25)
+      Fs.writeFileSync(`${root}/vm-5/${entry}`, "")
+      const names = [...plain, "夜 é", "x".repeat(255), "full", "over", ...Object.keys(oddities)]
+      const before = [...Tree.descriptors()]
+      const hand = byHand()
+      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      ahead.expect(names)
+      hand.read()
+      assert.sameMembers([...Tree.descriptors()], before)
+      const unknown = new Set(["over", ...Object.keys(oddities)])
+      for (const name of names) {
+        const taken = ahead.take(name)
+        if (unknown.has(name)) assert.isUndefined(taken, name)
+        else {
+          assert.isDefined(taken, name)
+          assert.deepStrictEqual(taken, peek(name), name)
+        }
+      }
+      assert.deepStrictEqual(peek("full")?.content.length, ReadAhead.contentBytes)
+      assert.isDefined(peek("over"))
+    })
+  )
+
+  whenCompiled("is read by a thread of Node's pool, and is what was there then; after a moment it is forgotten", () =>
+    Effect.gen(function* () {
+      const names = named(ReadAhead.fewest)
+      const { fd, root } = yield* makeRoot(names)
+      let time = 0
+      const ended = yield* Effect.callback<ReadAhead.ReadAhead>((resume) => {
+        const run: ReadAhead.Run = (batch, ended) =>
+          ReadAhead.run()?.(batch, () => {
+            ended()
+            resume(Effect.succeed(ahead))
+          })
+        const ahead = ReadAhead.make(
+          () => run,
+          fd,
+          entry,
+          limit,
+          () => time
+        )
+        ahead.expect(names)
+      })
+      for (const name of names) Fs.writeFileSync(`${root}/${name}/${entry}`, "changed")
+      time = 100
+      for (const name of names.slice(0, 10)) assert.strictEqual(ended.take(name)?.content, name)
+      time = 100.1
+      for (const name of names.slice(10)) assert.isUndefined(ended.take(name), name)
+    })
+  )
+
+  whenCompiled("is what nobody has wanted yet, from the last to the first", () =>
+    Effect.gen(function* () {
+      const names = named(ReadAhead.fewest)
+      const { fd } = yield* makeRoot(names)
+      const hand = byHand()
+      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      ahead.expect(names)
+      const told = (list: ReadonlyArray<string>) => list.map((name) => ahead.take(name)?.content)
+      const [first, rest] = [names.slice(0, 20), names.slice(20)]
+      assert.deepStrictEqual(
+        told(first),
+        first.map(() => undefined)
+      )
+      hand.read()
+      assert.deepStrictEqual(hand.told(), [first.length])
+      assert.deepStrictEqual(told(rest), rest)
+      assert.deepStrictEqual(
+        told(names),
+        [...names].fill("").map(() => undefined),
+        "once each"
+      )
+    })
+  )
+
+  whenCompiled("is of two batches: what was expected before them is neither read nor written over by them", () =>
+    Effect.gen(function* () {
+      const [a, b, c, d] = ["a", "b", "c", "d"].map((prefix) => named(ReadAhead.fewest, prefix))
+      const { fd } = yield* makeRoot([a, b, c, d].flatMap((names) => names ?? []))
+      const hand = byHand()
+      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      for (const names of [a, b, c]) ahead.expect(names ?? [])
+      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest], "one after the other")
+      hand.read()
+      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest])
+      assert.isUndefined(ahead.take("a-0"))
+      assert.isUndefined(ahead.take("b-0"))
+      for (const started of [2, 3]) {
+        hand.callBack()
+        hand.read()
+        assert.strictEqual(new Set(hand.memories()).size, started)
+      }
+      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest, 1, 0])
+      hand.callBack()
+      ahead.expect(d ?? [])
+      hand.read()
+      assert.strictEqual(new Set(hand.memories()).size, 3)
+      for (const name of [...(c ?? []), ...(d ?? [])]) assert.strictEqual(ahead.take(name)?.content, name)
+      hand.callBack()
+      const other = ReadAhead.make(() => hand.run, fd, entry, limit)
+      for (const names of [a, b]) {
+        other.expect(names ?? [])
+        hand.read()
+        hand.callBack()
+      }
+      assert.strictEqual(other.take("a-0")?.content, "a-0")
+    })
+  )
+
+  const Step = Schema.Struct({
+    act: Schema.Literals(["expect", "expect", "read", "read", "call back", "take", "take", "take", "wait"]),
+    at: Schema.Literals([0, 0, 64, 128]),
+    count: Schema.Literals([64, 128, 256])
+  })
+
+  whenCompiled("is of no other directory, whatever was expected and is taken, and in whichever order it is read", () =>
+    Effect.gen(function* () {
+      const all = named(400)
+      const { fd } = yield* makeRoot(all)
+      let taken = 0
+      const AnySteps = Arbitrary.array(Arbitrary.schema(Step), { maxLength: 30 })
+      const property = (steps: ReadonlyArray<typeof Step.Type>) => {
+        let time = 0
+        const hand = byHand()
+        const ahead = ReadAhead.make(
+          () => hand.run,
+          fd,
+          entry,
+          limit,
+          () => time
+        )
+        for (const { act, at, count } of steps) {
+          const names = all.slice(at, at + count)
+          if (act === "expect") ahead.expect(names)
+          else if (act === "read") hand.read()
+          else if (act === "call back") hand.callBack()
+          else if (act === "wait") time += count / 2
+          else {
+            for (const name of names) {
+              const glimpse = ahead.take(name)
+              if (glimpse !== undefined) taken += 1
+              if ((glimpse?.content ?? name) !== name) return false
+            }
+          }
+        }
+        return true
+      }
+      const result = yield* Arbitrary.checkEffect(AnySteps, property, runs(300).arbitrary)
+      assert.isUndefined(Arbitrary.formatCheckFailure(result))
+      assert.isAbove(taken, 500)
+    })
+  )
+
+  whenCompiled("isn't where a name isn't one, or isn't UTF-8, or they are too few or too many", () =>
+    Effect.gen(function* () {
+      const names = named(ReadAhead.most)
+      const { fd } = yield* makeRoot(names)
+      const hand = byHand()
+      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      ahead.expect([...names.slice(1), "\udcff"])
+      ahead.expect(["vm-1\0vm-2", ...names.slice(2)])
+      ahead.expect(names.slice(0, ReadAhead.fewest - 1))
+      ahead.expect([...names, "one"])
+      assert.strictEqual(hand.started(), 0)
+      ahead.expect(names)
+      assert.strictEqual(hand.started(), 1)
+    })
+  )
+
+  whenCompiled("ends when no thread uses the root any more, and waits for none that hasn't begun", () =>
+    Effect.gen(function* () {
+      const names = named(ReadAhead.fewest)
+      const { fd } = yield* makeRoot(names)
+      const hand = byHand()
+      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      ahead.expect(names)
+      yield* ahead.end
+      hand.read()
+      assert.deepStrictEqual(hand.told(), [names.length])
+      ahead.expect(names)
+      hand.read()
+      let isOver = false
+      const ending = yield* Effect.forkChild(Effect.tap(ahead.end, () => Effect.sync(() => (isOver = true))))
+      yield* Effect.yieldNow
+      yield* Effect.yieldNow
+      assert.isFalse(isOver)
+      hand.callBack()
+      yield* Fiber.join(ending)
+      assert.isUndefined(ahead.take("vm-0"))
+    })
+  )
+})
