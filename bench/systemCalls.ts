@@ -22,7 +22,7 @@ export const runtimes: ReadonlySet<string> = new Set(
   [
     "brk madvise mmap mprotect mremap munmap pkey_mprotect",
     "clone clone3 futex getcpu rseq set_robust_list",
-    "sched_getaffinity sched_getparam sched_getscheduler sched_yield",
+    "sched_getaffinity sched_getparam sched_getscheduler",
     "rt_sigaction rt_sigprocmask rt_sigreturn restart_syscall",
     "epoll_ctl epoll_pwait epoll_wait clock_gettime gettimeofday"
   ].flatMap((names) => names.split(" "))
