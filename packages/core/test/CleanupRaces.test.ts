@@ -365,12 +365,12 @@ describe("a removal that takes long", () => {
         const fiber = yield* Effect.forkChild(
           Effect.provideService(sweep, SentinelStore, { ...store, parallelism: 1, ...slow })
         )
-        yield* Effect.repeat(Effect.yieldNow, { until: () => claimed.length >= 64 })
+        yield* Effect.repeat(Effect.yieldNow, { until: () => claimed.length >= 256 })
         yield* Stage.giveWay(2000)
         const before = claimed.length
         yield* latch.open
         assert.deepStrictEqual(removals([yield* Fiber.join(fiber)]), names)
-        assert.strictEqual(before, 64)
+        assert.strictEqual(before, 256)
       })
     )
   )

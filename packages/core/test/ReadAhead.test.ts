@@ -1,5 +1,5 @@
 /** What a sweep reads ahead, and that nothing is lost to it. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Layer, Logger, type Scope, Stream } from "effect"
 import * as Cleanup from "../src/Cleanup.ts"
 import type { Outcome } from "../src/Outcome.ts"
@@ -17,13 +17,7 @@ const said = (outcomes: ReadonlyArray<Outcome>) =>
 
 describe("a root of many directories", () => {
   const names = Array.from({ length: 600 }, (_, index) => `vm-${String(index).padStart(3, "0")}`)
-  // Few at first, so that something is begun soon.
-  const [first, second, third, fourth] = [
-    names.slice(0, 64),
-    names.slice(64, 320),
-    names.slice(320, 576),
-    names.slice(576)
-  ]
+  const [first, second, third] = [names.slice(0, 256), names.slice(256, 512), names.slice(512)]
 
   const sentinelOf = (name: string) => `${root}/${name}/.vm-sentinel`
 
@@ -72,12 +66,40 @@ describe("a root of many directories", () => {
       const skip = ["vm-001", "vm-300"]
       const kept = (names: ReadonlyArray<string>) => names.filter((name) => !skip.includes(name))
       const found = yield* watched({ skip }, Effect.void)
-      assert.deepStrictEqual(found.expected, [first, second, third, fourth].map(kept))
+      assert.deepStrictEqual(found.expected, [first, second, third].map(kept))
       assert.deepStrictEqual(found.atFirst, [first, second].map(kept))
       assert.deepStrictEqual(Object.keys(found.said).toSorted(), names)
       for (const name of names) {
         assert.strictEqual(found.said[name], skip.includes(name) ? "kept none skipped" : "kept alive matches")
       }
+    })
+  )
+
+  stageTest("is listed in batches, between which others have their turn", () =>
+    Effect.gen(function* () {
+      yield* makeAll(Stage.owned)
+      const store = yield* SentinelStore
+      // Every slice is used up when it is asked for.
+      let now = 1000
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => (now += 10))
+      yield* Effect.addFinalizer(() => Effect.sync(() => clock.mockRestore()))
+      const { directories } = yield* store.list(yield* store.openRoot(root))
+      let turns = 0
+      yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => (turns += 1))
+          ),
+          { disableYield: true }
+        )
+      )
+      const seen: Array<number> = []
+      yield* Stream.runForEachArray(directories, (batch) => Effect.sync(() => seen.push(batch.length, turns)))
+      const [firstTurns = 0, secondTurns = 0, thirdTurns = 0] = [seen[1], seen[3], seen[5]]
+      assert.deepStrictEqual([seen[0], seen[2], seen[4]], [256, 256, 88])
+      assert.isAbove(secondTurns, firstTurns)
+      assert.isAbove(thirdTurns, secondTurns)
     })
   )
 

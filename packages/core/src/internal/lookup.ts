@@ -63,9 +63,8 @@ const listingOf = (found: ReadonlyArray<DirectoryEntry>): Listing => {
   }
 }
 
-/** Entries handed out at a time; the first time fewer, so that something is begun soon. */
+/** Entries handed out at a time. */
 const batch = 256
-const firstBatch = 64
 
 export type Lookup = ReturnType<typeof make>
 
@@ -127,7 +126,7 @@ export const make = (disk: Disk["Service"]) => {
     const giveWay = Slices.makeGiveWay()
     const page = (start: number) =>
       Effect.flatMap(giveWay, () => {
-        const end = Math.min(start + (start === 0 ? firstBatch : batch), all)
+        const end = Math.min(start + batch, all)
         const found: Array<DirectoryEntry> = []
         for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
         const more = end < all ? Option.some(end) : Option.none()
