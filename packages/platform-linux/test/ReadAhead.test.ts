@@ -22,7 +22,7 @@ const limit = 4096
 /** The native call, in this thread. */
 const read = withKoffi((koffi) => koffi.load(ReadAhead.library).func("void vm_sentinel_read_ahead(void *)"))
 
-const noCompiler = new Missing("no C compiler")
+const noCompiler = new Missing("no C compiler, or no koffi")
 const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
 const whenCompiled = (title: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) =>
   able(read === undefined ? noCompiler : {}, title, test)
@@ -46,6 +46,9 @@ const byHand = () => {
     callBack: () => callbacks.splice(0).forEach((ended) => ended())
   }
 }
+
+/** For which no time passes, unless it is told to. */
+const aheadOf = (run: ReadAhead.Run, fd: number, now = () => 0) => ReadAhead.make(() => run, fd, entry, limit, now)
 
 const named = (count: number, prefix = "vm") => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
 
@@ -130,7 +133,7 @@ describe("what is read ahead", () => {
       const names = [...plain, "夜 é", "x".repeat(255), "full", "over", ...Object.keys(oddities)]
       const before = [...Tree.descriptors()]
       const hand = byHand()
-      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      const ahead = aheadOf(hand.run, fd)
       ahead.expect(names)
       hand.read()
       assert.sameMembers([...Tree.descriptors()], before)
@@ -159,13 +162,7 @@ describe("what is read ahead", () => {
             ended()
             resume(Effect.succeed(ahead))
           })
-        const ahead = ReadAhead.make(
-          () => run,
-          fd,
-          entry,
-          limit,
-          () => time
-        )
+        const ahead = aheadOf(run, fd, () => time)
         ahead.expect(names)
       })
       for (const name of names) Fs.writeFileSync(`${root}/${name}/${entry}`, "changed")
@@ -181,7 +178,7 @@ describe("what is read ahead", () => {
       const names = named(ReadAhead.fewest)
       const { fd } = yield* makeRoot(names)
       const hand = byHand()
-      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      const ahead = aheadOf(hand.run, fd)
       ahead.expect(names)
       const told = (list: ReadonlyArray<string>) => list.map((name) => ahead.take(name)?.content)
       const [first, rest] = [names.slice(0, 20), names.slice(20)]
@@ -205,7 +202,7 @@ describe("what is read ahead", () => {
       const [a, b, c, d] = ["a", "b", "c", "d"].map((prefix) => named(ReadAhead.fewest, prefix))
       const { fd } = yield* makeRoot([a, b, c, d].flatMap((names) => names ?? []))
       const hand = byHand()
-      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      const ahead = aheadOf(hand.run, fd)
       for (const names of [a, b, c]) ahead.expect(names ?? [])
       assert.deepStrictEqual(hand.told(), [ReadAhead.fewest], "one after the other")
       hand.read()
@@ -224,7 +221,7 @@ describe("what is read ahead", () => {
       assert.strictEqual(new Set(hand.memories()).size, 3)
       for (const name of [...(c ?? []), ...(d ?? [])]) assert.strictEqual(ahead.take(name)?.content, name)
       hand.callBack()
-      const other = ReadAhead.make(() => hand.run, fd, entry, limit)
+      const other = aheadOf(hand.run, fd)
       for (const names of [a, b]) {
         other.expect(names ?? [])
         hand.read()
@@ -249,13 +246,7 @@ describe("what is read ahead", () => {
       const property = (steps: ReadonlyArray<typeof Step.Type>) => {
         let time = 0
         const hand = byHand()
-        const ahead = ReadAhead.make(
-          () => hand.run,
-          fd,
-          entry,
-          limit,
-          () => time
-        )
+        const ahead = aheadOf(hand.run, fd, () => time)
         for (const { act, at, count } of steps) {
           const names = all.slice(at, at + count)
           if (act === "expect") ahead.expect(names)
@@ -283,7 +274,7 @@ describe("what is read ahead", () => {
       const names = named(ReadAhead.most)
       const { fd } = yield* makeRoot(names)
       const hand = byHand()
-      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      const ahead = aheadOf(hand.run, fd)
       ahead.expect([...names.slice(1), "\udcff"])
       ahead.expect(["vm-1\0vm-2", ...names.slice(2)])
       ahead.expect(names.slice(0, ReadAhead.fewest - 1))
@@ -299,7 +290,7 @@ describe("what is read ahead", () => {
       const names = named(ReadAhead.fewest)
       const { fd } = yield* makeRoot(names)
       const hand = byHand()
-      const ahead = ReadAhead.make(() => hand.run, fd, entry, limit)
+      const ahead = aheadOf(hand.run, fd)
       ahead.expect(names)
       yield* ahead.end
       hand.read()
