@@ -47,7 +47,7 @@ export interface Sweeper {
   readonly begin: (entry: Entry) => Outcome | Effect.Effect<Outcome | Later<Outcome>>
   /** Judges a VM directory, and reclaims it where it is dead. */
   readonly handle: (entry: Entry) => Later<Outcome>
-  /** These are next but a few, in this order. */
+  /** These will be begun after those that are being handled, in this order. */
   readonly expect: (entries: ReadonlyArray<Entry>) => void
 }
 
