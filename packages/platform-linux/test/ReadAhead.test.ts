@@ -67,6 +67,13 @@ const makeRoot = (names: ReadonlyArray<string>) =>
     return { root, fd, peek: (name: string) => Looking.peek(at, fd, name, `/${entry}`, limit) }
   })
 
+/** A root, and what is read ahead of it by hand. */
+const makeScene = (names: ReadonlyArray<string>) =>
+  Effect.map(makeRoot(names), (made) => {
+    const hand = byHand()
+    return { ...made, hand, ahead: aheadOf(hand.run, made.fd) }
+  })
+
 /** Beside those that are plain, such as a look is wanted for. */
 const oddities = {
   empty: (path: string) => Fs.mkdirSync(path),
@@ -121,7 +128,7 @@ describe("what is read ahead", () => {
   whenCompiled("is what a peek sees, of each kind of file and directory", () =>
     Effect.gen(function* () {
       const plain = named(ReadAhead.most - Object.keys(oddities).length - 4)
-      const { fd, peek, root } = yield* makeRoot([...plain, "夜 é", "x".repeat(255), "full", "over"])
+      const { ahead, hand, peek, root } = yield* makeScene([...plain, "夜 é", "x".repeat(255), "full", "over"])
       for (const [name, make] of Object.entries(oddities)) make(`${root}/${name}`)
       Fs.writeFileSync(`${root}/full/${entry}`, "\u00ff".repeat(ReadAhead.contentBytes / 2))
       Fs.writeFileSync(`${root}/over/${entry}`, "1".repeat(ReadAhead.contentBytes + 1))
@@ -132,8 +139,6 @@ describe("what is read ahead", () => {
       Fs.writeFileSync(`${root}/vm-5/${entry}`, "")
       const names = [...plain, "夜 é", "x".repeat(255), "full", "over", ...Object.keys(oddities)]
       const before = [...Tree.descriptors()]
-      const hand = byHand()
-      const ahead = aheadOf(hand.run, fd)
       ahead.expect(names)
       hand.read()
       assert.sameMembers([...Tree.descriptors()], before)
@@ -176,9 +181,7 @@ describe("what is read ahead", () => {
   whenCompiled("is what nobody has wanted yet, from the last to the first", () =>
     Effect.gen(function* () {
       const names = named(ReadAhead.fewest)
-      const { fd } = yield* makeRoot(names)
-      const hand = byHand()
-      const ahead = aheadOf(hand.run, fd)
+      const { ahead, hand } = yield* makeScene(names)
       ahead.expect(names)
       const told = (list: ReadonlyArray<string>) => list.map((name) => ahead.take(name)?.content)
       const [first, rest] = [names.slice(0, 20), names.slice(20)]
@@ -200,9 +203,7 @@ describe("what is read ahead", () => {
   whenCompiled("is of two batches: what was expected before them is neither read nor written over by them", () =>
     Effect.gen(function* () {
       const [a, b, c, d] = ["a", "b", "c", "d"].map((prefix) => named(ReadAhead.fewest, prefix))
-      const { fd } = yield* makeRoot([a, b, c, d].flatMap((names) => names ?? []))
-      const hand = byHand()
-      const ahead = aheadOf(hand.run, fd)
+      const { ahead, fd, hand } = yield* makeScene([a, b, c, d].flatMap((names) => names ?? []))
       for (const names of [a, b, c]) ahead.expect(names ?? [])
       assert.deepStrictEqual(hand.told(), [ReadAhead.fewest], "one after the other")
       hand.read()
@@ -272,9 +273,7 @@ describe("what is read ahead", () => {
   whenCompiled("isn't where a name isn't one, or isn't UTF-8, or they are too few or too many", () =>
     Effect.gen(function* () {
       const names = named(ReadAhead.most)
-      const { fd } = yield* makeRoot(names)
-      const hand = byHand()
-      const ahead = aheadOf(hand.run, fd)
+      const { ahead, hand } = yield* makeScene(names)
       ahead.expect([...names.slice(1), "\udcff"])
       ahead.expect(["vm-1\0vm-2", ...names.slice(2)])
       ahead.expect(names.slice(0, ReadAhead.fewest - 1))
@@ -285,12 +284,29 @@ describe("what is read ahead", () => {
     })
   )
 
+  whenCompiled("isn't where koffi takes no other call now, and is again when it does", () =>
+    Effect.gen(function* () {
+      const [names, others] = [named(ReadAhead.fewest), named(ReadAhead.fewest, "other")]
+      const { fd, hand } = yield* makeScene([...names, ...others])
+      let isFull = true
+      const run: ReadAhead.Run = (batch, ended) => {
+        if (isFull) throw new Error("too many")
+        hand.run(batch, ended)
+      }
+      const ahead = aheadOf(run, fd)
+      ahead.expect(names)
+      assert.isUndefined(ahead.take("vm-0"))
+      isFull = false
+      ahead.expect(others)
+      hand.read()
+      assert.strictEqual(ahead.take("other-0")?.content, "other-0")
+    })
+  )
+
   whenCompiled("ends when no thread uses the root any more, and waits for none that hasn't begun", () =>
     Effect.gen(function* () {
       const names = named(ReadAhead.fewest)
-      const { fd } = yield* makeRoot(names)
-      const hand = byHand()
-      const ahead = aheadOf(hand.run, fd)
+      const { ahead, hand } = yield* makeScene(names)
       ahead.expect(names)
       yield* ahead.end
       hand.read()

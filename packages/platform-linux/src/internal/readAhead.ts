@@ -124,11 +124,16 @@ export const make = (
     running = batch
     batch.isStarted = true
     batch.since = now()
-    run(batch.bytes, () => {
+    try {
+      run(batch.bytes, () => {
+        running = undefined
+        ended()
+        startNext(run)
+      })
+    } catch {
+      // Of asynchronous calls koffi has so many at once, whoever makes them.
       running = undefined
-      ended()
-      startNext(run)
-    })
+    }
   }
 
   const expect = (directories: ReadonlyArray<string>) => {

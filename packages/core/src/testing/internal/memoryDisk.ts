@@ -100,6 +100,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     peeker: (root, entry, limit) =>
       Effect.sync(() => {
         const look = (directory: string) => peek(`${root}/${directory}`, entry, limit)
+        // Read at once, so that it is as old as can be when it is peeked at.
         const expected = new Map<string, Glimpse>()
         return {
           peek: (directory) => {
