@@ -54,8 +54,7 @@ const bundle = async (directory: string): Promise<string> => {
   const { build } = await import("rolldown")
   await build({
     cwd: repository,
-    // What is started by its file's name keeps that.
-    input: { worker: "bench/worker.ts", removalThread: `${platform}/src/internal/removalThread.ts` },
+    input: "bench/worker.ts",
     platform: "node",
     external: ["koffi"],
     output: { dir: `${directory}/code`, format: "esm" },

@@ -76,16 +76,10 @@ const { output: bin } = await build({
   plugins: [startByCodeCache(programFile.fileName)],
   output: { ...output, codeSplitting: false }
 })
-const { output: thread } = await build({
-  ...common,
-  input: "../platform-linux/src/internal/removalThread.ts",
-  external: ["koffi"],
-  output
-})
 Fs.chmodSync(`${directory}/bin.cjs`, 0o755)
 copyNative(buildNative(), directory)
 
-const chunks = [...program, ...bin, ...thread].filter((file): file is OutputChunk => file.type === "chunk")
+const chunks = [...program, ...bin].filter((file): file is OutputChunk => file.type === "chunk")
 
 /** Directories of the packages that came in from elsewhere. Their licences go with them. */
 const bundled = new Set(

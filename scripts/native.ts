@@ -17,14 +17,15 @@ const compilersFor = (arch: string, triple: string): ReadonlyArray<string> =>
 
 const compile = (compiler: string, output: string): boolean => {
   const options = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-shared", "-fPIC", "-s"]
-  return spawnSync(compiler, [...options, "-o", output, `${internal}/readAhead.c`], { stdio: "inherit" }).status === 0
+  const sources = ["readAhead", "removal"].map((name) => `${internal}/${name}.c`)
+  return spawnSync(compiler, [...options, "-o", output, ...sources], { stdio: "inherit" }).status === 0
 }
 
 /** Into the sources, where it is found as in what is published; never half written, for others may load it meanwhile. */
 export const buildNative = (): ReadonlyArray<string> => {
   if (process.platform !== "linux") return []
   return Object.entries(triples).flatMap(([arch, triple]) => {
-    const output = `${internal}/readAhead-${arch}.so`
+    const output = `${internal}/pool-${arch}.so`
     const temporary = `${output}.${process.pid}`
     if (!compilersFor(arch, triple).some((compiler) => compile(compiler, temporary))) return []
     Fs.renameSync(temporary, output)

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { build } from "rolldown"
+import { buildNative, copyNative } from "./native.ts"
 
 const packages = Path.resolve(import.meta.dirname, "../packages")
 const linux = `${packages}/platform-linux`
@@ -33,14 +34,14 @@ export default async (): Promise<() => void> => {
       torn: `${linux}/test/torn.ts`,
       attack: `${linux}/test/deletion/attack.ts`,
       attacker: `${linux}/test/deletion/attacker.ts`,
-      fullDisk: `${linux}/test/deletion/fullDisk.ts`,
-      removalThread: `${linux}/src/internal/removalThread.ts`
+      fullDisk: `${linux}/test/deletion/fullDisk.ts`
     },
     platform: "node",
     external: ["koffi"],
     output: { dir: `${directory}/agent`, format: "esm" },
     logLevel: "warn"
   })
+  copyNative(buildNative(), `${directory}/agent`)
   Fs.cpSync(`${linux}/test/helpers`, `${directory}/agent/helpers`, { recursive: true })
   process.env[variable] = directory
   return () => Fs.rmSync(directory, { recursive: true })

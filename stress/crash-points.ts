@@ -78,24 +78,24 @@ const hasStrace = Effect.sync(() => {
 })
 
 /** The same from outside: strace sends the signal as a thread of the process enters its `n`-th call of a kind. */
-const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string, thread: boolean) {
+const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string, pool: boolean) {
   const agent = Path.join(import.meta.dirname, "../packages/platform-linux/test/deletion/agent.ts")
   return yield* Effect.callback<boolean>((resume) => {
     const inject = `inject=${kind}:signal=KILL:when=${n}`
     const args = ["-f", "-o", "/dev/null", "-e", `trace=${kind}`, "-e", inject]
-    const command = [...(thread ? Agents.withThread : []), process.execPath, agent]
+    const command = [...(pool ? Agents.withPool : []), process.execPath, agent]
     // strace counts the calls of each thread: all that Node hands to its pool are made by one.
     const env = { ...process.env, UV_THREADPOOL_SIZE: "1" }
     const child = spawn("strace", [...args, ...command], { stdio: ["pipe", "ignore", "ignore"], env })
     child.once("exit", (code, signal) => resume(Effect.succeed(signal === "SIGKILL" || code === 137)))
-    child.stdin.end(`${JSON.stringify({ op: "sweep", root, ...(thread ? {} : { concurrency: 1 }) })}\n`)
+    child.stdin.end(`${JSON.stringify({ op: "sweep", root, ...(pool ? {} : { concurrency: 1 }) })}\n`)
   })
 })
 
 /** Each of these calls is made by the sweep alone. */
 const stracedKinds = ["rename", "renameat2", "renameat", "unlink", "unlinkat", "rmdir", "mkdir", "link", "fsync"]
 
-const allStraced = Effect.fnUntraced(function* (thread: boolean) {
+const allStraced = Effect.fnUntraced(function* (pool: boolean) {
   const owners = yield* Owners.make
   const scratch = yield* scratchDirectory
   const survivor = yield* Agents.start()
@@ -104,7 +104,7 @@ const allStraced = Effect.fnUntraced(function* (thread: boolean) {
     for (let killed = true; killed; n++) {
       killed = yield* Crashes.inScene(scratch, owners, { leftovers: true }, (scene) =>
         Effect.gen(function* () {
-          const isKilled = yield* straced(kind, n, scene.root, thread)
+          const isKilled = yield* straced(kind, n, scene.root, pool)
           Scene.aMinuteLater(scene.root)
           yield* Agents.sweep(survivor, scene.root)
           const problems = Scene.problems(scene)
@@ -115,7 +115,7 @@ const allStraced = Effect.fnUntraced(function* (thread: boolean) {
         })
       )
     }
-    yield* say(`strace, ${kind}${thread ? ", removals by a thread" : ""}: killed at each of ${n - 2}`)
+    yield* say(`strace, ${kind}${pool ? ", removals by the pool" : ""}: killed at each of ${n - 2}`)
   }
 }, Effect.scoped)
 

@@ -1,8 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
-import { once } from "node:events"
-import { Worker } from "node:worker_threads"
 import { bundle } from "./support/Bundle.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
@@ -34,14 +32,6 @@ describe("the bundle", { timeout }, () => {
       const swept = yield* run(["sweep", "--json", root])
       assert.deepStrictEqual([swept.code, swept.stderr.includes("removed directory")], [0, false])
       assert.include(swept.stdout, '"name":"dead"')
-      assert.deepStrictEqual(FS.readdirSync(root), [living])
-      const doomed = Roots.directory(root, "doomed")
-      const [stops, isLoaded] = [new Int32Array(new SharedArrayBuffer(4)), new Int32Array(new SharedArrayBuffer(4))]
-      const thread = new Worker(`${dist}/removalThread.cjs`, { workerData: { stops, koffi: false, isLoaded } })
-      const answered = Effect.promise(() => once(thread, "message"))
-      thread.postMessage({ slot: 0, task: { path: doomed, expected: undefined } }, [])
-      assert.deepStrictEqual(yield* answered, [{ slot: 0, failure: undefined }])
-      yield* Effect.promise(() => thread.terminate())
       assert.deepStrictEqual(FS.readdirSync(root), [living])
       const owned = Roots.directory(root, "mine")
       const held = yield* run(["run", owned, "--", "cat", `${owned}/.vm-sentinel`])

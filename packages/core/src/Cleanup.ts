@@ -81,7 +81,7 @@ const allDone: Work = new UnderWay.Later(() => Effect.undefined, { isAlone: true
 const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
 
 /**
- * Where directories are looked at one after the other, removals may be under way meanwhile; more so while threads start.
+ * Where directories are looked at one after the other, so many removals may be under way meanwhile.
  * V8 copies what belongs to them when it collects garbage: of more, the event loop would wait for that longer.
  */
 const removalsUnderWay = 64

@@ -18,6 +18,7 @@ import { libc, type Libc } from "./internal/libc.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as MountTable from "./internal/mountTable.ts"
+import * as Pool from "./internal/pool.ts"
 import { removal, type Task } from "./internal/removal.ts"
 import * as ReadAhead from "./internal/readAhead.ts"
 import * as Remover from "./internal/remover.ts"
@@ -63,22 +64,16 @@ const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
-/** Here or in a thread. */
+/** By a thread of Node's pool; here what that leaves. */
 const removeTree =
   (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] =>
-  (path, expected) =>
-    Effect.suspend(() => {
-      const task: Task = { path, expected }
-      const here = sliced("delete", path, () => removal(at(), task, Slices.make()))
-      const there = remover.take(task)
-      const removed =
-        there === undefined
-          ? here
-          : Effect.flatMap(there, (answer) => (answer === "undone" ? here : Effect.succeed(answer)))
-      return Effect.flatMap(removed, (failure) =>
-        failure === undefined ? Effect.void : Effect.fail(new DiskError(failure))
-      )
-    })
+  (path, expected) => {
+    const task: Task = { path, expected }
+    const here = Effect.suspend(() => sliced("delete", path, () => removal(at(), task, Slices.make()))).pipe(
+      Effect.flatMap((failure) => (failure === undefined ? Effect.void : Effect.fail(new DiskError(failure))))
+    )
+    return Effect.flatMap(remover(task), (isGone) => (isGone ? Effect.void : here))
+  }
 
 const isLocal = (mounts: MountTable.MountTable, path: string): boolean => {
   try {
@@ -99,12 +94,12 @@ const principal = () => ({
 
 const make = (
   native: () => Libc | undefined,
-  readAhead: () => ReadAhead.Run | undefined,
+  pool: () => Pool.Pool | undefined,
   nativeFrom: number,
-  remover: Remover.Remover,
   mounts: MountTable.MountTable
 ): Disk["Service"] => {
   let calls: At.At | undefined
+  const remover = Remover.make(() => pool()?.remove)
   const at = () => (calls ??= At.make(native()?.at))
   /** What there is to know of a root takes less long than to load native code, which an empty one never needs. */
   const light = () => calls ?? (nativeFrom === 0 ? at() : At.procfs)
@@ -117,13 +112,7 @@ const make = (
     lstat: (path) => attempt("lstat", path, () => light().statAt(At.anywhere, At.nameOf(path))),
     entries: (path) => sliced("readdir", path, () => Looking.entries(light(), path)),
     listing: (path) =>
-      Effect.map(
-        sliced("readdir", path, () => Looking.listing((bytes) => (bytes < nativeFrom ? At.procfs : at()), path)),
-        (found) => {
-          if (found !== undefined) remover.listed(found.size)
-          return found
-        }
-      ),
+      sliced("readdir", path, () => Looking.listing((bytes) => (bytes < nativeFrom ? At.procfs : at()), path)),
     scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
     peeker: (root, entry, limit) =>
       Effect.gen(function* () {
@@ -132,7 +121,7 @@ const make = (
           (fd) => Effect.sync(() => light().close(fd))
         )
         const ahead = yield* Effect.acquireRelease(
-          Effect.sync(() => ReadAhead.make(readAhead, fd, entry, limit)),
+          Effect.sync(() => ReadAhead.make(() => pool()?.readAhead, fd, entry, limit)),
           ({ end }) => end
         )
         const below = `/${entry}`
@@ -170,11 +159,8 @@ const make = (
 export interface Options {
   /** `false`: as where koffi can't be loaded. A lock is taken by util-linux's `flock` then. Default: `true`. */
   readonly koffi?: boolean
-  /**
-   * Removals in a row after which two threads are started that do the rest; fewer do where a large directory was listed.
-   * Default: 512. 0: threads do all.
-   */
-  readonly removalsBeforeThread?: number
+  /** `false`: no call is made by a thread of Node's pool but `fsync(2)`. Default: `true`, where there is koffi. */
+  readonly pool?: boolean
   /**
    * Bytes of a directory's own size from which it is listed by native code, in the order of inodes; for less by name, and
    * that code isn't loaded before there is a directory to look into. Default: 4097, some 200 names on ext4. 0: for all.
@@ -188,22 +174,16 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layerWith = ({
-  koffi = true,
-  nativeFrom = 4097,
-  removalsBeforeThread = 512
-}: Options = {}): Layer.Layer<Disk> =>
+export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = koffi }: Options = {}): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,
     Effect.gen(function* () {
       const native = koffi ? libc : () => undefined
-      const readAhead = koffi ? ReadAhead.run : () => undefined
-      const remover = yield* Remover.make(koffi, removalsBeforeThread)
       const mounts = yield* Effect.acquireRelease(
         Effect.sync(() => MountTable.make(native)),
         ({ close }) => Effect.sync(close)
       )
-      return make(native, readAhead, nativeFrom, remover, mounts)
+      return make(native, pool ? Pool.pool : () => undefined, nativeFrom, mounts)
     })
   )
 

@@ -24,13 +24,14 @@ const make = (path: string, sentinel: string, files: number): void => {
   for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/data/${file}`, "")
 }
 
-// Each sweep that has threads waits for them to end.
-for (const [who, removalsBeforeThread, stride] of [
-  ["", Infinity, 3],
-  [", removals by a thread", 0, 10]
+const stride = 3
+
+for (const [who, pool] of [
+  ["", true],
+  [", without threads of the pool", false]
 ] as const) {
   const title = "interrupted at any call, a sweep has closed what it opened, and the next one goes on"
-  const disk = LinuxDisk.layerWith({ removalsBeforeThread })
+  const disk = LinuxDisk.layerWith({ pool })
   live(`scenario 52: ${title}${who}`, () => interruptions(disk, stride))
   live(`scenario 52: told to stop at any call, it has told what is gone, and the next one goes on${who}`, () =>
     stops(disk, 2 * stride)

@@ -17,8 +17,8 @@ import * as Tree from "./deletion/tree.ts"
 const strength = { anyNames: true, locks: true, listing: true } as const
 
 DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
-DiskTest.suite("linux, removals by a thread", {
-  layer: LinuxDisk.layerWith({ nativeFrom: 0, removalsBeforeThread: 0 }),
+DiskTest.suite("linux, without threads of the pool", {
+  layer: LinuxDisk.layerWith({ nativeFrom: 0, pool: false }),
   world,
   strength
 })
@@ -300,7 +300,7 @@ describe("LinuxDisk.removeTree", () => {
     })
   )
 
-  onDisk("scenario 52: interrupted, it stops between two removals and has closed all it opened", () =>
+  it.live("scenario 52: interrupted, it stops between two removals and has closed all it opened", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* Memory.scratch
@@ -318,7 +318,7 @@ describe("LinuxDisk.removeTree", () => {
       yield* disk.removeTree(tree)
       assert.deepStrictEqual(Tree.entries(scratch), [])
       assert.sameMembers([...Tree.descriptors()], [...before])
-    })
+    }).pipe(Effect.provide(LinuxDisk.layerWith({ pool: false })))
   )
 
   for (const [way, at] of ways) {

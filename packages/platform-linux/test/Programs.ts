@@ -17,7 +17,7 @@ const compiler = find("cc") ?? find("gcc") ?? find("clang")
 export const hasCompiler = compiler !== undefined
 export const noCompiler = new Missing("no C compiler")
 
-export type Helper = "churn" | "leader" | "reexec"
+export type Helper = "churn" | "leader" | "reexec" | "removal"
 
 export class Programs extends Context.Service<
   Programs,

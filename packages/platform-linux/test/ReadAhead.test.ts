@@ -9,6 +9,7 @@ import * as At from "../src/internal/at.ts"
 import { withKoffi } from "../src/internal/koffi.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Looking from "../src/internal/looking.ts"
+import * as Pool from "../src/internal/pool.ts"
 import * as ReadAhead from "../src/internal/readAhead.ts"
 import * as Agents from "./deletion/agents.ts"
 import * as Memory from "./deletion/memory.ts"
@@ -20,7 +21,7 @@ const entry = ".vm-sentinel"
 const limit = 4096
 
 /** The native call, in this thread. */
-const read = withKoffi((koffi) => koffi.load(ReadAhead.library).func("void vm_sentinel_read_ahead(void *)"))
+const read = withKoffi((koffi) => koffi.load(Pool.library).func("void vm_sentinel_read_ahead(void *)"))
 
 const noCompiler = new Missing("no C compiler, or no koffi")
 const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
@@ -48,7 +49,7 @@ const byHand = () => {
 }
 
 /** For which no time passes, unless it is told to. */
-const aheadOf = (run: ReadAhead.Run, fd: number, now = () => 0) => ReadAhead.make(() => run, fd, entry, limit, now)
+const aheadOf = (run: Pool.Call, fd: number, now = () => 0) => ReadAhead.make(() => run, fd, entry, limit, now)
 
 const named = (count: number, prefix = "vm") => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
 
@@ -162,8 +163,8 @@ describe("what is read ahead", () => {
       const { fd, root } = yield* makeRoot(names)
       let time = 0
       const ended = yield* Effect.callback<ReadAhead.ReadAhead>((resume) => {
-        const run: ReadAhead.Run = (batch, ended) =>
-          ReadAhead.run()?.(batch, () => {
+        const run: Pool.Call = (batch, ended) =>
+          Pool.pool()?.readAhead(batch, () => {
             ended()
             resume(Effect.succeed(ahead))
           })
@@ -289,7 +290,7 @@ describe("what is read ahead", () => {
       const [names, others] = [named(ReadAhead.fewest), named(ReadAhead.fewest, "other")]
       const { fd, hand } = yield* makeScene([...names, ...others])
       let isFull = true
-      const run: ReadAhead.Run = (batch, ended) => {
+      const run: Pool.Call = (batch, ended) => {
         if (isFull) throw new Error("too many")
         hand.run(batch, ended)
       }

@@ -4,8 +4,7 @@
  */
 import type { Glimpse } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
-import { fileURLToPath } from "node:url"
-import { withKoffi } from "./koffi.ts"
+import type { Call } from "./pool.ts"
 import * as Statx from "./statx.ts"
 
 /** Directories of a batch. */
@@ -30,23 +29,6 @@ const glimpses = names + most * nameBytes
 const [file, length, content, glimpseBytes] = [256, 512, 520, 1536] as const
 
 const beyondAll = 0x7fffffff
-
-/** Reads what a `struct batch` names, and then calls back. */
-export type Run = (batch: Uint8Array, ended: () => void) => void
-
-/** Beside this, whether these are the sources, what was made of them, or the command's bundle. */
-export const library = fileURLToPath(new URL(`./readAhead-${process.arch}.so`, import.meta.url))
-
-let loaded: { readonly run: Run | undefined } | undefined
-
-/** `undefined`: it wasn't compiled for this machine, or there is no koffi. */
-export const run = (): Run | undefined =>
-  (loaded ??= {
-    run: withKoffi((koffi): Run => {
-      const read = koffi.load(library).func("void vm_sentinel_read_ahead(void *)")
-      return (batch, ended) => read.async(batch, ended)
-    })
-  }).run
 
 const encoder = new TextEncoder()
 
@@ -94,7 +76,7 @@ export interface ReadAhead {
 
 /** Of the files `entry` of directories of `root`. */
 export const make = (
-  load: () => Run | undefined,
+  load: () => Call | undefined,
   root: number,
   entry: string,
   limit: number,
@@ -117,7 +99,7 @@ export const make = (
   }
 
   /** One after the other: two threads beside this one would leave it no processor, of two. */
-  const startNext = (run: Run): void => {
+  const startNext = (read: Call): void => {
     if (running !== undefined) return
     const batch = expected.find(({ isStarted }) => !isStarted)
     if (batch === undefined) return
@@ -125,10 +107,10 @@ export const make = (
     batch.isStarted = true
     batch.since = now()
     try {
-      run(batch.bytes, () => {
+      read(batch.bytes, () => {
         running = undefined
         ended()
-        startNext(run)
+        startNext(read)
       })
     } catch {
       // Of asynchronous calls koffi has so many at once, whoever makes them.
@@ -138,8 +120,8 @@ export const make = (
 
   const expect = (directories: ReadonlyArray<string>) => {
     if (directories.length < fewest || directories.length > most) return
-    const run = load()
-    if (run === undefined) return
+    const read = load()
+    if (read === undefined) return
     const kept = expected.slice(-1)
     for (const batch of expected) if (!kept.includes(batch)) stop(batch)
     expected = kept
@@ -156,7 +138,7 @@ export const make = (
     batch.next = 0
     batch.isStarted = false
     expected = [...kept, batch]
-    startNext(run)
+    startNext(read)
   }
 
   /** What was expected may have turned out not to be wanted. */

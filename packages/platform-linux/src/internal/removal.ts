@@ -52,6 +52,14 @@ export interface Task {
   readonly expected: FileId | undefined
 }
 
+/** The directory that a tree lies in, and its name there; `undefined` where the path doesn't end in a name. */
+export const placeOf = (path: string): { readonly parent: string; readonly name: string } | undefined => {
+  const slash = path.lastIndexOf("/")
+  const name = path.slice(slash + 1)
+  if (slash < 0 || name === "" || name === "." || name === "..") return undefined
+  return { parent: path.slice(0, slash) || "/", name }
+}
+
 /**
  * Deletes a tree in slices: runs until the slice is used up, yields, and goes on when asked again. Returns the first
  * failure. Everything it opened is closed when it ends or is ended.
@@ -78,13 +86,13 @@ export function* removal(
       cause
     }
   }
-  const slash = path.lastIndexOf("/")
-  if (slash < 0 || slash === path.length - 1) return { errno: "EBUSY", operation: "delete", path }
+  const place = placeOf(path)
+  if (place === undefined) return { errno: "EBUSY", operation: "delete", path }
   const stack: Array<Frame> = []
   let parent: number | undefined
   try {
-    parent = at.openPath(path.slice(0, slash) || "/")
-    const top = openFrame(at, parent, nameOf(path.slice(slash + 1)))
+    parent = at.openPath(place.parent)
+    const top = openFrame(at, parent, nameOf(place.name))
     stack.push(top)
     if (expected !== undefined && !sameFile(at.stat(top.fd).id, expected)) {
       return { errno: "ESTALE", operation: "delete", path }

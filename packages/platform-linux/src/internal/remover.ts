@@ -1,165 +1,132 @@
 /**
- * Who deletes: this thread, and in a row of many removals two others, so that the next directory is judged meanwhile. A
- * thread takes longer to start than a few directories take to go.
+ * Who deletes: two threads of Node's pool, by one native call for several trees, so that the next directory is judged
+ * meanwhile. What isn't plain they leave to this thread.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import type { Failure, Task } from "./removal.ts"
-import type { Answer, Job, Setup } from "./removalThread.ts"
+import { encodePath } from "./bytePath.ts"
+import type { Call } from "./pool.ts"
+import { placeOf, type Task } from "./removal.ts"
 
-/** Removals under way at once. What is beyond them is this thread's. */
-const slots = 64
+/** Calls at once: more of them wait for one another in the kernel. */
+const most = 2
 
-/** Milliseconds, at most, that a process which ends waits for a thread to have loaded its native code. */
-const longestLoading = 2000
+// `struct orders` of removal.c, how many it has room for, and room for what it reads.
+const room = 32
+const header = 64
+const orderBytes = 4096
+const listingBytes = 32 * 8192
+const [state, result, isKnown, dev, ino, path] = [0, 4, 8, 16, 24, 32] as const
+const pathBytes = orderBytes - path
+// `enum state` and `enum result`: what isn't gone nor left was not begun, or not finished.
+const [waiting, unwanted] = [0, 2] as const
+const [unknown, gone, left] = [0, 1, 3] as const
 
-/** Milliseconds without a removal after which a row is over, and after which the thread ends. */
-const pause = 1000
+/** Whether the tree is gone, and by this. `false`: what there is of it is for the caller to remove. */
+export type Remover = (task: Task) => Effect.Effect<boolean>
 
-export interface Remover {
-  /** A directory with so many names in it was listed. */
-  readonly listed: (names: number) => void
-  /** The thread's; `undefined` when it is for this one to do. The answer `undone`: the thread has ended. */
-  readonly take: (task: Task) => Effect.Effect<Failure | undefined | "undone"> | undefined
+interface Order {
+  /** The directory it lies in, and its name there, each followed by a NUL. */
+  readonly path: Buffer
+  readonly expected: readonly [dev: bigint, ino: bigint] | undefined
+  answer: (isGone: boolean) => void
+  isWanted: boolean
+  /** Where it was written to, if it was. */
+  word: Int32Array | undefined
 }
 
-/** Beside this, whether these are the sources, what was made of them, or the command's bundle. */
-const script = new URL(`./removalThread${/\.\w+$/.exec(import.meta.url)?.[0] ?? ""}`, import.meta.url)
+const bytesOf = (text: string): Buffer => Buffer.from(encodePath(text))
 
-type Settle = (answer: Failure | undefined | "undone") => void
+/** `undefined`: it can't be written down. */
+const orderOf = ({ expected, path }: Task): Pick<Order, "expected" | "path"> | undefined => {
+  const place = path.includes("\0") ? undefined : placeOf(path)
+  if (place === undefined) return undefined
+  const [end, parent, name] = [Buffer.alloc(1), bytesOf(place.parent), bytesOf(place.name)]
+  const bytes = Buffer.concat([parent, end, name, end])
+  if (bytes.length > pathBytes) return undefined
+  return { path: bytes, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)] }
+}
 
-/** A thread, and what it is at. */
-const start = (koffi: boolean) => {
-  const stops = new Int32Array(new SharedArrayBuffer(4 * slots))
-  const isLoaded = new Int32Array(new SharedArrayBuffer(4))
-  const setup: Setup = { stops, koffi, isLoaded }
-  const { Worker } = process.getBuiltinModule("node:worker_threads")
-  const worker = new Worker(script, {
-    name: "vm-sentinel removals",
-    workerData: setup,
-    execArgv: [],
-    // It opens by libc what it closes by Node.
-    trackUnmanagedFds: false
-  })
-  const ended = new Promise((resolve) => worker.once("exit", resolve))
-  const untilLoaded = () => void Atomics.wait(isLoaded, 0, 0, longestLoading)
-  process.once("exit", untilLoaded)
-
-  const free = Array.from({ length: slots }, (_, slot) => slot)
-  const pending = new Map<number, Settle>()
-  let isOver = false
-
-  const settle = (slot: number, answer: Failure | undefined | "undone") => {
-    const settled = pending.get(slot)
-    pending.delete(slot)
-    free.push(slot)
-    Atomics.store(stops, slot, 0)
-    if (pending.size === 0) worker.unref()
-    settled?.(answer)
-  }
-
-  worker.on("message", ({ failure, slot }: Answer) => settle(slot, failure))
-  worker.on("error", () => {
-    isOver = true
-  })
-  // All that it had answered has come in by now.
-  worker.on("exit", () => {
-    isOver = true
-    process.off("exit", untilLoaded)
-    for (const slot of pending.keys()) settle(slot, "undone")
-  })
-  worker.unref()
-
+const makeJob = () => {
+  const memory = new ArrayBuffer(header + room * orderBytes + listingBytes)
   return {
-    isReady: () => Atomics.load(isLoaded, 0) !== 0,
-    /** Removals that it can take. */
-    free: () => (isOver ? 0 : free.length),
-    isIdle: () => pending.size === 0,
-    stop: () => {
-      worker.ref()
-      worker.postMessage("end", [])
-      return ended
-    },
-    remove: (task: Task) =>
-      Effect.callback<Failure | undefined | "undone">((resume) => {
-        const slot = free.pop()
-        if (slot === undefined || isOver) return resume(Effect.succeed("undone"))
-        if (pending.size === 0) worker.ref()
-        const settled: Settle = (answer) => resume(Effect.succeed(answer))
-        pending.set(slot, settled)
-        const job: Job = { slot, task }
-        worker.postMessage(job, [])
-        return Effect.callback<void>((stopped) => {
-          // Answered already, and perhaps another's by now.
-          if (pending.get(slot) !== settled) return stopped(Effect.void)
-          pending.set(slot, () => stopped(Effect.void))
-          Atomics.store(stops, slot, 1)
-        })
-      })
+    bytes: Buffer.from(memory),
+    numbers: new Int32Array(memory),
+    longs: new BigUint64Array(memory)
   }
 }
+type Job = ReturnType<typeof makeJob>
 
-type Thread = ReturnType<typeof start>
+const placeIn = (index: number): number => header + index * orderBytes
 
-/** More wait for the disk than for a processor. */
-const threadCount = 2
-
-/** Of a directory with so many names, many removals in a row are likely to be enough more to be worth a thread. */
-const manyNames = 384
-const manyInARow = 16
-
-/**
- * After a row of `after` removals threads are started, one after the other, which take what comes. What comes before the
- * first is ready waits for it: to go on meanwhile would only keep it from that, where there are few processors.
- */
-export const make = (koffi: boolean, after: number): Effect.Effect<Remover, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    let threads: Array<Thread> = []
-    let timer: NodeJS.Timeout | undefined
-    let row = 0
-    let last = 0
-    let enough = after
-
-    const stop = async () => {
-      clearInterval(timer)
-      timer = undefined
-      const stopped = threads.map((thread) => thread.stop())
-      threads = []
-      await Promise.all(stopped)
-    }
-
-    const stopWhenIdle = () => {
-      if (threads.every((thread) => thread.isIdle()) && performance.now() - last > pause) void stop()
-    }
-
-    /** One at a time: two that start at once leave no processor, of few, to the event loop. */
-    const startThread = () => {
-      // A thread's own threads end with it, whatever they are at.
-      if (!process.getBuiltinModule("node:worker_threads").isMainThread) return
-      if (threads.length === threadCount || !threads.every((thread) => thread.isReady())) return
-      timer ??= setInterval(stopWhenIdle, pause).unref()
-      threads.push(start(koffi))
-    }
-
-    /** The one that has least to do. */
-    const choose = (): Thread | undefined => {
-      let chosen: Thread | undefined
-      for (const thread of threads) if (thread.free() > (chosen?.free() ?? 0)) chosen = thread
-      return chosen
-    }
-
-    yield* Effect.addFinalizer(() => Effect.promise(stop))
-    return {
-      listed: (names) => {
-        if (names >= manyNames) enough = Math.min(after, manyInARow)
-      },
-      take: (task) => {
-        const now = performance.now()
-        if (now - last > pause) row = 0
-        last = now
-        row += 1
-        if (row > enough) startThread()
-        return choose()?.remove(task)
-      }
-    }
+const write = ({ bytes, longs, numbers }: Job, orders: ReadonlyArray<Order>): void => {
+  numbers[0] = orders.length
+  orders.forEach((order, index) => {
+    const at = placeIn(index)
+    const { expected } = order
+    numbers[(at + state) / 4] = waiting
+    numbers[(at + result) / 4] = unknown
+    numbers[(at + isKnown) / 4] = expected === undefined ? 0 : 1
+    longs[(at + dev) / 8] = expected?.[0] ?? 0n
+    longs[(at + ino) / 8] = expected?.[1] ?? 0n
+    order.path.copy(bytes, at + path)
+    order.word = numbers.subarray((at + state) / 4, (at + state) / 4 + 1)
   })
+}
+
+export const make = (load: () => Call | undefined): Remover => {
+  let queue: Array<Order> = []
+  const free: Array<Job> = []
+  let running = 0
+
+  /** All that wait share the calls that may be made. */
+  const startNext = (remove: Call): void => {
+    const isNext = () => running < most && queue.length > 0
+    while (isNext()) {
+      start(remove, queue.splice(0, Math.min(room, Math.ceil(queue.length / most))))
+    }
+  }
+
+  const start = (remove: Call, orders: ReadonlyArray<Order>): void => {
+    const job = free.pop() ?? makeJob()
+    write(job, orders)
+    const end = (resultOf: (index: number) => number | undefined) => {
+      const ended = orders.map((order, index) => ({ order, result: resultOf(index) }))
+      running -= 1
+      free.push(job)
+      const isOver = ({ order, result }: (typeof ended)[number]) =>
+        result === gone || result === left || !order.isWanted
+      queue = [...ended.filter((each) => !isOver(each)).map(({ order }) => order), ...queue]
+      startNext(remove)
+      for (const each of ended) if (isOver(each)) each.order.answer(each.result === gone)
+    }
+    running += 1
+    try {
+      remove(job.bytes, () => end((index) => job.numbers[(placeIn(index) + result) / 4]))
+    } catch {
+      end(() => left)
+    }
+  }
+
+  /** Whether it won't be begun any more. */
+  const withdraw = (order: Order): boolean => {
+    order.isWanted = false
+    const index = queue.indexOf(order)
+    if (index >= 0) return queue.splice(index, 1).length > 0
+    return order.word !== undefined && Atomics.exchange(order.word, 0, unwanted) === waiting
+  }
+
+  return (task) =>
+    Effect.callback<boolean>((resume) => {
+      const remove = load()
+      const made = remove && orderOf(task)
+      if (remove === undefined || made === undefined) return resume(Effect.succeed(false))
+      const answer = (isGone: boolean) => resume(Effect.succeed(isGone))
+      const order: Order = { ...made, answer, isWanted: true, word: undefined }
+      queue.push(order)
+      startNext(remove)
+      return Effect.callback<void>((stopped) => {
+        order.answer = () => stopped(Effect.void)
+        if (withdraw(order)) stopped(Effect.void)
+      })
+    })
+}

@@ -47,8 +47,8 @@ export const start = Effect.fnUntraced(function* (
   }
 })
 
-/** Removes all that it removes by a thread. */
-export const withThread = ["env", "VM_SENTINEL_REMOVALS_BEFORE_THREAD=0"]
+/** Removes by threads of Node's pool. */
+export const withPool = ["env", "VM_SENTINEL_POOL=1"]
 
 /** A mount namespace of its own: what is mounted in it is seen and undone there alone. */
 export const ownMounts = ["unshare", "--mount", "--propagation", "private"]

@@ -76,6 +76,8 @@ const program = Effect.gen(function* () {
     reasons[key] = (reasons[key] ?? 0) + 1
     if (action === "removed") removed += 1
   }
+  // By threads of Node's pool, and by the calls that others don't know of.
+  const sweep = (pool: boolean) => Effect.provide(Cleanup.sweep(root), Real.layerWith(pool))
   const look = () => {
     problems.push(...Tree.differences(before.outside, Tree.of(outside)).map((difference) => `outside: ${difference}`))
   }
@@ -102,7 +104,7 @@ const program = Effect.gen(function* () {
       Fs.renameSync(`${scratch}/making`, `${root}/dead-${made++}`)
     }
     for (let again = 0; again < 2; again++) {
-      const { outcomes } = yield* Cleanup.sweep(root)
+      const { outcomes } = yield* sweep(sweeps % 4 < 2)
       sweeps += 1
       outcomes.forEach(noteOutcome)
     }
@@ -118,7 +120,7 @@ const program = Effect.gen(function* () {
   )
   unmountAll(scratch)
   look()
-  const last = yield* Cleanup.sweep(root)
+  const last = yield* sweep(true)
   last.outcomes.forEach(noteOutcome)
   look()
   // A living directory that was given a dead one's name is kept under that, or where the sweep had moved it.

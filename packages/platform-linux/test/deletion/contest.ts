@@ -57,7 +57,7 @@ export const run = Effect.fnUntraced(function* (
   for (const name of lives) furnish(`${root}/${name}`, Owners.inscribe(owners.live))
   const before = lives.map((name) => Tree.of(`${root}/${name}`))
   const agents = yield* Effect.all(
-    Array.from({ length: sweepers }, (_, index) => Agents.start(index % 2 === 0 ? [] : Agents.withThread))
+    Array.from({ length: sweepers }, (_, index) => Agents.start(index % 2 === 0 ? [] : Agents.withPool))
   )
   const problems: Array<string> = []
   const refusals: Record<string, number> = {}
@@ -73,7 +73,7 @@ export const run = Effect.fnUntraced(function* (
     const victim = kill === undefined ? undefined : kill.below(sweepers)
     const sweepOf = Effect.fnUntraced(function* (agent: Agents.Agent, index: number) {
       if (index !== victim || kill === undefined) return (yield* Agents.sweep(agent, root)).outcomes
-      const doomed = yield* Agents.start(index % 2 === 0 ? [] : Agents.withThread)
+      const doomed = yield* Agents.start(index % 2 === 0 ? [] : Agents.withPool)
       yield* Agents.untilKilled(doomed, 1 + kill.below(10 * dead), "before", { op: "sweep", root })
       return []
     }, Effect.scoped)

@@ -6,12 +6,14 @@ import * as LinuxDisk from "../../src/LinuxDisk.ts"
 import * as LinuxPidNamespaces from "../../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 
-/** Never, unless the environment says so: a thread comes with descriptors of its own, and goes in its own time. */
-const removalsBeforeThread = Number(process.env["VM_SENTINEL_REMOVALS_BEFORE_THREAD"] ?? Infinity)
+/** `pool`: whether threads of Node's pool remove. */
+export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | SentinelStore.SentinelStore> =>
+  Layer.mergeAll(
+    LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer)),
+    Layer.provide(SentinelStore.layerDisk, LinuxDisk.layerWith({ pool })),
+    // A sweep logs what it removes, and an agent's standard output is for its answers.
+    Layer.succeed(References.MinimumLogLevel, "None")
+  )
 
-export const layer: Layer.Layer<ProcessInspector | SentinelStore.SentinelStore> = Layer.mergeAll(
-  LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer)),
-  Layer.provide(SentinelStore.layerDisk, LinuxDisk.layerWith({ removalsBeforeThread })),
-  // A sweep logs what it removes, and an agent's standard output is for its answers.
-  Layer.succeed(References.MinimumLogLevel, "None")
-)
+/** Without, unless the environment says so: each change to the disk is one that a test can stop at. */
+export const layer = layerWith(process.env["VM_SENTINEL_POOL"] === "1")

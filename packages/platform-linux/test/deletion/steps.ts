@@ -55,6 +55,6 @@ const stepped = (steps: Steps): Layer.Layer<Disk, never, Disk> =>
 /** A store that is stepped through. */
 export const store = (
   steps: Steps,
-  disk: Layer.Layer<Disk> = LinuxDisk.layerWith({ removalsBeforeThread: Infinity })
+  disk: Layer.Layer<Disk> = LinuxDisk.layerWith({ pool: false })
 ): Layer.Layer<SentinelStore.SentinelStore> =>
   Layer.fresh(SentinelStore.layerDisk).pipe(Layer.provide(stepped(steps)), Layer.provide(disk))

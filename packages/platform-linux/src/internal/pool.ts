@@ -1,0 +1,32 @@
+/**
+ * What a thread of Node's pool does by one native call while this one goes on: `readAhead.c` and `removal.c`, where they
+ * were compiled.
+ */
+import { fileURLToPath } from "node:url"
+import { withKoffi } from "./koffi.ts"
+
+/** Does what the memory says, and then calls back. Throws where koffi has too many calls under way. */
+export type Call = (memory: Uint8Array, ended: () => void) => void
+
+export interface Pool {
+  readonly readAhead: Call
+  readonly remove: Call
+}
+
+/** Beside this, whether these are the sources, what was made of them, or the command's bundle. */
+export const library = fileURLToPath(new URL(`./pool-${process.arch}.so`, import.meta.url))
+
+let loaded: { readonly pool: Pool | undefined } | undefined
+
+/** `undefined`: it wasn't compiled for this machine, or there is no koffi. */
+export const pool = (): Pool | undefined =>
+  (loaded ??= {
+    pool: withKoffi((koffi): Pool => {
+      const native = koffi.load(library)
+      const call = (name: string): Call => {
+        const made = native.func(`void ${name}(void *)`)
+        return (memory, ended) => made.async(memory, ended)
+      }
+      return { readAhead: call("vm_sentinel_read_ahead"), remove: call("vm_sentinel_remove") }
+    })
+  }).pool

@@ -1,0 +1,227 @@
+/*
+ * Deletes trees as removal.ts does, several in one call, while the thread that wants it does something else. It stops at
+ * whatever isn't plain and leaves the rest to that thread, which knows what to do then, and how to tell it.
+ *
+ * Every directory is opened with O_NOFOLLOW from the descriptor of its parent, and isn't entered on another mount. The
+ * sentinels of a tree go when all else in it is gone.
+ */
+#define _GNU_SOURCE
+#include "pool.h"
+#include <dirent.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ORDERS 32
+#define PATH_BYTES 4064
+#define NAME_BYTES 256
+#define LISTING_BYTES 8192
+#define DEPTH 32
+#define SENTINELS 16
+
+/* Nanoseconds after which no other tree is begun: what is gone should be told, and the thread is Node's. */
+#define CALL_NS 5000000
+/* And after which a tree is left unfinished, to be gone on with by another call. */
+#define TREE_NS 100000000
+
+enum state { WAITING, BEGUN, UNWANTED };
+enum result { UNKNOWN, GONE, UNFINISHED, LEFT };
+
+struct order {
+	/* Which both threads change. */
+	int32_t state;
+	int32_t result;
+	/* Not 0: the directory has to be this one. */
+	int32_t is_known;
+	int32_t reserved;
+	uint64_t dev;
+	uint64_t ino;
+	/* The directory it lies in, and its name in there, each followed by a NUL. */
+	char path[PATH_BYTES];
+};
+
+struct orders {
+	int32_t count;
+	int32_t reserved[15];
+	struct order orders[ORDERS];
+	/* For the directories that are open: koffi's stack is a small one. */
+	char listings[DEPTH][LISTING_BYTES];
+};
+
+/* Where remover.ts expects them. */
+_Static_assert(offsetof(struct orders, orders) == 64, "orders");
+_Static_assert(offsetof(struct order, result) == 4, "result");
+_Static_assert(offsetof(struct order, is_known) == 8, "is_known");
+_Static_assert(offsetof(struct order, dev) == 16, "dev");
+_Static_assert(offsetof(struct order, ino) == 24, "ino");
+_Static_assert(offsetof(struct order, path) == 32, "path");
+_Static_assert(sizeof(struct order) == 4096, "struct order");
+_Static_assert(sizeof(struct orders) == 64 + 32 * 4096 + 32 * 8192, "struct orders");
+_Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 0, "listings");
+
+struct work {
+	const struct order *order;
+	char (*listings)[LISTING_BYTES];
+	int64_t deadline;
+	int is_late;
+	/* The mount that all of it has to lie on. */
+	uint64_t mount;
+	int sentinels;
+	char sentinel[SENTINELS][NAME_BYTES];
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int goes_on(struct work *work)
+{
+	if (__atomic_load_n(&work->order->state, __ATOMIC_SEQ_CST) != BEGUN)
+		return 0;
+	work->is_late = now_ns() > work->deadline;
+	return !work->is_late;
+}
+
+/* SentinelName.isSentinel. */
+int vm_sentinel_is_sentinel(const char *name)
+{
+	static const char own[] = ".vm-sentinel";
+	const size_t length = sizeof(own) - 1;
+
+	if (strcmp(name, ".bbox-sentinel") == 0)
+		return 1;
+	return strncmp(name, own, length) == 0 && (name[length] == '\0' || name[length] == '.');
+}
+
+static int is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Linux 5.8 tells the mount. */
+static int look(int fd, struct statx *into)
+{
+	const unsigned int wanted = STATX_INO | STATX_MNT_ID;
+
+	return statx(fd, "", AT_EMPTY_PATH, wanted, into) == 0 && (into->stx_mask & wanted) == wanted;
+}
+
+static int is_same(const struct order *order, const struct statx *found)
+{
+	return order->ino == found->stx_ino && order->dev == makedev(found->stx_dev_major, found->stx_dev_minor);
+}
+
+static int remove_children(struct work *work, int fd, int depth);
+
+static int remove_directory(struct work *work, int parent, const char *name, int depth)
+{
+	struct statx found;
+	int is_empty, fd;
+
+	if (depth == DEPTH || (fd = open_without_trace(parent, name, O_DIRECTORY)) < 0)
+		return 0;
+	is_empty = look(fd, &found) && found.stx_mnt_id == work->mount && remove_children(work, fd, depth);
+	close(fd);
+	return is_empty && unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+static int keep_for_last(struct work *work, const char *name)
+{
+	if (work->sentinels == SENTINELS || strlen(name) >= NAME_BYTES)
+		return 0;
+	strcpy(work->sentinel[work->sentinels++], name);
+	return 1;
+}
+
+static int remove_child(struct work *work, int parent, const struct dirent64 *child, int depth)
+{
+	if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
+		return keep_for_last(work, child->d_name);
+	if (child->d_type != DT_DIR) {
+		if (unlinkat(parent, child->d_name, 0) == 0)
+			return 1;
+		if (errno != EISDIR)
+			return 0;
+	}
+	return remove_directory(work, parent, child->d_name, depth + 1);
+}
+
+/* All but the sentinels at the top. Whether a name was passed over since others went, who removes the directory finds. */
+static int remove_children(struct work *work, int fd, int depth)
+{
+	char *listing = work->listings[depth];
+	long length;
+
+	while ((length = syscall(SYS_getdents64, fd, listing, LISTING_BYTES)) > 0) {
+		const struct dirent64 *child;
+
+		for (long at = 0; at < length; at += child->d_reclen) {
+			child = (const struct dirent64 *)(listing + at);
+			if (is_dots(child->d_name))
+				continue;
+			if (!goes_on(work) || !remove_child(work, fd, child, depth))
+				return 0;
+		}
+	}
+	return length == 0;
+}
+
+static int remove_top(struct work *work, int parent, const char *name)
+{
+	struct statx above, top;
+	int is_empty = 0, fd = open_without_trace(parent, name, O_DIRECTORY);
+
+	if (fd < 0)
+		return 0;
+	if (look(fd, &top) && look(parent, &above) && top.stx_mnt_id == above.stx_mnt_id &&
+	    (!work->order->is_known || is_same(work->order, &top))) {
+		work->mount = top.stx_mnt_id;
+		is_empty = remove_children(work, fd, 0);
+		for (int index = 0; is_empty && index < work->sentinels; index++)
+			is_empty = unlinkat(fd, work->sentinel[index], 0) == 0;
+	}
+	close(fd);
+	return is_empty && unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+static enum result remove_tree(const struct order *order, char (*listings)[LISTING_BYTES])
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	struct work work = {.order = order, .listings = listings, .deadline = now_ns() + TREE_NS};
+	const char *name = order->path + strlen(order->path) + 1;
+	int parent = (int)syscall(SYS_openat2, AT_FDCWD, order->path, &how, sizeof(how));
+	int is_gone;
+
+	if (parent < 0)
+		return LEFT;
+	is_gone = remove_top(&work, parent, name);
+	close(parent);
+	return is_gone ? GONE : work.is_late ? UNFINISHED : LEFT;
+}
+
+void vm_sentinel_remove(struct orders *orders)
+{
+	const int64_t end = now_ns() + CALL_NS;
+	const int32_t count = orders->count;
+
+	for (int32_t index = 0; index < count && now_ns() < end; index++) {
+		struct order *order = &orders->orders[index];
+		int32_t expected = WAITING;
+
+		if (__atomic_compare_exchange_n(&order->state, &expected, BEGUN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			order->result = remove_tree(order, orders->listings);
+		/* Where processors are few, the thread that wants it goes first. */
+		sched_yield();
+	}
+}

@@ -1,0 +1,345 @@
+/** Who is asked to remove, and when. What is removed, and how: the conformance suites, and those of native code. */
+import { assert, describe, it } from "@effect/vitest"
+import { Disk } from "@vm-sentinel/core/Disk"
+import { Effect, Fiber, type Scope } from "effect"
+import { spawn } from "node:child_process"
+import * as Fs from "node:fs"
+import { join } from "node:path"
+import { ableIn, Missing } from "../../core/test/support/able.ts"
+import { withKoffi } from "../src/internal/koffi.ts"
+import * as Pool from "../src/internal/pool.ts"
+import * as Remover from "../src/internal/remover.ts"
+import * as LinuxDisk from "../src/LinuxDisk.ts"
+import * as Memory from "./deletion/memory.ts"
+import * as Places from "./deletion/places.ts"
+import { trace } from "./deletion/trace.ts"
+import * as Tree from "./deletion/tree.ts"
+
+/** The native call, in this thread. */
+const remove = withKoffi((koffi) => koffi.load(Pool.library).func("void vm_sentinel_remove(void *)"))
+
+const noCompiler = new Missing("no C compiler, or no koffi")
+const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
+const whenCompiled = (title: string, test: () => Effect.Effect<void, unknown, Scope.Scope>) =>
+  able(remove === undefined ? noCompiler : {}, title, test)
+
+const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>) =>
+  whenCompiled(title, () => Effect.provide(test(), LinuxDisk.layer))
+
+const make = (path: string, files: number): void => {
+  Fs.mkdirSync(path, { mode: 0o700 })
+  for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/${file}`, "")
+}
+
+/** Removes when it is told to, and calls back when it is told to. */
+const byHand = () => {
+  let calls: Array<{ readonly memory: Uint8Array; readonly ended: () => void }> = []
+  return {
+    call: (memory: Uint8Array, ended: () => void) => void calls.push({ memory, ended }),
+    /** Of each call that was made, how many trees it is for. */
+    shares: () => calls.map(({ memory }) => new Int32Array(memory.buffer)[0]),
+    remove: () => calls.forEach(({ memory }) => remove?.(memory)),
+    /** As if the first tree of each were so. */
+    say: (result: number) => calls.forEach(({ memory }) => (new Int32Array(memory.buffer)[17] = result)),
+    callBack: () => {
+      const before = calls
+      calls = []
+      for (const { ended } of before) ended()
+    }
+  }
+}
+
+const named = (count: number) => Array.from({ length: count }, (_, index) => `vm-${index}`)
+
+/** So many trees, and of each who waits for its removal. */
+const makeScene = (count: number) =>
+  Effect.gen(function* () {
+    const scratch = yield* Memory.scratch
+    const hand = byHand()
+    const remover = Remover.make(() => hand.call)
+    for (const name of named(count)) make(`${scratch}/${name}`, 2)
+    const fibers = yield* Effect.forEach(named(count), (name) =>
+      Effect.forkChild(remover({ path: `${scratch}/${name}`, expected: undefined }), { startImmediately: true })
+    )
+    const left = () => Tree.entries(scratch)
+    return { scratch, hand, remover, fibers, left }
+  })
+
+/** Whoever interrupts waits until it is over. */
+const interruptions = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
+  Effect.forkChild(Fiber.interruptAll(fibers), { startImmediately: true })
+
+const modifiedAt = (path: string): bigint => Fs.statSync(path, { bigint: true }).mtimeNs
+
+/** Waits until something in it has been removed. */
+const untilTouched = Effect.fnUntraced(function* (path: string, before: bigint) {
+  while (modifiedAt(path) === before) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+})
+
+const execute = (script: string, ...args: ReadonlyArray<string>) => {
+  const options = { cwd: join(import.meta.dirname, ".."), timeout: 30_000 } as const
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script, ...args], {
+    ...options,
+    stdio: "inherit"
+  })
+  return new Promise<unknown>((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)))
+}
+
+const imports = `
+  import { Disk } from "@vm-sentinel/core/Disk"
+  import { layerWith } from "${join(import.meta.dirname, "../src/LinuxDisk.ts")}"
+  import * as Context from "effect/Context"
+  import * as Effect from "effect/Effect"
+  import * as Layer from "effect/Layer"
+  import * as Scope from "effect/Scope"
+  const diskWith = async (options) =>
+    Context.get(await Effect.runPromise(Layer.buildWithScope(layerWith(options), Scope.makeUnsafe())), Disk)`
+
+describe("the remover", () => {
+  whenCompiled("makes two calls at most, which all that wait share", () =>
+    Effect.gen(function* () {
+      const { fibers, hand, left } = yield* makeScene(80)
+      assert.deepStrictEqual(hand.shares(), [1, 1])
+      hand.remove()
+      assert.lengthOf(left(), 78)
+      hand.callBack()
+      assert.deepStrictEqual(hand.shares(), [32, 23])
+      while (hand.shares().length > 0) {
+        assert.isAtMost(hand.shares().length, 2)
+        hand.remove()
+        hand.callBack()
+      }
+      assert.deepStrictEqual(new Set(yield* Fiber.joinAll(fibers)), new Set([true]))
+      assert.deepStrictEqual([hand.shares(), left()], [[], []])
+    })
+  )
+
+  whenCompiled("scenario 52: what is interrupted before it was begun is never begun, and nobody waits for it", () =>
+    Effect.gen(function* () {
+      const { fibers, hand, left } = yield* makeScene(6)
+      // Of each pair one was handed over, and one waits.
+      const [first, second, third, ...others] = fibers
+      assert.isDefined(first)
+      assert.isDefined(second)
+      assert.isDefined(third)
+      yield* Fiber.interruptAll([second, third])
+      hand.remove()
+      hand.callBack()
+      hand.remove()
+      hand.callBack()
+      assert.deepStrictEqual(yield* Fiber.joinAll([first, ...others]), [true, true, true, true])
+      assert.deepStrictEqual(left(), ["vm-1", "vm-2"])
+      assert.deepStrictEqual(hand.shares(), [])
+    })
+  )
+
+  whenCompiled("scenario 52: whoever interrupts what was begun waits until it is over", () =>
+    Effect.gen(function* () {
+      const { fibers, hand, left } = yield* makeScene(2)
+      hand.remove()
+      const interruption = yield* interruptions(fibers)
+      yield* Effect.yieldNow
+      assert.isUndefined(interruption.pollUnsafe())
+      hand.callBack()
+      yield* Fiber.join(interruption)
+      assert.deepStrictEqual([left(), hand.shares()], [[], []])
+    })
+  )
+
+  for (const [result, what] of [
+    [0, "wasn't begun"],
+    [2, "wasn't finished"]
+  ] as const) {
+    whenCompiled(`asks again for what ${what}, before all others`, () =>
+      Effect.gen(function* () {
+        const { fibers, hand, left } = yield* makeScene(4)
+        hand.say(result)
+        hand.callBack()
+        assert.deepStrictEqual(hand.shares(), [2, 1])
+        hand.remove()
+        assert.deepStrictEqual(left(), ["vm-3"])
+        hand.callBack()
+        hand.remove()
+        hand.callBack()
+        assert.deepStrictEqual(yield* Fiber.joinAll(fibers), [true, true, true, true])
+        assert.deepStrictEqual([left(), hand.shares()], [[], []])
+      })
+    )
+  }
+
+  whenCompiled("doesn't ask again for what nobody wants any more", () =>
+    Effect.gen(function* () {
+      const { fibers, hand, left } = yield* makeScene(2)
+      yield* Fiber.interruptAll(fibers)
+      hand.say(2)
+      hand.callBack()
+      assert.deepStrictEqual(hand.shares(), [])
+      assert.lengthOf(left(), 2)
+    })
+  )
+
+  whenCompiled("says what it didn't remove: of another identity, or with something in it that isn't plain", () =>
+    Effect.gen(function* () {
+      const { fibers, hand, left, remover, scratch } = yield* makeScene(1)
+      const { dev, ino } = Fs.lstatSync(`${scratch}/vm-0`, { bigint: true })
+      hand.say(3)
+      hand.callBack()
+      assert.deepStrictEqual(yield* Fiber.joinAll(fibers), [false])
+      const removed = (ino: bigint, dev: bigint) =>
+        Effect.gen(function* () {
+          const expected = { dev: `${dev}`, ino: `${ino}` }
+          const task = { path: `${scratch}/vm-0`, expected }
+          const fiber = yield* Effect.forkChild(remover(task), { startImmediately: true })
+          hand.remove()
+          hand.callBack()
+          return yield* Fiber.join(fiber)
+        })
+      assert.isFalse(yield* removed(ino + 1n, dev))
+      assert.isFalse(yield* removed(ino, dev + 1n))
+      assert.isFalse(yield* removed(0n, 0n))
+      assert.deepStrictEqual(Tree.entries(`${scratch}/vm-0`), ["0", "1"])
+      assert.isTrue(yield* removed(ino, dev))
+      assert.deepStrictEqual(left(), [])
+    })
+  )
+
+  whenCompiled("asks for nothing where koffi takes no other call now, and does again when it does", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const hand = byHand()
+      let isFull = true
+      const remover = Remover.make(() => (memory, ended) => {
+        if (isFull) throw new Error("too many")
+        hand.call(memory, ended)
+      })
+      make(`${scratch}/tree`, 1)
+      const task = { path: `${scratch}/tree`, expected: undefined }
+      assert.isFalse(yield* remover(task))
+      isFull = false
+      const fiber = yield* Effect.forkChild(remover(task), { startImmediately: true })
+      hand.remove()
+      hand.callBack()
+      assert.isTrue(yield* Fiber.join(fiber))
+    })
+  )
+
+  it.effect("asks for nothing without native code, nor for what it can't write down", () =>
+    Effect.gen(function* () {
+      const hand = byHand()
+      const [without, remover] = [Remover.make(() => undefined), Remover.make(() => hand.call)]
+      assert.isFalse(yield* without({ path: "/tree", expected: undefined }))
+      const long = `/${"x".repeat(4062)}`
+      for (const path of ["tree", "/tmp/", "/tmp/.", "/tmp/..", "/tmp/a\0b", long]) {
+        assert.isFalse(yield* remover({ path, expected: undefined }), path)
+      }
+      assert.deepStrictEqual(hand.shares(), [])
+      const fiber = yield* Effect.forkChild(remover({ path: long.slice(0, -1), expected: undefined }), {
+        startImmediately: true
+      })
+      assert.deepStrictEqual(hand.shares(), [1])
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+
+  onDisk("scenario 52: interrupted, it stops between two removals, with all closed again", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      const before = Tree.descriptors()
+      make(`${scratch}/tree`, 20_000)
+      const made = modifiedAt(`${scratch}/tree`)
+      const fiber = yield* Effect.forkChild(disk.removeTree(`${scratch}/tree`), { startImmediately: true })
+      yield* untilTouched(`${scratch}/tree`, made)
+      yield* Fiber.interrupt(fiber)
+      const left = Tree.entries(`${scratch}/tree`)
+      assert.isAbove(left.length, 0)
+      assert.isBelow(left.length, 20_000)
+      assert.sameMembers([...Tree.descriptors()], [...before])
+      // Nothing goes on behind one's back: the next removal finds as much.
+      assert.deepStrictEqual(Tree.entries(`${scratch}/tree`), left)
+      yield* disk.removeTree(`${scratch}/tree`)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  onDisk("interrupted before its turn has come, it removes nothing, and keeps to the others", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Memory.scratch
+      for (const name of named(100)) make(`${scratch}/${name}`, name === "vm-0" ? 10_000 : 2)
+      const fibers = yield* Effect.forEach(named(100), (name) =>
+        Effect.forkChild(disk.removeTree(`${scratch}/${name}`), { startImmediately: true })
+      )
+      yield* Fiber.interruptAll(fibers.filter((_, index) => index % 2 === 1))
+      yield* Fiber.joinAll(fibers.filter((_, index) => index % 2 === 0))
+      const left = Tree.entries(scratch)
+      assert.isAbove(left.length, 20)
+      for (const name of left) {
+        assert.strictEqual(Number(name.slice(3)) % 2, 1)
+        assert.lengthOf(Tree.entries(`${scratch}/${name}`), 2)
+      }
+    })
+  )
+
+  able(
+    remove === undefined ? noCompiler : Places.noStrace === undefined ? {} : new Missing(Places.noStrace),
+    "is threads of Node's pool, and without those the calling thread",
+    () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const script = `${imports}
+          const disk = await diskWith({ pool: process.argv[2] === "true" })
+          await Promise.all([0, 1, 2].map((name) => Effect.runPromise(disk.removeTree(process.argv[1] + "/" + name))))
+          console.log(process.pid)`
+        for (const pool of [true, false]) {
+          for (const name of [0, 1, 2]) make(`${scratch}/${name}`, 3)
+          const args = ["--input-type=module", "-e", script, scratch, `${pool}`]
+          const { changes, stdout } = yield* trace(`${scratch}-log`, [process.execPath, ...args])
+          Fs.rmSync(`${scratch}-log`)
+          const removals = changes.filter((line) => /unlinkat\(/.test(line))
+          assert.lengthOf(removals, 12)
+          const isOwn = (line: string) => line.startsWith(`${stdout.trim()} `)
+          assert.strictEqual(removals.some(isOwn), !pool)
+          assert.strictEqual(removals.every(isOwn), !pool)
+          assert.deepStrictEqual(Tree.entries(scratch), [])
+        }
+      })
+  )
+
+  whenCompiled("does not keep a process from ending, whose layer nobody closes", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      make(`${scratch}/tree`, 3)
+      const script = `${imports}
+        const disk = await diskWith({})
+        await Effect.runPromise(disk.removeTree(process.argv[1] + "/tree"))
+        process.exitCode = 7`
+      assert.strictEqual(yield* Effect.promise(() => execute(script, scratch)), 7)
+      assert.deepStrictEqual(Tree.entries(scratch), [])
+    })
+  )
+
+  whenCompiled("lets a process end, and a thread of it, while it removes", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const script = `${imports}
+        import { existsSync, readdirSync } from "node:fs"
+        const disk = await diskWith({})
+        const root = ${JSON.stringify(scratch)}
+        const trees = readdirSync(root).map((name) => root + "/" + name)
+        for (const tree of trees) Effect.runFork(disk.removeTree(tree))
+        while (existsSync(trees[0] + "/0"));
+        process.exit(7)`
+      for (const inThread of [false, true]) {
+        for (const name of named(8)) make(`${scratch}/${name}`, 2000)
+        const outer = `
+          import { Worker } from "node:worker_threads"
+          const worker = new Worker(${JSON.stringify(script)}, { eval: true, execArgv: ["--input-type=module"] })
+          worker.on("error", console.error).on("exit", (code) => process.exit(code))`
+        assert.strictEqual(yield* Effect.promise(() => execute(inThread ? outer : script)), 7)
+        assert.isAbove(Tree.entries(scratch).length, 0)
+        for (const name of Tree.entries(scratch)) Fs.rmSync(`${scratch}/${name}`, { recursive: true })
+      }
+    })
+  )
+})

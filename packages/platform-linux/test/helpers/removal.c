@@ -1,0 +1,89 @@
+/*
+ * removal.c with somebody in it who acts right before one of its system calls: `removal ACT AT TREE PLACE ASIDE OTHER`.
+ * `link`: PLACE goes ASIDE, and a link to OTHER comes there. `swap`: OTHER itself comes there. `mount`: OTHER is mounted on
+ * PLACE. `wait`: much time passes. `stop`: it isn't wanted any more. Prints how many calls there were, and the result.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+static int calls, at;
+static time_t passed;
+static const char *act, *place, *aside, *other;
+static int32_t *state;
+
+static int fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static void act_now(void) {
+  if (strcmp(act, "link") == 0) {
+    if (rename(place, aside) == 0 && symlink(other, place) != 0) fail("symlink");
+  } else if (strcmp(act, "swap") == 0) {
+    if (rename(place, aside) == 0 && rename(other, place) != 0) fail("rename");
+  } else if (strcmp(act, "mount") == 0) {
+    if (mount(other, place, NULL, MS_BIND, NULL) != 0 && errno != ENOENT) fail("mount");
+  } else if (strcmp(act, "wait") == 0) {
+    passed = 1;
+  } else if (strcmp(act, "stop") == 0) {
+    *state = 2;
+  }
+}
+
+static void before_call(void) {
+  if (++calls == at) act_now();
+}
+
+static int tell_time(clockid_t clock, struct timespec *now) {
+  int result = clock_gettime(clock, now);
+  now->tv_sec += passed;
+  return result;
+}
+
+#define openat(...) (before_call(), openat(__VA_ARGS__))
+#define statx(...) (before_call(), statx(__VA_ARGS__))
+#define unlinkat(...) (before_call(), unlinkat(__VA_ARGS__))
+#define syscall(...) (before_call(), syscall(__VA_ARGS__))
+#define close(...) (before_call(), close(__VA_ARGS__))
+#define clock_gettime tell_time
+#undef _GNU_SOURCE
+#include "../../src/internal/removal.c"
+
+int main(int count, char **arguments) {
+  static struct orders orders = {.count = 1};
+  struct order *order = &orders.orders[0];
+  struct stat found;
+
+  if (count != 7) return 2;
+  act = arguments[1];
+  at = atoi(arguments[2]);
+  place = arguments[4];
+  aside = arguments[5];
+  other = arguments[6];
+  state = &order->state;
+  /* What is mounted ends with this process. */
+  if (strcmp(act, "mount") == 0 && (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0))
+    fail("unshare");
+  if (lstat(arguments[3], &found) != 0) fail("lstat");
+  order->is_known = 1;
+  order->dev = found.st_dev;
+  order->ino = found.st_ino;
+  strcpy(order->path, arguments[3]);
+  *strrchr(order->path, '/') = '\0';
+  vm_sentinel_remove(&orders);
+  printf("%d %d\n", calls, order->result);
+  return 0;
+}
