@@ -121,7 +121,7 @@ const make = (
           (fd) => Effect.sync(() => light().close(fd))
         )
         const ahead = yield* Effect.acquireRelease(
-          Effect.sync(() => ReadAhead.make(() => pool()?.readAhead, fd, entry, limit)),
+          Effect.sync(() => ReadAhead.make(pool, fd, entry, limit)),
           ({ end }) => end
         )
         const below = `/${entry}`

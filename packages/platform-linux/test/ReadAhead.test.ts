@@ -22,6 +22,7 @@ const limit = 4096
 
 /** The native call, in this thread. */
 const read = withKoffi((koffi) => koffi.load(Pool.library).func("void vm_sentinel_read_ahead(void *)"))
+const readNow = (batch: Uint8Array) => Pool.pool()?.readNow(batch)
 
 const noCompiler = new Missing("no C compiler, or no koffi")
 const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
@@ -48,8 +49,9 @@ const byHand = () => {
   }
 }
 
-/** For which no time passes, unless it is told to. */
-const aheadOf = (run: Pool.Call, fd: number, now = () => 0) => ReadAhead.make(() => run, fd, entry, limit, now)
+/** For which no time passes, unless it is told to, and nothing is read when it is wanted. */
+const aheadOf = (readAhead: Pool.Call, fd: number, now = () => 0, readNow: Pool.Pool["readNow"] = () => {}) =>
+  ReadAhead.make(() => ({ readAhead, readNow }), fd, entry, limit, now)
 
 const named = (count: number, prefix = "vm") => Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
 
@@ -185,7 +187,7 @@ describe("what is read ahead", () => {
       const { ahead, hand } = yield* makeScene(names)
       ahead.expect(names)
       const told = (list: ReadonlyArray<string>) => list.map((name) => ahead.take(name)?.content)
-      const [first, rest] = [names.slice(0, 20), names.slice(20)]
+      const [first, rest] = [names.slice(0, 2 * ReadAhead.atOnce), names.slice(2 * ReadAhead.atOnce)]
       assert.deepStrictEqual(
         told(first),
         first.map(() => undefined)
@@ -216,7 +218,7 @@ describe("what is read ahead", () => {
         hand.read()
         assert.strictEqual(new Set(hand.memories()).size, started)
       }
-      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest, 1, 0])
+      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest, ReadAhead.atOnce, 0])
       hand.callBack()
       ahead.expect(d ?? [])
       hand.read()
@@ -244,11 +246,13 @@ describe("what is read ahead", () => {
       const all = named(400)
       const { fd } = yield* makeRoot(all)
       let taken = 0
+      let isReading = false
       const AnySteps = Arbitrary.array(Arbitrary.schema(Step), { maxLength: 30 })
       const property = (steps: ReadonlyArray<typeof Step.Type>) => {
         let time = 0
         const hand = byHand()
-        const ahead = aheadOf(hand.run, fd, () => time)
+        isReading = !isReading
+        const ahead = aheadOf(hand.run, fd, () => time, isReading ? readNow : undefined)
         for (const { act, at, count } of steps) {
           const names = all.slice(at, at + count)
           if (act === "expect") ahead.expect(names)
@@ -302,6 +306,54 @@ describe("what is read ahead", () => {
       hand.read()
       assert.strictEqual(ahead.take("other-0")?.content, "other-0")
     })
+  )
+
+  whenCompiled(
+    "is read when it is wanted where no thread has come to it, with those that follow, which that leaves out",
+    () =>
+      Effect.gen(function* () {
+        const names = named(ReadAhead.fewest)
+        const { fd, peek, root } = yield* makeRoot(names)
+        const hand = byHand()
+        const calls: Array<number> = []
+        let time = 1000
+        const ahead = aheadOf(
+          hand.run,
+          fd,
+          () => time,
+          (batch) => {
+            calls.push(new Int32Array(batch.buffer)[4] ?? 0)
+            readNow(batch)
+          }
+        )
+        ahead.expect(names)
+        const taken = names.slice(0, 10).map(ahead.take)
+        assert.deepStrictEqual(taken, names.slice(0, 10).map(peek))
+        assert.deepStrictEqual(calls, [ReadAhead.atOnce])
+        hand.read()
+        assert.deepStrictEqual(hand.told(), [ReadAhead.atOnce])
+        // Read already, and as it was then; until that is too long ago.
+        for (const name of names) Fs.writeFileSync(`${root}/${name}/${entry}`, "changed")
+        const content = (index: number) => ahead.take(`vm-${index}`)?.content
+        assert.deepStrictEqual([10, 11, 12, 13, 16, 17].map(content), [
+          "vm-10",
+          "vm-11",
+          "vm-12",
+          "vm-13",
+          "vm-16",
+          "vm-17"
+        ])
+        assert.deepStrictEqual(calls, [ReadAhead.atOnce])
+        ahead.expect(named(ReadAhead.fewest))
+        assert.strictEqual(content(14), "vm-14")
+        time = 1100.1
+        assert.isUndefined(content(15))
+      ahead.expect(names)
+      assert.deepStrictEqual([0, 1].map(content), ["changed", "changed"])
+      hand.callBack()
+      yield* ahead.end
+      assert.isUndefined(content(2))
+      })
   )
 
   whenCompiled("ends when no thread uses the root any more, and waits for none that hasn't begun", () =>

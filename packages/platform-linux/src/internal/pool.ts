@@ -10,6 +10,8 @@ export type Call = (memory: Uint8Array, ended: () => void) => void
 
 export interface Pool {
   readonly readAhead: Call
+  /** Likewise, at once and in this thread. */
+  readonly readNow: (memory: Uint8Array) => void
   readonly remove: Call
 }
 
@@ -27,6 +29,11 @@ export const pool = (): Pool | undefined =>
         const made = native.func(`void ${name}(void *)`)
         return (memory, ended) => made.async(memory, ended)
       }
-      return { readAhead: call("vm_sentinel_read_ahead"), remove: call("vm_sentinel_remove") }
+      const readNow = native.func("void vm_sentinel_read_now(void *)")
+      return {
+        readAhead: call("vm_sentinel_read_ahead"),
+        readNow: (memory) => readNow(memory),
+        remove: call("vm_sentinel_remove")
+      }
     })
   }).pool

@@ -79,8 +79,7 @@ static int32_t look(int root, const char *name, const char *below, struct glimps
 	return result;
 }
 
-/* From the last to the first, for the other thread begins with the first. */
-void vm_sentinel_read_ahead(struct batch *batch)
+static void read_all(struct batch *batch, int gives_way)
 {
 	const char *names[DIRECTORIES], *name = batch->names;
 	const int32_t count = batch->count;
@@ -96,6 +95,19 @@ void vm_sentinel_read_ahead(struct batch *batch)
 		glimpse->length = look(batch->root, names[index], batch->below, glimpse);
 		__atomic_store_n(&batch->told, index, __ATOMIC_RELEASE);
 		/* Where processors are few, the thread that wants it goes first. */
-		sched_yield();
+		if (gives_way)
+			sched_yield();
 	}
+}
+
+/* From the last to the first, for the other thread begins with the first. */
+void vm_sentinel_read_ahead(struct batch *batch)
+{
+	read_all(batch, 1);
+}
+
+/* For the thread that calls it. */
+void vm_sentinel_read_now(struct batch *batch)
+{
+	read_all(batch, 0);
 }

@@ -1,10 +1,11 @@
 /**
  * Reads a file of each of many directories in a thread of Node's pool, by one native call for a whole batch, while the
- * batch before is made use of: `readAhead.c`, where it was compiled. Whoever wants what isn't there yet reads it himself.
+ * batch before is made use of: `readAhead.c`, where it was compiled. What isn't there yet when it is wanted is read then, and
+ * some that will be wanted next.
  */
 import type { Glimpse } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
-import type { Call } from "./pool.ts"
+import type { Call, Pool } from "./pool.ts"
 import * as Statx from "./statx.ts"
 
 /** Directories of a batch. */
@@ -12,6 +13,9 @@ export const most = 256
 
 /** For fewer it isn't worth while to load native code. */
 export const fewest = 64
+
+/** Directories that are read by one call when they are wanted and weren't read ahead. */
+export const atOnce = 16
 
 /** Milliseconds for which what was read ahead is as good as what is read now. */
 const freshness = 100
@@ -68,7 +72,7 @@ const glimpseOf = ({ bytes, numbers, statx }: Batch, index: number, limit: numbe
 export interface ReadAhead {
   /** Begins to read of directories that will be wanted soon, in that order. */
   readonly expect: (directories: ReadonlyArray<string>) => void
-  /** `undefined`: it isn't there yet, is too old, or there is something that isn't plain. */
+  /** `undefined`: it wasn't expected, is too old, or there is something that isn't plain. */
   readonly take: (directory: string) => Glimpse | undefined
   /** Ends when nothing is read any more. */
   readonly end: Effect.Effect<void>
@@ -76,7 +80,7 @@ export interface ReadAhead {
 
 /** Of the files `entry` of directories of `root`. */
 export const make = (
-  load: () => Call | undefined,
+  load: () => Pick<Pool, "readAhead" | "readNow"> | undefined,
   root: number,
   entry: string,
   limit: number,
@@ -86,6 +90,8 @@ export const make = (
   let expected: ReadonlyArray<Batch> = []
   const all: Array<Batch> = []
   let running: Batch | undefined
+  /** What this thread has read. */
+  const near = makeBatch()
   let ended = () => {}
 
   const stop = (batch: Batch) => Atomics.store(batch.numbers, wanted, beyondAll)
@@ -118,17 +124,11 @@ export const make = (
     }
   }
 
-  const expect = (directories: ReadonlyArray<string>) => {
-    if (directories.length < fewest || directories.length > most) return
-    const read = load()
-    if (read === undefined) return
-    const kept = expected.slice(-1)
-    for (const batch of expected) if (!kept.includes(batch)) stop(batch)
-    expected = kept
-    const batch = free()
+  /** Whether it could be written down what is to be read. */
+  const fill = (batch: Batch, directories: ReadonlyArray<string>): boolean => {
     const { bytes, numbers } = batch
     if (!write([`/${entry}`], bytes.subarray(below, names)) || !write(directories, bytes.subarray(names, glimpses)))
-      return
+      return false
     numbers[wanted] = 0
     numbers[told] = directories.length
     numbers[begun] = 0
@@ -137,6 +137,18 @@ export const make = (
     batch.directories = directories
     batch.next = 0
     batch.isStarted = false
+    return true
+  }
+
+  const expect = (directories: ReadonlyArray<string>) => {
+    if (directories.length < fewest || directories.length > most) return
+    const read = load()?.readAhead
+    if (read === undefined) return
+    const kept = expected.slice(-1)
+    for (const batch of expected) if (!kept.includes(batch)) stop(batch)
+    expected = kept
+    const batch = free()
+    if (!fill(batch, directories)) return
     expected = [...kept, batch]
     startNext(read)
   }
@@ -145,22 +157,37 @@ export const make = (
   const find = (batch: Batch, directory: string): number =>
     batch.directories[batch.next] === directory ? batch.next : batch.directories.indexOf(directory, batch.next)
 
+  const isTold = ({ numbers }: Batch, index: number): boolean => Atomics.load(numbers, told) <= index
+
+  const glimpseIn = (batch: Batch, index: number): Glimpse | undefined =>
+    isTold(batch, index) && now() - batch.since <= freshness ? glimpseOf(batch, index, limit) : undefined
+
+  /** Where the thread that reads ahead hasn't come to yet: some in one call, and it leaves them out. */
+  const readNow = (batch: Batch, index: number): Glimpse | undefined => {
+    const directories = batch.directories.slice(index, index + atOnce)
+    batch.next = index + directories.length
+    Atomics.store(batch.numbers, wanted, batch.next)
+    if (!fill(near, directories)) return undefined
+    near.since = now()
+    load()?.readNow(near.bytes)
+    near.next = 1
+    return glimpseIn(near, 0)
+  }
+
   const take = (directory: string): Glimpse | undefined => {
+    if (near.directories[near.next] === directory) return glimpseIn(near, near.next++)
     for (const batch of expected) {
       const index = find(batch, directory)
       if (index < 0) continue
       batch.next = index + 1
-      if (Atomics.load(batch.numbers, told) > index) {
-        Atomics.store(batch.numbers, wanted, index + 1)
-        return undefined
-      }
-      return now() - batch.since > freshness ? undefined : glimpseOf(batch, index, limit)
+      return isTold(batch, index) ? glimpseIn(batch, index) : readNow(batch, index)
     }
     return undefined
   }
 
   const end = Effect.suspend(() => {
     expected = []
+    near.directories = []
     if (running === undefined) return Effect.void
     stop(running)
     // If it begins later, it finds nothing to read.
