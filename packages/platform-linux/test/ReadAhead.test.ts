@@ -348,11 +348,11 @@ describe("what is read ahead", () => {
         assert.strictEqual(content(14), "vm-14")
         time = 1100.1
         assert.isUndefined(content(15))
-      ahead.expect(names)
-      assert.deepStrictEqual([0, 1].map(content), ["changed", "changed"])
-      hand.callBack()
-      yield* ahead.end
-      assert.isUndefined(content(2))
+        ahead.expect(names)
+        assert.deepStrictEqual([0, 1].map(content), ["changed", "changed"])
+        hand.callBack()
+        yield* ahead.end
+        assert.isUndefined(content(2))
       })
   )
 

@@ -28,7 +28,7 @@
 
 /* Nanoseconds after which no other tree is begun: what is gone should be told, and the thread is Node's. */
 #define CALL_NS 5000000
-/* And after which a tree is left unfinished, to be gone on with by another call. */
+/* And after which, from the first removal on, a tree is left unfinished, to be gone on with by another call. */
 #define TREE_NS 100000000
 
 enum state { WAITING, BEGUN, UNWANTED };
@@ -69,6 +69,7 @@ _Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 
 struct work {
 	const struct order *order;
 	char (*listings)[LISTING_BYTES];
+	/* 0 until something was removed: so each call gets somewhere, however long that takes. */
 	int64_t deadline;
 	int is_late;
 	/* The mount that all of it has to lie on. */
@@ -89,8 +90,17 @@ static int goes_on(struct work *work)
 {
 	if (__atomic_load_n(&work->order->state, __ATOMIC_SEQ_CST) != BEGUN)
 		return 0;
-	work->is_late = now_ns() > work->deadline;
+	work->is_late = work->deadline != 0 && now_ns() > work->deadline;
 	return !work->is_late;
+}
+
+static int remove_name(struct work *work, int parent, const char *name, int flags)
+{
+	if (unlinkat(parent, name, flags) != 0)
+		return 0;
+	if (work->deadline == 0)
+		work->deadline = now_ns() + TREE_NS;
+	return 1;
 }
 
 /* SentinelName.isSentinel. */
@@ -133,7 +143,7 @@ static int remove_directory(struct work *work, int parent, const char *name, int
 		return 0;
 	is_empty = look(fd, &found) && found.stx_mnt_id == work->mount && remove_children(work, fd, depth);
 	close(fd);
-	return is_empty && unlinkat(parent, name, AT_REMOVEDIR) == 0;
+	return is_empty && remove_name(work, parent, name, AT_REMOVEDIR);
 }
 
 static int keep_for_last(struct work *work, const char *name)
@@ -149,7 +159,7 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
 		return keep_for_last(work, child->d_name);
 	if (child->d_type != DT_DIR) {
-		if (unlinkat(parent, child->d_name, 0) == 0)
+		if (remove_name(work, parent, child->d_name, 0))
 			return 1;
 		if (errno != EISDIR)
 			return 0;
@@ -198,7 +208,7 @@ static int remove_top(struct work *work, int parent, const char *name)
 static enum result remove_tree(const struct order *order, char (*listings)[LISTING_BYTES])
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
-	struct work work = {.order = order, .listings = listings, .deadline = now_ns() + TREE_NS};
+	struct work work = {.order = order, .listings = listings};
 	const char *name = order->path + strlen(order->path) + 1;
 	int parent = (int)syscall(SYS_openat2, AT_FDCWD, order->path, &how, sizeof(how));
 	int is_gone;
@@ -215,7 +225,7 @@ void vm_sentinel_remove(struct orders *orders)
 	const int64_t end = now_ns() + CALL_NS;
 	const int32_t count = orders->count;
 
-	for (int32_t index = 0; index < count && now_ns() < end; index++) {
+	for (int32_t index = 0; index < count && (index == 0 || now_ns() < end); index++) {
 		struct order *order = &orders->orders[index];
 		int32_t expected = WAITING;
 

@@ -1,7 +1,8 @@
 /*
  * removal.c with somebody in it who acts right before one of its system calls: `removal ACT AT TREE PLACE ASIDE OTHER`.
  * `link`: PLACE goes ASIDE, and a link to OTHER comes there. `swap`: OTHER itself comes there. `mount`: OTHER is mounted on
- * PLACE. `wait`: much time passes. `stop`: it isn't wanted any more. Prints how many calls there were, and the result.
+ * PLACE. `wait`: much time passes. `crawl`: and from then on whenever it is asked for. `stop`: it isn't wanted any more.
+ * Prints how many calls there were, and the result.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -36,7 +37,7 @@ static void act_now(void) {
     if (rename(place, aside) == 0 && rename(other, place) != 0) fail("rename");
   } else if (strcmp(act, "mount") == 0) {
     if (mount(other, place, NULL, MS_BIND, NULL) != 0 && errno != ENOENT) fail("mount");
-  } else if (strcmp(act, "wait") == 0) {
+  } else if (strcmp(act, "wait") == 0 || strcmp(act, "crawl") == 0) {
     passed = 1;
   } else if (strcmp(act, "stop") == 0) {
     *state = 2;
@@ -50,6 +51,7 @@ static void before_call(void) {
 static int tell_time(clockid_t clock, struct timespec *now) {
   int result = clock_gettime(clock, now);
   now->tv_sec += passed;
+  if (passed > 0 && strcmp(act, "crawl") == 0) passed++;
   return result;
 }
 
