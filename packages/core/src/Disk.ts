@@ -146,7 +146,7 @@ export interface Peeker {
   /** `undefined`: either isn't to be had, or the file is over the limit. */
   readonly peek: (directory: string) => Glimpse | undefined
   /**
-   * Which directories are likely to be peeked at soon, in that order: they may be read meanwhile. A glimpse is a tenth of a
+   * Which directories are likely to be peeked at soon, in that order: they may be read meanwhile. A glimpse is a quarter of a
    * second old then, at most.
    */
   readonly expect?: (directories: ReadonlyArray<string>) => void

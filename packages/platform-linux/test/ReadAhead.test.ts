@@ -174,9 +174,9 @@ describe("what is read ahead", () => {
         ahead.expect(names)
       })
       for (const name of names) Fs.writeFileSync(`${root}/${name}/${entry}`, "changed")
-      time = 100
+      time = 250
       for (const name of names.slice(0, 10)) assert.strictEqual(ended.take(name)?.content, name)
-      time = 100.1
+      time = 250.1
       for (const name of names.slice(10)) assert.isUndefined(ended.take(name), name)
     })
   )
@@ -258,7 +258,7 @@ describe("what is read ahead", () => {
           if (act === "expect") ahead.expect(names)
           else if (act === "read") hand.read()
           else if (act === "call back") hand.callBack()
-          else if (act === "wait") time += count / 2
+          else if (act === "wait") time += count
           else {
             for (const name of names) {
               const glimpse = ahead.take(name)
@@ -346,7 +346,7 @@ describe("what is read ahead", () => {
         assert.deepStrictEqual(calls, [ReadAhead.atOnce])
         ahead.expect(named(ReadAhead.fewest))
         assert.strictEqual(content(14), "vm-14")
-        time = 1100.1
+        time = 1250.1
         assert.isUndefined(content(15))
         ahead.expect(names)
         assert.deepStrictEqual([0, 1].map(content), ["changed", "changed"])

@@ -18,7 +18,7 @@ export const fewest = 64
 export const atOnce = 16
 
 /** Milliseconds for which what was read ahead is as good as what is read now. */
-const freshness = 100
+const freshness = 250
 
 /** Bytes of a content that are read ahead. */
 export const contentBytes = 1016
