@@ -217,7 +217,7 @@ describe("deleting by native code", () => {
       const scene = yield* sceneOf
       let last = Object.keys(Tree.of(scene.tree)).length
       for (let result: number = unfinished; result !== gone;) {
-        ;({ result } = scene.remove("crawl", 1))
+        ;({ result } = scene.remove("crawl", 0))
         const now = Fs.existsSync(scene.tree) ? Object.keys(Tree.of(scene.tree)).length : 0
         assert.isBelow(now, last)
         last = now

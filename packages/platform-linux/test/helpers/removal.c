@@ -1,5 +1,6 @@
 /*
- * removal.c with somebody in it who acts right before one of its system calls: `removal ACT AT TREE PLACE ASIDE OTHER`.
+ * removal.c with somebody in it who acts right before one of its system calls, or before it begins where AT is 0:
+ * `removal ACT AT TREE PLACE ASIDE OTHER`.
  * `link`: PLACE goes ASIDE, and a link to OTHER comes there. `swap`: OTHER itself comes there. `mount`: OTHER is mounted on
  * PLACE. `wait`: much time passes. `crawl`: and from then on whenever it is asked for. `stop`: it isn't wanted any more.
  * Prints how many calls there were, and the result.
@@ -85,6 +86,7 @@ int main(int count, char **arguments) {
   order->ino = found.st_ino;
   strcpy(order->path, arguments[3]);
   *strrchr(order->path, '/') = '\0';
+  if (at == 0) act_now();
   vm_sentinel_remove(&orders);
   printf("%d %d\n", calls, order->result);
   return 0;
