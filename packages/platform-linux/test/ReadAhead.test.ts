@@ -45,7 +45,8 @@ const byHand = () => {
     told: () => all.map(({ buffer }) => new Int32Array(buffer)[1]),
     memories: () => all.map(({ buffer }) => buffer),
     read: () => started.splice(0).forEach((batch) => read?.(batch)),
-    callBack: () => callbacks.splice(0).forEach((ended) => ended())
+    pending: () => callbacks.length,
+    callBack: (count = callbacks.length) => callbacks.splice(0, count).forEach((ended) => ended())
   }
 }
 
@@ -208,16 +209,14 @@ describe("what is read ahead", () => {
       const [a, b, c, d] = ["a", "b", "c", "d"].map((prefix) => named(ReadAhead.fewest, prefix))
       const { ahead, fd, hand } = yield* makeScene([a, b, c, d].flatMap((names) => names ?? []))
       for (const names of [a, b, c]) ahead.expect(names ?? [])
-      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest], "one after the other")
-      hand.read()
-      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest])
+      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest, ReadAhead.fewest], "two calls at once")
       assert.isUndefined(ahead.take("a-0"))
       assert.isUndefined(ahead.take("b-0"))
-      for (const started of [2, 3]) {
-        hand.callBack()
-        hand.read()
-        assert.strictEqual(new Set(hand.memories()).size, started)
-      }
+      hand.read()
+      assert.deepStrictEqual(hand.told(), [ReadAhead.fewest, ReadAhead.atOnce])
+      hand.callBack()
+      hand.read()
+      assert.strictEqual(new Set(hand.memories()).size, 3)
       assert.deepStrictEqual(hand.told(), [ReadAhead.fewest, ReadAhead.atOnce, 0])
       hand.callBack()
       ahead.expect(d ?? [])
@@ -371,8 +370,12 @@ describe("what is read ahead", () => {
       yield* Effect.yieldNow
       yield* Effect.yieldNow
       assert.isFalse(isOver)
+      hand.callBack(1)
+      yield* Effect.yieldNow
+      assert.isFalse(isOver, "of two calls one goes on")
       hand.callBack()
       yield* Fiber.join(ending)
+      assert.strictEqual(hand.pending(), 0)
       assert.isUndefined(ahead.take("vm-0"))
     })
   )

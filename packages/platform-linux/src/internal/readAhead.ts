@@ -14,6 +14,9 @@ export const most = 256
 /** For fewer it isn't worth while to load native code. */
 export const fewest = 64
 
+/** Calls at once. */
+const calls = 2
+
 /** Directories that are read by one call when they are wanted and weren't read ahead. */
 export const atOnce = 16
 
@@ -89,7 +92,8 @@ export const make = (
   /** The one that is made use of, and the next. */
   let expected: ReadonlyArray<Batch> = []
   const all: Array<Batch> = []
-  let running: Batch | undefined
+  /** Whose calls haven't ended. */
+  const running = new Set<Batch>()
   /** What this thread has read. */
   const near = makeBatch()
   let ended = () => {}
@@ -97,30 +101,30 @@ export const make = (
   const stop = (batch: Batch) => Atomics.store(batch.numbers, wanted, beyondAll)
 
   const free = (): Batch => {
-    const found = all.find((batch) => batch !== running && !expected.includes(batch))
+    const found = all.find((batch) => !running.has(batch) && !expected.includes(batch))
     if (found !== undefined) return found
     const made = makeBatch()
     all.push(made)
     return made
   }
 
-  /** One after the other: two threads beside this one would leave it no processor, of two. */
+  /** Of two calls one goes on while the event loop is yet to be told that the other has ended. */
   const startNext = (read: Call): void => {
-    if (running !== undefined) return
+    if (running.size === calls) return
     const batch = expected.find(({ isStarted }) => !isStarted)
     if (batch === undefined) return
-    running = batch
+    running.add(batch)
     batch.isStarted = true
     batch.since = now()
     try {
       read(batch.bytes, () => {
-        running = undefined
+        running.delete(batch)
         ended()
         startNext(read)
       })
     } catch {
       // Of asynchronous calls koffi has so many at once, whoever makes them.
-      running = undefined
+      running.delete(batch)
     }
   }
 
@@ -188,12 +192,12 @@ export const make = (
   const end = Effect.suspend(() => {
     expected = []
     near.directories = []
-    if (running === undefined) return Effect.void
-    stop(running)
-    // If it begins later, it finds nothing to read.
-    if (Atomics.load(running.numbers, begun) === 0) return Effect.void
+    running.forEach(stop)
+    // One that begins later finds nothing to read.
+    const isInUse = () => [...running].some(({ numbers }) => Atomics.load(numbers, begun) !== 0)
+    if (!isInUse()) return Effect.void
     return Effect.callback<void>((resume) => {
-      ended = () => resume(Effect.void)
+      ended = () => void (isInUse() || resume(Effect.void))
     })
   })
 
