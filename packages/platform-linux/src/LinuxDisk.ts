@@ -174,7 +174,7 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = koffi }: Options = {}): Layer.Layer<Disk> =>
+export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = true }: Options = {}): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,
     Effect.gen(function* () {
@@ -183,7 +183,7 @@ export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = koffi }: Opt
         Effect.sync(() => MountTable.make(native)),
         ({ close }) => Effect.sync(close)
       )
-      return make(native, pool ? Pool.pool : () => undefined, nativeFrom, mounts)
+      return make(native, koffi && pool ? Pool.pool : () => undefined, nativeFrom, mounts)
     })
   )
 
