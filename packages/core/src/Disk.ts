@@ -33,18 +33,27 @@ export class DiskError extends Schema.TaggedError<DiskError>("@vm-sentinel/core/
 export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "device" | "unknown"
 
 /**
+ * What a file is, whose, and who may change it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Permissions {
+  readonly type: FileType
+  readonly mode: number
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly nlink: number | undefined
+}
+
+/**
  * What is kept of a file beside its content. Sizes in bytes, times in milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Attributes {
-  readonly type: FileType
+export interface Attributes extends Permissions {
   readonly size: number
-  readonly mode: number
-  readonly uid: number | undefined
-  readonly gid: number | undefined
-  readonly nlink: number | undefined
   readonly modifiedAt: number
 }
 
@@ -130,8 +139,12 @@ export interface Scan {
  * @since 0.1.0
  */
 export interface Glimpse {
-  readonly directory: Attributes
-  readonly file: Attributes
+  /** Never changed: those of very many may be one object. */
+  readonly directory: Permissions
+  /** Likewise. */
+  readonly file: Permissions
+  /** When the file was modified, milliseconds since the epoch. */
+  readonly writtenAt: number
   /** Each of its bytes as one character, U+0000 to U+00FF. */
   readonly content: string
 }

@@ -156,7 +156,7 @@ const add = (total: number | undefined, bytes: number | undefined): number | und
  */
 export const count = (summary: Summary, outcomes: ReadonlyArray<Outcome>): Summary => {
   let { bytesFreed, bytesKept, failed, kept, removed, unknown } = summary
-  for (const { action, bytes, verdict } of outcomes) {
+  outcomes.forEach(({ action, bytes, verdict }) => {
     const isRemoved = action === "removed" || action === "would-remove"
     if (isRemoved) removed += 1
     else if (action === "kept") kept += 1
@@ -164,7 +164,7 @@ export const count = (summary: Summary, outcomes: ReadonlyArray<Outcome>): Summa
     if (verdict === "unknown") unknown += 1
     bytesFreed = add(bytesFreed, isRemoved ? bytes : 0)
     bytesKept = add(bytesKept, isRemoved ? 0 : bytes)
-  }
+  })
   return {
     ...summary,
     scanned: summary.scanned + outcomes.length,

@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import type { Attributes, Principal } from "./Disk.ts"
+import type { Permissions, Principal } from "./Disk.ts"
 
 const worldWritable = 0o002
 const groupWritable = 0o020
 const sticky = 0o1000
 
-const kept = (stat: Attributes, principal: Principal): string | undefined => {
+const kept = (stat: Permissions, principal: Principal): string | undefined => {
   const { uid } = principal
   if (uid === undefined) return "the caller has no uid to compare with"
   if (stat.uid === undefined) return "its owner can't be told"
@@ -26,7 +26,7 @@ const kept = (stat: Attributes, principal: Principal): string | undefined => {
  * @category judging
  * @since 0.1.0
  */
-export const ofSentinel = (stat: Attributes, principal: Principal, links: number): string | undefined => {
+export const ofSentinel = (stat: Permissions, principal: Principal, links: number): string | undefined => {
   if (stat.type !== "file") return `a ${stat.type}, not a regular file`
   if (stat.nlink === undefined || stat.nlink > links) return `${stat.nlink ?? "unknown"} hard links`
   return kept(stat, principal)
@@ -38,7 +38,7 @@ export const ofSentinel = (stat: Attributes, principal: Principal, links: number
  * @category judging
  * @since 0.1.0
  */
-export const ofDirectory = (stat: Attributes, principal: Principal): string | undefined =>
+export const ofDirectory = (stat: Permissions, principal: Principal): string | undefined =>
   stat.type === "directory" ? kept(stat, principal) : `a ${stat.type}, not a directory`
 
 /**
@@ -47,7 +47,7 @@ export const ofDirectory = (stat: Attributes, principal: Principal): string | un
  * @category judging
  * @since 0.1.0
  */
-export const ofRoot = (stat: Attributes, principal: Principal): string | undefined => {
+export const ofRoot = (stat: Permissions, principal: Principal): string | undefined => {
   if (stat.type === "symlink") return "a symbolic link; give the directory it points to"
   if (stat.type !== "directory") return `a ${stat.type}, not a directory`
   if ((stat.mode & sticky) !== 0 && (stat.mode & worldWritable) !== 0) return "a directory shared by all users"

@@ -867,7 +867,7 @@ describe("a process that owns many directories", () => {
     Effect.gen(function* () {
       const inspector = yield* ProcessInspector
       let [now, asked] = [1000, 0]
-      const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+      const clock = vi.spyOn(Date, "now").mockImplementation(() => now)
       const observe: typeof inspector.observe = (pid, wanted) =>
         Effect.suspend(() => {
           asked += 1

@@ -38,4 +38,21 @@ describe("a memory of a moment", () => {
       }),
     runs(500)
   )
+
+  it("knows nothing from before its clock was set back by more than the moment, and for no more than two moments", () => {
+    let now = 1000
+    const memory = Memory.make<string, number>(10, () => now)
+    const known = (at: number) => {
+      now = at
+      return memory.get("a")
+    }
+    memory.set("a", 1, memory.now())
+    assert.strictEqual(known(1009), 1)
+    assert.isUndefined(known(500))
+    assert.isUndefined(known(1009))
+    memory.set("a", 2, memory.now())
+    // Ten milliseconds pass, and it was set back by nine.
+    assert.strictEqual(known(1010), 2)
+    assert.isUndefined(known(1019))
+  })
 })

@@ -15,6 +15,7 @@ import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
 import { attempt, failed } from "./internal/calls.ts"
 import { libc, type Libc } from "./internal/libc.ts"
+import * as Listing from "./internal/listing.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as MountTable from "./internal/mountTable.ts"
@@ -64,6 +65,22 @@ const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
+/** By a thread of Node's pool, of a directory that is large enough. */
+const listing =
+  (at: () => At.At, pool: () => Pool.Pool | undefined, from: number): NonNullable<Disk["Service"]["listing"]> =>
+  (path) =>
+    Effect.gen(function* () {
+      const { size } = yield* attempt("readdir", path, () => Fs.statSync(encodePath(path)))
+      const list = size < from ? undefined : pool()?.list
+      if (list === undefined) return undefined
+      const opened = attempt("readdir", path, () => at().openDirectory(At.anywhere, At.nameOf(path)))
+      return yield* Effect.acquireUseRelease(
+        opened,
+        (fd) => Listing.read(list, path, fd, size),
+        (fd) => Effect.sync(() => at().close(fd))
+      )
+    })
+
 /** By a thread of Node's pool; here what that leaves. */
 const removeTree =
   (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] =>
@@ -111,8 +128,7 @@ const make = (
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => light().statAt(At.anywhere, At.nameOf(path))),
     entries: (path) => sliced("readdir", path, () => Looking.entries(light(), path)),
-    listing: (path) =>
-      sliced("readdir", path, () => Looking.listing((bytes) => (bytes < nativeFrom ? At.procfs : at()), path)),
+    listing: listing(at, pool, nativeFrom),
     scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
     peeker: (root, entry, limit) =>
       Effect.gen(function* () {

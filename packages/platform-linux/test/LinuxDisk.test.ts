@@ -9,23 +9,25 @@ import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as At from "../src/internal/at.ts"
 import { libc } from "../src/internal/libc.ts"
+import * as Pool from "../src/internal/pool.ts"
 import { type Failure, removal, type Task } from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
 
-const strength = { anyNames: true, locks: true, listing: true } as const
+const strength = { anyNames: true, locks: true, listing: Pool.pool() !== undefined } as const
+const withoutPool = { ...strength, listing: false }
 
 DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
 DiskTest.suite("linux, without threads of the pool", {
   layer: LinuxDisk.layerWith({ nativeFrom: 0, pool: false }),
   world,
-  strength
+  strength: withoutPool
 })
 DiskTest.suite("linux, without koffi", {
   layer: LinuxDisk.layerWithoutKoffi,
   world,
-  strength: { ...strength, listing: false }
+  strength: withoutPool
 })
 
 const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>

@@ -18,6 +18,7 @@ export const hasCompiler = compiler !== undefined
 export const noCompiler = new Missing("no C compiler")
 
 export type Helper = "churn" | "leader" | "reexec" | "removal"
+export type Library = "listing"
 
 export class Programs extends Context.Service<
   Programs,
@@ -32,6 +33,8 @@ export class Programs extends Context.Service<
     readonly named: (name: string | Buffer) => string | Buffer
     /** A program of `helpers/`, compiled when first asked for. */
     readonly helper: (name: Helper) => string
+    /** Likewise, a library to be loaded. */
+    readonly library: (name: Library) => string
   }
 >()("test/Programs") {
   static readonly layer = Layer.effect(
@@ -62,23 +65,25 @@ export class Programs extends Context.Service<
         copyFileSync(program, path)
         return path
       }
-      const helpers = new Map<Helper, string>()
+      const made = new Map<string, string>()
+      const compiled = (name: string, ...options: ReadonlyArray<string>) => {
+        const known = made.get(name)
+        if (known !== undefined) return known
+        if (compiler === undefined) throw new Error("no C compiler")
+        const path = join(place(), name)
+        const source = join(dirname(import.meta.filename), "helpers", `${name}.c`)
+        execFileSync(compiler, ["-O1", ...options, "-D_GNU_SOURCE", "-o", path, source], { stdio: "pipe" })
+        made.set(name, path)
+        return path
+      }
       return Programs.of({
         folder,
         one: copy(sleep, "sleep"),
         other: copy(sleep, "sleep"),
         copy,
         named,
-        helper: (name) => {
-          const made = helpers.get(name)
-          if (made !== undefined) return made
-          if (compiler === undefined) throw new Error("no C compiler")
-          const path = join(place(), name)
-          const source = join(dirname(import.meta.filename), "helpers", `${name}.c`)
-          execFileSync(compiler, ["-O1", "-pthread", "-D_GNU_SOURCE", "-o", path, source], { stdio: "pipe" })
-          helpers.set(name, path)
-          return path
-        }
+        helper: (name) => compiled(name, "-pthread"),
+        library: (name) => compiled(name, "-shared", "-fPIC")
       })
     })
   )

@@ -4,7 +4,17 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { DirectoryEntry, Disk, DiskError, Listing, Principal, Scan, ScannedFile, Stat } from "../Disk.ts"
+import type {
+  DirectoryEntry,
+  Disk,
+  DiskError,
+  Listing,
+  Permissions,
+  Principal,
+  Scan,
+  ScannedFile,
+  Stat
+} from "../Disk.ts"
 import {
   MalformedSentinel,
   NotFound,
@@ -108,16 +118,12 @@ export const make = (disk: Disk["Service"]) => {
   const list = Effect.fnUntraced(function* (root: Root): Effect.fn.Return<Listed, RootError> {
     // Each path is one string joined to another: of very many, one more for each is felt.
     const prefix = `${root.path}/`
-    const pathOf = (entry: string) => `${prefix}${entry}`
-    const directories = (found: ReadonlyArray<DirectoryEntry>) =>
-      found.every(({ type }) => type === "directory")
-        ? Effect.succeed(found)
-        : Effect.filter(found, ({ entry, type }) =>
-            type === "unknown" ? isDirectory(pathOf(entry)) : Effect.succeed(type === "directory")
-          )
+    const entryOf = (entry: string, kind: Entry["kind"]): Entry => ({ kind, entry, path: `${prefix}${entry}` })
+    const isKnownDirectory = ({ entry, type }: DirectoryEntry) =>
+      type === "unknown" ? isDirectory(`${prefix}${entry}`) : Effect.succeed(type === "directory")
     const entriesOf = (found: ReadonlyArray<DirectoryEntry>) =>
-      Effect.map(directories(found), (known) =>
-        known.map(({ entry }): Entry => ({ kind: kindOf(entry), entry, path: pathOf(entry) }))
+      Effect.map(Effect.filter(found, isKnownDirectory), (known) =>
+        known.map(({ entry }) => entryOf(entry, kindOf(entry)))
       )
     const { entry, hidden, size } = yield* mapLookError("list root")(listing(root.path))
     const left = hidden.filter((found) => kindOf(found.entry) !== "directory").sort(byKind)
@@ -127,10 +133,19 @@ export const make = (disk: Disk["Service"]) => {
     const page = (start: number) =>
       Effect.flatMap(giveWay, () => {
         const end = Math.min(start + batch, all)
-        const found: Array<DirectoryEntry> = []
-        for (let index = start; index < end; index++) found.push(others[index] ?? entry(index - others.length))
         const more = end < all ? Option.some(end) : Option.none()
-        return Effect.map(entriesOf(found), (entries) => [entries, more] as const)
+        const at = (index: number) => others[index] ?? entry(index - others.length)
+        const entries: Array<Entry> = []
+        for (let index = start; index < end; index++) {
+          const found = at(index)
+          if (found.type !== "directory") {
+            // Seldom, so that all of them are asked for once more.
+            const all = Array.from({ length: end - start }, (_, place) => at(start + place))
+            return Effect.map(entriesOf(all), (entries) => [entries, more] as const)
+          }
+          entries.push(entryOf(found.entry, "directory"))
+        }
+        return Effect.succeed([entries, more] as const)
       })
     return { left: yield* entriesOf(left), directories: Stream.paginate(0, page) }
   })
@@ -243,17 +258,28 @@ export const make = (disk: Disk["Service"]) => {
     disk.peeker === undefined
       ? Effect.undefined
       : disk.peeker(path, name, Sentinel.maxBytes).pipe(
-          Effect.map(({ expect = () => undefined, peek }): Glancer => ({
-            expect,
-            glance: (entry) => {
-              const seen = peek(entry)
-              if (seen === undefined) return undefined
-              const { content, directory, file } = seen
-              if (Trust.ofDirectory(directory, principal) !== undefined) return undefined
-              if (Trust.ofSentinel(file, principal, 1) !== undefined) return undefined
-              return { content, writtenAt: file.modifiedAt }
+          Effect.map(({ expect = () => undefined, peek }): Glancer => {
+            // Of very many, nearly all are as the one before.
+            let trustedDirectory: Permissions | undefined
+            let trustedFile: Permissions | undefined
+            const isTrusted = (directory: Permissions, file: Permissions): boolean => {
+              if (Trust.ofDirectory(directory, principal) !== undefined) return false
+              if (Trust.ofSentinel(file, principal, 1) !== undefined) return false
+              ;[trustedDirectory, trustedFile] = [directory, file]
+              return true
             }
-          })),
+            return {
+              expect,
+              glance: (entry) => {
+                const seen = peek(entry)
+                if (seen === undefined) return undefined
+                const { directory, file } = seen
+                return (directory === trustedDirectory && file === trustedFile) || isTrusted(directory, file)
+                  ? seen
+                  : undefined
+              }
+            }
+          }),
           Effect.orElseSucceed(() => undefined)
         )
 

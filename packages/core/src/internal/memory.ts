@@ -7,13 +7,16 @@ export interface Memory<in out K, in out V> {
   readonly now: () => number
 }
 
-/** `moment`: milliseconds after which all is forgotten. Nothing that is had from it is ever older than that. */
-export const make = <K, V>(moment: number, now: () => number = () => performance.now()): Memory<K, V> => {
+/**
+ * `moment`: milliseconds after which all is forgotten, and when the clock was set back. Nothing that is had from it is ever
+ * older than that; a clock set back by less makes it twice as old at most.
+ */
+export const make = <K, V>(moment: number, now: () => number = Date.now): Memory<K, V> => {
   const known = new Map<K, V>()
   let until = 0
   const forget = () => {
     const time = now()
-    if (time < until) return
+    if (time < until && time >= until - moment) return
     known.clear()
     until = time + moment
   }

@@ -131,6 +131,22 @@ export const map = <A extends NonNullable<unknown>, E, R, B, E2, R2>(
         tell()
       })
 
+      /**
+       * Begins elements until one isn't done at once, and gives that back; `undefined`: there is none, or something is to be
+       * handed on. A loop of its own: in a generator it would be slow for longer.
+       */
+      const useQuick = () => {
+        for (let element = elements[at]; element !== undefined; element = elements[at]) {
+          at += 1
+          const used = use(element)
+          if (Effect.isEffect(used) || used instanceof Later) return used
+          quick += 1
+          collect(used)
+          if (isDue || isSliceUsedUp()) return undefined
+        }
+        return undefined
+      }
+
       /** Until there is something to hand on. */
       const work = Effect.gen(function* () {
         for (;;) {
@@ -154,8 +170,9 @@ export const map = <A extends NonNullable<unknown>, E, R, B, E2, R2>(
             yield* begin(later)
             continue
           }
-          const element = elements[at]
-          if (element === undefined) {
+          const used = useQuick()
+          if (used === undefined) {
+            if (at < elements.length) continue
             if (results.length > 0) return
             if (end === undefined) {
               const more = yield* inTurn(pull)
@@ -166,18 +183,13 @@ export const map = <A extends NonNullable<unknown>, E, R, B, E2, R2>(
             else return yield* end
             continue
           }
-          at += 1
-          const used = use(element)
           let result
           if (Effect.isEffect(used)) {
             quick = 0
             const exit = yield* inTurn(used)
             if (exit === undefined) continue
             result = yield* exit
-          } else {
-            quick += 1
-            result = used
-          }
+          } else result = used
           if (!(result instanceof Later)) collect(result)
           else if (result.isAlone) next = result
           else yield* begin(result)

@@ -123,7 +123,8 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
         const path = `${directory}/${name}`
         const [first] = (yield* store.look(path)).sentinels
         const expected = { content: String.fromCharCode(...(first?.bytes ?? [])), writtenAt: first?.writtenAt ?? -1 }
-        assert.deepStrictEqual(glance(name), expected, name)
+        const { content, writtenAt } = glance(name) ?? {}
+        assert.deepStrictEqual({ content, writtenAt }, expected, name)
       }
       yield* world.directory(`${directory}/empty`)
       yield* world.file(`${directory}/file`, "")

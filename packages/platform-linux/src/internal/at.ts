@@ -63,8 +63,6 @@ export interface At {
   /** The mount that a descriptor's file lies on. */
   readonly mount: (fd: number) => string
   readonly list: (fd: number) => Listing
-  /** `getdents64(2)`, read by {@link Dirent}: bytes that were filled, 0 at the end. `undefined`: not to be had. */
-  readonly readEntries: ((fd: number, into: Buffer) => number) | undefined
   /** At most `length` bytes, from where the last call ended: how many were read, 0 at the end. */
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   /** EISDIR for a directory. */
@@ -179,7 +177,6 @@ export const procfs: At = {
   attributes: (fd, name) => (name === "" ? fstat(fd) : lstat(child(fd, name))),
   mount: mountByFdinfo,
   list: listByNode,
-  readEntries: undefined,
   read: (fd, into, length) => Fs.readSync(fd, into, 0, length, null),
   unlink: (fd, name) => Fs.unlinkSync(child(fd, name)),
   removeDirectory: (fd, name) => Fs.rmdirSync(child(fd, name)),
@@ -261,7 +258,6 @@ const libcAt = (native: LibcAt): At => {
     },
     mount: (fd) => mountByStatx(fd) ?? mountByFdinfo(fd),
     list: (fd) => listByLibc(native, fd),
-    readEntries: (fd, into) => checked(native.getdents(fd, into)),
     read: (fd, into, length) => checked(native.read(fd, into, length)),
     unlink: (fd, name) => void checked(native.unlink(fd, name, 0)),
     removeDirectory: (fd, name) => void checked(native.unlink(fd, name, AT_REMOVEDIR)),

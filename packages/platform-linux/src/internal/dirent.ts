@@ -3,10 +3,8 @@
  * (2), type (1), name, NUL; each aligned to 8 bytes.
  */
 import type { FileType } from "@vm-sentinel/core/Disk"
-import * as Os from "node:os"
 import { typeOfListed } from "./stat.ts"
 
-const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
 const dot = 0x2e
 
 /** Where the name of the record at `at` begins. */
@@ -16,22 +14,15 @@ export const nameOf = (at: number): number => at + 19
 export class Block {
   readonly bytes: Buffer
   readonly #shorts: Uint16Array
-  readonly #words: Uint32Array
 
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size)
     this.#shorts = new Uint16Array(this.bytes.buffer, this.bytes.byteOffset, size / 2)
-    this.#words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, size / 4)
   }
 
   /** Of the whole record, in bytes. */
   length(at: number): number {
     return this.#shorts[(at + 16) / 2] ?? 0
-  }
-
-  /** Not exact above 2^53. */
-  inode(at: number): number {
-    return (this.#words[at / 4 + low] ?? 0) + (this.#words[at / 4 + high] ?? 0) * 2 ** 32
   }
 
   type(at: number): FileType {
@@ -44,10 +35,6 @@ export class Block {
     let end = Math.max(nameOf(at), limit - 8)
     while (end < limit && this.bytes[end] !== 0) end++
     return end
-  }
-
-  isHidden(at: number): boolean {
-    return this.bytes[at + 19] === dot
   }
 
   /** `.` or `..` */

@@ -1,12 +1,9 @@
 /** What a Linux Disk reads: directories, and files in them, by descriptor. Long ones in slices. */
-import type { DirectoryEntry, Glimpse, Listing, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
+import type { Attributes, DirectoryEntry, Glimpse, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
-import * as Fs from "node:fs"
 import * as At from "./at.ts"
-import { encodePath } from "./bytePath.ts"
 import { failed } from "./calls.ts"
 import { errnoOf } from "./stat.ts"
-import * as TightListing from "./tightListing.ts"
 
 // Every call is synchronous and done with the buffer before it returns.
 let buffer = Buffer.allocUnsafe(8192)
@@ -50,19 +47,6 @@ export function* entries(at: At.At, path: string): Generator<void, ReadonlyArray
     const found: Array<DirectoryEntry> = []
     yield* list(at, fd, (entry, { type }) => found.push({ entry, type }))
     return found
-  } finally {
-    at.close(fd)
-  }
-}
-
-/** `choose`: by what, for so many bytes of the directory's own. `undefined`: not by inodes there. */
-export function* listing(choose: (bytes: number) => At.At, path: string): Generator<void, Listing | undefined> {
-  const at = choose(Fs.statSync(encodePath(path)).size)
-  const { readEntries } = at
-  if (readEntries === undefined) return undefined
-  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
-  try {
-    return yield* TightListing.read((into) => readEntries(fd, into))
   } finally {
     at.close(fd)
   }
@@ -128,6 +112,8 @@ export function* scan(
   }
 }
 
+const permissionsOf = ({ gid, mode, nlink, type, uid }: Attributes): Permissions => ({ type, mode, uid, gid, nlink })
+
 /**
  * At a directory of a root and at what is `below` it. Whoever may write in the directory could have put it there, so it
  * says as much as if it were opened by descriptor.
@@ -143,7 +129,9 @@ export const peek = (at: At.At, root: number, directory: string, below: string, 
     const file = at.attributes(fd, "")
     if (file.type !== "file" || file.size > limit) return undefined
     const length = readUpTo(at, fd, limit + 1, file.size)
-    return length > limit ? undefined : { directory: attributes, file, content: buffer.toString("latin1", 0, length) }
+    if (length > limit) return undefined
+    const content = buffer.toString("latin1", 0, length)
+    return { directory: permissionsOf(attributes), file: permissionsOf(file), writtenAt: file.modifiedAt, content }
   } catch {
     return undefined
   } finally {

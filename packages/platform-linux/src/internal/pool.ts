@@ -1,6 +1,6 @@
 /**
- * What a thread of Node's pool does by one native call while this one goes on: `readAhead.c` and `removal.c`, where they
- * were compiled.
+ * What a thread of Node's pool does by one native call while this one goes on: `listing.c`, `readAhead.c` and
+ * `removal.c`, where they were compiled.
  */
 import { fileURLToPath } from "node:url"
 import { withKoffi } from "./koffi.ts"
@@ -9,6 +9,7 @@ import { withKoffi } from "./koffi.ts"
 export type Call = (memory: Uint8Array, ended: () => void) => void
 
 export interface Pool {
+  readonly list: Call
   readonly readAhead: Call
   /** Likewise, at once and in this thread. */
   readonly readNow: (memory: Uint8Array) => void
@@ -31,6 +32,7 @@ export const pool = (): Pool | undefined =>
       }
       const readNow = native.func("void vm_sentinel_read_now(void *)")
       return {
+        list: call("vm_sentinel_list"),
         readAhead: call("vm_sentinel_read_ahead"),
         readNow: (memory) => readNow(memory),
         remove: call("vm_sentinel_remove")

@@ -61,17 +61,6 @@ const makeBatch = () => {
 }
 type Batch = ReturnType<typeof makeBatch>
 
-const glimpseOf = ({ bytes, numbers, statx }: Batch, index: number, limit: number): Glimpse | undefined => {
-  const at = glimpses + index * glimpseBytes
-  const size = numbers[(at + length) / 4] ?? -1
-  if (size < 0 || size > limit) return undefined
-  return {
-    directory: Statx.attributesAt(statx, at),
-    file: Statx.attributesAt(statx, at + file),
-    content: bytes.toString("latin1", at + content, at + content + size)
-  }
-}
-
 export interface ReadAhead {
   /** Begins to read of directories that will be wanted soon, in that order. */
   readonly expect: (directories: ReadonlyArray<string>) => void
@@ -87,8 +76,9 @@ export const make = (
   root: number,
   entry: string,
   limit: number,
-  now: () => number = () => performance.now()
+  now: () => number = Date.now
 ): ReadAhead => {
+  const [directoryAt, fileAt] = [Statx.makePermissions(), Statx.makePermissions()]
   /** The one that is made use of, and the next. */
   let expected: ReadonlyArray<Batch> = []
   const all: Array<Batch> = []
@@ -163,8 +153,25 @@ export const make = (
 
   const isTold = ({ numbers }: Batch, index: number): boolean => Atomics.load(numbers, told) <= index
 
-  const glimpseIn = (batch: Batch, index: number): Glimpse | undefined =>
-    isTold(batch, index) && now() - batch.since <= freshness ? glimpseOf(batch, index, limit) : undefined
+  /** Of a clock that was set back nothing is known. */
+  const isFresh = ({ since }: Batch): boolean => {
+    const age = now() - since
+    return age >= 0 && age <= freshness
+  }
+
+  const glimpseIn = (batch: Batch, index: number): Glimpse | undefined => {
+    if (!isTold(batch, index) || !isFresh(batch)) return undefined
+    const { bytes, numbers, statx } = batch
+    const at = glimpses + index * glimpseBytes
+    const size = numbers[(at + length) / 4] ?? -1
+    if (size < 0 || size > limit) return undefined
+    return {
+      directory: directoryAt(statx, at),
+      file: fileAt(statx, at + file),
+      writtenAt: Statx.modifiedAtOf(statx, at + file),
+      content: bytes.toString("latin1", at + content, at + content + size)
+    }
+  }
 
   /** Where the thread that reads ahead hasn't come to yet: some in one call, and it leaves them out. */
   const readNow = (batch: Batch, index: number): Glimpse | undefined => {
@@ -180,9 +187,11 @@ export const make = (
 
   const take = (directory: string): Glimpse | undefined => {
     if (near.directories[near.next] === directory) return glimpseIn(near, near.next++)
-    for (const batch of expected) {
-      const index = find(batch, directory)
-      if (index < 0) continue
+    // Of very many: a loop by index makes nothing.
+    for (let place = 0; place < expected.length; place++) {
+      const batch = expected[place]
+      const index = batch === undefined ? -1 : find(batch, directory)
+      if (batch === undefined || index < 0) continue
       batch.next = index + 1
       return isTold(batch, index) ? glimpseIn(batch, index) : readNow(batch, index)
     }

@@ -1,5 +1,5 @@
 /** `struct statx` of `linux/stat.h`, as `statx(2)` fills it. */
-import type { Attributes, Stat } from "@vm-sentinel/core/Disk"
+import type { Attributes, Permissions, Stat } from "@vm-sentinel/core/Disk"
 import * as Os from "node:os"
 import { typeOf } from "./stat.ts"
 
@@ -54,24 +54,35 @@ const deviceOf = (newMajor: number, newMinor: number): string => {
 /** Where the kernel writes it. Good until the next call. */
 export const buffer = bytes
 
-/** What the structure holds that begins at a byte. */
-export const attributesAt = ({ shorts, words }: Memory, at: number): Attributes => {
-  const first = at / 4
-  const mode = shorts[at / 2 + 14] ?? 0
-  return {
-    type: typeOf(mode),
-    size: number(words, first + 10),
-    mode: mode & 0o7777,
-    // Of each of very many: no call for each word.
-    uid: words[first + 5] ?? 0,
-    gid: words[first + 6] ?? 0,
-    nlink: words[first + 4] ?? 0,
-    modifiedAt: Math.floor(signed(words, first + 28) * 1000 + (words[first + 30] ?? 0) / 1e6)
+const modifiedAt = (words: Uint32Array, first: number): number =>
+  Math.floor(signed(words, first + 28) * 1000 + (words[first + 30] ?? 0) / 1e6)
+
+/** Of the structure that begins at a byte. */
+export const modifiedAtOf = ({ words }: Memory, at: number): number => modifiedAt(words, at / 4)
+
+/** Of structures one after the other: as long as nothing differs it is one object, as it nearly always is of very many. */
+export const makePermissions = () => {
+  let last: Permissions | undefined
+  let [lastMode, lastUid, lastGid, lastLinks] = [0, 0, 0, 0]
+  return ({ shorts, words }: Memory, at: number): Permissions => {
+    const first = at / 4
+    const mode = shorts[at / 2 + 14] ?? 0
+    const uid = words[first + 5] ?? 0
+    const gid = words[first + 6] ?? 0
+    const nlink = words[first + 4] ?? 0
+    if (last !== undefined && mode === lastMode && uid === lastUid && gid === lastGid && nlink === lastLinks)
+      return last
+    ;[lastMode, lastUid, lastGid, lastLinks] = [mode, uid, gid, nlink]
+    last = { type: typeOf(mode), mode: mode & 0o7777, uid, gid, nlink }
+    return last
   }
 }
 
 /** What {@link buffer} holds. */
-export const attributes = (): Attributes => attributesAt(memory, 0)
+export const attributes = (): Attributes => {
+  const permissions = makePermissions()(memory, 0)
+  return { ...permissions, size: number(memory.words, 10), modifiedAt: modifiedAt(memory.words, 0) }
+}
 
 export const stat = (): Stat => {
   const { gid, mode, modifiedAt, nlink, size, type, uid } = attributes()

@@ -43,7 +43,8 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       const directory = Volume.lstat(volume, caller, path)
       if (directory.type !== "directory") return undefined
       const { bytes, stat } = Volume.read(volume, caller, `${path}/${entry}`, limit + 1)
-      return bytes.length > limit ? undefined : { directory, file: stat, content: String.fromCharCode(...bytes) }
+      if (bytes.length > limit) return undefined
+      return { directory, file: stat, writtenAt: stat.modifiedAt, content: String.fromCharCode(...bytes) }
     } catch (cause) {
       if (cause instanceof Refusal) return undefined
       throw cause
