@@ -175,11 +175,15 @@ const make = (
 export interface Options {
   /** `false`: as where koffi can't be loaded. A lock is taken by util-linux's `flock` then. Default: `true`. */
   readonly koffi?: boolean
-  /** `false`: no call is made by a thread of Node's pool but `fsync(2)`. Default: `true`, where there is koffi. */
+  /**
+   * `false`: no call is made by a thread of Node's pool but `fsync(2)`, and all is listed by name. Default: `true`, where
+   * there is koffi.
+   */
   readonly pool?: boolean
   /**
-   * Bytes of a directory's own size from which it is listed by native code, in the order of inodes; for less by name, and
-   * that code isn't loaded before there is a directory to look into. Default: 4097, some 200 names on ext4. 0: for all.
+   * Bytes of a directory's own size from which it is listed by a thread of the pool, in the order of inodes; for less by
+   * name, and no native code is loaded before there is a directory to look into. Default: 4097, some 200 names on ext4. 0:
+   * for all.
    */
   readonly nativeFrom?: number
 }

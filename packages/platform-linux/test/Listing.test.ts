@@ -144,6 +144,21 @@ describe("a listing by native code", () => {
     })
   )
 
+  whenCompiled("takes no more memory than that of very many names, whatever size the directory says it has", () =>
+    Effect.gen(function* () {
+      const { list, tell } = yield* machine
+      for (const size of [0, 4096, 2 ** 40, Number.MAX_SAFE_INTEGER]) {
+        tell([{ name: "a", type: "directory", ino: 1n }])
+        const measured: Call = (memory, ended) => {
+          assert.isAtMost(memory.byteLength, 2 ** 26 + 64)
+          list(memory, ended)
+        }
+        const listing = yield* Listing.read(measured, "/root", 0, size)
+        assert.deepStrictEqual(listing && othersOf(listing), [{ entry: "a", type: "directory" }])
+      }
+    })
+  )
+
   whenCompiled("fails as the kernel does, whatever it told before", () =>
     Effect.gen(function* () {
       const { list, tell } = yield* machine

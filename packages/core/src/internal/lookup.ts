@@ -140,8 +140,8 @@ export const make = (disk: Disk["Service"]) => {
           const found = at(index)
           if (found.type !== "directory") {
             // Seldom, so that all of them are asked for once more.
-            const all = Array.from({ length: end - start }, (_, place) => at(start + place))
-            return Effect.map(entriesOf(all), (entries) => [entries, more] as const)
+            const again = Array.from({ length: end - start }, (_, place) => at(start + place))
+            return Effect.map(entriesOf(again), (entries) => [entries, more] as const)
           }
           entries.push(entryOf(found.entry, "directory"))
         }

@@ -17,8 +17,15 @@ const header = 64
 // `struct place`.
 const [name, length, type, placeBytes] = [8, 12, 14, 16] as const
 
-/** What the numbers can tell. */
-const mostBytes = 2 ** 31
+/** Of a memory: the first, and what the numbers can tell. */
+const [fewestBytes, manyBytes, mostBytes] = [2 ** 17, 2 ** 26, 2 ** 31] as const
+
+/**
+ * Mostly enough for all, and a power of two: of each name a directory has 16 bytes or more on most disks, and may say
+ * whatever it likes on others.
+ */
+const capacityFor = (size: number): number =>
+  2 ** Math.ceil(Math.log2(Math.min(Math.max(fewestBytes, size * 4), manyBytes)))
 
 const makeMemory = (capacity: number) => {
   const memory = new ArrayBuffer(header + capacity)
@@ -80,8 +87,7 @@ export const read = (
       }
     })
   return Effect.gen(function* () {
-    // Mostly enough for all: of each name the directory itself has no less than 16 bytes, on a disk.
-    let memory = makeMemory(2 ** Math.ceil(Math.log2(Math.max(131_072, size * 4))))
+    let memory = makeMemory(capacityFor(size))
     memory.numbers[fdIndex] = fd
     for (;;) {
       // The memory is the thread's, and so is the descriptor, until it has ended.
