@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bytes that are read at once: as text, of names of one character each, it is as many places as there can be. */
+/* Bytes that are read at once, and how many entries are in them at most: the shortest has 24. */
 #define BLOCK_BYTES 32768
 #define BLOCK_PLACES (BLOCK_BYTES / 24)
 

@@ -78,10 +78,12 @@ export const makePermissions = () => {
   }
 }
 
+const permissionsAt = makePermissions()
+
 /** What {@link buffer} holds. */
 export const attributes = (): Attributes => {
-  const permissions = makePermissions()(memory, 0)
-  return { ...permissions, size: number(memory.words, 10), modifiedAt: modifiedAt(memory.words, 0) }
+  const { gid, mode, nlink, type, uid } = permissionsAt(memory, 0)
+  return { type, mode, uid, gid, nlink, size: number(memory.words, 10), modifiedAt: modifiedAt(memory.words, 0) }
 }
 
 export const stat = (): Stat => {
