@@ -73,7 +73,9 @@ for (const root of [v2Root, v3Root]) {
   const kind = sentinel._tag.toLowerCase()
   const wanted = Verdict.wanted(sentinel)
   const observation = await runtime.runPromise(inspector.observe(sentinel.pid, wanted))
-  const circumstances = { localFileSystem: true, legacy: "trust", writtenAt: Date.now() } as const
+  const id = { dev: "1", ino: "2" }
+  const frame = { id, fileSystem: { type: "ext4", oneKernel: true } } as const
+  const circumstances = { lock: "self", shared: "keep", frame, legacy: "trust", changedAt: Date.now() } as const
   await time(`Sentinel.parse, ${kind}`, (times) => {
     for (let i = 0; i < times; i++) Sentinel.parse(bytes)
   })

@@ -32,6 +32,7 @@ export default async (): Promise<() => void> => {
       darwinAgent: `${darwin}/test/agent.ts`,
       withoutKoffi: `${darwin}/test/support/withoutKoffi.ts`,
       torn: `${linux}/test/torn.ts`,
+      taker: `${linux}/test/deletion/taker.ts`,
       attack: `${linux}/test/deletion/attack.ts`,
       attacker: `${linux}/test/deletion/attacker.ts`,
       fullDisk: `${linux}/test/deletion/fullDisk.ts`

@@ -5,7 +5,8 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
-type Row = readonly [situation: string, answer: string]
+/** `number`: where it isn't the one after the row before. */
+type Row = readonly [situation: string, answer: string, number?: string]
 
 const rows: ReadonlyArray<Row> = [
   ["the owner is the asking process itself", "alive `matches`, by its identity, not by its number"],
@@ -36,7 +37,7 @@ const rows: ReadonlyArray<Row> = [
   ["stopped, frozen, in uninterruptible sleep", "alive"],
   ["the machine slept for hours", "alive: no clock is asked"],
   ["the wall clock was set back or forward", "no verdict changes (v3)"],
-  ["the reader is in another time namespace", "ticks aren't compared"],
+  ["the reader is in another time namespace", "ticks are compared by the offsets of both"],
   ["the owner replaced itself by `execve(2)`", "alive"],
   ["its binary was upgraded: ` (deleted)`", "alive"],
   ["its binary is really named ` (deleted)`", "alive"],
@@ -79,7 +80,46 @@ const rows: ReadonlyArray<Row> = [
   ["a dry run", "the same verdicts, no call that changes anything"],
   ["evidence", "both values of all that was compared, for each directory"],
   ["32-bit kernels, where an inode holds half the id", "not used"],
-  ["`pid_max` changed", "no assumption but 1 to 2^31-1"]
+  ["`pid_max` changed", "no assumption but 1 to 2^31-1"],
+  ["a file lies over the boot id: systemd-nspawn, LXC", "the id is missing, not different; who lives is alive"],
+  ["a sweep there meets the workspace of a living one of the host", "left alone"],
+  ["machines cloned from one image, one disk exported", "never dead: the writer saw another file system"],
+  [
+    "no machine's id, or one that each boot has anew",
+    "a disk of one kernel's decides: dead `rebooted`; ids that differ: unknown `other-machine`"
+  ],
+  ["a command closed what it inherited, its holder was killed", "unknown: such a lock is no proof when it is free"],
+  ["the scope of a hold has closed, its process lives", "unknown or alive, never dead"],
+  ["a lock that is held on another view: overlay, FUSE", "unknown `other-directory`"],
+  ["a lock that a record claims can't be asked", "unknown `lock-unknown`"],
+  ["the living owner's sentinel has a name that isn't read", "alive `lock-held`"],
+  ["a new owner comes while the directory is being deleted", "`Claimed`, by whichever way it came"],
+  ["an owner publishes below a sweep's own directory", "refused"],
+  ["a mount that lies over an earlier one", "what the directory lies on counts"],
+  ["a time namespace's number, given again with another offset", "offsets are compared, never the number"],
+  ["the parent's procfs at `/proc`, numbers agree by chance", "unknown: it says nothing here"],
+  ["a sweep in a worker thread, which ends", "no descriptor of others is closed"],
+  ["the parent is a wrapper that ends at once", "`write` needs `--pid`"],
+  ["an owner below the first level of a dead directory", "kept `owner-inside`"],
+  ["a copy: `cp -a`, clone, untarred backup", "unknown `other-directory`; alive while that owner is"],
+  ["an old backup over a living owner's directory", "unknown `other-directory`; alive where the lock is held", "78a"],
+  ["restored in place of the deleted original", "unknown `other-directory`: another birth", "78b"],
+  ["a root through `/proc/<pid>/root`", "refused, or that very one is swept", "79"],
+  ["a workspace that somebody else planted", "judged like any directory"],
+  ["v2 with an mtime set back", "the later of mtime and ctime counts"],
+  ["two kernels with one boot id on a shared root", "unknown `machine-unknown`", "99"],
+  ["macOS: ownership ignored, ACLs", "`untrusted-sentinel`"],
+  ["macOS: `.DS_Store`, names in other case, firmlinks, flags of our own", "removed; one file; refused; cleared"],
+  ["two containers run one directory at once", "one is `AlreadyOwned`"],
+  ["two FUSE views of one directory", "unbound: a free lock proves nothing"],
+  ["a PID namespace's number, given again", "the first process tells; the earlier one is gone by it"],
+  ["a removal in place is killed, then an owner comes", "not yet"],
+  ["runc binds `/proc/sys` on itself", "the boot id is the kernel's"],
+  ["a supervisor is killed, an unrelated child lives", "dead: the child never had the lock"],
+  ["an owner writes into what a killed sweep left", "refused where it can be seen; never deleted unjudged"],
+  ["an inner owner with a name nobody knows holds its lock", "its subtree stays, and is reported"],
+  ["v2 from before this boot, the clock stepped forward", "unknown `exe-changed`"],
+  ["LXC and nspawn, swept from the host", "what the whole kernel shows"]
 ]
 
 const root = Path.join(import.meta.dirname, "..")
@@ -89,17 +129,30 @@ const testFiles = (): ReadonlyArray<string> =>
     Fs.globSync(`${folder}/*/test/**/*.ts`, { cwd: root, exclude: (path) => path.includes("node_modules") })
   )
 
-const numbersIn = (text: string): ReadonlyArray<number> =>
-  [...text.matchAll(/scenarios? (\d+(?:(?:, | and |, and | to )\d+)*)/g)].flatMap(([, list = ""]) => {
+/** `scenario 14`, `scenarios 78a, 78b and 99`, `scenarios 2 to 4`. */
+const numbersIn = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/scenarios? (\d+[a-z]?(?:(?:, | and |, and | to )\d+[a-z]?)*)/g)].flatMap(([, list = ""]) => {
     const range = /^(\d+) to (\d+)$/.exec(list)
-    if (range === null) return [...list.matchAll(/\d+/g)].map(([number]) => Number(number))
+    if (range === null) return [...list.matchAll(/\d+[a-z]?/g)].map(([number]) => number)
     const [first, last] = [Number(range[1]), Number(range[2])]
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+    return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}`)
   })
 
+/** Each row with its number. */
+const numbered: ReadonlyArray<readonly [number: string, situation: string, answer: string]> = (() => {
+  let last = 0
+  return rows.map(([situation, answer, number = `${last + 1}`]) => {
+    last = Number.parseInt(number, 10)
+    return [number, situation, answer]
+  })
+})()
+
+/** The numbers of all situations. */
+export const numbers: ReadonlyArray<string> = numbered.map(([number]) => number)
+
 /** Test files by the number of the scenario that they name. */
-export const tested = (): ReadonlyMap<number, ReadonlyArray<string>> => {
-  const found = new Map<number, Array<string>>()
+export const tested = (): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const found = new Map<string, Array<string>>()
   for (const file of [...testFiles()].sort()) {
     for (const number of new Set(numbersIn(Fs.readFileSync(Path.join(root, file), "utf8")))) {
       found.set(number, [...(found.get(number) ?? []), file])
@@ -113,9 +166,9 @@ const link = (file: string): string => `[${Path.basename(file).replace(/(\.test)
 /** The page as it should be. */
 export const page = (): string => {
   const tests = tested()
-  const lines = rows.map(
-    ([situation, answer], index) =>
-      `| ${index + 1} | ${situation} | ${answer} | ${(tests.get(index + 1) ?? []).map(link).join(", ")} |`
+  const lines = numbered.map(
+    ([number, situation, answer]) =>
+      `| ${number} | ${situation} | ${answer} | ${(tests.get(number) ?? []).map(link).join(", ")} |`
   )
   return `# Which situations are tested?
 

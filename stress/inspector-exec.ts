@@ -18,6 +18,9 @@ const count = Number(process.argv[2] ?? 100_000)
 const recordOf = (identity: ProcessIdentity): Sentinel.Sentinel =>
   Result.getOrThrow(Sentinel.fromIdentity(identity, "v3", { nonce: "stress-nonce", role: "owner", createdAt: "" }))
 
+const frame = { id: { dev: "1", ino: "2" }, fileSystem: { type: "ext4", oneKernel: true } } as const
+const circumstances = { lock: "self", shared: "keep", frame, legacy: "trust" } as const
+
 const program = Effect.gen(function* () {
   const { host, identify, observe } = yield* ProcessInspector
   const reader = yield* host
@@ -29,7 +32,6 @@ const program = Effect.gen(function* () {
   for (let look = 0; look < count; look++) {
     for (const sentinel of [recordOf(identity), recordOf(new ProcessIdentity(weak))]) {
       const observation = yield* observe(identity.pid, Verdict.wanted(sentinel))
-      const circumstances = { localFileSystem: true, legacy: "trust" } as const
       const { _tag, reason } = Verdict.judge(sentinel, observation, reader, circumstances)
       seen[`${_tag} ${reason}`] = (seen[`${_tag} ${reason}`] ?? 0) + 1
     }

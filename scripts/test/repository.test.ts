@@ -10,8 +10,8 @@ const pages = [
   ...Fs.readdirSync(Path.join(root, "docs")).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : []))
 ]
 
-// What no test shows: an open socket and an exit record aren't evidence yet.
-const notYet = [45, 56]
+// What no test shows: an open socket and an exit record aren't evidence yet, and nothing is removed in place.
+const notYet = ["45", "56", "105"]
 
 describe("the documentation", () => {
   it("shows the example in the README as the tests run it", () => {
@@ -27,7 +27,7 @@ describe("the documentation", () => {
 
   it("has a test for each situation", () => {
     const tested = Scenarios.tested()
-    const untested = Array.from({ length: 60 }, (_, index) => index + 1).filter((number) => !tested.has(number))
+    const untested = Scenarios.numbers.filter((number) => !tested.has(number))
     assert.deepStrictEqual(untested, notYet)
   })
 

@@ -9,7 +9,7 @@ import { spawn } from "node:child_process"
 export class Hypervisor extends Context.Service<
   Hypervisor,
   {
-    /** Boots a VM with its files in a directory, and hands it the lock. It runs until it is killed. */
+    /** Boots a VM with its files in a directory, and hands it the lock, at descriptor 3. It runs until it is killed. */
     readonly boot: (directory: string, lock: HeldLock | undefined) => Effect.Effect<Pid>
   }
 >()("example/Hypervisor") {}

@@ -41,7 +41,7 @@ export const layer = (
           // The lock goes to the VM with its descriptor: were we killed now, the directory would still be known as alive.
           const { file, lock } = yield* Ownership.create(directory, { role: "supervisor" })
           const pid = yield* hypervisor.boot(directory, lock)
-          yield* Ownership.record(directory, { pid })
+          yield* Ownership.record(directory, lock === undefined ? { pid } : { pid, lock })
           yield* Ownership.withdraw(directory, file)
           return { name, directory, pid }
         },

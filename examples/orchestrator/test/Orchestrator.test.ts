@@ -98,7 +98,7 @@ describe.runIf(isLinux)(kernel, () => {
       // Its directory is its working directory: the kernel is done with it when the link is gone.
       while (Fs.existsSync(`/proc/${pids[1]}/cwd`)) continue
       const lines = run(root)
-      assert.match(lines, /^kept alive matches$/m)
+      assert.match(lines, /^kept alive lock-held$/m)
       assert.match(lines, /^removed crashed (pid-dead|zombie)$/m)
       assert.deepStrictEqual(Fs.readdirSync(root), ["alive"])
     } finally {

@@ -45,6 +45,10 @@ const advice = (error: CommandError): string | undefined => {
       return "update vm-sentinel"
     case "AlreadyOwned":
       return error.verdict === "alive" ? "stop that process first, or use another directory" : explain
+    case "LockBusy":
+      return (error.holders ?? []).length === 0
+        ? "look on the host, or in the container that has it mounted: the `lock:` lines of /proc/*/fdinfo name the holder"
+        : "wait until it is done, or stop it"
     case "StoreFailure":
       return error.errno === "ENOSPC" ? "free some space and run it again" : "mend that and run it again"
     case "NameTaken":

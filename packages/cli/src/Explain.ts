@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import * as Explanation from "./Explanation.ts"
 import * as ExplanationTable from "./ExplanationTable.ts"
+import * as Judging from "./Judging.ts"
 import { Output, type OutputError } from "./Output.ts"
 import * as Report from "./Report.ts"
 
@@ -19,12 +20,9 @@ import * as Report from "./Report.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Judging.Judging {
   readonly directory: string
   readonly json: boolean
-  /** Empty: the default. */
-  readonly sentinelNames: ReadonlyArray<string>
-  readonly legacy: "trust" | "keep"
 }
 
 const encode = Schema.encodeEffect(Explanation.Explanation)
@@ -36,13 +34,10 @@ const encode = Schema.encodeEffect(Explanation.Explanation)
 export const explain: (
   options: Options
 ) => Effect.Effect<void, LookError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn("explain")(
-  function* ({ directory, json, legacy, sentinelNames }) {
+  function* (options) {
+    const { directory, json } = options
     const { stdout, write } = yield* Output
-    const names = sentinelNames.length === 0 ? undefined : sentinelNames
-    const judgement = yield* Cleanup.judge(Path.resolve(directory), {
-      legacy,
-      ...(names === undefined ? {} : { sentinelNames: names })
-    })
+    const judgement = yield* Cleanup.judge(Path.resolve(directory), Judging.options(options))
     const { foreign, path } = judgement.holding
     const explanation = Explanation.make(path, judgement, foreign)
     if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))

@@ -6,7 +6,7 @@
 import type { Judgement, JudgementReason, Part } from "@vm-sentinel/core/Condemned"
 import { DirectoryError } from "@vm-sentinel/core/Errors"
 import { Compared, Reason } from "@vm-sentinel/core/Outcome"
-import type { Datum, Evidence } from "@vm-sentinel/core/Verdict"
+import type { Compared as ComparedDatum, Datum, Evidence } from "@vm-sentinel/core/Verdict"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -49,8 +49,12 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
   verdict: Schema.Literals(["alive", "dead", "unknown", "none"]),
   reason: Reason,
-  /** The sentinel that decided. */
+  /** The sentinel that decided; missing where what lies beside the sentinels did. */
   decisive: Schema.optionalKey(Schema.String),
+  /** What was asked of the directory itself, not of one sentinel: its lock, and the owners below its first level. */
+  evidence: Schema.Record(Schema.String, Compared),
+  /** The datum of `evidence` that decided. */
+  decidedBy: Schema.optionalKey(Schema.String),
   sentinels: Schema.Array(SentinelExplanation),
   /** Sentinels of owners that weren't read. */
   foreign: Schema.Array(Schema.String)
@@ -61,9 +65,16 @@ export type Explanation = typeof Explanation.Type
 const grounds: { readonly [K in JudgementReason]?: ReadonlyArray<Datum> } = {
   "lock-held": ["lock"],
   "lock-free": ["lock"],
-  "namespace-gone": ["pidNamespace"],
-  "other-pid-namespace": ["pidNamespace"],
+  "lock-unknown": ["lock"],
+  "other-directory": ["directory"],
+  rebooted: ["bootId"],
   "boot-unknown": ["bootId"],
+  "other-machine": ["machineId", "hostname"],
+  "machine-unknown": ["machineId", "hostname", "virtualMachine", "directory"],
+  "other-pid-namespace": ["pidNamespace", "firstProcess"],
+  "namespace-gone": ["search", "firstProcess"],
+  "process-gone": ["search"],
+  "owner-inside": ["below"],
   "not-a-process": ["tgid"],
   zombie: ["state"],
   "pid-dead": ["process"],
@@ -71,9 +82,14 @@ const grounds: { readonly [K in JudgementReason]?: ReadonlyArray<Datum> } = {
   "legacy-kept": ["legacy"],
   "not-local": ["fileSystem"],
   "exe-mismatch": ["executable"],
-  "exe-changed": ["startedAt"],
+  "exe-changed": ["bootedAt", "startedAt"],
   "assumed-dead": ["assumption"]
 }
+
+/** What is so decided nothing where another datum isn't: one that is equal; a machine that is real, or trusted. */
+const isSettled = (datum: Datum, compared: ComparedDatum | undefined): boolean =>
+  compared?.result === "equal" ||
+  (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))
 
 /**
  * The datum that a verdict rests on; `undefined` where nothing was compared.
@@ -81,8 +97,10 @@ const grounds: { readonly [K in JudgementReason]?: ReadonlyArray<Datum> } = {
  * @category explaining
  * @since 0.1.0
  */
-export const decidedBy = (reason: JudgementReason, evidence: Evidence): string | undefined =>
-  grounds[reason]?.find((datum) => evidence[datum] !== undefined) ?? Object.keys(evidence).at(-1)
+export const decidedBy = (reason: JudgementReason, evidence: Evidence): string | undefined => {
+  const compared = grounds[reason]?.filter((datum) => evidence[datum] !== undefined) ?? []
+  return compared.find((datum) => !isSettled(datum, evidence[datum])) ?? compared[0] ?? Object.keys(evidence).at(-1)
+}
 
 const missing = (evidence: Evidence): ReadonlyArray<string> =>
   Object.entries(evidence).flatMap(([datum, compared]) => (compared?.result === "unknown" ? [datum] : []))
@@ -137,16 +155,39 @@ const ofPart = (part: Part): SentinelExplanation => {
   }
 }
 
+const verdictOf = (judgement: Judgement): Evidence => {
+  const part = judgement.parts.find(({ file }) => file.entry === judgement.decisive?.entry)
+  return part !== undefined && Result.isSuccess(part.judged) ? part.judged.success.evidence : {}
+}
+
+/** What a judgement compared that none of its sentinels told. */
+const ownEvidence = (judgement: Judgement): SentinelExplanation["evidence"] => {
+  const told: { readonly [datum: string]: unknown } = verdictOf(judgement)
+  return Object.fromEntries(Object.entries(judgement.evidence).filter(([datum, compared]) => told[datum] !== compared))
+}
+
 /**
  * @category explaining
  * @since 0.1.0
  */
-export const make = (path: string, judgement: Judgement, foreign: ReadonlyArray<string>): Explanation => ({
-  _tag: "Explanation",
-  path: path.toWellFormed(),
-  verdict: judgement.verdict,
-  reason: judgement.reason,
-  ...(judgement.decisive === undefined ? {} : { decisive: judgement.decisive.entry }),
-  sentinels: judgement.parts.map(ofPart),
-  foreign
-})
+export const make = (path: string, judgement: Judgement, foreign: ReadonlyArray<string>): Explanation => {
+  const { decisive, parts, reason, verdict } = judgement
+  const evidence = ownEvidence(judgement)
+  const datum = decidedBy(reason, judgement.evidence)
+  const decided =
+    datum !== undefined && evidence[datum] !== undefined
+      ? { decidedBy: datum }
+      : decisive === undefined
+        ? {}
+        : { decisive: decisive.entry }
+  return {
+    _tag: "Explanation",
+    path: path.toWellFormed(),
+    verdict,
+    reason,
+    ...decided,
+    evidence,
+    sentinels: parts.map(ofPart),
+    foreign
+  }
+}

@@ -31,15 +31,39 @@ const valueWidth = 30
 const resultStyles: Record<string, Table.Style> = { equal: "green", different: "red", unknown: "yellow" }
 const verdictStyles: Record<string, Table.Style> = { alive: "green", dead: "red", unknown: "yellow", none: "dim" }
 
-const value = (text: string | undefined): Table.Cell =>
-  text === undefined ? { text: "-", style: "dim" } : { text: Text.shorten(Text.escape(text), valueWidth) }
+/** A value in lines of {@link valueWidth}: one that is a list has an item a line, so that both sides stand side by side. */
+const value = (text: string | undefined): ReadonlyArray<Table.Cell> => {
+  if (text === undefined) return [{ text: "-", style: "dim" }]
+  const escaped = Text.escape(text)
+  const items = Text.width(escaped) <= valueWidth ? [escaped] : escaped.split(/(?<=,) /)
+  return items.map((item) => ({ text: Text.shorten(item, valueWidth) }))
+}
+
+const nothing: Table.Cell = { text: "" }
+
+const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined) =>
+  Object.entries(evidence).flatMap(([datum, { observed, recorded, result }]) => {
+    const [before, now] = [value(recorded), value(observed)]
+    return Array.from({ length: Math.max(before.length, now.length) }, (_, line): ReadonlyArray<Table.Cell> => {
+      const sides = [before[line] ?? nothing, now[line] ?? nothing]
+      if (line > 0) return [nothing, nothing, ...sides]
+      const outcome: Table.Cell = { text: result, style: resultStyles[result] ?? "plain" }
+      return [{ text: datum === decidedBy ? "→" : "" }, { text: datum }, ...sides, outcome]
+    })
+  })
+
+const table = (evidence: Explanation["evidence"], decidedBy: string | undefined, { colors }: Options): string => {
+  const rows = rowsOf(evidence, decidedBy)
+  return rows.length === 0 ? "" : Table.render(columns, rows, { colors, indent: "  " })
+}
 
 const side = (recorded: string | undefined, observed: string | undefined): string => {
   if (recorded === undefined) return observed === undefined ? "neither recorded nor observed" : "not recorded"
   return observed === undefined ? "not observed" : "can't be compared"
 }
 
-const sentinel = (part: SentinelExplanation, isDecisive: boolean, { colors, now }: Options): string => {
+const sentinel = (part: SentinelExplanation, isDecisive: boolean, options: Options): string => {
+  const { colors, now } = options
   const facts = [
     ...(part.format === undefined ? [] : [part.format]),
     ...(part.role === undefined ? [] : [part.role]),
@@ -51,21 +75,12 @@ const sentinel = (part: SentinelExplanation, isDecisive: boolean, { colors, now 
   const name = Table.paint(Text.escape(part.entry), "bold", colors)
   const head = `${name}: ${verdict}${isDecisive ? ", which decides" : ""}\n  ${facts.join(", ")}\n`
   if (part.error !== undefined) return `${head}  ${Text.escape(part.error.message)}\n`
-  const evidence = Object.entries(part.evidence)
-  const rows = evidence.map(([datum, { observed, recorded, result }]): ReadonlyArray<Table.Cell> => [
-    { text: datum === part.decidedBy ? "→" : "" },
-    { text: datum },
-    value(recorded),
-    value(observed),
-    { text: result, style: resultStyles[result] ?? "plain" }
-  ])
   const gone = part.notAvailable.map((datum) => {
     const { observed, recorded } = part.evidence[datum] ?? {}
     return `${datum} (${side(recorded, observed)})`
   })
-  const table = rows.length === 0 ? "" : Table.render(columns, rows, { colors, indent: "  " })
   const note = gone.length === 0 ? "" : `  Not available: ${gone.join(", ")}\n`
-  return `${head}${table}${note}`
+  return `${head}${table(part.evidence, part.decidedBy, options)}${note}`
 }
 
 const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
@@ -73,6 +88,7 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
     case "alive":
       return "It is kept: an owner lives.\n"
     case "dead":
+      if (reason === "owner-inside") return "It is kept: its own owners are gone, but one below it may live.\n"
       return "A sweep removes it: every owner is provably gone.\n"
     case "none":
       return "It is kept: without a sentinel it isn't ours.\n"
@@ -86,13 +102,15 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
  * @since 0.1.0
  */
 export const render = (explanation: Explanation, options: Options): string => {
-  const { decisive, foreign, path, reason, sentinels, verdict } = explanation
+  const { decidedBy, decisive, evidence, foreign, path, reason, sentinels, verdict } = explanation
   const judged = Table.paint(
     `${verdict === "none" ? "not judged" : verdict}, ${reason}`,
     verdictStyles[verdict] ?? "plain",
     options.colors
   )
   const parts = sentinels.map((part) => `\n${sentinel(part, part.entry === decisive, options)}`)
+  const own = table(evidence, decidedBy, options)
+  const itself = own === "" ? "" : `\nThe directory itself:\n${own}`
   const others = foreign.length === 0 ? "" : `\nNot read, of other owners: ${foreign.map(Text.escape).join(", ")}\n`
-  return `${Text.escape(path)}: ${judged}\n${parts.join("")}${others}\n${conclusion(explanation)}`
+  return `${Text.escape(path)}: ${judged}\n${parts.join("")}${itself}${others}\n${conclusion(explanation)}`
 }

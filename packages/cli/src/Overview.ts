@@ -75,9 +75,33 @@ export const row = (outcome: Outcome, now: number): ReadonlyArray<Table.Cell> =>
 
 const narrowestName = 12
 
-/** What went wrong with single directories, a line each. */
-const problems = (outcomes: ReadonlyArray<Outcome>): string =>
-  outcomes.flatMap(({ error }) => (error === undefined ? [] : [`\n  ${Text.escape(error.message)}`])).join("")
+/** Where an owner was found below the first level; or, when the deletion had begun, what of it was left to owners there. */
+const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyArray<string> => {
+  if (reason !== "owner-inside" || below === undefined) return []
+  const { observed, recorded = "below" } = below
+  return [
+    observed === undefined
+      ? `${path}: left to an owner inside: ${recorded}`
+      : `${path}: an owner inside, ${recorded}: ${observed}`
+  ]
+}
+
+/** What a row of single directories has no room for, a line each. */
+const details = (outcomes: ReadonlyArray<Outcome>): string =>
+  outcomes
+    .flatMap((outcome) => (outcome.error === undefined ? ownerInside(outcome) : [outcome.error.message]))
+    .map((detail) => `\n  ${Text.escape(detail)}`)
+    .join("")
+
+/** What the operator vouched for, in words. */
+const vouched = ({ assumeMoved, lock, shared }: Summary): string => {
+  const words = [
+    ...(lock === "inherited" ? ["commands keep the lock that they were started with"] : []),
+    ...(shared === "trust" ? ["no other kernel has this one's ids"] : []),
+    ...(assumeMoved === undefined ? [] : [`directories were moved (${Text.escape(assumeMoved)})`])
+  ]
+  return words.length === 0 ? "" : `; on your word ${words.join(", ")}`
+}
 
 /**
  * The counts of a sweep as a sentence.
@@ -86,17 +110,18 @@ const problems = (outcomes: ReadonlyArray<Outcome>): string =>
  * @since 0.1.0
  */
 export const summaryLine = (summary: Summary): string => {
-  const { bytesFreed, bytesKept, dryRun, failed, interrupted, kept, removed, scanned, unknown } = summary
-  const also = (bytes: number | undefined, unknown: number) => {
-    const facts = [...(bytes === undefined ? [] : [Text.size(bytes)]), ...(unknown === 0 ? [] : [`${unknown} unknown`])]
+  const { bytesFreed, bytesKept, dryRun, failed, interrupted, kept, removed, scanned, unknown, unlocked } = summary
+  const also = (bytes: number | undefined, some: number | undefined, what: string) => {
+    const facts = [...(bytes === undefined ? [] : [Text.size(bytes)]), ...(some ? [`${some} ${what}`] : [])]
     return facts.length === 0 ? "" : ` (${facts.join(", ")})`
   }
   const parts = [
-    `${removed} ${dryRun ? "would be removed" : "removed"}${also(bytesFreed, 0)}`,
-    `${kept} kept${also(bytesKept, unknown)}`,
+    `${removed} ${dryRun ? "would be removed" : "removed"}${also(bytesFreed, unlocked, "unlocked")}`,
+    `${kept} kept${also(bytesKept, unknown, "unknown")}`,
     ...(failed === 0 ? [] : [`${failed} failed`])
   ]
-  return `${scanned} scanned: ${parts.join(", ")}${interrupted === true ? "; interrupted" : ""}\n`
+  const end = interrupted === true ? "; interrupted" : ""
+  return `${scanned} scanned: ${parts.join(", ")}${vouched(summary)}${end}\n`
 }
 
 /**
@@ -114,8 +139,8 @@ export const render = (outcomes: ReadonlyArray<Outcome>, summary: Summary, optio
   ])
   if (outcomes.length === 0) return summaryLine(summary)
   const table = Table.render(headers, fit(headers, cells, options.width), options)
-  const details = problems(outcomes)
-  return `${table}${details === "" ? "" : `${details}\n`}\n${summaryLine(summary)}`
+  const more = details(outcomes)
+  return `${table}${more === "" ? "" : `${more}\n`}\n${summaryLine(summary)}`
 }
 
 const fit = (

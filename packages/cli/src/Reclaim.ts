@@ -12,6 +12,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Judging from "./Judging.ts"
 import { Output, type OutputError } from "./Output.ts"
 import * as Overview from "./Overview.ts"
 import * as Report from "./Report.ts"
@@ -21,16 +22,15 @@ import * as Table from "./Table.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Judging.Judging {
   readonly directory: string
   readonly assumeDead: Option.Option<string>
   readonly json: boolean
-  /** Empty: the default. */
-  readonly sentinelNames: ReadonlyArray<string>
-  readonly legacy: "trust" | "keep"
 }
 
 const encode = Schema.encodeEffect(Outcome.Outcome)
+
+const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filter(reason, () => decided)
 
 /**
  * @category running
@@ -39,16 +39,19 @@ const encode = Schema.encodeEffect(Outcome.Outcome)
 export const reclaim: (
   options: Options
 ) => Effect.Effect<void, RootError | DirectoryError | OutputError, Output | ProcessInspector | SentinelStore> =
-  Effect.fn("reclaim")(function* ({ assumeDead, directory, json, legacy, sentinelNames }) {
+  Effect.fn("reclaim")(function* (options) {
+    const { assumeDead, directory, json } = options
     const { stdout, write } = yield* Output
     const outcome = yield* Cleanup.reclaim(directory, {
-      legacy,
-      ...(sentinelNames.length === 0 ? {} : { sentinelNames }),
+      ...Judging.options(options),
       ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value })
     })
-    if (assumeDead._tag === "Some" && outcome.reason === "assumed-dead") {
+    const word = Option.orElse(assumed(assumeDead, outcome.reason === "assumed-dead"), () =>
+      assumed(options.assumeMoved, outcome.action === "removed" && outcome.evidence["moved"] !== undefined)
+    )
+    if (Option.isSome(word)) {
       yield* Effect.logWarning("removed on an operator's word").pipe(
-        Effect.annotateLogs({ path: outcome.path, operatorReason: assumeDead.value })
+        Effect.annotateLogs({ path: outcome.path, operatorReason: word.value })
       )
     }
     if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(outcome))))

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -49,10 +49,12 @@ const reasonOf = (command: string, { code, message }: NodeJS.ErrnoException): st
 /** As a shell does: 127 for a command that isn't there, 126 for one that can't be run. */
 const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 
-const start = (command: string, args: ReadonlyArray<string>) =>
+/** `lock`: descriptor that the command finds as its descriptor 3. */
+const start = (command: string, args: ReadonlyArray<string>, lock: number | undefined) =>
   Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
+    const stdio: StdioOptions = ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]
     // The same session, terminal and process group.
-    const child = spawn(command, args, { stdio: "inherit" })
+    const child = spawn(command, args, { stdio })
     child.once("spawn", () => resume(Effect.succeed(child)))
     child.once("error", (error) => resume(Effect.fail(error)))
   })
@@ -109,9 +111,9 @@ export const run: (
     const output = yield* Output
     const path = Path.resolve(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
-    // Inheritable: were this process killed, the command would still hold the lock.
-    const { lock } = yield* Ownership.hold(path, { ...named, inheritable: true })
-    const child = yield* start(command, args).pipe(
+    const { lock } = yield* Ownership.hold(path, named)
+    // Were this process killed, the command would still hold the lock. No other child does: it is closed on exec.
+    const child = yield* start(command, args, lock?.fd).pipe(
       Effect.catch((error) => {
         const reason = reasonOf(command, error)
         const said = output.note(`vm-sentinel: ${command}: ${reason}\n`)

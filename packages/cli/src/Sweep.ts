@@ -16,6 +16,7 @@ import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import { Output, type OutputError } from "./Output.ts"
+import * as Judging from "./Judging.ts"
 import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
 
@@ -23,14 +24,11 @@ import * as Report from "./Report.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Judging.Judging {
   readonly root: string
   readonly dryRun: boolean
   readonly json: boolean
   readonly skip: ReadonlyArray<string>
-  /** Empty: the default. */
-  readonly sentinelNames: ReadonlyArray<string>
-  readonly legacy: "trust" | "keep"
   readonly ifExists: boolean
   readonly strict: boolean
   readonly sizes: boolean
@@ -57,11 +55,11 @@ export const sweep: (
   options: Options
 ) => Effect.Effect<void, RootError | DirectoryError | OutputError | Quit, Output | ProcessInspector | SentinelStore> =
   Effect.fn("sweep")(function* (options) {
-    const { dryRun, ifExists, json, legacy, root, sentinelNames, sizes, skip, strict } = options
+    const { dryRun, ifExists, json, root, sizes, skip, strict } = options
     const { stderr, stdout } = yield* Output
     const start = yield* Clock.currentTimeMillis
     const reporter = yield* json ? Report.json : Report.human
-    let summary = Outcome.empty(Path.resolve(root), dryRun, sizes)
+    let summary: Outcome.Summary = { ...Outcome.empty(Path.resolve(root), dryRun, sizes), ...Judging.vouched(options) }
 
     const conclude = Effect.fnUntraced(function* (interrupted: boolean) {
       const durationMs = (yield* Clock.currentTimeMillis) - start
@@ -70,12 +68,11 @@ export const sweep: (
 
     const stop = yield* Deferred.make<void>()
     const outcomes = Cleanup.outcomes(root, {
+      ...Judging.options(options),
       dryRun,
-      legacy,
       sizes,
       skip,
-      stopWhen: Deferred.await(stop),
-      ...(sentinelNames.length === 0 ? {} : { sentinelNames })
+      stopWhen: Deferred.await(stop)
     })
     let turns = 0
     const run = Stream.runForEachArray(outcomes, (some) => {

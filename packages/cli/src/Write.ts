@@ -3,17 +3,15 @@
  *
  * @since 0.1.0
  */
-import { type IdentityUnavailable, NotFound } from "@vm-sentinel/core/Errors"
 import type { SentinelFile } from "@vm-sentinel/core/Holding"
 import * as Ownership from "@vm-sentinel/core/Ownership"
-import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { executableOf, type Format } from "@vm-sentinel/core/Sentinel"
-import type { PublishError, SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import { Output, type OutputError } from "./Output.ts"
 import * as Text from "./Text.ts"
@@ -24,15 +22,11 @@ import * as Text from "./Text.ts"
  */
 export interface Options {
   readonly directory: string
-  /** Without: the parent of this process. */
-  readonly pid: Option.Option<Pid>
+  readonly pid: Pid
   readonly format: Option.Option<Format>
   readonly role: Option.Option<string>
   readonly sentinelName: Option.Option<string>
 }
-
-const decodePid = Schema.decodeOption(Pid)
-const parent = () => decodePid(process.ppid)
 
 const describe = ({ content }: SentinelFile): string => {
   if (Result.isFailure(content)) return "unreadable"
@@ -51,18 +45,16 @@ const describe = ({ content }: SentinelFile): string => {
  */
 export const write: (
   options: Options
-) => Effect.Effect<void, PublishError | IdentityUnavailable | OutputError, Output | ProcessInspector | SentinelStore> =
-  Effect.fn("write")(function* ({ directory, format, pid, role, sentinelName }) {
-    const output = yield* Output
-    const path = Path.resolve(directory)
-    const owner = Option.orElse(pid, () => parent())
-    // The parent's number is 0 when it lies in another PID namespace: it has no name here.
-    if (Option.isNone(owner)) return yield* new NotFound({ operation: "identify the parent process", pid: 0 })
-    const file = yield* Ownership.record(path, {
-      pid: owner.value,
-      ...(Option.isNone(format) ? {} : { format: format.value }),
-      ...(Option.isNone(role) ? {} : { role: role.value }),
-      ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
-    })
-    yield* output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
+) => Effect.Effect<void, Ownership.RecordError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn(
+  "write"
+)(function* ({ directory, format, pid, role, sentinelName }) {
+  const output = yield* Output
+  const path = Path.resolve(directory)
+  const file = yield* Ownership.record(path, {
+    pid,
+    ...(Option.isNone(format) ? {} : { format: format.value }),
+    ...(Option.isNone(role) ? {} : { role: role.value }),
+    ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
   })
+  yield* output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
+})

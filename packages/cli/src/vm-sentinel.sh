@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the command from its sources in the place of this process: its parent is then the caller, which `write` records,
-# and signals reach it. The toolchain's own `node` shim would stay in between.
+# Runs the command from its sources in the place of this process: signals reach it. The toolchain's own `node` shim would
+# stay in between.
 here=$(dirname "$0")
 node=$here/../../../node_modules/node/bin/node
 [ -x "$node" ] || node=node

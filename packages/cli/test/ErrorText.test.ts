@@ -13,6 +13,11 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
   [new Errors.AlreadyOwned({ path: "/d", owner: 7, verdict: "alive", reason: "matches" }), /process 7.*stop that/],
   [new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "other-machine" }), /vm-sentinel explain/],
   [new Errors.Claimed({ path: "/d" }), /\/d: a sweep claimed.*create it again/],
+  [
+    new Errors.LockBusy({ path: "/d", holders: [7, 8] }),
+    /\/d: process 7, 8 holds the ownership lock; wait until .*stop/
+  ],
+  [new Errors.LockBusy({ path: "/d" }), /\/d: somebody not visible from here holds .*; look on the host/],
   [new Errors.MountInside({ path: "/d", mount: "/d/m" }), /\/d\/m is mounted inside; unmount/],
   [new Errors.StoreFailure({ operation: "write", path: "/d", errno: "ENOSPC" }), /\/d: ENOSPC.*space/],
   [

@@ -1,11 +1,12 @@
 import { judge, type Circumstances, type Evidence } from "@vm-sentinel/core/Verdict"
 import { assert, describe, it } from "@effect/vitest"
-import { examine, type Judgement, type Testimony } from "@vm-sentinel/core/Condemned"
+import { examine, type Judgement, type Testimony, withLock, withOwnerBelow } from "@vm-sentinel/core/Condemned"
+import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import { MalformedSentinel } from "@vm-sentinel/core/Errors"
 import type { Holding, SentinelFile } from "@vm-sentinel/core/Holding"
 import type { Observation } from "@vm-sentinel/core/Observation"
 import { type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
-import type { Sentinel } from "@vm-sentinel/core/Sentinel"
+import { RecordV3, type Sentinel, type SentinelV3 } from "@vm-sentinel/core/Sentinel"
 import { Result, Schema } from "effect"
 import * as Explanation from "../src/Explanation.ts"
 import * as ExplanationTable from "../src/ExplanationTable.ts"
@@ -20,9 +21,27 @@ const host: HostIdentity = {
   hostname: "h",
   namespaces: "supported",
   pidNamespace: "pid:[1]",
-  timeNamespace: "time:[1]"
+  pidNamespaceInit: { startTime: "5" },
+  timeOffset: "0"
 }
-const v3: Sentinel = {
+const frame: DirectoryFrame = {
+  id: { dev: "1", ino: "1" },
+  fileSystem: {
+    type: "ext4",
+    id: { kind: "uuid", value: "7e0d9c58-4a52-4d0c-8d0a-0f2f3bb2a7c1" },
+    oneKernel: true
+  },
+  inode: "1310724",
+  birth: "1767225600000000000"
+}
+const recordedFrame = {
+  type: "ext4",
+  id: { kind: "uuid", value: "7e0d9c58-4a52-4d0c-8d0a-0f2f3bb2a7c1" },
+  inode: "1310724",
+  birth: "1767225600000000000",
+  file: "2"
+} as const
+const v3: SentinelV3 = {
   _tag: "V3",
   pid,
   record: {
@@ -31,26 +50,49 @@ const v3: Sentinel = {
     startTime: "1000",
     bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
     pidNamespace: "pid:[1]",
-    timeNamespace: "time:[1]",
+    pidNamespaceInit: { startTime: "5" },
+    timeOffset: "0",
     hostname: "h",
     role: "owner",
+    directory: recordedFrame,
     createdAt: "2026-01-01T00:00:00.000Z"
   }
 }
-const circumstances: Circumstances = { localFileSystem: true, legacy: "trust", writtenAt: now - 60_000 }
+const circumstances: Circumstances = {
+  frame,
+  file: "2",
+  changedAt: now - 60_000,
+  legacy: "trust",
+  lock: "self",
+  shared: "keep"
+}
 
 const file = (entry: string, content: SentinelFile["content"]): SentinelFile => ({
   entry,
   id: { dev: "1", ino: "2" },
   size: 300,
   writtenAt: now - 60_000,
+  changedAt: now - 60_000,
   bytes: new Uint8Array(),
   content
 })
 
-const examined = (sentinels: ReadonlyArray<SentinelFile>, observation: Observation): Judgement => {
-  const holding: Holding = { path: "/vms/a", id: { dev: "1", ino: "1" }, sentinels, foreign: [] }
-  const testimony: Testimony = { observation, circumstances }
+const examined = (
+  sentinels: ReadonlyArray<SentinelFile>,
+  observation: Observation,
+  rest: Partial<Circumstances> = {}
+): Judgement => {
+  const { id } = frame
+  const holding: Holding = {
+    path: "/vms/a",
+    id,
+    frame,
+    distrust: undefined,
+    subdirectories: "some",
+    sentinels,
+    foreign: []
+  }
+  const testimony: Testimony = { observation, circumstances: { ...circumstances, ...rest } }
   const examination = examine(holding, host)
   let step = examination.next()
   while (step.done !== true) step = examination.next(testimony)
@@ -127,7 +169,7 @@ describe("Explanation", () => {
 
   it("escapes what is recorded", () => {
     const evil: Sentinel = { _tag: "V2", pid, executable: "/bin/\u001b[31mevil" }
-    const seen: Observation = { ...recycled, exe: { path: "/bin/sh" }, startedAt: now }
+    const seen: Observation = { ...recycled, exe: { path: "/bin/sh" }, startedAt: now, bootedAt: now - 3_600_000 }
     const table = ExplanationTable.render(
       Explanation.make("/vms/\u001b[2J", examined([file(".vm-sentinel", Result.succeed(evil))], seen), []),
       options
@@ -136,22 +178,111 @@ describe("Explanation", () => {
     assert.match(table, /→ {2}executable +\/bin\/\\e\[31mevil +\/bin\/sh +different/)
   })
 
+  const shared: DirectoryFrame = { ...frame, fileSystem: { type: "nfs", oneKernel: false } }
+  const lock = { kind: "flock", tested: true, holder: "self" } as const
+  const gone = (by: "namespace" | "processId64") => ({ _tag: "Gone", by }) as const
+  const decode = Schema.decodeUnknownSync(RecordV3)
+  /** As written, where `undefined` is left out. */
+  const recorded = (rest: object): SentinelV3 => {
+    const record: unknown = JSON.parse(JSON.stringify({ ...v3.record, machineId: "machine", ...rest }))
+    return { ...v3, record: decode(record) }
+  }
+  const unbound = (rest: object = {}) => recorded({ directory: undefined, ...rest })
+  const absent: Observation = { _tag: "Absent", pid }
+
   const decisions: ReadonlyArray<readonly [string, Sentinel, Observation | undefined, Partial<Circumstances>, string]> =
     [
-      ["lock-held", v3, undefined, { lock: "busy" }, "lock"],
+      ["lock-held", v3, undefined, { lockState: "shared" }, "lock"],
       ["pid-dead", v3, { _tag: "Absent", pid }, {}, "process"],
       ["not-a-process", v3, { ...recycled, tgid: 40 }, {}, "tgid"],
       ["zombie", v3, { ...recycled, state: "Z", threads: 1 }, {}, "state"],
       ["matches", v3, { ...recycled, startTime: "1000" }, {}, "startTime"],
       ["permission-denied", v3, { _tag: "Hidden", pid, detail: "stat: EACCES" }, {}, "process"],
       ["legacy-kept", { _tag: "V1", pid }, { _tag: "Absent", pid }, { legacy: "keep" }, "legacy"],
-      ["not-local", { _tag: "V1", pid }, { _tag: "Absent", pid }, { localFileSystem: false }, "fileSystem"],
-      ["pid-alive", { _tag: "V1", pid }, recycled, {}, "process"]
+      ["not-local", { _tag: "V1", pid }, { _tag: "Absent", pid }, { frame: { id: frame.id } }, "fileSystem"],
+      ["pid-alive", { _tag: "V1", pid }, recycled, {}, "process"],
+      ["other-directory", v3, absent, { file: "3" }, "directory"],
+      ["boot-unknown", unbound({ bootId: undefined }), absent, { frame: shared }, "bootId"],
+      ["rebooted", recorded({ bootId: "earlier" }), undefined, {}, "bootId"],
+      ["other-machine", unbound({ bootId: "other", machineId: "other" }), undefined, { frame: shared }, "machineId"],
+      ["other-machine", unbound({ bootId: "other", hostname: "other" }), undefined, { frame: shared }, "hostname"],
+      ["machine-unknown", unbound({ machineId: undefined }), absent, { frame: shared }, "machineId"],
+      ["machine-unknown", unbound(), absent, { frame: shared }, "virtualMachine"],
+      ["machine-unknown", unbound({ bootId: "other" }), absent, { shared: "trust" }, "directory"],
+      ["lock-unknown", recorded({ lock }), absent, { lockState: "unknown" }, "lock"],
+      ["other-pid-namespace", recorded({ pidNamespace: "pid:[2]" }), undefined, {}, "pidNamespace"],
+      ["other-pid-namespace", recorded({ pidNamespaceInit: { startTime: "6" } }), undefined, {}, "firstProcess"],
+      ["namespace-gone", recorded({ pidNamespace: "pid:[2]" }), undefined, { search: gone("namespace") }, "search"],
+      [
+        "process-gone",
+        recorded({ pidNamespace: "pid:[2]", processId64: "7" }),
+        undefined,
+        { search: gone("processId64") },
+        "search"
+      ],
+      ["lock-free", recorded({ pidNamespace: "pid:[2]", lock }), undefined, { lockState: "free" }, "lock"]
     ]
   it.each(decisions)("rests %s on the right datum", (reason, sentinel, observation, rest, datum) => {
     const verdict = judge(sentinel, observation, host, { ...circumstances, ...rest })
     assert.strictEqual(verdict.reason, reason)
     assert.strictEqual(Explanation.decidedBy(verdict.reason, verdict.evidence), datum)
+  })
+
+  it("shows both directories of a copy, a datum a line", () => {
+    const copied = judgedAs({ frame: { ...frame, inode: "1441801", birth: "1767300000000000000" }, file: "9" })
+    const table = ExplanationTable.render(Explanation.make("/vms/a", copied, []), options)
+    const lines = table.split("\n").filter((line) => /ext4|inode|birth|file /.test(line))
+    assert.deepStrictEqual(
+      lines.map((line) => line.trim().replaceAll(/ +/g, " ")),
+      [
+        "→ directory ext4, ext4, different",
+        "inode 1310724, inode 1441801,",
+        "birth 1767225600000000000, birth 1767300000000000000,",
+        "file 2 file 9"
+      ]
+    )
+    assert.match(table, /^\/vms\/a: unknown, other-directory\n/)
+    for (const line of table.split("\n")) assert.isAtMost(Text.width(line), 100)
+  })
+
+  const judgedAs = (rest: Partial<Circumstances>): Judgement =>
+    examined([file(".vm-sentinel", Result.succeed(v3))], absent, rest)
+
+  it("shows an owner inside, which no sentinel of the directory tells", () => {
+    const below = examined([file(".vm-sentinel", Result.succeed(v3))], { ...recycled, startTime: "1000" })
+    const nested = Explanation.make("/vms/a", withOwnerBelow(judgedAs({}), "disks/b", below), [])
+    assert.include(nested, { verdict: "dead", reason: "owner-inside", decidedBy: "below" })
+    assert.notProperty(nested, "decisive")
+    assert.deepStrictEqual(Object.keys(nested.evidence), ["below"])
+    assert.deepStrictEqual(
+      nested.sentinels.map(({ reason, verdict }) => [verdict, reason]),
+      [["dead", "pid-dead"]]
+    )
+    const table = ExplanationTable.render(nested, options)
+    assert.match(table, /\nThe directory itself:\n.*\n {2}→ {2}below +disks\/b +alive, matches +not-applicable\n/)
+    assert.match(table, /\nIt is kept: its own owners are gone, but one below it may live\.\n$/)
+  })
+
+  it("shows a lock that somebody holds whom no sentinel names", () => {
+    const locked = Explanation.make("/vms/a", withLock(judgedAs({}), "shared"), [])
+    assert.include(locked, { verdict: "alive", reason: "lock-held", decidedBy: "lock" })
+    assert.deepStrictEqual(locked.evidence, { lock: { observed: "shared", result: "not-applicable" } })
+  })
+
+  it("shows what an operator vouched for beside what it was said about", () => {
+    const moved = judgedAs({ file: "9", assumeMoved: "rsync to the new disk, 2 May" })
+    const table = ExplanationTable.render(Explanation.make("/vms/a", moved, []), options)
+    assert.match(table, /^\/vms\/a: dead, pid-dead\n/)
+    assert.match(table, / {5}moved +other-directory +rsync to the new disk, 2 May +not-applicable\n/)
+    const elsewhere = recorded({ pidNamespace: "pid:[2]", lock: { ...lock, holder: "inherited" } })
+    const free = { ...circumstances, lockState: "free", lock: "inherited" } as const
+    const inherited = judge(elsewhere, undefined, host, free)
+    assert.deepInclude(inherited, { _tag: "Dead", reason: "lock-free" })
+    assert.deepStrictEqual(inherited.evidence.lockHolder, {
+      recorded: "inherited",
+      observed: "inherited",
+      result: "not-applicable"
+    })
   })
 
   it("rests on nothing where nothing was compared", () => {

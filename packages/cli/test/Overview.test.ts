@@ -94,6 +94,49 @@ describe("Overview", () => {
     )
   })
 
+  it("tells where an owner lives inside a directory whose own owner is gone", () => {
+    const nested = outcome("outer", {
+      verdict: "dead",
+      reason: "owner-inside",
+      pid: 7,
+      evidence: {
+        below: { recorded: "disks/in\nner", observed: "alive, matches", result: "not-applicable" }
+      }
+    })
+    assert.strictEqual(
+      Overview.render([nested], summarise([nested]), plain),
+      [
+        "NAME   VERDICT  REASON        PID  AGE  ACTION",
+        "outer  dead     owner-inside    7       kept",
+        "",
+        "  /vms/outer: an owner inside, disks/in\\nner: alive, matches",
+        "",
+        "1 scanned: 0 removed, 1 kept",
+        ""
+      ].join("\n")
+    )
+  })
+
+  it("tells what a deletion left to an owner inside who came meanwhile", () => {
+    const evidence = { below: { recorded: "a, b/c", result: "not-applicable" } } as const
+    const late = outcome("vm", { action: "failed", verdict: "dead", reason: "owner-inside", evidence })
+    assert.include(Overview.render([late], summarise([late]), plain), "\n  /vms/vm: left to an owner inside: a, b/c\n")
+  })
+
+  it("says what was removed without a lock, and what the operator vouched for", () => {
+    const unlocked = summarise(
+      [outcome("a", { action: "removed", verdict: "dead", unlocked: true, bytes: 100 })],
+      false
+    )
+    assert.strictEqual(Overview.summaryLine(unlocked), "1 scanned: 1 removed (1 unlocked), 0 kept\n")
+    const vouched = { ...unlocked, lock: "inherited", shared: "trust", assumeMoved: "new\ndisk" } as const
+    assert.strictEqual(
+      Overview.summaryLine({ ...vouched, bytesFreed: 100, interrupted: true }),
+      "1 scanned: 1 removed (100 B, 1 unlocked), 0 kept; on your word commands keep the lock that they were started with," +
+        " no other kernel has this one's ids, directories were moved (new\\ndisk); interrupted\n"
+    )
+  })
+
   it("of an empty root is the count", () => {
     assert.strictEqual(Overview.render([], summarise([]), plain), "0 scanned: 0 removed, 0 kept\n")
   })

@@ -3,7 +3,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import { assert, describe, it } from "@effect/vitest"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
-import { Deferred, Effect, Exit, Fiber, Layer, Queue } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { Output, OutputError } from "../src/Output.ts"
 import * as Sweep from "../src/Sweep.ts"
@@ -16,6 +16,9 @@ const options: Sweep.Options = {
   skip: [],
   sentinelNames: [],
   legacy: "trust",
+  lock: "self",
+  shared: "keep",
+  assumeMoved: Option.none(),
   ifExists: false,
   strict: false,
   sizes: false
@@ -31,7 +34,8 @@ const silent = (asked: Deferred.Deferred<void>) =>
     host: Effect.succeed({ hostname: "h", namespaces: "supported" as const }),
     self: Effect.never,
     identify: () => Effect.never,
-    observe: () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+    observe: () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never),
+    lockHolders: () => Effect.succeed([])
   })
 
 const listening = (write: (text: string) => Effect.Effect<void, OutputError>) =>

@@ -88,8 +88,7 @@ describe.concurrent("list and sweep", { timeout }, () => {
   it.live("obey their options", () =>
     Effect.gen(function* () {
       const root = yield* mixed
-      const other = Roots.directory(root, "other")
-      FS.renameSync(`${root}/dead/.vm-sentinel`, `${other}/.my-sentinel`)
+      yield* Roots.dead(Roots.directory(root, "other"), { sentinelName: ".my-sentinel" })
       const run = (...args: ReadonlyArray<string>) => Cli.inProcess(["list", root, "--json", ...args])
       const [skip, keep, names, strict] = yield* Effect.all(
         [
@@ -113,6 +112,69 @@ describe.concurrent("list and sweep", { timeout }, () => {
       })
       assert.deepStrictEqual([skip.code, keep.code, names.code, strict.code], [0, 0, 0, 3])
       assert.strictEqual(Cli.report(strict.stdout).summary.unknown, 2)
+    })
+  )
+
+  it.live("judge by what an operator knows better, and say so in the summary and in the evidence", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      yield* Roots.dead(Roots.directory(root, "vm"))
+      // As `mv` between two file systems makes it.
+      FS.cpSync(`${root}/vm`, `${root}/moved`, { recursive: true, preserveTimestamps: true })
+      FS.rmSync(`${root}/vm`, { recursive: true })
+      const options = ["--lock", "inherited", "--shared", "trust", "--assume-moved", "rsync to the new disk"]
+      const [plain, human, reclaim] = yield* Effect.all([
+        Cli.inProcess(["sweep", root, "--json"]),
+        Cli.inProcess(["list", root, ...options]),
+        Cli.inProcess(["reclaim", `${root}/moved`])
+      ])
+      const kept = Cli.report(plain.stdout)
+      assert.deepStrictEqual(Cli.actions(kept), { moved: "kept: unknown, other-directory" })
+      assert.doesNotHaveAnyKeys(kept.summary, ["lock", "shared", "assumeMoved"])
+      assert.match(reclaim.stdout, /\nmoved +unknown +other-directory +\d+ +\d+s +kept\n$/)
+      assert.match(human.stdout, /1 would be removed.*; on your word .* \(rsync to the new disk\)\n$/)
+
+      const explained = yield* Cli.inProcess(["explain", `${root}/moved`, "--assume-moved", "rsync to the new disk"])
+      assert.match(explained.stdout, /: dead, pid-dead\n/)
+      assert.match(explained.stdout, / moved +other-directory +rsync to the new disk +not-applicable\n/)
+
+      const swept = Cli.report((yield* Cli.run(["sweep", root, "--json", ...options])).stdout)
+      assert.deepStrictEqual(Cli.actions(swept), { moved: "removed: dead, pid-dead" })
+      assert.deepInclude(swept.summary, { lock: "inherited", shared: "trust", assumeMoved: "rsync to the new disk" })
+      assert.deepStrictEqual(swept.outcomes[0]?.evidence["moved"], {
+        recorded: "other-directory",
+        observed: "rsync to the new disk",
+        result: "not-applicable"
+      })
+    })
+  )
+
+  it.live("keep a directory with an owner inside, and say where", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const outer = Roots.directory(root, "outer")
+      FS.mkdirSync(`${outer}/disks`, { mode: 0o700 })
+      const inner = Roots.directory(`${outer}/disks`, "inner")
+      yield* Roots.dead(outer)
+      yield* Roots.alive(inner)
+      const json = yield* Cli.inProcess(["sweep", root, "--json", "--strict"])
+      const { outcomes, summary } = Cli.report(json.stdout)
+      assert.deepInclude(outcomes[0], { verdict: "dead", reason: "owner-inside", action: "kept" })
+      assert.notProperty(outcomes[0], "error")
+      assert.deepStrictEqual(outcomes[0]?.evidence["below"], {
+        recorded: "disks/inner",
+        observed: "alive, matches",
+        result: "not-applicable"
+      })
+      assert.deepInclude(summary, { removed: 0, kept: 1, unknown: 0, failed: 0 })
+      assert.strictEqual(json.code, 0)
+      const [table, explained] = yield* Effect.all([Cli.inProcess(["list", root]), Cli.inProcess(["explain", outer])])
+      assert.include(table.stdout, `\n  ${outer}: an owner inside, disks/inner: alive, matches\n`)
+      assert.match(
+        explained.stdout,
+        /: dead, owner-inside\n[^]*The directory itself:[^]* → +below +disks\/inner +alive, matches/
+      )
+      assert.strictEqual(FS.readFileSync(`${inner}/console.log`, "utf8"), "inner\n")
     })
   )
 
@@ -242,9 +304,16 @@ describe.concurrent("usage", { timeout }, () => {
         ["sweep", ".", "--legacy", "maybe"],
         ["sweep", ".", "..", "--dry-run"],
         ["list", ".", "--skip", "a/b"],
+        ["write", "."],
         ["write", ".", "--pid", "0"],
-        ["write", ".", "--role", "not a role"],
-        ["reclaim", ".", "--assume-dead", " "]
+        ["write", ".", "--pid", "1", "--role", "not a role"],
+        ["reclaim", ".", "--assume-dead", " "],
+        ...["sweep", "list", "explain", "reclaim"].flatMap((name) => [
+          [name, ".", "--lock", "held"],
+          [name, ".", "--shared", "yes"],
+          [name, ".", "--assume-moved", ""],
+          [name, ".", "--assume-moved", " \t"]
+        ])
       ]
       const [first = [], ...rest] = wrong
       const results = [yield* Cli.run(first), ...(yield* Effect.forEach(rest, (args) => Cli.inProcess(args)))]
@@ -271,6 +340,9 @@ describe.concurrent("usage", { timeout }, () => {
         "--skip",
         "--sentinel-name",
         "--legacy",
+        "--lock",
+        "--shared",
+        "--assume-moved",
         "--if-exists",
         "--strict",
         "--sizes"

@@ -27,8 +27,10 @@ const everywhere = {
   "crashed-v1": "dead pid-dead removed ✓",
   "crashed-v2": "dead pid-dead removed ✓",
   "crashed-v3": "dead pid-dead removed ✓",
+  "copy-of-crashed": "unknown other-directory kept ✓",
   malformed: "unknown malformed-sentinel kept ✓",
   "no-sentinel": "- no-sentinel kept ✓",
+  "owner-inside": "dead owner-inside kept ✓",
   oversized: "unknown oversized-sentinel kept ✓",
   symlink: "unknown untrusted-sentinel kept ✓",
   zombie: "dead zombie removed ✓"
@@ -50,7 +52,7 @@ describe("demo", { timeout }, () => {
         "recycled-v1": "alive pid-alive kept ✓",
         "thread-not-process": "dead not-a-process removed ✓"
       })
-      assert.match(stdout, /\n16 scanned: 7 removed, 9 kept \(4 unknown\)\n/)
+      assert.match(stdout, /\n18 scanned: 7 removed, 11 kept \(5 unknown\)\n/)
       assert.deepStrictEqual(FS.readdirSync(tmp), [])
     })
   )
@@ -71,10 +73,12 @@ describe("demo", { timeout }, () => {
         "alive-v2",
         "alive-v3",
         "brood-box",
+        "copy-of-crashed",
         "malformed",
         "no-sentinel",
         "notes.txt",
         "oversized",
+        "owner-inside",
         "symlink"
       ])
     })

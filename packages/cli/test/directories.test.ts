@@ -14,10 +14,10 @@ const strict = { onExcessProperty: "error" } as const
 const sentinelAt = (path: string) => Result.getOrThrow(parse(FS.readFileSync(path)))
 
 describe.concurrent("write", { timeout }, () => {
-  it.live("records the parent process in v3", () =>
+  it.live("records a process in v3", () =>
     Effect.gen(function* () {
       const vm = Roots.directory(yield* Roots.scratch, "vm")
-      const { code, stderr, stdout } = yield* Cli.run(["write", vm])
+      const { code, stderr, stdout } = yield* Cli.run(["write", vm, "--pid", `${process.pid}`])
       assert.deepStrictEqual([code, stderr], [0, ""])
       const sentinel = sentinelAt(`${vm}/.vm-sentinel`)
       assert.strictEqual(sentinel._tag, "V3")
@@ -30,12 +30,23 @@ describe.concurrent("write", { timeout }, () => {
     })
   )
 
-  it.live("through the launcher records the launcher's parent", () =>
+  it.live("scenario 76: takes nobody for the owner who wasn't named: a wrapper as its parent would end at once", () =>
     Effect.gen(function* () {
       const vm = Roots.directory(yield* Roots.scratch, "vm")
-      const { code } = yield* Cli.execute(Cli.launcher, ["write", vm])
+      const wrapped = yield* Cli.shell('"$NODE" "$BIN" write "$1"; exit $?', [vm])
+      assert.deepStrictEqual([wrapped.code, wrapped.stdout], [2, ""])
+      assert.include(wrapped.stderr, '--pid "$$"')
+      assert.deepStrictEqual(FS.readdirSync(vm), ["console.log"])
+    })
+  )
+
+  it.live('records the shell that calls as "$$", through the launcher too', () =>
+    Effect.gen(function* () {
+      const vm = Roots.directory(yield* Roots.scratch, "vm")
+      const script = '"$1" write "$2" --pid "$$" >/dev/null && echo "$$"'
+      const { code, stdout } = yield* Cli.execute("sh", ["-c", script, "sh", Cli.launcher, vm])
       assert.strictEqual(code, 0)
-      assert.strictEqual(sentinelAt(`${vm}/.vm-sentinel`).pid, process.pid)
+      assert.strictEqual(sentinelAt(`${vm}/.vm-sentinel`).pid, Number(stdout))
     })
   )
 
@@ -57,6 +68,8 @@ describe.concurrent("write", { timeout }, () => {
       const refused = yield* Cli.inProcess([
         "write",
         vm,
+        "--pid",
+        `${pid}`,
         "--sentinel-name",
         ".bbox-sentinel",
         "--role",
@@ -82,8 +95,8 @@ describe.concurrent("write", { timeout }, () => {
         [
           ["write", vm, "--pid", `${gone.pid}`],
           ["write", vm, "--pid", `${zombie.pid}`],
-          ["write", `${root}/none`],
-          ["write", owned]
+          ["write", `${root}/none`, "--pid", `${process.pid}`],
+          ["write", owned, "--pid", `${process.pid}`]
         ],
         (args) => Cli.inProcess(args)
       )

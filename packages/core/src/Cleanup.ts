@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Judgement } from "./Condemned.ts"
 import { type DirectoryError, RefusedRoot, type RootError } from "./Errors.ts"
-import * as Examination from "./internal/examination.ts"
+import * as Judging from "./internal/judging.ts"
 import * as Resumption from "./internal/resumption.ts"
 import * as Sweeper from "./internal/sweeper.ts"
 import * as UnderWay from "./internal/underWay.ts"
@@ -27,6 +27,12 @@ export interface JudgeOptions {
   readonly sentinelNames?: ReadonlyArray<string>
   /** What a v1 or v2 record, which names no boot and no namespace, can do. Default `trust`. */
   readonly legacy?: "trust" | "keep"
+  /** `inherited`: commands keep the lock that they were started with, so that a free one proves that they ended. */
+  readonly lock?: "self" | "inherited"
+  /** `trust`: no other kernel has this one's boot id, though it runs in a virtual machine. Default `keep`. */
+  readonly shared?: "trust" | "keep"
+  /** Why records of another directory are of this one: an operator moved the root. Blank: they aren't. */
+  readonly assumeMoved?: string
 }
 
 /**
@@ -137,6 +143,13 @@ export const outcomes = (
   return onError === "keep" ? all : Stream.mapEffect(all, failOnError)
 }
 
+/** What the operator said, for the summary. */
+const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
+  ...(lock === "inherited" ? { lock } : {}),
+  ...(shared === "trust" ? { shared } : {}),
+  ...(assumeMoved === undefined ? {} : { assumeMoved })
+})
+
 /**
  * {@link outcomes}, collected. Fails for the root itself; with `onError: "fail"` also for the first directory that
  * can't be judged or removed.
@@ -153,7 +166,7 @@ export const sweep: (
     let interrupted = false
     const stopWhen = Effect.tap(options.stopWhen ?? Effect.never, () => Effect.sync(() => (interrupted = true)))
     const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
-    const empty = Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false)
+    const empty = { ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false), ...toldKnowledge(options) }
     const summary = Outcome.count(empty, all)
     const durationMs = (yield* Clock.currentTimeMillis) - start
     return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
@@ -197,7 +210,7 @@ export const judge: (
   options = {}
 ) {
   const store = yield* SentinelStore
-  const isLocal = yield* store.isLocal(directory)
-  const court = yield* Examination.makeCourt({ legacy: options.legacy ?? "trust", isLocal: () => isLocal })
-  return yield* Examination.examine(court, yield* store.look(directory, options.sentinelNames))
+  const { examine } = yield* Judging.make(options)
+  const { judgement } = yield* examine(yield* store.look(directory, options.sentinelNames), "asked")
+  return judgement
 })

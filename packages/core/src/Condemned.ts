@@ -4,13 +4,22 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
-import { difference, type Holding, type Judged, type Known, type SentinelFile } from "./Holding.ts"
+import type { LockState } from "./Disk.ts"
+import { type PermissionDenied, type SentinelError, type StoreFailure, UntrustedSentinel } from "./Errors.ts"
+import { difference, type Holding, type Judged, type Known, type SentinelFile, tagOf } from "./Holding.ts"
 import type { Observation } from "./Observation.ts"
 import type { HostIdentity } from "./ProcessIdentity.ts"
 import type { Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
-import { type Circumstances, type DeadReason, type Evidence, judge, type Verdict } from "./Verdict.ts"
+import {
+  type Circumstances,
+  type Compared,
+  type DeadReason,
+  doom,
+  type Evidence,
+  judge,
+  type Verdict
+} from "./Verdict.ts"
 
 /**
  * Reasons for keeping a directory that no process was judged for.
@@ -31,7 +40,7 @@ export type FileReason =
  * @category models
  * @since 0.1.0
  */
-export type JudgementReason = Verdict["reason"] | FileReason
+export type JudgementReason = Verdict["reason"] | FileReason | "owner-inside"
 
 /**
  * What was found out about the process that one sentinel names.
@@ -40,7 +49,7 @@ export type JudgementReason = Verdict["reason"] | FileReason
  * @since 0.1.0
  */
 export interface Testimony {
-  /** `undefined`: not looked at, because the record and the host decided before. */
+  /** `undefined`: not looked at, because nothing that it could say would count. */
   readonly observation: Observation | undefined
   readonly circumstances: Circumstances
 }
@@ -95,6 +104,9 @@ const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): Known => ({
   bytes: bytes?.slice()
 })
 
+const claimsLock = ({ content }: SentinelFile): boolean =>
+  Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.lock !== undefined
+
 const seal = Symbol("Condemned")
 let mint: (holding: Holding, reason: DeadReason) => Condemned
 
@@ -108,6 +120,8 @@ let mint: (holding: Holding, reason: DeadReason) => Condemned
 export class Condemned {
   readonly #judged: Judged
   readonly reason: DeadReason
+  /** One of the sentinels says that a lock is held: it isn't removed where the lock can't be taken. */
+  readonly claimsLock: boolean
 
   private constructor(key: symbol, holding: Holding, reason: DeadReason) {
     if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
@@ -115,6 +129,7 @@ export class Condemned {
     const { foreign, id, path, sentinels } = holding
     this.#judged = { path, id: { ...id }, sentinels: sentinels.map(copy), foreign: [...foreign] }
     this.reason = reason
+    this.claimsLock = sentinels.some(claimsLock)
     Object.freeze(this)
   }
 
@@ -193,20 +208,65 @@ const sentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
   return judgement(first, isDead ? mint(holding, cause.reason) : undefined)
 }
 
-/**
- * What a sweep left. A workspace is born with its sentinel and loses it when its sweep gives it up; what is named as
- * remains was judged before it was named so.
- */
-const leftover = (holding: Holding, reason: "abandoned" | "resumed"): Judgement => ({
+/** What a sweep left. It was judged before: what is known of it now is that nobody has come since. */
+const leftover = (holding: Holding, parts: ReadonlyArray<Part>, reason: "abandoned" | "resumed"): Judgement => ({
   holding,
   verdict: "dead",
   reason,
   evidence: {},
   decisive: undefined,
   error: undefined,
-  parts: [],
+  parts,
   condemned: mint(holding, reason)
 })
+
+const isDead = ({ judged }: Part): boolean => Result.isSuccess(judged) && judged.success._tag === "Dead"
+
+/** A directory that somebody else could have made, or have put something into. */
+const distrusted = (holding: Holding, problem: string): Judgement => ({
+  ...sentence(holding, []),
+  ...byNoPart("unknown", "untrusted-sentinel"),
+  error: new UntrustedSentinel({ operation: "read sentinel", path: holding.path, problem })
+})
+
+/** A workspace is born with its sentinel, and loses it when its sweep gives it up. */
+const workspaceSentence = (holding: Holding, parts: ReadonlyArray<Part>): Judgement => {
+  if (parts.length > 0 || holding.foreign.length > 0) return sentence(holding, parts)
+  return holding.distrust === undefined ? leftover(holding, parts, "abandoned") : distrusted(holding, holding.distrust)
+}
+
+/** A sentinel that wasn't there when the directory was marked, or is alive, keeps it. */
+const remainsSentence = (holding: Holding, parts: ReadonlyArray<Part>, tags: ReadonlyArray<string>): Judgement => {
+  if (holding.distrust !== undefined) return distrusted(holding, holding.distrust)
+  const isKnown = (part: Part) => isDead(part) || (!isAlive(part) && tags.includes(tagOf(part.file)))
+  return holding.foreign.length === 0 && parts.every(isKnown)
+    ? leftover(holding, parts, "resumed")
+    : sentence(holding, parts)
+}
+
+const isAlive = ({ judged }: Part): boolean => Result.isSuccess(judged) && judged.success._tag === "Alive"
+
+/**
+ * What a directory is to the sweep. `workspace`: a sweep's own, where no sentinel at all means that the sweep gave it up.
+ * `remains`: its deletion was begun, and `tags` name the sentinels that were judged. Both count only for a path of that shape.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Kind =
+  | { readonly _tag: "Directory" }
+  | { readonly _tag: "Workspace" }
+  | { readonly _tag: "Remains"; readonly tags: ReadonlyArray<string> }
+
+const directory: Kind = { _tag: "Directory" }
+
+const isWorkspacePath = (name: string | undefined): boolean =>
+  name !== undefined && SentinelName.parseReap(name)?.kind === "workspace"
+
+const isMarkedPath = (path: string): boolean => {
+  const [name = "", above, workspace] = path.split("/").toReversed()
+  return SentinelName.parseReap(name)?.kind === "dead" || (above === "dead" && isWorkspacePath(workspace))
+}
 
 /** What {@link assumeDead} may decide. Of others nothing is kept: a map holds what is in it until a full collection. */
 const undecided = new WeakMap<Judgement, Holding>()
@@ -222,19 +282,14 @@ const undecided = new WeakMap<Judgement, Holding>()
  * step.value // the Judgement
  * ```
  *
- * `workspace`: the directory is a sweep's own, where no sentinel at all means that the sweep gave it up. `remains`: it
- * carries the name of a deletion that was begun. Both count only for a path of that shape.
- *
  * @category judging
  * @since 0.1.0
  */
 export function* examine(
   holding: Holding,
   host: HostIdentity,
-  kind: "directory" | "workspace" | "remains" = "directory"
+  kind: Kind = directory
 ): Generator<Question, Judgement, Testimony> {
-  const place = SentinelName.parseReap(holding.path.slice(holding.path.lastIndexOf("/") + 1))?.kind
-  if (kind === "remains" && place === "dead") return leftover(holding, "resumed")
   const parts: Array<Part> = []
   for (const file of holding.sentinels) {
     if (Result.isFailure(file.content)) {
@@ -247,13 +302,87 @@ export function* examine(
     parts.push({ file, judged: Result.succeed(verdict) })
     if (verdict._tag === "Alive") break
   }
-  const judgement =
-    kind === "workspace" && place === "workspace" && parts.length === 0 && holding.foreign.length === 0
-      ? leftover(holding, "abandoned")
-      : sentence(holding, parts)
+  const judgement = sentenceOf(holding, withDoomed(parts), kind)
   if (judgement.verdict === "unknown") undecided.set(judgement, holding)
   return judgement
 }
+
+const sentenceOf = (holding: Holding, parts: ReadonlyArray<Part>, kind: Kind): Judgement => {
+  const { path } = holding
+  if (kind._tag === "Workspace" && isWorkspacePath(path.slice(path.lastIndexOf("/") + 1))) {
+    return workspaceSentence(holding, parts)
+  }
+  return kind._tag === "Remains" && isMarkedPath(path)
+    ? remainsSentence(holding, parts, kind.tags)
+    : sentence(holding, parts)
+}
+
+const sentinelOf = ({ file, judged }: Part, tag: Verdict["_tag"]): ReadonlyArray<Sentinel> =>
+  Result.isSuccess(judged) && judged.success._tag === tag && Result.isSuccess(file.content)
+    ? [file.content.success]
+    : []
+
+/** The first process of a PID namespace takes all others with it: what is unknown of them is known by it. */
+const withDoomed = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
+  const gone = parts.flatMap((part) => sentinelOf(part, "Dead"))
+  if (gone.length === 0 || gone.length === parts.length) return parts
+  return parts.map((part) => {
+    const [sentinel] = sentinelOf(part, "Unknown")
+    return sentinel === undefined || Result.isFailure(part.judged)
+      ? part
+      : { ...part, judged: Result.succeed(doom(sentinel, part.judged.success, gone)) }
+  })
+}
+
+/**
+ * A dead directory whose lock was asked for: alive where somebody holds it, whatever its sentinels say. Any other judgement
+ * comes back as it is.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const withLock = (judgement: Judgement, lockState: LockState): Judgement => {
+  if (judgement.condemned === undefined) return judgement
+  const lock: Compared = { ...judgement.evidence.lock, observed: lockState, result: "not-applicable" }
+  const evidence: Evidence = { ...judgement.evidence, lock }
+  if (lockState === "shared" || lockState === "exclusive") {
+    return { ...judgement, verdict: "alive", reason: "lock-held", evidence, condemned: undefined }
+  }
+  return lockState === "unknown" && judgement.holding.sentinels.some((file) => mayHoldLock(judgement, file))
+    ? { ...judgement, verdict: "unknown", reason: "lock-unknown", evidence, condemned: undefined }
+    : judgement
+}
+
+/** Whether a sentinel claims a lock, and isn't of an earlier boot, whose locks are all gone. */
+const mayHoldLock = ({ parts }: Judgement, file: SentinelFile): boolean => {
+  const judged = parts.find((part) => part.file === file)?.judged
+  const isRebooted = judged !== undefined && Result.isSuccess(judged) && judged.success.reason === "rebooted"
+  return claimsLock(file) && !isRebooted
+}
+
+/**
+ * A dead directory with an owner below its first level that isn't provably gone: kept, `owner-inside`. `path`: where that
+ * owner's sentinel lies. Any other judgement comes back as it is.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const withOwnerBelow = (
+  judgement: Judgement,
+  path: string,
+  below: Pick<Judgement, "verdict" | "reason">
+): Judgement =>
+  judgement.condemned === undefined
+    ? judgement
+    : {
+        ...judgement,
+        reason: "owner-inside",
+        evidence: {
+          ...judgement.evidence,
+          below: { recorded: path, observed: `${below.verdict}, ${below.reason}`, result: "not-applicable" }
+        },
+        condemned: undefined
+      }
 
 /**
  * An operator's word that the owners of a directory are gone, where the judgement can't know. Overrides `unknown`,

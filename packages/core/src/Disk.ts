@@ -7,6 +7,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { FileId } from "./Holding.ts"
 
 /**
@@ -55,6 +57,8 @@ export interface Permissions {
 export interface Attributes extends Permissions {
   readonly size: number
   readonly modifiedAt: number
+  /** The later of mtime and ctime: a program can set the first, not the second. */
+  readonly changedAt: number
 }
 
 /**
@@ -65,7 +69,17 @@ export interface Attributes extends Permissions {
  */
 export interface Stat extends Attributes {
   readonly id: FileId
+  /** When it was made, nanoseconds since the epoch, in decimal digits. Missing where that isn't known. */
+  readonly birth?: string
 }
+
+/**
+ * What tells a file from all others of its file system, earlier ones included.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NewFile = Pick<Stat, "id" | "birth">
 
 /**
  * Who makes the calls. Without a uid nothing can be trusted, and nothing is removed.
@@ -77,6 +91,8 @@ export interface Principal {
   readonly uid: number | undefined
   /** Directories that are never swept, beside `/`. */
   readonly homes: ReadonlyArray<string>
+  /** Likewise, where one directory has several paths (Darwin). */
+  readonly homeIds: ReadonlyArray<FileId>
 }
 
 /**
@@ -126,6 +142,9 @@ export interface ScannedFile {
 export interface Scan {
   /** Of the directory. Where it isn't one, nothing else was looked at. */
   readonly stat: Stat
+  readonly frame: DirectoryFrame
+  /** `none`: proved by the link count or by the listing. */
+  readonly subdirectories: "none" | "some"
   /** Sorted by name. */
   readonly files: ReadonlyArray<ScannedFile>
   /** Sorted. */
@@ -166,17 +185,58 @@ export interface Peeker {
 }
 
 /**
- * A lock that is held.
+ * State of the `flock(2)` of a directory. `shared`: owners hold it. `exclusive`: a remover, or a foreign program.
+ * `unknown`: it can't be asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LockState = "free" | "shared" | "exclusive" | "unknown"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface LockOptions {
+  readonly mode: "shared" | "exclusive"
+  /** Whether a program may be started to take it, which costs some milliseconds. `false`: ENOTSUP where it has to be. */
+  readonly byCommand: boolean
+  /** Whether a second open of the directory is tried, which must be refused. */
+  readonly test: boolean
+}
+
+/**
+ * A lock that is held, through a descriptor that is closed on `execve(2)`. It ends when the last descriptor closes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HeldLock {
-  /** The descriptor that holds it, to be passed on to a child; `undefined` where there is none. */
+  /** What was locked, by the descriptor: the path may name another directory by now. */
+  readonly id: FileId
+  /** To be passed on to one child by `stdio`; `undefined` where there is none. */
   readonly fd: number | undefined
-  /** A second open of the directory was refused the lock: it works on this file system. */
+  /** A second open of the directory was tried, and refused: the lock works on this file system. */
   readonly tested: boolean
-  readonly survivesExec: boolean
+  /** Held as long as this process lives. `false`: the thread that opened it takes it along at its end. */
+  readonly lasting: boolean
+  /** Whether what was locked was removed: it has no link any more. `false` where that can't be told. */
+  readonly isGone: Effect.Effect<boolean>
+  /** Converts exclusive to shared on the same descriptor. `flock(2)` isn't atomic there: EBUSY means that it is lost. */
+  readonly share: Effect.Effect<void, DiskError>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface RemoveTreeOptions {
+  /** ESTALE, and nothing touched, when the path is another directory. */
+  readonly expected?: FileId
+  /** Asked of each sentinel below the first level, `a/b/.vm-sentinel`. `false`: the directory it lies in stays. */
+  readonly mayRemove?: (relative: string, id: FileId) => boolean
+  /** Whether the lock of each inner directory is taken, without waiting, before anything in it is touched. Default true. */
+  readonly lockInner?: boolean
 }
 
 /**
@@ -214,8 +274,14 @@ export class Disk extends Context.Service<
       path: string,
       limit: number
     ) => Effect.Effect<{ readonly stat: Stat; readonly bytes: Uint8Array }, DiskError>
-    /** A new file, mode 0600, complete and synced. EEXIST when there is one. On any failure nothing is left. */
-    readonly create: (path: string, bytes: Uint8Array) => Effect.Effect<void, DiskError>
+    /**
+     * A new file, mode 0600, complete and synced. EEXIST when there is one. On any failure nothing is left. `bytesOf` is
+     * given the file as it is made, empty: a record can say in which file it lies.
+     */
+    readonly create: <E = never>(
+      path: string,
+      bytesOf: (file: NewFile) => Effect.Effect<Uint8Array, E>
+    ) => Effect.Effect<void, DiskError | E>
     /** `link(2)`: EEXIST when `to` exists. */
     readonly link: (from: string, to: string) => Effect.Effect<void, DiskError>
     /** `rename(2)`. */
@@ -230,22 +296,35 @@ export class Disk extends Context.Service<
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
      * Deletes a directory and all below it, the sentinels among its direct children last. Follows no symbolic link and
-     * crosses no mount (EXDEV). ESTALE, and nothing touched, when it isn't the directory `expected`. Goes on past what
-     * can't be removed, and then fails with the first. Interruptible between two removals.
+     * crosses no mount (EXDEV). Goes on past what can't be removed, and then fails with the first. An inner directory
+     * whose lock is held, or that has a sentinel which `mayRemove` refuses, stays as it is: those are given back, relative
+     * to `path`, and all above them stays too. Interruptible between two removals.
      */
-    readonly removeTree: (path: string, expected?: FileId) => Effect.Effect<void, DiskError>
-    /** Whether the path lies on a file system known to be of this machine alone. `false`: not known. */
-    readonly isLocal: (path: string) => Effect.Effect<boolean>
+    readonly removeTree: (path: string, options?: RemoveTreeOptions) => Effect.Effect<ReadonlyArray<string>, DiskError>
+    /** What a directory lies on, by a descriptor of it. Only its `id` where the platform can't tell more. */
+    readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
+    /**
+     * Files below the first level of a directory whose names `wanted` accepts, relative to it: `a/b/.vm-sentinel`. Enters
+     * no mount and follows no link. Interruptible between two directories.
+     */
+    readonly find: (path: string, wanted: (entry: string) => boolean) => Stream.Stream<string, DiskError>
+    /**
+     * Where a directory lies on its file system, whatever bind mount it is reached through: the root field of its mount
+     * (`proc_pid_mountinfo(5)`) and the path below that. The real path where the platform can't tell.
+     */
+    readonly location: (path: string) => Effect.Effect<string, DiskError>
     /** A mount at or below the directory; `undefined` when there is none. */
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
     /**
-     * Holds the directory's `flock(2)` exclusively until the scope closes or this process ends, however it ends. EBUSY
-     * when another holds it, ENOTSUP where there is no such lock. `inheritable`: children and what this process execs
-     * hold it too.
+     * Holds the directory's `flock(2)` until the scope closes or this process ends, however it ends. EBUSY when another
+     * holds it, ENOTSUP where there is no such lock.
      */
-    readonly lock: (path: string, inheritable: boolean) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
-    /** Whether somebody holds the lock. Takes it shared for a moment, so that two who ask don't see each other. */
-    readonly probeLock: (path: string) => Effect.Effect<"busy" | "free" | "unknown">
+    readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
+    /**
+     * Who holds the lock. Tries exclusive, then shared, without waiting, on a descriptor of its own that is closed at once:
+     * two that look at one moment may see each other as `exclusive`. Looks without taking where the platform can.
+     */
+    readonly probeLock: (path: string, options?: Pick<LockOptions, "byCommand">) => Effect.Effect<LockState>
     /** Bytes that the tree occupies, hard links counted once a tree. */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }

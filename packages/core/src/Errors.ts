@@ -207,16 +207,20 @@ export class NameTaken extends Schema.TaggedError<NameTaken>("@vm-sentinel/core/
 }
 
 /**
- * Another process holds the ownership lock of the directory.
+ * Somebody holds the ownership lock of the directory and leaves no room beside it. `holders`: those that can be seen from
+ * here.
  *
  * @category errors
  * @since 0.1.0
  */
 export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/LockBusy")("LockBusy", {
-  path: Schema.String
+  path: Schema.String,
+  holders: Schema.optionalKey(Schema.Array(Schema.Number))
 }) {
   override get message(): string {
-    return `${this.path}: another process holds the ownership lock`
+    const { holders = [] } = this
+    const who = holders.length === 0 ? "somebody not visible from here" : `process ${holders.join(", ")}`
+    return `${this.path}: ${who} holds the ownership lock`
   }
 }
 
@@ -293,6 +297,7 @@ export const DirectoryError = Schema.Union([
   Taken,
   Changed,
   NameTaken,
+  LockBusy,
   StoreFailure
 ])
 export type DirectoryError = typeof DirectoryError.Type

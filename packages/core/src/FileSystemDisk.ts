@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
-import { Disk, DiskError, type FileType, type Principal } from "./Disk.ts"
+import { Disk, DiskError, type FileType, type Principal, type NewFile } from "./Disk.ts"
 import { scan } from "./internal/scan.ts"
 import * as Tree from "./internal/tree.ts"
 import * as Mounts from "./Mounts.ts"
@@ -52,6 +52,8 @@ const fileTypes: Record<FileSystem.File.Type, FileType> = {
   Unknown: "unknown"
 }
 
+const timeOf = (time: Option.Option<Date>): number => Option.getOrElse(time, () => new Date(0)).getTime()
+
 const toStat = (info: FileSystem.File.Info) => ({
   type: fileTypes[info.type],
   id: { dev: `${info.dev}`, ino: `${Option.getOrElse(info.ino, () => 0n)}` },
@@ -60,7 +62,9 @@ const toStat = (info: FileSystem.File.Info) => ({
   uid: Option.getOrUndefined(info.uid),
   gid: Option.getOrUndefined(info.gid),
   nlink: Option.getOrUndefined(Option.map(info.nlink, Number)),
-  modifiedAt: Option.getOrElse(info.mtime, () => new Date(0)).getTime(),
+  modifiedAt: timeOf(info.mtime),
+  // There is no ctime to be had. Who would judge by it needs to know the file system, which isn't known here either.
+  changedAt: timeOf(info.mtime),
   /** Bytes on the disk, of which a sparse file has fewer than its size. */
   occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })
 })
@@ -70,7 +74,8 @@ const callerOf = (process: unknown): Principal => {
     Predicate.hasProperty(process, "geteuid") && Predicate.isFunction(process.geteuid) ? process.geteuid() : undefined
   const home =
     Predicate.hasProperty(process, "env") && Predicate.hasProperty(process.env, "HOME") ? process.env.HOME : undefined
-  return { uid: Predicate.isNumber(uid) ? uid : undefined, homes: Predicate.isString(home) ? [home] : [] }
+  const homes = Predicate.isString(home) ? [home] : []
+  return { uid: Predicate.isNumber(uid) ? uid : undefined, homes, homeIds: [] }
 }
 
 const make = Effect.gen(function* () {
@@ -123,10 +128,17 @@ const make = Effect.gen(function* () {
       )
     )
 
-  const create = (path: string, bytes: Uint8Array) =>
+  const create = <E = never>(path: string, bytesOf: (file: NewFile) => Effect.Effect<Uint8Array, E>) =>
     Effect.gen(function* () {
       const file = yield* failing("open", path)(fs.open(path, { flag: "wx", mode: 0o600, noFollow: true }))
-      const written = Effect.andThen(failing("write", path)(file.writeAll(bytes)), failing("fsync", path)(file.sync))
+      const written = failing(
+        "fstat",
+        path
+      )(file.stat).pipe(
+        Effect.flatMap((info) => bytesOf({ id: toStat(info).id })),
+        Effect.flatMap((bytes) => failing("write", path)(file.writeAll(bytes))),
+        Effect.andThen(failing("fsync", path)(file.sync))
+      )
       yield* Effect.onError(written, () => Effect.ignore(unlink(path)))
     }).pipe(Effect.scoped, Effect.uninterruptible)
 
@@ -170,16 +182,9 @@ const make = Effect.gen(function* () {
     )
   )
 
-  const isLocal = (path: string) =>
-    mounts.pipe(
-      Effect.map((table) => Mounts.find(table ?? [], path)),
-      Effect.map((mount) => mount !== undefined && Mounts.isLocal(mount.fileSystem)),
-      Effect.orElseSucceed(() => false)
-    )
-
   /** Without a mount table, another device below the directory gives a mount away. */
   const foreignDevice = (path: string) =>
-    Tree.walk({ lstat, entries: list }, path, { order: () => 0, visit: () => Effect.void, failed: Effect.fail }).pipe(
+    Tree.walk({ lstat, entries: list }, path, { visit: () => Effect.void, failed: Effect.fail }).pipe(
       Effect.as(undefined),
       Effect.catchIf(
         (error) => error.errno === "EXDEV",
@@ -192,15 +197,24 @@ const make = Effect.gen(function* () {
       table === undefined ? foreignDevice(path) : Effect.succeed(Mounts.inside(table, path))
     )
 
-  const removeTree = Tree.removeTree({ lstat, entries: list, unlink, removeDirectory, mountInside })
+  const frame = (path: string) =>
+    Effect.flatMap(lstat(path), ({ id, type }) =>
+      type === "directory"
+        ? Effect.succeed({ id })
+        : Effect.fail(new DiskError({ errno: "ENOTDIR", operation: "stat", path }))
+    )
+
+  const lock = (path: string) => Effect.fail(new DiskError({ errno: "ENOTSUP", operation: "lock", path }))
+
+  const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
   return Disk.of({
     principal: Effect.sync(() => callerOf(Reflect.get(globalThis, "process"))),
     resolve: (path) => Effect.sync(() => paths.resolve(path)),
-    realPath: (path) => failing("realpath", path)(fs.realPath(path)),
+    realPath,
     lstat,
     entries,
-    scan: scan({ lstat, entries: list, read }),
+    scan: scan({ lstat, entries: list, read, frame }),
     read,
     create,
     link: (from, to) => failing("link", to)(fs.link(from, to)),
@@ -210,10 +224,12 @@ const make = Effect.gen(function* () {
     makeDirectory: (path) => failing("mkdir", path)(fs.makeDirectory(path, { mode: 0o700 })),
     removeDirectory,
     syncDirectory,
-    removeTree,
-    isLocal,
+    removeTree: Tree.removeTree({ lstat, entries: list, unlink, removeDirectory, mountInside, lock }),
+    frame,
+    find: Tree.find({ lstat, entries: list, mountInside }),
+    location: realPath,
     mountInside,
-    lock: (path) => Effect.fail(new DiskError({ errno: "ENOTSUP", operation: "lock", path })),
+    lock,
     probeLock: () => Effect.succeed("unknown"),
     usage: Tree.usage({ lstat, entries: list }, ({ occupied }) => occupied)
   })

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Result from "effect/Result"
+import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
@@ -28,10 +29,14 @@ export interface SentinelFile {
   /** File name inside the directory. */
   readonly entry: string
   readonly id: FileId
+  /** When the file was made, nanoseconds since the epoch, in decimal digits. */
+  readonly birth?: string
   /** Bytes. */
   readonly size: number
   /** Modification time, milliseconds since the epoch. */
   readonly writtenAt: number
+  /** The later of mtime and ctime, milliseconds since the epoch. */
+  readonly changedAt: number
   /** `undefined`: refused before it was read. */
   readonly bytes: Uint8Array | undefined
   readonly content: Result.Result<Sentinel, SentinelError | PermissionDenied | StoreFailure>
@@ -46,6 +51,11 @@ export interface SentinelFile {
 export interface Holding {
   readonly path: string
   readonly id: FileId
+  readonly frame: DirectoryFrame
+  /** Why nothing in it is believed; `undefined` where it is. */
+  readonly distrust: string | undefined
+  /** `none`: nothing below the first level. */
+  readonly subdirectories: "none" | "some"
   readonly sentinels: ReadonlyArray<SentinelFile>
   /** Names of sentinels of owners that the caller doesn't read. */
   readonly foreign: ReadonlyArray<string>
@@ -57,7 +67,7 @@ export interface Holding {
  * @category models
  * @since 0.1.0
  */
-export type Known = Omit<SentinelFile, "content">
+export type Known = Omit<SentinelFile, "content" | "changedAt" | "birth">
 
 /**
  * What of a directory tells whether it is still as it was judged.
@@ -65,7 +75,7 @@ export type Known = Omit<SentinelFile, "content">
  * @category models
  * @since 0.1.0
  */
-export interface Judged extends Omit<Holding, "sentinels"> {
+export interface Judged extends Omit<Holding, "sentinels" | "frame" | "distrust" | "subdirectories"> {
   readonly sentinels: ReadonlyArray<Known>
 }
 
@@ -107,6 +117,23 @@ export const sameSentinel = (a: Known, b: Known): boolean =>
   (a.bytes !== undefined && b.bytes !== undefined
     ? sameBytes(a.bytes, b.bytes)
     : a.bytes === b.bytes && a.size === b.size && a.writtenAt === b.writtenAt)
+
+/**
+ * A short name of one sentinel file, 8 hexadecimal digits: FNV-1a of its inode and its bytes. Tells a file that was judged from
+ * one that came later, not from one that was made to look like it.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const tagOf = ({ bytes, id }: Pick<Known, "bytes" | "id">): string => {
+  let hash = 0x811c9dc5
+  const add = (byte: number) => {
+    hash = Math.imul(hash ^ byte, 0x01000193)
+  }
+  for (let index = 0; index < id.ino.length; index++) add(id.ino.charCodeAt(index))
+  bytes?.forEach(add)
+  return (hash >>> 0).toString(16).padStart(8, "0")
+}
 
 /**
  * What differs between a directory as it was judged and as it is now; `undefined` where nothing that was judged does.

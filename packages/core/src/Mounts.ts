@@ -13,32 +13,13 @@ export interface Mount {
   readonly fileSystem: string
 }
 
-// Only these are known to be reached by one kernel alone. Whatever isn't listed may be shared.
-const local = new Set([
-  "ext2",
-  "ext3",
-  "ext4",
-  "xfs",
-  "btrfs",
-  "zfs",
-  "f2fs",
-  "tmpfs",
-  "ramfs",
-  "overlay",
-  "apfs",
-  "hfs",
-  "hfsplus"
-])
-
 /**
- * Whether a file system of this type is of one machine alone.
+ * A field as it was before it was written there: a space is `\\040`.
  *
- * @category predicates
+ * @category parsing
  * @since 0.1.0
  */
-export const isLocal = (fileSystem: string): boolean => local.has(fileSystem)
-
-const unescape = (text: string): string =>
+export const unescape = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 
 /**

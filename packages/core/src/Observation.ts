@@ -23,6 +23,8 @@ export interface Present {
   readonly startTime?: string
   /** Estimated wall-clock start, milliseconds since the epoch. Never identity: only v2 records are judged with it. */
   readonly startedAt?: number
+  /** Estimated wall-clock time at which the kernel booted, by the same clock as `startedAt`. */
+  readonly bootedAt?: number
   readonly processId64?: string
   readonly exe?: Executable
   /** Why `exe` is missing although it was asked for. */

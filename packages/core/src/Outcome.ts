@@ -24,12 +24,16 @@ export const reasons = {
     "exe-mismatch",
     "lock-free",
     "namespace-gone",
+    "process-gone",
     "assumed-dead",
     "abandoned",
     "resumed"
   ],
   unknown: [
+    "other-directory",
     "other-machine",
+    "machine-unknown",
+    "lock-unknown",
     "boot-unknown",
     "other-pid-namespace",
     "permission-denied",
@@ -47,7 +51,7 @@ export const reasons = {
     "other-owner"
   ],
   none: ["no-sentinel"],
-  kept: ["skipped", "mount-inside", "taken", "changed", "name-taken"]
+  kept: ["skipped", "mount-inside", "owner-inside", "taken", "changed", "name-taken"]
 } as const
 
 /**
@@ -94,6 +98,8 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   since: Schema.optionalKey(Schema.String),
   /** What the directory occupied, where sizes were asked for. */
   bytes: Schema.optionalKey(Schema.Number),
+  /** Removed although no lock could be taken there. */
+  unlocked: Schema.optionalKey(Schema.Literal(true)),
   evidence: Schema.Record(Schema.String, Compared),
   error: Schema.optionalKey(DirectoryError)
 })
@@ -115,6 +121,12 @@ export const Summary = Schema.TaggedStruct("Summary", {
   unknown: Schema.Number,
   bytesFreed: Schema.optionalKey(Schema.Number),
   bytesKept: Schema.optionalKey(Schema.Number),
+  /** Removed although no lock could be taken there. */
+  unlocked: Schema.optionalKey(Schema.Number),
+  /** What the operator said that they know better, where they did. */
+  lock: Schema.optionalKey(Schema.Literals(["inherited"])),
+  shared: Schema.optionalKey(Schema.Literals(["trust"])),
+  assumeMoved: Schema.optionalKey(Schema.String),
   durationMs: Schema.Number,
   interrupted: Schema.optionalKey(Schema.Boolean)
 })
@@ -155,8 +167,9 @@ const add = (total: number | undefined, bytes: number | undefined): number | und
  * @since 0.1.0
  */
 export const count = (summary: Summary, outcomes: ReadonlyArray<Outcome>): Summary => {
-  let { bytesFreed, bytesKept, failed, kept, removed, unknown } = summary
-  outcomes.forEach(({ action, bytes, verdict }) => {
+  let { bytesFreed, bytesKept, failed, kept, removed, unknown, unlocked = 0 } = summary
+  outcomes.forEach(({ action, bytes, unlocked: isUnlocked = false, verdict }) => {
+    if (isUnlocked) unlocked += 1
     const isRemoved = action === "removed" || action === "would-remove"
     if (isRemoved) removed += 1
     else if (action === "kept") kept += 1
@@ -172,6 +185,7 @@ export const count = (summary: Summary, outcomes: ReadonlyArray<Outcome>): Summa
     kept,
     failed,
     unknown,
+    ...(unlocked === 0 ? {} : { unlocked }),
     ...(bytesFreed === undefined ? {} : { bytesFreed }),
     ...(bytesKept === undefined ? {} : { bytesKept })
   }

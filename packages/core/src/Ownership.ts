@@ -5,20 +5,21 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import type { HeldLock } from "./Disk.ts"
+import * as Scope from "effect/Scope"
+import type { HeldLock, LockState } from "./Disk.ts"
 import {
   AlreadyOwned,
   Claimed,
   type IdentityUnavailable,
+  LockBusy,
   MalformedSentinel,
   NotFound,
   type SentinelError
 } from "./Errors.ts"
-import type { SentinelFile } from "./Holding.ts"
+import { sameFile, type SentinelFile } from "./Holding.ts"
 import * as Examination from "./internal/examination.ts"
 import { nonce } from "./internal/nonce.ts"
 import { contenders } from "./internal/publication.ts"
@@ -26,7 +27,7 @@ import type { Pid } from "./ProcessIdentity.ts"
 import { ProcessInspector } from "./ProcessInspector.ts"
 import * as Sentinel from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
-import { type LookError, type PublishError, SentinelStore } from "./SentinelStore.ts"
+import { type LookError, type OwnerLock, type PublishError, SentinelStore } from "./SentinelStore.ts"
 
 /**
  * @category models
@@ -49,19 +50,17 @@ export interface RecordOptions {
  * @category errors
  * @since 0.1.0
  */
-export type RecordError = PublishError | IdentityUnavailable
+export type RecordError = PublishError | LockBusy | IdentityUnavailable
 
 /**
  * @category models
  * @since 0.1.0
  */
-export interface HoldOptions extends RecordOptions {
-  /** Children, and what this process execs, hold the lock too. Default `false`: it ends with this program. */
-  readonly inheritable?: boolean
-}
+export type HoldOptions = Omit<RecordOptions, "lock">
 
 /**
- * A directory that is held: its sentinel, and the lock where the platform and the file system have one.
+ * A directory that is held: its sentinel, and the lock where the platform and the file system have one. When the scope closes
+ * the sentinel is rewritten without its claim on the lock, then the lock is given up.
  *
  * @category models
  * @since 0.1.0
@@ -92,8 +91,8 @@ const compose = Effect.fnUntraced(function* (
   if (isBroodBox && role !== "owner") return yield* refuse("nobody reads a role's file of brood-box's sentinel")
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
   const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
-  const lock: { readonly lock?: Sentinel.LockRecord } =
-    held === undefined ? {} : { lock: { kind: "flock", tested: held.tested, survivesExec: held.survivesExec } }
+  // A process that was started with the descriptor may have closed it.
+  const lock = Sentinel.lockRecord(held, options.pid === undefined ? "self" : "inherited")
   const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
   if (Result.isFailure(made)) {
     return yield* refuse(made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version")
@@ -101,18 +100,27 @@ const compose = Effect.fnUntraced(function* (
   return { entry, sentinel: made.success }
 })
 
+/** A lock of the directory, whether the record says so, and what it says of other owners. */
+interface Standing {
+  readonly lock: HeldLock | undefined
+  readonly isClaimed: boolean
+  readonly state: LockState | undefined
+}
+
+/** Judges who has the role, and publishes. */
 const recordWith = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
-  held: HeldLock | undefined
+  { isClaimed, lock, state }: Standing
 ): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
-  const { entry, sentinel } = yield* compose(directory, options, held)
-  const holding = contenders(yield* store.look(directory, [entry]), entry)
-  const isLocal = yield* store.isLocal(directory)
-  const court = yield* Examination.makeCourt({ legacy: "trust", isLocal: () => isLocal })
-  // Whoever holds the lock knows that the owner before doesn't.
-  const probeLock = held === undefined ? court.probeLock : () => Effect.succeed("free" as const)
+  const { entry, sentinel } = yield* compose(directory, options, isClaimed ? lock : undefined)
+  const found = yield* store.look(directory, [entry])
+  // The lock of one directory says nothing of the owners of another that has taken its place.
+  if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
+  const holding = contenders(found, entry)
+  const court = yield* Examination.makeCourt({})
+  const probeLock = () => Effect.succeed(state)
   const judgement = yield* Examination.examine({ ...court, probeLock }, holding)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
     const { decisive, reason, verdict } = judgement
@@ -122,9 +130,53 @@ const recordWith = Effect.fnUntraced(function* (
   return yield* store.publish(directory, sentinel, { entry, ...replacing })
 })
 
+/** Names who holds the lock, as far as that can be seen. */
+const nameHolders = Effect.fnUntraced(function* (path: string) {
+  const { lockHolders } = yield* ProcessInspector
+  const holding = yield* Effect.option((yield* SentinelStore).look(path))
+  const holders = holding._tag === "None" ? [] : yield* lockHolders(holding.value.id)
+  return yield* new LockBusy({ path, ...(holders.length === 0 ? {} : { holders }) })
+})
+
+/** The owner's lock; `undefined` where there is none to be had. */
+const lockOf = Effect.fnUntraced(function* (directory: string) {
+  const store = yield* SentinelStore
+  return yield* store.lock(directory).pipe(
+    Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
+    Effect.catchTag("LockBusy", () => nameHolders(directory))
+  )
+})
+
+/** What the lock that was taken says of other owners: nothing, where they share it. */
+const stateOf = (lock: OwnerLock | undefined): LockState | undefined =>
+  lock === undefined ? "unknown" : lock.alone ? "free" : undefined
+
+/** Another directory may have taken the place of the one that was locked, which then has this record for nothing. */
+const recordLocked = Effect.fnUntraced(function* (directory: string, options: RecordOptions, standing: Standing) {
+  const file = yield* recordWith(directory, options, standing)
+  const { lock } = standing
+  if (lock === undefined) return file
+  const { id } = yield* (yield* SentinelStore).look(directory, [file.entry])
+  if (sameFile(id, lock.id)) return file
+  yield* Effect.ignore(withdraw(directory, file))
+  return yield* new Claimed({ path: directory })
+})
+
+/**
+ * Exclusive becomes shared: other roles may live beside this one. It is the only moment at which a sweep could have come in
+ * between, and then the record is taken back.
+ */
+const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
+  lock.alone
+    ? Effect.catch(lock.share, () =>
+        Effect.andThen(Effect.ignore(withdraw(directory, file)), Effect.fail(new Claimed({ path: directory })))
+      )
+    : Effect.void
+
 /**
  * Records a process as the owner of a directory. A sentinel that is there already is replaced only when its owner is
- * provably gone; else `AlreadyOwned` names it. A sweep that takes the directory meanwhile is `Claimed`: nothing is lost.
+ * provably gone; else `AlreadyOwned` names it. The directory's lock is held meanwhile, so that no sweep takes it: one that
+ * has it already is `Claimed`, and a holder that leaves no room is `LockBusy`.
  *
  * @category owning
  * @since 0.1.0
@@ -133,27 +185,72 @@ export const record: (
   directory: string,
   options?: RecordOptions
 ) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(
-  (directory, options = {}) => recordWith(directory, options, options.lock)
+  function* (directory, options = {}) {
+    // The caller's own lock keeps every sweep away, and says nothing about an owner that shares it.
+    if (options.lock !== undefined) {
+      return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, state: undefined })
+    }
+    const lock = yield* lockOf(directory)
+    return yield* recordLocked(directory, options, { lock, isClaimed: false, state: stateOf(lock) })
+  },
+  Effect.scoped
 )
 
-const lockOf = Effect.fnUntraced(function* (directory: string, options: HoldOptions) {
+/** Whether nothing claims the lock any more: the directory was removed, or it has no such record now. */
+const isUnclaimed = Effect.fnUntraced(function* (
+  directory: string,
+  { entry }: SentinelFile,
+  nonce: string,
+  lock: HeldLock
+) {
+  if (yield* lock.isGone) return true
   const store = yield* SentinelStore
-  return yield* store.lock(directory, { inheritable: options.inheritable ?? false }).pipe(
-    Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
-    Effect.catchTag("LockBusy", () =>
-      Effect.flatMap(Effect.option(store.look(directory)), (holding) =>
-        Effect.fail(
-          new AlreadyOwned({
-            path: directory,
-            verdict: "alive",
-            reason: "lock-held",
-            ...ownerOf(Option.getOrUndefined(holding)?.sentinels[0])
-          })
-        )
-      )
-    )
+  const found = yield* Effect.option(store.look(directory, [entry]))
+  // Another directory may be in its place, and it may be anywhere, with its record.
+  if (found._tag === "None" || !sameFile(found.value.id, lock.id)) return false
+  return !found.value.sentinels.some(
+    ({ content }) =>
+      Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === nonce
   )
 })
+
+/**
+ * Gives up what was held. The record claims the lock: it is rewritten first, and where that fails the descriptor stays open
+ * until this process ends.
+ */
+const letGo = Effect.fnUntraced(function* (directory: string, { file, lock }: Held, scope: Scope.Closeable) {
+  const store = yield* SentinelStore
+  const sentinel = Result.isSuccess(file.content) ? file.content.success : undefined
+  const close = Scope.close(scope, Exit.void)
+  if (lock === undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close
+  const { lock: _, ...record } = sentinel.record
+  yield* store.publish(directory, { ...sentinel, record }, { entry: file.entry, replacing: file }).pipe(
+    Effect.as(true),
+    Effect.catch(() => isUnclaimed(directory, file, record.nonce, lock)),
+    Effect.flatMap((isFree) => (isFree ? close : Effect.void))
+  )
+})
+
+type Lock = (
+  path: string
+) => Effect.Effect<OwnerLock | undefined, Claimed | LockBusy | LookError, ProcessInspector | SentinelStore>
+
+/** Runs with a lock of its own, which is given up when the caller's scope closes, or when it fails. */
+const holding = <A extends Held, E, R>(
+  directory: string,
+  use: (lock: Lock) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | SentinelStore | Scope.Scope> =>
+  // Interrupted between its record and its return, the record would claim a lock that nobody holds.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const lock: Lock = (path) => restore(Scope.provide(lockOf(path), scope))
+      const held = yield* Effect.onError(use(lock), () => Scope.close(scope, Exit.void))
+      const store = yield* SentinelStore
+      yield* Effect.addFinalizer(() => Effect.provideService(letGo(directory, held, scope), SentinelStore, store))
+      return held
+    })
+  )
 
 /**
  * Makes a directory that is born complete: with its owner's sentinel in it and the ownership lock held, so that no
@@ -167,21 +264,26 @@ export const create: (
   directory: string,
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.create")(
-  function* (directory, options = {}) {
-    const store = yield* SentinelStore
-    const { role = "owner", sentinelName = SentinelName.defaultName } = options
-    let lock: HeldLock | undefined
-    const sentinelOf = Effect.fnUntraced(function* (staged: string) {
-      lock = yield* lockOf(staged, options)
-      return (yield* compose(directory, options, lock)).sentinel
-    })
-    const file = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
-    return { file, lock }
-  }
+  (directory, options = {}) =>
+    holding(
+      directory,
+      Effect.fnUntraced(function* (lockOwn) {
+        const store = yield* SentinelStore
+        const { role = "owner", sentinelName = SentinelName.defaultName } = options
+        let lock: OwnerLock | undefined
+        const sentinelOf = Effect.fnUntraced(function* (staged: string) {
+          lock = yield* lockOwn(staged)
+          return (yield* compose(directory, options, lock)).sentinel
+        })
+        const file = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
+        if (lock !== undefined) yield* share(directory, lock, file)
+        return { file, lock }
+      })
+    )
 )
 
 /**
- * Records the calling process as the owner of a directory that is there, and holds the ownership lock until the scope
+ * Records the calling process as the owner of a directory that is there, and holds the ownership lock, shared, until the scope
  * closes. The lock outranks every other evidence, also for a reader in another PID namespace; where there is none to be
  * had, the sentinel alone stands. The sentinel stays when the scope closes: it says dead once this process is.
  *
@@ -192,17 +294,16 @@ export const hold: (
   directory: string,
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.hold")(
-  function* (directory, options = {}) {
-    const store = yield* SentinelStore
-    const lock = yield* lockOf(directory, options)
-    const file = yield* recordWith(directory, options, lock)
-    // Another directory may have taken its place meanwhile: the lock is on the one that went.
-    if (lock?.tested === true && (yield* store.probeLock(directory)) === "free") {
-      yield* Effect.ignore(withdraw(directory, file))
-      return yield* new Claimed({ path: directory })
-    }
-    return { lock, file }
-  }
+  (directory, options = {}) =>
+    holding(
+      directory,
+      Effect.fnUntraced(function* (lockOwn) {
+        const lock = yield* lockOwn(directory)
+        const file = yield* recordLocked(directory, options, { lock, isClaimed: true, state: stateOf(lock) })
+        if (lock !== undefined) yield* share(directory, lock, file)
+        return { lock, file }
+      })
+    )
 )
 
 /**

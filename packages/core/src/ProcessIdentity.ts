@@ -60,6 +60,24 @@ export type Executable = typeof Executable.Type
 export const StartToken = Schema.String.check(Schema.isPattern(/^(s:)?[0-9]{1,20}$/))
 
 /**
+ * The first process of a PID namespace. With the namespace's number, which the kernel gives again within seconds, it
+ * names one namespace of one boot.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FirstProcess = Schema.Struct({ startTime: StartToken, processId64: Schema.optionalKey(Decimal) })
+export type FirstProcess = typeof FirstProcess.Type
+
+/**
+ * Nanoseconds that a time namespace adds to the time since boot, `/proc/self/timens_offsets` of `time_namespaces(7)`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const TimeOffset = Schema.String.check(Schema.isPattern(/^-?[0-9]{1,20}$/))
+
+/**
  * Schema fields shared by {@link ProcessIdentity} and the v3 record.
  *
  * @category schemas
@@ -73,8 +91,10 @@ export const identityFields = {
   bootId: Schema.optionalKey(Schema.NonEmptyString),
   /** PID namespace of the process that recorded the identity, as `readlink /proc/self/ns/pid` gives it. */
   pidNamespace: Schema.optionalKey(Schema.NonEmptyString),
-  /** Time namespace of the process that recorded the identity: the kernel shifts start ticks by the reader's offset. */
-  timeNamespace: Schema.optionalKey(Schema.NonEmptyString),
+  /** The first process of that namespace, as the process that recorded the identity saw it. */
+  pidNamespaceInit: Schema.optionalKey(FirstProcess),
+  /** Offset of the time namespace of the process that recorded the identity: its start ticks are shifted by it. */
+  timeOffset: Schema.optionalKey(TimeOffset),
   /** `machine-id(5)`; Darwin `gethostuuid(2)`. */
   machineId: Schema.optionalKey(Schema.NonEmptyString),
   hostname: Schema.String,
@@ -101,13 +121,21 @@ export class ProcessIdentity extends Schema.Class<ProcessIdentity>("@vm-sentinel
  * @since 0.1.0
  */
 export interface HostIdentity {
+  /** The kernel's own. A file that was mounted over it says nothing. */
   readonly bootId?: string
+  /** Why `bootId` is missing, in words. */
+  readonly bootIdProblem?: string
   readonly machineId?: string
   readonly hostname: string
   /** `none`: this kernel has no PID or time namespaces (Darwin), so there is nothing to compare. */
   readonly namespaces: "supported" | "none"
   readonly pidNamespace?: string
-  readonly timeNamespace?: string
+  /** The first process of `pidNamespace`. */
+  readonly pidNamespaceInit?: FirstProcess
+  /** Nanoseconds, as {@link TimeOffset}. */
+  readonly timeOffset?: string
+  /** Whether this kernel runs in a virtual machine, whose state can be restored twice. Missing: it may. */
+  readonly virtualMachine?: boolean
 }
 
 /**
@@ -127,6 +155,41 @@ export type Comparison = "equal" | "different" | "unknown" | "not-applicable"
 export const compare = (recorded: string | undefined, observed: string | undefined): Comparison =>
   recorded === undefined || observed === undefined ? "unknown" : recorded === observed ? "equal" : "different"
 
+/** Nanoseconds in a clock tick of `proc_pid_stat(5)`. */
+const tickNanos = 10_000_000n
+
+/**
+ * Compares two start tokens that were read in time namespaces of known offsets. Equal offsets compare exactly, others
+ * after subtracting, within a tick. A missing offset makes the answer `unknown`.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const compareShiftedTokens = (
+  recorded: string | undefined,
+  recordedOffset: string | undefined,
+  observed: string | undefined,
+  observedOffset: string | undefined
+): Comparison => {
+  if (recordedOffset === undefined || observedOffset === undefined) return "unknown"
+  if (recordedOffset === observedOffset) return compareStartTokens(recorded, observed)
+  if (recorded === undefined || observed === undefined) return "unknown"
+  if (recorded.startsWith("s:") || observed.startsWith("s:")) return "unknown"
+  const shift = BigInt(observedOffset) - BigInt(recordedOffset)
+  // The kernel shifts nanoseconds in 64 bits without a sign, and then cuts them to ticks.
+  const apart = BigInt.asIntN(64, (BigInt(observed) - BigInt(recorded)) * tickNanos - shift)
+  return -tickNanos < apart && apart < tickNanos ? "equal" : "different"
+}
+
+/**
+ * Number of the initial PID namespace, `PROC_PID_INIT_INO` of `linux/proc_ns.h`: the same in every boot of every kernel, and
+ * never given again.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const initialPidNamespace = "pid:[4026531836]"
+
 /**
  * Compares two start tokens of one boot. A token in seconds (`s:`, from `ps`) is compared with one in microseconds at
  * the coarser grain.
@@ -143,4 +206,22 @@ export const compareStartTokens = (recorded: string | undefined, observed: strin
 const wholeSeconds = (token: string): string | undefined => {
   if (token.startsWith("s:")) return token.slice(2)
   return /^[0-9]+$/.test(token) ? (BigInt(token) / 1_000_000n).toString() : undefined
+}
+
+/**
+ * Compares the first processes of two PID namespaces: by their 64-bit ids where both have one, else by their starts, each
+ * read in a time namespace of a known offset.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const compareFirstProcesses = (
+  recorded: FirstProcess | undefined,
+  recordedOffset: string | undefined,
+  observed: FirstProcess | undefined,
+  observedOffset: string | undefined
+): Comparison => {
+  const byId = compare(recorded?.processId64, observed?.processId64)
+  if (byId !== "unknown") return byId
+  return compareShiftedTokens(recorded?.startTime, recordedOffset, observed?.startTime, observedOffset)
 }

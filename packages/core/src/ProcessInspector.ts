@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { IdentityUnavailable, NotFound, PermissionDenied } from "./Errors.ts"
+import type { FileId } from "./Holding.ts"
 import type { Observation, Wanted } from "./Observation.ts"
 import type { HostIdentity, Pid, ProcessIdentity } from "./ProcessIdentity.ts"
 
@@ -32,5 +33,10 @@ export class ProcessInspector extends Context.Service<
      * one process. `wanted` (default `all`) bounds what is read.
      */
     readonly observe: (pid: Pid, wanted?: Wanted) => Effect.Effect<Observation>
+    /**
+     * Processes that hold the `flock(2)` of a directory, those that can be seen from here: for people, never evidence.
+     * Linux: the `lock:` lines of `/proc/<pid>/fdinfo`.
+     */
+    readonly lockHolders: (directory: FileId) => Effect.Effect<ReadonlyArray<Pid>>
   }
 >()("@vm-sentinel/core/ProcessInspector") {}

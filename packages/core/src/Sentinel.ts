@@ -12,6 +12,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { RecordedDirectory } from "./DirectoryFrame.ts"
 import * as CanonicalRecords from "./internal/canonicalRecords.ts"
 import { duplicateKey } from "./internal/duplicateKeys.ts"
 import { identityFields, isPid, type Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
@@ -33,8 +34,8 @@ export const maxBytes = 4096
 export const Role = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,32}$/))
 
 /**
- * How the owner holds the ownership lock. `tested`: a second open was seen to be refused. `survivesExec`: the lock
- * outlives `execve(2)` of the holder.
+ * How the owner holds the ownership lock. `tested`: a second open was seen to be refused. `holder`: `self`, the recorded
+ * process itself holds it; `inherited`, it was started with the descriptor, and may have closed it.
  *
  * @category schemas
  * @since 0.1.0
@@ -42,7 +43,7 @@ export const Role = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,32}$/
 export const LockRecord = Schema.Struct({
   kind: Schema.Literals(["flock"]),
   tested: Schema.Boolean,
-  survivesExec: Schema.Boolean
+  holder: Schema.Literals(["self", "inherited"])
 })
 export type LockRecord = typeof LockRecord.Type
 
@@ -59,6 +60,8 @@ export const RecordV3 = Schema.Struct({
   ...identityFields,
   role: Role,
   lock: Schema.optionalKey(LockRecord),
+  /** The directory it was made in. */
+  directory: Schema.optionalKey(RecordedDirectory),
   /** ISO 8601, for people only. */
   createdAt: Schema.String
 })
@@ -268,7 +271,21 @@ export interface Acquisition {
   readonly role: string
   readonly createdAt: string
   readonly lock?: LockRecord
+  readonly directory?: RecordedDirectory
 }
+
+/**
+ * What a record says of the lock that its process holds, or was started with. Nothing where the lock was not seen to work, or
+ * where its own thread takes it along.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const lockRecord = (
+  lock: { readonly tested: boolean; readonly lasting: boolean } | undefined,
+  holder: LockRecord["holder"]
+): { readonly lock?: LockRecord } =>
+  lock === undefined || !lock.lasting ? {} : { lock: { kind: "flock", tested: lock.tested, holder } }
 
 /**
  * The sentinel of a process in one of the formats. v1 and v2 drop what they have no line for.

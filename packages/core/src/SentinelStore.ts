@@ -11,7 +11,7 @@ import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Condemned } from "./Condemned.ts"
-import { Disk, type HeldLock, type Principal } from "./Disk.ts"
+import { Disk, type HeldLock, type Principal, type RemoveTreeOptions } from "./Disk.ts"
 import type {
   AlreadyOwned,
   Changed,
@@ -38,6 +38,7 @@ import * as Locking from "./internal/locking.ts"
 import * as Lookup from "./internal/lookup.ts"
 import * as Publication from "./internal/publication.ts"
 import * as Reaping from "./internal/reaping.ts"
+import * as Workspaces from "./internal/workspaces.ts"
 import type { Interruptible } from "./internal/underWay.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
@@ -51,8 +52,6 @@ export interface Root {
   /** Absolute and real. */
   readonly path: string
   readonly id: FileId
-  /** On a file system known to be of this machine alone. */
-  readonly localFileSystem: boolean
   /** Who opened it. */
   readonly principal: Principal
 }
@@ -87,7 +86,8 @@ export interface Listed {
 }
 
 /**
- * A sweep's own directory in a root. Ours as long as its sentinel is.
+ * A sweep's own directory in a root. Ours as long as its sentinel is, and locked as long as the scope is open in which it was
+ * made or adopted.
  *
  * @category models
  * @since 0.1.0
@@ -95,10 +95,13 @@ export interface Listed {
 export interface Workspace {
   readonly path: string
   readonly root: string
+  /** The sweep holds its lock, and a second open was refused: locks work on this file system. */
+  readonly isLocked: boolean
 }
 
 /**
- * A directory that was renamed out of everybody's way, and what it was seen to hold there.
+ * A directory that was renamed out of everybody's way, and what it was seen to hold there. Its lock is held until the scope
+ * closes in which it was claimed.
  *
  * @category models
  * @since 0.1.0
@@ -112,6 +115,52 @@ export interface Claim {
   /** Where it was, and goes back to when it turns out to be owned. */
   readonly origin: string
   readonly holding: Holding
+  /** `false`: there is no way to lock here, so no owner is excluded. */
+  readonly isLocked: boolean
+}
+
+/**
+ * A directory whose deletion was begun, and its lock, until the scope closes in which it was opened.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Remains {
+  /** The name it had in its root. */
+  readonly name: string
+  readonly path: string
+  readonly holding: Holding
+  /** {@link SentinelName.Marked}. */
+  readonly tags: ReadonlyArray<string>
+  readonly isLocked: boolean
+}
+
+/**
+ * Which sentinels below the first level were judged, and have to be those that are found when they are to be deleted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MayRemove = NonNullable<RemoveTreeOptions["mayRemove"]>
+
+/**
+ * What of a directory wasn't deleted, relative to it: subtrees with a lock that is held, or a sentinel that wasn't judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Discarded {
+  readonly stayed: ReadonlyArray<string>
+}
+
+/**
+ * The lock of an owner. `alone`: it was had exclusively, so nobody else holds it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OwnerLock extends HeldLock {
+  readonly alone: boolean
 }
 
 /**
@@ -139,6 +188,14 @@ export interface Glancer {
 }
 
 /**
+ * The sentinel of a sweep, by the lock of the directory that it is for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OwnSentinel = (lock: HeldLock | undefined) => Effect.Effect<Sentinel, StoreFailure>
+
+/**
  * How a sentinel is published.
  *
  * @category models
@@ -147,8 +204,11 @@ export interface Glancer {
 export interface PublishOptions {
   /** File name, default `.vm-sentinel`. `.bbox-sentinel` takes v2 records alone. */
   readonly entry?: string
-  /** The judgement by which the one that lies there may be replaced. Without: there must be none. */
-  readonly replacing?: Condemned
+  /**
+   * The judgement by which the one that lies there may be replaced, or the file that the writer itself published. Without:
+   * there must be none.
+   */
+  readonly replacing?: Condemned | SentinelFile
 }
 
 /**
@@ -167,7 +227,15 @@ export type PublishError = AlreadyOwned | Claimed | Changed | MalformedSentinel 
  * @category errors
  * @since 0.1.0
  */
-export type ClaimError = Taken | Changed | MountInside | NameTaken | PermissionDenied | StoreFailure
+export type ClaimError = Taken | Changed | LockBusy | MountInside | NameTaken | PermissionDenied | StoreFailure
+
+/**
+ * What can be in the way of taking up what a killed sweep left.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ResumeError = Taken | LockBusy | PermissionDenied | StoreFailure
 
 /**
  * Sentinels on disk. Layers: {@link layer}, {@link layerDisk}, and for tests `testing/MemoryDisk`.
@@ -199,6 +267,11 @@ export class SentinelStore extends Context.Service<
      * Until the scope closes.
      */
     readonly glancer: (root: Root, name?: string) => Effect.Effect<Glancer | undefined, never, Scope.Scope>
+    /**
+     * Directories below the first level that hold a sentinel of any known name, relative to `path`. Ends at once where there
+     * are no subdirectories.
+     */
+    readonly find: (path: string, names?: ReadonlyArray<string>) => Stream.Stream<string, LookError>
     /** The sentinels of a directory. Fails with what is wrong with the first that can't be read. */
     readonly read: (
       path: string,
@@ -227,38 +300,39 @@ export class SentinelStore extends Context.Service<
     ) => Effect.Effect<SentinelFile, PublishError | E, R>
     /** Removes the v3 sentinel that carries `nonce`, and no other. `NotFound` where there is none. */
     readonly withdraw: (path: string, nonce: string) => Effect.Effect<void, LookError | SentinelError>
-    /** Makes a workspace in a root, born with the sentinel of the sweep. */
+    /** Makes a workspace in a root, born with the sentinel of the sweep and its lock. */
     readonly openWorkspace: (
       root: Root,
-      sentinel: Sentinel
-    ) => Effect.Effect<Workspace, StoreFailure | PermissionDenied>
-    /** Takes an abandoned workspace over, by an atomic rename; of several sweeps one gets it. */
+      sentinel: OwnSentinel
+    ) => Effect.Effect<Workspace, StoreFailure | PermissionDenied, Scope.Scope>
+    /** Takes an abandoned workspace over, by its lock and an atomic rename; of several sweeps one gets it. */
     readonly adopt: (
       root: Root,
       workspace: Condemned,
-      sentinel: Sentinel
-    ) => Effect.Effect<Workspace, Taken | Changed | PermissionDenied | StoreFailure>
+      sentinel: OwnSentinel
+    ) => Effect.Effect<Workspace, Taken | Changed | PermissionDenied | StoreFailure, Scope.Scope>
     readonly leftovers: (workspace: Workspace) => Effect.Effect<Leftovers, PermissionDenied | StoreFailure>
     /** Removes the workspace, or, where something had to stay in it, gives it up for the next sweep to adopt. */
     readonly closeWorkspace: (workspace: Workspace) => Effect.Effect<void>
     /** Removes a `staged` workspace that was never finished; one younger than a minute is left alone. */
     readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
     /**
-     * Renames a condemned directory into the workspace and requires that it is what was judged: `Changed`, and put
-     * back, when it isn't; `Taken` when it is gone; `MountInside`, untouched, when a mount lies in it. Given the root
-     * itself, it is renamed in place: that needs no room on a full file system.
+     * Locks a condemned directory exclusively, renames it into the workspace and requires that it is what was judged:
+     * `Changed`, and put back, when it isn't; `Taken` when it is gone or another sweep has it; `LockBusy` when an owner holds
+     * its lock; `MountInside`, untouched, when a mount lies in it. Given the root itself, it is renamed in place: that needs
+     * no room on a full file system.
      */
     readonly claim: (
       place: Workspace | Root,
       condemned: Condemned,
       names?: ReadonlyArray<string>
-    ) => Effect.Effect<Claim, ClaimError>
+    ) => Effect.Effect<Claim, ClaimError, Scope.Scope>
     /** Takes up a claim that a killed sweep left, to be judged again. */
     readonly resumeClaim: (
       place: Workspace | Root,
       entry: string,
       names?: ReadonlyArray<string>
-    ) => Effect.Effect<Claim, LookError>
+    ) => Effect.Effect<Claim, ResumeError, Scope.Scope>
     /** Puts a claimed directory back; `NameTaken`, and kept in the workspace, when its name was given to another. */
     readonly restore: (claim: Claim) => Effect.Effect<void, NameTaken | PermissionDenied | StoreFailure>
     /**
@@ -270,30 +344,33 @@ export class SentinelStore extends Context.Service<
     readonly discard: (
       claim: Claim,
       condemned: Condemned,
+      mayRemove: MayRemove,
       restore?: Interruptible
-    ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
-    /**
-     * Finishes a deletion that a killed sweep began: of `entry` in a workspace, by the judgement by which that was
-     * adopted, or in the root itself, by its own. `Taken` when another sweep finished it. `restore`: as in `discard`.
-     */
+    ) => Effect.Effect<Discarded, Changed | Taken | PermissionDenied | StoreFailure>
+    /** Takes up a deletion that a killed sweep began, to be judged again. `Taken` when another sweep has it. */
+    readonly resumeDead: (
+      place: Workspace | Root,
+      entry: string,
+      names?: ReadonlyArray<string>
+    ) => Effect.Effect<Remains, ResumeError, Scope.Scope>
+    /** Finishes a deletion that was begun, by the judgement of the remains. `restore`: as in `discard`. */
     readonly finish: (
       place: Workspace | Root,
+      remains: Remains,
       condemned: Condemned,
-      entry: string,
+      mayRemove: MayRemove,
       restore?: Interruptible
-    ) => Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure>
+    ) => Effect.Effect<Discarded, Changed | Taken | PermissionDenied | StoreFailure>
     /**
-     * Holds the ownership lock of a directory until the scope closes or this process ends. `LockBusy` when another
-     * holds it; `LockUnsupported` where the platform or the file system has none.
+     * The owner's lock of a directory, until the scope closes or this process ends: exclusive where nobody holds it, else
+     * shared. Waits up to 5 s for somebody who only looks. `Claimed` when a sweep has the directory, `LockBusy` when somebody
+     * holds the lock exclusively; `LockUnsupported` where the platform or the file system has none.
      */
     readonly lock: (
-      path: string,
-      options?: { readonly inheritable?: boolean }
-    ) => Effect.Effect<HeldLock, LockBusy | LockUnsupported | LookError, Scope.Scope>
-    /** Whether somebody holds the ownership lock of a directory. */
-    readonly probeLock: (path: string) => Effect.Effect<"busy" | "free" | "unknown">
-    /** Whether a path lies on a file system known to be of this machine alone. */
-    readonly isLocal: (path: string) => Effect.Effect<boolean>
+      path: string
+    ) => Effect.Effect<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope>
+    /** Who holds the ownership lock of a directory. */
+    readonly probeLock: Disk["Service"]["probeLock"]
     /** Bytes that a directory occupies. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>
   }
@@ -312,15 +389,17 @@ export const layerDisk: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const lookup = Lookup.make(disk)
     const publication = Publication.make(disk, lookup)
     const birth = Birth.make(disk, publication)
-    const reaping = Reaping.make(disk, lookup, publication, birth)
-    const locking = Locking.make(disk)
+    const { exclude, lock, probeLock } = Locking.make(disk)
+    const { inscribe: _, ...publishing } = publication
     return SentinelStore.of({
       parallelism: disk.parallelism ?? 16,
       ...lookup,
-      ...publication,
+      ...publishing,
       create: birth.create,
-      ...reaping,
-      ...locking
+      ...Workspaces.make(disk, lookup, publication, birth, exclude),
+      ...Reaping.make(disk, lookup, exclude),
+      lock,
+      probeLock
     })
   })
 )

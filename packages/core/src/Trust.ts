@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import type { Permissions, Principal } from "./Disk.ts"
+import type { Permissions, Principal, Stat } from "./Disk.ts"
+import { sameFile } from "./Holding.ts"
 
 const worldWritable = 0o002
 const groupWritable = 0o020
@@ -47,9 +48,10 @@ export const ofDirectory = (stat: Permissions, principal: Principal): string | u
  * @category judging
  * @since 0.1.0
  */
-export const ofRoot = (stat: Permissions, principal: Principal): string | undefined => {
+export const ofRoot = (stat: Stat, principal: Principal): string | undefined => {
   if (stat.type === "symlink") return "a symbolic link; give the directory it points to"
   if (stat.type !== "directory") return `a ${stat.type}, not a directory`
+  if (principal.homeIds.some((home) => sameFile(home, stat.id))) return "a home directory"
   if ((stat.mode & sticky) !== 0 && (stat.mode & worldWritable) !== 0) return "a directory shared by all users"
   return kept(stat, principal)
 }

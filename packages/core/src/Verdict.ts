@@ -3,10 +3,22 @@
  *
  * @since 0.1.0
  */
-import { isoTime } from "./internal/isoTime.ts"
+import type { DirectoryFrame } from "./DirectoryFrame.ts"
+import type { LockState } from "./Disk.ts"
+import { alive, compared, dead, type Notes, unknown } from "./internal/evidence.ts"
+import { isExited, judgeProcess } from "./internal/judgeProcess.ts"
+import { describeFirst, isInReach, isLockFree, isSearchable, type Standing, standingOf } from "./internal/standing.ts"
 import type { Observation, Present, Wanted } from "./Observation.ts"
-import { compare, compareStartTokens, type Comparison, type HostIdentity } from "./ProcessIdentity.ts"
-import { executableOf, type Sentinel, type SentinelV3 } from "./Sentinel.ts"
+import {
+  compare,
+  compareFirstProcesses,
+  type Comparison,
+  type HostIdentity,
+  initialPidNamespace
+} from "./ProcessIdentity.ts"
+import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
+
+export { sameExecutable, startMargin } from "./internal/judgeProcess.ts"
 
 /**
  * @category models
@@ -28,6 +40,7 @@ export type DeadReason =
   | "exe-mismatch"
   | "lock-free"
   | "namespace-gone"
+  | "process-gone"
   | "assumed-dead"
   | "abandoned"
   | "resumed"
@@ -37,7 +50,10 @@ export type DeadReason =
  * @since 0.1.0
  */
 export type UnknownReason =
+  | "other-directory"
   | "other-machine"
+  | "machine-unknown"
+  | "lock-unknown"
   | "boot-unknown"
   | "other-pid-namespace"
   | "permission-denied"
@@ -66,21 +82,29 @@ export interface Compared {
  */
 export type Datum =
   | "lock"
+  | "lockHolder"
+  | "directory"
+  | "moved"
   | "bootId"
   | "machineId"
   | "hostname"
+  | "virtualMachine"
   | "pidNamespace"
+  | "firstProcess"
+  | "search"
   | "process"
   | "tgid"
   | "state"
   | "processId64"
-  | "timeNamespace"
+  | "timeOffset"
   | "startTime"
   | "executable"
   | "startedAt"
+  | "bootedAt"
   | "fileSystem"
   | "legacy"
   | "assumption"
+  | "below"
 
 /**
  * All that was compared, in the order in which it was.
@@ -102,15 +126,30 @@ export type Verdict =
   | { readonly _tag: "Unknown"; readonly reason: UnknownReason; readonly evidence: Evidence }
 
 /**
- * What a reader that sees every process of the kernel knows about another PID namespace.
+ * What a reader that sees every process of the kernel knows about a process that it can't look up by its PID. `Gone`: its
+ * PID namespace has no process (`namespace`), or no process of the kernel has its 64-bit id (`processId64`).
  *
  * @category models
  * @since 0.1.0
  */
 export type NamespaceProof =
-  | { readonly _tag: "Gone" }
+  | { readonly _tag: "Gone"; readonly by: "namespace" | "processId64" }
   | { readonly _tag: "Found"; readonly observation: Observation }
   | { readonly _tag: "Incomplete" }
+
+/**
+ * What an operator knows better. `lock`: `inherited`, commands keep the lock that they were started with. `shared`: `trust`,
+ * no other kernel has this one's ids, though it runs in a virtual machine. `assumeMoved`: why records of another directory
+ * are of this one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Knowledge {
+  readonly lock: "self" | "inherited"
+  readonly shared: "trust" | "keep"
+  readonly assumeMoved?: string
+}
 
 /**
  * What the judgement needs besides the record and the process.
@@ -118,223 +157,35 @@ export type NamespaceProof =
  * @category models
  * @since 0.1.0
  */
-export interface Circumstances {
-  /** The sentinel lies on a file system known to be of this machine alone. */
-  readonly localFileSystem: boolean
-  /** Modification time of the sentinel, milliseconds since the epoch. */
-  readonly writtenAt?: number
+export interface Circumstances extends Knowledge {
+  /** The directory that the sentinel lies in. */
+  readonly frame: DirectoryFrame
+  /** `DirectoryFrame.fileToken` of the sentinel. */
+  readonly file?: string
+  /** The later of mtime and ctime of the sentinel, milliseconds since the epoch. */
+  readonly changedAt?: number
   /** `keep`: a v1 or v2 record, which names no boot and no namespace, never condemns. */
   readonly legacy: "trust" | "keep"
   /** State of the ownership lock, where it was probed. */
-  readonly lock?: "busy" | "free" | "unknown"
-  /** Asked only for a record of another PID namespace. */
-  readonly namespace?: NamespaceProof
+  readonly lockState?: LockState
+  /** Asked only where {@link needed} says so. */
+  readonly search?: NamespaceProof
 }
 
-/**
- * A process must have started this many milliseconds after a v2 record was written to be certainly not its writer: mtime
- * and the start tick are rounded, and the wall clock is slewed between them.
- *
- * @category constants
- * @since 0.1.0
- */
-export const startMargin = 2000
+const isHeld = (lock: LockState | undefined): boolean => lock === "shared" || lock === "exclusive"
 
-type Notes = { -readonly [K in Datum]?: Compared }
-
-const compared = (recorded: string | undefined, observed: string | undefined, result: Comparison): Compared => {
-  if (recorded === undefined) return observed === undefined ? { result } : { observed, result }
-  return observed === undefined ? { recorded, result } : { recorded, observed, result }
-}
-
-const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ _tag: "Alive", reason, evidence })
-const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ _tag: "Dead", reason, evidence })
-const unknown = (reason: UnknownReason, evidence: Evidence): Verdict => ({ _tag: "Unknown", reason, evidence })
-
-// Of very many directories most say the same of the host: one object holds it for all of them.
-const lately: Notes = {}
-
-const note = (notes: Notes, datum: Datum, recorded: string | undefined, observed: string | undefined): Comparison => {
-  const result = compare(recorded, observed)
-  const last = lately[datum]
-  notes[datum] =
-    last !== undefined && last.recorded === recorded && last.observed === observed && last.result === result
-      ? last
-      : // What is recorded may be a part of a longer text, and keep the whole of it in memory.
-        (lately[datum] = compared(result === "equal" ? observed : recorded, observed, result))
-  return result
-}
-
-const judgeBoot = (
-  { record }: SentinelV3,
-  host: HostIdentity,
-  circumstances: Circumstances,
-  notes: Notes
-): Verdict | undefined => {
-  const boot = note(notes, "bootId", record.bootId, host.bootId)
-  if (boot === "equal") return undefined
-  if (boot === "unknown") return unknown("boot-unknown", notes)
-  if (note(notes, "machineId", record.machineId, host.machineId) !== "equal") return unknown("other-machine", notes)
-  if (circumstances.localFileSystem) return dead("rebooted", notes)
-  // Clones of one image share a machine id; on a shared file system the host name must vouch for it too.
-  return note(notes, "hostname", record.hostname, host.hostname) === "equal"
-    ? dead("rebooted", notes)
-    : unknown("other-machine", notes)
-}
-
-const judgeNamespace = ({ record }: SentinelV3, circumstances: Circumstances, notes: Notes): Verdict | undefined => {
-  const proof = circumstances.namespace
-  if (proof?._tag === "Gone") return dead("namespace-gone", notes)
-  if (proof?._tag === "Found") return undefined
-  const { lock } = record
-  return circumstances.lock === "free" && circumstances.localFileSystem && lock?.tested && lock.survivesExec
-    ? dead("lock-free", notes)
-    : unknown("other-pid-namespace", notes)
-}
-
-const judgeScope = (
-  sentinel: Sentinel,
-  host: HostIdentity,
-  circumstances: Circumstances,
-  notes: Notes
-): Verdict | undefined => {
-  if (circumstances.lock !== undefined) {
-    notes.lock = { observed: circumstances.lock, result: "not-applicable" }
-    if (circumstances.lock === "busy") return alive("lock-held", notes)
-  }
-  if (sentinel._tag !== "V3") return undefined
-  const byBoot = judgeBoot(sentinel, host, circumstances, notes)
-  if (byBoot !== undefined) return byBoot
-  if (host.namespaces === "none") {
-    notes.pidNamespace = compared(sentinel.record.pidNamespace, undefined, "not-applicable")
-    return undefined
-  }
-  return note(notes, "pidNamespace", sentinel.record.pidNamespace, host.pidNamespace) === "different"
-    ? judgeNamespace(sentinel, circumstances, notes)
-    : undefined
-}
-
-const isExited = (process: Present): boolean =>
-  (process.state === "Z" || process.state === "X") && process.threads !== undefined && process.threads <= 1
-
-const judgeIdentity = ({ record }: SentinelV3, process: Present, host: HostIdentity, notes: Notes): Verdict => {
-  const id = note(notes, "processId64", record.processId64, process.processId64)
-  if (id === "equal") return alive("matches", notes)
-  if (id === "different") return dead("identity-mismatch", notes)
-  const clock =
-    host.namespaces === "none"
-      ? "not-applicable"
-      : note(notes, "timeNamespace", record.timeNamespace, host.timeNamespace)
-  const start =
-    clock === "equal" || clock === "not-applicable"
-      ? compareStartTokens(record.startTime, process.startTime)
-      : "unknown"
-  notes.startTime = compared(record.startTime, process.startTime, start)
-  if (start === "different") return dead("start-time-mismatch", notes)
-  return start === "equal" ? alive("matches", notes) : unknown("not-comparable", notes)
-}
-
-const deletedSuffix = " (deleted)"
-const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
-
-/**
- * Whether a recorded executable is the one the kernel names. The kernel appends " (deleted)" to the path of a removed
- * file, `proc_pid_exe(5)`, and a file may really be named so. A bare name is compared with the last component.
- *
- * @category comparing
- * @since 0.1.0
- */
-export const sameExecutable = (recorded: string, observed: string): boolean => {
-  const candidates = observed.endsWith(deletedSuffix)
-    ? [observed, observed.slice(0, -deletedSuffix.length)]
-    : [observed]
-  return candidates.some((path) => (recorded.includes("/") ? path : baseName(path)) === recorded)
-}
-
-const judgeExecutable = (recorded: string, process: Present, circumstances: Circumstances, notes: Notes): Verdict => {
-  const observed = process.exe?.path
-  if (observed === undefined) {
-    notes.executable = compared(recorded, process.exeError, "unknown")
-    return unknown("permission-denied", notes)
-  }
-  const same = sameExecutable(recorded, observed)
-  notes.executable = compared(recorded, observed, same ? "equal" : "different")
-  if (same) return alive("matches", notes)
-  const { startedAt } = process
-  const { writtenAt } = circumstances
-  const isYounger = startedAt !== undefined && writtenAt !== undefined && startedAt >= writtenAt + startMargin
-  const iso = (time: number | undefined) => (time === undefined ? undefined : isoTime(time))
-  notes.startedAt = compared(
-    iso(writtenAt),
-    iso(startedAt),
-    startedAt === undefined || writtenAt === undefined ? "unknown" : isYounger ? "different" : "equal"
-  )
-  // A process as old as the record can't have recycled the number: it is the owner, and its binary was renamed.
-  return isYounger ? dead("exe-mismatch", notes) : unknown("exe-changed", notes)
-}
-
-const judgeProcess = (
-  sentinel: Sentinel,
-  observation: Observation,
-  host: HostIdentity,
-  circumstances: Circumstances,
-  notes: Notes
-): Verdict => {
-  const recorded = `${sentinel.pid}`
-  if (observation._tag === "Unavailable") {
-    notes.process = compared(recorded, observation.detail, "unknown")
-    return unknown(observation.reason === "no-procfs" ? "no-procfs" : "inspection-failed", notes)
-  }
-  if (observation._tag === "Hidden") {
-    notes.process = compared(recorded, observation.detail, "unknown")
-    return unknown("permission-denied", notes)
-  }
-  if (observation._tag === "Absent") {
-    notes.process = compared(recorded, "absent", "different")
-    return dead("pid-dead", notes)
-  }
-  notes.process = compared(recorded, observation.comm ?? "present", "equal")
-  if (observation.tgid !== undefined) {
-    const isThread = observation.tgid !== observation.pid
-    notes.tgid = compared(`${observation.pid}`, `${observation.tgid}`, isThread ? "different" : "equal")
-    if (isThread) return dead("not-a-process", notes)
-  }
-  if (observation.state !== undefined) {
-    const threads = observation.threads === undefined ? "" : `, ${observation.threads} thread(s)`
-    notes.state = { observed: `${observation.state}${threads}`, result: "not-applicable" }
-    if (isExited(observation)) return dead("zombie", notes)
-  }
-  if (sentinel._tag === "V3") return judgeIdentity(sentinel, observation, host, notes)
-  const executable = executableOf(sentinel)
-  return executable === undefined
-    ? alive("pid-alive", notes)
-    : judgeExecutable(executable, observation, circumstances, notes)
-}
-
-/** What keeps a `Dead` of the process from being a `Dead` of the owner. */
-const restrain = (verdict: Verdict, sentinel: Sentinel, circumstances: Circumstances, notes: Notes): Verdict => {
+/** What keeps the `Dead` of a v1 or v2 record, which has no frame, from being one. */
+const restrain = (verdict: Verdict, { frame, legacy }: Circumstances, notes: Notes): Verdict => {
   if (verdict._tag !== "Dead") return verdict
-  if (sentinel._tag === "V3") {
-    // The number was looked up in our namespace. Nothing that was seen there is about a process of another one.
-    return notes.pidNamespace?.result === "unknown" ? unknown("other-pid-namespace", notes) : verdict
-  }
-  if (circumstances.legacy === "keep") {
+  if (legacy === "keep") {
     notes.legacy = { observed: "keep", result: "not-applicable" }
     return unknown("legacy-kept", notes)
   }
-  if (circumstances.localFileSystem) return verdict
-  notes.fileSystem = { observed: "not known to be local", result: "unknown" }
+  if (frame.fileSystem?.oneKernel === true) return verdict
+  const type = frame.fileSystem?.type
+  notes.fileSystem = { observed: type === undefined ? "not known" : `${type}, may be shared`, result: "unknown" }
   return unknown("not-local", notes)
 }
-
-/**
- * What the record and the host alone decide, before any process is looked at; `undefined` where they don't.
- *
- * @category judging
- * @since 0.1.0
- */
-export const scope = (sentinel: Sentinel, host: HostIdentity, circumstances: Circumstances): Verdict | undefined =>
-  judgeScope(sentinel, host, circumstances, {})
 
 /**
  * How much must be known about the process to judge the record.
@@ -363,8 +214,145 @@ export const wanted = (sentinel: Sentinel): Wanted => {
 export const wantedOfLife = (sentinel: Sentinel): Wanted => (sentinel._tag === "V2" ? "path" : wanted(sentinel))
 
 /**
- * Judges one record. The first decisive datum wins; a missing one is *unknown*, never *different*; a permission error
- * is never *dead*. `observation` is of `sentinel.pid`, and isn't needed where {@link scope} decides.
+ * What has to be asked to judge a record: the process under its PID, and the whole kernel where that isn't enough.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Needed {
+  /** `undefined`: the record and the host decide, or the PID means nothing here. */
+  readonly process: Wanted | undefined
+  /** Asked of `PidNamespaces`, unless the process has the recorded 64-bit id. */
+  readonly search: boolean
+}
+
+const nothing: Needed = { process: undefined, search: false }
+
+/**
+ * What {@link judge} needs to know.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const needed = (sentinel: Sentinel, host: HostIdentity, circumstances: Circumstances): Needed => {
+  if (isHeld(circumstances.lockState)) return nothing
+  if (sentinel._tag !== "V3") return { process: wanted(sentinel), search: false }
+  const standing = standingOf(sentinel, host, circumstances, {})
+  if (standing.isRebooted) return nothing
+  // An equal 64-bit id of a living process outranks every doubt.
+  const isWorthALook = isInReach(standing) || sentinel.record.processId64 !== undefined
+  return { process: isWorthALook ? wanted(sentinel) : undefined, search: isSearchable(standing) }
+}
+
+/**
+ * Whether an observation is of the very process that a record names, which lives: by the 64-bit id that no other process of the
+ * boot has.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const hasRecordedId = (sentinel: Sentinel, observation: Observation | undefined): boolean =>
+  hasId(sentinel, observation) && isProcess(observation) && !isExited(observation)
+
+const hasId = (sentinel: Sentinel, observation: Observation | undefined): observation is Present =>
+  sentinel._tag === "V3" &&
+  observation?._tag === "Present" &&
+  compare(sentinel.record.processId64, observation.processId64) === "equal"
+
+const isProcess = ({ pid, tgid = pid }: Present): boolean => tgid === pid
+
+const judgeSeen = (
+  sentinel: Sentinel,
+  observation: Observation | undefined,
+  host: HostIdentity,
+  circumstances: Circumstances,
+  notes: Notes
+): Verdict => {
+  if (observation !== undefined) return judgeProcess(sentinel, observation, host, circumstances, notes)
+  notes.process = compared(`${sentinel.pid}`, undefined, "unknown")
+  return unknown("inspection-failed", notes)
+}
+
+/** Whether the PID of a record names one process of the whole kernel. */
+const isNamed = ({ pidNamespace, pidNamespaceInit }: RecordV3): boolean =>
+  pidNamespace === initialPidNamespace || (pidNamespace !== undefined && pidNamespaceInit !== undefined)
+
+/** What a search says is gone: what the record names, or nothing that it names. */
+const goneOf = ({ record }: SentinelV3, search: NamespaceProof | undefined): string | undefined => {
+  if (search?._tag !== "Gone") return undefined
+  return search.by === "namespace" ? record.pidNamespace : record.processId64
+}
+
+/** The PID can't be looked up. */
+const judgeElsewhere = (
+  sentinel: SentinelV3,
+  host: HostIdentity,
+  circumstances: Circumstances,
+  standing: Standing,
+  notes: Notes
+): Verdict => {
+  const { record } = sentinel
+  const { lock, search } = circumstances
+  const gone = goneOf(sentinel, search)
+  if (search?._tag === "Gone" && gone !== undefined) {
+    notes.search = { recorded: gone, observed: "no process of this kernel", result: "different" }
+    return dead(search.by === "namespace" ? "namespace-gone" : "process-gone", notes)
+  }
+  if (search?._tag === "Found" && (isNamed(record) || hasId(sentinel, search.observation))) {
+    return judgeSeen(sentinel, search.observation, host, circumstances, notes)
+  }
+  if (isLockFree(sentinel, circumstances, standing)) {
+    if (lock === "inherited") notes.lockHolder = compared(record.lock?.holder, "inherited", "not-applicable")
+    return dead("lock-free", notes)
+  }
+  if (standing.isContradicted) return unknown("other-machine", notes)
+  return unknown(standing.boot === "unknown" ? "boot-unknown" : "other-pid-namespace", notes)
+}
+
+const judgeV3 = (
+  sentinel: SentinelV3,
+  observation: Observation | undefined,
+  host: HostIdentity,
+  circumstances: Circumstances,
+  notes: Notes
+): Verdict => {
+  const standing = standingOf(sentinel, host, circumstances, notes)
+  const { cap, isRebooted } = standing
+  if (isRebooted) return dead("rebooted", notes)
+  // The ids start again with each boot: one of another boot is no sign of life.
+  const isOfOtherBoot = notes.bootId?.result === "different"
+  if (!isOfOtherBoot && hasRecordedId(sentinel, observation)) {
+    return judgeSeen(sentinel, observation, host, circumstances, notes)
+  }
+  // In an earlier boot the process is gone, in this one it is where the PID says: who isn't there is gone in both.
+  if (cap === undefined) {
+    return isInReach(standing)
+      ? judgeSeen(sentinel, observation, host, circumstances, notes)
+      : judgeElsewhere(sentinel, host, circumstances, standing, notes)
+  }
+  if (!isInReach(standing)) return unknown(cap, notes)
+  // Wherever the record was made, a living process of this boot stays alive.
+  const seen = judgeSeen(sentinel, observation, host, circumstances, notes)
+  return seen._tag === "Alive" && standing.boot === "this" ? seen : unknown(cap, notes)
+}
+
+/** The lock that a record claims, in words. */
+const claimOf = (sentinel: Sentinel): string | undefined =>
+  sentinel._tag === "V3" && sentinel.record.lock !== undefined ? describeLock(sentinel.record.lock) : undefined
+
+const describeLock = ({ holder, kind, tested }: LockRecord): string =>
+  `${kind} ${holder === "self" ? "of its own" : "that it inherited"}, ${tested ? "tested" : "not tested"}`
+
+/** A record that claims a lock which can't be asked: its holder may live. */
+const withLock = (verdict: Verdict, { record }: SentinelV3, { lockState }: Circumstances): Verdict =>
+  verdict._tag === "Dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
+    ? unknown("lock-unknown", verdict.evidence)
+    : verdict
+
+/**
+ * Judges one record. The first decisive datum wins; each is compared only where writer and reader are known to look at the
+ * same thing. A missing one is *unknown*, never *different*; a permission error is never *dead*. `observation` is of
+ * `sentinel.pid`, where {@link needed} asks for it.
  *
  * @category judging
  * @since 0.1.0
@@ -376,12 +364,55 @@ export const judge = (
   circumstances: Circumstances
 ): Verdict => {
   const notes: Notes = {}
-  const byScope = judgeScope(sentinel, host, circumstances, notes)
-  if (byScope !== undefined) return byScope
-  const seen = circumstances.namespace?._tag === "Found" ? circumstances.namespace.observation : observation
-  if (seen === undefined) {
-    notes.process = compared(`${sentinel.pid}`, undefined, "unknown")
-    return unknown("inspection-failed", notes)
+  const { lockState } = circumstances
+  if (lockState !== undefined) {
+    notes.lock = compared(claimOf(sentinel), lockState, "not-applicable")
+    if (isHeld(lockState)) return alive("lock-held", notes)
   }
-  return restrain(judgeProcess(sentinel, seen, host, circumstances, notes), sentinel, circumstances, notes)
+  if (sentinel._tag === "V3") {
+    return withLock(judgeV3(sentinel, observation, host, circumstances, notes), sentinel, circumstances)
+  }
+  return restrain(judgeSeen(sentinel, observation, host, circumstances, notes), circumstances, notes)
+}
+
+/** Whether two records name one PID namespace. Without its boot, number and start may be those of another one. */
+const sameNamespace = (a: RecordV3, b: RecordV3): boolean =>
+  a.pidNamespace !== initialPidNamespace &&
+  compare(a.pidNamespace, b.pidNamespace) === "equal" &&
+  compare(a.bootId, b.bootId) === "equal" &&
+  compareFirstProcesses(a.pidNamespaceInit, a.timeOffset, b.pidNamespaceInit, b.timeOffset) === "equal"
+
+/** Whether a record names the first process of its own PID namespace. */
+const isFirst = ({ pid, record }: SentinelV3): boolean => {
+  const first = record.pidNamespaceInit
+  if (pid !== 1 || first === undefined) return false
+  const byId = compare(first.processId64, record.processId64)
+  return byId === "unknown" ? first.startTime === record.startTime : byId === "equal"
+}
+
+/** Whether the PID namespace is the only doubt: the directory is the record's own, and the lock isn't in doubt. */
+const isDoomable = ({ record }: SentinelV3, { evidence, reason }: Verdict): boolean =>
+  (reason === "other-pid-namespace" || reason === "boot-unknown") &&
+  (evidence.directory?.result === "equal" || evidence.moved !== undefined) &&
+  (record.lock === undefined || evidence.lock?.observed !== "unknown")
+
+/**
+ * The kernel ends a PID namespace with its first process: an owner that was the first process of its namespace, and is
+ * proved gone, has doomed all records of exactly that namespace. Of an unknown verdict a dead one, or the same.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const doom = (sentinel: Sentinel, verdict: Verdict, gone: ReadonlyArray<Sentinel>): Verdict => {
+  if (verdict._tag !== "Unknown" || sentinel._tag !== "V3" || !isDoomable(sentinel, verdict)) return verdict
+  const first = gone.find(
+    (other) => other._tag === "V3" && isFirst(other) && sameNamespace(other.record, sentinel.record)
+  )
+  if (first === undefined) return verdict
+  const firstProcess = compared(
+    describeFirst(sentinel.record.pidNamespaceInit),
+    `process ${first.pid}, the first of the namespace, is gone`,
+    "different"
+  )
+  return dead("namespace-gone", { ...verdict.evidence, firstProcess })
 }

@@ -9,10 +9,12 @@ import {
   UnsupportedVersion,
   UntrustedSentinel
 } from "../src/Errors.ts"
-import type { Holding, SentinelFile } from "../src/Holding.ts"
+import { type Holding, type SentinelFile, tagOf } from "../src/Holding.ts"
 import type { Observation } from "../src/Observation.ts"
-import type { Sentinel } from "../src/Sentinel.ts"
-import { circumstances, host, pid, present, v1, v2, v3, writtenAt } from "./support/fixtures.ts"
+import { Pid } from "../src/ProcessIdentity.ts"
+import type { RecordV3, Sentinel } from "../src/Sentinel.ts"
+import type { Circumstances } from "../src/Verdict.ts"
+import { circumstances, frame, host, inPlace, made, pid, present, v1, v2, v3, writtenAt } from "./support/fixtures.ts"
 import { runs } from "./support/property.ts"
 
 const bytes = new TextEncoder().encode("4242")
@@ -22,6 +24,7 @@ const file = (content: SentinelFile["content"], changes: Partial<SentinelFile> =
   id: { dev: "1", ino: "100" },
   size: bytes.length,
   writtenAt,
+  changedAt: writtenAt,
   bytes,
   content,
   ...changes
@@ -32,6 +35,9 @@ const read = (sentinel: Sentinel, changes: Partial<SentinelFile> = {}) => file(R
 const holding = (sentinels: ReadonlyArray<SentinelFile>, changes: Partial<Holding> = {}): Holding => ({
   path: "/vms/a",
   id: { dev: "1", ino: "10" },
+  frame: frame(),
+  distrust: undefined,
+  subdirectories: "none",
   sentinels,
   foreign: [],
   ...changes
@@ -232,23 +238,313 @@ describe("what a sweep left", () => {
   const workspace = { path: "/vms/.vm-sentinel-reap.0123456789abcdef" }
 
   it("a workspace without a sentinel was given up", () => {
-    const judgement = examine(holding([], workspace), "workspace")
+    const judgement = examine(holding([], workspace), { _tag: "Workspace" })
     assert.strictEqual(judgement.reason, "abandoned")
     assert.strictEqual(condemnedOf(judgement).path, workspace.path)
   })
 
   it("a workspace with a sentinel is judged by it", () => {
-    assert.strictEqual(examine(holding([read(v3())], workspace), "workspace").reason, "pid-dead")
-    const alive = answering(() => present()).examine(holding([read(v3())], workspace), "workspace")
+    assert.strictEqual(examine(holding([read(v3())], workspace), { _tag: "Workspace" }).reason, "pid-dead")
+    const alive = answering(() => present()).examine(holding([read(v3())], workspace), { _tag: "Workspace" })
     assert.strictEqual(alive.verdict, "alive")
-    const refused = examine(holding([file(Result.fail(errors["malformed-sentinel"]))], workspace), "workspace")
+    const refused = examine(holding([file(Result.fail(errors["malformed-sentinel"]))], workspace), {
+      _tag: "Workspace"
+    })
     assert.strictEqual(refused.verdict, "unknown")
   })
 
   it("a workspace with another owner's sentinel is kept", () => {
-    const judgement = examine(holding([], { ...workspace, foreign: [".bbox-sentinel"] }), "workspace")
+    const judgement = examine(holding([], { ...workspace, foreign: [".bbox-sentinel"] }), { _tag: "Workspace" })
     assert.strictEqual(judgement.verdict, "unknown")
     assert.isUndefined(judgement.condemned)
+  })
+})
+
+describe("what a sweep began to delete", () => {
+  const path = "/vms/.vm-sentinel-reap.0123456789abcdef/dead/a"
+  const known = read(v3())
+  const remains = (tags: ReadonlyArray<string>): Condemned.Kind => ({ _tag: "Remains", tags })
+  const judged = (
+    seen: Observation,
+    sentinels: ReadonlyArray<SentinelFile>,
+    tags: ReadonlyArray<string>,
+    changes: Partial<Holding> = {}
+  ) => answering(() => seen).examine(holding(sentinels, { path, ...changes }), remains(tags))
+
+  it("goes on where nothing came since, or what came is dead", () => {
+    assert.strictEqual(judged(absent, [], []).condemned?.reason, "resumed")
+    assert.strictEqual(judged(hidden, [known], [tagOf(known)]).condemned?.reason, "resumed")
+    assert.strictEqual(judged(absent, [known], []).condemned?.reason, "resumed")
+  })
+
+  it("scenario 108: stays where a sentinel is alive, or came since and isn't dead", () => {
+    assert.strictEqual(judged(present(), [known], [tagOf(known)]).verdict, "alive")
+    assert.strictEqual(judged(hidden, [known], []).verdict, "unknown")
+    assert.strictEqual(judged(hidden, [known], [tagOf({ ...known, id: { dev: "1", ino: "7" } })]).verdict, "unknown")
+    assert.isUndefined(judged(absent, [], [], { foreign: [".bbox-sentinel"] }).condemned)
+  })
+
+  it("scenario 80: stays where somebody else could have put it there", () => {
+    for (const kind of [remains([]), { _tag: "Workspace" }] satisfies ReadonlyArray<Condemned.Kind>) {
+      const place = kind._tag === "Workspace" ? "/vms/.vm-sentinel-reap.0123456789abcdef" : path
+      const planted = holding([], { path: place, distrust: "owned by uid 7" })
+      const judgement = answering(() => absent).examine(planted, kind)
+      assert.strictEqual(judgement.reason, "untrusted-sentinel")
+      assert.isUndefined(judgement.condemned)
+    }
+  })
+
+  it("counts by its place alone: elsewhere a directory without a sentinel isn't ours", () => {
+    for (const place of ["/vms/a", "/vms/dead/a", "/vms/.vm-sentinel-reap.0123456789abcdef/claimed/a"]) {
+      const judgement = answering(() => absent).examine(holding([], { path: place }), remains([]))
+      assert.strictEqual(judgement.reason, "no-sentinel")
+      assert.isUndefined(judgement.condemned)
+    }
+  })
+})
+
+describe("the first process of a PID namespace, proved gone", () => {
+  const container = { pidNamespace: "pid:[7]", pidNamespaceInit: { startTime: "70", processId64: "700" } }
+  const first = (changes: Partial<RecordV3> = {}): Sentinel => ({
+    ...inPlace({ ...container, startTime: "70", processId64: "700", ...changes }),
+    pid: Pid.make(1)
+  })
+  const command = (changes: Partial<RecordV3> = {}): Sentinel =>
+    inPlace({ ...container, startTime: "90", processId64: "900", role: "vmm", ...changes })
+
+  /** Both in a namespace that the reader can't look into. Of the first one's id the whole kernel knows nothing. */
+  const judged = (one: Sentinel, other: Sentinel, changes: Partial<Circumstances> = {}) => {
+    const held = holding([read(one), read(other, { entry: ".vm-sentinel.vmm" })])
+    const examination = Condemned.examine(held, host())
+    let step = examination.next()
+    while (step.done !== true) {
+      const isFirst = step.value.sentinel === one
+      step = examination.next({
+        observation: undefined,
+        circumstances: circumstances(
+          isFirst ? { search: { _tag: "Gone", by: "processId64" } } : { search: { _tag: "Incomplete" }, ...changes }
+        )
+      })
+    }
+    return step.value
+  }
+
+  it("has doomed all others of that namespace", () => {
+    const judgement = judged(first(), command())
+    assert.strictEqual(judgement.verdict, "dead")
+    assert.deepStrictEqual(
+      judgement.parts.map(({ judged }) => (Result.isSuccess(judged) ? judged.success.reason : "")),
+      ["process-gone", "namespace-gone"]
+    )
+    const [, doomed] = judgement.parts
+    const evidence = doomed !== undefined && Result.isSuccess(doomed.judged) ? doomed.judged.success.evidence : {}
+    assert.deepStrictEqual(evidence.firstProcess, {
+      recorded: "start 70, id 700",
+      observed: "process 1, the first of the namespace, is gone",
+      result: "different"
+    })
+    assert.strictEqual(Condemned.withLock(judgement, "free").condemned?.reason, "process-gone")
+  })
+
+  it("also by its start alone, and whichever comes first", () => {
+    const byStart = { pidNamespaceInit: { startTime: "70" } }
+    assert.strictEqual(judged(first(byStart), command(byStart)).verdict, "dead")
+    const held = holding([read(command()), read(first(), { entry: ".vm-sentinel.init" })])
+    const examination = Condemned.examine(held, host())
+    let step = examination.next()
+    while (step.done !== true) {
+      const search = step.value.sentinel.pid === 1 ? ({ _tag: "Gone", by: "processId64" } as const) : undefined
+      step = examination.next({
+        observation: undefined,
+        circumstances: circumstances(search === undefined ? {} : { search })
+      })
+    }
+    assert.strictEqual(step.value.verdict, "dead")
+  })
+
+  const others: ReadonlyArray<readonly [name: string, one: Sentinel, other: Sentinel, reason: string]> = [
+    [
+      "scenario 104: the number given again",
+      first(),
+      command({ pidNamespaceInit: { startTime: "80", processId64: "800" } }),
+      "other-pid-namespace"
+    ],
+    ["another number", first(), command({ pidNamespace: "pid:[8]" }), "other-pid-namespace"],
+    [
+      "no first process recorded",
+      first(),
+      inPlace({ pidNamespace: "pid:[7]", pidNamespaceInit: undefined }),
+      "other-pid-namespace"
+    ],
+    ["its boot not recorded", first(), inPlace({ ...container, bootId: undefined }), "boot-unknown"],
+    [
+      "the first one's boot not recorded",
+      { ...inPlace({ ...container, startTime: "70", processId64: "700", bootId: undefined }), pid: Pid.make(1) },
+      command(),
+      "other-pid-namespace"
+    ],
+    [
+      "starts in unknown time namespaces",
+      first({ pidNamespaceInit: { startTime: "70" } }),
+      inPlace({ pidNamespace: "pid:[7]", pidNamespaceInit: { startTime: "70" }, timeOffset: undefined }),
+      "other-pid-namespace"
+    ],
+    ["in another directory", first(), command({ directory: { ...made, file: "99" } }), "other-directory"],
+    ["in an unknown directory", first(), command({ directory: { type: "ext4" } }), "other-pid-namespace"],
+    ["the one that is gone wasn't the first", command({ role: "owner" }), command(), "other-pid-namespace"],
+    [
+      "the one that is gone has the number of a first process, and isn't it",
+      { ...command({ role: "owner" }), pid: Pid.make(1) },
+      command(),
+      "other-pid-namespace"
+    ]
+  ]
+  for (const [name, one, other, reason] of others) {
+    it(`says nothing of others: ${name}`, () => {
+      const judgement = judged(one, other)
+      assert.strictEqual(judgement.verdict, "unknown")
+      assert.strictEqual(judgement.reason, reason)
+      assert.isUndefined(judgement.condemned)
+    })
+  }
+
+  it("says nothing of who holds a lock, or may hold one that can't be asked for", () => {
+    const lock = { kind: "flock", tested: true, holder: "inherited" } as const
+    assert.strictEqual(judged(first(), command({ lock }), { lockState: "shared" }).verdict, "alive")
+    assert.strictEqual(judged(first(), command({ lock }), { lockState: "unknown" }).verdict, "unknown")
+    assert.strictEqual(judged(first(), command({ lock }), { lockState: "free" }).verdict, "dead")
+  })
+
+  it("says nothing of what was found, and couldn't be seen", () => {
+    const search = { _tag: "Found", observation: hidden } as const
+    assert.strictEqual(judged(first(), command(), { search }).reason, "permission-denied")
+    assert.strictEqual(
+      judged(first(), command(), { search: { _tag: "Found", observation: present({ processId64: "900" }) } }).verdict,
+      "alive"
+    )
+  })
+})
+
+const lock = { kind: "flock", tested: true, holder: "self" } as const
+
+describe("withLock", () => {
+  const claiming = holding([read(v3({ lock }))])
+  /** The lock wasn't asked for yet. */
+  const judgement = deadJudgement(claiming)
+
+  for (const state of ["shared", "exclusive"] as const) {
+    it(`scenario 69: ${state}: alive, whatever the sentinels say, and nobody can be condemned by it any more`, () => {
+      for (const dead of [deadJudgement(), judgement]) {
+        const kept = Condemned.withLock(dead, state)
+        assert.strictEqual(kept.verdict, "alive")
+        assert.strictEqual(kept.reason, "lock-held")
+        assert.isUndefined(kept.condemned)
+        assert.strictEqual(kept.evidence.lock?.observed, state)
+        assert.deepStrictEqual(kept.evidence.process, dead.evidence.process)
+        for (const forged of [kept, { ...kept, verdict: "unknown" as const }, { ...kept, verdict: "dead" as const }]) {
+          const { condemned } = Condemned.assumeDead(forged, "host was wiped")
+          assert.isUndefined(condemned)
+          assert.isUndefined(Condemned.withLock(forged, "free").condemned)
+        }
+      }
+    })
+  }
+
+  it("free: as it was judged", () => {
+    assert.strictEqual(Condemned.withLock(judgement, "free"), judgement)
+    assert.isTrue(Condemned.Condemned.is(Condemned.withLock(judgement, "free").condemned))
+  })
+
+  it("scenario 68: unknown: only what claims no lock is condemned", () => {
+    const kept = Condemned.withLock(judgement, "unknown")
+    assert.strictEqual(kept.verdict, "unknown")
+    assert.strictEqual(kept.reason, "lock-unknown")
+    assert.strictEqual(kept.evidence.lock?.observed, "unknown")
+    assert.isUndefined(kept.condemned)
+    const unclaimed = deadJudgement()
+    assert.strictEqual(Condemned.withLock(unclaimed, "unknown"), unclaimed)
+    assert.isFalse(unclaimed.condemned?.claimsLock)
+    assert.isTrue(judgement.condemned?.claimsLock)
+  })
+
+  it("scenario 68: unknown: what claims one beside what claims none, in either order", () => {
+    const [claims, not] = [read(v3({ lock })), read(v3(), { entry: ".vm-sentinel.vmm" })]
+    for (const sentinels of [
+      [claims, not],
+      [not, claims]
+    ]) {
+      assert.strictEqual(Condemned.withLock(deadJudgement(holding(sentinels)), "unknown").reason, "lock-unknown")
+    }
+  })
+
+  it("unknown: no lock outlives its boot, but that of another owner of this boot may be held", () => {
+    const old = inPlace({ bootId: "boot-0", lock })
+    const rebooted = deadJudgement(holding([read(old)]))
+    assert.strictEqual(rebooted.reason, "rebooted")
+    assert.strictEqual(Condemned.withLock(rebooted, "unknown"), rebooted)
+    const both = deadJudgement(holding([read(old), read(inPlace({ lock }), { entry: ".vm-sentinel.vmm" })]))
+    assert.strictEqual(both.reason, "rebooted")
+    assert.strictEqual(Condemned.withLock(both, "unknown").reason, "lock-unknown")
+    const third = deadJudgement(holding([read(old), read(v3(), { entry: ".vm-sentinel.vmm" })]))
+    assert.strictEqual(Condemned.withLock(third, "unknown"), third)
+  })
+
+  it("keeps what a record claims beside what was found", () => {
+    const seen = answering(() => absent)
+    assert.strictEqual(seen.examine(claiming).evidence.lock?.recorded, undefined)
+    const noted = {
+      ...judgement,
+      evidence: { lock: { recorded: "flock of its own", result: "not-applicable" } }
+    } as const
+    assert.deepStrictEqual(Condemned.withLock(noted, "shared").evidence.lock, {
+      recorded: "flock of its own",
+      observed: "shared",
+      result: "not-applicable"
+    })
+  })
+
+  it("changes nothing that isn't dead", () => {
+    for (const kinds of [["alive"], ["unknown"], ["refused"], []] as const) {
+      const { judgement } = judge(kinds)
+      for (const state of ["free", "shared", "exclusive", "unknown"] as const) {
+        assert.strictEqual(Condemned.withLock(judgement, state), judgement)
+      }
+    }
+  })
+
+  it("a lock that is held keeps what an operator assumed dead", () => {
+    const { judgement } = judge(["unknown"])
+    const assumed = Condemned.assumeDead(judgement, "host was wiped")
+    assert.isDefined(assumed.condemned)
+    assert.strictEqual(Condemned.withLock(assumed, "shared").verdict, "alive")
+    assert.isUndefined(Condemned.withLock(assumed, "shared").condemned)
+  })
+})
+
+describe("withOwnerBelow", () => {
+  const path = "disks/a/.vm-sentinel"
+  const below = judge(["alive"]).judgement
+
+  it("scenario 77: keeps what would be dead, with the path, and its own verdict", () => {
+    const dead = deadJudgement()
+    const kept = Condemned.withOwnerBelow(dead, path, below)
+    assert.strictEqual(kept.verdict, "dead")
+    assert.strictEqual(kept.reason, "owner-inside")
+    assert.isUndefined(kept.condemned)
+    assert.isUndefined(kept.error)
+    assert.deepStrictEqual(kept.evidence, {
+      ...dead.evidence,
+      below: { recorded: path, observed: "alive, matches", result: "not-applicable" }
+    })
+    assert.isUndefined(Condemned.assumeDead(kept, "host was wiped").condemned)
+    assert.isUndefined(Condemned.withLock(kept, "free").condemned)
+  })
+
+  it("changes nothing that isn't dead", () => {
+    for (const kinds of [["alive"], ["unknown"], ["refused"], []] as const) {
+      const { judgement } = judge(kinds)
+      assert.strictEqual(Condemned.withOwnerBelow(judgement, path, below), judgement)
+    }
   })
 })
 
@@ -313,8 +609,8 @@ describe("a Condemned", () => {
   })
 
   it("tells nothing of the sentinels it was made of", () => {
-    assert.deepStrictEqual(Reflect.ownKeys(condemned), ["reason"])
-    assert.strictEqual(JSON.stringify(condemned), '{"reason":"pid-dead"}')
+    assert.deepStrictEqual(Reflect.ownKeys(condemned), ["reason", "claimsLock"])
+    assert.strictEqual(JSON.stringify(condemned), '{"reason":"pid-dead","claimsLock":false}')
   })
 })
 

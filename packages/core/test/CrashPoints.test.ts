@@ -33,6 +33,7 @@ const alive = (name: string) => Effect.andThen(furnish(name), Stage.owned(`${roo
 interface Scenario {
   readonly arrange: Act
   readonly live: ReadonlyArray<string>
+  readonly stage?: Stage.Options
   /** What happens while the first sweep runs. Gives the names of those that came to life by then. */
   readonly meanwhile?: (sweeper: Stage.Actor) => Act<Effect.Effect<ReadonlyArray<string>>>
 }
@@ -54,8 +55,10 @@ const moveTo = (name: string, to: string) => MemoryDisk.use(({ move }) => move(`
 const leftovers: Scenario = {
   arrange: Effect.gen(function* () {
     const workspace = `${root}/.vm-sentinel-reap.0`
-    yield* Stage.dead(workspace)
-    yield* MemoryDisk.use(({ remove }) => remove(`${workspace}/disk`))
+    // Nobody but a sweep records itself in a workspace.
+    yield* Stage.dead(`${root}/workspace`)
+    yield* MemoryDisk.use(({ remove }) => remove(`${root}/workspace/disk`))
+    yield* moveTo("workspace", ".vm-sentinel-reap.0")
     yield* Stage.seed({
       [`${workspace}/claimed`]: { type: "directory" },
       [`${workspace}/dead`]: { type: "directory" }
@@ -68,8 +71,9 @@ const leftovers: Scenario = {
   live: ["c"]
 }
 
-/** Its owner comes back between the judgement and the claim: it is to be put back. */
+/** Where nothing excludes owners, one comes back between the judgement and the claim: it is to be put back. */
 const phoenix: Scenario = {
+  stage: { locks: false },
   arrange: Effect.andThen(dead("a"), dead("b")),
   live: [],
   meanwhile: Effect.fnUntraced(function* ({ memory }) {
@@ -110,8 +114,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "what a killed sweep left on a full file system": inPlace
 }
 
-const inWorld = <A>(act: Act<A>) =>
-  Effect.scoped(Effect.provide(act, Layer.mergeAll(Stage.layerWith({}), Logger.layer([]))))
+const inWorld = <A>(act: Act<A>, { stage = {} }: Pick<Scenario, "stage"> = {}) =>
+  Effect.scoped(Effect.provide(act, Layer.mergeAll(Stage.layerWith(stage), Logger.layer([]))))
 
 /** Says at which call it was. */
 const at =
@@ -182,7 +186,7 @@ const check = Effect.fnUntraced(function* (
 })
 
 /** The calls that a sweep which isn't stopped changes something with. */
-const callsOf = ({ arrange, meanwhile }: Scenario) =>
+const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
   inWorld(
     Effect.gen(function* () {
       yield* arrange
@@ -192,7 +196,8 @@ const callsOf = ({ arrange, meanwhile }: Scenario) =>
       if (risen !== undefined) assert.deepStrictEqual(yield* risen, ["a"])
       const calls = yield* Stage.mutations(sweeper.memory)
       return calls.map(({ operation, path, to }, index) => `${index + 1}: ${operation} ${path} ${to ?? ""}`)
-    })
+    }),
+    stage === undefined ? {} : { stage }
   )
 
 describe("a sweep that is stopped", () => {
@@ -203,9 +208,11 @@ describe("a sweep that is stopped", () => {
         const calls = yield* callsOf(scenario)
         assert.isAbove(calls.length, 8)
         for (const [index, call] of calls.entries()) {
-          yield* inWorld(check(scenario, [({ killAt }) => killAt(index + 1)])).pipe(at(call))
+          yield* inWorld(check(scenario, [({ killAt }) => killAt(index + 1)]), scenario).pipe(at(call))
         }
-        yield* inWorld(check(scenario, [({ killAt }) => killAt(calls.length, "after")])).pipe(at("after the last"))
+        yield* inWorld(check(scenario, [({ killAt }) => killAt(calls.length, "after")]), scenario).pipe(
+          at("after the last")
+        )
       })
     )
 
@@ -217,7 +224,7 @@ describe("a sweep that is stopped", () => {
         Effect.gen(function* () {
           for (const [index, call] of (yield* callsOf(scenario)).entries()) {
             if (!operations.test(call)) continue
-            yield* inWorld(check(scenario, [({ failAt }) => failAt(index + 1, errno)])).pipe(at(call))
+            yield* inWorld(check(scenario, [({ failAt }) => failAt(index + 1, errno)]), scenario).pipe(at(call))
           }
         })
       )
@@ -234,7 +241,7 @@ describe("a sweep that is stopped", () => {
             stops.push(({ killAt }) => killAt(n, when))
             told.push(`${when} ${n}`)
           }
-          yield* inWorld(check(scenario, stops)).pipe(at(...told))
+          yield* inWorld(check(scenario, stops), scenario).pipe(at(...told))
         }
       }).pipe(Random.withSeed("crash points"))
     )
@@ -379,7 +386,8 @@ describe("an owner that is killed", () => {
             yield* owner.kill
             const store = yield* SentinelStore
             const names = yield* Stage.names(memory, root)
-            if (names.includes("vm")) assert.strictEqual((yield* store.read(vm)).length, 1)
+            // The record that gives up the lock waits beside the one that it replaces.
+            if (names.includes("vm")) assert.isAtLeast((yield* store.read(vm)).length, 1)
             yield* TestClock.adjust("2 minutes")
             yield* sweep
             assert.deepStrictEqual(yield* Stage.names(memory, root), ["b"])

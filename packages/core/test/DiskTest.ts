@@ -3,18 +3,26 @@
  * it has of making files behind the Disk's back.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, type Layer, Result, type Scope } from "effect"
-import { type DirectoryEntry, Disk, type DiskError, type FileType, type Stat } from "../src/Disk.ts"
+import { Effect, type Layer, type Scope } from "effect"
+import { type DirectoryEntry, Disk, type FileType, type Stat } from "../src/Disk.ts"
 import { sameFile } from "../src/Holding.ts"
 import { ableIn, orUndefined } from "./support/able.ts"
+import * as DiskFrames from "./support/diskFrames.ts"
+import * as DiskLocking from "./support/diskLocking.ts"
+import { bytes, errno, type Tester } from "./support/diskTester.ts"
+import * as DiskTrees from "./support/diskTrees.ts"
 import type { World } from "./support/World.ts"
 
 /** What an implementation is able to do. */
 export interface Strength {
   /** Names that aren't UTF-8 come back as lone surrogates, and lead to the file. */
   readonly anyNames: boolean
-  /** `flock(2)`. */
-  readonly locks: boolean
+  /** `flock(2)`. `command`: only a program can take it. */
+  readonly locks: boolean | "command"
+  /** `false`: what a directory lies on, and where, isn't told. Default: it is. */
+  readonly frames?: false
+  /** `false`: no ctime. Default: there is one. */
+  readonly changeTimes?: false
   /** Names can be had in the order of inodes. Default: they can't. */
   readonly listing?: boolean
 }
@@ -27,12 +35,6 @@ export interface Options<R, E> {
 
 const text = (bytes: Uint8Array | undefined): string | undefined =>
   bytes === undefined ? undefined : new TextDecoder().decode(bytes)
-const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
-
-/** The errno that a call failed with. */
-const errno = <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<string, never, R> =>
-  Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
-
 export const suite = <R, E>(name: string, { layer, strength, world }: Options<R, E>): void => {
   it.layer(layer)(`Disk (${name})`, (it) => {
     const able = ableIn<Disk | R | Scope.Scope>((title, test) => it.effect(title, test))
@@ -65,6 +67,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const principal = yield* disk.principal
         assert.deepStrictEqual(yield* disk.principal, principal)
         assert.isArray(principal.homes)
+        assert.isArray(principal.homeIds)
         const directory = yield* world.scratch
         assert.strictEqual((yield* disk.lstat(directory)).uid, principal.uid)
       })
@@ -461,7 +464,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* world.hardLink(`${tree}/.vm-sentinel`, `${directory}/outside/file`)
         yield* world.file(`${tree}/${Array.from({ length: 60 }, (_, i) => `d${i}`).join("/")}/deep`, "deep")
         for (let index = 0; index < 200; index += 1) yield* world.file(`${tree}/wide/${index}`, "")
-        yield* disk.removeTree(tree, (yield* disk.lstat(tree)).id)
+        yield* disk.removeTree(tree, { expected: (yield* disk.lstat(tree)).id })
         assert.deepStrictEqual(yield* world.tree(directory), { outside: "directory", "outside/file": "outside" })
         assert.strictEqual((yield* disk.lstat(`${directory}/outside/file`)).nlink, 1)
       })
@@ -476,7 +479,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* world.symlink(`${directory}/link`, `${directory}/tree`)
         const before = yield* world.tree(directory)
         const { id } = yield* disk.lstat(directory)
-        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree`, id)), "ESTALE")
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/tree`, { expected: id })), "ESTALE")
         assert.include(["ENOTDIR", "ELOOP"], yield* errno(disk.removeTree(`${directory}/link`)))
         assert.strictEqual(yield* errno(disk.removeTree(`${directory}/file`)), "ENOTDIR")
         assert.strictEqual(yield* errno(disk.removeTree(`${directory}/missing`)), "ENOENT")
@@ -544,7 +547,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         for (const entry of ["a", ".vm-sentinel", "z", "sub/a", "sub/.vm-sentinel"])
           yield* world.file(`${directory}/tree/${entry}`, "x")
         yield* stubborn(`${directory}/tree/m`)
-        const failed = yield* errno(disk.removeTree(`${directory}/tree`))
+        const failed = yield* errno(disk.removeTree(`${directory}/tree`, { mayRemove: () => true }))
         assert.include(["EACCES", "EPERM"], failed)
         assert.deepStrictEqual(yield* world.tree(`${directory}/tree`), {
           ".vm-sentinel": "x",
@@ -596,13 +599,6 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    able(world.remote, "doesn't take a file system for a local one that isn't known to be", (remote) =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        assert.isFalse(yield* disk.isLocal(yield* remote))
-      })
-    )
-
     it.effect("measures what a tree occupies: links once, holes not at all, nothing beyond a symbolic link", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
@@ -623,32 +619,9 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    able(strength.locks, "locks a directory for one holder, until its scope closes", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const directory = yield* world.scratch
-        assert.strictEqual(yield* disk.probeLock(directory), "free")
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            assert.isTrue((yield* disk.lock(directory, false)).tested)
-            assert.strictEqual(yield* disk.probeLock(directory), "busy")
-            assert.strictEqual(yield* errno(Effect.scoped(disk.lock(directory, false))), "EBUSY")
-            assert.strictEqual(yield* disk.probeLock(directory), "busy")
-          })
-        )
-        assert.strictEqual(yield* disk.probeLock(directory), "free")
-        yield* Effect.scoped(disk.lock(directory, true))
-        assert.strictEqual(yield* errno(Effect.scoped(disk.lock(`${directory}/missing`, false))), "ENOENT")
-      })
-    )
-
-    able(!strength.locks, "says that it has no locks", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const directory = yield* world.scratch
-        assert.strictEqual(yield* errno(Effect.scoped(disk.lock(directory, false))), "ENOTSUP")
-        assert.strictEqual(yield* disk.probeLock(directory), "unknown")
-      })
-    )
+    const tester: Tester<R> = { able, strength, test: (title, test) => it.effect(title, test), world }
+    DiskFrames.tests(tester)
+    DiskLocking.tests(tester)
+    DiskTrees.tests(tester)
   })
 }

@@ -42,7 +42,14 @@ const world: Required<ProcessInspectorTest.World<FakeProcessTable.FakeProcessTab
   stop: (pid) => use((table) => table.stop(pid)),
   reexec: use((table) => Effect.map(table.spawn(), (pid) => ({ pid, exec: table.exec(pid, "/bin/other") }))),
   otherUser: use((table) => table.spawn({ uid: 1001, exe: "/bin/other" })),
-  hidden: use((table) => Effect.tap(table.spawn(), table.hide))
+  hidden: use((table) => Effect.tap(table.spawn(), table.hide)),
+  lockHolder: use((table) =>
+    Effect.gen(function* () {
+      const pid = yield* table.spawn()
+      const directory = { dev: "1", ino: `${pid}` }
+      return { pid, directory, free: yield* table.holdLock(pid, directory) }
+    })
+  )
 }
 
 const conforms = (name: string, options: FakeProcessTable.Options, strength: ProcessInspectorTest.Strength) =>
@@ -276,8 +283,8 @@ describe("time", () => {
       const [before, host] = [yield* seen(pid), yield* inspector.host]
       yield* table.setTimeNamespace(10_000_000)
       assert.strictEqual(Number((yield* seen(pid)).startTime), Number(before.startTime) + 10_000_000)
-      assert.notStrictEqual((yield* inspector.host).timeNamespace, host.timeNamespace)
-      assert.strictEqual((yield* inspector.identify(pid)).timeNamespace, (yield* inspector.host).timeNamespace)
+      assert.deepStrictEqual([host.timeOffset, (yield* inspector.host).timeOffset], ["0", "100000000000000"])
+      assert.strictEqual((yield* inspector.identify(pid)).timeOffset, (yield* inspector.host).timeOffset)
       yield* table.setTimeNamespace(-1 - Number(before.startTime))
       assert.strictEqual((yield* seen(pid)).startTime, "18446744073709551615")
       yield* table.setTimeNamespace(0)
@@ -518,7 +525,7 @@ describe("what can't be seen", () => {
   test("a masked datum is missing, from host, process and identity alike", (table, inspector) =>
     Effect.gen(function* () {
       const pid = yield* table.spawn()
-      yield* table.mask("bootId", "machineId", "pidNamespace", "timeNamespace")
+      yield* table.mask("bootId", "machineId", "pidNamespace", "pidNamespaceInit", "timeOffset", "virtualMachine")
       assert.deepStrictEqual(yield* inspector.host, { hostname: "host", namespaces: "supported" })
       const identity = yield* inspector.identify(pid)
       assert.deepStrictEqual(Object.keys(identity).sort(), [
@@ -529,7 +536,7 @@ describe("what can't be seen", () => {
         "startTime",
         "uid"
       ])
-      yield* table.mask("tgid", "state", "threads", "startTime", "startedAt", "processId64", "uid", "comm")
+      yield* table.mask("tgid", "state", "threads", "startTime", "startedAt", "bootedAt", "processId64", "uid", "comm")
       assert.deepStrictEqual(Object.keys(yield* seen(pid)).sort(), ["_tag", "exe", "pid"])
       assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "IdentityUnavailable")
       yield* table.mask()
@@ -547,10 +554,13 @@ describe("what can't be seen", () => {
       const existence = ["state", "tgid", "threads"]
       assert.deepStrictEqual(yield* keys("existence"), existence)
       assert.deepStrictEqual(yield* keys("identity"), ["processId64", ...existence])
-      assert.deepStrictEqual(yield* keys("executable"), ["exe", "startTime", "startedAt", ...existence].sort())
+      assert.deepStrictEqual(
+        yield* keys("executable"),
+        ["bootedAt", "exe", "startTime", "startedAt", ...existence].sort()
+      )
       assert.deepStrictEqual(
         yield* keys("all"),
-        ["exe", "processId64", "startTime", "startedAt", "uid", ...existence].sort()
+        ["bootedAt", "exe", "processId64", "startTime", "startedAt", "uid", ...existence].sort()
       )
       yield* table.mask("processId64")
       assert.deepStrictEqual(yield* keys("identity"), ["startTime", ...existence].sort())
@@ -647,7 +657,7 @@ describe("PID namespaces", () => {
       const pid = yield* table.spawn()
       const [other, free] = [yield* table.spawn(), Pid.make(900)]
       const proof = (of: Pid) =>
-        Effect.map(table.namespaceProof(container, of), (proof) =>
+        Effect.map(table.namespaceProof({ pid: of, pidNamespace: container }), (proof) =>
           proof._tag === "Found" ? proof.observation._tag : proof._tag
         )
       assert.strictEqual(yield* proof(pid), "Incomplete")
@@ -665,15 +675,140 @@ describe("PID namespaces", () => {
       assert.strictEqual(yield* proof(pid), "Gone")
     }))
 
+  test("are told apart by their first process where the number comes again", (table, inspector) =>
+    Effect.gen(function* () {
+      yield* table.enterPidNamespace(container)
+      const [first, { pidNamespaceInit }] = [yield* inspector.self, yield* inspector.host]
+      assert.deepStrictEqual(pidNamespaceInit, { startTime: first.startTime, processId64: first.processId64 ?? "none" })
+      const inside = yield* inspector.identify(yield* table.spawn())
+      assert.deepStrictEqual(inside.pidNamespaceInit, pidNamespaceInit)
+      yield* table.setTimeNamespace(7)
+      assert.strictEqual((yield* inspector.host).pidNamespaceInit?.startTime, `${Number(first.startTime) + 7}`)
+      yield* table.setTimeNamespace(0)
+      yield* table.endPidNamespace(container)
+      assert.isUndefined((yield* inspector.host).pidNamespaceInit)
+      yield* table.enterPidNamespace(container)
+      const again = yield* inspector.host
+      assert.strictEqual(again.pidNamespace, inside.pidNamespace)
+      assert.strictEqual(again.pidNamespaceInit?.startTime, pidNamespaceInit?.startTime)
+      assert.notStrictEqual(again.pidNamespaceInit?.processId64, pidNamespaceInit?.processId64)
+      yield* table.mask("processId64")
+      assert.deepStrictEqual(Object.keys((yield* inspector.host).pidNamespaceInit ?? {}), ["startTime"])
+    }))
+
+  test("are searched by a reader in the initial one for the one process that has an id", (table, inspector) =>
+    Effect.gen(function* () {
+      yield* table.enterPidNamespace(container)
+      const pid = yield* table.spawn()
+      const { pidNamespaceInit, processId64 } = yield* inspector.identify(pid)
+      assert.isDefined(processId64)
+      const sought = { pid, pidNamespace: container, ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }) }
+      const proof = (of: Parameters<typeof table.namespaceProof>[0]) =>
+        Effect.map(table.namespaceProof(of, "existence"), (proof) =>
+          proof._tag === "Found" ? proof.observation._tag : proof._tag === "Gone" ? proof.by : proof._tag
+        )
+      yield* table.enterPidNamespace(initialPidNamespace)
+      // Whatever the number of its namespace.
+      assert.strictEqual(yield* proof({ pid, processId64 }), "Present")
+      assert.strictEqual(yield* proof({ pid, processId64: "1" }), "processId64")
+      assert.strictEqual(yield* proof({ pid }), "Incomplete")
+      assert.strictEqual(yield* proof(sought), "Present")
+      const other = yield* table.reader({ pidNamespace: container })
+      yield* Effect.provideContext(
+        use((inside) => inside.zombie(pid)),
+        other
+      )
+      const zombie = yield* table.namespaceProof({ pid, processId64 })
+      assert.strictEqual(
+        zombie._tag === "Found" && zombie.observation._tag === "Present" && zombie.observation.state,
+        "Z"
+      )
+      yield* table.endPidNamespace(container)
+      assert.strictEqual(yield* proof({ pid, processId64 }), "processId64")
+      yield* table.reader({ pidNamespace: container })
+      assert.strictEqual(yield* proof(sought), "namespace")
+      assert.strictEqual(yield* proof({ pid, pidNamespace: container }), "Absent")
+    }))
+
   test(
     "don't exist on every kernel",
     (_, inspector) =>
       Effect.gen(function* () {
-        const { namespaces, pidNamespace, timeNamespace } = yield* inspector.host
-        assert.deepStrictEqual([namespaces, pidNamespace, timeNamespace], ["none", undefined, undefined])
+        const { namespaces, pidNamespace, timeOffset } = yield* inspector.host
+        assert.deepStrictEqual([namespaces, pidNamespace, timeOffset], ["none", undefined, undefined])
         assert.isUndefined((yield* inspector.self).pidNamespace)
       }),
     FakeProcessTable.layerWith({ namespaces: "none" })
+  )
+})
+
+describe("readers", () => {
+  const container = "pid:[2]"
+
+  test("a boot id that a file is mounted over is missing, and says why", (table, inspector) =>
+    Effect.gen(function* () {
+      const { bootId } = yield* inspector.host
+      yield* table.coverBootId({ problem: "covered" })
+      const covered = yield* inspector.host
+      assert.deepStrictEqual([covered.bootId, covered.bootIdProblem], [undefined, "covered"])
+      const identity = yield* inspector.self
+      assert.notProperty(identity, "bootId")
+      assert.notProperty(identity, "bootIdProblem")
+      yield* table.coverBootId({ seenByRoot: true })
+      assert.isUndefined((yield* inspector.host).bootId)
+      const root = yield* table.reader({ uid: 0 })
+      const host = yield* Effect.provideContext(
+        ProcessInspector.use((inspector) => inspector.host),
+        root
+      )
+      assert.deepStrictEqual([host.bootId, host.bootIdProblem], [bootId, undefined])
+      yield* table.coverBootId(undefined)
+      assert.strictEqual((yield* inspector.host).bootId, bootId)
+    }))
+
+  test("each stands where it was put, on one kernel", (table, inspector) =>
+    Effect.gen(function* () {
+      const host = yield* inspector.host
+      const place = { pidNamespace: container, timeOffset: 5, cover: {}, hostname: "inside", machineId: "d" }
+      const there = <A, E>(
+        f: (
+          inspector: ProcessInspector["Service"],
+          table: FakeProcessTable.FakeProcessTable["Service"]
+        ) => Effect.Effect<A, E>
+      ) =>
+        Effect.provideContext(
+          ProcessInspector.use((inspector) => use((table) => f(inspector, table))),
+          inside
+        )
+      const inside = yield* table.reader(place)
+      const seen = yield* there((inspector) => inspector.host)
+      assert.deepInclude(seen, { hostname: "inside", machineId: "d", pidNamespace: container, timeOffset: "50000000" })
+      assert.isUndefined(seen.bootId)
+      assert.deepStrictEqual(yield* inspector.host, host)
+      const pid = yield* there((_, table) => table.spawn())
+      const { processId64 = "none" } = yield* there((inspector) => inspector.identify(pid))
+      assert.strictEqual((yield* inspector.observe(pid))._tag, "Absent")
+      assert.strictEqual((yield* table.namespaceProof({ pid, processId64 }))._tag, "Found")
+      const outside = yield* table.spawn()
+      assert.strictEqual(outside, pid)
+      assert.notStrictEqual((yield* inspector.identify(outside)).processId64, processId64)
+      yield* there((_, table) => table.enterPidNamespace("pid:[3]"))
+      assert.deepStrictEqual(yield* inspector.host, host)
+      yield* table.reboot()
+      assert.strictEqual((yield* Effect.flip(there((inspector) => inspector.self)))._tag, "IdentityUnavailable")
+    }))
+
+  it.effect("two kernels have no boot id in common, unless one is a copy of the other", () =>
+    Effect.gen(function* () {
+      const bootIdOf = (options: FakeProcessTable.Options) =>
+        Effect.provide(
+          ProcessInspector.use((inspector) => Effect.map(inspector.host, ({ bootId }) => bootId)),
+          FakeProcessTable.layerWith(options)
+        )
+      const first = yield* bootIdOf({})
+      assert.notStrictEqual(yield* bootIdOf({ kernel: 1 }), first)
+      assert.strictEqual(yield* bootIdOf({ kernel: 0, hostname: "copy" }), first)
+    })
   )
 })
 

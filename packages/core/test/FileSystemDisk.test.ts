@@ -7,5 +7,5 @@ import { world } from "./support/NodeWorld.ts"
 DiskTest.suite("effect/FileSystem over Node", {
   layer: Layer.provide(FileSystemDisk.layer, NodeServices.layer),
   world,
-  strength: { anyNames: false, locks: false }
+  strength: { anyNames: false, locks: false, frames: false, changeTimes: false }
 })

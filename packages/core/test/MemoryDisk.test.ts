@@ -1,9 +1,11 @@
 import { assert, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, type Context, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { Disk } from "../src/Disk.ts"
+import { compareDirectories, toRecord } from "../src/DirectoryFrame.ts"
+import { Disk, type LockOptions } from "../src/Disk.ts"
 import * as MemoryDisk from "../src/testing/MemoryDisk.ts"
 import * as DiskTest from "./DiskTest.ts"
+import { lose } from "./support/arbitraries.ts"
 import { world } from "./support/MemoryWorld.ts"
 
 DiskTest.suite("memory", { layer: MemoryDisk.layer, world, strength: { anyNames: true, locks: true } })
@@ -12,8 +14,15 @@ DiskTest.suite("memory, without types of entries and locks", {
   world,
   strength: { anyNames: true, locks: false }
 })
+DiskTest.suite("memory, with locks by a program alone", {
+  layer: MemoryDisk.layerWith({ locks: "command" }),
+  world,
+  strength: { anyNames: true, locks: "command" }
+})
 
-const bytes = (size: number): Uint8Array => new Uint8Array(size)
+const bytes = (size: number) => () => Effect.succeed(new Uint8Array(size))
+
+const exclusive: LockOptions = { mode: "exclusive", byCommand: false, test: true }
 
 const scene = Effect.gen(function* () {
   const [disk, memory] = [yield* Disk, yield* MemoryDisk.MemoryDisk]
@@ -21,9 +30,18 @@ const scene = Effect.gen(function* () {
   return { disk, memory }
 })
 
+/** Runs what another process does. */
+const as =
+  (process: Context.Context<Disk | MemoryDisk.MemoryDisk>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.provideContext(effect, process)
+
+const lock = (path: string, mode: LockOptions["mode"] = "shared") =>
+  Disk.use((disk) => disk.lock(path, { ...exclusive, mode }))
+
 const tree = (memory: MemoryDisk.MemoryDisk["Service"]) => Effect.map(memory.snapshot("/v/tree"), Object.keys)
 
-const errno = <A, E extends { readonly errno: string }>(effect: Effect.Effect<A, E>) =>
+const errno = <A, E extends { readonly errno: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.errno)
 
 const memoryTest = (title: string, test: Effect.Effect<void, unknown, Disk | MemoryDisk.MemoryDisk>) =>
@@ -173,17 +191,147 @@ memoryTest(
     const { disk, memory } = yield* scene
     const process = yield* memory.fork
     yield* Effect.provideContext(
-      Disk.use((other) => other.lock("/v/tree", false)),
+      Disk.use((other) => other.lock("/v/tree", exclusive)),
       process
     )
-    assert.strictEqual(yield* disk.probeLock("/v/tree"), "busy")
+    assert.strictEqual(yield* disk.probeLock("/v/tree"), "exclusive")
     yield* Effect.provideContext(
       MemoryDisk.MemoryDisk.use(({ kill }) => kill),
       process
     )
     assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
-    yield* disk.lock("/v/tree", false)
+    yield* disk.lock("/v/tree", exclusive)
   }).pipe(Effect.scoped)
+)
+
+memoryTest(
+  "frees a lock that children inherited when the last that has it open ends, or closes it",
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    const [scope, parent] = [yield* Scope.make(), yield* memory.fork]
+    yield* as(parent)(Scope.provide(lock("/v/tree"), scope))
+    const inherited = MemoryDisk.MemoryDisk.use(({ inherit }) => inherit)
+    const [child, second] = [yield* as(parent)(inherited), yield* as(parent)(inherited)]
+    const grandchild = yield* as(child)(inherited)
+    const kill = MemoryDisk.MemoryDisk.use(({ kill }) => kill)
+    const closeAll = MemoryDisk.MemoryDisk.use(({ closeAll }) => closeAll)
+    const closeInherited = MemoryDisk.MemoryDisk.use(({ closeInherited }) => closeInherited)
+    yield* as(parent)(closeInherited)
+    for (const end of [as(parent)(kill), Scope.close(scope, Exit.void), as(child)(closeInherited), as(second)(kill)]) {
+      yield* end
+      assert.strictEqual(yield* disk.probeLock("/v/tree"), "shared")
+    }
+    yield* as(grandchild)(closeAll)
+    assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
+    // Who has closed it passes nothing on.
+    yield* as(yield* as(grandchild)(inherited))(Effect.void)
+    assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
+  })
+)
+
+memoryTest(
+  "frees a lock that a process closed, whatever its scope thinks, and takes nothing that isn't its own along",
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    const [scope, other] = [yield* Scope.make(), yield* memory.fork]
+    yield* Scope.provide(lock("/v/tree", "exclusive"), scope)
+    yield* memory.closeAll
+    assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
+    yield* as(other)(lock("/v/tree", "exclusive"))
+    yield* Scope.close(scope, Exit.void)
+    assert.strictEqual(yield* disk.probeLock("/v/tree"), "exclusive")
+  }).pipe(Effect.scoped)
+)
+
+memoryTest(
+  "loses an exclusive lock for a moment when it is converted, and all of it where another comes in between",
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    const other = yield* memory.fork
+    const scope = yield* Effect.scope
+    const lockOther = (path: string, mode?: LockOptions["mode"]) =>
+      Effect.orDie(Scope.provide(as(other)(lock(path, mode)), scope))
+    const first = yield* lock("/v/tree", "exclusive")
+    yield* memory.before("flock", lockOther("/v/tree"))
+    yield* first.share
+    assert.strictEqual(yield* errno(Effect.scoped(lock("/v/tree", "exclusive"))), "EBUSY")
+    const second = yield* lock("/v/tree/a", "exclusive")
+    yield* memory.before("flock", lockOther("/v/tree/a", "exclusive"))
+    assert.strictEqual(yield* errno(second.share), "EBUSY")
+    yield* as(other)(MemoryDisk.MemoryDisk.use(({ kill }) => kill))
+    assert.strictEqual(yield* disk.probeLock("/v/tree"), "shared")
+    assert.strictEqual(yield* disk.probeLock("/v/tree/a"), "free")
+  }).pipe(Effect.scoped)
+)
+
+memoryTest(
+  "gives the number of a removed directory to the next one, which was made at another time",
+  Effect.gen(function* () {
+    const { disk } = yield* scene
+    yield* disk.makeDirectory("/v/new")
+    const before = yield* disk.frame("/v/new")
+    yield* disk.removeDirectory("/v/new")
+    yield* disk.makeDirectory("/v/new")
+    const after = yield* disk.frame("/v/new")
+    assert.strictEqual(after.inode, before.inode)
+    assert.isTrue(BigInt(after.birth ?? 0) > BigInt(before.birth ?? 0))
+    const record = toRecord(before, "1") ?? assert.fail("nothing is known of it")
+    assert.strictEqual(compareDirectories(record, after, "1", "equal"), "different")
+  })
+)
+
+it.effect("gives no number again where it is told so", () =>
+  Effect.gen(function* () {
+    const { disk } = yield* scene
+    const before = yield* disk.lstat("/v/tree/b")
+    yield* disk.unlink("/v/tree/b")
+    yield* disk.create("/v/tree/c", bytes(1))
+    assert.notStrictEqual((yield* disk.lstat("/v/tree/c")).id.ino, before.id.ino)
+  }).pipe(Effect.provide(MemoryDisk.layerWith({ reuseInodes: false })))
+)
+
+memoryTest(
+  "tells of each kind of file system what is known of its kind",
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    const seen = Effect.fnUntraced(function* (path: string) {
+      const { birth, fileSystem, inode } = yield* disk.frame(path)
+      return [fileSystem?.type, fileSystem?.oneKernel, fileSystem?.id?.value, inode !== undefined, birth !== undefined]
+    })
+    yield* memory.seed(Object.fromEntries(["nfs", "overlay", "clone"].map((at) => [`/${at}`, { type: "directory" }])))
+    yield* memory.mount("/nfs", { source: "/v", fileSystem: "nfs" })
+    yield* memory.mount("/overlay", { source: "/v", fileSystem: "overlay" })
+    yield* memory.mount("/clone", { fileSystem: "xfs", id: "file-system-1" })
+    assert.deepStrictEqual(yield* seen("/v/tree"), ["ext4", true, "file-system-1", true, true])
+    assert.deepStrictEqual(yield* seen("/nfs/tree"), ["nfs", false, undefined, true, false])
+    assert.deepStrictEqual(yield* seen("/overlay/tree"), ["overlay", true, "file-system-3", false, true])
+    assert.deepStrictEqual(yield* seen("/clone"), ["xfs", true, "file-system-1", true, true])
+    // One content, three devices.
+    yield* disk.unlink("/nfs/tree/b")
+    assert.strictEqual(yield* errno(disk.lstat("/overlay/tree/b")), "ENOENT")
+    const devices = yield* Effect.forEach(["/v", "/nfs", "/overlay"], (path) => disk.lstat(`${path}/tree/a/file`))
+    assert.strictEqual(new Set(devices.map(({ id }) => id.dev)).size, 3)
+    assert.strictEqual(new Set(devices.map(({ id }) => id.ino)).size, 1)
+  })
+)
+
+memoryTest(
+  "copies what cp -a copies: other inodes and times of change, the same bytes, modes and times",
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    yield* memory.setAttributes("/v/tree/a/file", { mode: 0o640, modifiedAt: 1000 })
+    yield* TestClock.setTime(5000)
+    yield* memory.copy("/v/tree", "/v/copy")
+    const [from, to] = [yield* disk.lstat("/v/tree/a/file"), yield* disk.lstat("/v/copy/a/file")]
+    assert.deepStrictEqual(lose(to, ["id", "birth", "changedAt"]), lose(from, ["id", "birth", "changedAt"]))
+    assert.deepStrictEqual([from.changedAt, to.changedAt, to.id.ino === from.id.ino], [1000, 5000, false])
+    assert.notStrictEqual(to.birth, from.birth)
+    const contents = (path: string) =>
+      Effect.map(memory.snapshot(path), (found) =>
+        Object.entries(found).map(([at, { content, mode, type }]) => [at.slice(path.length), content, mode, type])
+      )
+    assert.deepStrictEqual(yield* contents("/v/copy"), yield* contents("/v/tree"))
+  })
 )
 
 memoryTest(
@@ -235,7 +383,7 @@ memoryTest(
     assert.strictEqual(yield* errno(disk.link("/v/tree/b", "/v/tree/a/b")), "EXDEV")
     assert.strictEqual(yield* errno(disk.removeDirectory("/v/tree/a")), "EBUSY")
     assert.strictEqual(yield* disk.mountInside("/v/tree"), "/v/tree/a")
-    assert.isTrue(yield* disk.isLocal("/v/tree/a"))
+    assert.isTrue((yield* disk.frame("/v/tree/a")).fileSystem?.oneKernel)
     yield* memory.unmount("/v/tree/a")
     assert.deepStrictEqual(yield* tree(memory), [
       "/v/tree",

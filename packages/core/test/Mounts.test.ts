@@ -82,18 +82,4 @@ describe("Mounts", () => {
   ])("a mount at or below %s: %s", (path, mount) => {
     assert.strictEqual(Mounts.inside(mounts, path), mount)
   })
-
-  it.each(["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs", "hfsplus"])(
-    "%s is of one machine alone",
-    (fileSystem) => {
-      assert.isTrue(Mounts.isLocal(fileSystem))
-    }
-  )
-
-  it.each(["nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "ceph", "proc", "", "EXT4"])(
-    "%s isn't known to be",
-    (fileSystem) => {
-      assert.isFalse(Mounts.isLocal(fileSystem))
-    }
-  )
 })

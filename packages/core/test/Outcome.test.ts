@@ -30,6 +30,7 @@ const errors: ReadonlyArray<Errors.DirectoryError> = [
   new Errors.Taken({ path: "/srv/vms/vm" }),
   new Errors.Changed({ path: "/srv/vms/vm", problem: "it is another directory" }),
   new Errors.NameTaken({ path: "/srv/vms/vm", kept: "/srv/vms/kept" }),
+  new Errors.LockBusy({ path: "/srv/vms/vm", holders: [17] }),
   new Errors.StoreFailure({ ...about, errno: "EIO", cause: new Error("disk on fire") })
 ]
 
@@ -74,6 +75,32 @@ describe("Outcome", () => {
       })
     )
   }
+
+  it.effect("says where nobody was excluded, and what the operator knew better", () =>
+    Effect.gen(function* () {
+      const unlocked = outcome({ action: "removed", verdict: "dead", reason: "process-gone", unlocked: true })
+      assert.deepStrictEqual(yield* read(yield* written(unlocked)), unlocked)
+      const summary = Outcome.count(Outcome.empty("/srv/vms", false, false), [unlocked, outcome(), unlocked])
+      assert.strictEqual(summary.unlocked, 2)
+      const known = { ...summary, lock: "inherited", shared: "trust", assumeMoved: "new disk" } as const
+      assert.deepStrictEqual(yield* read(yield* written(known)), known)
+      for (const word of [{ lock: "self" }, { shared: "keep" }, { assumeMoved: 1 }, { unlocked: "2" }]) {
+        const result = yield* Effect.exit(read(JSON.stringify({ ...summary, ...word })))
+        assert.strictEqual(result._tag, "Failure", JSON.stringify(word))
+      }
+    })
+  )
+
+  it.effect("carries each reason with its verdict", () =>
+    Effect.gen(function* () {
+      for (const [verdict, of] of Object.entries(Outcome.reasons)) {
+        for (const reason of of) {
+          const line = outcome({ reason, ...(verdict === "kept" ? { verdict: "dead" } : {}) })
+          assert.deepStrictEqual(yield* read(yield* written(line)), line)
+        }
+      }
+    })
+  )
 
   it.effect("no other reason, verdict or action is read", () =>
     Effect.gen(function* () {

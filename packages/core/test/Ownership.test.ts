@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
+import { Disk, DiskError } from "../src/Disk.ts"
 import type { AlreadyOwned } from "../src/Errors.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
@@ -9,6 +10,7 @@ import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
 import * as Stage from "./support/Stage.ts"
 
 const root = "/srv/vms"
@@ -232,6 +234,11 @@ describe("Ownership.record", () => {
 })
 
 describe("Ownership.hold", () => {
+  const recordedLock = Effect.gen(function* () {
+    const [sentinel] = yield* (yield* SentinelStore).read(vm)
+    return sentinel?._tag === "V3" ? sentinel.record.lock : assert.fail("no v3 record")
+  })
+
   test(
     "holds the lock until the scope closes, and says in the record how",
     Effect.gen(function* () {
@@ -240,46 +247,210 @@ describe("Ownership.hold", () => {
       const scope = yield* Scope.make()
       const held = yield* Scope.provide(Ownership.hold(vm), scope)
       assert.isTrue(held.lock?.tested)
-      const [sentinel] = yield* store.read(vm)
-      assert.deepStrictEqual(sentinel?._tag === "V3" ? sentinel.record.lock : undefined, {
-        kind: "flock",
-        tested: true,
-        survivesExec: true
-      })
-      assert.strictEqual(yield* store.probeLock(vm), "busy")
+      assert.deepStrictEqual(yield* recordedLock, { kind: "flock", tested: true, holder: "self" })
+      assert.strictEqual(yield* store.probeLock(vm), "shared")
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* store.probeLock(vm), "free")
-      assert.strictEqual((yield* store.read(vm)).length, 1)
+      // The process lives on: the record says no longer that it holds the lock.
+      assert.isUndefined(yield* recordedLock)
+      assert.strictEqual((yield* Cleanup.judge(vm)).verdict, "alive")
     })
   )
 
   test(
-    "is refused while another holds it, whatever the sentinel says",
+    "scenario 66: keeps the lock where the record can't be rewritten",
     Effect.gen(function* () {
+      const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
       yield* made
-      const other = yield* Stage.actor()
-      yield* other.run(Ownership.hold(vm))
-      yield* FakeProcessTable.use(({ hide }) => hide(other.pid))
-      const attempt = yield* Effect.forkChild(Effect.flip(Ownership.hold(vm)))
-      yield* TestClock.adjust("1 second")
-      assert.deepInclude(yield* Fiber.join(attempt), { _tag: "AlreadyOwned", verdict: "alive", reason: "lock-held" })
-      yield* refused({}, { owner: other.pid, verdict: "alive", reason: "lock-held" })
-    })
-  )
-
-  test(
-    "waits for a sweep that only looks, which holds the lock for a moment",
-    Effect.gen(function* () {
-      yield* made
-      const other = yield* Stage.actor()
       const scope = yield* Scope.make()
+      yield* Scope.provide(Ownership.hold(vm), scope)
+      yield* memory.failNext("create", "ENOSPC")
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* store.probeLock(vm), "shared")
+      assert.isDefined(yield* recordedLock)
+    })
+  )
+
+  test(
+    "scenario 66: keeps the lock where the record lies elsewhere by now, and gives it up where it was removed",
+    Effect.gen(function* () {
+      const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
+      for (const isRemoved of [false, true]) {
+        yield* made
+        const scope = yield* Scope.make()
+        yield* Scope.provide(Ownership.hold(vm), scope)
+        yield* memory.move(vm, `${root}/moved`)
+        yield* made
+        if (isRemoved) yield* memory.remove(`${root}/moved`)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* contents, { disk: "disk" })
+        assert.strictEqual(yield* memory.descriptors, isRemoved ? 0 : 1)
+        if (!isRemoved) assert.strictEqual(yield* store.probeLock(`${root}/moved`), "shared")
+        yield* memory.closeAll
+        yield* memory.remove(root)
+      }
+    })
+  )
+
+  test(
+    "gives the lock up where its record was taken back",
+    Effect.gen(function* () {
       const store = yield* SentinelStore
-      yield* other.run(Scope.provide(store.lock(vm), scope))
+      yield* made
+      yield* Effect.scoped(Effect.flatMap(Ownership.hold(vm), ({ file }) => Ownership.withdraw(vm, file)))
+      assert.strictEqual(yield* store.probeLock(vm), "free")
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+    })
+  )
+
+  test(
+    "scenario 102: is refused while another holds the role, whatever else is known of that",
+    Effect.gen(function* () {
+      yield* made
+      const other = yield* Stage.actor()
+      yield* Stage.hold(other, vm)
+      yield* FakeProcessTable.use(({ hide }) => hide(other.pid))
+      const expected = { owner: other.pid, verdict: "unknown", reason: "permission-denied" } as const
+      assert.deepInclude(yield* Effect.flip(Ownership.hold(vm)), { _tag: "AlreadyOwned", ...expected })
+      yield* refused({}, expected)
+    })
+  )
+
+  test(
+    "lives beside an owner in another role, and beside a child that inherited a dead one's lock",
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      yield* made
+      const [supervisor, next] = [yield* Stage.actor(), yield* Stage.actor()]
+      yield* Stage.hold(supervisor, vm, { role: "supervisor" })
+      assert.isDefined((yield* Ownership.hold(vm, { role: "vm" })).lock)
+      yield* supervisor.kill
+      assert.strictEqual(yield* store.probeLock(vm), "shared")
+      assert.isDefined((yield* Stage.hold(next, vm, { role: "supervisor" })).lock)
+    })
+  )
+
+  test(
+    "takes nothing from an owner in another container, whose directory comes in the place of the one that was locked",
+    Effect.gen(function* () {
+      const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
+      const other = Context.merge(yield* table.reader({ pidNamespace: "pid:[2]" }), yield* MemorySentinelStore.fork)
+      yield* Stage.seed({ [`${root}/other/disk`]: "other" })
+      yield* Effect.provideContext(Ownership.hold(`${root}/other`), other)
+      const before = yield* memory.snapshot(`${root}/other`)
+      yield* table.enterPidNamespace("pid:[1]")
+      let swaps = 0
+      for (let at = 1; swaps === at - 1; at++) {
+        yield* made
+        const swap = Effect.sync(() => (swaps += 1)).pipe(
+          Effect.andThen(memory.move(vm, `${root}/moved`)),
+          Effect.andThen(memory.move(`${root}/other`, vm))
+        )
+        yield* memory.before(at, swap)
+        const result = yield* Effect.result(Effect.scoped(Ownership.hold(vm)))
+        if (swaps < at) continue
+        if (Result.isFailure(result)) {
+          assert.include(["AlreadyOwned", "Claimed", "Changed", "NotFound"], result.failure._tag, `call ${at}`)
+        }
+        yield* memory.move(vm, `${root}/other`)
+        yield* memory.remove(`${root}/moved`)
+        assert.deepStrictEqual(yield* memory.snapshot(`${root}/other`), before, `call ${at}`)
+      }
+      assert.isAbove(swaps, 10)
+    }),
+    { table: { uid: 0 } }
+  )
+
+  const exclusively = Effect.fnUntraced(function* (path: string, scope: Scope.Scope) {
+    const disk = yield* (yield* Stage.actor()).run(Disk)
+    return yield* Scope.provide(disk.lock(path, { mode: "exclusive", byCommand: false, test: false }), scope)
+  })
+
+  test(
+    "scenario 94: waits for somebody who only looks, for up to 5 s",
+    Effect.gen(function* () {
+      yield* made
+      const scope = yield* Scope.make()
+      yield* exclusively(vm, scope)
       const attempt = yield* Effect.forkChild(Ownership.hold(vm))
-      yield* TestClock.adjust("10 millis")
+      yield* TestClock.adjust("4900 millis")
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 second")
       assert.isTrue((yield* Fiber.join(attempt)).lock?.tested)
+    })
+  )
+
+  for (const [act, own] of [
+    ["hold", Effect.asVoid(Ownership.hold(vm))],
+    ["record", Effect.asVoid(Ownership.record(vm))]
+  ] as const) {
+    test(
+      `to ${act} is LockBusy where somebody leaves no room beside him`,
+      Effect.gen(function* () {
+        yield* made
+        yield* exclusively(vm, yield* Effect.scope)
+        const attempt = yield* Effect.forkChild(Effect.flip(own))
+        yield* TestClock.adjust("6 seconds")
+        assert.deepInclude(yield* Fiber.join(attempt), { _tag: "LockBusy", path: vm })
+        assert.deepStrictEqual(yield* contents, { disk: "disk" })
+      })
+    )
+
+    test(
+      `scenario 70: to ${act} is Claimed where a sweep has the directory`,
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        yield* made
+        yield* exclusively(vm, yield* Effect.scope)
+        yield* Stage.seed({
+          [`${root}/.vm-sentinel-reap.0/dead`]: { type: "directory" },
+          "/volume": { type: "directory" }
+        })
+        yield* memory.mount("/volume", { source: vm })
+        yield* memory.move(vm, `${root}/.vm-sentinel-reap.0/dead/vm`)
+        const inPlaceOf =
+          act === "hold" ? Effect.asVoid(Ownership.hold("/volume")) : Effect.asVoid(Ownership.record("/volume"))
+        const attempt = yield* Effect.forkChild(Effect.flip(inPlaceOf))
+        yield* TestClock.adjust("6 seconds")
+        assert.deepInclude(yield* Fiber.join(attempt), { _tag: "Claimed", path: "/volume" })
+        assert.deepStrictEqual(Object.keys(yield* memory.snapshot(`${root}/.vm-sentinel-reap.0/dead/vm`)), [
+          `${root}/.vm-sentinel-reap.0/dead/vm`,
+          `${root}/.vm-sentinel-reap.0/dead/vm/disk`
+        ])
+      })
+    )
+  }
+
+  for (const path of [`${root}/.vm-sentinel-reap.0/claimed/vm`, `${root}/.vm-sentinel-reap.00000000.dead=vm`]) {
+    test(
+      `scenario 71: nothing is published in ${path}`,
+      Effect.gen(function* () {
+        yield* Stage.seed({ [`${path}/disk`]: "disk" })
+        assert.strictEqual(yield* tag(Ownership.record(path)), "Claimed")
+        assert.strictEqual(yield* tag(Ownership.hold(path)), "Claimed")
+        const store = yield* SentinelStore
+        assert.deepStrictEqual((yield* store.look(path)).sentinels, [])
+      })
+    )
+  }
+
+  test(
+    "takes its record back where the lock is lost as it becomes a shared one",
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      yield* made
+      const losing = SentinelStore.of({
+        ...store,
+        lock: (path) =>
+          Effect.map(store.lock(path), (lock) => ({
+            ...lock,
+            share: Effect.fail(new DiskError({ errno: "EBUSY", operation: "lock", path }))
+          }))
+      })
+      const holding = Effect.provideService(Ownership.hold(vm), SentinelStore, losing)
+      assert.strictEqual(yield* tag(holding), "Claimed")
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+      assert.strictEqual(yield* store.probeLock(vm), "free")
     })
   )
 
@@ -288,7 +459,7 @@ describe("Ownership.hold", () => {
     Effect.gen(function* () {
       yield* made
       const other = yield* Stage.actor()
-      yield* other.run(Ownership.hold(vm))
+      yield* Stage.hold(other, vm)
       yield* other.kill
       assert.isDefined((yield* Ownership.hold(vm)).lock)
       assert.sameMembers(Object.keys(yield* contents), [".vm-sentinel", "disk"])
@@ -317,7 +488,7 @@ describe("Ownership.create", () => {
       yield* Stage.seed({ [root]: { type: "directory" } })
       const held = yield* Ownership.create(vm, { role: "runner" })
       assert.isTrue(held.lock?.tested)
-      assert.strictEqual(yield* store.probeLock(vm), "busy")
+      assert.strictEqual(yield* store.probeLock(vm), "shared")
       assert.deepStrictEqual(Object.keys(yield* contents), [".vm-sentinel.runner"])
       assert.deepStrictEqual(yield* Stage.names(memory, root), ["vm"])
       assert.deepInclude((yield* Cleanup.sweep(root)).outcomes[0], { action: "kept", verdict: "alive" })

@@ -4,6 +4,8 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, Result, type Scope } from "effect"
+import type { DirectoryFrame } from "../src/DirectoryFrame.ts"
+import type { FileId } from "../src/Holding.ts"
 import type { Observation, Present, Wanted } from "../src/Observation.ts"
 import { compare, compareStartTokens, Pid, type ProcessIdentity } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
@@ -36,6 +38,10 @@ export interface World<R = never> {
   readonly otherUser?: Able<Making<Pid, R>>
   /** A running process of which the kernel tells the inspector nothing but that it exists. */
   readonly hidden?: Making<Pid, R>
+  /** A running process that holds the `flock(2)` of a directory, alone, until the effect in it lets go. */
+  readonly lockHolder?: Able<
+    Making<{ readonly pid: Pid; readonly directory: FileId; readonly free: Making<void, R> }, R>
+  >
 }
 
 /** What an implementation is able to see. */
@@ -58,25 +64,39 @@ export interface Options<R, E> {
 
 const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all"]
 
-/** The v3 record of a process. */
-export const recordOf = (identity: ProcessIdentity): Sentinel.Sentinel =>
-  Result.getOrThrow(
-    Sentinel.fromIdentity(identity, "v3", {
-      nonce: "conformance-nonce",
-      role: "owner",
-      createdAt: "2026-01-01T00:00:00.000Z"
-    })
-  )
+/** A directory on a file system of one kernel. */
+const frame: DirectoryFrame = {
+  id: { dev: "1", ino: "2" },
+  fileSystem: { type: "ext4", id: { kind: "uuid", value: "conformance" }, oneKernel: true },
+  inode: "2",
+  birth: "3"
+}
 
-/** Judges a record as a sweep does, on a local file system. */
+/** Of that directory. */
+export const circumstances: Verdict.Circumstances = { lock: "self", shared: "keep", frame, legacy: "trust" }
+
+/** The v3 record of a process, in that directory. */
+export const recordOf = (identity: ProcessIdentity): Sentinel.SentinelV3 => {
+  const made = Sentinel.fromIdentity(identity, "v3", {
+    nonce: "conformance-nonce",
+    role: "owner",
+    createdAt: "2026-01-01T00:00:00.000Z",
+    directory: { type: "ext4", id: { kind: "uuid", value: "conformance" }, inode: "2", birth: "3" }
+  })
+  const sentinel = Result.getOrThrow(made)
+  return sentinel._tag === "V3" ? sentinel : assert.fail(sentinel._tag)
+}
+
+/** Judges a record as a sweep that searches nothing does, on a file system of one kernel. */
 export const judged = Effect.fnUntraced(function* (sentinel: Sentinel.Sentinel) {
   const inspector = yield* ProcessInspector
   const host = yield* inspector.host
-  const circumstances: Verdict.Circumstances = { localFileSystem: true, legacy: "trust", writtenAt: 0 }
-  const decided = Verdict.scope(sentinel, host, circumstances)
-  if (decided !== undefined) return decided
-  const observation = yield* inspector.observe(sentinel.pid, Verdict.wanted(sentinel))
-  return Verdict.judge(sentinel, observation, host, circumstances)
+  const needed = Verdict.needed(sentinel, host, circumstances)
+  const observation = needed.process === undefined ? undefined : yield* inspector.observe(sentinel.pid, needed.process)
+  // As if it were written right after the boot.
+  const changedAt = observation?._tag === "Present" ? observation.bootedAt : undefined
+  const when = changedAt === undefined ? circumstances : { ...circumstances, changedAt }
+  return Verdict.judge(sentinel, observation, host, when)
 })
 
 /** Judges a recorded process as a sweep does, by its v3 record. */
@@ -96,8 +116,7 @@ const isExited = ({ state, threads }: Present): boolean =>
   (state === "Z" || state === "X") && threads !== undefined && threads <= 1
 
 /** The record as a writer without a 64-bit id would have left it. */
-export const withoutId64 = (sentinel: Sentinel.Sentinel): Sentinel.Sentinel => {
-  if (sentinel._tag !== "V3") return sentinel
+export const withoutId64 = (sentinel: Sentinel.SentinelV3): Sentinel.SentinelV3 => {
   const { processId64: _, ...record } = sentinel.record
   return { ...sentinel, record }
 }
@@ -119,6 +138,23 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         assert.deepStrictEqual(yield* host, first)
         assert.include(["supported", "none"], first.namespaces)
         assert.strictEqual(first.namespaces === "supported", first.pidNamespace !== undefined)
+        if (first.namespaces === "none") {
+          assert.isUndefined(first.pidNamespaceInit)
+          assert.isUndefined(first.timeOffset)
+        }
+        if (first.bootId !== undefined) assert.isUndefined(first.bootIdProblem)
+        if (first.timeOffset !== undefined) assert.match(first.timeOffset, /^(0|-?[1-9][0-9]*)$/)
+      })
+    )
+
+    it.effect("the first process of the namespace is the one with number 1", () =>
+      Effect.gen(function* () {
+        const { pidNamespaceInit } = yield* ProcessInspector.use(({ host }) => host)
+        const first = yield* observe(Pid.make(1))
+        if (pidNamespaceInit === undefined || first._tag !== "Present") return
+        assert.strictEqual(first.startTime, pidNamespaceInit.startTime)
+        assert.strictEqual(first.processId64, pidNamespaceInit.processId64)
+        assert.strictEqual(pidNamespaceInit.processId64 !== undefined, strength.processId64)
       })
     )
 
@@ -128,11 +164,12 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const identity = yield* self
         assert.deepStrictEqual(yield* self, identity)
         assert.deepStrictEqual(yield* identify(identity.pid), identity)
-        const { bootId, machineId, pidNamespace, timeNamespace } = yield* host
+        const { bootId, hostname, machineId, pidNamespace, pidNamespaceInit, timeOffset } = yield* host
         assert.deepStrictEqual(
-          [identity.bootId, identity.machineId, identity.pidNamespace, identity.timeNamespace],
-          [bootId, machineId, pidNamespace, timeNamespace]
+          [identity.bootId, identity.machineId, identity.hostname, identity.pidNamespace, identity.timeOffset],
+          [bootId, machineId, hostname, pidNamespace, timeOffset]
         )
+        assert.deepStrictEqual(identity.pidNamespaceInit, pidNamespaceInit)
         assert.strictEqual(identity.processId64 !== undefined, strength.processId64)
         assert.strictEqual(answer(yield* judgedIdentity(identity)), "Alive matches")
       })
@@ -158,16 +195,19 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const executable = present(yield* observe(pid, "executable"))
         const all = present(yield* observe(pid, "all"))
         // A process that just began runs, and sleeps a moment later.
-        const { startedAt: _, state: __, ...byDefault } = present(yield* observe(pid))
-        const { startedAt, state: ___, ...whole } = all
+        const { bootedAt: _, startedAt: __, state: ___, ...byDefault } = present(yield* observe(pid))
+        const { bootedAt, startedAt, state: ____, ...whole } = all
         assert.deepStrictEqual(byDefault, whole, "`all` is the default")
         assert.isNumber(startedAt)
+        assert.isNumber(bootedAt)
+        assert.isAtLeast(startedAt ?? 0, bootedAt ?? 0, "nothing starts before the boot")
         if (strength.processId64) assert.strictEqual(shallow.processId64, identity.processId64)
         else assert.strictEqual(compareStartTokens(identity.startTime, shallow.startTime), "equal")
         assert.strictEqual(identity.exe !== undefined, seesExecutable)
         assert.strictEqual(executable.exeError, seesExecutable ? undefined : "not-available")
         assert.strictEqual(executable.exe?.path, identity.exe?.path)
         assert.isNumber(executable.startedAt)
+        assert.isNumber(executable.bootedAt)
         assert.strictEqual(compareStartTokens(identity.startTime, executable.startTime), "equal")
         assert.strictEqual(compareStartTokens(identity.startTime, all.startTime), "equal")
         assert.strictEqual(all.processId64, identity.processId64)
@@ -354,6 +394,27 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const executable = "/nonexistent/program"
         assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "Unknown permission-denied")
         assert.notStrictEqual((yield* judged({ _tag: "V1", pid }))._tag, "Dead")
+      })
+    )
+
+    it.effect("nobody holds the lock of what isn't there", () =>
+      Effect.gen(function* () {
+        const { lockHolders } = yield* ProcessInspector
+        assert.deepStrictEqual(yield* lockHolders({ dev: "0", ino: "0" }), [])
+      })
+    )
+
+    able(world.lockHolder, "who holds a directory's lock is named, and who let go isn't", (lockHolder) =>
+      Effect.gen(function* () {
+        const { lockHolders } = yield* ProcessInspector
+        const one = yield* lockHolder
+        const two = yield* lockHolder
+        assert.deepStrictEqual(yield* lockHolders(one.directory), [one.pid])
+        assert.deepStrictEqual(yield* lockHolders(two.directory), [two.pid])
+        assert.deepStrictEqual(yield* lockHolders({ ...one.directory, dev: "0" }), [])
+        yield* one.free
+        assert.deepStrictEqual(yield* lockHolders(one.directory), [])
+        assert.deepStrictEqual(yield* lockHolders(two.directory), [two.pid])
       })
     )
   })

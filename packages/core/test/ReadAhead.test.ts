@@ -6,6 +6,7 @@ import type { Outcome } from "../src/Outcome.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Stage from "./support/Stage.ts"
+import { undirected } from "./support/undirected.ts"
 
 const root = "/srv/vms"
 
@@ -26,8 +27,10 @@ describe("a root of many directories", () => {
     const memory = yield* MemoryDisk
     yield* make(`${root}/${names[0]}`)
     const { content = "" } = (yield* memory.snapshot(sentinelOf("vm-000")))[sentinelOf("vm-000")] ?? {}
-    yield* Stage.seed(Object.fromEntries(names.map((name) => [sentinelOf(name), content])))
-    return content
+    // One text for all: none says where it was made.
+    const text = undirected(content)
+    yield* Stage.seed(Object.fromEntries(names.map((name) => [sentinelOf(name), text])))
+    return text
   })
 
   /** Sweeps, and gives what became of each and what was expected, `act` being done when the first is told. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Equal, Result, Schema } from "effect"
 import { Pid, ProcessIdentity } from "../src/ProcessIdentity.ts"
 import * as Sentinel from "../src/Sentinel.ts"
-import { pid, record, v1, v2, v3 } from "./support/fixtures.ts"
+import { made, pid, record, v1, v2, v3 } from "./support/fixtures.ts"
 import { runs } from "./support/property.ts"
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -43,9 +43,16 @@ describe("Sentinel.parse reads", () => {
     ],
     [
       "v3 with a lock",
-      file(json({ lock: { kind: "flock", tested: true, survivesExec: false } })),
-      v3({ lock: { kind: "flock", tested: true, survivesExec: false } })
+      file(json({ lock: { kind: "flock", tested: true, holder: "inherited" } })),
+      v3({ lock: { kind: "flock", tested: true, holder: "inherited" } })
     ],
+    ["v3 with the directory it was made in", file(json({ directory: made })), v3({ directory: made })],
+    [
+      "v3 with as little of its directory as can be",
+      file(json({ directory: { type: "0x9fa0" } })),
+      v3({ directory: { type: "0x9fa0" } })
+    ],
+    ["v3 with an offset below 0", file(json({ timeOffset: "-70000000000" })), v3({ timeOffset: "-70000000000" })],
     ["v3 with the same key in two objects", file(json({ other: { v: 3, path: "x" }, list: ["v", "v"] })), v3()],
     ["v3 of seconds, as ps gives them", file(json({ startTime: "s:1704067200" })), v3({ startTime: "s:1704067200" })]
   ]
@@ -150,8 +157,27 @@ describe("Sentinel.parse refuses", () => {
     ["a fractional uid", { uid: 0.5 }],
     ["a role with a dot", { role: "a.b" }],
     ["no role", { role: undefined }],
-    ["a lock of another kind", { lock: { kind: "lease", tested: true, survivesExec: true } }],
-    ["a lock that doesn't say whether it was tested", { lock: { kind: "flock", survivesExec: true } }],
+    ["a lock of an unknown holder", { lock: { kind: "flock", tested: true, holder: "other" } }],
+    ["a lock of no holder, as it was once written", { lock: { kind: "flock", tested: true, survivesExec: true } }],
+    ["a directory that is a path", { directory: "/srv/vms/vm" }],
+    ["a directory of null", { directory: null }],
+    ["a directory that is a list", { directory: ["ext4"] }],
+    ["a directory of no type", { directory: { ...made, type: undefined } }],
+    ["a directory of an empty type", { directory: { ...made, type: "" } }],
+    ["a directory whose id is of an unknown kind", { directory: { ...made, id: { kind: "label", value: "x" } } }],
+    ["a directory whose id is of no kind", { directory: { ...made, id: "5eed" } }],
+    ["a directory with an inode that is a number", { directory: { ...made, inode: 10 } }],
+    ["a directory with an inode that isn't one", { directory: { ...made, inode: "0x10" } }],
+    ["a directory with a birth below 0", { directory: { ...made, birth: "-1" } }],
+    ["a directory with a file that is a name", { directory: { ...made, file: ".vm-sentinel" } }],
+    ["an offset that is a number", { timeOffset: 0 }],
+    ["an offset that isn't one", { timeOffset: "1.5" }],
+    ["an empty offset", { timeOffset: "" }],
+    ["a first process that is a PID", { pidNamespaceInit: 1 }],
+    ["a first process without a start", { pidNamespaceInit: { processId64: "1" } }],
+    ["a first process whose start is a number", { pidNamespaceInit: { startTime: 10 } }],
+    ["a lock of another kind", { lock: { kind: "lease", tested: true, holder: "self" } }],
+    ["a lock that doesn't say whether it was tested", { lock: { kind: "flock", holder: "self" } }],
     ["an executable that is a string", { exe: "/usr/bin/node" }]
   ]
 
@@ -257,8 +283,13 @@ describe("Sentinel.fromIdentity", () => {
     assert.deepStrictEqual(Sentinel.fromIdentity(owner, "v1", acquisition), Result.succeed(v1))
   })
 
+  it("keeps the directory", () => {
+    const sentinel = Sentinel.fromIdentity(owner, "v3", { ...acquisition, directory: made })
+    assert.deepStrictEqual(sentinel, Result.succeed(v3({ directory: made })))
+  })
+
   it("keeps the lock", () => {
-    const lock = { kind: "flock", tested: true, survivesExec: true } as const
+    const lock = { kind: "flock", tested: true, holder: "self" } as const
     assert.deepStrictEqual(Sentinel.fromIdentity(owner, "v3", { ...acquisition, lock }), Result.succeed(v3({ lock })))
   })
 
@@ -368,7 +399,7 @@ describe("damage to a v3 record", () => {
   it.for([
     ["with an executable", v3()],
     ["without an executable", v3({ exe: undefined })],
-    ["with a lock", v3({ lock: { kind: "flock", tested: true, survivesExec: true } })]
+    ["with a lock", v3({ lock: { kind: "flock", tested: true, holder: "self" } })]
   ] as const)("%s: every cut is malformed, but for the cuts that leave a whole shorter format", ([, sentinel]) => {
     const bytes = encoded(sentinel)
     const third = bytes.lastIndexOf(10, -2) + 1

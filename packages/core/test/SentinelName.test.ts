@@ -75,10 +75,14 @@ describe("SentinelName.parseReap", () => {
     [".vm-sentinel-reap.0123456789abcdef", { kind: "workspace" }],
     [".vm-sentinel-reap.0123456789abcdef.new", { kind: "staged" }],
     [".vm-sentinel-reap.01234567.claimed=vm-1", { kind: "claimed", name: "vm-1" }],
-    [".vm-sentinel-reap.01234567.dead=vm-1", { kind: "dead", name: "vm-1" }],
-    [".vm-sentinel-reap.01234567.dead=a.new", { kind: "dead", name: "a.new" }],
-    [".vm-sentinel-reap.01234567.dead=x.claimed=y", { kind: "dead", name: "x.claimed=y" }],
-    [".vm-sentinel-reap.01234567.dead=a\nb", { kind: "dead", name: "a\nb" }],
+    [".vm-sentinel-reap.01234567.dead=vm-1", { kind: "dead", name: "vm-1", tags: [] }],
+    [
+      ".vm-sentinel-reap.0123456789abcdef00000000.dead=vm-1",
+      { kind: "dead", name: "vm-1", tags: ["89abcdef", "00000000"] }
+    ],
+    [".vm-sentinel-reap.01234567.dead=a.new", { kind: "dead", name: "a.new", tags: [] }],
+    [".vm-sentinel-reap.01234567.dead=x.claimed=y", { kind: "dead", name: "x.claimed=y", tags: [] }],
+    [".vm-sentinel-reap.01234567.dead=a\nb", { kind: "dead", name: "a\nb", tags: [] }],
     [".vm-sentinel-reap.01234567.dead=", { kind: "workspace" }],
     [".vm-sentinel-reap.dead=vm-1", { kind: "workspace" }],
     [".vm-sentinel-reap.XYZ.dead=vm-1", { kind: "workspace" }],
@@ -98,8 +102,42 @@ describe("SentinelName.parseReap", () => {
     "reads the name back that reapInPlace wrote, of any directory",
     [Schema.NonEmptyString, Schema.Literals(["claimed", "dead"])],
     ([name, kind]) => {
-      assert.deepStrictEqual(SentinelName.parseReap(SentinelName.reapInPlace(kind, "0123abcd", name)), { kind, name })
+      const expected = kind === "dead" ? { kind, name, tags: [] } : { kind, name }
+      assert.deepStrictEqual(SentinelName.parseReap(SentinelName.reapInPlace(kind, "0123abcd", name)), expected)
     },
     runs(500)
   )
+})
+
+describe("SentinelName.markedName", () => {
+  const { markedName, parseMarked } = SentinelName
+  const tags = ["01234567", "89abcdef"]
+
+  it("puts the tags of what was judged before the name, and reads them back", () => {
+    const entry = markedName({ name: "vm=1", tags })
+    assert.strictEqual(entry, "0123456789abcdef=vm=1")
+    assert.deepStrictEqual(parseMarked(entry), { name: "vm=1", tags })
+  })
+
+  it.for([
+    ["there are none", "vm", []],
+    ["there are more than 4", "vm", Array.from({ length: 5 }, () => "01234567")],
+    ["the name would be longer than 255 bytes", "é".repeat(120), tags]
+  ] as const)("leaves them out where %s: every sentinel has to be proved dead again", ([, name, given]) => {
+    assert.strictEqual(markedName({ name, tags: given }), name)
+    assert.deepStrictEqual(parseMarked(name), { name, tags: [] })
+  })
+})
+
+describe("SentinelName.liesInSweep", () => {
+  it.for([
+    ["/srv/vms/.vm-sentinel-reap.0/dead/vm", true],
+    ["/srv/vms/.vm-sentinel-reap.0/claimed/vm", true],
+    ["/srv/vms/.vm-sentinel-reap.0", true],
+    ["/srv/vms/.vm-sentinel-reap.00000000.dead=vm", true],
+    ["/srv/vms/.vm-sentinel-reap.0.new", false],
+    ["/srv/vms/vm", false]
+  ] as const)("scenario 71: %s: %s", ([path, expected]) => {
+    assert.strictEqual(SentinelName.liesInSweep(path), expected)
+  })
 })

@@ -13,10 +13,11 @@ const stat = (changes: Partial<Stat> = {}): Stat => ({
   gid: me,
   nlink: 1,
   modifiedAt: 0,
+  changedAt: 0,
   ...changes
 })
 
-const principal = (uid: number | undefined): Principal => ({ uid, homes: ["/home/me", "/srv/home/"] })
+const principal = (uid: number | undefined): Principal => ({ uid, homes: ["/home/me", "/srv/home/"], homeIds: [] })
 
 type Row = readonly [title: string, changes: Partial<Stat>, asMe: boolean, asRoot: boolean]
 

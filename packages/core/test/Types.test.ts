@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, type Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, type Scope, type Stream } from "effect"
+import { TestClock } from "effect/testing"
 import type * as Cleanup from "../src/Cleanup.ts"
 import { Condemned, type Judgement } from "../src/Condemned.ts"
 import type * as Errors from "../src/Errors.ts"
@@ -7,7 +8,15 @@ import type { Holding } from "../src/Holding.ts"
 import type * as Ownership from "../src/Ownership.ts"
 import type { Outcome } from "../src/Outcome.ts"
 import type { ProcessInspector } from "../src/ProcessInspector.ts"
-import { type Claim, type Root, SentinelStore, type Workspace } from "../src/SentinelStore.ts"
+import {
+  type Claim,
+  type MayRemove,
+  type OwnSentinel,
+  type Remains,
+  type Root,
+  SentinelStore,
+  type Workspace
+} from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
 import { condemned, condemnedAt, fresh, textOf } from "./support/condemning.ts"
@@ -33,6 +42,7 @@ type Tags =
   | "Taken"
   | "Changed"
   | "NameTaken"
+  | "LockBusy"
 
 type Reclaim = ReturnType<typeof Cleanup.reclaim>
 type Sweep = ReturnType<typeof Cleanup.sweep>
@@ -71,13 +81,20 @@ export const deletes = (
   holding: Holding,
   judgement: Judgement,
   right: Condemned,
-  place: { readonly workspace: Workspace; readonly root: Root; readonly claim: Claim }
+  place: {
+    readonly workspace: Workspace
+    readonly root: Root
+    readonly claim: Claim
+    readonly remains: Remains
+    readonly own: OwnSentinel
+    readonly mayRemove: MayRemove
+  }
 ): void => {
-  const { claim, root, workspace } = place
+  const { claim, mayRemove, own, remains, root, workspace } = place
   void store.claim(workspace, right)
-  void store.discard(claim, right)
-  void store.finish(workspace, right, "vm")
-  void store.adopt(root, right, fresh())
+  void store.discard(claim, right, mayRemove)
+  void store.finish(workspace, remains, right, mayRemove)
+  void store.adopt(root, right, own)
   // @ts-expect-error a delete without a judgement
   void store.claim(workspace)
   // @ts-expect-error a judgement isn't the right, and may not have come to one
@@ -91,17 +108,19 @@ export const deletes = (
   // @ts-expect-error a structure
   void store.claim(workspace, { path: right.path, reason: right.reason, difference: () => undefined })
   // @ts-expect-error a claim alone deletes nothing
-  void store.discard(claim)
+  void store.discard(claim, mayRemove)
   // @ts-expect-error nor does what it holds
-  void store.discard(claim, claim.holding)
+  void store.discard(claim, claim.holding, mayRemove)
   // @ts-expect-error nobody may be condemned
-  void store.discard(claim, judgement.condemned)
-  // @ts-expect-error a name alone finishes nothing
-  void store.finish(workspace, "vm")
+  void store.discard(claim, judgement.condemned, mayRemove)
+  // @ts-expect-error what a deletion left finishes nothing by itself
+  void store.finish(workspace, remains, mayRemove)
+  // @ts-expect-error nor does what it holds
+  void store.finish(workspace, remains, remains.holding, mayRemove)
   // @ts-expect-error nobody may be condemned
-  void store.finish(workspace, judgement.condemned, "vm")
+  void store.finish(workspace, remains, judgement.condemned, mayRemove)
   // @ts-expect-error nor is a workspace taken over so
-  void store.adopt(root, workspace, fresh())
+  void store.adopt(root, workspace, own)
   // @ts-expect-error nor a sentinel replaced
   void store.publish("/srv/vms/vm", fresh(), { replacing: holding })
   // @ts-expect-error the constructor is private
@@ -124,9 +143,11 @@ const scene = Effect.gen(function* () {
     [`${root}/other/disk`]: "other disk"
   })
   const opened = yield* store.openRoot(root)
-  const workspace = yield* store.openWorkspace(opened, fresh())
+  const workspace = yield* store.openWorkspace(opened, () => Effect.succeed(fresh()))
   return { memory, store, sentinel, root: opened, workspace, right: yield* condemnedAt(store, vm) }
 })
+
+const nothingBelow: MayRemove = () => false
 
 const disks = (memory: MemoryDisk["Service"]) =>
   Effect.map(memory.snapshot(root), (found) =>
@@ -139,8 +160,8 @@ const forgetting = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Ef
 
 describe("a Condemned at run time", () => {
   const inMemory = Layer.merge(MemorySentinelStore.layer, Logger.layer([]))
-  const test = (title: string, body: Effect.Effect<void, unknown, Layer.Success<typeof inMemory>>) =>
-    it.effect(title, () => Effect.provide(body, inMemory))
+  const test = (title: string, body: Effect.Effect<void, unknown, Layer.Success<typeof inMemory> | Scope.Scope>) =>
+    it.effect(title, () => Effect.provide(Effect.scoped(body), inMemory))
 
   test(
     "is refused for another directory, though that holds the same bytes",
@@ -183,10 +204,10 @@ describe("a Condemned at run time", () => {
       const ofOther = yield* condemnedAt(store, `${root}/other`)
       const claim = yield* store.claim(workspace, right)
       const other = yield* store.claim(workspace, ofOther)
-      assert.strictEqual(yield* tag(store.discard(claim, ofOther)), "Changed")
-      assert.strictEqual(yield* tag(store.discard(other, right)), "Changed")
+      assert.strictEqual(yield* tag(store.discard(claim, ofOther, nothingBelow)), "Changed")
+      assert.strictEqual(yield* tag(store.discard(other, right, nothingBelow)), "Changed")
       assert.lengthOf(yield* disks(memory), 2)
-      yield* store.discard(claim, yield* condemned(claim.holding))
+      yield* store.discard(claim, yield* condemned(claim.holding), nothingBelow)
       assert.deepStrictEqual(yield* disks(memory), ["other disk"])
     })
   )
@@ -198,6 +219,7 @@ describe("a Condemned at run time", () => {
       const claim = yield* store.claim(workspace, yield* condemnedAt(store, `${root.path}/other`))
       const marked = ".vm-sentinel-reap.00000000.dead=gone"
       yield* memory.seed({ [`${root.path}/${marked}/disk`]: "half" })
+      const remains = yield* store.resumeDead(root, marked)
       const { reason } = right
       for (const imitation of [
         Object.assign(Object.create(Condemned.prototype), { reason }),
@@ -208,13 +230,16 @@ describe("a Condemned at run time", () => {
         for (const [deletion, ...given] of [
           [store.claim, workspace, imitation],
           [store.claim, root, imitation],
-          [store.discard, claim, imitation],
-          [store.finish, root, imitation, marked],
-          [store.adopt, root, imitation, fresh()]
+          [store.discard, claim, imitation, nothingBelow],
+          [store.finish, root, remains, imitation, nothingBelow],
+          [store.adopt, root, imitation, () => Effect.succeed(fresh())]
         ]) {
           const done: unknown = typeof deletion === "function" ? Reflect.apply(deletion, undefined, given) : undefined
           if (!Effect.isEffect(done)) return assert.fail("no deletion")
-          assert.strictEqual((yield* Effect.exit(Effect.orDie(forgetting(done))))._tag, "Failure")
+          // Who asks for a lock that is held asks again for a while.
+          const fiber = yield* Effect.forkChild(Effect.exit(Effect.orDie(forgetting(done))))
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual((yield* Fiber.join(fiber))._tag, "Failure")
         }
       }
       assert.sameMembers(yield* disks(memory), ["disk", "other disk", "half"])

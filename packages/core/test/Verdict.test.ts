@@ -1,477 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import type { Observation, Present } from "../src/Observation.ts"
-import { type HostIdentity, Pid } from "../src/ProcessIdentity.ts"
-import { parse, type RecordV3, type Sentinel } from "../src/Sentinel.ts"
+import type { Observation } from "../src/Observation.ts"
+import { Pid } from "../src/ProcessIdentity.ts"
+import { parse, type Sentinel } from "../src/Sentinel.ts"
+import { judge, sameExecutable, startMargin, wanted } from "../src/Verdict.ts"
+import { circumstances, host, inPlace as v3, pid, present, sharedFrame, v1, v2, writtenAt } from "./support/fixtures.ts"
 import {
-  type Circumstances,
-  judge,
-  type NamespaceProof,
-  sameExecutable,
-  scope,
-  startMargin,
-  wanted
-} from "../src/Verdict.ts"
-import { circumstances, host, pid, present, rows, v1, v2, v3, writtenAt } from "./support/fixtures.ts"
-
-interface Given {
-  readonly name: string
-  readonly sentinel?: Sentinel
-  /** `null`: none was made. */
-  readonly seen?: Observation | null
-  readonly host?: Parameters<typeof host>[0]
-  readonly circumstances?: Parameters<typeof circumstances>[0]
-  /** `<tag> <reason>` */
-  readonly is: string
-  /** All that was compared, in order. */
-  readonly compared: ReadonlyArray<string>
-}
-
-const row = (given: Omit<Given, "name" | "is" | "compared">, rest: Given): Given => ({ ...given, ...rest })
-
-const verdictOf = (given: Given) =>
-  judge(
-    given.sentinel ?? v3(),
-    given.seen === null ? undefined : (given.seen ?? present()),
-    host(given.host),
-    circumstances(given.circumstances)
-  )
-
-const table = (title: string, given: ReadonlyArray<Given>) =>
-  describe(title, () => {
-    for (const row of given) {
-      it(`${row.name} → ${row.is}`, () => {
-        const verdict = verdictOf(row)
-        assert.strictEqual(`${verdict._tag} ${verdict.reason}`, row.is)
-        assert.deepStrictEqual(rows(verdict.evidence), row.compared)
-      })
-    }
-  })
-
-const absent: Observation = { _tag: "Absent", pid }
-const hidden: Observation = { _tag: "Hidden", pid, detail: "stat: ENOENT, kill: EPERM" }
-const unavailable = (reason: "no-procfs" | "resources" | "malformed" | "unsupported"): Observation => ({
-  _tag: "Unavailable",
-  pid,
-  reason,
-  detail: reason
-})
-
-const sameScope = ["bootId equal", "pidNamespace equal"]
-const otherScope = ["bootId equal", "pidNamespace different"]
-const noScope = ["bootId equal", "pidNamespace unknown"]
-const running = ["process equal", "tgid equal", "state not-applicable"]
-const byId = [...sameScope, ...running, "processId64 equal"]
-const byStart = [...sameScope, ...running, "processId64 unknown", "timeNamespace equal"]
-
-const noId: Partial<Record<"processId64", undefined>> = { processId64: undefined }
-
-table("0: the ownership lock", [
-  {
-    name: "busy, and all else agrees",
-    circumstances: { lock: "busy" },
-    is: "Alive lock-held",
-    compared: ["lock not-applicable"]
-  },
-  ...(
-    [
-      ["busy, before a reboot", { host: { bootId: "boot-b" }, seen: null }],
-      ["busy, before another machine", { host: { bootId: "boot-b", machineId: "machine-b" }, seen: null }],
-      ["busy, before an unknown boot", { host: { bootId: undefined } }],
-      [
-        "busy, before a PID namespace that is gone",
-        { host: { pidNamespace: "pid:[2]" }, circumstances: { namespace: { _tag: "Gone" } } }
-      ],
-      ["busy, before an absent PID", { seen: absent }],
-      ["busy, before a hidden process", { seen: hidden }],
-      ["busy, before a thread", { seen: present({ tgid: 1 }) }],
-      ["busy, before a zombie", { seen: present({ state: "Z" }) }],
-      [
-        "scenario 54: busy, before other identity, as after CRIU restored the owner",
-        { seen: present({ processId64: "7", startTime: "2000" }) }
-      ],
-      ["scenario 44: busy, for a v1 record whose PID is absent", { sentinel: v1, seen: absent }],
-      [
-        "busy, for a v2 record of another executable",
-        { sentinel: v2("/other"), seen: present({ startedAt: writtenAt + 5000 }) }
-      ],
-      ["busy, not looked at", { seen: null }]
-    ] satisfies ReadonlyArray<readonly [string, Omit<Given, "name" | "is" | "compared">]>
-  ).map(([name, given]) =>
-    row(given, {
-      name,
-      circumstances: { ...("circumstances" in given ? given.circumstances : {}), lock: "busy" },
-      is: "Alive lock-held",
-      compared: ["lock not-applicable"]
-    })
-  ),
-  {
-    name: "scenario 53: a clone of the VM holds it, with the records of both equal",
-    sentinel: v3({ nonce: "another-nonce" }),
-    circumstances: { lock: "busy" },
-    is: "Alive lock-held",
-    compared: ["lock not-applicable"]
-  },
-  {
-    name: "free changes nothing where the PID says alive",
-    sentinel: v3({ lock: { kind: "flock", tested: true, survivesExec: true } }),
-    circumstances: { lock: "free" },
-    is: "Alive matches",
-    compared: ["lock not-applicable", ...byId]
-  },
-  {
-    name: "free proves nothing of a process that is hidden",
-    sentinel: v3({ lock: { kind: "flock", tested: true, survivesExec: true } }),
-    seen: hidden,
-    circumstances: { lock: "free" },
-    is: "Unknown permission-denied",
-    compared: ["lock not-applicable", ...sameScope, "process unknown"]
-  },
-  {
-    name: "unknown is noted, and changes nothing",
-    circumstances: { lock: "unknown" },
-    seen: absent,
-    is: "Dead pid-dead",
-    compared: ["lock not-applicable", ...sameScope, "process different"]
-  }
-])
-
-table("1: the boot", [
-  {
-    name: "equal: the machine isn't asked, however it differs",
-    host: { machineId: "machine-b", hostname: "host-b" },
-    is: "Alive matches",
-    compared: byId
-  },
-  {
-    name: "equal, the machine unknown",
-    sentinel: v3({ machineId: undefined }),
-    host: { machineId: undefined },
-    is: "Alive matches",
-    compared: byId
-  },
-  {
-    name: "scenario 6: different, the machine equal, the PID taken now",
-    seen: present({ startTime: "2000", processId64: "7" }),
-    host: { bootId: "boot-b" },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal"]
-  },
-  {
-    name: "scenario 7: different, the machine equal, PID, ticks and id equal now",
-    host: { bootId: "boot-b" },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal"]
-  },
-  {
-    name: "different, the machine equal, the PID not looked at",
-    seen: null,
-    host: { bootId: "boot-b" },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal"]
-  },
-  {
-    name: "different, the machine equal, before a hidden process",
-    seen: hidden,
-    host: { bootId: "boot-b" },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal"]
-  },
-  {
-    name: "different, before another PID namespace",
-    host: { bootId: "boot-b", pidNamespace: "pid:[2]" },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal"]
-  },
-  {
-    name: "different, the machine equal, on a shared file system the host name must be equal",
-    host: { bootId: "boot-b" },
-    circumstances: { localFileSystem: false },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal", "hostname equal"]
-  },
-  {
-    name: "different, the machine equal, on a shared file system another host name: a clone of one image",
-    host: { bootId: "boot-b", hostname: "host-b" },
-    circumstances: { localFileSystem: false },
-    is: "Unknown other-machine",
-    compared: ["bootId different", "machineId equal", "hostname different"]
-  },
-  {
-    name: "different, the machine equal, on a local file system the host name isn't asked",
-    host: { bootId: "boot-b", hostname: "host-b" },
-    is: "Dead rebooted",
-    compared: ["bootId different", "machineId equal"]
-  },
-  {
-    name: "scenario 9: different, the machine different",
-    seen: absent,
-    host: { bootId: "boot-b", machineId: "machine-b" },
-    is: "Unknown other-machine",
-    compared: ["bootId different", "machineId different"]
-  },
-  {
-    name: "different, the machine not recorded",
-    sentinel: v3({ machineId: undefined }),
-    seen: absent,
-    host: { bootId: "boot-b" },
-    is: "Unknown other-machine",
-    compared: ["bootId different", "machineId unknown"]
-  },
-  {
-    name: "different, the machine unreadable now, the host name equal",
-    seen: absent,
-    host: { bootId: "boot-b", machineId: undefined },
-    is: "Unknown other-machine",
-    compared: ["bootId different", "machineId unknown"]
-  },
-  {
-    name: "different, the machine unknown on both sides: two unknowns aren't equal",
-    sentinel: v3({ machineId: undefined }),
-    seen: absent,
-    host: { bootId: "boot-b", machineId: undefined },
-    is: "Unknown other-machine",
-    compared: ["bootId different", "machineId unknown"]
-  },
-  {
-    name: "scenario 8: unreadable now, the PID absent",
-    seen: absent,
-    host: { bootId: undefined },
-    is: "Unknown boot-unknown",
-    compared: ["bootId unknown"]
-  },
-  {
-    name: "scenario 8: unreadable now, the process the same",
-    host: { bootId: undefined },
-    is: "Unknown boot-unknown",
-    compared: ["bootId unknown"]
-  },
-  {
-    name: "not recorded",
-    sentinel: v3({ bootId: undefined }),
-    seen: absent,
-    is: "Unknown boot-unknown",
-    compared: ["bootId unknown"]
-  },
-  {
-    name: "unknown on both sides",
-    sentinel: v3({ bootId: undefined }),
-    seen: absent,
-    host: { bootId: undefined },
-    is: "Unknown boot-unknown",
-    compared: ["bootId unknown"]
-  }
-])
-
-const proof = (namespace: NamespaceProof) => ({ host: { pidNamespace: "pid:[2]" }, circumstances: { namespace } })
-const heldBy = (lock: NonNullable<RecordV3["lock"]>) => v3({ lock })
-
-table("2: the PID namespace", [
-  {
-    name: "scenario 10: different, the PID absent here",
-    seen: absent,
-    host: { pidNamespace: "pid:[2]" },
-    is: "Unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "scenario 12: different, both PID 1, all else equal",
-    host: { pidNamespace: "pid:[2]" },
-    is: "Unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "scenario 13: different, our own PID with another start",
-    seen: present({ startTime: "2000", processId64: "7" }),
-    host: { pidNamespace: "pid:[2]" },
-    is: "Unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "scenario 13: equal, our own PID with another start",
-    sentinel: v3(noId),
-    seen: present({ startTime: "2000" }),
-    is: "Dead start-time-mismatch",
-    compared: [...byStart, "startTime different"]
-  },
-  {
-    name: "scenario 11: equal by recycling of its number, another process",
-    seen: present({ startTime: "2000", processId64: "7" }),
-    is: "Dead identity-mismatch",
-    compared: [...sameScope, ...running, "processId64 different"]
-  },
-  {
-    name: "scenario 11: equal by recycling of its number, never alive by the namespace alone",
-    sentinel: v3(noId),
-    seen: present({ startTime: undefined }),
-    is: "Unknown not-comparable",
-    compared: [...byStart, "startTime unknown"]
-  },
-  {
-    name: "different, proved gone",
-    seen: null,
-    ...proof({ _tag: "Gone" }),
-    is: "Dead namespace-gone",
-    compared: otherScope
-  },
-  {
-    name: "different, proof incomplete",
-    seen: absent,
-    ...proof({ _tag: "Incomplete" }),
-    is: "Unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "different, the process found in it: what was seen there counts, not what our namespace says",
-    seen: absent,
-    ...proof({ _tag: "Found", observation: present() }),
-    is: "Alive matches",
-    compared: [...otherScope, ...running, "processId64 equal"]
-  },
-  {
-    name: "different, found under another number of ours",
-    seen: absent,
-    ...proof({ _tag: "Found", observation: present({ pid: Pid.make(9000), tgid: 9000 }) }),
-    is: "Alive matches",
-    compared: [...otherScope, ...running, "processId64 equal"]
-  },
-  {
-    name: "different, another process found under the number in it",
-    ...proof({ _tag: "Found", observation: present({ processId64: "7" }) }),
-    is: "Dead identity-mismatch",
-    compared: [...otherScope, ...running, "processId64 different"]
-  },
-  {
-    name: "different, none found under the number in it",
-    ...proof({ _tag: "Found", observation: absent }),
-    is: "Dead pid-dead",
-    compared: [...otherScope, "process different"]
-  },
-  {
-    name: "different, a hidden process found in it",
-    seen: absent,
-    ...proof({ _tag: "Found", observation: hidden }),
-    is: "Unknown permission-denied",
-    compared: [...otherScope, "process unknown"]
-  },
-  {
-    name: "equal: a proof about another one isn't asked",
-    circumstances: { namespace: { _tag: "Gone" } },
-    is: "Alive matches",
-    compared: byId
-  },
-  {
-    name: "not recorded, a proof isn't asked",
-    sentinel: v3({ pidNamespace: undefined }),
-    seen: absent,
-    circumstances: { namespace: { _tag: "Gone" } },
-    is: "Unknown other-pid-namespace",
-    compared: [...noScope, "process different"]
-  },
-  ...([true, false] as const).flatMap((tested) =>
-    ([true, false] as const).flatMap((survivesExec) =>
-      ([true, false] as const).map((localFileSystem): Given => {
-        const isProof = tested && survivesExec && localFileSystem
-        return {
-          name: `${tested && !survivesExec ? "" : "scenario 55: "}different, lock free: tested ${tested}, survives exec ${survivesExec}, local ${localFileSystem}`,
-          sentinel: heldBy({ kind: "flock", tested, survivesExec }),
-          seen: absent,
-          host: { pidNamespace: "pid:[2]" },
-          circumstances: { lock: "free", localFileSystem },
-          is: isProof ? "Dead lock-free" : "Unknown other-pid-namespace",
-          compared: ["lock not-applicable", ...otherScope]
-        }
-      })
-    )
-  ),
-  {
-    name: "scenario 55: different, lock state unknown",
-    sentinel: heldBy({ kind: "flock", tested: true, survivesExec: true }),
-    host: { pidNamespace: "pid:[2]" },
-    circumstances: { lock: "unknown" },
-    is: "Unknown other-pid-namespace",
-    compared: ["lock not-applicable", ...otherScope]
-  },
-  {
-    name: "different, lock not probed",
-    sentinel: heldBy({ kind: "flock", tested: true, survivesExec: true }),
-    host: { pidNamespace: "pid:[2]" },
-    is: "Unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "different, free, but no lock was recorded",
-    host: { pidNamespace: "pid:[2]" },
-    circumstances: { lock: "free" },
-    is: "Unknown other-pid-namespace",
-    compared: ["lock not-applicable", ...otherScope]
-  },
-  {
-    name: "different, lock free, but found alive in it",
-    sentinel: heldBy({ kind: "flock", tested: true, survivesExec: true }),
-    host: { pidNamespace: "pid:[2]" },
-    circumstances: { lock: "free", namespace: { _tag: "Found", observation: present() } },
-    is: "Alive matches",
-    compared: ["lock not-applicable", ...otherScope, ...running, "processId64 equal"]
-  },
-  {
-    name: "different, lock free on another boot of another machine: not of this kernel",
-    sentinel: heldBy({ kind: "flock", tested: true, survivesExec: true }),
-    host: { bootId: "boot-b", machineId: "machine-b", pidNamespace: "pid:[2]" },
-    circumstances: { lock: "free" },
-    is: "Unknown other-machine",
-    compared: ["lock not-applicable", "bootId different", "machineId different"]
-  },
-  ...(
-    [
-      ["absent", absent, ["process different"]],
-      ["a thread", present({ tgid: 1 }), ["process equal", "tgid different"]],
-      ["a zombie", present({ state: "Z" }), running],
-      ["another id", present({ processId64: "7" }), [...running, "processId64 different"]],
-      [
-        "another start",
-        present({ processId64: undefined, startTime: "2000" }),
-        [...running, "processId64 unknown", "timeNamespace equal", "startTime different"]
-      ]
-    ] as const
-  ).flatMap(([name, seen, compared]): ReadonlyArray<Given> =>
-    (
-      [
-        ["not recorded", { sentinel: v3({ pidNamespace: undefined }) }],
-        ["unreadable now", { host: { pidNamespace: undefined } }]
-      ] as const
-    ).map(([side, given]) =>
-      row(given, {
-        name: `${side}: no Dead by ${name}`,
-        seen,
-        is: "Unknown other-pid-namespace",
-        compared: [...noScope, ...compared]
-      })
-    )
-  ),
-  {
-    name: "unknown, the id equal",
-    host: { pidNamespace: undefined },
-    is: "Alive matches",
-    compared: [...noScope, ...running, "processId64 equal"]
-  },
-  {
-    name: "not applicable: a kernel without namespaces",
-    sentinel: v3({ pidNamespace: undefined, timeNamespace: undefined, processId64: undefined }),
-    host: { namespaces: "none", pidNamespace: undefined, timeNamespace: undefined },
-    seen: present({ processId64: undefined }),
-    is: "Alive matches",
-    compared: ["bootId equal", "pidNamespace not-applicable", ...running, "processId64 unknown", "startTime equal"]
-  },
-  {
-    name: "not applicable: a kernel without namespaces, the PID absent",
-    sentinel: v3({ pidNamespace: undefined, timeNamespace: undefined }),
-    host: { namespaces: "none", pidNamespace: undefined, timeNamespace: undefined },
-    seen: absent,
-    is: "Dead pid-dead",
-    compared: ["bootId equal", "pidNamespace not-applicable", "process different"]
-  }
-])
+  absent,
+  byId,
+  byStart,
+  type Given,
+  hidden,
+  noId,
+  running,
+  sameScope,
+  table,
+  unavailable
+} from "./support/verdicts.ts"
 
 const old = present({ exe: { path: "/usr/bin/other" }, startedAt: writtenAt + startMargin })
 
@@ -513,7 +58,7 @@ table("3: v1 and v2 records, which carry no scope", [
     name: "v1, PID absent, on a file system that may be shared",
     sentinel: v1,
     seen: absent,
-    circumstances: { localFileSystem: false },
+    circumstances: { frame: sharedFrame },
     is: "Unknown not-local",
     compared: ["process different", "fileSystem unknown"]
   },
@@ -521,7 +66,7 @@ table("3: v1 and v2 records, which carry no scope", [
     name: "v2, a thread, on a file system that may be shared",
     sentinel: v2(),
     seen: present({ tgid: 1 }),
-    circumstances: { localFileSystem: false },
+    circumstances: { frame: sharedFrame },
     is: "Unknown not-local",
     compared: ["process equal", "tgid different", "fileSystem unknown"]
   },
@@ -529,28 +74,28 @@ table("3: v1 and v2 records, which carry no scope", [
     name: "v1, PID absent, kept by policy before the file system is asked",
     sentinel: v1,
     seen: absent,
-    circumstances: { legacy: "keep", localFileSystem: false },
+    circumstances: { legacy: "keep", frame: sharedFrame },
     is: "Unknown legacy-kept",
     compared: ["process different", "legacy not-applicable"]
   },
   {
     name: "v1 alive, whatever policy and file system",
     sentinel: v1,
-    circumstances: { legacy: "keep", localFileSystem: false },
+    circumstances: { legacy: "keep", frame: sharedFrame },
     is: "Alive pid-alive",
     compared: running
   },
   {
     name: "v2 alive, whatever policy and file system",
     sentinel: v2(),
-    circumstances: { legacy: "keep", localFileSystem: false },
+    circumstances: { legacy: "keep", frame: sharedFrame },
     is: "Alive matches",
     compared: [...running, "executable equal"]
   },
   {
-    name: "v3 asks neither policy nor, in its own boot, the file system",
+    name: "v3 doesn't ask the policy",
     seen: absent,
-    circumstances: { legacy: "keep", localFileSystem: false },
+    circumstances: { legacy: "keep" },
     is: "Dead pid-dead",
     compared: [...sameScope, "process different"]
   }
@@ -738,15 +283,15 @@ table("7: the 64-bit process id", [
   },
   {
     name: "different outranks an equal start token in another time namespace",
-    seen: present({ processId64: "7" }),
-    host: { timeNamespace: "time:[2]" },
+    seen: present({ processId64: "7", startTime: "1100" }),
+    host: { timeOffset: "1000000000" },
     is: "Dead identity-mismatch",
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
     name: "scenario 20: equal, in another time namespace",
     seen: present({ startTime: "10001000" }),
-    host: { timeNamespace: "time:[2]" },
+    host: { timeOffset: "100000000000000" },
     is: "Alive matches",
     compared: byId
   },
@@ -814,35 +359,44 @@ table("8: the start token", [
     is: "Alive matches",
     compared: [...byStart, "startTime equal"]
   },
-  {
-    name: "scenario 20: another time namespace, different",
+  ...(
+    [
+      ["scenario 20: another time namespace, the start shifted by its offset", "10001000", "Alive matches"],
+      ["scenario 20: another time namespace, equal by chance", "1000", "Dead start-time-mismatch"],
+      [
+        "scenario 73: the number of a time namespace given again, with another offset",
+        "2000",
+        "Dead start-time-mismatch"
+      ]
+    ] as const
+  ).map(([name, startTime, is]): Given => ({
+    name,
     sentinel: v3(noId),
-    seen: present({ startTime: "10001000" }),
-    host: { timeNamespace: "time:[2]" },
-    is: "Unknown not-comparable",
-    compared: [...sameScope, ...running, "processId64 unknown", "timeNamespace different", "startTime unknown"]
-  },
+    seen: present({ startTime }),
+    host: { timeOffset: "100000000000000" },
+    is,
+    compared: [
+      ...sameScope,
+      ...running,
+      "processId64 unknown",
+      "timeOffset different",
+      `startTime ${is === "Alive matches" ? "equal" : "different"}`
+    ]
+  })),
   {
-    name: "scenario 20: another time namespace, equal by chance",
-    sentinel: v3(noId),
-    host: { timeNamespace: "time:[2]" },
-    is: "Unknown not-comparable",
-    compared: [...sameScope, ...running, "processId64 unknown", "timeNamespace different", "startTime unknown"]
-  },
-  {
-    name: "the time namespace not recorded",
-    sentinel: v3({ ...noId, timeNamespace: undefined }),
+    name: "scenario 73: the offset not recorded",
+    sentinel: v3({ ...noId, timeOffset: undefined }),
     seen: present({ startTime: "2000" }),
     is: "Unknown not-comparable",
-    compared: [...sameScope, ...running, "processId64 unknown", "timeNamespace unknown", "startTime unknown"]
+    compared: [...sameScope, ...running, "processId64 unknown", "timeOffset unknown", "startTime unknown"]
   },
   {
-    name: "the time namespace unreadable now",
+    name: "scenario 73: the offset unreadable now",
     sentinel: v3(noId),
     seen: present({ startTime: "2000" }),
-    host: { timeNamespace: undefined },
+    host: { timeOffset: undefined },
     is: "Unknown not-comparable",
-    compared: [...sameScope, ...running, "processId64 unknown", "timeNamespace unknown", "startTime unknown"]
+    compared: [...sameScope, ...running, "processId64 unknown", "timeOffset unknown", "startTime unknown"]
   },
   {
     name: "unreadable now: never falls to the executable, not to an equal one",
@@ -874,7 +428,7 @@ table("8: the start token", [
   }
 ])
 
-const runs = (path: string, changes: Partial<Present> = {}) =>
+const runs = (path: string, changes: Parameters<typeof present>[0] = {}) =>
   present({ exe: { path }, startedAt: writtenAt + 60_000, ...changes })
 const byExe = (result: string) => [...running, `executable ${result}`]
 
@@ -988,6 +542,42 @@ table("9: the executable of a v2 record", [
     compared: [...byExe("different"), `startedAt ${result}`]
   })),
   {
+    name: "scenario 81: its mtime set back, its ctime isn't: a process that is older than that",
+    sentinel: v2(),
+    seen: runs("/bin/after-exec", { startedAt: writtenAt - 10_000 }),
+    circumstances: { changedAt: writtenAt },
+    is: "Unknown exe-changed",
+    compared: [...byExe("different"), "startedAt equal"]
+  },
+  {
+    name: "scenario 110: dated before this boot, the clock stepped forward, the owner under another executable",
+    sentinel: v2(),
+    seen: runs("/bin/after-exec", { bootedAt: writtenAt + 1, startedAt: writtenAt + 60_000 }),
+    is: "Unknown exe-changed",
+    compared: [...byExe("different"), "startedAt equal", "bootedAt different"]
+  },
+  {
+    name: "dated at the very beginning of this boot",
+    sentinel: v2(),
+    seen: runs("/bin/other", { bootedAt: writtenAt }),
+    is: "Dead exe-mismatch",
+    compared: [...byExe("different"), "startedAt different"]
+  },
+  {
+    name: "nobody knows when this boot began",
+    sentinel: v2(),
+    seen: runs("/bin/other", { bootedAt: undefined }),
+    is: "Unknown exe-changed",
+    compared: [...byExe("different"), "startedAt equal", "bootedAt unknown"]
+  },
+  {
+    name: "dated before this boot, the PID absent in it",
+    sentinel: v2(),
+    seen: absent,
+    is: "Dead pid-dead",
+    compared: ["process different"]
+  },
+  {
     name: "different, the start unknown",
     sentinel: v2(),
     seen: present({ exe: { path: "/usr/bin/other" }, startedAt: undefined }),
@@ -998,9 +588,9 @@ table("9: the executable of a v2 record", [
     name: "different, the time of writing unknown",
     sentinel: v2(),
     seen: runs("/usr/bin/other"),
-    circumstances: { writtenAt: undefined },
+    circumstances: { changedAt: undefined },
     is: "Unknown exe-changed",
-    compared: [...byExe("different"), "startedAt unknown"]
+    compared: [...byExe("different"), "startedAt unknown", "bootedAt unknown"]
   },
   {
     name: "a v2 record isn't judged by the identity of a process",
@@ -1041,7 +631,7 @@ describe("clocks", () => {
           judge(v3(), { ...moved, startTime: "7", ...(id && { processId64: "7" }) }, host(), circumstances())._tag,
           "Dead"
         )
-        assert.strictEqual(judge(v3(), absent, host(), circumstances({ writtenAt: writtenAt + jump }))._tag, "Dead")
+        assert.strictEqual(judge(v3(), absent, host(), circumstances({ changedAt: writtenAt + jump }))._tag, "Dead")
       }
     }
   })
@@ -1050,7 +640,7 @@ describe("clocks", () => {
     for (const age of jumps) {
       const createdAt = new Date(writtenAt + age).toISOString()
       assert.deepStrictEqual(
-        judge(v3({ createdAt }), present(), host(), circumstances({ writtenAt: writtenAt + age })),
+        judge(v3({ createdAt }), present(), host(), circumstances({ changedAt: writtenAt + age })),
         judge(v3(), present(), host(), circumstances())
       )
     }
@@ -1094,19 +684,22 @@ describe("scenarios of the record", () => {
 })
 
 describe("scenario 58: the evidence", () => {
-  const evidence = (sentinel: Sentinel, seen: Observation | undefined, changes: Partial<HostIdentity> = {}) =>
+  const evidence = (sentinel: Sentinel, seen: Observation | undefined, changes: Parameters<typeof host>[0] = {}) =>
     judge(sentinel, seen, host(changes), circumstances()).evidence
 
   it("holds both values of all that was compared", () => {
     const seen = present({ processId64: undefined, startTime: "2000", comm: "bash" })
+    const place = "ext4, uuid 5eed, inode 10, birth 1700000000000000001, file 100"
     assert.deepStrictEqual(evidence(v3(), seen), {
+      directory: { recorded: place, observed: place, result: "equal" },
       bootId: { recorded: "boot-a", observed: "boot-a", result: "equal" },
       pidNamespace: { recorded: "pid:[1]", observed: "pid:[1]", result: "equal" },
+      firstProcess: { recorded: "start 10, id 100", observed: "start 10, id 100", result: "equal" },
       process: { recorded: "4242", observed: "bash", result: "equal" },
       tgid: { recorded: "4242", observed: "4242", result: "equal" },
       state: { observed: "S, 1 thread(s)", result: "not-applicable" },
       processId64: { recorded: "9007199254740993", result: "unknown" },
-      timeNamespace: { recorded: "time:[1]", observed: "time:[1]", result: "equal" },
+      timeOffset: { recorded: "0", observed: "0", result: "equal" },
       startTime: { recorded: "1000", observed: "2000", result: "different" }
     })
   })
@@ -1127,13 +720,6 @@ describe("scenario 58: the evidence", () => {
     })
   })
 
-  it("holds the boots and machines that differed", () => {
-    assert.deepStrictEqual(evidence(v3(), undefined, { bootId: "boot-b", machineId: "machine-b" }), {
-      bootId: { recorded: "boot-a", observed: "boot-b", result: "different" },
-      machineId: { recorded: "machine-a", observed: "machine-b", result: "different" }
-    })
-  })
-
   it("holds the executables and times of a v2 record", () => {
     const { executable, startedAt } = evidence(v2(), runs("/usr/bin/other"))
     assert.deepStrictEqual(executable, { recorded: "/usr/bin/node", observed: "/usr/bin/other", result: "different" })
@@ -1145,28 +731,11 @@ describe("scenario 58: the evidence", () => {
   })
 
   it("holds start tokens that couldn't be compared, so that a person sees both", () => {
-    assert.deepStrictEqual(evidence(v3(noId), present(), { timeNamespace: "time:[2]" }).startTime, {
+    assert.deepStrictEqual(evidence(v3(noId), present(), { timeOffset: undefined }).startTime, {
       recorded: "1000",
       observed: "1000",
       result: "unknown"
     })
-  })
-})
-
-describe("scope", () => {
-  const decide = (sentinel: Sentinel, changes: Parameters<typeof host>[0], around: Partial<Circumstances> = {}) =>
-    scope(sentinel, host(changes), circumstances(around))?.reason
-
-  it("decides without a process where it can, and never for a legacy record without a lock", () => {
-    assert.strictEqual(decide(v3(), { bootId: "boot-b" }), "rebooted")
-    assert.strictEqual(decide(v3(), { bootId: undefined }), "boot-unknown")
-    assert.strictEqual(decide(v3(), { pidNamespace: "pid:[2]" }), "other-pid-namespace")
-    assert.strictEqual(decide(v3(), {}, { lock: "busy" }), "lock-held")
-    assert.strictEqual(decide(v1, { bootId: "boot-b", pidNamespace: "pid:[2]" }), undefined)
-    assert.strictEqual(decide(v2(), { bootId: undefined }), undefined)
-    assert.strictEqual(decide(v1, {}, { lock: "busy" }), "lock-held")
-    assert.strictEqual(decide(v3(), {}), undefined)
-    assert.strictEqual(decide(v3(), { pidNamespace: undefined }), undefined)
   })
 })
 

@@ -1,17 +1,31 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Schema } from "effect"
+import { Arbitrary, Effect } from "effect"
+import { compareDirectories } from "../src/DirectoryFrame.ts"
 import type { Observation } from "../src/Observation.ts"
-import type { HostIdentity } from "../src/ProcessIdentity.ts"
-import { LockRecord, type Sentinel, type SentinelV3 } from "../src/Sentinel.ts"
-import { type Circumstances, judge, scope, startMargin, type Verdict } from "../src/Verdict.ts"
+import { hasRecordedId, judge, needed, type Verdict } from "../src/Verdict.ts"
 import { AnyCase, type Case, hostKeys, lose, presentKeys, recordKeys, without } from "./support/arbitraries.ts"
-import { host, pid, present, record, v1, v2, v3, writtenAt } from "./support/fixtures.ts"
+import { pid } from "./support/fixtures.ts"
 import { runs } from "./support/property.ts"
 
 const verdictOf = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
 
-const observed = ({ around, seen }: Case): Observation | undefined =>
-  around.namespace?._tag === "Found" ? around.namespace.observation : seen
+/** What there is to know, where no more is asked than is needed. */
+const asked = (given: Case): Case => {
+  const { around, host, seen, sentinel } = given
+  const { process, search } = needed(sentinel, host, around)
+  const observation = process === undefined ? undefined : seen
+  const isSearched = search && !hasRecordedId(sentinel, observation)
+  return { ...given, seen: observation, around: isSearched ? around : lose(around, ["search"]) }
+}
+
+const found = ({ around }: Case): Observation | undefined =>
+  around.search?._tag === "Found" ? around.search.observation : undefined
+
+/** A process that lives isn't gone, and holds what it said that it holds. */
+const isLawful = ({ around, seen, sentinel }: Case): boolean => {
+  const { lockState, search } = around
+  return !hasRecordedId(sentinel, seen) || (search?._tag !== "Gone" && lockState !== "free")
+}
 
 const reasons: { readonly [T in Verdict["_tag"]]: ReadonlyArray<string> } = {
   Alive: ["lock-held", "matches", "pid-alive"],
@@ -24,10 +38,14 @@ const reasons: { readonly [T in Verdict["_tag"]]: ReadonlyArray<string> } = {
     "start-time-mismatch",
     "exe-mismatch",
     "lock-free",
-    "namespace-gone"
+    "namespace-gone",
+    "process-gone"
   ],
   Unknown: [
+    "other-directory",
     "other-machine",
+    "machine-unknown",
+    "lock-unknown",
     "boot-unknown",
     "other-pid-namespace",
     "permission-denied",
@@ -73,41 +91,70 @@ describe("properties of judge", () => {
   )
 
   it.prop(
-    "a busy lock is alive",
+    "a lock that is held is alive",
     [AnyCase],
     ([given]) => {
-      const verdict = judge(given.sentinel, given.seen, given.host, { ...given.around, lock: "busy" })
-      assert.strictEqual(`${verdict._tag} ${verdict.reason}`, "Alive lock-held")
+      for (const lockState of ["shared", "exclusive"] as const) {
+        const verdict = judge(given.sentinel, given.seen, given.host, { ...given.around, lockState })
+        assert.strictEqual(`${verdict._tag} ${verdict.reason}`, "Alive lock-held")
+      }
     },
     runs(500)
   )
+
+  /** Which directory a v3 record was made in. The operator may know better. */
+  const bindingOf = ({ around, host, sentinel }: Case) => {
+    const { bootId, directory } = sentinel._tag === "V3" ? sentinel.record : {}
+    const boot =
+      bootId === undefined || host.bootId === undefined ? "unknown" : bootId === host.bootId ? "equal" : "different"
+    const binding = compareDirectories(directory, around.frame, around.file, boot)
+    return { boot, binding: binding === "different" && around.assumeMoved !== undefined ? "moved" : binding }
+  }
 
   it.prop(
     "a v3 is Dead only in a boot known to be this one, or an earlier one of this machine",
     [AnyCase],
     ([given]) => {
       if (given.sentinel._tag !== "V3" || verdictOf(given)._tag !== "Dead") return
-      const { bootId, machineId } = given.sentinel.record
-      assert.isDefined(bootId)
-      assert.isDefined(given.host.bootId)
-      if (bootId === given.host.bootId) return
+      const { hostname, machineId } = given.sentinel.record
+      const { fileSystem } = given.around.frame
+      const { binding, boot } = bindingOf(given)
+      const isOwn = binding === "bound" || binding === "moved"
+      assert.notStrictEqual(binding, "different")
+      if (fileSystem?.oneKernel === true && (boot === "equal" || (isOwn && fileSystem.type !== "overlay"))) {
+        if (boot !== "different" || machineId === undefined || given.host.machineId === undefined) return
+        assert.strictEqual(machineId, given.host.machineId)
+        return
+      }
+      assert.notStrictEqual(boot, "unknown")
       assert.isDefined(machineId)
       assert.strictEqual(machineId, given.host.machineId)
+      assert.strictEqual(hostname, given.host.hostname)
+      assert.isTrue(given.host.virtualMachine === false || given.around.shared === "trust")
     },
     runs(5000)
   )
 
   it.prop(
-    "a v3 of this boot is Dead only in a PID namespace that is known",
+    "a v3 that isn't of an earlier boot is Dead only in a PID namespace that is known, or by a lock or a search",
     [AnyCase],
     ([given]) => {
-      if (given.sentinel._tag !== "V3" || verdictOf(given)._tag !== "Dead") return
-      const { bootId, pidNamespace } = given.sentinel.record
-      if (bootId !== given.host.bootId || given.host.namespaces === "none") return
+      const verdict = verdictOf(given)
+      if (given.sentinel._tag !== "V3" || verdict._tag !== "Dead" || verdict.reason === "rebooted") return
+      const { pidNamespace, pidNamespaceInit } = given.sentinel.record
+      if (given.host.namespaces === "none") return
+      if (verdict.evidence.search !== undefined || found(given) !== undefined) return
+      if (verdict.reason === "lock-free") {
+        assert.strictEqual(given.around.lockState, "free")
+        assert.strictEqual(bindingOf(given).binding, "bound")
+        assert.isTrue(given.around.frame.fileSystem?.oneKernel)
+        assert.isTrue(given.sentinel.record.lock?.tested)
+        return
+      }
       assert.isDefined(pidNamespace)
-      assert.isDefined(given.host.pidNamespace)
-      if (pidNamespace === given.host.pidNamespace) return
-      assert.isTrue(given.around.namespace !== undefined || given.around.lock === "free")
+      assert.strictEqual(pidNamespace, given.host.pidNamespace)
+      assert.isDefined(pidNamespaceInit?.processId64)
+      assert.strictEqual(pidNamespaceInit?.processId64, given.host.pidNamespaceInit?.processId64)
     },
     runs(5000)
   )
@@ -117,7 +164,7 @@ describe("properties of judge", () => {
     [AnyCase],
     ([given]) => {
       if (given.sentinel._tag === "V3" || verdictOf(given)._tag !== "Dead") return
-      assert.deepStrictEqual([given.around.legacy, given.around.localFileSystem], ["trust", true])
+      assert.deepStrictEqual([given.around.legacy, given.around.frame.fileSystem?.oneKernel], ["trust", true])
     },
     runs(3000)
   )
@@ -126,27 +173,22 @@ describe("properties of judge", () => {
     "what is hidden, refused or couldn't be asked is never Dead by the process",
     [AnyCase],
     ([given]) => {
-      if (scope(given.sentinel, given.host, given.around) !== undefined) return
-      const seen = observed(given)
-      const isSilent = seen === undefined || seen._tag === "Hidden" || seen._tag === "Unavailable"
-      if (isSilent) assert.strictEqual(verdictOf(given)._tag, "Unknown")
-      if (given.sentinel._tag !== "V2" || seen?._tag !== "Present" || seen.exe !== undefined) return
-      assert.notStrictEqual(verdictOf(given).reason, "exe-mismatch")
+      const verdict = verdictOf(given)
+      if (verdict._tag !== "Dead" || ["rebooted", "lock-free"].includes(verdict.reason)) return
+      if (verdict.evidence.search !== undefined) return
+      const isOpen = (seen: Observation | undefined) => seen?._tag === "Present" || seen?._tag === "Absent"
+      assert.isTrue(isOpen(given.seen) || isOpen(found(given)))
+      if (given.sentinel._tag !== "V2" || given.seen?._tag !== "Present" || given.seen.exe !== undefined) return
+      assert.notStrictEqual(verdict.reason, "exe-mismatch")
     },
     runs(3000)
   )
 
   it.prop(
-    "agrees with scope where scope decides, whatever the process",
-    [AnyCase, AnyCase],
-    ([given, other]) => {
-      const decided = scope(given.sentinel, given.host, given.around)
-      if (decided === undefined) return
-      assert.deepStrictEqual(verdictOf(given), decided)
-      assert.deepStrictEqual(verdictOf({ ...given, seen: other.seen }), decided)
-      assert.deepStrictEqual(verdictOf({ ...given, seen: undefined }), decided)
-    },
-    runs(2000)
+    "uses no more than what is needed",
+    [AnyCase],
+    ([given]) => assert.deepStrictEqual(verdictOf(asked(given)), verdictOf(given)),
+    runs(5000)
   )
 
   function* poorer(given: Case): Generator<Case> {
@@ -156,189 +198,60 @@ describe("properties of judge", () => {
       yield { ...given, sentinel: { _tag: "V3", pid, record } }
     }
     for (const less of seen?._tag === "Present" ? without(seen, presentKeys) : []) yield { ...given, seen: less }
-    const found = around.namespace?._tag === "Found" ? around.namespace.observation : undefined
-    for (const observation of found?._tag === "Present" ? without(found, presentKeys) : []) {
-      yield { ...given, around: { ...around, namespace: { _tag: "Found", observation } } }
+    const inSearch = found(given)
+    for (const observation of inSearch?._tag === "Present" ? without(inSearch, presentKeys) : []) {
+      yield { ...given, around: { ...around, search: { _tag: "Found", observation } } }
     }
-    yield { ...given, around: lose(around, ["writtenAt"]) }
-    yield { ...given, around: { ...around, localFileSystem: false } }
+    for (const less of without(around.frame, ["inode", "birth"])) {
+      yield { ...given, around: { ...around, frame: less } }
+    }
+    const { fileSystem } = around.frame
+    for (const less of fileSystem === undefined ? [] : without(fileSystem, ["id"])) {
+      yield { ...given, around: { ...around, frame: { ...around.frame, fileSystem: less } } }
+    }
+    // Of an earlier boot the directory speaks where it can, and the machine where nothing is known of the file system.
+    if (bindingOf(given).boot !== "different") {
+      yield { ...given, around: { ...around, frame: lose(around.frame, ["fileSystem"]) } }
+    }
+    if (sentinel._tag === "V3" && sentinel.record.directory !== undefined) {
+      for (const directory of without(sentinel.record.directory, ["id", "inode", "birth", "file"])) {
+        yield { ...given, sentinel: { ...sentinel, record: { ...sentinel.record, directory } } }
+      }
+    }
+    for (const less of without(around, ["changedAt", "file", "search", "assumeMoved"])) yield { ...given, around: less }
+    yield { ...given, seen: undefined }
+    yield { ...given, around: { ...around, lock: "self" } }
+    yield { ...given, around: { ...around, shared: "keep" } }
     yield { ...given, around: { ...around, legacy: "keep" } }
   }
 
+  /** Two values that differ, or a claim: without one of them there is no doubt any more. */
+  const isContradicted = ({ _tag, evidence, reason }: Verdict): boolean =>
+    reason === "lock-unknown" ||
+    [evidence.directory, evidence.machineId, evidence.hostname].some((datum) => datum?.result === "different") ||
+    // Ids start again with each boot.
+    (_tag === "Alive" && evidence.bootId?.result === "different")
+
+  /** The kernel doesn't answer about a PID that can be looked up, where a free lock isn't asked for its word. */
+  const silences: ReadonlySet<string> = new Set([
+    "permission-denied",
+    "inspection-failed",
+    "no-procfs",
+    "not-comparable"
+  ])
+
   it.prop(
-    "knowing less never makes a Dead of what wasn't",
+    "knowing less never makes a Dead of what wasn't, unless what is unknown by two values that contradict, or by a claim",
     [AnyCase],
-    ([given]) => {
-      if (verdictOf(given)._tag === "Dead") return
+    ([drawn]) => {
+      const given = asked(drawn)
+      const verdict = verdictOf(given)
+      if (verdict._tag === "Dead" || !isLawful(given) || isContradicted(verdict)) return
+      if (given.around.lockState === "free" && silences.has(verdict.reason)) return
       for (const less of poorer(given)) {
         assert.notStrictEqual(verdictOf(less)._tag, "Dead", `with less known: ${JSON.stringify(less)}`)
       }
     },
     runs(5000)
-  )
-})
-
-const subset = <const A extends string>(keys: ReadonlyArray<A>) =>
-  Schema.Array(Schema.Literals(keys)).check(Schema.isMaxLength(3))
-
-const otherReader = Schema.Literals(["same", "same", "other"])
-
-/** One owner that lives, what became of it since it wrote its record, and a reader that may miss any datum. */
-const World = Schema.Struct({
-  format: Schema.Literals(["v1", "v2", "v3", "v3", "v3"]),
-  legacy: Schema.Literals(["trust", "keep"]),
-  isLocal: Schema.Boolean,
-  owner: Schema.Struct({
-    startTime: Schema.Literals(["0", "1000", "18446744073709551615"]),
-    hasId: Schema.Boolean,
-    exe: Schema.Literals(["/usr/bin/node", "/usr/bin/node (deleted)", "/opt/node.old", "/bin/after-exec"]),
-    state: Schema.Literals(["R", "S", "D", "T", "t", "I", "Z"]),
-    threads: Schema.Literals([1, 2, 40]),
-    wroteAfter: Schema.Literals([0, 10, 60_000, 86_400_000]),
-    /** Of the estimate of its start. */
-    error: Schema.Literals([-1999, 0, 1999])
-  }),
-  lock: Schema.optionalKey(LockRecord),
-  probe: Schema.optionalKey(Schema.Literals(["busy", "free", "unknown"])),
-  reader: Schema.Struct({
-    hostname: otherReader,
-    timeNamespace: otherReader,
-    pidNamespace: otherReader,
-    /** What stands under the owner's number where the reader is in another PID namespace. */
-    stranger: Schema.Literals(["absent", "thread", "zombie", "process"]),
-    proof: Schema.Literals(["not asked", "Incomplete", "Found"]),
-    answer: Schema.Literals(["Present", "Present", "Present", "Hidden", "Unavailable", "not asked"])
-  }),
-  lost: Schema.Struct({
-    record: subset(recordKeys),
-    host: subset(hostKeys),
-    seen: subset(presentKeys)
-  })
-})
-
-const lockOf = (world: typeof World.Type): Partial<Circumstances> => {
-  if (world.probe === undefined) return {}
-  // The kernel holds a lock that works for as long as its owner lives.
-  const isHeld = world.isLocal && world.lock?.tested === true && world.lock.survivesExec
-  return { lock: world.probe === "free" && isHeld ? "busy" : world.probe }
-}
-
-const caseOf = (world: typeof World.Type): Case => {
-  const { owner, reader } = world
-  const id = owner.hasId ? record.processId64 : undefined
-  const isElsewhere = world.format === "v3" && reader.pidNamespace === "other"
-  const full: SentinelV3 = v3({ startTime: owner.startTime, processId64: id, lock: world.lock })
-  const sentinel: Sentinel =
-    world.format === "v1"
-      ? v1
-      : world.format === "v2"
-        ? v2()
-        : { ...full, record: lose(full.record, world.lost.record) }
-  const shift = reader.timeNamespace === "other" ? 1_000_000n : 0n
-  const seen = lose(
-    present({
-      startTime: BigInt.asUintN(64, BigInt(owner.startTime) + shift).toString(),
-      startedAt: writtenAt - owner.wroteAfter + owner.error,
-      processId64: id,
-      exe: { path: owner.exe },
-      // A leader that has exited is the owner's only while threads of it run.
-      state: owner.state === "Z" && owner.threads === 1 ? "S" : owner.state,
-      threads: owner.threads
-    }),
-    world.lost.seen
-  )
-  const answers: Readonly<Record<typeof reader.answer, Observation | undefined>> = {
-    Present: seen,
-    Hidden: { _tag: "Hidden", pid, detail: "stat: EPERM" },
-    Unavailable: { _tag: "Unavailable", pid, reason: "resources", detail: "open: EMFILE" },
-    "not asked": undefined
-  }
-  const stranger = { startTime: "77", processId64: "77", startedAt: writtenAt + 60_000, exe: { path: "/bin/x" } }
-  const strangers: Readonly<Record<typeof reader.stranger, Observation>> = {
-    absent: { _tag: "Absent", pid },
-    thread: present({ ...stranger, tgid: 1 }),
-    zombie: present({ ...stranger, state: "Z" }),
-    process: present(stranger)
-  }
-  const found = answers[reader.answer]
-  const proof: Partial<Circumstances> =
-    reader.proof === "not asked"
-      ? {}
-      : {
-          namespace:
-            reader.proof === "Found" && found !== undefined
-              ? { _tag: "Found", observation: found }
-              : { _tag: "Incomplete" }
-        }
-  const place: HostIdentity = host({
-    hostname: reader.hostname === "other" ? "host-b" : "host-a",
-    ...(reader.timeNamespace === "other" ? { timeNamespace: "time:[2]" } : {}),
-    ...(isElsewhere ? { pidNamespace: "pid:[2]" } : {})
-  })
-  return {
-    sentinel,
-    seen: isElsewhere ? strangers[reader.stranger] : found,
-    host: lose(place, world.lost.host),
-    around: {
-      localFileSystem: world.isLocal,
-      legacy: world.legacy,
-      writtenAt,
-      ...lockOf(world),
-      ...(isElsewhere ? proof : {})
-    }
-  }
-}
-
-describe("against the truth", () => {
-  const AnyWorld = Arbitrary.schema(World)
-
-  it.prop(
-    "an owner that lives is never Dead, whatever the reader can't read",
-    [AnyWorld],
-    ([world]) => {
-      assert.isAtMost(world.owner.error, startMargin - 1)
-      const verdict = verdictOf(caseOf(world))
-      assert.notStrictEqual(verdict._tag, "Dead", `${verdict.reason} ${JSON.stringify(verdict.evidence)}`)
-    },
-    runs(20_000)
-  )
-
-  it.prop(
-    "an owner that lives is Alive to a reader beside it that can read all",
-    [AnyWorld],
-    ([world]) => {
-      const near = caseOf({
-        ...world,
-        reader: { ...world.reader, pidNamespace: "same", timeNamespace: "same", answer: "Present" },
-        lost: { record: [], host: [], seen: [] },
-        format: "v3"
-      })
-      assert.strictEqual(verdictOf(near)._tag, "Alive")
-    },
-    runs(1000)
-  )
-
-  it.prop(
-    "an owner that is gone is Dead to a reader beside it that can read all",
-    [AnyWorld],
-    ([world]) => {
-      const near = caseOf({
-        ...world,
-        reader: { ...world.reader, pidNamespace: "same", timeNamespace: "same", answer: "Present" },
-        lost: { record: [], host: [], seen: [] },
-        format: "v3"
-      })
-      const { lock: _, ...around } = near.around
-      const ticks = { startTime: "5", ...(world.owner.hasId ? { processId64: "5" } : {}) }
-      for (const seen of [
-        { _tag: "Absent", pid } as const,
-        { ...present(), ...ticks },
-        { ...present(), state: "Z", threads: 1 },
-        { ...present(), tgid: 1 }
-      ]) {
-        assert.strictEqual(verdictOf({ ...near, around, seen })._tag, "Dead")
-      }
-    },
-    runs(1000)
   )
 })

@@ -6,8 +6,8 @@ import { ProcessInspector } from "../src/ProcessInspector.ts"
 import type { Format } from "../src/Sentinel.ts"
 import * as FakeProcessTable from "../src/testing/FakeProcessTable.ts"
 import type { Circumstances } from "../src/Verdict.ts"
-import { rows } from "./support/fixtures.ts"
-import { judged, type Written, writtenBy } from "./support/owner.ts"
+import { made, rows, sharedDirectory, sharedFrame } from "./support/fixtures.ts"
+import { judged, soughtOf, type Written, writtenBy } from "./support/owner.ts"
 import { runs } from "./support/property.ts"
 
 type Controls = FakeProcessTable.FakeProcessTable["Service"]
@@ -31,7 +31,8 @@ const play = (row: Row) =>
     const table = yield* FakeProcessTable.FakeProcessTable
     yield* row.before?.(table) ?? Effect.void
     const owner = yield* table.spawn(row.spawn)
-    const written = yield* writtenBy(owner, row.format)
+    const directory = row.circumstances?.frame === sharedFrame ? sharedDirectory : made
+    const written = yield* writtenBy(owner, row.format, { directory })
     yield* row.change?.(table, owner) ?? Effect.void
     const verdict = yield* judged(written, row.circumstances)
     assert.strictEqual(`${verdict._tag} ${verdict.reason}`, row.is)
@@ -60,21 +61,26 @@ const all =
 
 table("0: the ownership lock", [
   {
-    name: "busy, the PID absent",
+    name: "held, the PID absent",
     change: (table, owner) => table.exit(owner),
-    circumstances: { lock: "busy" },
+    circumstances: { lockState: "shared" },
     is: "Alive lock-held",
     by: "lock not-applicable"
   },
   {
-    name: "scenario 54: busy, the PID of another start",
+    name: "scenario 54: held, the PID of another start",
     options: { processIds: false },
     change: after(50, recycle()),
-    circumstances: { lock: "busy" },
+    circumstances: { lockState: "shared" },
     is: "Alive lock-held",
     by: "lock not-applicable"
   },
-  { name: "free, the process there", circumstances: { lock: "free" }, is: "Alive matches", by: "processId64 equal" }
+  {
+    name: "free, the process there",
+    circumstances: { lockState: "free" },
+    is: "Alive matches",
+    by: "processId64 equal"
+  }
 ])
 
 table("1: the boot", [
@@ -99,16 +105,16 @@ table("1: the boot", [
   {
     name: "a clone of the image, on a shared file system",
     change: (table) => table.reboot({ hostname: "clone" }),
-    circumstances: { localFileSystem: false },
+    circumstances: { frame: sharedFrame },
     is: "Unknown other-machine",
     by: "hostname different"
   },
   {
     name: "rebooted, on a shared file system",
     change: (table) => table.reboot(),
-    circumstances: { localFileSystem: false },
+    circumstances: { frame: sharedFrame },
     is: "Dead rebooted",
-    by: "hostname equal"
+    by: "virtualMachine not-applicable"
   },
   {
     name: "scenario 9: another machine",
@@ -117,23 +123,78 @@ table("1: the boot", [
     by: "machineId different"
   },
   {
-    name: "rebooted, the machine id not readable",
+    name: "scenario 64: rebooted, the machine id not readable",
     change: (table) => Effect.andThen(table.reboot(), table.mask("machineId")),
-    is: "Unknown other-machine",
+    is: "Dead rebooted",
     by: "machineId unknown"
   },
+  ...([undefined, sharedFrame] as const).flatMap((frame): ReadonlyArray<Row> => {
+    const where = frame === undefined ? "on a file system of one kernel" : "on a shared file system"
+    const circumstances = frame === undefined ? {} : { frame }
+    const gone = frame === undefined ? "Dead pid-dead" : "Unknown boot-unknown"
+    const by = frame === undefined ? "process different" : "bootId unknown"
+    return [
+      {
+        name: `scenario 8: the boot id not readable now, ${where}, the PID absent`,
+        change: (table, owner) => Effect.andThen(table.exit(owner), table.mask("bootId")),
+        circumstances,
+        is: gone,
+        by
+      },
+      {
+        name: `scenario 8: the boot id not readable when it was recorded, ${where}, the PID absent`,
+        before: (table) => table.mask("bootId"),
+        change: (table, owner) => Effect.andThen(table.exit(owner), table.mask()),
+        circumstances,
+        is: gone,
+        by
+      },
+      {
+        name: `scenario 61: the boot id covered now, ${where}, the same process`,
+        change: (table) => table.coverBootId({}),
+        circumstances,
+        is: "Alive matches",
+        by: "processId64 equal"
+      },
+      {
+        name: `scenario 61: the boot id covered when it was recorded, ${where}, the same process`,
+        before: (table) => table.coverBootId({}),
+        change: (table) => table.coverBootId(undefined),
+        circumstances,
+        is: "Alive matches",
+        by: "processId64 equal"
+      },
+      {
+        name: `scenario 61: the boot id covered, ${where}, in a container, the owner outside`,
+        change: (table) => Effect.andThen(table.coverBootId({}), table.enterPidNamespace("pid:[2]")),
+        circumstances,
+        is: "Unknown boot-unknown",
+        by: frame === undefined ? "pidNamespace different" : "bootId unknown"
+      },
+      {
+        name: `the boot id covered, ${where}, rebooted, the PID absent`,
+        change: (table) => Effect.andThen(table.reboot(), table.coverBootId({})),
+        circumstances,
+        is: gone,
+        by
+      }
+    ]
+  }),
   {
-    name: "scenario 8: the boot id not readable now",
-    change: (table, owner) => Effect.andThen(table.exit(owner), table.mask("bootId")),
-    is: "Unknown boot-unknown",
-    by: "bootId unknown"
+    name: "scenario 99: on a shared file system, in what may be a virtual machine, the PID absent",
+    options: { virtualMachine: true },
+    change: (table, owner) => table.exit(owner),
+    circumstances: { frame: sharedFrame },
+    is: "Unknown machine-unknown",
+    by: "process different"
   },
   {
-    name: "scenario 8: the boot id not readable when it was recorded",
-    before: (table) => table.mask("bootId"),
-    change: (table, owner) => Effect.andThen(table.exit(owner), table.mask()),
-    is: "Unknown boot-unknown",
-    by: "bootId unknown"
+    name: "scenario 99: on a shared file system, in a virtual machine that is trusted, the PID absent",
+    options: { virtualMachine: true },
+    change: (table, owner) => table.exit(owner),
+    circumstances: { frame: sharedFrame, shared: "trust" },
+    is: "Dead pid-dead",
+    by: "process different"
   }
 ])
 
@@ -177,7 +238,7 @@ table("2: the PID namespace", [
     name: "not readable now, the PID absent",
     change: (table, owner) => Effect.andThen(table.exit(owner), table.mask("pidNamespace")),
     is: "Unknown other-pid-namespace",
-    by: "process different"
+    by: "pidNamespace unknown"
   },
   {
     name: "not readable now, the process the same",
@@ -195,8 +256,8 @@ table("2: the PID namespace", [
         Effect.ignore(table.exit(owner)),
         table.spawnAt(owner)
       ]),
-    is: "Dead identity-mismatch",
-    by: "processId64 different"
+    is: "Unknown other-pid-namespace",
+    by: "firstProcess different"
   },
   {
     name: "a kernel without namespaces",
@@ -217,6 +278,9 @@ describe("2: a proof about another PID namespace", () => {
   const container = "pid:[2]"
   const proofs: ReadonlyArray<{
     readonly name: string
+    readonly options?: FakeProcessTable.Options
+    /** In the container. */
+    readonly before?: (table: Controls) => Effect.Effect<unknown, unknown>
     /** In the container, after the record was written. */
     readonly inside?: (table: Controls, owner: Pid) => Effect.Effect<unknown, unknown>
     /** On the host. */
@@ -224,10 +288,42 @@ describe("2: a proof about another PID namespace", () => {
     readonly is: string
   }> = [
     { name: "the owner found in it", is: "Alive matches" },
-    { name: "the owner gone from it", inside: (table, owner) => table.exit(owner), is: "Dead pid-dead" },
-    { name: "its PID recycled in it", inside: recycle(), is: "Dead identity-mismatch" },
+    { name: "the owner found in it, without ids", options: { processIds: false }, is: "Alive matches" },
+    { name: "the owner gone from it", inside: (table, owner) => table.exit(owner), is: "Dead process-gone" },
+    {
+      name: "the owner gone from it, without ids",
+      options: { processIds: false },
+      inside: (table, owner) => table.exit(owner),
+      is: "Dead pid-dead"
+    },
+    { name: "its PID recycled in it", inside: recycle(), is: "Dead process-gone" },
+    {
+      name: "its PID recycled in it, without ids",
+      options: { processIds: false },
+      inside: after(50, recycle()),
+      is: "Dead start-time-mismatch"
+    },
     { name: "the owner a zombie in it", inside: (table, owner) => table.zombie(owner), is: "Dead zombie" },
-    { name: "gone", outside: (table) => table.endPidNamespace(container), is: "Dead namespace-gone" },
+    { name: "gone", outside: (table) => table.endPidNamespace(container), is: "Dead process-gone" },
+    {
+      name: "gone, without ids",
+      options: { processIds: false },
+      outside: (table) => table.endPidNamespace(container),
+      is: "Dead namespace-gone"
+    },
+    {
+      name: "scenario 61: the boot id covered where it was recorded, the owner gone",
+      before: (table) => table.coverBootId({}),
+      inside: (table, owner) => table.exit(owner),
+      outside: (table) => table.coverBootId(undefined),
+      is: "Dead process-gone"
+    },
+    {
+      name: "scenario 61: the boot id covered where it was recorded, the owner found",
+      before: (table) => table.coverBootId({}),
+      outside: (table) => table.coverBootId(undefined),
+      is: "Alive matches"
+    },
     {
       name: "not every process can be seen",
       inside: (table, owner) => table.exit(owner),
@@ -241,38 +337,39 @@ describe("2: a proof about another PID namespace", () => {
       is: "Unknown other-pid-namespace"
     }
   ]
-  const playProof = ({ inside, is, outside }: (typeof proofs)[number]) =>
+  const playProof = ({ before, inside, is, options, outside }: (typeof proofs)[number]) =>
     Effect.gen(function* () {
       const table = yield* FakeProcessTable.FakeProcessTable
       yield* table.enterPidNamespace(container)
+      yield* before?.(table) ?? Effect.void
       const owner = yield* table.spawn()
       const written = yield* writtenBy(owner)
       yield* inside?.(table, owner) ?? Effect.void
       yield* table.enterPidNamespace(FakeProcessTable.initialPidNamespace)
       yield* outside?.(table) ?? Effect.void
-      const namespace = yield* table.namespaceProof(container, owner)
-      const verdict = yield* judged(written, { namespace })
+      const search = yield* table.namespaceProof(soughtOf(written))
+      const verdict = yield* judged(written, { search })
       assert.strictEqual(`${verdict._tag} ${verdict.reason}`, is)
-    }).pipe(Effect.provide(FakeProcessTable.layer))
+    }).pipe(Effect.provide(FakeProcessTable.layerWith(options ?? {})))
 
   for (const proof of proofs) it.effect(`${proof.name} → ${proof.is}`, () => playProof(proof))
 
-  const lock = { kind: "flock", tested: true, survivesExec: true } as const
+  const lock = { kind: "flock", tested: true, holder: "self" } as const
   it.effect.each([
-    { circumstances: { lock: "free" }, is: "Dead lock-free" },
-    { circumstances: { lock: "busy" }, is: "Alive lock-held" },
-    { circumstances: { lock: "unknown" }, is: "Unknown other-pid-namespace" },
-    { circumstances: { lock: "free", localFileSystem: false }, is: "Unknown other-pid-namespace" }
-  ] as const)("scenario 12: the lock $circumstances → $is", ({ circumstances, is }) =>
+    { lockState: "free", frame: undefined, is: "Dead lock-free" },
+    { lockState: "shared", frame: undefined, is: "Alive lock-held" },
+    { lockState: "unknown", frame: undefined, is: "Unknown other-pid-namespace" },
+    { lockState: "free", frame: sharedFrame, is: "Unknown other-pid-namespace" }
+  ] as const)("scenario 12: the lock $lockState, frame $frame.fileSystem.type → $is", ({ frame, is, lockState }) =>
     Effect.gen(function* () {
       const table = yield* FakeProcessTable.FakeProcessTable
       const reader = yield* (yield* ProcessInspector).self
       yield* table.enterPidNamespace(container)
       const { pid } = yield* (yield* ProcessInspector).self
       assert.strictEqual(pid, reader.pid)
-      const written = yield* writtenBy(pid, "v3", lock)
+      const written = yield* writtenBy(pid, "v3", { lock, directory: frame === undefined ? made : sharedDirectory })
       yield* table.enterPidNamespace(FakeProcessTable.initialPidNamespace)
-      const verdict = yield* judged(written, circumstances)
+      const verdict = yield* judged(written, frame === undefined ? { lockState } : { lockState, frame })
       assert.strictEqual(`${verdict._tag} ${verdict.reason}`, is)
     }).pipe(Effect.provide(FakeProcessTable.layer))
   )
@@ -300,7 +397,7 @@ table(
       name: `${format}, absent, on a file system that may be shared`,
       format,
       change: (table, owner) => table.exit(owner),
-      circumstances: { localFileSystem: false },
+      circumstances: { frame: sharedFrame },
       is: "Unknown not-local",
       by: "fileSystem unknown"
     },
@@ -567,13 +664,24 @@ table("8: the start token", [
     ...ticksOnly,
     name: "scenario 20: the reader in another time namespace, the owner there",
     change: (table) => table.setTimeNamespace(10_000_000),
-    is: "Unknown not-comparable",
-    by: "startTime unknown"
+    is: "Alive matches",
+    by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 20: the reader in another time namespace, recycled",
     change: all(after(50, recycle()), (table) => table.setTimeNamespace(-50)),
+    is: "Dead start-time-mismatch",
+    by: "startTime different"
+  },
+  {
+    ...ticksOnly,
+    name: "scenario 73: the reader in another time namespace, its offset not readable, recycled",
+    change: all(
+      after(50, recycle()),
+      (table) => table.setTimeNamespace(-50),
+      (table) => table.mask("processId64", "timeOffset")
+    ),
     is: "Unknown not-comparable",
     by: "startTime unknown"
   },
@@ -762,19 +870,24 @@ const Step = Schema.Struct({
     "container",
     "leave",
     "end container",
+    "cover",
+    "uncover",
     "time namespace"
   ]),
   at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 30 }))
 })
 
 describe("any history", () => {
-  const masks = ["processId64", "startTime", "bootId", "machineId", "pidNamespace", "timeNamespace", "threads"] as const
+  const masks = ["processId64", "startTime", "bootId", "machineId", "pidNamespace", "timeOffset", "threads"] as const
 
   const live = Effect.fnUntraced(function* (steps: ReadonlyArray<typeof Step.Type>) {
     const table = yield* FakeProcessTable.FakeProcessTable
-    const records: Array<Written & { readonly id: string; readonly reader: string; readonly isWhole: boolean }> = []
-    const blind = new Set<"mask" | "hide" | "fail">()
+    const records: Array<
+      Written & { readonly id: string; readonly reader: string; readonly containers: number; readonly isWhole: boolean }
+    > = []
+    const blind = new Set<"mask" | "cover" | "hide" | "fail">()
     let reader = host
+    let containers = 0
 
     const act = Effect.fnUntraced(function* ({ at, what }: typeof Step.Type) {
       const pids = (yield* table.pids).filter((pid) => pid !== 1)
@@ -797,12 +910,20 @@ describe("any history", () => {
           reader = host
           yield* table.mask()
           return yield* table.reboot()
+        case "cover":
+          blind.add("cover")
+          return yield* table.coverBootId({})
+        case "uncover":
+          blind.delete("cover")
+          return yield* table.coverBootId(undefined)
         case "container":
         case "leave":
           reader = what === "leave" ? host : "pid:[2]"
           return yield* table.enterPidNamespace(reader)
         case "end container":
-          return reader === host ? yield* table.endPidNamespace("pid:[2]") : undefined
+          if (reader !== host) return
+          containers += 1
+          return yield* table.endPidNamespace("pid:[2]")
         case "time namespace":
           return yield* table.setTimeNamespace((at % 3) * 7)
         case "spawn":
@@ -846,22 +967,25 @@ describe("any history", () => {
       for (const pid of pids) {
         const id = yield* table.idOf(pid)
         if (records.some((record) => record.id === id)) continue
-        const isWhole = !blind.has("mask")
+        const isWhole = !blind.has("mask") && !blind.has("cover")
         yield* writtenBy(pid).pipe(
-          Effect.map((written) => records.push({ ...written, id, reader, isWhole })),
+          Effect.map((written) => records.push({ ...written, id, reader, containers, isWhole })),
           Effect.ignore
         )
       }
       for (const record of records) {
         const isAlive = yield* table.isAlive(record.id)
-        const namespace = yield* table.namespaceProof(record.reader, record.sentinel.pid)
-        for (const verdict of [yield* judged(record), yield* judged(record, { namespace })]) {
+        const search = yield* table.namespaceProof(soughtOf(record))
+        for (const verdict of [yield* judged(record), yield* judged(record, { search })]) {
           const what = `${record.id} ${isAlive ? "lives" : "is gone"}: ${JSON.stringify(verdict)}`
           if (isAlive) assert.notStrictEqual(verdict._tag, "Dead", what)
           // Without the 64-bit id, another process of the same tick can't be told from the owner: it is kept.
-          if (!record.isWhole || blind.has("mask")) continue
+          // Without its boot, a record of an earlier one may name a process of this by the same id.
+          if (!record.isWhole || blind.has("mask") || blind.has("cover")) continue
           if (!isAlive) assert.notStrictEqual(verdict._tag, "Alive", what)
-          if (blind.size > 0 || record.reader !== reader) continue
+          // A container that was given the number of one that ended is another.
+          const isBeside = record.reader === reader && (reader === host || record.containers === containers)
+          if (blind.size > 0 || !isBeside) continue
           assert.strictEqual(verdict._tag, isAlive ? "Alive" : "Dead", what)
         }
       }

@@ -5,9 +5,9 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { Disk } from "@vm-sentinel/core/Disk"
+import { Disk, type Principal, type Scan } from "@vm-sentinel/core/Disk"
+import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import * as FileSystemDisk from "@vm-sentinel/core/FileSystemDisk"
-import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -18,6 +18,7 @@ import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
 import { attempt, failed } from "./internal/fileErrors.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as Locks from "./internal/locks.ts"
+import * as Looking from "./internal/looking.ts"
 import { removal } from "./internal/treeRemoval.ts"
 
 /**
@@ -39,13 +40,15 @@ const orUndefined = <A>(call: () => A): A | undefined => {
   }
 }
 
-// A user needs no entry in the directory service, and then `userInfo` throws.
-const principal = Effect.sync(() => ({
-  uid: process.geteuid?.(),
-  homes: [orUndefined(Os.homedir), orUndefined(() => Os.userInfo().homedir)].flatMap((home) =>
+// A user needs no entry in the directory service, and then `userInfo` throws. A home has more than one path, by firmlinks and by
+// names in another case.
+const principal = Effect.sync((): Principal => {
+  const homes = [orUndefined(Os.homedir), orUndefined(() => Os.userInfo().homedir)].flatMap((home) =>
     home === undefined || home === "" ? [] : [home]
   )
-}))
+  const homeIds = homes.flatMap((home) => orUndefined(() => Looking.idAt(home)) ?? [])
+  return { uid: process.geteuid?.(), homes, homeIds }
+})
 
 /** Every mount of macOS has a device of its own. */
 const isOnAnotherDevice = (path: string): boolean =>
@@ -55,9 +58,30 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
   const isMountPoint = (path: string): boolean =>
     isOnAnotherDevice(path) || orUndefined(() => calls.statfs(path).mountPoint) === path
 
+  const frame = (path: string): DirectoryFrame => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))
+
+  const complete = (path: string, scan: Scan): Scan => ({
+    ...scan,
+    frame: frame(path),
+    files: scan.files.map((file) => ({ ...file, stat: Looking.complete(calls, `${path}/${file.entry}`, file.stat) })),
+    stat: Looking.complete(calls, path, scan.stat)
+  })
+
   return Disk.of({
     ...portable,
     principal,
+    lstat: (path) => attempt("lstat", path, () => Looking.statAt(calls, path)),
+    scan: (path, sort, limit) =>
+      Effect.flatMap(portable.scan(path, sort, limit), (scan) =>
+        scan.stat.type === "directory" ? attempt("scan", path, () => complete(path, scan)) : Effect.succeed(scan)
+      ),
+    read: (path, limit) =>
+      Effect.flatMap(portable.read(path, limit), ({ bytes, stat }) =>
+        attempt("read", path, () => ({ bytes, stat: Looking.complete(calls, path, stat) }))
+      ),
+    frame: (path) => attempt("open", path, () => frame(path)),
+    // A path that differs in case leads to the same directory, and realpath(3) leaves it as it is.
+    location: (path) => attempt("F_GETPATH", path, () => Looking.withDirectory(calls, path, calls.pathOf)),
     renameNew: (from, to) =>
       attempt("rename", from, () => calls.renameNew(from, to)).pipe(
         Effect.catchIf(
@@ -65,28 +89,23 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
           () => portable.renameNew(from, to)
         )
       ),
-    removeTree: (path, expected) =>
+    removeTree: (path, options) =>
       Effect.flatMap(
         Slices.run(
-          () => removal(calls, path, expected),
+          () => removal(calls, path, options),
           (cause) => failed("delete", path, cause)
         ),
-        (error) => (error === undefined ? Effect.void : Effect.fail(error))
+        ({ error, kept }) => (error === undefined ? Effect.succeed(kept) : Effect.fail(error))
       ),
-    isLocal: (path) =>
-      Effect.sync(() => {
-        const info = orUndefined(() => calls.statfs(path))
-        return info !== undefined && info.local && Mounts.isLocal(info.type)
-      }),
     mountInside: (path) =>
       Effect.flatMap(
         attempt("statfs", path, () => isMountPoint(path)),
         (isMount) => (isMount ? Effect.succeed(path) : portable.mountInside(path))
       ),
-    lock: (path, inheritable) =>
+    lock: (path, options) =>
       Effect.acquireRelease(
-        attempt("lock", path, () => Locks.acquire(calls, path, inheritable)),
-        ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
+        attempt("lock", path, () => Locks.acquire(calls, path, options)),
+        ({ fd }) => Effect.sync(() => calls.close(fd))
       ),
     probeLock: (path) => Effect.sync(() => Locks.probe(calls, path))
   })
@@ -111,11 +130,15 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
   ).pipe(Layer.provide(portable))
 
 /**
- * The Disk of macOS. Through koffi: `renameatx_np(2)` RENAME_EXCL, `flock(2)`, `statfs(2)`, and a tree is removed with
+ * The Disk of macOS. Through koffi: `renameatx_np(2)` RENAME_EXCL, `flock(2)`, F_GETLK to look at a lock without taking it,
+ * `fstatfs(2)` and `getattrlist(2)` for what a directory lies on and for access control lists, and a tree is removed with
  * `openat(2)` and `unlinkat(2)`, following no link and entering no other device. All else works by path, as
  * `FileSystemDisk` does; names that aren't UTF-8, which APFS doesn't have, aren't kept.
  *
- * Without koffi or the library it is `FileSystemDisk` throughout: no locks, and no path is known to be local.
+ * A file whose volume ignores ownership, or whose access control list lets anybody change it, has no uid: it isn't believed.
+ *
+ * Without koffi or the library it is `FileSystemDisk` throughout: no locks, nothing known of file systems, and of access control
+ * lists.
  *
  * @category layers
  * @since 0.1.0

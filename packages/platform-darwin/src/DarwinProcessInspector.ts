@@ -42,7 +42,11 @@ const isDarwin = process.platform === "darwin"
 
 const unsupported = (detail: string): ProcessInspector["Service"] =>
   Inspection.make({
-    host: Inspection.hostOf(Effect.undefined, Effect.undefined),
+    host: Inspection.hostOf({
+      bootId: Effect.undefined,
+      machineId: Effect.undefined,
+      virtualMachine: Effect.undefined
+    }),
     observe: (pid) => Effect.succeed({ _tag: "Unavailable", pid, reason: "unsupported", detail })
   })
 

@@ -1,22 +1,21 @@
 /** The conformance suite of `Disk`, and what the one of macOS does beyond it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
-import { Effect, Fiber, Result, type Scope } from "effect"
+import { Effect, Fiber, Result } from "effect"
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
-import { skipped } from "../../core/test/support/able.ts"
 import * as DiskTest from "../../core/test/DiskTest.ts"
 import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
 import * as Memory from "../../platform-linux/test/deletion/memory.ts"
 import * as Tree from "../../platform-linux/test/deletion/tree.ts"
 import * as DarwinDisk from "../src/DarwinDisk.ts"
-import { type FileCalls, load } from "../src/internal/fileCalls.ts"
 import { coded } from "../src/internal/fileErrors.ts"
 import { removal } from "../src/internal/treeRemoval.ts"
 import { world } from "./support/darwinWorld.ts"
-import * as Shim from "./support/shim.ts"
+import { before, overShim } from "./support/overShim.ts"
+import { answers } from "./support/shim.ts"
 
-const portable = { anyNames: false, locks: false } as const
+const portable = { anyNames: false, locks: false, frames: false, changeTimes: false } as const
 
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
@@ -37,37 +36,15 @@ const makeDeep = (path: string, depth: number): void => {
 }
 
 /** Runs a removal to its end. */
-const finish = (work: Generator<void, DiskError | undefined>, act = () => {}): DiskError | undefined => {
+const finish = (work: ReturnType<typeof removal>): DiskError | undefined => {
   for (;;) {
     const next = work.next()
-    if (next.done === true) return next.value
-    act()
+    if (next.done === true) return next.value.error
   }
 }
 
-/** The calls, with something done before each. */
-const before = (calls: FileCalls, act: () => void): FileCalls => {
-  const wrap =
-    <A extends ReadonlyArray<unknown>, B>(call: (...args: A) => B) =>
-    (...args: A): B => {
-      act()
-      return call(...args)
-    }
-  return {
-    ...calls,
-    openDirectory: wrap(calls.openDirectory),
-    openReal: wrap(calls.openReal),
-    unlink: wrap(calls.unlink),
-    removeDirectory: wrap(calls.removeDirectory),
-    rename: wrap(calls.rename),
-    list: wrap(calls.list)
-  }
-}
-
-const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
+await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
   const layer = DarwinDisk.layerAt({ libraryPath: shim.path })
-  const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
-    it.live(title, () => Effect.provide(test(), layer), 60_000)
   const [EPERM, ENOTSUP, EINVAL] = [1, 45, 22]
 
   DiskTest.suite("macOS, over the shim", { layer, world, strength: { anyNames: false, locks: true } })
@@ -76,7 +53,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
     for (const [how, refuse] of [
       ["by descriptor", Effect.void],
       ["by path where the descriptor can't be read", shim.refuse("getattrlistbulk", ENOTSUP)],
-      ["by path where it answers in another layout", shim.refuse("getattrlistbulk", Shim.answers.alien)]
+      ["by path where it answers in another layout", shim.refuse("getattrlistbulk", answers.alien)]
     ] as const) {
       onDisk(`removes a tree 2000 deep, listed ${how}, with all descriptors closed again`, () =>
         Effect.gen(function* () {
@@ -106,7 +83,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
           const left = Tree.entries(tree)
           if (left.length > 0) assert.include(left, ".vm-sentinel")
         })
-        assert.isUndefined(finish(removal(watched, tree, undefined)))
+        assert.isUndefined(finish(removal(watched, tree)))
         assert.isFalse(Fs.existsSync(tree))
         assert.isAtLeast(most, 32)
         assert.isAtMost(most, 35)
@@ -153,7 +130,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
                 acting.list(fd)
                 throw coded("ENOTSUP")
               }
-              finish(removal(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`, undefined))
+              finish(removal(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`))
               assert.deepStrictEqual(Tree.differences(untouched, Tree.of(outside)), [], `${swapped}, call ${at}`)
               for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
               if (count < at) break
@@ -187,9 +164,9 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         let count = 0
         const interrupted = before(calls, () => {
           count += 1
-          if (count === 20) other = finish(removal(calls, tree, undefined))
+          if (count === 20) other = finish(removal(calls, tree, { lockInner: false }))
         })
-        const one = finish(removal(interrupted, tree, undefined))
+        const one = finish(removal(interrupted, tree, { lockInner: false }))
         assert.isUndefined(other)
         assert.strictEqual(one?.errno, "ENOENT")
         assert.deepStrictEqual(Tree.entries(scratch), [])
@@ -228,7 +205,7 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
             count += 1
             if (count === at) throw coded("EMFILE")
           })
-          const failed = finish(removal(failing, tree, undefined))
+          const failed = finish(removal(failing, tree))
           assert.sameMembers([...Tree.descriptors()], [...open], `call ${at}`)
           if (count < at) {
             assert.isUndefined(failed)
@@ -261,18 +238,6 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
   })
 
   describe("DarwinDisk, over the shim", () => {
-    onDisk("knows a local file system by statfs, and none when that is refused", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const scratch = yield* world.scratch
-        assert.isTrue(yield* disk.isLocal(scratch))
-        assert.isFalse(yield* disk.isLocal("/proc"))
-        assert.isFalse(yield* disk.isLocal(`${scratch}/missing`))
-        yield* shim.refuse("statfs", EPERM)
-        assert.isFalse(yield* disk.isLocal(scratch))
-      })
-    )
-
     onDisk("looks before it renames where there is no RENAME_EXCL", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
@@ -294,43 +259,12 @@ const overShim = (shim: Shim.Shim, calls: FileCalls): void => {
         assert.strictEqual(yield* errno(disk.renameNew(`${scratch}/b`, `${scratch}/d`)), "EPERM")
       })
     )
-
-    onDisk("a file system without flock has no locks", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const scratch = yield* world.scratch
-        yield* shim.refuse("flock", ENOTSUP)
-        assert.strictEqual(yield* errno(Effect.scoped(disk.lock(scratch, false))), "ENOTSUP")
-        assert.strictEqual(yield* disk.probeLock(scratch), "unknown")
-      })
-    )
-
-    onDisk("an inheritable lock lives on in a child that has the descriptor", () =>
-      Effect.gen(function* () {
-        const disk = yield* Disk
-        const scratch = yield* world.scratch
-        const lock = yield* disk.lock(scratch, true)
-        assert.deepInclude(lock, { tested: true, survivesExec: true })
-        const { fd } = lock
-        if (fd === undefined) return assert.fail("a lock is of a descriptor")
-        assert.strictEqual(Fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").includes("FLOCK"), true)
-        const flags = /flags:\s*(\d+)/.exec(Fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1]
-        assert.strictEqual(Number.parseInt(flags ?? "", 8) & 0o2000000, 0, "it isn't closed on exec")
-      })
-    )
   })
-}
+})
 
 if (process.platform === "darwin") {
   const strength = { anyNames: false, locks: true }
   DiskTest.suite("macOS", { layer: DarwinDisk.layer, world: nodeWorld, strength })
-} else {
-  const shim = Shim.build()
-  const calls = typeof shim === "string" ? undefined : await Effect.runPromise(load(shim.path))
-  if (typeof shim === "string") {
-    skipped("over the shim", shim)
-  } else if (calls === undefined) it("binds every call of the shim", () => assert.fail())
-  else overShim(shim, calls)
 }
 
 const nowhere = DarwinDisk.layerAt({ libraryPath: "/nonexistent/lib.dylib" })

@@ -39,7 +39,7 @@ const nextSecond = Effect.suspend(() => {
 })
 
 const answer = Effect.fnUntraced(function* (request: Request) {
-  const { host, identify, observe, self } = yield* ProcessInspector
+  const { host, identify, lockHolders, observe, self } = yield* ProcessInspector
   switch (request.op) {
     case "pid":
       return process.pid
@@ -51,6 +51,8 @@ const answer = Effect.fnUntraced(function* (request: Request) {
       return yield* Effect.flatMap(identify(request.pid), encodeIdentity)
     case "observe":
       return yield* observe(request.pid, request.wanted)
+    case "lockHolders":
+      return yield* lockHolders(request.directory)
     case "spawn":
       return yield* world.spawn
     case "exit":

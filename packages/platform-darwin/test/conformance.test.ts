@@ -13,9 +13,9 @@ import * as Standins from "./support/standins.ts"
 
 const errnoEPERM = 1
 
-/** On macOS threads have no numbers among the PIDs. */
-const withoutThreads = <R>(world: World<R>): World<R> => {
-  const { thread: _, ...rest } = world
+/** On macOS threads have no numbers among the PIDs, and nobody can be asked who holds a lock. */
+const asOnMacOS = <R>(world: World<R>): World<R> => {
+  const { lockHolder: _, thread: __, ...rest } = world
   return rest
 }
 
@@ -41,7 +41,7 @@ if (process.platform === "linux") {
     maxPid: Standins.maxPid
   }
 
-  const local = withoutThreads(makeWorld())
+  const local = asOnMacOS(makeWorld())
 
   if (typeof shim === "string") {
     skipped("layer over the shim", shim)
@@ -75,7 +75,7 @@ if (process.platform === "linux") {
     if (typeof shim !== "string") {
       suite("macOS, libSystem over the shim, in a PID namespace", {
         layer: agent({ libraryPath: shim.path }),
-        world: withoutThreads(Remote.world),
+        world: asOnMacOS(Remote.world),
         strength: { processId64: true, otherUserExecutable: true }
       })
     }

@@ -79,7 +79,8 @@ if (typeof shim === "string") {
           hostname: hostname(),
           namespaces: "none",
           bootId,
-          machineId: machine.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+          machineId: machine.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
+          virtualMachine: false
         })
       }))
 

@@ -64,6 +64,7 @@ if (process.platform === "linux") {
         const { one } = yield* Programs
         const process = present(yield* observe(pid))
         const started = startOf(pid)
+        const booted = /^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]
         assert.deepStrictEqual(
           { ...process, state: "" },
           {
@@ -72,6 +73,7 @@ if (process.platform === "linux") {
             state: "",
             startTime: `s:${started}`,
             startedAt: started * 1000,
+            bootedAt: Number(booted) * 1000,
             uid: globalThis.process.getuid?.() ?? -1,
             comm: one,
             exeError: "not-available"
@@ -99,7 +101,8 @@ if (process.platform === "linux") {
           hostname: hostname(),
           namespaces: "none",
           bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().toUpperCase(),
-          machineId: machine.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+          machineId: machine.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
+          virtualMachine: false
         })
       }).pipe(Effect.provide(layerOf(standins.ps().path)))
     )

@@ -232,6 +232,8 @@ if (process.platform === "darwin") {
         assert.deepStrictEqual(yield* Effect.provide(host, DarwinProcessInspector.layerPs), byLibrary)
         assert.isDefined(byLibrary.bootId)
         assert.isDefined(byLibrary.machineId)
+        // The images that are tested on are virtual machines.
+        assert.isBoolean(byLibrary.virtualMachine)
       })
     )
 

@@ -277,3 +277,24 @@ describe("UUIDs", () => {
     assert.isUndefined(Structs.formatUuid(new Uint8Array(15).fill(1)))
   })
 })
+
+describe("small answers of sysctl", () => {
+  it("a flag is 0 or 1 in an int", () => {
+    assert.isTrue(Structs.decodeFlag(golden(4, [[0, [1]]])))
+    assert.isFalse(Structs.decodeFlag(golden(4, [])))
+    for (const odd of [golden(4, [[0, [2]]]), golden(4, [[3, [1]]]), golden(3, []), golden(8, [[0, [1]]])]) {
+      assert.isUndefined(Structs.decodeFlag(odd))
+    }
+  })
+
+  it("a struct timeval is read to the millisecond, and none of no time or with too many microseconds", () => {
+    const seconds: Field = [0, [0x70, 0xcb, 0xe1, 0x65]]
+    assert.strictEqual(Structs.decodeTimeval(golden(16, [seconds, [8, [0x14, 0x0a, 0x0c]]])), 1_709_296_496_789)
+    const negative: Field = [8, [0xff, 0xff, 0xff, 0xff]]
+    const million: Field = [8, [0x40, 0x42, 0x0f]]
+    for (const odd of [golden(16, []), golden(16, [seconds, negative]), golden(16, [seconds, million])]) {
+      assert.isUndefined(Structs.decodeTimeval(odd))
+    }
+    assert.isUndefined(Structs.decodeTimeval(golden(8, [seconds])))
+  })
+})

@@ -50,8 +50,8 @@ const demo = Effect.fnUntraced(function* <R>(
   }
   if (recycle !== undefined) {
     yield* recycle(yield* own("recycled-v3", "v3", "removed dead identity-mismatch"), "same")
-    yield* recycle(yield* own("recycled-v2", "v2", "removed dead exe-mismatch"), "other")
-    // Only a process that is younger than the record can have got the number of another.
+    yield* recycle(yield* own("recycled-v2", "v2", "kept unknown exe-changed"), "other")
+    // Scenario 81: only a process that is younger than the record can have got the number of another, and mtime doesn't say it.
     yield* files.setTime(`${root}/recycled-v2/.vm-sentinel`, Date.now() - 3_600_000)
     yield* recycle(yield* own("renamed-v2", "v2", "kept unknown exe-changed"), "other")
     yield* recycle(yield* own("recycled-v1", "v1", "kept alive pid-alive"), "same")
@@ -111,6 +111,54 @@ if (typeof shim === "string") {
       // The inspector in the namespace answers one question at a time.
       () => Effect.provide(demo(Remote.world, { concurrency: 1 }), Layer.merge(inNamespace, store)),
       120_000
+    )
+
+    const answersOf = (root: string) =>
+      Effect.map(Cleanup.sweep(root), ({ outcomes }) =>
+        outcomes.map(({ action, name, reason, verdict }) => `${name}: ${action} ${verdict} ${reason}`)
+      )
+
+    const owned = Effect.fnUntraced(function* (world: World<Programs>, root: string, name: string) {
+      const pid = yield* world.spawn
+      yield* files.file(`${root}/${name}/disk.img`, name)
+      yield* Ownership.record(`${root}/${name}`, { pid })
+      return pid
+    })
+
+    for (const [type, present, answer] of [
+      ["smbfs", 1, "kept unknown machine-unknown"],
+      ["smbfs", undefined, "kept unknown machine-unknown"],
+      ["smbfs", 0, "removed dead pid-dead"],
+      ["apfs", 1, "removed dead pid-dead"]
+    ] as const) {
+      it.live(`scenario 99: an exited owner on ${type}, where kern.hv_vmm_present is ${present}: ${answer}`, () =>
+        Effect.gen(function* () {
+          yield* shim.volume({ type })
+          yield* shim.virtualMachine(present)
+          const { exit, ...world } = makeWorld()
+          const root = yield* files.scratch
+          const swept = Effect.gen(function* () {
+            const pid = yield* owned(world, root, "vm")
+            yield* exit?.(pid) ?? Effect.die("nothing exits here")
+            return yield* answersOf(root)
+          })
+          assert.deepStrictEqual(yield* Effect.provide(swept, Layer.fresh(Layer.merge(here, store))), [`vm: ${answer}`])
+        })
+      )
+    }
+
+    it.live("scenario 78: a copy of a dead owner's directory is kept, also one of a whole volume", () =>
+      Effect.gen(function* () {
+        const { exit, ...world } = makeWorld()
+        const [root, other] = [yield* files.scratch, yield* files.scratch]
+        const pid = yield* owned(world, root, "vm")
+        Fs.cpSync(`${root}/vm`, `${root}/copy`, { recursive: true })
+        Fs.cpSync(`${root}/vm`, `${other}/vm`, { recursive: true })
+        assert.sameMembers(yield* answersOf(root), ["vm: kept alive matches", "copy: kept alive matches"])
+        yield* exit?.(pid) ?? Effect.die("nothing exits here")
+        assert.deepStrictEqual(yield* answersOf(other), ["vm: kept unknown other-directory"])
+        assert.sameMembers(yield* answersOf(root), ["vm: removed dead pid-dead", "copy: kept unknown other-directory"])
+      }).pipe(Effect.provide(Layer.merge(here, store)))
     )
   })
 }

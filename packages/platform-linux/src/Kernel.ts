@@ -29,6 +29,8 @@ export interface Kernel {
   readonly fileId: (path: string) => { readonly dev: bigint; readonly ino: bigint }
   /** `f_type` of `statfs(2)`. */
   readonly fileSystemType: (path: string) => number
+  /** The mount that a descriptor's file lies on: `mnt_id` of `proc_pid_fdinfo(5)`. */
+  readonly mountId: (fd: number) => string
   /** `kill(2)` with signal 0: `undefined`, or the name of the errno. `pid` is never below 1. */
   readonly kill: (pid: number) => string | undefined
   readonly hostname: () => string
@@ -62,6 +64,12 @@ const errnoNames = new Map(
  */
 export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`
 
+const mountId = (fd: number): string => {
+  const id = /^mnt_id:\s*([0-9]+)$/m.exec(NodeFS.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1]
+  if (id === undefined) throw Object.assign(new Error("no mnt_id in fdinfo"), { code: "ENOTSUP" })
+  return id
+}
+
 /**
  * The kernel that runs us, through `node:fs`.
  *
@@ -78,6 +86,7 @@ export const live: Kernel = {
   exists: (path) => NodeFS.statSync(path, { throwIfNoEntry: false }) !== undefined,
   fileId: (path) => NodeFS.statSync(path, { bigint: true }),
   fileSystemType: (path) => NodeFS.statfsSync(path).type,
+  mountId,
   kill: (pid) => {
     try {
       process.kill(pid, 0)

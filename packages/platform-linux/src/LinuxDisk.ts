@@ -3,17 +3,18 @@
  *
  * @since 0.1.0
  */
-import { Disk, DiskError } from "@vm-sentinel/core/Disk"
-import * as Mounts from "@vm-sentinel/core/Mounts"
+import { Disk, DiskError, type NewFile } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
 import { attempt, failed } from "./internal/calls.ts"
+import * as Finding from "./internal/finding.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Locks from "./internal/locks.ts"
@@ -24,6 +25,7 @@ import { removal, type Task } from "./internal/removal.ts"
 import * as ReadAhead from "./internal/readAhead.ts"
 import * as Remover from "./internal/remover.ts"
 import { renameNew } from "./internal/renaming.ts"
+import { fstat } from "./internal/stat.ts"
 import { usage } from "./internal/usage.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
@@ -41,14 +43,23 @@ const openFor = (operation: string, path: string, flags: number, mode?: number) 
     (fd) => Effect.sync(() => Fs.closeSync(fd))
   )
 
-const create = (path: string, bytes: Uint8Array): Effect.Effect<void, DiskError> =>
+const create = <E = never>(
+  path: string,
+  bytesOf: (file: NewFile) => Effect.Effect<Uint8Array, E>
+): Effect.Effect<void, DiskError | E> =>
   Effect.gen(function* () {
     const fd = yield* openFor("create", path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-    const written = attempt("create", path, () => {
-      for (let count = 0; count < bytes.length;) count += Fs.writeSync(fd, bytes, count)
-    })
+    const write = (bytes: Uint8Array) =>
+      attempt("create", path, () => {
+        for (let count = 0; count < bytes.length;) count += Fs.writeSync(fd, bytes, count)
+      })
     const undo = Effect.ignore(attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))))
-    yield* Effect.andThen(written, sync("create", path, fd)).pipe(Effect.onError(() => undo))
+    yield* attempt("create", path, () => fstat(fd)).pipe(
+      Effect.flatMap(bytesOf),
+      Effect.flatMap(write),
+      Effect.andThen(sync("create", path, fd)),
+      Effect.onError(() => undo)
+    )
   }).pipe(Effect.scoped, Effect.uninterruptible)
 
 const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
@@ -73,31 +84,57 @@ const listing =
       const { size } = yield* attempt("readdir", path, () => Fs.statSync(encodePath(path)))
       const list = size < from ? undefined : pool()?.list
       if (list === undefined) return undefined
-      const opened = attempt("readdir", path, () => at().openDirectory(At.anywhere, At.nameOf(path)))
+      const calls = at()
+      const opened = attempt("readdir", path, () => calls.openDirectory(At.anywhere, At.nameOf(path)))
       return yield* Effect.acquireUseRelease(
         opened,
         (fd) => Listing.read(list, path, fd, size),
-        (fd) => Effect.sync(() => at().close(fd))
+        (fd) => Effect.sync(() => calls.close(fd))
       )
     })
 
 /** By a thread of Node's pool; here what that leaves. */
 const removeTree =
   (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] =>
-  (path, expected) => {
-    const task: Task = { path, expected }
+  (path, options = {}) => {
+    const task: Task = { path, ...options }
     const here = Effect.suspend(() => sliced("delete", path, () => removal(at(), task, Slices.make()))).pipe(
-      Effect.flatMap((failure) => (failure === undefined ? Effect.void : Effect.fail(new DiskError(failure))))
+      Effect.flatMap(({ failure, stayed }) =>
+        failure === undefined ? Effect.succeed(stayed) : Effect.fail(new DiskError(failure))
+      )
     )
-    return Effect.flatMap(remover(task), (isGone) => (isGone ? Effect.void : here))
+    return Effect.flatMap(remover(task), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 
-const isLocal = (mounts: MountTable.MountTable, path: string): boolean => {
+const find =
+  (at: () => At.At): Disk["Service"]["find"] =>
+  (path, wanted) =>
+    Effect.acquireRelease(
+      Effect.sync(() => Finding.make(at(), path, wanted)),
+      (finder) => Effect.sync(finder.close)
+    ).pipe(
+      Effect.map((finder) =>
+        Stream.unfold(undefined, () =>
+          Effect.map(sliced("find", path, finder.next), (found) =>
+            found === undefined ? undefined : ([found, undefined] as const)
+          )
+        )
+      ),
+      Stream.unwrap
+    )
+
+/** Of what was removed the kernel says so, at the end of its path. */
+const pathOf = (at: At.At, fd: number): string => {
+  const path = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
+  return at.stat(fd).nlink === 0 ? path.replace(/ \(deleted\)$/, MountTable.deleted) : path
+}
+
+const locate = (at: At.At, mounts: MountTable.MountTable, path: string): string => {
+  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
   try {
-    const mount = mounts.find(path)
-    return mount !== undefined && Mounts.isLocal(mount.fileSystem)
-  } catch {
-    return false
+    return mounts.locate(at.mount(fd), pathOf(at, fd))
+  } finally {
+    at.close(fd)
   }
 }
 
@@ -106,7 +143,9 @@ let homes: ReadonlyArray<string> | undefined
 
 const principal = () => ({
   uid: process.geteuid?.(),
-  homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== ""))
+  homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== "")),
+  // Its path is found again whatever way leads there.
+  homeIds: []
 })
 
 const make = (
@@ -132,9 +171,10 @@ const make = (
     scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
     peeker: (root, entry, limit) =>
       Effect.gen(function* () {
+        const opener = light()
         const fd = yield* Effect.acquireRelease(
-          attempt("open", root, () => light().openPath(root)),
-          (fd) => Effect.sync(() => light().close(fd))
+          attempt("open", root, () => opener.openPath(root)),
+          (fd) => Effect.sync(() => opener.close(fd))
         )
         const ahead = yield* Effect.acquireRelease(
           Effect.sync(() => ReadAhead.make(pool, fd, entry, limit)),
@@ -156,14 +196,19 @@ const make = (
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory,
     removeTree: removeTree(at, remover),
-    isLocal: (path) => Effect.sync(() => isLocal(mounts, path)),
+    frame: (path) => attempt("look", path, () => Looking.frame(at(), path)),
+    find: find(at),
+    location: (path) => attempt("mountinfo", path, () => locate(at(), mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
-    lock: (path, inheritable) =>
-      Effect.acquireRelease(
-        attempt("lock", path, () => Locks.acquire(native(), path, inheritable)),
-        ({ fd }) => Effect.sync(() => Fs.closeSync(fd))
-      ),
-    probeLock: (path) => Effect.sync(() => Locks.probe(native(), path)),
+    lock: (path, options) =>
+      Effect.suspend(() => {
+        const calls = at()
+        return Effect.acquireRelease(
+          attempt("lock", path, () => Locks.acquire(calls, path, options)),
+          ({ fd }) => Effect.sync(() => calls.close(fd))
+        )
+      }),
+    probeLock: (path, { byCommand } = { byCommand: false }) => Effect.sync(() => Locks.probe(at(), path, byCommand)),
     usage: (path) => sliced("measure", path, () => usage(at(), path))
   })
 }

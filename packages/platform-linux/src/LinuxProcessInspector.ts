@@ -5,10 +5,13 @@
  */
 import { IdentityUnavailable, NotFound, PermissionDenied } from "@vm-sentinel/core/Errors"
 import type { Observation, Present, Wanted } from "@vm-sentinel/core/Observation"
-import { type HostIdentity, isPid, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
+import { type FirstProcess, type HostIdentity, isPid, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { readBootId, readMachineId, readVirtualMachine } from "./internal/host.ts"
+import { lockHolders } from "./internal/lockHolders.ts"
+import * as OpenTree from "./internal/openTree.ts"
 import { probe } from "./internal/probe.ts"
 import * as Procfs from "./internal/procfs.ts"
 import { type Kernel, live } from "./Kernel.ts"
@@ -25,10 +28,14 @@ export interface Options {
   readonly root?: string
   /** Tried in order, `machine-id(5)`. Default: `/etc/machine-id`, `/var/lib/dbus/machine-id`. */
   readonly machineIdFiles?: ReadonlyArray<string>
+  /** The sysfs. Default: `/sys`. */
+  readonly sysRoot?: string
   /** System calls to make otherwise than through `node:fs`. */
   readonly kernel?: Partial<Kernel>
   /** Process file descriptors, as `Pidfd.load` gives them. Default: none, no native code. */
   readonly pidfds?: Pidfd.Pidfds | undefined
+  /** Mounts without what is mounted upon them. Default: none, no native code. */
+  readonly trees?: OpenTree.Trees | undefined
 }
 
 /** How often a process that changes while it is read is read anew, and a call that lacked a resource is made. */
@@ -39,7 +46,7 @@ const isNobody = ({ pid, state, tgid, threads }: Present): boolean =>
 
 const identityOf = (process: Present & { readonly startTime: string }, host: HostIdentity): ProcessIdentity => {
   const { exe, pid, processId64, startTime, uid } = process
-  const { bootId, hostname, machineId, pidNamespace, timeNamespace } = host
+  const { bootId, hostname, machineId, pidNamespace, pidNamespaceInit, timeOffset } = host
   return new ProcessIdentity({
     pid,
     startTime,
@@ -47,7 +54,8 @@ const identityOf = (process: Present & { readonly startTime: string }, host: Hos
     ...(processId64 === undefined ? {} : { processId64 }),
     ...(bootId === undefined ? {} : { bootId }),
     ...(pidNamespace === undefined ? {} : { pidNamespace }),
-    ...(timeNamespace === undefined ? {} : { timeNamespace }),
+    ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
+    ...(timeOffset === undefined ? {} : { timeOffset }),
     ...(machineId === undefined ? {} : { machineId }),
     ...(uid === undefined ? {} : { uid }),
     // A path that isn't UTF-8 was decoded with replacement characters: not a path to record.
@@ -58,9 +66,14 @@ const identityOf = (process: Present & { readonly startTime: string }, host: Hos
 const hasStart = (process: Present): process is Present & { readonly startTime: string } =>
   process.startTime !== undefined
 
+type Facts = Omit<HostIdentity, "hostname" | "machineId" | "virtualMachine">
+
+const firstPid = Pid.make(1)
+
 const make = (source: Procfs.Source): ProcessInspector["Service"] => {
   let trusted: Procfs.Trusted | undefined
-  let facts: Procfs.Facts | undefined
+  let facts: Facts | undefined
+  let machine: Pick<HostIdentity, "machineId" | "virtualMachine"> | undefined
 
   const look = (pid: Pid, wanted: Wanted): Observation => {
     // kill(2) reads 0 and below as process groups: what isn't a PID never gets as far as the kernel.
@@ -77,16 +90,54 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
     return answer._tag === "Again" ? answer.otherwise : answer
   }
 
-  const lookAtHost = (): HostIdentity => {
-    if (facts === undefined) {
-      const read = Procfs.readFacts(source)
-      if (read.bootId === undefined || read.pidNamespace === undefined) {
-        return { ...read, hostname: source.kernel.hostname() }
-      }
-      facts = read
+  /** Nobody can get its number while the caller lives: two looks at it are at one process. */
+  const lookAtFirst = (): { readonly first: FirstProcess | undefined; readonly passing: boolean } => {
+    const looks = [look(firstPid, "identity"), look(firstPid, "executable")]
+    const seen = looks.filter((look) => look._tag === "Present")
+    const startTime = seen.find((process) => process.startTime !== undefined)?.startTime
+    const processId64 = seen.find((process) => process.processId64 !== undefined)?.processId64
+    return {
+      first: startTime === undefined ? undefined : { startTime, ...(processId64 === undefined ? {} : { processId64 }) },
+      passing: looks.some((look) => look._tag === "Unavailable")
     }
-    return { ...facts, hostname: source.kernel.hostname() }
   }
+
+  /**
+   * What can't change while the calling process lives: its own PID namespace never does, and only a process of one thread,
+   * which Node isn't, can enter another time namespace.
+   */
+  const lookAtKernel = (): Facts => {
+    const believed = Procfs.checkType(source) === undefined
+    const boot = readBootId(source)
+    const pidNamespace = believed ? Procfs.readNamespace(source, "pid") : undefined
+    const timeOffset = believed ? Procfs.readTimeOffset(source) : undefined
+    const { first, passing } = lookAtFirst()
+    const seen: Facts = {
+      namespaces: "supported",
+      ...("value" in boot ? { bootId: boot.value } : { bootIdProblem: boot.problem }),
+      ...(pidNamespace === undefined ? {} : { pidNamespace }),
+      ...(first === undefined ? {} : { pidNamespaceInit: first }),
+      ...(timeOffset === undefined ? {} : { timeOffset })
+    }
+    // What was missing for want of resources, or of a procfs, may be there the next time.
+    const isPassing = passing || ("problem" in boot && boot.passing) || pidNamespace === undefined
+    if (!isPassing) facts = seen
+    return seen
+  }
+
+  const lookAtMachine = () => {
+    const [machineId, virtualMachine] = [readMachineId(source), readVirtualMachine(source)]
+    return {
+      ...(machineId === undefined ? {} : { machineId }),
+      ...(virtualMachine === undefined ? {} : { virtualMachine })
+    }
+  }
+
+  const lookAtHost = (): HostIdentity => ({
+    ...(facts ?? lookAtKernel()),
+    ...(machine ??= lookAtMachine()),
+    hostname: source.kernel.hostname()
+  })
 
   const identify = Effect.fnUntraced(function* (pid: Pid) {
     const operation = "identify process"
@@ -113,7 +164,8 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
       )
     ),
     identify,
-    observe: (pid, wanted = "all") => Effect.sync(() => look(pid, wanted))
+    observe: (pid, wanted = "all") => Effect.sync(() => look(pid, wanted)),
+    lockHolders: (directory) => lockHolders(source, directory)
   })
 }
 
@@ -122,10 +174,14 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
  *
  * **Details**
  *
- * The procfs is believed when `statfs(2)` says that it is one and its `self` names the calling process: only then is it
- * of the caller's own PID namespace. That is asked before the first observation, and again until it holds. Afterwards
- * `self` is asked anew after each reading of a process, since anybody may mount over `/proc`. What needs no procfs isn't
- * asked again: the 64-bit id comes from the caller's own namespace, and *absent* needs `kill(2)` to say so too.
+ * The procfs is believed when `statfs(2)` says that it is one, and its `self/status` gives the calling process the number
+ * that it has, and no other in a namespace further in: only then is it of the caller's own PID namespace. That is asked
+ * before the first observation, and again until it holds. Afterwards `self/status` is asked anew after each reading of a
+ * process, since anybody may mount over `/proc`, another namespace's procfs too. What needs no procfs isn't asked again:
+ * the 64-bit id comes from the caller's own namespace, and *absent* needs `kill(2)` to say so too.
+ *
+ * The boot id is the kernel's own: a file that was mounted over it is looked below where that can be, as root with native
+ * code, and else it is missing.
  *
  * @category layers
  * @since 0.1.0
@@ -138,6 +194,11 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
       get pidfds() {
         return options.pidfds
       },
+      // Asked for where something is mounted over the boot id.
+      get trees() {
+        return options.trees
+      },
+      sysRoot: options.sysRoot ?? "/sys",
       root: options.root ?? "/proc",
       machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"]
     })
@@ -161,5 +222,8 @@ export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
 export const layer: Layer.Layer<ProcessInspector> = layerAt({
   get pidfds() {
     return Pidfd.load()
+  },
+  get trees() {
+    return OpenTree.load()
   }
 })

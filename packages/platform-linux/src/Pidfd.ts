@@ -76,6 +76,8 @@ const make = (koffi: Library): Pidfds => {
     "int poll(void *fds, unsigned long count, int timeout)"
   )
   const kill: (pid: number, signal: number) => number = library.func("int kill(int pid, int signal)")
+  // Node keeps account, in a worker thread, of what was opened through it.
+  const close: (fd: number) => number = library.func("int close(int fd)")
   const pollfd = new Int32Array(2)
   const pollfdBytes = new Uint8Array(pollfd.buffer)
   const pollfdShorts = new Int16Array(pollfd.buffer)
@@ -94,7 +96,7 @@ const make = (koffi: Library): Pidfds => {
       return ready > 0 && ((pollfdShorts[3] ?? 0) & pollIn) !== 0
     },
     inode: (fd) => NodeFS.fstatSync(fd, { bigint: true }).ino,
-    close: NodeFS.closeSync,
+    close: (fd) => void close(fd),
     kill: (pid) => (kill(pid, 0) === 0 ? undefined : errno())
   }
 }

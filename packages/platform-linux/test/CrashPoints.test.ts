@@ -10,6 +10,7 @@ import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Agents from "./deletion/agents.ts"
 import * as Crashes from "./deletion/crashes.ts"
+import * as Graves from "./deletion/graves.ts"
 import * as Owners from "./deletion/owners.ts"
 import * as Random from "./deletion/random.ts"
 import * as Real from "./deletion/real.ts"
@@ -99,8 +100,11 @@ describe("killed with SIGKILL", () => {
       const [workspace = "", ...others] = Tree.entries(root)
       assert.deepStrictEqual(others, [])
       assert.deepStrictEqual(Tree.entries(`${root}/${workspace}/claimed`), [])
-      assert.strictEqual(Tree.entries(`${root}/${workspace}/dead/vm`).length, 3)
-      assert.include(Tree.entries(`${root}/${workspace}/dead/vm`), ".vm-sentinel")
+      const grave = Graves.of(`${root}/${workspace}`, "vm")
+      assert.strictEqual(grave.tags, 1)
+      const left = Tree.entries(`${root}/${workspace}/${grave.path}`)
+      assert.strictEqual(left.length, 3)
+      assert.include(left, ".vm-sentinel")
       const { outcomes } = yield* Cleanup.sweep(root)
       assert.deepStrictEqual(
         outcomes.map(({ action, name, path, reason, verdict }) => [name, path, action, verdict, reason]),

@@ -8,6 +8,7 @@ import { orUndefined, whyNot } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as Agents from "./deletion/agents.ts"
 import { live, liveUnless } from "./deletion/live.ts"
+import * as Graves from "./deletion/graves.ts"
 import { byName } from "./deletion/outcomes.ts"
 import * as Owners from "./deletion/owners.ts"
 import * as Places from "./deletion/places.ts"
@@ -317,14 +318,17 @@ describe("what can't be removed", () => {
             // All else is gone from it, but for what says whose it was.
             const [workspace = "", ...others] = Tree.entries(root)
             assert.deepStrictEqual(others, [])
-            assert.deepStrictEqual(
-              Object.keys(Tree.of(`${root}/${workspace}`))
-                .sort()
-                .filter((path) => path.startsWith("/dead/m")),
-              ["", "/.vm-sentinel", "/data", "/data/sub", "/data/sub/stubborn", "/data/sub/stubborn/kept"].map(
-                (path) => `/dead/m${path}`
-              )
-            )
+            const grave = Graves.of(`${root}/${workspace}`, "m")
+            assert.strictEqual(grave.tags, 1)
+            assert.deepStrictEqual(Tree.entries(`${root}/${workspace}/dead`), [grave.path.slice("dead/".length)])
+            assert.deepStrictEqual(Object.keys(Tree.of(`${root}/${workspace}/${grave.path}`)).sort(), [
+              "",
+              "/.vm-sentinel",
+              "/data",
+              "/data/sub",
+              "/data/sub/stubborn",
+              "/data/sub/stubborn/kept"
+            ])
             assert.deepStrictEqual(yield* sweep(root), { m: "failed resumed" })
           })
         )
@@ -333,22 +337,33 @@ describe("what can't be removed", () => {
       })
   )
 
-  liveUnless(Places.noNobody, "scenario 50: a subdirectory that may not be read, as an ordinary user", () =>
-    Effect.gen(function* () {
-      const root = yield* world.scratch
-      const owners = yield* Owners.make
-      for (const name of ["a", "m", "z"]) yield* dead(`${root}/${name}`, owners)
-      yield* world.file(`${root}/m/data/closed/file`, "x")
-      execFileSync("chown", ["-R", `${Places.nobody}:${Places.nobody}`, root])
-      Fs.chmodSync(`${root}/m/data/closed`, 0)
-      const agent = yield* Agents.start(Places.asNobody)
-      const { outcomes } = yield* Agents.sweep(agent, root)
-      assert.deepStrictEqual(byName(outcomes), { a: "removed pid-dead", m: "failed pid-dead", z: "removed pid-dead" })
-      const [workspace = ""] = Tree.entries(root)
-      Fs.chmodSync(`${root}/${workspace}/dead/m/data/closed`, 0o700)
-      assert.deepStrictEqual(byName((yield* Agents.sweep(agent, root)).outcomes), { m: "removed resumed" })
-      assert.deepStrictEqual(Tree.entries(root), [])
-    })
+  liveUnless(
+    Places.noNobody,
+    "scenario 50: a subdirectory that may not be read may hold an owner: nothing is touched",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* world.scratch
+        const owners = yield* Owners.make
+        for (const name of ["a", "m", "z"]) yield* dead(`${root}/${name}`, owners)
+        yield* world.file(`${root}/m/data/closed/file`, "x")
+        execFileSync("chown", ["-R", `${Places.nobody}:${Places.nobody}`, root])
+        Fs.chmodSync(`${root}/m/data/closed`, 0)
+        const before = Tree.of(`${root}/m`)
+        const agent = yield* Agents.start(Places.asNobody)
+        const { outcomes } = yield* Agents.sweep(agent, root)
+        assert.deepStrictEqual(byName(outcomes), {
+          a: "removed pid-dead",
+          m: "kept owner-inside",
+          z: "removed pid-dead"
+        })
+        const kept = outcomes.find(({ name }) => name === "m")
+        assert.deepInclude(kept?.evidence.below, { observed: "unknown, unreadable" })
+        assert.deepStrictEqual(Tree.entries(root), ["m"])
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(`${root}/m`)), [])
+        Fs.chmodSync(`${root}/m/data/closed`, 0o700)
+        assert.deepStrictEqual(byName((yield* Agents.sweep(agent, root)).outcomes), { m: "removed pid-dead" })
+        assert.deepStrictEqual(Tree.entries(root), [])
+      })
   )
 
   liveUnless(Places.noNobody, "a root below directories that may be passed through, but not read", () =>

@@ -1,11 +1,12 @@
 /** A procfs of plain files, and a kernel that agrees with it. */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { type Kernel, live } from "../src/Kernel.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
+import type { Trees } from "../src/internal/openTree.ts"
 import type { Pidfds } from "../src/Pidfd.ts"
 import * as Memory from "./deletion/memory.ts"
 
@@ -75,6 +76,7 @@ export interface FixtureService {
   readonly kernel: Kernel
   readonly pidfds: Pidfds
   readonly machineIdFile: string
+  readonly sysRoot: string
   readonly write: (path: string, content: string | Uint8Array) => void
   readonly link: (path: string, target: string) => void
   readonly remove: (path: string) => void
@@ -120,7 +122,8 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
     write(`${process.pid}/status`, statusOf(process))
     if (process.exe !== undefined) link(`${process.pid}/exe`, process.exe)
     link(`${process.pid}/ns/pid`, process.namespace)
-    link(`${process.pid}/ns/time`, "time:[4026531834]")
+    for (const kind of ["time", "time_for_children"]) link(`${process.pid}/ns/${kind}`, "time:[4026531834]")
+    write(`${process.pid}/timens_offsets`, "monotonic           0         0\nboottime            0         0\n")
   }
   const add = (changes: Partial<Process> = {}): Process => {
     const pid = changes.pid ?? Pid.make(nextPid++)
@@ -178,8 +181,8 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
       return live.readLink(path)
     },
     fileSystemType: (path) => {
-      const fd = /^\/proc\/self\/fd\/([0-9]+)$/.exec(path)?.[1]
-      return fd !== undefined && descriptors.has(Number(fd)) ? pidfsMagic : procfsMagic
+      const opened = descriptors.get(Number(/^\/proc\/self\/fd\/([0-9]+)$/.exec(path)?.[1]))
+      return opened === undefined || opened === "file" ? procfsMagic : pidfsMagic
     },
     kill,
     hostname: () => "fixture",
@@ -212,7 +215,9 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
 
   write("sys/kernel/random/boot_id", "4348714a-e39a-4b74-88eb-2b38a7d04fbc\n")
   write("uptime", `${uptime}.00 9999.00\n`)
+  write("cpuinfo", "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vme de\nbugs\t\t:\n\n")
   write("machine-id", "3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+  add({ pid: Pid.make(1), ticks: 3 })
   add({ pid: Pid.make(process.pid) })
   link("self", `${process.pid}`)
   write(`${process.pid}/mountinfo`, `22 27 0:21 / ${root} rw,relatime - proc proc rw\n`)
@@ -221,6 +226,7 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
     kernel,
     pidfds,
     machineIdFile: join(root, "machine-id"),
+    sysRoot: join(folder, "sys"),
     write,
     link,
     remove,
@@ -235,11 +241,14 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
 export interface Overrides {
   readonly kernel?: Partial<Kernel>
   readonly pidfds?: Partial<Pidfds>
+  readonly trees?: Trees
 }
 
 export const optionsOf = (fixture: FixtureService, kind: "pidfd" | "procfs", overrides: Overrides = {}) => ({
   root: fixture.root,
   machineIdFiles: [fixture.machineIdFile],
+  sysRoot: fixture.sysRoot,
+  trees: overrides.trees,
   kernel: { ...fixture.kernel, ...overrides.kernel },
   pidfds: kind === "pidfd" ? { ...fixture.pidfds, ...overrides.pidfds } : undefined
 })
@@ -248,6 +257,8 @@ export const layer = (kind: "pidfd" | "procfs") =>
   Layer.unwrap(
     Effect.map(Effect.service(Fixture), (fixture) => LinuxProcessInspector.layerAt(optionsOf(fixture, kind)))
   ).pipe(Layer.provideMerge(Layer.effect(Fixture, make)))
+
+const fdinfo = (locks: string) => `pos:\t0\nflags:\t0100000\nmnt_id:\t22\nino:\t2\n${locks}`
 
 const use = <A>(f: (fixture: FixtureService) => A) => Effect.map(Effect.service(Fixture), f)
 
@@ -274,5 +285,18 @@ export const world: World<Fixture> = {
     return { pid, exec: Effect.sync(() => fixture.change(pid, { exe: other(fixture) })) }
   }),
   otherUser: use(({ add }) => add({ uid: 1000, access: "no-exe" }).pid),
-  hidden: use(({ add }) => add({ access: "hidden" }).pid)
+  hidden: use(({ add }) => add({ access: "hidden" }).pid),
+  lockHolder: use((fixture) => {
+    const { pid } = fixture.add()
+    const path = join(fixture.root, "..", `locked-${pid}`)
+    mkdirSync(path)
+    const { dev, ino } = statSync(path, { bigint: true })
+    fixture.link(`${pid}/fd/0`, "/dev/null")
+    fixture.link(`${pid}/fd/7`, path)
+    fixture.write(`${pid}/fdinfo/0`, fdinfo("lock:\t1: POSIX  ADVISORY  WRITE 9 00:01:2 0 EOF\n"))
+    // Its device isn't that of `stat(2)`, as on btrfs.
+    fixture.write(`${pid}/fdinfo/7`, fdinfo(`lock:\t1: FLOCK  ADVISORY  READ ${pid} 00:99:${ino} 0 EOF\n`))
+    const free = Effect.sync(() => fixture.write(`${pid}/fdinfo/7`, fdinfo("")))
+    return { pid, directory: { dev: `${dev}`, ino: `${ino}` }, free }
+  })
 }

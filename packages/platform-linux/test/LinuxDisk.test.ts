@@ -1,16 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
+import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
+import type { FileId } from "@vm-sentinel/core/Holding"
 import * as Slices from "@vm-sentinel/core/Slices"
-import { Effect, Fiber, Result, type Scope } from "effect"
+import { Effect, Fiber, type Layer, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import * as DiskTest from "../../core/test/DiskTest.ts"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as At from "../src/internal/at.ts"
 import { libc } from "../src/internal/libc.ts"
+import * as Locks from "../src/internal/locks.ts"
 import * as Pool from "../src/internal/pool.ts"
-import { type Failure, removal, type Task } from "../src/internal/removal.ts"
+import { type Failure, removal, type Removed, type Task } from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
@@ -27,7 +30,7 @@ DiskTest.suite("linux, without threads of the pool", {
 DiskTest.suite("linux, without koffi", {
   layer: LinuxDisk.layerWithoutKoffi,
   world,
-  strength: withoutPool
+  strength: { ...withoutPool, locks: "command" }
 })
 
 const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
@@ -91,17 +94,20 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
     }
   })
 
-const taskOf = (path: string): Task => ({ path, expected: undefined })
+/** Of all sentinels below the first level it is said that they may go. */
+const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
 /** Runs a removal to its end, doing something each time that it has removed so much. */
 const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): Failure | undefined => {
   const work = removal(at, taskOf(path), Slices.make())
   for (let step = 0; ; step++) {
     const next = work.next()
-    if (next.done === true) return next.value
+    if (next.done === true) return next.value.failure
     act(step)
   }
 }
+
+const exclusive: LockOptions = { mode: "exclusive", byCommand: false, test: true }
 
 describe("LinuxDisk.removeTree", () => {
   it("the calls of libc are there where koffi is", () => assert.isDefined(native))
@@ -152,7 +158,8 @@ describe("LinuxDisk.removeTree", () => {
           const work = removal(At.make(native), taskOf(tree), Slices.make())
           while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
           seen = moved()
-          work.return(undefined)
+          const ended: Generator<void, unknown, unknown> = work
+          ended.return(undefined)
         }
         yield* disk.removeTree(tree)
         assert.deepStrictEqual(Tree.entries(scratch), [])
@@ -217,7 +224,7 @@ describe("LinuxDisk.removeTree", () => {
           yield* bindMount(source, `${tree}/m/mnt`)
           yield* bindMount(`${source}/precious`, `${tree}/file`)
           const { id } = yield* disk.lstat(tree)
-          assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, id)))
+          assert.include(["EXDEV", "EBUSY"], yield* errno(disk.removeTree(tree, { expected: id })))
           assert.deepStrictEqual(Tree.differences(before, Tree.of(source)), [])
           assert.deepStrictEqual(Tree.entries(tree), ["file", "m"])
         })
@@ -289,15 +296,193 @@ describe("LinuxDisk.removeTree", () => {
     )
   }
 
+  const removers = [
+    ["by native code", LinuxDisk.layer],
+    ["by libc", LinuxDisk.layerWith({ pool: false })],
+    ["by procfs", LinuxDisk.layerWithoutKoffi]
+  ] as const
+  const eachWay = (
+    removers: ReadonlyArray<readonly [way: string, Layer.Layer<Disk>]>,
+    title: string,
+    test: (disk: Disk["Service"]) => Effect.Effect<void, unknown, Scope.Scope>
+  ): void => {
+    for (const [way, layer] of removers) {
+      it.live(`${title} (${way})`, () => Effect.provide(Disk.use(test), layer), 60_000)
+    }
+  }
+
+  const heldInner = Effect.fnUntraced(function* (path: string) {
+    yield* Effect.provide(
+      Disk.use((disk) => disk.lock(path, { mode: "shared", byCommand: false, test: false })),
+      LinuxDisk.layer
+    )
+  })
+
+  // Without native code nobody has such locks.
+  eachWay(
+    removers.slice(0, 2),
+    "scenario 109: what an inner owner holds stays as it is, and all above it, and is told",
+    (disk) =>
+      Effect.gen(function* () {
+        const tree = `${yield* Memory.scratch}/tree`
+        for (const at of ["", "/a", "/a/b", "/a/b/c", "/d", `${"/e".repeat(40)}`, `${"/e".repeat(40)}/inner`])
+          for (const name of ["file", "other"]) yield* world.file(`${tree}${at}/${name}`, "x")
+        for (const name of [".vm-sentinel", ".vm-sentinel.guest"]) yield* world.file(`${tree}/${name}`, "")
+        const below = ["/a/b", `${"/e".repeat(40)}/inner`]
+        const before = below.map((path) => Tree.of(`${tree}${path}`))
+        const inodes = below.map((path) => Fs.statSync(`${tree}${path}`).ino)
+        const stayed = yield* Effect.scoped(
+          Effect.gen(function* () {
+            for (const path of below) yield* heldInner(`${tree}${path}`)
+            return yield* disk.removeTree(tree)
+          })
+        )
+        assert.lengthOf(stayed, 2)
+        // What lies very deep was moved up on the way.
+        const places = stayed.toSorted((one) => (one === "a/b" ? -1 : 1)).map((path) => `${tree}/${path}`)
+        places.forEach((path, index) => {
+          assert.strictEqual(Fs.statSync(path).ino, inodes[index])
+          assert.deepStrictEqual(Tree.differences(before[index] ?? {}, Tree.of(path)), [])
+        })
+        assert.deepStrictEqual(Tree.entries(`${tree}/a`), ["b"])
+        assert.includeMembers([...Tree.entries(tree)], [".vm-sentinel", ".vm-sentinel.guest", "a"])
+        assert.notInclude(Tree.entries(tree), "d")
+        assert.deepStrictEqual(yield* disk.removeTree(tree), [])
+        assert.isFalse(Fs.existsSync(tree))
+      })
+  )
+
+  eachWay(
+    removers,
+    "scenario 109: an inner sentinel that nobody has judged keeps its directory, and all above it",
+    (disk) =>
+      Effect.gen(function* () {
+        const tree = `${yield* Memory.scratch}/tree`
+        const names = [
+          "a/.vm-sentinel",
+          "b/c/.vm-sentinel.guest",
+          "b/d/.bbox-sentinel",
+          `${"e/".repeat(50)}.vm-sentinel`
+        ]
+        for (const name of names) {
+          yield* world.file(`${tree}/${name}`, "")
+          for (const beside of ["a", "z"]) yield* world.file(`${tree}/${Path.dirname(name)}/${beside}`, "")
+        }
+        // Of its own, it is none.
+        yield* world.file(`${tree}/f/.vm-sentinel/file`, "")
+        yield* world.file(`${tree}/b/.vm-sentinel`, "")
+        yield* world.file(`${tree}/.vm-sentinel`, "")
+        const before = Tree.of(tree)
+        const ids = new Map(
+          names.map((name) => [name, Fs.statSync(`${tree}/${name}`, { bigint: true }).ino.toString()])
+        )
+        const asked: Array<string> = []
+        const allowed = new Set(["b/.vm-sentinel", "b/d/.bbox-sentinel"])
+        const mayRemove = (relative: string, id: FileId): boolean => {
+          asked.push(relative)
+          if (ids.has(relative)) assert.strictEqual(id.ino, ids.get(relative), relative)
+          return allowed.has(relative)
+        }
+        const stayed = yield* disk.removeTree(tree, { mayRemove })
+        assert.sameMembers([...new Set(asked)], [...names, "b/.vm-sentinel"])
+        assert.lengthOf(stayed, 3)
+        assert.includeMembers([...stayed], ["a", "b/c"])
+        const left = Tree.of(tree)
+        for (const path of ["/a", "/b/c"]) {
+          for (const name of ["", "/a", "/z"])
+            assert.strictEqual(left[`${path}${name}`], before[`${path}${name}`], path)
+        }
+        const deep = stayed.find((path) => path !== "a" && path !== "b/c") ?? ""
+        assert.sameMembers([...Tree.entries(`${tree}/${deep}`)], [".vm-sentinel", "a", "z"])
+        // Whose a directory is stays told as long as anything else does.
+        assert.sameMembers([...Tree.entries(`${tree}/b`)], [".vm-sentinel", "c"])
+        assert.notInclude(Tree.entries(tree), "f")
+        assert.include(Tree.entries(tree), ".vm-sentinel")
+        assert.sameMembers([...(yield* disk.removeTree(tree))], ["a", "b", deep])
+        assert.deepStrictEqual(yield* disk.removeTree(tree, { mayRemove: () => true }), [])
+        assert.isFalse(Fs.existsSync(tree))
+      })
+  )
+
+  for (const [way, at] of ways) {
+    onDisk(`scenario 109: a sentinel that comes after the look keeps what is left of its directory (${way})`, () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const tree = `${scratch}/tree`
+        for (const name of [".vm-sentinel", "sub/a", "sub/b", "sub/c"]) yield* world.file(`${tree}/${name}`, "")
+        let unlinked = 0
+        const coming = interposed(at, (call) => {
+          if (call === "unlink" && ++unlinked === 2) Fs.writeFileSync(`${tree}/sub/.vm-sentinel.late`, "")
+        })
+        const { failure, stayed } = stepwiseOf(removal(coming, { path: tree }, Slices.make()))
+        assert.isUndefined(failure)
+        assert.deepStrictEqual(stayed, ["sub"])
+        assert.include(Tree.entries(`${tree}/sub`), ".vm-sentinel.late")
+        assert.include(Tree.entries(tree), ".vm-sentinel")
+      })
+    )
+  }
+
+  onDisk("takes no inner lock where it is told not to, and does without where there is none to be had", () =>
+    Effect.gen(function* () {
+      const scratch = yield* Memory.scratch
+      const tree = `${scratch}/tree`
+      for (const [what, at, lockInner] of [
+        ["told not to", At.make(native), false],
+        ["ENOLCK", { ...At.make(native), flock: () => "ENOLCK" }, true],
+        ["EOPNOTSUPP", { ...At.make(native), flock: () => "EOPNOTSUPP" }, true]
+      ] as const) {
+        yield* world.file(`${tree}/sub/file`, "")
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* heldInner(`${tree}/sub`)
+            const removed = stepwiseOf(removal(at, { path: tree, lockInner }, Slices.make()))
+            assert.deepStrictEqual(removed, { failure: undefined, stayed: [] }, what)
+          })
+        )
+      }
+    })
+  )
+
+  onDisk("native code takes no inner lock where it is told not to", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const tree = `${yield* Memory.scratch}/tree`
+      yield* world.file(`${tree}/sub/file`, "")
+      yield* heldInner(`${tree}/sub`)
+      assert.deepStrictEqual(yield* disk.removeTree(tree, { lockInner: false }), [])
+      assert.isFalse(Fs.existsSync(tree))
+    })
+  )
+
+  for (const [way, at] of ways) {
+    onDisk(`looks through a directory before anything in it goes, and holds its lock until it is gone (${way})`, () =>
+      Effect.gen(function* () {
+        const tree = `${yield* Memory.scratch}/tree`
+        for (let index = 0; index < 3000; index++) yield* world.file(`${tree}/sub/${index}`, "")
+        const states = new Set<string>()
+        const watching = interposed(at, (call, [, name]) => {
+          if (call === "unlink" || (call === "removeDirectory" && name === "sub")) {
+            states.add(Locks.probe(At.make(native), `${tree}/sub`, false))
+          }
+        })
+        assert.isUndefined(stepwise(tree, () => {}, watching))
+        assert.deepStrictEqual([...states], [way === "by libc" ? "exclusive" : "free"])
+      })
+    )
+  }
+
   onDisk("of two that remove the same tree, one is told that it did", () =>
     Effect.gen(function* () {
       const scratch = yield* Memory.scratch
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
       const at = At.make(native)
-      const [one, other] = [removal(at, taskOf(tree), Slices.make()), removal(at, taskOf(tree), Slices.make())]
+      // Without locks, by which the other keeps away from what one is at.
+      const task = { ...taskOf(tree), lockInner: false }
+      const [one, other] = [removal(at, task, Slices.make()), removal(at, task, Slices.make())]
       one.next()
-      const results = [stepwiseOf(other), stepwiseOf(one)].map((failed) => failed?.errno ?? "success")
+      const results = [stepwiseOf(other), stepwiseOf(one)].map(({ failure }) => failure?.errno ?? "success")
       assert.deepStrictEqual(results.toSorted(), ["ENOENT", "success"])
     })
   )
@@ -351,7 +536,7 @@ describe("LinuxDisk.removeTree", () => {
   }
 })
 
-const stepwiseOf = (work: ReturnType<typeof removal>): Failure | undefined => {
+const stepwiseOf = (work: ReturnType<typeof removal>): Removed => {
   for (;;) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -393,7 +578,7 @@ describe("LinuxDisk", () => {
             if (typeof done !== "function") throw cause
             done(cause)
           }
-          const created = disk.create(`${scratch}/file`, new Uint8Array(10))
+          const created = disk.create(`${scratch}/file`, () => Effect.succeed(new Uint8Array(10)))
           assert.strictEqual(yield* errno(withCall(name, failing, created)), code)
           assert.deepStrictEqual(Tree.entries(scratch), [])
           assert.sameMembers([...Tree.descriptors()], [...before])
@@ -410,7 +595,11 @@ describe("LinuxDisk", () => {
       const inPieces = (fd: number, bytes: Uint8Array, offset: number) =>
         writeSync(fd, bytes, offset, Math.min(3, bytes.length - offset))
       const bytes = new TextEncoder().encode("in several pieces")
-      yield* withCall("writeSync", inPieces, disk.create(`${scratch}/file`, bytes))
+      yield* withCall(
+        "writeSync",
+        inPieces,
+        disk.create(`${scratch}/file`, () => Effect.succeed(bytes))
+      )
       assert.strictEqual(Fs.readFileSync(`${scratch}/file`, "utf8"), "in several pieces")
     })
   )
@@ -423,7 +612,10 @@ describe("LinuxDisk", () => {
       const { fsync } = Fs
       const held: Array<() => void> = []
       const holding = (...args: Parameters<typeof fsync>) => void held.push(() => fsync(...args))
-      for (const call of [disk.create(`${scratch}/file`, new Uint8Array(10)), disk.syncDirectory(scratch)]) {
+      for (const call of [
+        disk.create(`${scratch}/file`, () => Effect.succeed(new Uint8Array(10))),
+        disk.syncDirectory(scratch)
+      ]) {
         const fiber = yield* withCall("fsync", holding, Effect.forkChild(call, { startImmediately: true }))
         assert.lengthOf(held, 1)
         const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
@@ -448,7 +640,11 @@ describe("LinuxDisk", () => {
       yield* world.fifo(`${scratch}/fifo`)
       const before = Tree.descriptors()
       for (const name of ["link", "file", "fifo"]) {
-        assert.include(["ENOTDIR", "ELOOP"], yield* errno(Effect.scoped(disk.lock(`${scratch}/${name}`, false))), name)
+        assert.include(
+          ["ENOTDIR", "ELOOP"],
+          yield* errno(Effect.scoped(disk.lock(`${scratch}/${name}`, exclusive))),
+          name
+        )
         assert.strictEqual(yield* disk.probeLock(`${scratch}/${name}`), "unknown")
       }
       execFileSync("flock", ["-xn", `${scratch}/directory`, "true"])

@@ -6,8 +6,11 @@ import type { Observation, Wanted } from "@vm-sentinel/core/Observation"
 import * as Verdict from "@vm-sentinel/core/Verdict"
 import { Effect, type Scope } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
+import { circumstances } from "../../core/test/ProcessInspectorTest.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
+import type { Kernel } from "../src/Kernel.ts"
 import * as Pidfd from "../src/Pidfd.ts"
+import type { Trees } from "../src/internal/openTree.ts"
 import * as Fixture from "./Fixture.ts"
 
 const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all"]
@@ -31,6 +34,38 @@ const failing =
     if (!on(...args) || times-- <= 0) return call(...args)
     throw Fixture.failed(code)
   }
+
+/** Descriptors of a file of the procfs, or of any in a folder of it, as they are opened. */
+const opening = ({ kernel, root }: Fixture.FixtureService, name: string) => {
+  const opened = new Set<number>()
+  const open: Kernel["open"] = (path) => {
+    const fd = kernel.open(path)
+    opened.delete(fd)
+    if (`${path}/`.startsWith(`${root}/${name}/`)) opened.add(fd)
+    return fd
+  }
+  return { open, isOf: (fd: number) => opened.has(fd) }
+}
+
+/** What is read of one process is read so. */
+const reading = (fixture: Fixture.FixtureService, pid: Pid, read: Kernel["read"]): Partial<Kernel> => {
+  const { isOf, open } = opening(fixture, `${pid}`)
+  return { open, read: (fd, into, position) => (isOf(fd) ? read : fixture.kernel.read)(fd, into, position) }
+}
+
+/** The file is of another file system than procfs. */
+const fuse = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides => {
+  const { isOf, open } = opening(fixture, name)
+  const fileSystemType: Kernel["fileSystemType"] = (path) =>
+    isOf(Number(/^\/proc\/self\/fd\/([0-9]+)$/.exec(path)?.[1])) ? 0x65735546 : fixture.kernel.fileSystemType(path)
+  return { kernel: { open, fileSystemType } }
+}
+
+/** The file is the root of a mount of its own, of procfs too. */
+const covered = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides => {
+  const { isOf, open } = opening(fixture, name)
+  return { kernel: { open, mountId: (fd) => (isOf(fd) ? "99" : fixture.kernel.mountId(fd)) } }
+}
 
 type Body = (
   fixture: Fixture.FixtureService,
@@ -75,7 +110,7 @@ const judgeV3 = (identity: { readonly pid: Pid; readonly startTime: string }, ob
         startTime: identity.startTime,
         bootId: "boot",
         pidNamespace: Fixture.ownNamespace,
-        timeNamespace: "time",
+        timeOffset: "0",
         hostname: "fixture",
         role: "owner",
         createdAt: ""
@@ -87,9 +122,9 @@ const judgeV3 = (identity: { readonly pid: Pid; readonly startTime: string }, ob
       hostname: "fixture",
       namespaces: "supported",
       pidNamespace: Fixture.ownNamespace,
-      timeNamespace: "time"
+      timeOffset: "0"
     },
-    { localFileSystem: true, legacy: "trust", writtenAt: 0 }
+    circumstances
   )
 
 describe("existence", () => {
@@ -152,7 +187,7 @@ describe("existence", () => {
       const { kernel } = fixture
       return call === "open"
         ? { open: failing(kernel.open, errno, { on: (path) => path.endsWith(`/${pid}/stat`) }) }
-        : { read: failing(kernel.read, errno) }
+        : reading(fixture, pid, failing(kernel.read, errno))
     }
     for (const call of ["open", "read"] as const) {
       test(`scenario 28: ${errno} on ${call} is hidden`, "procfs", (fixture, inspect) =>
@@ -270,8 +305,8 @@ describe("scenario 26: failures of our own", () => {
           }
           const error = yield* Effect.flip(inspector.identify(pid))
           assert.strictEqual(error._tag, "IdentityUnavailable")
-          const reading = inspect({ kernel: { read: failing(kernel.read, errno) }, pidfds: noPidfd })
-          for (const observation of yield* observeAll(reading, pid)) {
+          const unread = { kernel: reading(fixture, pid, failing(kernel.read, errno)), pidfds: noPidfd }
+          for (const observation of yield* observeAll(inspect(unread), pid)) {
             assert.include(observation, { _tag: "Unavailable", reason: "resources" })
           }
         })
@@ -299,7 +334,10 @@ describe("scenario 26: failures of our own", () => {
           fixture.change(pid, { access: "gone" })
           throw Fixture.failed("ESRCH")
         }
-        assert.deepStrictEqual(yield* inspect({ kernel: { read } }).observe(pid), { _tag: "Absent", pid })
+        assert.deepStrictEqual(yield* inspect({ kernel: reading(fixture, pid, read) }).observe(pid), {
+          _tag: "Absent",
+          pid
+        })
       })
   )
 
@@ -317,7 +355,7 @@ describe("scenario 26: failures of our own", () => {
           after = fixture.add({ pid: before.pid, ticks: 400_000, uid: 2, comm: Buffer.from("after") })
           throw Fixture.failed("ESRCH")
         }
-        const seen = yield* inspect({ kernel: { read } }).observe(before.pid, "all")
+        const seen = yield* inspect({ kernel: reading(fixture, before.pid, read) }).observe(before.pid, "all")
         assert.include(seen, { _tag: "Present", startTime: `${after?.ticks}`, uid: 2, comm: "after" })
         if (seen._tag === "Present" && seen.processId64 !== undefined) {
           assert.strictEqual(seen.processId64, `${after?.id}`)
@@ -328,7 +366,7 @@ describe("scenario 26: failures of our own", () => {
   test("ESRCH for ever says nothing", "procfs", (fixture, inspect) =>
     Effect.gen(function* () {
       const { pid } = fixture.add()
-      const inspector = inspect({ kernel: { read: failing(fixture.kernel.read, "ESRCH") } })
+      const inspector = inspect({ kernel: reading(fixture, pid, failing(fixture.kernel.read, "ESRCH")) })
       for (const observation of yield* observeAll(inspector, pid)) {
         assert.include(observation, { _tag: "Unavailable", reason: "resources" })
       }
@@ -400,7 +438,10 @@ describe("scenario 26: failures of our own", () => {
         const length = fixture.kernel.read(fd, into, position)
         return reads++ === 0 ? length - 1 : length
       }
-      assert.strictEqual((yield* inspect({ kernel: { read } }).observe(pid, "identity"))._tag, "Present")
+      assert.strictEqual(
+        (yield* inspect({ kernel: reading(fixture, pid, read) }).observe(pid, "identity"))._tag,
+        "Present"
+      )
     })
   )
 
@@ -453,7 +494,10 @@ describe("threads and exits", () => {
         for (const observation of yield* observeAll(inspector, pid)) {
           assert.include(observation, { _tag: "Unavailable", reason: "malformed" })
         }
-        const seen = yield* inspect({ kernel: { read: read(2) }, pidfds: { hasExited } }).observe(pid, "identity")
+        const seen = yield* inspect({ kernel: reading(fixture, pid, read(2)), pidfds: { hasExited } }).observe(
+          pid,
+          "identity"
+        )
         assert.include(seen, { _tag: "Present", state: "S", threads: 1 })
       })
   )
@@ -518,9 +562,26 @@ describe("the executable", () => {
     () => (fixture, inspect) =>
       Effect.gen(function* () {
         const { pid } = fixture.add({ ticks: 123_456 })
+        const bootedAt = Fixture.now - Fixture.uptime * 1000
+        const startedAt = bootedAt + 1_234_560
+        assert.include(yield* inspect().observe(pid, "executable"), { bootedAt, startedAt })
+        assert.include(yield* inspect().observe(pid, "all"), { bootedAt, startedAt })
+      })
+  )
+
+  both(
+    "a time namespace moves the time since boot, not the boot",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add({ ticks: 123_456 })
         const startedAt = Fixture.now - Fixture.uptime * 1000 + 1_234_560
-        assert.include(yield* inspect().observe(pid, "executable"), { startedAt })
-        assert.include(yield* inspect().observe(pid, "all"), { startedAt })
+        fixture.write(`${process.pid}/timens_offsets`, "monotonic 0 0\nboottime 1000 500000000\n")
+        const bootedAt = Fixture.now - Fixture.uptime * 1000 + 1_000_500
+        assert.include(yield* inspect().observe(pid), { bootedAt, startedAt })
+        fixture.remove(`${process.pid}/timens_offsets`)
+        const seen = yield* inspect().observe(pid)
+        assert.include(seen, { startedAt })
+        assert.notProperty(seen, "bootedAt")
       })
   )
 
@@ -529,14 +590,18 @@ describe("the executable", () => {
     () => (fixture, inspect) =>
       Effect.gen(function* () {
         const { pid } = fixture.add()
-        const fuse = 0x65735546
-        const fileSystemType: typeof fixture.kernel.fileSystemType = (path) =>
-          path.endsWith("/uptime") ? fuse : fixture.kernel.fileSystemType(path)
-        assert.notProperty(yield* inspect({ kernel: { fileSystemType } }).observe(pid, "all"), "startedAt")
+        const unplaced = Effect.fnUntraced(function* (overrides?: Fixture.Overrides) {
+          const seen = yield* inspect(overrides).observe(pid, "all")
+          assert.strictEqual(seen._tag, "Present")
+          assert.notProperty(seen, "startedAt")
+          assert.notProperty(seen, "bootedAt")
+        })
+        yield* unplaced(fuse(fixture, "uptime"))
+        yield* unplaced(covered(fixture, "uptime"))
         fixture.write("uptime", "soon")
-        assert.notProperty(yield* inspect().observe(pid, "all"), "startedAt")
+        yield* unplaced()
         fixture.remove("uptime")
-        assert.notProperty(yield* inspect().observe(pid, "all"), "startedAt")
+        yield* unplaced()
       })
   )
 })
@@ -575,6 +640,42 @@ describe("scenario 31: a /proc that isn't to be believed", () => {
     return {}
   })
 
+  unbelieved("of another PID namespace, in which we have the same number (scenario 74)", (fixture) => {
+    fixture.change(process.pid, { pids: [process.pid, process.pid] })
+    return {}
+  })
+
+  unbelieved("in which our status is cut short", (fixture) => {
+    fixture.write(`${process.pid}/status`, "Name:\tnode\nTgid:")
+    return {}
+  })
+
+  both(
+    "of a kernel before 4.1, which doesn't say in which namespaces we are, is believed by our number",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        fixture.write(`${process.pid}/status`, `Name:\tnode\nTgid:\t${process.pid}\nGroups:\t0\n`)
+        assert.strictEqual((yield* inspect().observe(pid))._tag, "Present")
+        fixture.write(`${process.pid}/status`, "Name:\tnode\nTgid:\t1\nGroups:\t0\n")
+        assert.include(yield* inspect().observe(pid), { _tag: "Unavailable", reason: "no-procfs" })
+      })
+  )
+
+  both(
+    "says in which namespaces we are after however many groups",
+    () => (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { pid } = fixture.add()
+        const status = (pids: string) =>
+          `Name:\tnode\nTgid:\t${process.pid}\nGroups:\t${"4294967294 ".repeat(60_000)}\nNStgid:\t${pids}\n`
+        fixture.write(`${process.pid}/status`, status(`${process.pid}`))
+        assert.strictEqual((yield* inspect().observe(pid))._tag, "Present")
+        fixture.write(`${process.pid}/status`, status(`${process.pid}\t${process.pid}`))
+        assert.include(yield* inspect().observe(pid), { _tag: "Unavailable", reason: "no-procfs" })
+      })
+  )
+
   both(
     "mounted over after the first look",
     () => (fixture, inspect) =>
@@ -582,9 +683,16 @@ describe("scenario 31: a /proc that isn't to be believed", () => {
         const { pid } = fixture.add()
         const inspector = inspect()
         assert.strictEqual((yield* inspector.observe(pid, "executable"))._tag, "Present")
+        const isUnbelieved = Effect.fnUntraced(function* () {
+          assert.include(yield* inspector.observe(pid, "executable"), { _tag: "Unavailable", reason: "no-procfs" })
+          assert.include(yield* inspector.observe(pid, "all"), { _tag: "Unavailable", reason: "no-procfs" })
+        })
         fixture.link("self", "1")
-        assert.include(yield* inspector.observe(pid, "executable"), { _tag: "Unavailable", reason: "no-procfs" })
-        assert.include(yield* inspector.observe(pid, "all"), { _tag: "Unavailable", reason: "no-procfs" })
+        yield* isUnbelieved()
+        fixture.link("self", `${process.pid}`)
+        assert.strictEqual((yield* inspector.observe(pid, "executable"))._tag, "Present")
+        fixture.change(process.pid, { pids: [process.pid, process.pid] })
+        yield* isUnbelieved()
       })
   )
 
@@ -672,7 +780,9 @@ describe("the host", () => {
     bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
     machineId: "3d1219c7c4c5404aaa1f6d2a48adfda4",
     pidNamespace: Fixture.ownNamespace,
-    timeNamespace: "time:[4026531834]"
+    pidNamespaceInit: { startTime: "3" },
+    timeOffset: "0",
+    virtualMachine: false
   } as const
 
   it.effect("is what procfs and /etc say", () =>
@@ -709,27 +819,151 @@ describe("the host", () => {
     (content) =>
       Effect.gen(function* () {
         const { bootId: _, ...rest } = whole
-        assert.deepStrictEqual(yield* host(({ write }) => write("sys/kernel/random/boot_id", content)), rest)
+        const { bootIdProblem, ...seen } = yield* host(({ write }) => write("sys/kernel/random/boot_id", content))
+        assert.deepStrictEqual(seen, rest)
+        assert.match(bootIdProblem ?? "", /boot_id holds no boot id$/)
       })
   )
 
   it.effect("scenario 8: has no boot id when /proc/sys is masked", () =>
     Effect.gen(function* () {
       const { bootId: _, ...rest } = whole
-      assert.deepStrictEqual(yield* host(({ remove }) => remove("sys")), rest)
+      const { bootIdProblem, ...seen } = yield* host(({ remove }) => remove("sys"))
+      assert.deepStrictEqual(seen, rest)
+      assert.match(bootIdProblem ?? "", /boot_id: ENOENT$/)
     })
   )
 
-  it.effect("names the namespace of a kernel that has none", () =>
+  const bootIdFile = "sys/kernel/random/boot_id"
+
+  it.effect.each([
+    ["a file of its own mounted over it", covered, "a file is mounted over"],
+    ["a file of another file system in its place", fuse, "is not procfs"]
+  ] as const)("scenario 61: has no boot id with %s", ([, cover, problem]) =>
     Effect.gen(function* () {
-      const seen = yield* host(({ remove }) => remove(`${process.pid}/ns/time`))
-      assert.deepStrictEqual(seen, { ...whole, timeNamespace: "none" })
+      const { bootId: _, ...rest } = whole
+      const { bootIdProblem, ...seen } = yield* host((fixture) => cover(fixture, bootIdFile))
+      assert.deepStrictEqual(seen, rest)
+      assert.include(bootIdProblem ?? "", problem)
+    })
+  )
+
+  it.effect("scenario 61: looks below what is mounted over the boot id, where that can be", () =>
+    Effect.gen(function* () {
+      const fixture = yield* Fixture.make
+      const closed: Array<number> = []
+      const { kernel } = fixture
+      const trees = (path = fixture.root): Trees => ({
+        open: (root) => {
+          assert.strictEqual(root, fixture.root)
+          return kernel.open(path)
+        },
+        close: (fd) => {
+          closed.push(fd)
+          kernel.close(fd)
+        }
+      })
+      const seen = (overrides: Fixture.Overrides) =>
+        ProcessInspector.use(({ host }) => host).pipe(
+          Effect.provide(LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, "procfs", overrides)))
+        )
+      const { kernel: cover } = covered(fixture, bootIdFile)
+      assert.deepStrictEqual(yield* seen({ ...(cover === undefined ? {} : { kernel: cover }), trees: trees() }), whole)
+      assert.strictEqual(closed.length, 1)
+      // Not procfs either, not there, not allowed.
+      const foreign: Kernel["fileSystemType"] = (path) =>
+        path.startsWith("/proc/self/fd/") ? 0xef53 : kernel.fileSystemType(path)
+      for (const overrides of [
+        { kernel: { ...cover, fileSystemType: foreign }, trees: trees() },
+        { kernel: { ...cover }, trees: trees("/") },
+        { kernel: { ...cover }, trees: { open: () => "EPERM", close: () => assert.fail("not opened") } }
+      ]) {
+        const { bootId, bootIdProblem } = yield* seen(overrides)
+        assert.isUndefined(bootId)
+        assert.include(bootIdProblem ?? "", "a file is mounted over")
+      }
+      assert.strictEqual(closed.length, 3)
+      assert.strictEqual(fixture.leaked(), 0)
+    })
+  )
+
+  for (const kind of ["pidfd", "procfs"] as const) {
+    test("asks again for what was missing for want of resources alone", kind, (fixture, inspect) =>
+      Effect.gen(function* () {
+        const { kernel } = fixture
+        let opened = 0
+        const open = failing(kernel.open, "EMFILE", {
+          on: (path) => path.endsWith("boot_id") && ++opened > 0,
+          times: 1
+        })
+        const inspector = inspect({ kernel: { open } })
+        assert.include((yield* inspector.host).bootIdProblem ?? "", "EMFILE")
+        assert.strictEqual((yield* inspector.host).bootId, whole.bootId)
+        assert.strictEqual((yield* inspector.host).bootId, whole.bootId)
+        assert.strictEqual(opened, 2)
+      })
+    )
+  }
+
+  test("knows the first process of its namespace by its 64-bit id too", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const first = { startTime: "3", processId64: "1000" }
+      assert.deepStrictEqual((yield* inspect().host).pidNamespaceInit, first)
+      const { pid } = fixture.add()
+      assert.deepStrictEqual((yield* inspect().identify(pid)).pidNamespaceInit, first)
+      fixture.change(1, { access: "hidden" })
+      assert.isUndefined((yield* inspect().host).pidNamespaceInit)
+    })
+  )
+
+  it.effect("doesn't know the first process of its namespace where that is hidden, or /proc is another's", () =>
+    Effect.gen(function* () {
+      const { pidNamespaceInit: _, ...rest } = whole
+      assert.deepStrictEqual(yield* host(({ change }) => change(1, { access: "hidden" })), rest)
+      const foreign = yield* host(({ change }) => change(process.pid, { pids: [process.pid, 1] }))
+      assert.deepStrictEqual(foreign, rest)
+    })
+  )
+
+  const offsets = "monotonic           7         8\nboottime     -1000000  20000000\n"
+
+  it.effect.each([
+    ["as its time namespace says", offsets, "-999999980000000"],
+    [
+      "as its time namespace says, in numbers",
+      offsets.replace("boottime", "7").replace("monotonic", "1"),
+      "-999999980000000"
+    ],
+    ["0", "monotonic 7 8\nboottime 0 0\n", "0"],
+    ["missing from a file that lacks it", "monotonic 7 8\n", undefined],
+    ["missing from an empty file", "", undefined]
+  ] as const)("scenario 73: has a time offset: %s", ([, content, timeOffset]) =>
+    Effect.gen(function* () {
+      const seen = yield* host(({ write }) => write(`${process.pid}/timens_offsets`, content))
+      assert.strictEqual(seen.timeOffset, timeOffset)
+    })
+  )
+
+  it.effect("scenario 73: has no time offset where its children are to be of another time namespace", () =>
+    Effect.gen(function* () {
+      const { timeOffset: _, ...rest } = whole
+      const seen = yield* host(({ link }) => link(`${process.pid}/ns/time_for_children`, "time:[4026532000]"))
+      assert.deepStrictEqual(seen, rest)
+    })
+  )
+
+  it.effect("scenario 73: has the offset 0 on a kernel without time namespaces", () =>
+    Effect.gen(function* () {
+      const seen = yield* host(({ remove }) => {
+        for (const name of ["ns/time", "ns/time_for_children", "timens_offsets"]) remove(`${process.pid}/${name}`)
+      })
+      assert.deepStrictEqual(seen, whole)
     })
   )
 
   it.effect("doesn't know its namespaces where it can't see them", () =>
     Effect.gen(function* () {
-      const { pidNamespace: _, timeNamespace: __, ...rest } = whole
+      const { pidNamespace: _, timeOffset: __, ...rest } = whole
       assert.deepStrictEqual(yield* host(({ remove }) => remove(`${process.pid}/ns`)), rest)
       const refused = yield* host(({ kernel }) => ({
         kernel: { readLink: failing(kernel.readLink, "EACCES", { on: (path) => path.includes("/ns/") }) }
@@ -740,10 +974,65 @@ describe("the host", () => {
 
   it.effect("knows nothing of the kernel where /proc isn't procfs", () =>
     Effect.gen(function* () {
-      const seen = yield* host(() => ({ kernel: { fileSystemType: () => 0xef53 } }))
+      const { bootIdProblem, ...seen } = yield* host(() => ({ kernel: { fileSystemType: () => 0xef53 } }))
       const { hostname, machineId, namespaces } = whole
       assert.deepStrictEqual(seen, { namespaces, hostname, machineId })
+      assert.include(bootIdProblem ?? "", "is not procfs")
     })
+  )
+
+  const bare = "vendor_id\t: GenuineIntel\nflags\t\t: fpu vme\nbugs\t\t:\n"
+  const arm = "processor\t: 0\nFeatures\t: fp asimd\nCPU part\t: 0xd0c\n"
+
+  it.effect.each<readonly [string, boolean | undefined, (fixture: Fixture.FixtureService) => Fixture.Overrides | void]>(
+    [
+      ["has the flag of one", true, ({ write }) => write("cpuinfo", bare.replace("vme", "hypervisor vme"))],
+      ["has it on a later processor", true, ({ write }) => write("cpuinfo", bare + bare.replace("fpu", "hypervisor"))],
+      [
+        "has it in a file mounted over the kernel's",
+        true,
+        (fixture) => {
+          fixture.write("cpuinfo", bare.replace("vme", "hypervisor"))
+          return covered(fixture, "cpuinfo")
+        }
+      ],
+      ["is Xen", true, ({ sysRoot, write }) => write(`../sys/hypervisor/type`, `xen in ${sysRoot}`)],
+      ["has a virtual machine's firmware", true, ({ write }) => write("../sys/class/dmi/id/sys_vendor", "QEMU\n")],
+      [
+        "has a virtual machine's product",
+        true,
+        ({ write }) => write("../sys/class/dmi/id/product_name", "Virtual Machine\n")
+      ],
+      ["is user mode Linux", true, ({ write }) => write("cpuinfo", bare.replace("GenuineIntel", "User Mode Linux"))],
+      ["has neither", false, ({ write }) => write("cpuinfo", bare)],
+      [
+        "has neither, and a vendor's firmware",
+        false,
+        ({ write }) => write("../sys/class/dmi/id/sys_vendor", "Dell Inc.\n")
+      ],
+      ["has neither in a file mounted over the kernel's", undefined, (fixture) => covered(fixture, "cpuinfo")],
+      ["has a file that was cut short", undefined, ({ write }) => write("cpuinfo", bare.slice(0, -20))],
+      ["is no x86", undefined, ({ write }) => write("cpuinfo", arm)],
+      [
+        "is no x86, and has a vendor's firmware",
+        undefined,
+        ({ write }) => {
+          write("cpuinfo", arm)
+          write("../sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
+        }
+      ],
+      [
+        "is no x86, and has a virtual machine's firmware",
+        true,
+        ({ write }) => {
+          write("cpuinfo", arm)
+          write("../sys/class/dmi/id/product_name", "KVM Virtual Machine\n")
+        }
+      ],
+      ["shows no processors", undefined, ({ remove }) => remove("cpuinfo")]
+    ]
+  )("scenario 99: a machine that %s: virtual %s", ([, virtualMachine, prepare]) =>
+    Effect.map(host(prepare), (seen) => assert.strictEqual(seen.virtualMachine, virtualMachine))
   )
 })
 
@@ -799,12 +1088,12 @@ describe("what is read", () => {
   it.effect.each([
     ["pidfd", "existence", ["pidfd"]],
     ["pidfd", "identity", ["pidfd"]],
-    ["pidfd", "executable", ["PID/stat", "PID/exe", "uptime", "self"]],
-    ["pidfd", "all", ["PID/stat", "pidfd", "PID/exe", "PID/exe (stat)", "PID/status", "uptime", "self"]],
-    ["procfs", "existence", ["PID/stat", "self"]],
-    ["procfs", "identity", ["PID/stat", "self"]],
-    ["procfs", "executable", ["PID/stat", "PID/exe", "uptime", "self"]],
-    ["procfs", "all", ["PID/stat", "PID/exe", "PID/exe (stat)", "PID/status", "uptime", "self"]]
+    ["pidfd", "executable", ["PID/stat", "PID/exe", "uptime", "self/status"]],
+    ["pidfd", "all", ["PID/stat", "pidfd", "PID/exe", "PID/exe (stat)", "PID/status", "uptime", "self/status"]],
+    ["procfs", "existence", ["PID/stat", "self/status"]],
+    ["procfs", "identity", ["PID/stat", "self/status"]],
+    ["procfs", "executable", ["PID/stat", "PID/exe", "uptime", "self/status"]],
+    ["procfs", "all", ["PID/stat", "PID/exe", "PID/exe (stat)", "PID/status", "uptime", "self/status"]]
   ] as const)("%s, %s", ([kind, wanted, expected]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* calls(kind, wanted), [...expected])

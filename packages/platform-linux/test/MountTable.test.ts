@@ -24,7 +24,6 @@ for (const [way, native] of [
         const mounts = yield* table(native)
         const directory = yield* world.scratch
         const names = ["plain", "with space", "wi\\th\ttab", "od\udcff"]
-        assert.strictEqual(mounts.find("/proc/self")?.fileSystem, "proc")
         for (const name of names) {
           const vm = `${directory}/${name}`
           yield* name.isWellFormed()

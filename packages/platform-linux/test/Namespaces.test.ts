@@ -7,6 +7,7 @@ import { world } from "../../core/test/support/NodeWorld.ts"
 import * as Agents from "./deletion/agents.ts"
 import { liveUnless } from "./deletion/live.ts"
 import { byName } from "./deletion/outcomes.ts"
+import * as Protocol from "./deletion/protocol.ts"
 import * as Tree from "./deletion/tree.ts"
 import { noNamespace, notRoot } from "./places.ts"
 import { until } from "./world.ts"
@@ -70,13 +71,13 @@ describe("two PID namespaces that share one root", () => {
   for (const place of ["from the other", "from the host"] as const) {
     liveUnless(
       reason,
-      `scenarios 12, 13: neither removes the other's, both PID 1; the killed one's goes, swept ${place}, by the lock`,
+      `scenarios 12, 13: neither removes the other's, both PID 1; the killed one's goes, swept ${place}`,
       () =>
         Effect.gen(function* () {
           const root = yield* world.scratch
           const [one, other] = [yield* container(), yield* container()]
           for (const [name, { agent }] of [["one", one] as const, ["other", other] as const]) {
-            yield* Agents.create(agent, `${root}/${name}`, true)
+            yield* Agents.create(agent, `${root}/${name}`)
             furnish(`${root}/${name}`)
           }
           const [before, otherBefore] = [Tree.of(root), Tree.of(`${root}/other`)]
@@ -86,8 +87,11 @@ describe("two PID namespaces that share one root", () => {
           assert.deepStrictEqual(yield* sweepHere(root), kept)
           assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
           yield* one.kill
-          const swept = place === "from the other" ? sweepFrom(other.agent, root) : sweepHere(root)
-          assert.deepStrictEqual(yield* swept, { one: "removed lock-free", other: "kept lock-held" })
+          const [swept, reason] =
+            place === "from the other"
+              ? [sweepFrom(other.agent, root), "lock-free"]
+              : [sweepHere(root), isInitial ? "process-gone" : "lock-free"]
+          assert.deepStrictEqual(yield* swept, { one: `removed ${reason}`, other: "kept lock-held" })
           assert.deepStrictEqual(Tree.entries(root), ["other"])
           assert.deepStrictEqual(Tree.differences(otherBefore, Tree.of(`${root}/other`)), [])
         })
@@ -113,39 +117,47 @@ describe("two PID namespaces that share one root", () => {
       yield* one.kill
       assert.deepStrictEqual(yield* sweepFrom(again.agent, root), { one: unknown, other: unknown })
       assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: unknown, other: "kept matches" })
-      const gone = isInitial ? "removed namespace-gone" : unknown
+      const gone = isInitial ? "removed process-gone" : unknown
       assert.deepStrictEqual(yield* sweepHere(root), { one: gone, other: "kept matches" })
     })
   )
 
-  liveUnless(reason, "a lock that doesn't survive execve proves nothing to another namespace", () =>
+  liveUnless(
+    reason,
+    "scenario 65: a free lock that another process was to inherit proves nothing to another namespace",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* world.scratch
+        const [one, other] = [yield* container(), yield* container()]
+        const pid = yield* one.agent.ask(Schema.Number, { op: "start", command: ["sleep", "1000000"] })
+        yield* one.agent.ask(Protocol.Lock, { op: "create", directory: `${root}/one`, pid })
+        assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: "kept lock-held" })
+        yield* one.kill
+        assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: "kept other-pid-namespace" })
+        const swept = isInitial ? "removed process-gone" : "kept other-pid-namespace"
+        assert.deepStrictEqual(yield* sweepHere(root), { one: swept })
+      })
+  )
+
+  liveUnless(reason, "scenario 85: a sweep that was killed together with its container is resumed in another one", () =>
     Effect.gen(function* () {
       const root = yield* world.scratch
       const [one, other] = [yield* container(), yield* container()]
       yield* Agents.create(one.agent, `${root}/one`)
-      assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: "kept lock-held" })
-      yield* one.kill
-      assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: "kept other-pid-namespace" })
-    })
-  )
-
-  liveUnless(reason, "a sweep killed in one namespace is taken up in another, as soon as that can be known", () =>
-    Effect.gen(function* () {
-      const root = yield* world.scratch
-      const [one, other] = [yield* container(), yield* container()]
-      yield* Agents.create(one.agent, `${root}/one`, true)
-      yield* Agents.create(one.agent, `${root}/two`, true)
+      yield* Agents.create(one.agent, `${root}/two`)
       yield* one.kill
       const doomed = yield* container(2)
       assert.isTrue(yield* Agents.untilKilled(doomed.agent, 14, "before", { op: "sweep", root, concurrency: 1 }))
       const left = Tree.entries(root)
       assert.isTrue(left.some((entry) => entry.startsWith(".vm-sentinel-reap.")))
-      // The workspace says whose it is, but a sweep holds no lock.
-      const reported = yield* sweepFrom(other.agent, root)
-      assert.include(Object.values(reported), "kept other-pid-namespace")
-      const here = yield* sweepHere(root)
-      assert.notInclude(Object.values(here).join(), "failed")
-      if (isInitial) assert.deepStrictEqual(Tree.entries(root), [])
+      // The workspace says whose it is, and that sweep held its lock itself.
+      const resumed = Object.values(yield* sweepFrom(other.agent, root))
+      assert.include(resumed, "removed resumed")
+      assert.isTrue(
+        resumed.every((outcome) => outcome.startsWith("removed ")),
+        resumed.join()
+      )
+      assert.deepStrictEqual(Tree.entries(root), [])
     })
   )
 })

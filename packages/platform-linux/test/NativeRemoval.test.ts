@@ -32,8 +32,8 @@ const furnish = (tree: string): void => {
     Fs.mkdirSync(`${tree}${at}`, { recursive: true, mode: 0o700 })
     for (const file of ["a", "b"]) Fs.writeFileSync(`${tree}${at}/${file}`, file)
   }
-  // Below the top it is a file as others are.
-  Fs.writeFileSync(`${tree}/sub/.vm-sentinel`, "")
+  // A directory of such a name is none.
+  Fs.mkdirSync(`${tree}/sub/.bbox-sentinel`, { recursive: true, mode: 0o700 })
   for (const name of sentinels) Fs.writeFileSync(`${tree}/${name}`, "")
 }
 
@@ -43,18 +43,15 @@ interface Seen {
   readonly result: number
 }
 
+type Act = "claim" | "crawl" | "hold" | "link" | "lockless" | "mount" | "none" | "stop" | "swap" | "wait"
+
 interface Scene {
   readonly tree: string
   /** What was in a place goes here. */
   readonly aside: string
   readonly outside: string
   /** Removes the tree, while somebody does something before a call. Without more, with it and what is outside. */
-  readonly remove: (
-    act: "crawl" | "link" | "mount" | "none" | "stop" | "swap" | "wait",
-    at: number,
-    place?: string,
-    other?: string
-  ) => Seen
+  readonly remove: (act: Act, at: number, place?: string, other?: string) => Seen
 }
 
 const sceneOf = Effect.gen(function* () {
@@ -81,13 +78,16 @@ const clear = ({ aside, tree }: Scene): void => {
   for (const path of [tree, aside]) Fs.rmSync(path, { recursive: true, force: true })
 }
 
+/** Asks again as long as it isn't over: this machine may be slow. */
+const resultOf = (scene: Scene): number => {
+  for (;;) {
+    const { result } = scene.remove("none", 0)
+    if (result !== unfinished) return result
+  }
+}
+
 /** Something is done before each call, one after the other: how often, and what came of it. */
-const beforeEachCall = (
-  scene: Scene,
-  act: "link" | "mount" | "stop" | "wait",
-  below: string,
-  check: (seen: Seen, at: number) => void
-): number => {
+const beforeEachCall = (scene: Scene, act: Act, below: string, check: (seen: Seen, at: number) => void): number => {
   for (let at = 1; ; at++) {
     clear(scene)
     furnish(scene.tree)
@@ -249,6 +249,64 @@ describe("deleting by native code", () => {
       const before = Tree.entries(scene.tree).filter(SentinelName.isSentinel)
       assert.strictEqual(scene.remove("none", 0).result, left)
       assert.includeMembers([...Tree.entries(scene.tree)], [...before])
+    })
+  )
+
+  for (const act of ["hold", "claim"] as const) {
+    whenCompiled(
+      `scenario 109: an inner owner that comes before any call, and ${act === "hold" ? "holds its lock" : "writes a record too"}, keeps what it has`,
+      () =>
+        Effect.gen(function* () {
+          const scene = yield* sceneOf
+          for (const below of ["/sub", "/sub/sub"]) {
+            const here = `${scene.tree}${below}`
+            let held = 0
+            beforeEachCall(scene, act, below, ({ result }, at) => {
+              if (result === gone) return assert.isFalse(Fs.existsSync(scene.tree), `${below}, call ${at}`)
+              assert.strictEqual(result, left)
+              held += 1
+              const names = ["a", "b", ...(act === "claim" ? [".vm-sentinel.late"] : [])]
+              assert.includeMembers([...Tree.entries(here)], names, `${below}, call ${at}`)
+              assert.includeMembers([...Tree.entries(scene.tree)], sentinels, `${below}, call ${at}`)
+            })
+            assert.isAbove(held, 3)
+          }
+        })
+    )
+  }
+
+  whenCompiled(
+    "scenario 109: an inner sentinel, of any directory and however many names there are, is left to others",
+    () =>
+      Effect.gen(function* () {
+        const scene = yield* sceneOf
+        for (const below of ["/sub", "/sub/sub"]) {
+          for (const others of [0, 5000]) {
+            for (const name of [".vm-sentinel", ".vm-sentinel.guest", ".bbox-sentinel"]) {
+              clear(scene)
+              furnish(scene.tree)
+              if (below === "/sub") Fs.rmdirSync(`${scene.tree}/sub/.bbox-sentinel`)
+              for (let index = 0; index < others; index++) Fs.writeFileSync(`${scene.tree}${below}/${index}`, "")
+              Fs.writeFileSync(`${scene.tree}${below}/${name}`, "")
+              const before = Tree.of(`${scene.tree}${below}`)
+              assert.strictEqual(resultOf(scene), left)
+              assert.deepStrictEqual(Tree.differences(before, Tree.of(`${scene.tree}${below}`)), [])
+              assert.includeMembers([...Tree.entries(scene.tree)], sentinels)
+            }
+          }
+        }
+      })
+  )
+
+  whenCompiled("a directory of very many names, and where there are no locks, goes", () =>
+    Effect.gen(function* () {
+      const scene = yield* sceneOf
+      for (let index = 0; index < 5000; index++) Fs.writeFileSync(`${scene.tree}/sub/sub/${index}`, "")
+      assert.strictEqual(resultOf(scene), gone)
+      assert.isFalse(Fs.existsSync(scene.tree))
+      furnish(scene.tree)
+      assert.strictEqual(scene.remove("lockless", 1).result, gone)
+      assert.isFalse(Fs.existsSync(scene.tree))
     })
   )
 

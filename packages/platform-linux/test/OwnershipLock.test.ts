@@ -1,11 +1,16 @@
-/** The ownership lock, with real processes. */
+/**
+ * The ownership lock, with real processes. Owners in containers, wrappers and supervisors: the command's `test/frames`. What
+ * the calls themselves do: `Locks.test.ts`.
+ */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import { LockBusy } from "@vm-sentinel/core/Errors"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Exit, Result, Schema, Scope } from "effect"
 import * as Fs from "node:fs"
 import { world } from "../../core/test/support/NodeWorld.ts"
+import * as At from "../src/internal/at.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as Agents from "./deletion/agents.ts"
@@ -13,17 +18,22 @@ import { live } from "./deletion/live.ts"
 import * as Memory from "./deletion/memory.ts"
 import { byName } from "./deletion/outcomes.ts"
 import * as Owners from "./deletion/owners.ts"
+import * as Protocol from "./deletion/protocol.ts"
 import * as Steps from "./deletion/steps.ts"
 import * as Tree from "./deletion/tree.ts"
+import * as Waits from "./deletion/waits.ts"
 import { places } from "./places.ts"
 import { executableOf, piped, stateOf, until } from "./world.ts"
 
 const sweep = (root: string) => Effect.map(Cleanup.sweep(root), ({ outcomes }) => byName(outcomes))
 const probe = (path: string) => SentinelStore.use(({ probeLock }) => probeLock(path))
 
+const own = { kind: "flock", tested: true, holder: "self" } as const
+const given = { ...own, holder: "inherited" } as const
+
 /** What a directory's sentinel says of its lock. */
-const recordedLock = (path: string): unknown => {
-  const lines = Fs.readFileSync(`${path}/.vm-sentinel`, "utf8").split("\n")
+const recordedLock = (path: string, file = ".vm-sentinel"): unknown => {
+  const lines = Fs.readFileSync(`${path}/${file}`, "utf8").split("\n")
   const record: unknown = JSON.parse(lines[2] ?? "null")
   return typeof record === "object" && record !== null && "lock" in record ? record.lock : undefined
 }
@@ -36,18 +46,28 @@ const mortal = Effect.fnUntraced(function* (command?: ReadonlyArray<string>) {
   return { agent, kill: Scope.close(scope, Exit.void) }
 })
 
+/** A child of an agent's, which outlives it, and how to kill it. `giving`: whose lock it is started with. */
+const started = Effect.fnUntraced(function* (agent: Agents.Agent, giving?: string) {
+  const command = ["sleep", "1000000"]
+  const pid = yield* agent.ask(Schema.Number, { op: "start", command, ...(giving === undefined ? {} : { giving }) })
+  const end = Effect.sync(() => Fs.existsSync(`/proc/${pid}`) && process.kill(pid, "SIGKILL"))
+  yield* Effect.addFinalizer(() => end)
+  // Nobody may be in a hurry to reap an orphan, and a zombie holds nothing.
+  const gone = until("the end of a child", () => (stateOf(pid) ?? "Z") === "Z")
+  return { pid, kill: Effect.andThen(end, gone) }
+})
+
 describe("a directory whose lock is held", () => {
   live("is kept, and free again as soon as its holder is killed", () =>
     Effect.gen(function* () {
       const root = yield* world.scratch
       const { agent, kill } = yield* mortal()
-      assert.deepStrictEqual(yield* Agents.create(agent, `${root}/made`), { tested: true, survivesExec: false })
+      assert.deepStrictEqual(yield* Agents.create(agent, `${root}/made`), { tested: true })
       yield* world.directory(`${root}/held`)
-      assert.deepStrictEqual(yield* Agents.hold(agent, `${root}/held`), { tested: true, survivesExec: false })
-      const lock = { kind: "flock", tested: true, survivesExec: false }
+      assert.deepStrictEqual(yield* Agents.hold(agent, `${root}/held`), { tested: true })
       for (const name of ["made", "held"]) {
-        assert.deepStrictEqual(recordedLock(`${root}/${name}`), lock)
-        assert.strictEqual(yield* probe(`${root}/${name}`), "busy")
+        assert.deepStrictEqual(recordedLock(`${root}/${name}`), own)
+        assert.strictEqual(yield* probe(`${root}/${name}`), "shared")
       }
       assert.deepStrictEqual(yield* sweep(root), { made: "kept lock-held", held: "kept lock-held" })
       yield* kill
@@ -56,73 +76,108 @@ describe("a directory whose lock is held", () => {
     })
   )
 
-  live("is kept whatever is said of the process that its sentinel names", () =>
+  live("is kept whatever is said of the process that its sentinel names, until its holder has no more use for it", () =>
     Effect.gen(function* () {
       const root = yield* world.scratch
       const { agent } = yield* mortal()
       const named = yield* piped("sleep", ["1000000"])
       yield* world.directory(`${root}/vm`)
-      yield* agent.ask(Schema.Unknown, { op: "hold", directory: `${root}/vm`, pid: named.pid })
+      yield* agent.ask(Protocol.Lock, { op: "hold", directory: `${root}/vm`, pid: named.pid })
+      assert.deepStrictEqual(recordedLock(`${root}/vm`), given)
       yield* named.kill
       assert.deepStrictEqual(yield* sweep(root), { vm: "kept lock-held" })
       yield* agent.ask(Schema.Null, { op: "release" })
+      // The record outlives the lock, and claims none any more.
+      assert.isUndefined(recordedLock(`${root}/vm`))
+      assert.strictEqual(yield* probe(`${root}/vm`), "free")
       assert.deepStrictEqual(yield* sweep(root), { vm: "removed pid-dead" })
     })
   )
 
-  live("scenario 44: is kept while a helper of the dead owner holds the lock that it inherited", () =>
+  live("scenarios 44, 107: is kept while the one child of the dead owner lives that was given the lock", () =>
     Effect.gen(function* () {
       const root = yield* world.scratch
       const { agent, kill } = yield* mortal()
-      yield* world.directory(`${root}/vm`)
-      assert.deepStrictEqual(yield* Agents.hold(agent, `${root}/vm`, true), { tested: true, survivesExec: true })
-      assert.deepStrictEqual(recordedLock(`${root}/vm`), { kind: "flock", tested: true, survivesExec: true })
-      const helper = yield* Effect.acquireRelease(
-        agent.ask(Schema.Number, { op: "start", command: ["sleep", "1000000"] }),
-        (pid) => Effect.sync(() => Fs.existsSync(`/proc/${pid}`) && process.kill(pid, "SIGKILL"))
-      )
+      for (const name of ["given", "not given"]) {
+        yield* world.directory(`${root}/${name}`)
+        yield* Agents.hold(agent, `${root}/${name}`)
+      }
+      const other = yield* started(agent)
+      const helper = yield* started(agent, `${root}/given`)
       yield* kill
-      assert.strictEqual((yield* Cleanup.judge(`${root}/vm`)).reason, "lock-held")
-      assert.deepStrictEqual(yield* sweep(root), { vm: "kept lock-held" })
-      process.kill(helper, "SIGKILL")
-      // Nobody may be in a hurry to reap an orphan, and a zombie holds nothing.
-      yield* until("the helper's end", () => (stateOf(helper) ?? "Z") === "Z")
-      assert.deepStrictEqual(yield* sweep(root), { vm: "removed pid-dead" })
+      assert.strictEqual((yield* Cleanup.judge(`${root}/given`)).reason, "lock-held")
+      assert.deepStrictEqual(yield* sweep(root), { given: "kept lock-held", "not given": "removed pid-dead" })
+      yield* other.kill
+      assert.deepStrictEqual(yield* sweep(root), { given: "kept lock-held" })
+      yield* helper.kill
+      assert.deepStrictEqual(yield* sweep(root), { given: "removed pid-dead" })
     })
   )
 
-  live("stays locked across execve where its sentinel says so, and only there", () =>
+  live("is free once its holder has become another program, which is its owner yet; what a child was given isn't", () =>
     Effect.gen(function* () {
       const root = yield* world.scratch
       const { agent, kill } = yield* mortal()
       const pid = yield* Agents.pid(agent)
-      for (const name of ["lasting", "passing"]) {
+      for (const name of ["given", "not given"]) {
         yield* world.directory(`${root}/${name}`)
-        yield* Agents.hold(agent, `${root}/${name}`, name === "lasting")
+        yield* Agents.hold(agent, `${root}/${name}`)
       }
+      const helper = yield* started(agent, `${root}/given`)
       yield* Effect.forkScoped(agent.ask(Schema.Unknown, { op: "exec", command: ["/bin/sleep", "1000000"] }))
       yield* until("execve", () => executableOf(pid)?.endsWith("/node") === false)
-      // The kernel closes descriptors after the program has changed.
-      yield* until("the end of the lock", () => Locks.probe(libc(), `${root}/passing`) === "free")
-      assert.strictEqual(yield* probe(`${root}/lasting`), "busy")
-      assert.deepStrictEqual(yield* sweep(root), { lasting: "kept lock-held", passing: "kept matches" })
+      // The kernel gives up locks after the program has changed, and later than the descriptors.
+      yield* until("the end of the lock", () => Locks.probe(At.make(libc()?.at), `${root}/not given`, false) === "free")
+      assert.strictEqual(yield* probe(`${root}/given`), "shared")
+      assert.deepStrictEqual(yield* sweep(root), { given: "kept lock-held", "not given": "kept matches" })
+      yield* helper.kill
+      assert.deepStrictEqual(yield* sweep(root), { given: "kept matches", "not given": "kept matches" })
       yield* kill
-      assert.deepStrictEqual(yield* sweep(root), { lasting: "removed pid-dead", passing: "removed pid-dead" })
+      assert.deepStrictEqual(yield* sweep(root), { given: "removed pid-dead", "not given": "removed pid-dead" })
     })
   )
 
-  live("has no second holder, by this library or by flock(1)", () =>
+  live("has one owner of each role, who share it; flock(1) can't have it alone", () =>
     Effect.gen(function* () {
       const root = yield* world.scratch
-      const [one, other] = [yield* mortal(), yield* mortal()]
-      yield* Agents.create(one.agent, `${root}/vm`)
-      const refused = yield* Effect.flip(Agents.hold(other.agent, `${root}/vm`))
+      const [one, other, third] = [yield* mortal(), yield* mortal(), yield* mortal()]
+      const vm = `${root}/vm`
+      yield* Agents.create(one.agent, vm)
+      const refused = yield* Effect.flip(Agents.hold(other.agent, vm))
       assert.deepInclude(refused, { _tag: "Refused", failed: "AlreadyOwned" })
-      assert.include(refused.message, "lock-held")
-      const command = piped("flock", ["-xn", `${root}/vm`, "echo", "locked"])
-      yield* Effect.flip(Effect.scoped(Effect.flatMap(command, ({ line }) => line)))
+      // That it is held says nothing of who has this role.
+      assert.include(refused.message, "matches")
+      assert.deepStrictEqual(yield* Agents.hold(other.agent, vm, "helper"), { tested: true })
+      assert.deepStrictEqual([recordedLock(vm), recordedLock(vm, ".vm-sentinel.helper")], [own, own])
+      const ran = (flag: string) =>
+        Effect.scoped(Effect.flatMap(piped("flock", [flag, vm, "echo", "ran"]), ({ line }) => line))
+      assert.strictEqual(yield* ran("-sn"), "ran")
+      yield* Effect.flip(ran("-xn"))
+      // The next one of the role comes beside who is left of the last.
       yield* one.kill
-      assert.deepStrictEqual(yield* Agents.hold(other.agent, `${root}/vm`), { tested: true, survivesExec: false })
+      assert.deepStrictEqual(yield* Agents.hold(third.agent, vm), { tested: true })
+      yield* other.kill
+      assert.strictEqual(yield* probe(vm), "shared")
+      assert.deepStrictEqual(yield* sweep(root), { vm: "kept lock-held" })
+      yield* third.kill
+      assert.deepStrictEqual(yield* sweep(root), { vm: "removed pid-dead" })
+    })
+  )
+
+  live("of two who hold it at the very same time is one's", () =>
+    Effect.gen(function* () {
+      const root = yield* world.scratch
+      const agents = [(yield* mortal()).agent, (yield* mortal()).agent]
+      for (const name of ["a", "b", "c", "d", "e", "f"]) {
+        yield* world.directory(`${root}/${name}`)
+        const attempts = agents.map((agent) => Effect.result(Agents.hold(agent, `${root}/${name}`)))
+        const results = yield* Effect.all(attempts, { concurrency: "unbounded" })
+        const [refused, ...others] = results.flatMap((result) => (Result.isFailure(result) ? [result.failure] : []))
+        assert.deepInclude(refused, { _tag: "Refused", failed: "AlreadyOwned" })
+        assert.deepStrictEqual(others, [])
+        assert.deepStrictEqual(recordedLock(`${root}/${name}`), own)
+        assert.strictEqual(yield* probe(`${root}/${name}`), "shared")
+      }
     })
   )
 
@@ -130,63 +185,115 @@ describe("a directory whose lock is held", () => {
     Effect.gen(function* () {
       const root = yield* world.scratch
       const [one, other] = [yield* mortal(places.withoutKoffi), yield* mortal(places.withoutKoffi)]
-      assert.deepStrictEqual(yield* Agents.create(one.agent, `${root}/vm`, true), { tested: true, survivesExec: false })
-      assert.strictEqual(yield* probe(`${root}/vm`), "busy")
-      assert.strictEqual(yield* Agents.probe(other.agent, `${root}/vm`), "busy")
+      assert.deepStrictEqual(yield* Agents.create(one.agent, `${root}/vm`), { tested: true })
+      assert.deepStrictEqual(recordedLock(`${root}/vm`), own)
+      assert.strictEqual(yield* probe(`${root}/vm`), "shared")
+      assert.strictEqual(yield* Agents.probe(other.agent, `${root}/vm`), "shared")
       assert.deepStrictEqual(byName((yield* Agents.sweep(other.agent, root)).outcomes), { vm: "kept lock-held" })
+      const helper = yield* started(one.agent, `${root}/vm`)
       yield* one.kill
+      assert.deepStrictEqual(byName((yield* Agents.sweep(other.agent, root)).outcomes), { vm: "kept lock-held" })
+      yield* helper.kill
       assert.strictEqual(yield* Agents.probe(other.agent, `${root}/vm`), "free")
       assert.deepStrictEqual(byName((yield* Agents.sweep(other.agent, root)).outcomes), { vm: "removed pid-dead" })
     })
   )
 })
 
-describe("who asks whether a lock is held", () => {
-  live("isn't seen by another who asks, at the very same time", () =>
+describe("who has the lock alone", () => {
+  /** Until it is told to let go. */
+  const looking = Effect.fnUntraced(function* (path: string) {
+    const { kill, line, pid } = yield* piped("flock", ["-xn", "--no-fork", path, "sh", "-c", "echo looking; read word"])
+    assert.strictEqual(yield* line, "looking")
+    return { pid, letGo: kill }
+  })
+
+  live("is told to an owner that waited for it in vain, and nothing is written", () =>
     Effect.gen(function* () {
-      const vm = yield* world.scratch
-      // Asks, and doesn't get to the end of asking.
-      const asking = yield* piped("flock", ["-sn", vm, "sh", "-c", "echo asked; read word"])
-      assert.strictEqual(yield* asking.line, "asked")
-      assert.strictEqual(yield* probe(vm), "free")
-      const { agent } = yield* mortal(places.withoutKoffi)
-      assert.strictEqual(yield* Agents.probe(agent, vm), "free")
-      yield* asking.kill
+      const root = yield* world.scratch
+      const vm = `${root}/vm`
+      yield* world.directory(vm)
+      const { letGo, pid } = yield* looking(vm)
+      for (const attempt of [Effect.asVoid(Ownership.hold(vm)), Effect.asVoid(Ownership.record(vm))]) {
+        const refused = yield* Effect.flip(Waits.inVain(attempt))
+        assert.deepStrictEqual(refused, new LockBusy({ path: vm, holders: [pid] }))
+      }
+      assert.deepStrictEqual(Tree.entries(vm), [])
+      yield* letGo
+      yield* Ownership.hold(vm)
+      assert.deepStrictEqual(recordedLock(vm), own)
     })
   )
 
-  live("a lock taken at any call of a sweep keeps the directory, as long as it was there to be locked", () =>
+  live("scenario 94: only to look is waited for, by an owner and by a sweep", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
-      const owners = yield* Owners.make
-      const lock = { kind: "flock", tested: true, survivesExec: true } as const
-      let [kept, removed] = [0, 0]
-      for (let at = 1; ; at++) {
-        const root = `${scratch}/${at}`
-        const vm = `${root}/vm`
-        Fs.mkdirSync(vm, { recursive: true, mode: 0o700 })
-        Fs.writeFileSync(`${vm}/.vm-sentinel`, Owners.inscribe(owners.dead, { lock }), { mode: 0o600 })
-        const store = yield* SentinelStore
-        const scope = yield* Scope.make()
-        let isLocked = false
-        const act = Effect.match(Scope.provide(store.lock(vm), scope), {
-          onSuccess: () => (isLocked = true),
-          onFailure: () => {}
-        })
-        const steps: Steps.Steps = { calls: 0, at, act, isFull: false }
-        const { outcomes } = yield* Effect.provide(Cleanup.sweep(root), Steps.store(steps))
-        const expected = isLocked ? { vm: "kept lock-held" } : { vm: "removed pid-dead" }
-        assert.deepStrictEqual(byName(outcomes), expected, `call ${at}`)
-        assert.deepStrictEqual(Tree.entries(root), isLocked ? ["vm"] : [], `call ${at}`)
-        yield* Scope.close(scope, Exit.void)
-        if (isLocked) kept += 1
-        else removed += 1
-        if (steps.calls < at) break
-      }
-      assert.isAbove(kept, 5)
-      assert.isAbove(removed, 5)
+      const root = yield* world.scratch
+      const { dead } = yield* Owners.make
+      const vm = `${root}/vm`
+      yield* world.directory(vm)
+      const first = yield* looking(vm)
+      yield* Effect.scoped(Waits.instead(first.letGo)(Ownership.hold(vm)))
+      assert.strictEqual((yield* Cleanup.judge(vm)).verdict, "alive")
+      Fs.writeFileSync(`${vm}/.vm-sentinel`, Owners.inscribe(dead))
+      const second = yield* looking(vm)
+      const { outcomes } = yield* Waits.instead(second.letGo)(Cleanup.sweep(root))
+      assert.deepStrictEqual(byName(outcomes), { vm: "removed pid-dead" })
     })
   )
+
+  live("scenario 94: isn't taken for gone by a sweep that waited in vain", () =>
+    Effect.gen(function* () {
+      const root = yield* world.scratch
+      const { dead } = yield* Owners.make
+      yield* world.file(`${root}/vm/.vm-sentinel`, Owners.inscribe(dead))
+      const before = Tree.of(`${root}/vm`)
+      const { letGo } = yield* looking(`${root}/vm`)
+      const { outcomes } = yield* Waits.inVain(Cleanup.sweep(root))
+      assert.deepStrictEqual(byName(outcomes), { vm: "kept taken" })
+      assert.deepStrictEqual(Tree.entries(root), ["vm"])
+      assert.deepStrictEqual(Tree.differences(before, Tree.of(`${root}/vm`)), [])
+      yield* letGo
+      assert.deepStrictEqual(yield* sweep(root), { vm: "removed pid-dead" })
+    })
+  )
+})
+
+describe("a lock taken at any call of a sweep", () => {
+  for (const isShared of [true, false]) {
+    const title = isShared ? "by an owner that shares it" : "by one that has it alone yet"
+    live(`keeps the directory, as long as it was there to be locked: ${title}`, () =>
+      Effect.gen(function* () {
+        const scratch = yield* Memory.scratch
+        const owners = yield* Owners.make
+        let [kept, removed] = [0, 0]
+        for (let at = 1; ; at++) {
+          const root = `${scratch}/${at}`
+          const vm = `${root}/vm`
+          Fs.mkdirSync(`${vm}/data`, { recursive: true, mode: 0o700 })
+          Fs.writeFileSync(`${vm}/.vm-sentinel`, Owners.inscribe(owners.dead, { lock: own }), { mode: 0o600 })
+          const store = yield* SentinelStore
+          const scope = yield* Scope.make()
+          let isLocked = false
+          const act = Scope.provide(store.lock(vm), scope).pipe(
+            Effect.tap(({ alone, share }) => (alone && isShared ? share : Effect.void)),
+            Effect.match({ onSuccess: () => (isLocked = true), onFailure: () => {} }),
+            Waits.inVain
+          )
+          const steps: Steps.Steps = { calls: 0, at, act, isFull: false }
+          const { outcomes } = yield* Effect.provide(Cleanup.sweep(root), Steps.store(steps))
+          const expected = isLocked ? ["kept lock-held", ...(isShared ? [] : ["kept taken"])] : ["removed pid-dead"]
+          assert.include(expected, byName(outcomes)["vm"], `call ${at}`)
+          assert.deepStrictEqual(Tree.entries(root), isLocked ? ["vm"] : [], `call ${at}`)
+          yield* Scope.close(scope, Exit.void)
+          if (isLocked) kept += 1
+          else removed += 1
+          if (steps.calls < at) break
+        }
+        assert.isAbove(kept, 5)
+        assert.isAbove(removed, 5)
+      })
+    )
+  }
 })
 
 describe("Ownership.hold", () => {
@@ -217,7 +324,7 @@ describe("Ownership.hold", () => {
           assert.deepStrictEqual(Tree.entries(vm), [], title)
         } else {
           held += 1
-          assert.strictEqual(yield* probe(vm), "busy", title)
+          assert.strictEqual(yield* probe(vm), "shared", title)
           assert.strictEqual((yield* Cleanup.judge(vm)).reason, "lock-held", title)
         }
         yield* Scope.close(scope, Exit.void)

@@ -17,6 +17,9 @@ const compiler = find("cc") ?? find("gcc") ?? find("clang")
 export const hasCompiler = compiler !== undefined
 export const noCompiler = new Missing("no C compiler")
 
+export const hasFlock = find("flock") !== undefined
+export const noFlock = new Missing("no flock(1)")
+
 export type Helper = "churn" | "leader" | "reexec" | "removal"
 export type Library = "listing"
 

@@ -16,10 +16,12 @@ import { Programs } from "./Programs.ts"
 import { makeWorld } from "./world.ts"
 
 const inspector = process.argv[2] === "procfs" ? LinuxProcessInspector.layerProcfs : LinuxProcessInspector.layer
-const layer = Layer.mergeAll(LinuxPidNamespaces.layer, Programs.layer).pipe(Layer.provideMerge(inspector))
+const namespaces = process.argv[2] === "procfs" ? LinuxPidNamespaces.layerAt() : LinuxPidNamespaces.layer
+const layer = Layer.mergeAll(namespaces, Programs.layer).pipe(Layer.provideMerge(inspector))
 
 const world = makeWorld({ recycles: true })
 const execs = new Map<number, Effect.Effect<void, unknown, never>>()
+const frees = new Map<number, Effect.Effect<void, unknown, never>>()
 const encodeIdentity = Schema.encodeEffect(ProcessIdentity)
 
 const ability = <A>(value: A | undefined): Effect.Effect<A> =>
@@ -44,7 +46,7 @@ const recycles = Effect.fnUntraced(function* (count: number) {
 })
 
 const answer = Effect.fnUntraced(function* (request: Request) {
-  const { host, identify, observe, self } = yield* ProcessInspector
+  const { host, identify, lockHolders, observe, self } = yield* ProcessInspector
   switch (request.op) {
     case "pid":
       return process.pid
@@ -57,7 +59,17 @@ const answer = Effect.fnUntraced(function* (request: Request) {
     case "observe":
       return yield* observe(request.pid, request.wanted)
     case "prove":
-      return yield* (yield* PidNamespaces).prove(request.pidNamespace, request.pid, request.wanted)
+      return yield* (yield* PidNamespaces).prove(request.sought, request.wanted)
+    case "lockHolders":
+      return yield* lockHolders(request.directory)
+    case "lockHolder": {
+      const { directory, free, pid } = yield* Effect.flatten(ability(orUndefined(world.lockHolder)))
+      const context = yield* Effect.context<Programs>()
+      frees.set(pid, Effect.scoped(Effect.provide(free, context)))
+      return { pid, directory }
+    }
+    case "free":
+      return yield* frees.get(request.pid) ?? Effect.die("not a process that holds a lock")
     case "spawn":
       return yield* world.spawn
     case "exit":

@@ -1,7 +1,9 @@
 /** What an agent is asked, and what it answers. */
 import { IdentityUnavailable, NotFound, PermissionDenied } from "@vm-sentinel/core/Errors"
 import type { Observation } from "@vm-sentinel/core/Observation"
-import { Executable, type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
+import type { FileId } from "@vm-sentinel/core/Holding"
+import type * as PidNamespaces from "@vm-sentinel/core/PidNamespaces"
+import { Executable, FirstProcess, type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { NamespaceProof } from "@vm-sentinel/core/Verdict"
 import { Schema } from "effect"
 
@@ -10,13 +12,28 @@ const Wanted = Schema.Literals(["existence", "identity", "path", "executable", "
 const op = <const Name extends string, const Fields extends Schema.Struct.Fields>(name: Name, fields: Fields) =>
   Schema.Struct({ op: Schema.Literal(name), ...fields })
 
+const optional = Schema.optionalKey
+
+const Sought: Schema.Codec<PidNamespaces.Sought, unknown> = Schema.Struct({
+  pid: Pid,
+  processId64: optional(Schema.String),
+  pidNamespace: optional(Schema.String),
+  pidNamespaceInit: optional(FirstProcess),
+  timeOffset: optional(Schema.String)
+})
+
+const Directory: Schema.Codec<FileId, unknown> = Schema.Struct({ dev: Schema.String, ino: Schema.String })
+
 export const Request = Schema.Union([
   op("pid", {}),
   op("host", {}),
   op("self", {}),
   op("identify", { pid: Pid }),
   op("observe", { pid: Pid, wanted: Wanted }),
-  op("prove", { pidNamespace: Schema.String, pid: Pid, wanted: Wanted }),
+  op("prove", { sought: Sought, wanted: Wanted }),
+  op("lockHolders", { directory: Directory }),
+  op("lockHolder", {}),
+  op("free", { pid: Pid }),
   op("spawn", {}),
   op("exit", { pid: Pid }),
   op("zombify", { pid: Pid }),
@@ -30,8 +47,6 @@ export const Request = Schema.Union([
 ])
 export type Request = typeof Request.Type
 
-const optional = Schema.optionalKey
-
 export const Observed: Schema.Codec<Observation, unknown> = Schema.Union([
   Schema.Struct({
     _tag: Schema.Literal("Present"),
@@ -41,6 +56,7 @@ export const Observed: Schema.Codec<Observation, unknown> = Schema.Union([
     threads: optional(Schema.Int),
     startTime: optional(Schema.String),
     startedAt: optional(Schema.Number),
+    bootedAt: optional(Schema.Number),
     processId64: optional(Schema.String),
     exe: optional(Executable),
     exeError: optional(Schema.Literals(["permission-denied", "not-available"])),
@@ -59,18 +75,25 @@ export const Observed: Schema.Codec<Observation, unknown> = Schema.Union([
 
 export const Host: Schema.Codec<HostIdentity, unknown> = Schema.Struct({
   bootId: optional(Schema.String),
+  bootIdProblem: optional(Schema.String),
   machineId: optional(Schema.String),
   hostname: Schema.String,
   namespaces: Schema.Literals(["supported", "none"]),
   pidNamespace: optional(Schema.String),
-  timeNamespace: optional(Schema.String)
+  pidNamespaceInit: optional(FirstProcess),
+  timeOffset: optional(Schema.String),
+  virtualMachine: optional(Schema.Boolean)
 })
 
 export const Proof: Schema.Codec<NamespaceProof, unknown> = Schema.Union([
-  Schema.Struct({ _tag: Schema.Literal("Gone") }),
+  Schema.Struct({ _tag: Schema.Literal("Gone"), by: Schema.Literals(["namespace", "processId64"]) }),
   Schema.Struct({ _tag: Schema.Literal("Found"), observation: Observed }),
   Schema.Struct({ _tag: Schema.Literal("Incomplete") })
 ])
+
+export const Holders = Schema.Array(Pid)
+
+export const Holder = Schema.Struct({ pid: Pid, directory: Directory })
 
 export const Failure = Schema.Union([NotFound, PermissionDenied, IdentityUnavailable])
 

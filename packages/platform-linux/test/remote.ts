@@ -10,7 +10,7 @@ import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import * as Protocol from "./protocol.ts"
 import { scriptOf } from "./prebuilt.ts"
-import { hasCompiler, noCompiler } from "./Programs.ts"
+import { hasCompiler, hasFlock, noCompiler, noFlock } from "./Programs.ts"
 
 export const script = scriptOf(join(import.meta.dirname, "agent.ts"), "inspectorAgent")
 
@@ -48,7 +48,8 @@ export const layer = <E>(
           Effect.catchTag(["NotFound", "PermissionDenied"], (error) => Effect.die(error))
         ),
         identify: (pid) => ask(ProcessIdentity, { op: "identify", pid }),
-        observe: (pid, wanted: Wanted = "all") => Effect.orDie(ask(Protocol.Observed, { op: "observe", pid, wanted }))
+        observe: (pid, wanted: Wanted = "all") => Effect.orDie(ask(Protocol.Observed, { op: "observe", pid, wanted })),
+        lockHolders: (directory) => Effect.orDie(ask(Protocol.Holders, { op: "lockHolders", directory }))
       })
       const pid = yield* Effect.orDie(ask(Pid, { op: "pid" }))
       return Context.mergeAll(Context.make(ProcessInspector, inspector), Context.make(Agent, { ask, pid }))
@@ -95,5 +96,11 @@ export const world: World<Agent> = {
   recycle: (pid, executable) => ask(Protocol.Nothing, { op: "recycle", pid, executable }),
   thread: ask(Schema.Struct({ process: Pid, thread: Pid }), { op: "thread" }),
   leaderExited: hasCompiler ? ask(Pid, { op: "leaderExited" }) : noCompiler,
-  reexec: Effect.map(ask(Pid, { op: "reexec" }), (pid) => ({ pid, exec: ask(Protocol.Nothing, { op: "exec", pid }) }))
+  reexec: Effect.map(ask(Pid, { op: "reexec" }), (pid) => ({ pid, exec: ask(Protocol.Nothing, { op: "exec", pid }) })),
+  lockHolder: hasFlock
+    ? Effect.map(ask(Protocol.Holder, { op: "lockHolder" }), (holder) => ({
+        ...holder,
+        free: ask(Protocol.Nothing, { op: "free", pid: holder.pid })
+      }))
+    : noFlock
 }

@@ -7,7 +7,14 @@ import * as Verdict from "@vm-sentinel/core/Verdict"
 import { Effect, Layer, Schema } from "effect"
 import { readdirSync, unlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { answer, judged, judgedIdentity, recordOf, withoutId64 } from "../../core/test/ProcessInspectorTest.ts"
+import {
+  answer,
+  circumstances,
+  judged,
+  judgedIdentity,
+  recordOf,
+  withoutId64
+} from "../../core/test/ProcessInspectorTest.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import { noNamespace, notRoot, patience, type Place, places, unavailable } from "./places.ts"
@@ -19,7 +26,6 @@ import * as Remote from "./remote.ts"
 import { executableOf, makeWorld, piped, until } from "./world.ts"
 
 const here = makeWorld()
-const host = { localFileSystem: true, legacy: "trust", writtenAt: 0 } as const
 const layers = { pidfd: LinuxProcessInspector.layer, procfs: LinuxProcessInspector.layerProcfs } as const
 const kinds = ["pidfd", "procfs"] as const
 
@@ -161,27 +167,113 @@ for (const kind of kinds) {
 }
 
 describe("elsewhere", () => {
-  placed("shifted", "scenario 20: starts seen from another time namespace aren't compared", (kind) =>
+  placed("shifted", "scenarios 20 and 73: starts seen from another time namespace compare by their offsets", (kind) =>
     Effect.scoped(
       Effect.gen(function* () {
         const pid = yield* here.spawn
         const mine = yield* Effect.provide(identify(pid), layers[kind])
+        assert.strictEqual(mine.timeOffset, "0")
+        const startingAt = (ticks: bigint) =>
+          withoutId64(recordOf(new ProcessIdentity({ ...mine, startTime: `${BigInt(mine.startTime) + ticks}` })))
         yield* Effect.gen(function* () {
           const theirs = yield* identify(pid)
           assert.strictEqual(BigInt(theirs.startTime) - BigInt(mine.startTime), 10_000_000n)
-          assert.notStrictEqual(theirs.timeNamespace, mine.timeNamespace)
+          assert.strictEqual(theirs.timeOffset, "100000000000000")
           assert.strictEqual(theirs.pidNamespace, mine.pidNamespace)
-          const verdict = kind === "pidfd" ? "Alive matches" : "Unknown not-comparable"
-          assert.strictEqual(answer(yield* judgedIdentity(mine)), verdict)
-          assert.strictEqual(answer(yield* judged(withoutId64(recordOf(mine)))), "Unknown not-comparable")
+          assert.strictEqual(answer(yield* judgedIdentity(mine)), "Alive matches")
           assert.strictEqual(answer(yield* judgedIdentity(theirs)), "Alive matches")
-          // The wall clock is one for all: both place the start at the same moment.
+          // The offset is of whole ticks: nothing is lost by it.
+          assert.strictEqual(answer(yield* judged(startingAt(0n))), "Alive matches")
+          for (const ticks of [-1n, 1n, 10_000_000n]) {
+            assert.strictEqual(answer(yield* judged(startingAt(ticks))), "Dead start-time-mismatch")
+          }
+          const { timeOffset: _, ...record } = startingAt(2n).record
+          assert.strictEqual(answer(yield* judged({ _tag: "V3", pid, record })), "Unknown not-comparable")
+          // The wall clock is one for all: both place the start and the boot at the same moment.
           const [a, b] = [yield* observe(pid), yield* Effect.provide(observe(pid), layers[kind])]
           if (a._tag !== "Present" || b._tag !== "Present") return assert.fail("not present")
           assert.closeTo(a.startedAt ?? 0, b.startedAt ?? 1e9, 1000)
+          assert.closeTo(a.bootedAt ?? 0, b.bootedAt ?? 1e9, 1000)
         }).pipe(from("shifted", kind))
       })
     )
+  )
+
+  for (const place of ["covered", "coveredByProcfs", "coveredFromNobody", "nspawn"] as const) {
+    placed(place, `scenario 61: in "${place}" the boot id is the kernel's own, or none`, (kind) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const owner = yield* Effect.provide(identify(yield* here.spawn), layers[kind])
+          assert.isDefined(owner.bootId)
+          yield* Effect.gen(function* () {
+            const host = yield* ProcessInspector.use(({ host }) => host)
+            if (kind === "pidfd" && place !== "coveredFromNobody") {
+              assert.strictEqual(host.bootId, owner.bootId)
+              assert.isUndefined(host.bootIdProblem)
+            } else {
+              assert.isUndefined(host.bootId)
+              assert.strictEqual(host.bootIdProblem, "a file is mounted over /proc/sys/kernel/random/boot_id")
+            }
+            // What is recorded here has the one or the other, and is never taken for another boot's.
+            const recorded = yield* ProcessInspector.use(({ self }) => self)
+            assert.strictEqual(recorded.bootId, host.bootId)
+            assert.strictEqual(answer(yield* judgedIdentity(recorded)), "Alive matches")
+          }).pipe(from(place, kind))
+        })
+      )
+    )
+  }
+
+  for (const place of ["covered", "coveredFromNobody"] as const) {
+    placed(place, `scenario 61: in "${place}" an owner of this boot is judged as where the boot is known`, (kind) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const pid = yield* here.spawn
+          const owner = yield* Effect.provide(identify(pid), layers[kind])
+          const { directory: _, ...unbound } = recordOf(owner).record
+          const isKnown = kind === "pidfd" && place === "covered"
+          yield* Effect.gen(function* () {
+            assert.strictEqual(answer(yield* judgedIdentity(owner)), "Alive matches")
+            // In a directory that may be another one nothing but an equal id tells that it is of this boot.
+            const elsewhere = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
+            assert.strictEqual(elsewhere, kind === "pidfd" ? "Alive matches" : "Unknown boot-unknown")
+            yield* here.exit?.(pid) ?? assert.fail("a world that can't end a process")
+            // Of this boot or of an earlier one: gone.
+            assert.strictEqual(answer(yield* judgedIdentity(owner)), "Dead pid-dead")
+            const gone = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
+            assert.strictEqual(gone, isKnown ? "Dead pid-dead" : "Unknown boot-unknown")
+          }).pipe(from(place, kind))
+        })
+      )
+    )
+  }
+
+  placed("runc", "scenario 106: the boot id is the kernel's where /proc/sys is mounted on itself", (kind) =>
+    Effect.gen(function* () {
+      const mine = yield* Effect.provide(
+        ProcessInspector.use(({ host }) => host),
+        layers[kind]
+      )
+      const theirs = yield* ProcessInspector.use(({ host }) => host).pipe(from("runc", kind))
+      assert.deepStrictEqual(theirs, mine)
+    })
+  )
+
+  placed("twin", "scenario 74: the parent's procfs isn't believed though our number agrees by chance", (kind) =>
+    Effect.gen(function* () {
+      const { pid } = yield* Remote.Agent
+      assert.strictEqual(pid, 5000)
+      const host = yield* ProcessInspector.use(({ host }) => host)
+      assert.isUndefined(host.pidNamespaceInit)
+      // There is a first process in there, and ourselves.
+      for (const target of [1, pid, 2 ** 22 + 1].map((number) => Pid.make(number))) {
+        const observation = yield* observe(target)
+        assert.include(observation, { _tag: "Unavailable", reason: "no-procfs" })
+        if (observation._tag === "Unavailable") assert.include(observation.detail, "knows us as 5000, 5000")
+        assert.strictEqual((yield* Effect.flip(identify(target)))._tag, "IdentityUnavailable")
+        assert.strictEqual(answer(yield* judged({ _tag: "V1", pid: target })), "Unknown no-procfs")
+      }
+    }).pipe(from("twin", kind))
   )
 
   placed("foreign", "scenario 31: a procfs of another PID namespace gives no verdict but Unknown", (kind) =>
@@ -189,7 +281,7 @@ describe("elsewhere", () => {
       Effect.gen(function* () {
         const alive = yield* Effect.provide(identify(yield* here.spawn), layers[kind])
         yield* Effect.gen(function* () {
-          const { bootId, pidNamespace, timeNamespace } = yield* ProcessInspector.use(({ host }) => host)
+          const { bootId, pidNamespace, timeOffset } = yield* ProcessInspector.use(({ host }) => host)
           assert.strictEqual(bootId, alive.bootId)
           for (const pid of [alive.pid, 1, 2, process.pid, 2 ** 22 + 1].map((number) => Pid.make(number))) {
             assert.include(yield* observe(pid), { _tag: "Unavailable", reason: "no-procfs" })
@@ -200,9 +292,10 @@ describe("elsewhere", () => {
               hostname: "",
               ...(pidNamespace === undefined ? {} : { pidNamespace }),
               ...(bootId === undefined ? {} : { bootId }),
-              ...(timeNamespace === undefined ? {} : { timeNamespace })
+              ...(timeOffset === undefined ? {} : { timeOffset })
             })
-            assert.strictEqual(answer(yield* judgedIdentity(record)), "Unknown no-procfs")
+            // Whether the namespace is the recorded one can't be told: its first process can't be seen from here.
+            assert.strictEqual(answer(yield* judgedIdentity(record)), "Unknown other-pid-namespace")
             assert.strictEqual(answer(yield* judged({ _tag: "V1", pid })), "Unknown no-procfs")
             const executable = "/nonexistent/program"
             assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "Unknown no-procfs")
@@ -236,7 +329,7 @@ describe("elsewhere", () => {
           assert.isUndefined((yield* ProcessInspector.use(({ host }) => host)).bootId)
           assert.include(yield* observe(alive.pid), { _tag: "Present", startTime: alive.startTime })
           assert.notProperty(yield* observe(alive.pid), "startedAt")
-          assert.strictEqual(answer(yield* judgedIdentity(alive)), "Unknown boot-unknown")
+          assert.strictEqual(answer(yield* judgedIdentity(alive)), "Alive matches")
         }).pipe(from("subset", kind))
       })
     )
@@ -281,11 +374,11 @@ describe("recycling", () => {
         const reader = yield* ProcessInspector.use(({ host }) => host)
         assert.strictEqual(rounds.length, 200)
         for (const { all, identity, recorded } of rounds) {
-          const strong = Verdict.judge(recordOf(recorded), identity, reader, host)
+          const strong = Verdict.judge(recordOf(recorded), identity, reader, circumstances)
           assert.strictEqual(answer(strong), "Dead identity-mismatch")
           if (all._tag !== "Present") return assert.fail(all._tag)
           const { processId64: _, ...unaided } = all
-          const weak = Verdict.judge(withoutId64(recordOf(recorded)), unaided, reader, host)
+          const weak = Verdict.judge(withoutId64(recordOf(recorded)), unaided, reader, circumstances)
           const sameTick = unaided.startTime === recorded.startTime
           assert.strictEqual(answer(weak), sameTick ? "Alive matches" : "Dead start-time-mismatch")
           assert.deepStrictEqual(weak.evidence.processId64, { result: "unknown" })

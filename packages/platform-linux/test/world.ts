@@ -1,13 +1,14 @@
 /** Real processes, for the conformance suite and the scenarios. */
 import { Effect, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
-import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { recycle, startTicks } from "../src/testing/PidNamespace.ts"
 import { Missing } from "../../core/test/support/able.ts"
-import { hasCompiler, noCompiler, Programs } from "./Programs.ts"
+import { hasCompiler, hasFlock, noCompiler, noFlock, Programs } from "./Programs.ts"
 
 /** A program with its ends of the pipes; killed when the scope ends. */
 interface Piped {
@@ -122,6 +123,9 @@ const keep = (file: string, uid?: number): Effect.Effect<Kept, Error, Scope.Scop
     }
   })
 
+/** Holds a directory's lock until it reads a line. */
+const locker = 'exec 9<"$1"; flock -xn 9 || exit 1; echo held; read word; exec 9<&-; echo free; read word'
+
 const firstThread = (): number | undefined =>
   readdirSync("/proc/self/task")
     .map(Number)
@@ -174,6 +178,20 @@ export const makeWorld = ({ recycles = false, uid }: WorldOptions = {}): World<P
       )
       return { pid: Pid.make(shell.pid), exec }
     }),
+    lockHolder: hasFlock
+      ? Effect.gen(function* () {
+          const path = mkdtempSync(join((yield* Programs).folder, "locked-"))
+          chmodSync(path, 0o755)
+          const { line, pid, write } = yield* piped("sh", ["-c", locker, "sh", path], uid)
+          yield* line
+          const { dev, ino } = statSync(path, { bigint: true })
+          const free = Effect.andThen(
+            Effect.sync(() => write("free")),
+            line
+          )
+          return { pid: Pid.make(pid), directory: { dev: `${dev}`, ino: `${ino}` }, free: Effect.asVoid(free) }
+        })
+      : noFlock,
     ...(recycles
       ? {
           recycle: (pid: Pid, executable: "same" | "other") =>

@@ -9,6 +9,16 @@ export const decoded = <A, B>(flag: Flag.Flag<A>, schema: Schema.Codec<B, A>, ex
   return Flag.filterMap(flag, decode, () => `Expected ${expected}`)
 }
 
+const Words = Schema.String.check(Schema.isPattern(/\S/))
+
+/** What an operator vouches for, and why: no flag of it has a default. */
+export const reason = (name: string, description: string) =>
+  decoded(Flag.String(name), Words, "a reason, in words").pipe(
+    Flag.withMetavar("REASON"),
+    Flag.withDescription(description),
+    Flag.optional
+  )
+
 const FileName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]{1,255}$/))
 
 export const fileName = (name: string) =>
@@ -38,7 +48,20 @@ export const judging = {
     Flag.withDefault("trust"),
     Flag.withMetavar("trust|keep"),
     Flag.withDescription("keep: a v1 or v2 sentinel never condemns")
-  )
+  ),
+  lock: Flag.Literals("lock", ["self", "inherited"]).pipe(
+    Flag.withDefault("self"),
+    Flag.withMetavar("self|inherited"),
+    Flag.withDescription(
+      "inherited: commands keep the lock that they were started with, so a free one proves them gone"
+    )
+  ),
+  shared: Flag.Literals("shared", ["trust", "keep"]).pipe(
+    Flag.withDefault("keep"),
+    Flag.withMetavar("trust|keep"),
+    Flag.withDescription("trust: no other kernel has this one's ids, though it runs in a virtual machine")
+  ),
+  assumeMoved: reason("assume-moved", "Judge records of another directory as if they were made in this one")
 }
 
 export const sweeping = {

@@ -24,7 +24,7 @@ export const run = Command.make(
     )
 ).pipe(
   Command.withDescription(
-    "Hold DIR for the life of CMD: a sentinel each, and the lock. Signals and exit code pass through"
+    "Hold DIR for the life of CMD: a sentinel each, and the lock, which CMD has at descriptor 3. Signals and exit code pass through"
   ),
   Command.withShortDescription("Hold a directory while a command runs"),
   Command.provide(Platform.layer)

@@ -1,22 +1,28 @@
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { Role } from "@vm-sentinel/core/Sentinel"
+import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Platform from "../Platform.ts"
 import * as options from "./options.ts"
+
+const missing = new CliError.ValidationError({
+  message: 'Missing required flag: --pid, the owner. The shell that calls is --pid "$$"'
+})
 
 export const write = Command.make(
   "write",
   {
     directory: options.directory,
-    pid: options
-      .decoded(Flag.Int("pid"), Pid, "a PID, 1 to 2147483647")
-      .pipe(
-        Flag.withMetavar("PID"),
-        Flag.withDescription("The owner; default: the parent of this process"),
-        Flag.optional
-      ),
+    pid: options.decoded(Flag.Int("pid"), Pid, "a PID, 1 to 2147483647").pipe(
+      Flag.withMetavar("PID"),
+      Flag.withDescription('The owner, which has no default; the shell that calls is "$$"'),
+      // Nothing is taken for it: the parent is often a wrapper that ends at once (npx, sudo, timeout, `sh -c`).
+      Flag.optional,
+      Flag.mapEffect(Option.match({ onNone: () => Effect.fail(missing), onSome: (pid) => Effect.succeed(pid) }))
+    ),
     format: Flag.Literals("format", ["v1", "v2", "v3"]).pipe(
       Flag.withMetavar("v1|v2|v3"),
       Flag.withDescription("Default v3; under .bbox-sentinel v2"),

@@ -56,9 +56,19 @@ const told = (verifications: ReadonlyArray<Verification.Verification>, summary: 
   const v1 = of("recycled-v1")
   const other = of("recycled-other-exe")
   const crashed = of("crashed-v3")
+  const copy = of("copy-of-crashed")
+  const outer = of("owner-inside")
   const lines = [
     ...(crashed?.action === "removed"
       ? [`Process ${crashed.pid} was killed without a chance to clean up: its directory is gone.`]
+      : []),
+    ...(copy?.reason === "other-directory"
+      ? [
+          `A copy of it stays: its sentinel was made in another directory, and ${copy.reason} proves nothing of this one.`
+        ]
+      : []),
+    ...(outer?.reason === "owner-inside"
+      ? [`Process ${outer.pid} is gone, but another owner lives in a directory inside of its own: both stay.`]
       : []),
     ...(same?.action === "removed"
       ? [

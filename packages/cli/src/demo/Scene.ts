@@ -5,13 +5,15 @@
  */
 import type { Outcome, Reason } from "@vm-sentinel/core/Outcome"
 import * as Ownership from "@vm-sentinel/core/Ownership"
-import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { type Format, maxBytes } from "@vm-sentinel/core/Sentinel"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import { startMargin } from "@vm-sentinel/core/Verdict"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as FS from "node:fs"
+import * as Path from "node:path"
 import * as Actors from "./Actors.ts"
 import { DemoError } from "./DemoError.ts"
 
@@ -27,6 +29,8 @@ export interface Expectation {
   /** One of these. */
   readonly reasons: ReadonlyArray<Reason>
   readonly action: Outcome["action"]
+  /** What has to be whole where it is kept: paths in it, and their content. */
+  readonly files: { readonly [path: string]: string }
 }
 
 /**
@@ -59,8 +63,6 @@ export const bystander = "notes.txt"
 const attempt = (run: () => void): Effect.Effect<void, DemoError> =>
   Effect.try({ try: run, catch: (error) => new DemoError({ problem: String(error) }) })
 
-const hour = 3600
-
 /**
  * Sets the scene in an empty root.
  *
@@ -73,7 +75,9 @@ export const set: (
 ) => Effect.Effect<Scene, DemoError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Scene.set")(
   function* (root, recycler) {
     const store = yield* SentinelStore
-    const isLocal = yield* store.isLocal(root)
+    const { frame } = yield* Effect.mapError(store.look(root), ({ message }) => new DemoError({ problem: message }))
+    const isLocal = frame.fileSystem?.oneKernel === true
+    const { virtualMachine } = yield* ProcessInspector.use(({ host }) => host)
     const expectations: Array<Expectation> = []
     let processes = 0
 
@@ -81,22 +85,27 @@ export const set: (
       const path = `${root}/${expectation.name}`
       yield* attempt(() => {
         FS.mkdirSync(path, { mode: 0o700 })
-        FS.writeFileSync(`${path}/${payload}`, `${expectation.name}\n`)
+        for (const [file, content] of Object.entries(expectation.files)) {
+          FS.mkdirSync(Path.dirname(`${path}/${file}`), { recursive: true, mode: 0o700 })
+          FS.writeFileSync(`${path}/${file}`, content)
+        }
       })
       expectations.push(expectation)
       return path
     })
-    const kept = (
+    const expect = (
+      action: Outcome["action"],
       name: string,
-      verdict: "alive" | "unknown" | "none",
-      ...reasons: ReadonlyArray<Reason>
-    ): Expectation => ({ name, verdict, reasons, action: "kept" })
-    const removed = (name: string, ...reasons: ReadonlyArray<Reason>): Expectation => ({
-      name,
-      verdict: "dead",
-      reasons,
-      action: "removed"
-    })
+      verdict: Outcome["verdict"],
+      reasons: ReadonlyArray<Reason>
+    ): Expectation => ({ name, verdict, reasons, action, files: { [payload]: `${name}\n` } })
+    const kept = (name: string, verdict: Outcome["verdict"], ...reasons: ReadonlyArray<Reason>) =>
+      expect("kept", name, verdict, reasons)
+    /** On a file system that may be shared a virtual machine's kernel can't tell itself from one restored from its state. */
+    const removed = (name: string, ...reasons: ReadonlyArray<Reason>) =>
+      isLocal || virtualMachine === false
+        ? expect("removed", name, "dead", reasons)
+        : kept(name, "unknown", "machine-unknown")
     /** v1 and v2 name no host: on a file system that may be shared they condemn nobody. */
     const removedLegacy = (name: string, reason: Reason) =>
       isLocal ? removed(name, reason) : kept(name, "unknown", "not-local")
@@ -123,11 +132,31 @@ export const set: (
       yield* attempt(() => FS.writeFileSync(`${path}/${name}`, content, { mode: 0o600 }))
     })
 
+    /** As `cp -a` makes it: the record in it names the directory that it was made in. */
+    const copiedAndCrashed = Effect.gen(function* () {
+      const { actor, path } = yield* owned(removed("crashed-v3", "pid-dead"), Actors.start, "v3")
+      const files = { [payload]: "crashed-v3\n" }
+      const copy = { ...kept("copy-of-crashed", "unknown", "other-directory"), files }
+      yield* attempt(() => FS.cpSync(path, `${root}/${copy.name}`, { recursive: true, preserveTimestamps: true }))
+      expectations.push(copy)
+      yield* actor.crash
+    })
+    const nested = Effect.gen(function* () {
+      const name = "owner-inside"
+      const files = { [payload]: `${name}\n`, [`inner/${payload}`]: "inner\n" }
+      const outer = yield* owned({ ...kept(name, "dead", "owner-inside"), files }, Actors.start, "v3")
+      const inner = yield* Actors.start
+      processes += 1
+      yield* record(`${outer.path}/inner`, inner, "v3")
+      yield* outer.actor.crash
+    })
+
     if (recycler !== undefined) yield* recycler.next(4000)
     yield* owned(kept("alive-v3", "alive", "matches"), Actors.startNode, "v3")
     yield* owned(kept("alive-v2", "alive", "matches"), Actors.start, "v2")
     yield* owned(kept("alive-v1", "alive", "pid-alive"), Actors.start, "v1")
-    yield* crashed(removed("crashed-v3", "pid-dead"), Actors.start, "v3")
+    yield* copiedAndCrashed
+    yield* nested
     yield* crashed(removedLegacy("crashed-v2", "pid-dead"), Actors.start, "v2")
     yield* crashed(removedLegacy("crashed-v1", "pid-dead"), Actors.start, "v1")
     yield* crashed(removed("zombie", "zombie"), Actors.startUnreaped, "v3")
@@ -164,12 +193,10 @@ export const set: (
       yield* record(yield* directory(kept("recycled-v1", "alive", "pid-alive")), same.actor, "v1")
       yield* recycler.next(14_000)
       const other = yield* owned(removedLegacy("recycled-other-exe", "exe-mismatch"), Actors.startNode, "v2")
-      // A v2 record is judged by its age too: an owner older than its record is the owner.
-      const longAgo = Date.now() / 1000 - hour
-      yield* attempt(() => FS.utimesSync(`${other.path}/${SentinelName.defaultName}`, longAgo, longAgo))
-
       // The one without threads first: those of a process that starts could take the number that is to come next.
       yield* other.actor.crash
+      // Of a v2 record's owner another program is no other process unless it started so long after the record was written.
+      yield* Effect.sleep(startMargin + 100)
       yield* recycler.recycle(other.actor.pid, { file: "sleep", args: ["600"] })
       const before = recycler.startTicks(same.actor.pid)
       yield* same.actor.crash

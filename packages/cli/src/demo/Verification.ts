@@ -8,7 +8,7 @@ import * as FS from "node:fs"
 import * as Overview from "../Overview.ts"
 import * as Table from "../Table.ts"
 import * as Text from "../Text.ts"
-import { bystander, type Expectation, payload } from "./Scene.ts"
+import { bystander, type Expectation } from "./Scene.ts"
 
 /**
  * @category models
@@ -21,9 +21,9 @@ export interface Verification {
   readonly problem: string | undefined
 }
 
-const isWhole = (root: string, name: string): boolean => {
+const isWhole = (root: string, { files, name }: Expectation): boolean => {
   try {
-    return FS.readFileSync(`${root}/${name}/${payload}`, "utf8") === `${name}\n`
+    return Object.entries(files).every(([path, text]) => FS.readFileSync(`${root}/${name}/${path}`, "utf8") === text)
   } catch {
     return false
   }
@@ -36,7 +36,7 @@ const problemOf = (root: string, expected: Expectation, outcome: Outcome | undef
     return `expected ${verdict}, ${reasons.join(" or ")}: ${action}`
   }
   if (action === "removed") return FS.existsSync(`${root}/${name}`) ? "still there" : undefined
-  return isWhole(root, name) ? undefined : "not whole any more"
+  return isWhole(root, expected) ? undefined : "not whole any more"
 }
 
 /**

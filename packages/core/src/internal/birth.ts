@@ -22,9 +22,10 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
   const bear = Effect.fnUntraced(function* <E, R>(
     path: string,
     sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
-    options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string> }
+    options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string>; readonly isOwn?: boolean }
   ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
-    const { entry, subdirectories = [] } = options ?? {}
+    const { entry, isOwn = false, subdirectories = [] } = options ?? {}
+    const publish = isOwn ? publication.inscribe : publication.publish
     const tag = yield* nonce
     const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
     const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "there is something under the path" })
@@ -34,13 +35,13 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
         yield* mapLookError("make directory")(disk.makeDirectory(`${staged}/${name}`))
       }
       const sentinel = yield* sentinelOf(staged)
-      const file = yield* publication.publish(staged, sentinel, entry === undefined ? {} : { entry })
+      const file = yield* publish(staged, sentinel, entry === undefined ? {} : { entry })
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
         disk.renameNew(staged, path)
       )
       yield* mapLookError("make directory")(disk.syncDirectory(parentOf(path)))
       return file
-    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged))))
+    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))
   }, Effect.uninterruptible)
 
   const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>

@@ -2,6 +2,7 @@
  * Sentinels exactly as this library writes them. The third line is read by one expression: a fifth of the time that JSON
  * and the schema take. A line that differs in anything, if only in the order of its keys, is theirs.
  */
+import type { FileSystemId, RecordedDirectory } from "../DirectoryFrame.ts"
 import type { RecordV3 } from "../Sentinel.ts"
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -15,36 +16,61 @@ const maybe = (field: string): string => `(?:,${field})?`
 const acquisition = (createdAt: string): string =>
   `,${string("nonce", "[A-Za-z0-9-]{8,64}")},${string("role", "[A-Za-z0-9_-]{1,32}")},${string("createdAt", createdAt)}`
 
+const lock = String.raw`"lock":\{"kind":"flock","tested":(true|false),"holder":"(self|inherited)"\}`
+
+const directory = [
+  String.raw`"directory":\{${string("type", `${plain}+`)}`,
+  maybe(String.raw`"id":\{"kind":"(uuid|fsid|volume)",${string("value", `${plain}+`)}\}`),
+  maybe(string("mount", `${plain}+`)),
+  ...["inode", "birth"].map((key) => maybe(string(key, decimal))),
+  maybe(string("file", `${decimal}(?:\\.${decimal})?`)),
+  String.raw`\}`
+].join("")
+
 const line = new RegExp(
   [
     String.raw`^\{"v":3,"pid":([1-9][0-9]{0,9}),`,
     string("startTime", `(?:s:)?${decimal}`),
     maybe(string("processId64", decimal)),
-    ...["bootId", "pidNamespace", "timeNamespace", "machineId"].map((key) => maybe(string(key, `${plain}+`))),
+    ...["bootId", "pidNamespace"].map((key) => maybe(string(key, `${plain}+`))),
+    maybe(
+      String.raw`"pidNamespaceInit":\{${string("startTime", `(?:s:)?${decimal}`)}${maybe(string("processId64", decimal))}\}`
+    ),
+    maybe(string("timeOffset", "-?[0-9]{1,20}")),
+    maybe(string("machineId", `${plain}+`)),
     `,${string("hostname", `${plain}*`)}`,
     maybe('"uid":(0|[1-9][0-9]{0,14})'),
     maybe(
       String.raw`"exe":\{${string("path", `${plain}+`)}${maybe(string("dev", decimal))}${maybe(string("ino", decimal))}\}`
     ),
     acquisition(`${plain}*`),
-    maybe(String.raw`"lock":\{"kind":"flock","tested":(true|false),"survivesExec":(true|false)\}`),
+    maybe(lock),
+    maybe(directory),
     String.raw`\}$`
   ].join("")
 )
+
+const isKind = (kind: string | undefined): kind is FileSystemId["kind"] =>
+  kind === "uuid" || kind === "fsid" || kind === "volume"
 
 /** The PID that it repeats, and the record. `undefined`: it isn't written so. */
 export const read = (text: string): { readonly pid: number; readonly record: RecordV3 } | undefined => {
   const found = line.exec(text)
   if (found === null) return undefined
-  const [, pid, startTime, processId64, bootId, pidNamespace, timeNamespace, machineId, hostname, uid] = found
-  const [path, dev, ino, nonce, role, createdAt, tested, survivesExec] = found.slice(10)
+  const [, pid, startTime, processId64, bootId, pidNamespace, initStart, initId, timeOffset, machineId] = found
+  const [hostname, uid, path, dev, ino, nonce, role, createdAt, tested, holder] = found.slice(10)
+  const [type, idKind, idValue, mount, inode, birth, file] = found.slice(20)
   if (startTime === undefined || hostname === undefined) return undefined
   if (nonce === undefined || role === undefined || createdAt === undefined) return undefined
   const record: Mutable<RecordV3> = { v: 3, nonce, startTime, hostname, role, createdAt }
   if (processId64 !== undefined) record.processId64 = processId64
   if (bootId !== undefined) record.bootId = bootId
   if (pidNamespace !== undefined) record.pidNamespace = pidNamespace
-  if (timeNamespace !== undefined) record.timeNamespace = timeNamespace
+  if (initStart !== undefined) {
+    record.pidNamespaceInit =
+      initId === undefined ? { startTime: initStart } : { startTime: initStart, processId64: initId }
+  }
+  if (timeOffset !== undefined) record.timeOffset = timeOffset
   if (machineId !== undefined) record.machineId = machineId
   if (uid !== undefined) record.uid = Number(uid)
   if (path !== undefined) {
@@ -54,7 +80,16 @@ export const read = (text: string): { readonly pid: number; readonly record: Rec
     record.exe = exe
   }
   if (tested !== undefined) {
-    record.lock = { kind: "flock", tested: tested === "true", survivesExec: survivesExec === "true" }
+    record.lock = { kind: "flock", tested: tested === "true", holder: holder === "inherited" ? "inherited" : "self" }
+  }
+  if (type !== undefined) {
+    const made: Mutable<RecordedDirectory> = { type }
+    if (isKind(idKind) && idValue !== undefined) made.id = { kind: idKind, value: idValue }
+    if (mount !== undefined) made.mount = mount
+    if (inode !== undefined) made.inode = inode
+    if (birth !== undefined) made.birth = birth
+    if (file !== undefined) made.file = file
+    record.directory = made
   }
   return { pid: Number(pid), record }
 }
@@ -68,7 +103,8 @@ export interface OwnerPart {
 
 /** {@link plain}, in ASCII alone: what is beyond may not be UTF-8. */
 const plainAscii = String.raw`[ !#-[\]-~]`
-const ending = new RegExp(String.raw`${acquisition(`${plainAscii}*`)}\}\n$`, "y")
+const asciiDirectory = directory.replaceAll(plain, plainAscii)
+const ending = new RegExp(String.raw`${acquisition(`${plainAscii}*`)}${maybe(asciiDirectory)}\}\n$`, "y")
 
 const endsAt = (content: string, start: number): boolean => {
   ending.lastIndex = start

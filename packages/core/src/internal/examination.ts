@@ -2,14 +2,26 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Condemned from "../Condemned.ts"
-import type { FileId, Holding } from "../Holding.ts"
+import { fileToken } from "../DirectoryFrame.ts"
+import type { LockState } from "../Disk.ts"
+import type { Holding } from "../Holding.ts"
 import type { Observation } from "../Observation.ts"
-import { PidNamespaces } from "../PidNamespaces.ts"
+import { PidNamespaces, type Sought } from "../PidNamespaces.ts"
 import type { HostIdentity, Pid } from "../ProcessIdentity.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
 import { SentinelStore } from "../SentinelStore.ts"
-import { type AliveReason, type Circumstances, type Evidence, judge, scope, wanted, wantedOfLife } from "../Verdict.ts"
+import {
+  type AliveReason,
+  type Circumstances,
+  type Evidence,
+  hasRecordedId,
+  judge,
+  type Knowledge,
+  needed,
+  wanted,
+  wantedOfLife
+} from "../Verdict.ts"
 import { hasOwnerPart, type OwnerPart, ownerPart } from "./canonicalRecords.ts"
 import * as Memory from "./memory.ts"
 
@@ -17,45 +29,62 @@ import * as Memory from "./memory.ts"
 export interface Court {
   readonly inspector: ProcessInspector["Service"]
   readonly namespaces: (typeof PidNamespaces)["Service"]
-  readonly probeLock: SentinelStore["Service"]["probeLock"]
+  /** `undefined`: the lock isn't evidence. */
+  readonly probeLock: (path: string) => Effect.Effect<LockState | undefined>
   readonly host: HostIdentity
   readonly legacy: "trust" | "keep"
-  /** Whether a directory lies on a file system of this machine alone. */
-  readonly isLocal: (directory: FileId) => boolean
+  readonly knowledge: Knowledge
 }
 
+export interface JudgeOptions {
+  readonly legacy?: "trust" | "keep"
+  readonly lock?: Knowledge["lock"]
+  readonly shared?: Knowledge["shared"]
+  readonly assumeMoved?: string
+}
+
+const knowledgeOf = ({ assumeMoved, lock = "self", shared = "keep" }: JudgeOptions): Knowledge =>
+  assumeMoved === undefined || assumeMoved.trim() === "" ? { lock, shared } : { lock, shared, assumeMoved }
+
 export const makeCourt = Effect.fnUntraced(function* (
-  options: Pick<Court, "legacy" | "isLocal">
+  options: JudgeOptions
 ): Effect.fn.Return<Court, never, ProcessInspector | SentinelStore> {
   const inspector = yield* ProcessInspector
-  const { probeLock } = yield* SentinelStore
-  return { inspector, namespaces: yield* PidNamespaces, probeLock, host: yield* inspector.host, ...options }
+  const store = yield* SentinelStore
+  const probeLock = (path: string) => store.probeLock(path, { byCommand: true })
+  const { legacy = "trust" } = options
+  const knowledge = knowledgeOf(options)
+  return { inspector, namespaces: yield* PidNamespaces, probeLock, host: yield* inspector.host, legacy, knowledge }
 })
 
 const hasLock = (sentinel: Sentinel.Sentinel): boolean => sentinel._tag === "V3" && sentinel.record.lock !== undefined
 
 const testify = (
-  { host, inspector, isLocal, legacy, namespaces, probeLock }: Court,
-  { id, path }: Holding,
-  { file: { writtenAt }, sentinel }: Condemned.Question
+  { host, inspector, knowledge, legacy, namespaces, probeLock }: Court,
+  { frame, path }: Holding,
+  { file, sentinel }: Condemned.Question
 ): Effect.Effect<Condemned.Testimony> => {
-  const { pid } = sentinel
-  const testimony = (circumstances: Circumstances): Effect.Effect<Condemned.Testimony> => {
-    const byScope = scope(sentinel, host, circumstances)
-    if (byScope === undefined) {
-      return Effect.map(inspector.observe(pid, wanted(sentinel)), (observation) => ({ circumstances, observation }))
+  const testimony = Effect.fnUntraced(function* (circumstances: Circumstances): Effect.fn.Return<Condemned.Testimony> {
+    const { process, search } = needed(sentinel, host, circumstances)
+    const observation = process === undefined ? undefined : yield* inspector.observe(sentinel.pid, process)
+    if (!search || sentinel._tag !== "V3" || hasRecordedId(sentinel, observation)) return { circumstances, observation }
+    const { pid, record } = sentinel
+    const { pidNamespace, pidNamespaceInit, processId64, timeOffset } = record
+    const sought: Sought = {
+      pid,
+      ...(processId64 === undefined ? {} : { processId64 }),
+      ...(pidNamespace === undefined ? {} : { pidNamespace }),
+      ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
+      ...(timeOffset === undefined ? {} : { timeOffset })
     }
-    const pidNamespace = sentinel._tag === "V3" ? sentinel.record.pidNamespace : undefined
-    return byScope.reason !== "other-pid-namespace" || pidNamespace === undefined
-      ? Effect.succeed({ circumstances, observation: undefined })
-      : Effect.map(namespaces.prove(pidNamespace, pid, wanted(sentinel)), (namespace) => ({
-          circumstances: { ...circumstances, namespace },
-          observation: undefined
-        }))
-  }
-  const circumstances: Circumstances = { localFileSystem: isLocal(id), writtenAt, legacy }
+    const proof = yield* namespaces.prove(sought, wanted(sentinel))
+    return { circumstances: { ...circumstances, search: proof }, observation }
+  })
+  const circumstances: Circumstances = { ...knowledge, frame, file: fileToken(file), changedAt: file.changedAt, legacy }
   return hasLock(sentinel)
-    ? Effect.flatMap(probeLock(path), (lock) => testimony({ ...circumstances, lock }))
+    ? Effect.flatMap(probeLock(path), (lockState) =>
+        testimony(lockState === undefined ? circumstances : { ...circumstances, lockState })
+      )
     : testimony(circumstances)
 }
 
@@ -83,7 +112,12 @@ const bytesOf = (content: string): Uint8Array => {
 }
 
 /** Who is alive is so by these too. */
-const leastTrusting: Circumstances = { localFileSystem: false, legacy: "keep" }
+const leastTrusting: Circumstances = {
+  frame: { id: { dev: "", ino: "" } },
+  legacy: "keep",
+  lock: "self",
+  shared: "keep"
+}
 
 /**
  * Finds the owners that live. Who owns many directories is asked about once for all that come within a moment, and its
@@ -98,7 +132,8 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
     circumstances: Circumstances
   ): Life | undefined => {
     const verdict = judge(sentinel, observation, host, circumstances)
-    return verdict._tag === "Alive"
+    // An equal id of an earlier boot is no proof of life: the numbers start again.
+    return verdict._tag === "Alive" && verdict.evidence.bootId?.result !== "different"
       ? { reason: verdict.reason, evidence: verdict.evidence, pid: sentinel.pid }
       : undefined
   }
@@ -117,9 +152,9 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
         return life
       })
     }
-    return Effect.flatMap(probeLock(path), (lock) => {
-      const circumstances = { ...leastTrusting, lock }
-      return lock === "busy"
+    return Effect.flatMap(probeLock(path), (lockState) => {
+      const circumstances = lockState === undefined ? leastTrusting : { ...leastTrusting, lockState }
+      return lockState === "shared" || lockState === "exclusive"
         ? Effect.succeed(judged(sentinel, undefined, circumstances))
         : observed(sentinel, circumstances)
     })
@@ -134,11 +169,7 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
   return { recall, ask }
 }
 
-export const examine = (
-  court: Court,
-  holding: Holding,
-  kind: "directory" | "workspace" | "remains" = "directory"
-): Effect.Effect<Condemned.Judgement> =>
+export const examine = (court: Court, holding: Holding, kind?: Condemned.Kind): Effect.Effect<Condemned.Judgement> =>
   Effect.suspend(() => {
     const examination = Condemned.examine(holding, court.host, kind)
     const proceed = (

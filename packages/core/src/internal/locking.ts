@@ -1,28 +1,93 @@
-/** The ownership lock: evidence that the kernel itself gives up when the owner ends. */
+/** The ownership lock: shared by owners, exclusive to a remover, and given up by the kernel when its holder ends. */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { Disk, DiskError } from "../Disk.ts"
-import { LockBusy, LockUnsupported } from "../Errors.ts"
-import { mapLookError } from "./diskErrors.ts"
+import type * as Scope from "effect/Scope"
+import type { Disk, DiskError, HeldLock } from "../Disk.ts"
+import { Claimed, LockBusy, LockUnsupported } from "../Errors.ts"
+import { sameFile } from "../Holding.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { LookError, OwnerLock } from "../SentinelStore.ts"
+import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
 
-// A sweep that asks holds the lock shared for some microseconds.
-const whileProbed = { schedule: Schedule.spaced("5 millis"), times: 20 }
+const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
+
+const unsupported: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"])
+
+/** An owner waits 5 s for somebody who only looks, or was stopped while looking. */
+const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
+
+/** A remover waits 50 ms for somebody who only looks. */
+const removersPatience = { schedule: Schedule.spaced("5 millis"), times: 10 }
+
+const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
+
+export type Locking = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
-  const lock = Effect.fn("SentinelStore.lock")(function* (path: string, options?: { readonly inheritable?: boolean }) {
-    const unsupported = () => new LockUnsupported({ path })
-    const isBusy = (error: DiskError) => error.errno === "EBUSY"
-    return yield* disk.lock(path, options?.inheritable ?? false).pipe(
-      Effect.retry({ while: isBusy, ...whileProbed }),
-      mapLookError<LockBusy | LockUnsupported>("lock", {
-        EBUSY: () => new LockBusy({ path }),
-        ENOTSUP: unsupported,
-        EOPNOTSUPP: unsupported,
-        ENOLCK: unsupported,
-        ENOSYS: unsupported
-      })
+  /** Whether a path names what was locked, and that has a link: a removed directory can be locked, too. */
+  const isStillThere = (path: string, lock: HeldLock) =>
+    disk.lstat(path).pipe(
+      Effect.flatMap(({ id, nlink }) =>
+        sameFile(id, lock.id) && nlink !== 0 ? disk.location(path) : Effect.succeed(undefined)
+      ),
+      Effect.map((location) => location !== undefined && !SentinelName.liesInSweep(location)),
+      onErrno(isGone, () => Effect.succeed(false))
     )
+
+  const attempt = (path: string): Effect.Effect<OwnerLock, DiskError, Scope.Scope> => {
+    const lockAs = (mode: "shared" | "exclusive") =>
+      Effect.map(disk.lock(path, { mode, byCommand: true, test: true }), (held): OwnerLock => ({
+        ...held,
+        alone: mode === "exclusive"
+      }))
+    return Effect.catchIf(lockAs("exclusive"), isBusy, () => lockAs("shared"))
+  }
+
+  const lock = Effect.fn("SentinelStore.lock")(function* (
+    path: string
+  ): Effect.fn.Return<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope> {
+    const claimed = new Claimed({ path })
+    // A working directory that a sweep has taken is known by its new path.
+    if (SentinelName.liesInSweep(path)) return yield* claimed
+    const refused = (error: DiskError): Effect.Effect<never, Claimed | LockBusy | LockUnsupported | LookError> => {
+      if (unsupported.has(error.errno)) return Effect.fail(new LockUnsupported({ path }))
+      if (!isBusy(error)) return Effect.fail(toLookError("lock", error))
+      return Effect.flatMap(isSwept(path), (swept) => Effect.fail(swept ? claimed : new LockBusy({ path })))
+    }
+    const held = yield* attempt(path).pipe(
+      // Who only looks lets go soon. A sweep that has the directory doesn't.
+      Effect.retry({
+        while: (error) => (isBusy(error) ? Effect.map(isSwept(path), (swept) => !swept) : false),
+        ...ownersPatience
+      }),
+      Effect.catchTag("DiskError", refused)
+    )
+    const isThere = yield* mapLookError("lock")(isStillThere(path, held))
+    return isThere ? held : yield* claimed
   })
 
-  return { lock, probeLock: disk.probeLock }
+  /** Whether the directory is gone, or on its way out. */
+  const isSwept = (path: string) =>
+    disk.location(path).pipe(
+      Effect.map(SentinelName.liesInSweep),
+      Effect.catch(({ errno }) => Effect.succeed(isGone.includes(errno)))
+    )
+
+  /**
+   * Excludes every owner. `undefined`: there is no way to lock here. `byCommand`: a program may be started for it. EBUSY:
+   * somebody holds it.
+   */
+  const exclude = (
+    path: string,
+    options: { readonly byCommand: boolean; readonly test: boolean }
+  ): Effect.Effect<HeldLock | undefined, DiskError, Scope.Scope> =>
+    disk.lock(path, { mode: "exclusive", ...options }).pipe(
+      Effect.retry({ while: isBusy, ...removersPatience }),
+      Effect.catchIf(
+        ({ errno }) => unsupported.has(errno),
+        () => Effect.succeed(undefined)
+      )
+    )
+
+  return { lock, probeLock: disk.probeLock, exclude }
 }

@@ -33,7 +33,7 @@ import * as SentinelName from "../SentinelName.ts"
 import type { Entry, Glancer, Listed, LookError, Root } from "../SentinelStore.ts"
 import * as Slices from "../Slices.ts"
 import * as Trust from "../Trust.ts"
-import { mapLookError, onErrno, toStoreError } from "./diskErrors.ts"
+import { mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
 
 const operation = "read sentinel"
 
@@ -49,6 +49,8 @@ const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8A
   id: stat.id,
   size: stat.size,
   writtenAt: stat.modifiedAt,
+  changedAt: stat.changedAt,
+  ...(stat.birth === undefined ? {} : { birth: stat.birth }),
   bytes,
   content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(`${directory}/${entry}`, error))
 })
@@ -90,7 +92,10 @@ export const make = (disk: Disk["Service"]) => {
     yield* refuse(resolved, Trust.ofRoot(stat, principal))
     const path = yield* mapLookError("open root")(disk.realPath(resolved))
     yield* refuse(resolved, Trust.ofRootPath(path, principal))
-    return { path, id: stat.id, localFileSystem: yield* disk.isLocal(path), principal }
+    // A magic link of procfs, such as /proc/PID/root, leads where no path of this mount namespace does.
+    const real = yield* mapLookError("open root")(disk.lstat(path))
+    yield* refuse(resolved, sameFile(real.id, stat.id) ? undefined : `its real path, ${path}, is another directory`)
+    return { path, id: stat.id, principal }
   })
 
   const openDirectory = Effect.fn("SentinelStore.openDirectory")(function* (given: string) {
@@ -206,7 +211,8 @@ export const make = (disk: Disk["Service"]) => {
   ): SentinelFile => {
     const { bytes, entry, error, stat } = scanned
     const path = `${directory}/${entry}`
-    const file = { entry, id: stat.id, size: stat.size, writtenAt: stat.modifiedAt }
+    const { changedAt, id, modifiedAt, size } = stat
+    const file = { entry, id, size, writtenAt: modifiedAt, changedAt }
     const refused = (problem: SentinelError | PermissionDenied | StoreFailure): SentinelFile => ({
       ...file,
       bytes: undefined,
@@ -238,12 +244,13 @@ export const make = (disk: Disk["Service"]) => {
     names: ReadonlyArray<string> = [SentinelName.defaultName]
   ): Effect.Effect<Holding, LookError> =>
     Effect.flatMap(disk.principal, (principal) =>
-      Effect.flatMap(mapLookError("look")(survey(path, names, 2)), ({ files, linked, noted, stat }) => {
+      Effect.flatMap(mapLookError("look")(survey(path, names, 2)), (scan) => {
+        const { files, frame, linked, noted, stat, subdirectories } = scan
         if (stat.type !== "directory") return Effect.fail(new NotFound({ operation: "look: no directory", path }))
-        const problem = Trust.ofDirectory(stat, principal)
-        const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, problem, principal))
+        const distrust = Trust.ofDirectory(stat, principal)
+        const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, distrust, principal))
         const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
-        const holding = { path, id: stat.id, sentinels, foreign }
+        const holding: Holding = { path, id: stat.id, frame, distrust, subdirectories, sentinels, foreign }
         if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(holding)
         return Effect.map(exists(`${path}/${SentinelName.goMicrovmState}`), (hasState) =>
           hasState ? { ...holding, foreign: [...foreign, SentinelName.goMicrovmState] } : holding
@@ -283,19 +290,22 @@ export const make = (disk: Disk["Service"]) => {
           Effect.orElseSucceed(() => undefined)
         )
 
+  /** Directories below the first level with a sentinel of any known name, relative to `path`. */
+  const find = (path: string, names: ReadonlyArray<string> = [SentinelName.defaultName]) => {
+    const isWanted = (entry: string) => ["read", "foreign"].includes(SentinelName.classify(entry, names))
+    return disk.find(path, isWanted).pipe(
+      Stream.mapError((error) => toLookError("look below", error)),
+      Stream.map((relative) => relative.slice(0, relative.lastIndexOf("/"))),
+      Stream.changes
+    )
+  }
+
   const read = Effect.fn("SentinelStore.read")(function* (path: string, names?: ReadonlyArray<string>) {
     const { sentinels } = yield* look(path, names)
     return yield* Effect.forEach(sentinels, ({ content }) => Effect.fromResult(content))
   })
 
-  const isLocal = (path: string) =>
-    disk.resolve(path).pipe(
-      Effect.flatMap(disk.realPath),
-      Effect.flatMap(disk.isLocal),
-      Effect.orElseSucceed(() => false)
-    )
-
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { openRoot, openDirectory, list, look, glancer, read, usage, isLocal }
+  return { openRoot, openDirectory, list, look, glancer, find, read, usage }
 }

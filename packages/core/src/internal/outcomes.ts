@@ -5,6 +5,7 @@ import type { DirectoryError } from "../Errors.ts"
 import type { SentinelFile } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
 import type { Life } from "./examination.ts"
+import type { Discarded } from "../SentinelStore.ts"
 import { isoTime } from "./isoTime.ts"
 
 export interface Subject {
@@ -78,8 +79,30 @@ const plain = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "rea
 export const skipped = (subject: Subject): Outcome =>
   plain(subject, { action: "kept", verdict: "none", reason: "skipped" })
 
+export const lockHeld = (subject: Subject): Outcome => ({
+  ...plain(subject, { action: "kept", verdict: "alive", reason: "lock-held" }),
+  evidence: { lock: { observed: "shared", result: "not-applicable" } }
+})
+
 export const resumed = (subject: Subject, action: Outcome["action"]): Outcome =>
   plain(subject, { action, verdict: "dead", reason: "resumed" })
+
+/** Most subtrees that are named. */
+const mostNamed = 3
+
+/** What was deleted of a directory, wholly or but for what belongs to others. */
+export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: boolean): Outcome => {
+  const told: Outcome = isLocked ? removed : { ...removed, unlocked: true }
+  if (stayed.length === 0) return told
+  const [names, more] = [stayed.slice(0, mostNamed).join(", "), stayed.length - mostNamed]
+  const below = more > 0 ? `${names} and ${more} more` : names
+  return {
+    ...told,
+    action: "failed",
+    reason: "owner-inside",
+    evidence: { ...removed.evidence, below: { recorded: below.toWellFormed(), result: "not-applicable" } }
+  }
+}
 
 /** An error that came before any judgement. */
 export const ofLookError = (subject: Subject, error: DirectoryError): Outcome =>
@@ -94,6 +117,8 @@ export const ofReclaimError = (subject: Subject, judgement: Judgement, error: Di
     case "Taken":
     case "NotFound":
       return { ...judged, reason: "taken" }
+    case "LockBusy":
+      return { ...judged, verdict: "alive", reason: "lock-held" }
     case "MountInside":
       return { ...judged, reason: "mount-inside", error }
     case "Changed":

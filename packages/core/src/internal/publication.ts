@@ -1,10 +1,11 @@
 /** Writing: a sentinel appears whole or not at all, and never over one whose owner isn't provably gone. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { Condemned } from "../Condemned.ts"
-import type { Disk, DiskError, Stat } from "../Disk.ts"
+import { Condemned } from "../Condemned.ts"
+import { fileToken, toRecord } from "../DirectoryFrame.ts"
+import type { Disk, DiskError, NewFile, Stat } from "../Disk.ts"
 import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound } from "../Errors.ts"
-import { type Holding, sameFile, type SentinelFile } from "../Holding.ts"
+import { type Holding, sameFile, sameSentinel, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { PublishError, PublishOptions } from "../SentinelStore.ts"
@@ -13,6 +14,8 @@ import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 
 const operation = "write sentinel"
+
+const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 
 // Not every file system has hard links; FAT and some FUSE answer so.
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
@@ -62,13 +65,26 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   /** The record comes back to its name, or stays aside, where it counts as well. `EEXIST`: another was published. */
   const putBack = (aside: string, path: string) => Effect.andThen(appear(aside, path), disk.unlink(aside))
 
+  /** What has to be as it was for a record to be replaced: all that was judged, or the one file that the writer made. */
+  const changeOf = (replacing: Condemned | SentinelFile, before: Holding): string | undefined => {
+    if (Condemned.is(replacing)) return replacing.difference(before)
+    const [file, ...others] = before.sentinels
+    if (file === undefined || !sameSentinel(file, replacing)) return `${replacing.entry} is another file`
+    return others.length === 0 ? undefined : "another record waits to take its place"
+  }
+
   /**
    * Moves the condemned sentinel aside: one writer gets it, and were it killed now, the directory would still say whose
    * it was. Moved back when it isn't what was judged. Returns the paths of all that may go once the new one is there.
    */
-  const takeAside = Effect.fnUntraced(function* (directory: string, entry: string, replacing: Condemned, tag: string) {
+  const takeAside = Effect.fnUntraced(function* (
+    directory: string,
+    entry: string,
+    replacing: Condemned | SentinelFile,
+    tag: string
+  ) {
     const before = contenders(yield* lookup.look(directory, [entry]), entry)
-    const problem = replacing.difference(before)
+    const problem = changeOf(replacing, before)
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
     const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
     const judged = before.sentinels.find((file) => file.entry === entry)
@@ -109,6 +125,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       id: read.stat.id,
       size: bytes.length,
       writtenAt: read.stat.modifiedAt,
+      changedAt: read.stat.changedAt,
+      ...birthOf(read.stat),
       bytes,
       content: Result.succeed(parsed.success)
     }
@@ -121,17 +139,42 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       Effect.retry({ while: ({ _tag }) => _tag === "Claimed", times: confirmations })
     )
 
-  const publish = Effect.fn("SentinelStore.publish")(function* (
+  /** A v3 record says where it was made. Measured when its file is there: overlayfs has copied the directory up by then. */
+  const framed = (directory: string, sentinel: Sentinel.Sentinel, file: NewFile) =>
+    sentinel._tag === "V3"
+      ? Effect.map(disk.frame(directory), (frame): Sentinel.Sentinel => {
+          const { directory: _, ...record } = sentinel.record
+          const made = toRecord(frame, fileToken(file))
+          return { ...sentinel, record: made === undefined ? record : { ...record, directory: made } }
+        })
+      : Effect.succeed(sentinel)
+
+  /** A bind mount may lead to a directory that a sweep has taken meanwhile. */
+  const refuseInSweep = (directory: string) =>
+    Effect.flatMap(mapLookError(operation)(disk.location(directory)), (location) =>
+      SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : Effect.void
+    )
+
+  const publishWith = Effect.fnUntraced(function* (
     directory: string,
     sentinel: Sentinel.Sentinel,
-    options?: PublishOptions
+    options: PublishOptions,
+    isOwn: boolean
   ): Effect.fn.Return<SentinelFile, PublishError> {
-    const entry = options?.entry ?? SentinelName.defaultName
+    const entry = options.entry ?? SentinelName.defaultName
     const path = `${directory}/${entry}`
-    const bytes = yield* encode(path, entry, sentinel)
+    // What can't be encoded is refused before anything is looked at.
+    yield* encode(path, entry, sentinel)
+    let bytes = new Uint8Array()
+    const bytesOf = (file: NewFile) =>
+      framed(directory, sentinel, file).pipe(
+        Effect.flatMap((made) => encode(path, entry, made)),
+        Effect.tap((encoded) => Effect.sync(() => (bytes = new Uint8Array(encoded))))
+      )
     const before = yield* mapLookError(operation)(disk.lstat(directory))
     if (before.type !== "directory")
       return yield* new NotFound({ operation: "write sentinel: no directory", path: directory })
+    if (!isOwn) yield* refuseInSweep(directory)
     const tag = yield* nonce
     const temporary = `${directory}/${SentinelName.temporaryPrefix}${tag}`
     const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "another sentinel is there" })
@@ -139,8 +182,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const failed = (error: DiskError): Effect.Effect<never, PublishError> =>
       error.errno === "ENOENT" ? claimed() : Effect.fail(toLookError(operation, error))
     const published = Effect.gen(function* () {
-      yield* disk.create(temporary, bytes)
-      const { replacing } = options ?? {}
+      yield* disk.create(temporary, bytesOf)
+      const { replacing } = options
       const { aside, earlier } =
         replacing === undefined ? { aside: undefined, earlier: [] } : yield* takeAside(directory, entry, replacing, tag)
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: claimed })(
@@ -168,6 +211,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     )
   }, Effect.uninterruptible)
 
+  const publish = Effect.fn("SentinelStore.publish")(
+    (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
+      publishWith(directory, sentinel, options, false)
+  )
+
+  /** In a directory of a sweep's own. */
+  const inscribe = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
+    publishWith(directory, sentinel, options, true)
+
   const withdraw = Effect.fn("SentinelStore.withdraw")(function* (directory: string, own: string) {
     const holding = yield* lookup.look(directory)
     const file = holding.sentinels.find(
@@ -187,5 +239,5 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }).pipe(Effect.uninterruptible, mapLookError("withdraw sentinel"))
   })
 
-  return { publish, withdraw }
+  return { publish, inscribe, withdraw }
 }

@@ -1,133 +1,38 @@
 /**
  * The way out of a root: a workspace `.vm-sentinel-reap.<nonce>/` with the sweep's own sentinel, `claimed/` and
- * `dead/`. Each step is one rename, so that a sweep killed anywhere leaves a state that says how far it came.
+ * `dead/`. Each step is one rename, so that a sweep killed anywhere leaves a state that says how far it came. The lock of a
+ * directory is held exclusively from before the first rename to the last `rmdir`: no owner comes in between.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { Condemned } from "../Condemned.ts"
-import { type Disk, DiskError } from "../Disk.ts"
-import { Changed, MountInside, NameTaken, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
-import { type FileId, type Holding, sameFile } from "../Holding.ts"
-import type { Sentinel } from "../Sentinel.ts"
+import { type Disk, DiskError, type RemoveTreeOptions } from "../Disk.ts"
+import { Changed, LockBusy, MountInside, NameTaken, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
+import { type FileId, sameFile, tagOf } from "../Holding.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Claim, ClaimError, Entry, Leftovers, LookError, Root, Workspace } from "../SentinelStore.ts"
+import type {
+  Claim,
+  ClaimError,
+  Discarded,
+  MayRemove,
+  Remains,
+  ResumeError,
+  Root,
+  Workspace
+} from "../SentinelStore.ts"
 import { mapStoreError, onErrno } from "./diskErrors.ts"
-import type { Birth } from "./birth.ts"
+import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
-import type { Publication } from "./publication.ts"
 import type { Interruptible } from "./underWay.ts"
+import { baseName, difference } from "./workspaces.ts"
 
-/** A staged workspace younger than this may still be in the making, milliseconds. */
-const stagingGrace = 60_000
+const isWorkspace = (place: Workspace | Root): place is Workspace => "root" in place
 
-/** Nothing can be written: what is to be removed must go all the same. */
-export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
+const rootOf = (place: Workspace | Root): string => (isWorkspace(place) ? place.root : place.path)
 
-/** To callers without types: what only looks like a Condemned gives no right. */
-const difference = (condemned: Condemned, now: Holding): string | undefined =>
-  Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
-
-const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
-
-export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publication, birth: Birth) => {
-  /** What an adopted workspace was adopted by: the right to finish what lies in its `dead/`. */
-  const adoptedBy = new WeakMap<Workspace, Condemned>()
-
-  const toStore = (error: { readonly _tag: string; readonly message: string }, path: string) =>
-    new StoreFailure({ operation: "make workspace", path, cause: error })
-
-  const inscribe = (path: string, sentinel: Sentinel, replacing?: Condemned) =>
-    publication.publish(path, sentinel, replacing === undefined ? {} : { replacing })
-
-  const openWorkspace = Effect.fn("SentinelStore.openWorkspace")(function* (
-    root: Root,
-    sentinel: Sentinel
-  ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied> {
-    const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
-    yield* birth
-      .bear(path, () => Effect.succeed(sentinel), { subdirectories: ["claimed", "dead"] })
-      .pipe(
-        Effect.catchTag(["AlreadyOwned", "Claimed", "Changed", "NotFound", "MalformedSentinel"], (error) =>
-          Effect.fail(toStore(error, path))
-        )
-      )
-    return { path, root: root.path }
-  }, Effect.uninterruptible)
-
-  const adopt = Effect.fn("SentinelStore.adopt")(function* (
-    root: Root,
-    condemned: Condemned,
-    sentinel: Sentinel
-  ): Effect.fn.Return<Workspace, Taken | Changed | PermissionDenied | StoreFailure> {
-    const from = `${root.path}/${baseName(condemned.path)}`
-    const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
-    const taken = new Taken({ path: from })
-    const look = (path: string) =>
-      Effect.map(
-        Effect.catchTag(lookup.look(path), "NotFound", () => taken),
-        (holding) => ({ holding, problem: difference(condemned, holding) })
-      )
-    // Taking it from whoever has adopted it since would only disturb: it had to be given back.
-    const { problem: early } = yield* look(from)
-    if (early !== undefined) return yield* new Changed({ path: from, problem: early })
-    yield* mapStoreError("adopt workspace", { ENOENT: () => taken })(disk.rename(from, path))
-    const { holding: now, problem } = yield* look(path)
-    if (problem !== undefined) {
-      // Its owner came to life between the judgement and the rename: another sweep, which finds it gone, or itself.
-      yield* Effect.ignore(disk.renameNew(path, from))
-      return yield* new Changed({ path: from, problem })
-    }
-    yield* inscribe(path, sentinel, now.sentinels.length === 0 ? undefined : condemned).pipe(
-      Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
-      // A full file system has no room for our sentinel. Another sweep may take the workspace from us then.
-      Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
-      Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
-    )
-    const workspace = { path, root: root.path }
-    adoptedBy.set(workspace, condemned)
-    return workspace
-  }, Effect.uninterruptible)
-
-  const names = (path: string) =>
-    disk.entries(path).pipe(
-      Effect.map((list) => list.map(({ entry }) => entry).sort()),
-      onErrno(["ENOENT"], () => Effect.succeed([]))
-    )
-
-  const leftovers = (workspace: Workspace): Effect.Effect<Leftovers, PermissionDenied | StoreFailure> =>
-    mapStoreError("list workspace")(
-      Effect.all({ claimed: names(`${workspace.path}/claimed`), dead: names(`${workspace.path}/dead`) })
-    )
-
-  const closeWorkspace = Effect.fn("SentinelStore.closeWorkspace")(function* (workspace: Workspace) {
-    const { path } = workspace
-    const removeEmpty = (directory: string) =>
-      disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
-    const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
-    // Without its sentinel a workspace is anybody's: the next sweep takes up what is in it.
-    const files = yield* Effect.orElseSucceed(names(path), () => [])
-    for (const entry of files) {
-      const isOwn = SentinelName.isSentinel(entry) || entry.startsWith(SentinelName.temporaryPrefix)
-      if (isOwn) yield* Effect.ignore(disk.unlink(`${path}/${entry}`))
-    }
-    if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
-  }, Effect.uninterruptible)
-
-  const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
-    const stat = yield* Effect.option(disk.lstat(path))
-    const now = yield* Clock.currentTimeMillis
-    if (stat._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
-    // Whoever makes it may only have slept. By another name it can't be finished, nor be deleted once it is.
-    const root = path.slice(0, -entry.length - 1)
-    const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
-    yield* Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, stat.value.id)).pipe(
-      onErrno(["ENOENT"], () => Effect.void),
-      mapStoreError("remove unfinished workspace")
-    )
-  })
-
+export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["exclude"]) => {
   const moveBack = ({ origin, path }: Pick<Claim, "origin" | "path">) =>
     Effect.suspend(() => {
       const taken = () => new NameTaken({ path: origin, kept: path })
@@ -146,27 +51,69 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       mount === undefined ? Effect.void : Effect.fail(new MountInside({ path, mount }))
     )
 
-  const isWorkspace = (place: Workspace | Root): place is Workspace => "root" in place
-
-  /** Where a directory goes: into the workspace, or, where there is no room for one, to another name in the root. */
-  const wayOut = (place: Workspace | Root, entry: string) =>
+  /** Where a claimed directory goes: into the workspace, or, where there is no room for one, to another name in the root. */
+  const claimedPath = (place: Workspace | Root, entry: string) =>
     isWorkspace(place)
-      ? Effect.succeed({ path: `${place.path}/claimed/${entry}`, grave: `${place.path}/dead/${entry}` })
-      : Effect.map(nonce, (tag) => ({
-          path: `${place.path}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`,
-          grave: `${place.path}/${SentinelName.reapInPlace("dead", tag.slice(0, 8), entry)}`
-        }))
+      ? Effect.succeed(`${place.path}/claimed/${entry}`)
+      : Effect.map(nonce, (tag) => `${place.path}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`)
+
+  /** Where it goes to be deleted. */
+  const markedPath = (place: Workspace | Root, marked: SentinelName.Marked) =>
+    isWorkspace(place)
+      ? Effect.succeed(`${place.path}/dead/${SentinelName.markedName(marked)}`)
+      : Effect.map(nonce, (tag) => {
+          const tags = `${tag.slice(0, 8)}${marked.tags.join("")}`
+          return `${place.path}/${SentinelName.reapInPlace("dead", tags, marked.name)}`
+        })
+
+  /** Excludes owners and other sweeps. `false`: there is no way to lock here. */
+  const lockOut = (
+    place: Workspace | Root,
+    path: string,
+    byCommand: boolean
+  ): Effect.Effect<
+    { readonly id: FileId | undefined; readonly isLocked: boolean },
+    DiskError | "busy",
+    Scope.Scope
+  > => {
+    const test = !isWorkspace(place)
+    return exclude(path, { byCommand, test }).pipe(
+      Effect.map((held) => ({
+        id: held?.id,
+        isLocked: held !== undefined && (isWorkspace(place) ? place.isLocked : held.tested)
+      })),
+      Effect.catchIf(
+        ({ errno }) => errno === "EBUSY",
+        () => Effect.fail("busy" as const)
+      )
+    )
+  }
+
+  /** A sweep holds a lock exclusively, owners share it. */
+  const whoIsBusy = (path: string) =>
+    Effect.flatMap(disk.probeLock(path, { byCommand: true }), (state) =>
+      Effect.fail(state === "exclusive" || state === "free" ? new Taken({ path }) : new LockBusy({ path }))
+    )
+
+  const lockFor = (place: Workspace | Root, path: string, byCommand: boolean) =>
+    lockOut(place, path, byCommand).pipe(
+      Effect.catch((error): Effect.Effect<never, Taken | LockBusy | PermissionDenied | StoreFailure> =>
+        error === "busy"
+          ? whoIsBusy(path)
+          : mapStoreError("lock", { ENOENT: () => new Taken({ path }) })(Effect.fail(error))
+      )
+    )
 
   const claim = Effect.fnUntraced(function* (
     place: Workspace | Root,
     condemned: Condemned,
     sentinelNames?: ReadonlyArray<string>
-  ): Effect.fn.Return<Claim, ClaimError> {
+  ): Effect.fn.Return<Claim, ClaimError, Scope.Scope> {
     const origin = condemned.path
     const entry = baseName(origin)
-    const { grave, path } = yield* wayOut(place, entry)
+    const path = yield* claimedPath(place, entry)
     const taken = () => new Taken({ path: origin })
-    const root = isWorkspace(place) ? place.root : place.path
+    const root = rootOf(place)
     if (origin !== `${root}/${entry}`) {
       return yield* new Changed({ path: origin, problem: `it does not lie in ${root}` })
     }
@@ -176,6 +123,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
     const stat = yield* mapStoreError("claim", { ENOENT: taken })(disk.lstat(origin))
     if (stat.type !== "directory") return yield* taken()
     yield* refuseMount(origin)
+    const { id, isLocked } = yield* lockFor(place, origin, Condemned.is(condemned) && condemned.claimsLock)
+    if (isLocked) {
+      // An owner that came after the judgement and has let go of the lock since: nothing is moved from under it.
+      const now = yield* Effect.catchTag(lookup.look(origin, sentinelNames), "NotFound", taken)
+      const change = difference(condemned, now)
+      if (change !== undefined) return yield* new Changed({ path: origin, problem: change })
+    }
     const busy = () => new MountInside({ path: origin, mount: origin })
     const claiming = disk.renameNew(origin, path)
     yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })(claiming)
@@ -183,32 +137,46 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       Effect.tapError(() => moveBack({ origin, path })),
       Effect.catchTag("NotFound", taken)
     )
-    const problem = difference(condemned, holding)
-    if (problem === undefined) return { entry, path, grave, origin, holding }
+    const problem =
+      id === undefined || sameFile(id, holding.id) ? difference(condemned, holding) : "it is another directory"
+    if (problem === undefined) return yield* claimOf(place, { entry, path, origin, holding, isLocked })
     yield* moveBack({ origin, path })
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
+
+  const claimOf = (place: Workspace | Root, claim: Omit<Claim, "grave">) =>
+    Effect.map(markedPath(place, { name: claim.entry, tags: claim.holding.sentinels.map(tagOf) }), (grave): Claim => ({
+      ...claim,
+      grave
+    }))
+
+  const lookAgain = (path: string, names: ReadonlyArray<string> | undefined) =>
+    Effect.catchTag(lookup.look(path, names), "NotFound", () => Effect.fail(new Taken({ path })))
 
   const resumeClaim = Effect.fnUntraced(function* (
     place: Workspace | Root,
     entry: string,
     sentinelNames?: ReadonlyArray<string>
-  ): Effect.fn.Return<Claim, LookError> {
+  ): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
     const reap = isWorkspace(place) ? undefined : SentinelName.parseReap(entry)
     const name = reap?.kind === "claimed" ? reap.name : entry
-    const { grave, path } = yield* wayOut(place, name)
-    const root = isWorkspace(place) ? place.root : place.path
-    const at = isWorkspace(place) ? path : `${place.path}/${entry}`
-    const holding = yield* lookup.look(at, sentinelNames)
-    return { entry: name, path: at, grave, origin: `${root}/${name}`, holding }
-  })
+    const path = isWorkspace(place) ? `${place.path}/claimed/${name}` : `${place.path}/${entry}`
+    const { isLocked } = yield* lockFor(place, path, true)
+    const holding = yield* lookAgain(path, sentinelNames)
+    return yield* claimOf(place, { entry: name, path, origin: `${rootOf(place)}/${name}`, holding, isLocked })
+  }, Effect.uninterruptible)
 
   /**
    * Interrupted when all was gone, it has removed it: unless another sweep could have taken the rest, and tells it then,
    * as it can in the root, and with a workspace.
    */
-  const removeTree = (path: string, isShared: boolean, interruptible: Interruptible, expected?: FileId) => {
-    const removal = interruptible(disk.removeTree(path, expected))
+  const removeTree = (
+    path: string,
+    isShared: boolean,
+    interruptible: Interruptible,
+    options: RemoveTreeOptions
+  ): Effect.Effect<Discarded, DiskError> => {
+    const removal = Effect.map(interruptible(disk.removeTree(path, options)), (stayed): Discarded => ({ stayed }))
     if (isShared) return removal
     const isGone = disk.lstat(path).pipe(
       Effect.as(false),
@@ -216,7 +184,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
       Effect.orElseSucceed(() => false)
     )
     return Effect.catchCauseIf(removal, Cause.hasInterruptsOnly, (cause) =>
-      Effect.flatMap(isGone, (gone) => (gone ? Effect.void : Effect.failCause(cause)))
+      Effect.flatMap(isGone, (gone): Effect.Effect<Discarded, DiskError> =>
+        gone ? Effect.succeed({ stayed: [] }) : Effect.failCause(cause)
+      )
     )
   }
 
@@ -229,11 +199,20 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
    * The intent first: from the rename on, whoever finds it finishes. So what took its place at the last moment goes back,
    * and nothing comes between before that is known.
    */
-  const bury = (path: string, grave: string, expected: FileId, interruptible: Interruptible) => {
+  const markAndDelete = (
+    path: string,
+    grave: string,
+    expected: FileId,
+    interruptible: Interruptible,
+    options: RemoveTreeOptions
+  ) => {
     const putBack = ({ errno }: DiskError) =>
       errno === "ESTALE" ? Effect.ignore(disk.renameNew(grave, path)) : Effect.void
     const isShared = SentinelName.parseReap(baseName(grave)) !== undefined
-    const removed = Effect.andThen(requireSame(grave, expected), removeTree(grave, isShared, interruptible, expected))
+    const removed = Effect.andThen(
+      requireSame(grave, expected),
+      removeTree(grave, isShared, interruptible, { ...options, expected })
+    )
     return requireSame(path, expected).pipe(
       Effect.andThen(disk.renameNew(path, grave)),
       Effect.andThen(Effect.tapError(removed, putBack))
@@ -241,49 +220,60 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   }
 
   const discard = (
-    { grave, holding, origin, path }: Claim,
+    { grave, holding, isLocked, origin, path }: Claim,
     condemned: Condemned,
+    mayRemove: MayRemove,
     restore?: Interruptible
-  ): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> =>
+  ): Effect.Effect<Discarded, Changed | Taken | PermissionDenied | StoreFailure> =>
     Effect.uninterruptibleMask(
-      (interruptible): Effect.Effect<void, Changed | Taken | PermissionDenied | StoreFailure> => {
+      (interruptible): Effect.Effect<Discarded, Changed | Taken | PermissionDenied | StoreFailure> => {
         const changed = (problem: string) => new Changed({ path: origin, problem })
         const problem = difference(condemned, holding)
         if (problem !== undefined) return Effect.fail(changed(problem))
+        const options = { mayRemove, lockInner: isLocked }
         return mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),
           ESTALE: () => changed("it is another directory")
-        })(bury(path, grave, holding.id, restore ?? interruptible))
+        })(markAndDelete(path, grave, holding.id, restore ?? interruptible, options))
       }
     )
 
-  /** Of two sweeps that find the same remains, the rename lets one have them. */
-  const takeRemains = Effect.fnUntraced(function* (root: Root, condemned: Condemned, entry: string) {
-    const reap = SentinelName.parseReap(entry)
-    const from = `${root.path}/${entry}`
-    if (reap?.kind !== "dead" || !Condemned.is(condemned) || condemned.path !== from) {
-      return yield* new Changed({ path: from, problem: "it is not what was judged" })
-    }
-    const { grave } = yield* wayOut(root, reap.name)
-    yield* mapStoreError("delete", { ENOENT: () => new Taken({ path: from }) })(disk.renameNew(from, grave))
-    return grave
-  })
+  const resumeDead = Effect.fnUntraced(function* (
+    place: Workspace | Root,
+    entry: string,
+    sentinelNames?: ReadonlyArray<string>
+  ): Effect.fn.Return<Remains, ResumeError, Scope.Scope> {
+    const { name, tags } = markedOf(place, entry)
+    const path = isWorkspace(place) ? `${place.path}/dead/${entry}` : `${place.path}/${entry}`
+    const { isLocked } = yield* lockFor(place, path, true)
+    return { name, tags, path, holding: yield* lookAgain(path, sentinelNames), isLocked }
+  }, Effect.uninterruptible)
+
+  /** Of two sweeps that find the same remains, the rename lets one have them where there are no locks. */
+  const takeRemains = (root: Root, { name, path, tags }: Remains) =>
+    Effect.flatMap(markedPath(root, { name, tags }), (grave) =>
+      Effect.as(mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, grave)), grave)
+    )
 
   const finishWith = Effect.fnUntraced(function* (
     place: Workspace | Root,
+    remains: Remains,
     condemned: Condemned,
-    entry: string,
+    mayRemove: MayRemove,
     interruptible: Interruptible
-  ): Effect.fn.Return<void, Changed | Taken | PermissionDenied | StoreFailure> {
-    if (isWorkspace(place) && (adoptedBy.get(place) !== condemned || entry.includes("/"))) {
-      const path = `${place.path}/dead/${entry}`
-      return yield* new Changed({ path, problem: "its workspace was not adopted by this judgement" })
-    }
-    const path = isWorkspace(place) ? `${place.path}/dead/${entry}` : yield* takeRemains(place, condemned, entry)
+  ): Effect.fn.Return<Discarded, Changed | Taken | PermissionDenied | StoreFailure> {
+    const { holding, isLocked } = remains
+    const problem =
+      Condemned.is(condemned) && condemned.path !== remains.path
+        ? "it is not what was judged"
+        : difference(condemned, holding)
+    if (problem !== undefined) return yield* new Changed({ path: remains.path, problem })
+    const path = isWorkspace(place) ? remains.path : yield* takeRemains(place, remains)
     const mount = yield* mountInside(path)
     if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
-    yield* removeTree(path, !isWorkspace(place), interruptible).pipe(
-      mapStoreError("delete", { ENOENT: () => new Taken({ path }) }),
+    const options = { expected: holding.id, mayRemove, lockInner: isLocked }
+    return yield* removeTree(path, !isWorkspace(place), interruptible, options).pipe(
+      mapStoreError("delete", { ENOENT: () => new Taken({ path }), ESTALE: () => new Taken({ path }) }),
       // Somebody put a file or a link in the place of what was to be deleted, and has that now.
       Effect.tapErrorTag("StoreFailure", ({ errno }) =>
         errno === "ENOTDIR" || errno === "ELOOP"
@@ -294,20 +284,17 @@ export const make = (disk: Disk["Service"], lookup: Lookup, publication: Publica
   })
 
   const finish = Effect.fn("SentinelStore.finish")(
-    (place: Workspace | Root, condemned: Condemned, entry: string, restore?: Interruptible) =>
-      Effect.uninterruptibleMask((interruptible) => finishWith(place, condemned, entry, restore ?? interruptible))
+    (place: Workspace | Root, remains: Remains, condemned: Condemned, mayRemove: MayRemove, restore?: Interruptible) =>
+      Effect.uninterruptibleMask((interruptible) =>
+        finishWith(place, remains, condemned, mayRemove, restore ?? interruptible)
+      )
   )
 
-  return {
-    openWorkspace,
-    adopt,
-    leftovers,
-    closeWorkspace,
-    discardStaged,
-    claim,
-    resumeClaim,
-    restore,
-    discard,
-    finish
-  }
+  return { claim, resumeClaim, restore, discard, resumeDead, finish }
+}
+
+const markedOf = (place: Workspace | Root, entry: string): SentinelName.Marked => {
+  if (isWorkspace(place)) return SentinelName.parseMarked(entry)
+  const reap = SentinelName.parseReap(entry)
+  return reap?.kind === "dead" ? reap : { name: entry, tags: [] }
 }

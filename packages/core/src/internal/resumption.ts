@@ -1,11 +1,11 @@
 /** Taking up what a killed sweep left in a root. What another sweep takes up first isn't reported here. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Condemned } from "../Condemned.ts"
+import type { Kind } from "../Condemned.ts"
+import type { LockBusy, Taken } from "../Errors.ts"
 import type { Outcome } from "../Outcome.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Claim, Entry, Root, Workspace } from "../SentinelStore.ts"
-import * as Examination from "./examination.ts"
+import type { Claim, Entry, LookError, Root, Workspace } from "../SentinelStore.ts"
 import * as Outcomes from "./outcomes.ts"
 import type { Sweeper } from "./sweeper.ts"
 import { type Interruptible, Later } from "./underWay.ts"
@@ -30,66 +30,100 @@ const putBack = ({ dryRun, store }: Sweeper, subject: Outcomes.Subject, claim: C
 }
 
 const resumeClaimed = (sweeper: Sweeper, place: Workspace | Root, entry: string, name: string): Found => {
-  const subject = { entry: name, path: `${sweeper.root.path}/${name}` }
-  const conclude = (claim: Claim, interruptible: Interruptible): Effect.Effect<Outcome> => {
-    if (sweeper.skip.includes(name)) return putBack(sweeper, subject, claim)
-    if (!sweeper.dryRun) {
-      return sweeper.measured(claim.path, sweeper.conclude(subject, claim, interruptible), interruptible)
-    }
-    const judged = Effect.map(sweeper.examine(claim.holding), (judgement) =>
-      Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
+  const { dryRun, measured, root, sentinelNames, skip, store } = sweeper
+  const subject = { entry: name, path: `${root.path}/${name}` }
+  const path = place === root ? `${root.path}/${entry}` : `${place.path}/claimed/${entry}`
+  if (dryRun) {
+    return alone(() =>
+      skip.includes(name) ? Effect.succeed(Outcomes.skipped(subject)) : foretold(sweeper, subject, path, directory)
     )
-    return sweeper.measured(claim.path, judged, interruptible)
   }
   return alone((interruptible) =>
-    interruptible(sweeper.store.resumeClaim(place, entry, sweeper.sentinelNames)).pipe(
-      Effect.flatMap((claim) => conclude(claim, interruptible)),
+    interruptible(store.resumeClaim(place, entry, sentinelNames)).pipe(
+      Effect.flatMap((claim) =>
+        skip.includes(name)
+          ? putBack(sweeper, subject, claim)
+          : measured(claim.path, sweeper.conclude(subject, claim, interruptible), interruptible)
+      ),
       Effect.map((outcome) => (outcome.reason === "taken" ? undefined : outcome)),
-      Effect.catch((error) =>
-        Effect.succeed(error._tag === "NotFound" ? undefined : Outcomes.ofLookError(subject, error))
-      )
+      Effect.scoped,
+      Effect.catch((error) => Effect.succeed(refused(subject, error)))
     )
   )
 }
 
-const resumeDead = (
-  { dryRun, logged, measured, root, store }: Sweeper,
-  place: Workspace | Root,
-  condemned: Condemned,
-  entry: string,
-  name: string
-): Found => {
+const directory: Kind = { _tag: "Directory" }
+
+/** Without a lock and a rename: what a sweep would do. */
+const foretold = (sweeper: Sweeper, subject: Outcomes.Subject, path: string, kind: Kind) =>
+  sweeper.measured(
+    path,
+    sweeper.store.look(path, sweeper.sentinelNames).pipe(
+      Effect.flatMap((holding) => sweeper.judging.examine(holding, "asked", kind)),
+      Effect.map(({ judgement }) =>
+        Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
+      ),
+      Effect.catch((error) => Effect.succeed(refused(subject, error)))
+    )
+  )
+
+/** `undefined`: another sweep has it. */
+const refused = (subject: Outcomes.Subject, error: LookError | Taken | LockBusy): Outcome | undefined => {
+  switch (error._tag) {
+    case "NotFound":
+    case "Taken":
+      return undefined
+    case "LockBusy":
+      return Outcomes.lockHeld(subject)
+    default:
+      return Outcomes.ofLookError(subject, error)
+  }
+}
+
+const resumeDead = (sweeper: Sweeper, place: Workspace | Root, entry: string, marked: SentinelName.Marked): Found => {
+  const { dryRun, logged, measured, root, sentinelNames, store } = sweeper
+  const { name, tags } = marked
   const subject = { entry: name, path: `${root.path}/${name}` }
   const path = place === root ? `${root.path}/${entry}` : `${place.path}/dead/${entry}`
+  const kind: Kind = { _tag: "Remains", tags }
+  if (dryRun) return alone(() => foretold(sweeper, subject, path, kind))
+  const finished = Effect.fnUntraced(function* (interruptible: Interruptible) {
+    const remains = yield* store.resumeDead(place, entry, sentinelNames)
+    const { holding, isLocked } = remains
+    const { judgement, mayRemove } = yield* sweeper.judging.examine(holding, isLocked ? "held" : "asked", kind)
+    const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
+    if (judgement.condemned === undefined) return told("kept")
+    return yield* store.finish(place, remains, judgement.condemned, mayRemove, interruptible).pipe(
+      Effect.map((discarded) => Outcomes.ofDiscarded(told("removed"), discarded, isLocked)),
+      Effect.catch((error) =>
+        Effect.succeed(error._tag === "Taken" ? undefined : { ...Outcomes.resumed(subject, "failed"), error })
+      )
+    )
+  }, Effect.scoped)
   return alone((interruptible) => {
-    if (dryRun) return measured(path, Effect.succeed(Outcomes.resumed(subject, "would-remove")), interruptible)
-    const finished = Effect.as(
-      store.finish(place, condemned, entry, interruptible),
-      Outcomes.resumed(subject, "removed")
-    )
-    return logged(measured(path, finished, interruptible)).pipe(
-      Effect.catchTag("Taken", () => Effect.undefined),
-      Effect.catch((error) => Effect.succeed({ ...Outcomes.resumed(subject, "failed"), error }))
-    )
+    const outcome = Effect.catch(finished(interruptible), (error) => Effect.succeed(refused(subject, error)))
+    return logged(measured(path, outcome, interruptible))
   })
 }
 
+const workspaceKind: Kind = { _tag: "Workspace" }
+
 const resumeWorkspace = (sweeper: Sweeper, entry: Entry) => {
-  const { court, dryRun, ownSentinel, root, store } = sweeper
-  const adopt = (condemned: Condemned) =>
-    Effect.acquireRelease(
-      Effect.flatMap(ownSentinel, (sentinel) => store.adopt(root, condemned, sentinel)),
-      store.closeWorkspace
-    )
+  const { dryRun, ownSentinel, root, store } = sweeper
   const resumed = Effect.gen(function* () {
-    const judgement = yield* Examination.examine(court, yield* store.look(entry.path), "workspace")
+    const holding = yield* store.look(entry.path)
+    const judgement = yield* sweeper.judging.examineTop(holding, "asked", workspaceKind)
     const { condemned, verdict } = judgement
     if (verdict === "alive") return Stream.empty
     if (condemned === undefined) return told(Outcomes.ofJudgement(entry, judgement, "kept"))
-    const workspace = dryRun ? { path: entry.path, root: root.path } : yield* adopt(condemned)
+    const workspace = dryRun
+      ? { path: entry.path, root: root.path, isLocked: false }
+      : yield* Effect.acquireRelease(store.adopt(root, condemned, ownSentinel), store.closeWorkspace)
     const { claimed, dead } = yield* store.leftovers(workspace)
     return Stream.concat(
-      Stream.flatMap(Stream.fromIterable(dead), (name) => resumeDead(sweeper, workspace, condemned, name, name)),
+      Stream.flatMap(Stream.fromIterable(dead), (name) =>
+        resumeDead(sweeper, workspace, name, SentinelName.parseMarked(name))
+      ),
       Stream.flatMap(Stream.fromIterable(claimed), (name) => resumeClaimed(sweeper, workspace, name, name))
     )
   })
@@ -101,18 +135,6 @@ const resumeWorkspace = (sweeper: Sweeper, entry: Entry) => {
   )
 }
 
-const resumeRemains = (sweeper: Sweeper, entry: Entry, name: string): Found =>
-  Stream.unwrap(
-    sweeper.store.look(entry.path).pipe(
-      Effect.flatMap((holding) => Examination.examine(sweeper.court, holding, "remains")),
-      Effect.map(({ condemned }) =>
-        condemned === undefined ? Stream.empty : resumeDead(sweeper, sweeper.root, condemned, entry.entry, name)
-      ),
-      Effect.catchTag("NotFound", () => Effect.succeed(Stream.empty)),
-      Effect.catch((error) => Effect.succeed(told({ ...Outcomes.resumed(entry, "failed"), error })))
-    )
-  )
-
 /** Takes up one entry of a root that isn't a VM's directory. */
 export const resume = (sweeper: Sweeper, entry: Entry): Found => {
   const reap = SentinelName.parseReap(entry.entry)
@@ -122,7 +144,7 @@ export const resume = (sweeper: Sweeper, entry: Entry): Found => {
     case "claimed":
       return resumeClaimed(sweeper, sweeper.root, entry.entry, reap.name)
     case "dead":
-      return resumeRemains(sweeper, entry, reap.name)
+      return resumeDead(sweeper, sweeper.root, entry.entry, reap)
     case "staged":
       return sweeper.dryRun ? Stream.empty : Stream.fromEffectDrain(Effect.ignore(sweeper.store.discardStaged(entry)))
     case undefined:

@@ -1,10 +1,11 @@
 /** `Disk.scan`, put together from the simpler calls. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { type Disk, DiskError, type Scan, type ScannedFile } from "../Disk.ts"
+import type { DirectoryFrame } from "../DirectoryFrame.ts"
+import { type DirectoryEntry, type Disk, DiskError, type Scan, type ScannedFile, type Stat } from "../Disk.ts"
 import { sameFile } from "../Holding.ts"
 
-type Calls = Pick<Disk["Service"], "lstat" | "entries" | "read">
+type Calls = Pick<Disk["Service"], "lstat" | "entries" | "read" | "frame">
 
 const readFile = Effect.fnUntraced(function* (
   disk: Calls,
@@ -23,14 +24,33 @@ const readFile = Effect.fnUntraced(function* (
   return bytes.length > limit ? { entry, stat: { ...opened, size: bytes.length } } : { entry, stat: opened, bytes }
 })
 
+/** Where the link count of a directory counts its subdirectories, and `.` and `..` of its own. */
+const countingTypes: ReadonlySet<string> = new Set(["ext4", "xfs", "f2fs", "tmpfs"])
+
+/** What is below a directory: a link count of 2 proves that it has no subdirectories, or the listing does. */
+export const subdirectoriesOf = (
+  { nlink }: Stat,
+  { fileSystem }: DirectoryFrame,
+  list: ReadonlyArray<DirectoryEntry>
+): Scan["subdirectories"] => {
+  if (nlink === 2 && fileSystem !== undefined && countingTypes.has(fileSystem.type)) return "none"
+  return list.some(({ type }) => type === "directory" || type === "unknown") ? "some" : "none"
+}
+
 export const scan = (disk: Calls): Disk["Service"]["scan"] =>
   Effect.fnUntraced(function* (path, sort, limit): Effect.fn.Return<Scan, DiskError> {
     const stat = yield* disk.lstat(path)
-    if (stat.type !== "directory") return { stat, files: [], noted: [] }
-    const names = (yield* disk.entries(path)).map(({ entry }) => entry).sort()
+    if (stat.type !== "directory") {
+      return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [] }
+    }
+    const frame = yield* disk.frame(path)
+    if (!sameFile(frame.id, stat.id)) return yield* new DiskError({ errno: "ESTALE", operation: "scan", path })
+    const list = yield* disk.entries(path)
+    const names = list.map(({ entry }) => entry).sort()
     const files = yield* Effect.forEach(
       names.filter((entry) => sort(entry) === "read"),
       (entry) => readFile(disk, `${path}/${entry}`, entry, limit)
     )
-    return { stat, files, noted: names.filter((entry) => sort(entry) === "note") }
+    const noted = names.filter((entry) => sort(entry) === "note")
+    return { stat, frame, subdirectories: subdirectoriesOf(stat, frame, list), files, noted }
   })

@@ -8,41 +8,54 @@ import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { SweepOptions } from "../Cleanup.ts"
-import { assumeDead, type Condemned, type Judgement } from "../Condemned.ts"
+import type { Condemned } from "../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../Errors.ts"
-import type { Glimpse, Holding } from "../Holding.ts"
+import type { Glimpse } from "../Holding.ts"
 import type { Outcome } from "../Outcome.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import * as Slices from "../Slices.ts"
-import { type Claim, type Entry, type Root, SentinelStore, type Workspace } from "../SentinelStore.ts"
+import {
+  type Claim,
+  type Entry,
+  type MayRemove,
+  type OwnSentinel,
+  type Root,
+  SentinelStore,
+  type Workspace
+} from "../SentinelStore.ts"
 import * as Examination from "./examination.ts"
+import * as Judging from "./judging.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
-import { isFull } from "./reaping.ts"
+import { isFull } from "./workspaces.ts"
 import { type Interruptible, Later } from "./underWay.ts"
 
 export interface Sweeper {
   readonly root: Root
   readonly store: SentinelStore["Service"]
-  readonly court: Examination.Court
+  readonly judging: Judging.Judging
   readonly dryRun: boolean
   readonly skip: ReadonlyArray<string>
   readonly sentinelNames: ReadonlyArray<string> | undefined
   /** The sweep's own, for the workspaces that it makes or takes over. */
-  readonly ownSentinel: Effect.Effect<Sentinel.Sentinel, StoreFailure>
-  readonly examine: (holding: Holding) => Effect.Effect<Judgement>
+  readonly ownSentinel: OwnSentinel
   /** The last look, and what follows from it: removed, or put back. */
-  readonly conclude: (subject: Outcomes.Subject, claim: Claim, interruptible: Interruptible) => Effect.Effect<Outcome>
+  readonly conclude: (
+    subject: Outcomes.Subject,
+    claim: Claim,
+    interruptible: Interruptible,
+    mayRemove?: MayRemove
+  ) => Effect.Effect<Outcome>
   /** Logs a removal. */
-  readonly logged: <E>(outcome: Effect.Effect<Outcome, E>) => Effect.Effect<Outcome, E>
+  readonly logged: <A extends Outcome | undefined, E>(outcome: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Adds the size of what lies at `path` where sizes are asked for. */
-  readonly measured: <E>(
+  readonly measured: <A extends Outcome | undefined, E>(
     path: string,
-    outcome: Effect.Effect<Outcome, E>,
+    outcome: Effect.Effect<A, E>,
     interruptible?: Interruptible
-  ) => Effect.Effect<Outcome, E>
+  ) => Effect.Effect<A | Outcome, E>
   /** Judges a VM directory; where it is dead, to reclaim it is left for later. */
   readonly begin: (entry: Entry) => Outcome | Effect.Effect<Outcome | Later<Outcome>>
   /** Judges a VM directory, and reclaims it where it is dead. */
@@ -51,12 +64,13 @@ export interface Sweeper {
   readonly expect: (entries: ReadonlyArray<Entry>) => void
 }
 
-const logRemoval = ({ action, path, pid, reason, verdict }: Outcome) =>
-  action === "removed"
-    ? Effect.logInfo("removed directory").pipe(
-        Effect.annotateLogs({ path, verdict, reason, ...(pid === undefined ? {} : { pid }) })
-      )
-    : Effect.void
+const logRemoval = (outcome: Outcome | undefined) => {
+  if (outcome === undefined || outcome.action !== "removed") return Effect.void
+  const { path, pid, reason, verdict } = outcome
+  return Effect.logInfo("removed directory").pipe(
+    Effect.annotateLogs({ path, verdict, reason, ...(pid === undefined ? {} : { pid }) })
+  )
+}
 
 /** What nobody hears isn't said, of very many directories. */
 const isHeard = Effect.gen(function* () {
@@ -71,59 +85,48 @@ export const make: (
   function* (root, options) {
     const inspector = yield* ProcessInspector
     const store = yield* SentinelStore
-    const {
-      assumeDead: assumption,
-      dryRun = false,
-      legacy = "trust",
-      sentinelNames,
-      sizes = false,
-      skip = []
-    } = options
-    const court = yield* Examination.makeCourt({
-      legacy,
-      isLocal: ({ dev }) => root.localFileSystem && dev === root.id.dev
-    })
+    const { dryRun = false, sentinelNames, sizes = false, skip = [] } = options
+    const judging = yield* Judging.make(options)
+    const { court, examine, examineTop } = judging
 
-    const ownSentinel = Effect.gen(function* () {
-      const identity = yield* inspector.self
-      const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
-      const acquisition = { nonce: yield* nonce, role: "reaper", createdAt }
-      const sentinel = Sentinel.fromIdentity(identity, "v3", acquisition)
-      return yield* Effect.fromResult(sentinel)
-    }).pipe(
+    const ownSentinel: OwnSentinel = Effect.fnUntraced(
+      function* (lock) {
+        const identity = yield* inspector.self
+        const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
+        const acquisition = { nonce: yield* nonce, role: "reaper", createdAt, ...Sentinel.lockRecord(lock, "self") }
+        return yield* Effect.fromResult(Sentinel.fromIdentity(identity, "v3", acquisition))
+      },
       Effect.mapError((cause) => new StoreFailure({ operation: "identify the sweep itself", path: root.path, cause }))
     )
 
     /** Made when the first directory is condemned: a root where all live isn't written to. */
     const workspace = yield* Effect.cached(
-      Effect.acquireRelease(
-        Effect.flatMap(ownSentinel, (sentinel) => store.openWorkspace(root, sentinel)),
-        store.closeWorkspace
-      )
+      Effect.acquireRelease(store.openWorkspace(root, ownSentinel), store.closeWorkspace)
     )
     const scope = yield* Effect.scope
     let opened: Workspace | undefined
     const ownWorkspace = Effect.map(Effect.provideService(workspace, Scope.Scope, scope), (made) => (opened = made))
 
-    const examine = (holding: Holding) => {
-      const judgement = Examination.examine(court, holding)
-      return assumption === undefined ? judgement : Effect.map(judgement, (found) => assumeDead(found, assumption))
-    }
-
     const logged: Sweeper["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
 
     /** The last look: in the workspace, where no new owner can find the directory by its name. */
-    const conclude: Sweeper["conclude"] = (subject, claim, interruptible) =>
-      Effect.flatMap(examine(claim.holding), (judgement) => {
+    const conclude: Sweeper["conclude"] = (subject, claim, interruptible, known) => {
+      const lock = claim.isLocked ? "held" : "asked"
+      const examined =
+        known === undefined
+          ? examine(claim.holding, lock)
+          : Effect.map(examineTop(claim.holding, lock), (judgement) => ({ judgement, mayRemove: known }))
+      return Effect.flatMap(examined, ({ judgement, mayRemove }) => {
+        const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
         const done: Effect.Effect<Outcome, DirectoryError> =
           judgement.condemned === undefined
-            ? Effect.as(store.restore(claim), Outcomes.ofJudgement(subject, judgement, "kept"))
-            : Effect.as(
-                store.discard(claim, judgement.condemned, interruptible),
-                Outcomes.ofJudgement(subject, judgement, "removed")
+            ? Effect.as(store.restore(claim), told("kept"))
+            : Effect.map(store.discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
+                Outcomes.ofDiscarded(told("removed"), discarded, claim.isLocked)
               )
         return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
       })
+    }
 
     /** A full file system has no room for a workspace, and is where a removal is wanted most. */
     const roomyPlace = Effect.catchTag(ownWorkspace, "StoreFailure", (error) =>
@@ -131,15 +134,22 @@ export const make: (
     )
     const place = Effect.suspend(() => (opened === undefined ? roomyPlace : Effect.succeed(opened)))
 
-    const reclaim = Effect.fnUntraced(function* (entry: Entry, condemned: Condemned, interruptible: Interruptible) {
+    const reclaim = Effect.fnUntraced(function* (
+      entry: Entry,
+      condemned: Condemned,
+      mayRemove: MayRemove,
+      interruptible: Interruptible
+    ) {
       const claim = yield* store.claim(yield* place, condemned, sentinelNames)
-      return yield* conclude(entry, claim, interruptible)
-    })
+      return yield* conclude(entry, claim, interruptible, mayRemove)
+    }, Effect.scoped)
 
     const measured: Sweeper["measured"] = (path, outcome, interruptible = identity) =>
       sizes
         ? Effect.flatMap(interruptible(Effect.option(store.usage(path))), (bytes) =>
-            Effect.map(outcome, (result) => (bytes._tag === "Some" ? { ...result, bytes: bytes.value } : result))
+            Effect.map(outcome, (result) =>
+              result !== undefined && bytes._tag === "Some" ? { ...result, bytes: bytes.value } : result
+            )
           )
         : outcome
 
@@ -156,7 +166,8 @@ export const make: (
     const beginToJudge = Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Outcome | Later<Outcome>> {
       const holding = yield* Effect.result(store.look(entry.path, sentinelNames))
       if (Result.isFailure(holding)) return Outcomes.ofLookError(entry, holding.failure)
-      const judgement = yield* examine(holding.success)
+      // The claim takes the lock: whoever only says what would be done has to ask for it.
+      const { judgement, mayRemove } = yield* examine(holding.success, dryRun ? "asked" : "claimed")
       const { condemned } = judgement
       isLifeLikely = judgement.verdict === "alive"
       if (condemned === undefined) {
@@ -168,7 +179,7 @@ export const make: (
       // Nothing is read while the disk makes sure of the workspace: it would wait for that, and all the rest with it.
       if (opened === undefined) yield* Effect.ignore(place)
       return new Later((interruptible) => {
-        const reclaimed = Effect.catch(reclaim(entry, condemned, interruptible), (error) =>
+        const reclaimed = Effect.catch(reclaim(entry, condemned, mayRemove, interruptible), (error) =>
           Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
         )
         return measured(entry.path, reclaimed, interruptible)
@@ -212,12 +223,11 @@ export const make: (
     return {
       root,
       store,
-      court,
+      judging,
       dryRun,
       skip,
       sentinelNames,
       ownSentinel,
-      examine,
       conclude,
       logged,
       measured,

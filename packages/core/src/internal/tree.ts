@@ -1,7 +1,11 @@
 /** What a `Disk` does with whole trees, put together from its simpler calls. */
 import * as Effect from "effect/Effect"
-import { type Disk, DiskError, type Stat } from "../Disk.ts"
-import { type FileId, sameFile } from "../Holding.ts"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Disk, type DirectoryEntry, DiskError, type Stat } from "../Disk.ts"
+import { sameFile } from "../Holding.ts"
 import * as SentinelName from "../SentinelName.ts"
 
 type Service = Disk["Service"]
@@ -11,78 +15,142 @@ interface Reading<S extends Stat> {
   readonly entries: Service["entries"]
 }
 
-type Removing = Reading<Stat> & Pick<Service, "unlink" | "removeDirectory" | "mountInside">
+type Finding = Reading<Stat> & Pick<Service, "mountInside">
+
+type Removing = Finding & Pick<Service, "unlink" | "removeDirectory" | "lock">
 
 const refused = (errno: string, operation: string, path: string) => new DiskError({ errno, operation, path })
 
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
 interface Visitor<S> {
-  /** Names of the top directory with a higher number come later. */
-  readonly order: (entry: string) => number
+  /** Names with a higher number come later. */
+  readonly order?: (entry: string) => number
+  /** What is in a directory, or `undefined` where it isn't to be entered. The scope closes when the walk leaves it. */
+  readonly open?: (
+    path: string,
+    stat: S
+  ) => Effect.Effect<ReadonlyArray<DirectoryEntry> | undefined, DiskError, Scope.Scope>
   /** Called for a directory after all that is in it. */
   readonly visit: (path: string, stat: S) => Effect.Effect<void, DiskError>
-  readonly failed: (error: DiskError) => Effect.Effect<void, DiskError>
+  readonly failed: (error: DiskError, path: string) => Effect.Effect<void, DiskError>
+}
+
+interface Open<S> {
+  readonly path: string
+  readonly stat: S
+  readonly names: Array<string>
+  readonly scope: Scope.Closeable
 }
 
 /** Visits a directory and what is below it on the same device, with no recursion to overflow. */
-export const walk = Effect.fnUntraced(function* <S extends Stat>(
-  disk: Reading<S>,
-  root: string,
-  { failed, order, visit }: Visitor<S>
-) {
-  const top = yield* disk.lstat(root)
-  if (top.type !== "directory") return yield* refused("ENOTDIR", "walk", root)
-  const pending: Array<{ readonly path: string; readonly stat: S; readonly names: Array<string> }> = []
-  const enter = (path: string, stat: S) =>
-    Effect.map(disk.entries(path), (list) => {
-      const names = list.map(({ entry }) => entry)
-      if (path === root) names.sort((a, b) => order(b) - order(a))
-      pending.push({ path, stat, names })
+export const walk = Effect.fnUntraced(
+  function* <S extends Stat>(
+    disk: Reading<S>,
+    root: string,
+    { failed, open = disk.entries, order = () => 0, visit }: Visitor<S>
+  ) {
+    const outer = yield* Effect.scope
+    const top = yield* disk.lstat(root)
+    if (top.type !== "directory") return yield* refused("ENOTDIR", "walk", root)
+    const pending: Array<Open<S>> = []
+    const enter = Effect.fnUntraced(function* (path: string, stat: S) {
+      const scope = yield* Scope.fork(outer)
+      const list = yield* open(path, stat).pipe(
+        Scope.provide(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      if (list === undefined) return yield* Scope.close(scope, Exit.void)
+      // The last one is the next.
+      const names = list.map(({ entry }) => entry).sort((a, b) => order(b) - order(a))
+      pending.push({ path, stat, names, scope })
     })
-  yield* enter(root, top)
-  for (let current = pending.at(-1); current !== undefined; current = pending.at(-1)) {
-    const name = current.names.pop()
-    if (name === undefined) {
-      pending.pop()
-      yield* Effect.catch(visit(current.path, current.stat), failed)
-      continue
+    yield* enter(root, top)
+    for (let current = pending.at(-1); current !== undefined; current = pending.at(-1)) {
+      const name = current.names.pop()
+      if (name === undefined) {
+        const { path, scope, stat } = current
+        pending.pop()
+        yield* Effect.catch(visit(path, stat), (error) => failed(error, path))
+        yield* Scope.close(scope, Exit.void)
+        continue
+      }
+      const path = `${current.path}/${name}`
+      yield* Effect.catch(
+        Effect.flatMap(disk.lstat(path), (stat) => {
+          if (stat.type !== "directory") return visit(path, stat)
+          return stat.id.dev === top.id.dev ? enter(path, stat) : Effect.fail(refused("EXDEV", "cross a mount", path))
+        }),
+        (error) => failed(error, path)
+      )
     }
-    const path = `${current.path}/${name}`
-    yield* Effect.catch(
-      Effect.flatMap(disk.lstat(path), (stat) => {
-        if (stat.type !== "directory") return visit(path, stat)
-        return stat.id.dev === top.id.dev ? enter(path, stat) : Effect.fail(refused("EXDEV", "cross a mount", path))
-      }),
-      failed
-    )
-  }
-})
+  },
+  (effect) => Effect.scoped(effect)
+)
+
+/** `false`: somebody holds it. Where there are no locks there is nobody to exclude. */
+const lockInner = (disk: Removing, path: string, { id }: Stat) =>
+  disk.lock(path, { mode: "exclusive", byCommand: false, test: false }).pipe(
+    Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
+    Effect.catch((error) => {
+      if (error.errno === "EBUSY") return Effect.succeed(false)
+      return error.errno === "ENOENT" || error.errno === "ESTALE" ? Effect.fail(error) : Effect.succeed(true)
+    })
+  )
 
 export const removeTree = (disk: Removing): Service["removeTree"] =>
-  Effect.fnUntraced(function* (root: string, expected?: FileId) {
+  Effect.fnUntraced(function* (root, { expected, lockInner: isLocking = true, mayRemove = () => false } = {}) {
     const { id } = yield* disk.lstat(root)
     if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
     // A bind mount of the same device looks like any directory.
     const mount = yield* disk.mountInside(root)
     if (mount !== undefined) return yield* refused("EXDEV", "delete", mount)
     let first: DiskError | undefined
-    const isLast = (path: string) => {
-      const entry = path.slice(root.length + 1)
-      return !entry.includes("/") && SentinelName.isSentinel(entry)
+    const staying: Array<string> = []
+    // Directories that something stays in.
+    const kept = new Set<string>()
+    const keepAbove = (path: string): void => {
+      for (let above = parentOf(path); above.length >= root.length && !kept.has(above); above = parentOf(above)) {
+        kept.add(above)
+      }
     }
+    const relative = (path: string): string => path.slice(root.length + 1)
+
+    const isRefused = (path: string) =>
+      disk.lstat(path).pipe(
+        Effect.map(({ id, type }) => type !== "directory" && !mayRemove(relative(path), id)),
+        Effect.catch((error) => (error.errno === "ENOENT" ? Effect.succeed(false) : Effect.fail(error)))
+      )
+    const openInner = Effect.fnUntraced(function* (path: string, stat: Stat) {
+      if (!isLocking || (yield* lockInner(disk, path, stat))) {
+        const list = yield* disk.entries(path)
+        const sentinels = list.filter(({ entry, type }) => type !== "directory" && SentinelName.isSentinel(entry))
+        const refusals = yield* Effect.forEach(sentinels, ({ entry }) => isRefused(`${path}/${entry}`))
+        if (!refusals.includes(true)) return list
+      }
+      staying.push(relative(path))
+      keepAbove(path)
+      return undefined
+    })
+
     yield* walk(disk, root, {
       order: (entry) => (SentinelName.isSentinel(entry) ? 1 : 0),
+      open: (path, stat) => (path === root ? disk.entries(path) : openInner(path, stat)),
       visit: (path, stat) => {
-        // What says whose the directory is stays as long as anything else does.
-        if (first !== undefined && (path === root || isLast(path))) return Effect.void
-        return stat.type === "directory" ? disk.removeDirectory(path) : disk.unlink(path)
+        if (stat.type === "directory") return kept.has(path) ? Effect.void : disk.removeDirectory(path)
+        // What says whose a directory is stays as long as anything else does.
+        const isLast = SentinelName.isSentinel(path.slice(path.lastIndexOf("/") + 1))
+        return isLast && kept.has(parentOf(path)) ? Effect.void : disk.unlink(path)
       },
-      failed: (error) =>
+      failed: (error, path) =>
         Effect.sync(() => {
           // What goes away meanwhile is no failure, but of the whole: then somebody else has removed it.
-          if (error.errno !== "ENOENT" || error.path === root) first ??= error
+          if (error.errno === "ENOENT" && path !== root) return
+          first ??= error
+          keepAbove(path)
         })
     })
-    if (first !== undefined) return yield* Effect.fail(first)
+    return first === undefined ? staying : yield* Effect.fail(first)
   })
 
 /** `occupied`: bytes that a file takes. What can't be read counts nothing. */
@@ -98,5 +166,46 @@ export const usage =
           if (stat.nlink !== 1 && stat.type !== "directory") seen.add(stat.id.ino)
           total += occupied(stat)
         })
-      return Effect.map(walk(disk, root, { order: () => 0, visit: add, failed: () => Effect.void }), () => total)
+      return Effect.map(walk(disk, root, { visit: add, failed: () => Effect.void }), () => total)
     })
+
+export const find =
+  (disk: Finding): Service["find"] =>
+  (root, wanted) => {
+    const lookInto = (directory: string, dev: string, hasMounts: boolean, pending: Array<string>) =>
+      Effect.gen(function* () {
+        const at = directory === "" ? root : `${root}/${directory}`
+        const found: Array<string> = []
+        for (const { entry, type } of yield* disk.entries(at)) {
+          const relative = directory === "" ? entry : `${directory}/${entry}`
+          const isFound = directory !== "" && wanted(entry)
+          const isMaybeDirectory = type === "directory" || type === "unknown"
+          const stat = isMaybeDirectory ? yield* Effect.option(disk.lstat(`${root}/${relative}`)) : Option.none()
+          const isDirectory = Option.isSome(stat) && stat.value.type === "directory"
+          if (!isDirectory) {
+            if (isFound && type !== "directory") found.push(relative)
+          } else if (stat.value.id.dev === dev) {
+            const isMount = hasMounts && (yield* disk.mountInside(`${root}/${relative}`)) === `${root}/${relative}`
+            if (!isMount) pending.push(relative)
+          }
+        }
+        return found
+      }).pipe(
+        // What goes away meanwhile holds nothing.
+        Effect.catch((error) =>
+          error.errno === "ENOENT" && directory !== "" ? Effect.succeed([]) : Effect.fail(error)
+        )
+      )
+    return Stream.unwrap(
+      Effect.gen(function* () {
+        const top = yield* disk.lstat(root)
+        const hasMounts = (yield* disk.mountInside(root)) !== undefined
+        return Stream.paginate([""], (pending) =>
+          Effect.map(
+            Effect.suspend(() => lookInto(pending.pop() ?? "", top.id.dev, hasMounts, pending)),
+            (found) => [found, pending.length === 0 ? Option.none() : Option.some(pending)] as const
+          )
+        )
+      })
+    )
+  }

@@ -11,9 +11,10 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import type { NotFound } from "../Errors.ts"
-import type { Unavailable } from "../Observation.ts"
-import { PidNamespaces } from "../PidNamespaces.ts"
-import type { Pid } from "../ProcessIdentity.ts"
+import type { FileId } from "../Holding.ts"
+import type { Unavailable, Wanted } from "../Observation.ts"
+import { PidNamespaces, type Sought } from "../PidNamespaces.ts"
+import * as ProcessIdentity from "../ProcessIdentity.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import type { NamespaceProof } from "../Verdict.ts"
 import * as Table from "./internal/processTable.ts"
@@ -50,7 +51,38 @@ export type Maskable = Table.Maskable
  * @category constants
  * @since 0.1.0
  */
-export const initialPidNamespace = Table.initialPidNamespace
+export const initialPidNamespace = ProcessIdentity.initialPidNamespace
+
+/**
+ * Where a reader stands, and what it sees of its host. What isn't given is as its maker has it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Place {
+  /** Made where there is none of that name, with the reader as its first process. */
+  readonly pidNamespace?: string
+  /** In ticks: see `setTimeNamespace`. */
+  readonly timeOffset?: number
+  /** See `coverBootId`. */
+  readonly cover?: Cover | undefined
+  readonly uid?: number
+  readonly machineId?: string
+  readonly hostname?: string
+}
+
+/**
+ * A file that is mounted over the one of the boot id, as systemd-nspawn and LXC do. `seenByRoot`: a reader of uid 0 looks
+ * below it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cover {
+  /** What the reader has in place of a boot id, in words. */
+  readonly problem?: string
+  readonly seenByRoot?: boolean
+}
 
 /**
  * @category models
@@ -63,9 +95,17 @@ export interface Options {
   readonly processIds?: boolean
   /** `none`: a kernel without PID and time namespaces. */
   readonly namespaces?: "supported" | "none"
+  /** Tells kernels apart that are up at one time (default 0): two with one number have the same boot ids. */
+  readonly kernel?: number
+  readonly machineId?: string
+  readonly hostname?: string
+  /** Whether the kernel runs in a virtual machine (default false). */
+  readonly virtualMachine?: boolean
   /** Uid of the reader (default 1000). Unless it is 0, executables of other users' processes are refused. */
   readonly uid?: number
 }
+
+type Pid = ProcessIdentity.Pid
 
 type Act<E = NotFound> = (pid: Pid) => Effect.Effect<void, E>
 
@@ -118,6 +158,11 @@ export class FakeProcessTable extends Context.Service<
     readonly fail: (pid: Pid | "all", reason: Unavailable["reason"]) => Effect.Effect<void>
     /** Undoes every `fail`. */
     readonly restore: Effect.Effect<void>
+    /**
+     * The process is seen to hold the lock of a directory, until the effect that is given back, or until it ends. Only
+     * `lockHolders` tells: the lock itself is the Disk's.
+     */
+    readonly holdLock: (pid: Pid, directory: FileId) => Effect.Effect<Effect.Effect<void>, NotFound>
     /** Data the reader can't read from now on; replaces those masked before. */
     readonly mask: (...data: ReadonlyArray<Maskable>) => Effect.Effect<void>
     /**
@@ -138,10 +183,14 @@ export class FakeProcessTable extends Context.Service<
     readonly enterPidNamespace: (pidNamespace: string) => Effect.Effect<void>
     /** Ends a PID namespace and all in it. Its number may be entered anew, as the kernel reuses them. */
     readonly endPidNamespace: (pidNamespace: string) => Effect.Effect<void>
-    /** What the reader can prove about a PID of another namespace: nothing, unless it sees every process. */
-    readonly namespaceProof: (pidNamespace: string, pid: Pid) => Effect.Effect<NamespaceProof>
-    /** Moves the reader into the time namespace of an offset: every start tick it reads is shifted. 0: the initial one. */
+    /** What the reader can prove about a process that it can't look up: nothing, unless it sees every process. */
+    readonly namespaceProof: (sought: Sought, wanted?: Wanted) => Effect.Effect<NamespaceProof>
+    /** Mounts a file over the one of the boot id, which the reader can't read then. `undefined`: takes it away. */
+    readonly coverBootId: (cover: Cover | undefined) => Effect.Effect<void>
+    /** Moves the reader into the time namespace of an offset in ticks: every start it reads is shifted. 0: the initial one. */
     readonly setTimeNamespace: (offset: number) => Effect.Effect<void>
+    /** Another reader of the same kernel, with controls that have the PIDs of its namespace. */
+    readonly reader: (place?: Place) => Effect.Effect<Context.Context<ProcessInspector | FakeProcessTable>>
     /** Every PID a process has in the reader's namespace, zombies included. */
     readonly pids: Effect.Effect<ReadonlyArray<Pid>>
     /** The truth: an id that names the process under a PID and never another one. */
@@ -154,19 +203,23 @@ export class FakeProcessTable extends Context.Service<
 const initial = (options: Options, now: number): Table.Table =>
   Table.boot(
     {
+      kernel: options.kernel ?? 0,
       pidMax: options.pidMax ?? 1024,
       readerUid: options.uid ?? 1000,
       namespaces: options.namespaces ?? "supported",
       boots: 0,
-      machineId: "f".repeat(32),
-      hostname: "host",
+      machineId: options.machineId ?? "f".repeat(32),
+      hostname: options.hostname ?? "host",
       processes: [],
       spawned: 0,
       lastPids: new Map(),
       pidNamespace: initialPidNamespace,
       timeOffset: 0,
+      virtualMachine: options.virtualMachine ?? false,
+      cover: undefined,
       masked: options.processIds === false ? ["processId64"] : [],
       failures: new Map(),
+      locks: [],
       now,
       elapsed: 0,
       bootedAt: now,
@@ -175,15 +228,30 @@ const initial = (options: Options, now: number): Table.Table =>
     {}
   )
 
-const make = Effect.fnUntraced(function* (options: Options) {
-  const state = yield* Ref.make(initial(options, yield* Clock.currentTimeMillis))
+const coverOf = (cover: Cover | undefined): Table.Cover | undefined =>
+  cover === undefined ? undefined : { problem: "another file is mounted over it", seenByRoot: false, ...cover }
+
+const moved = (table: Table.Table, { cover, pidNamespace, uid, ...place }: Place): Table.Table => {
+  const { cover: before, readerUid } = table
+  const there = { ...table, ...place, readerUid: uid ?? readerUid, cover: coverOf(cover) ?? before }
+  return pidNamespace === undefined ? there : Table.enter(there, pidNamespace)
+}
+
+/** The kernel is one for all of its readers; each has a place of its own. */
+const readerOf = (
+  state: Ref.Ref<Table.Table>,
+  initialPlace: Table.Place
+): Context.Context<ProcessInspector | FakeProcessTable> => {
+  let place = Table.placeOf(initialPlace)
 
   const modify = <A, E>(f: (table: Table.Table) => Result.Result<readonly [A, Table.Table], E>) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.flatMap(
         Ref.modify(state, (before) => {
-          const result = f({ ...before, now })
-          return [Result.map(result, ([value]) => value), Result.isSuccess(result) ? result.success[1] : before]
+          const result = f({ ...before, ...place, now })
+          const after = Result.isSuccess(result) ? result.success[1] : before
+          if (Result.isSuccess(result)) place = Table.placeOf(after)
+          return [Result.map(result, ([value]) => value), after]
         }),
         Effect.fromResult
       )
@@ -205,7 +273,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     host: look(View.host),
     self: see(View.self),
     identify: (pid) => see((table) => View.identify(table, pid)),
-    observe: (pid, wanted = "all") => look((table) => View.observe(table, pid, wanted))
+    observe: (pid, wanted = "all") => look((table) => View.observe(table, pid, wanted)),
+    lockHolders: (directory) => look((table) => View.lockHolders(table, directory))
   })
 
   const controls = FakeProcessTable.of({
@@ -230,6 +299,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
     allow: act("allow", (process) => ({ ...process, access: "open" })),
     fail: (pid, reason) => update((table) => ({ ...table, failures: new Map(table.failures).set(pid, reason) })),
     restore: update((table) => ({ ...table, failures: new Map() })),
+    holdLock: (pid, directory) =>
+      modify((table) =>
+        Result.map(Table.idOf(table, pid), (process) => {
+          const lock = { process, directory }
+          const free = update((later) => ({ ...later, locks: later.locks.filter((other) => other !== lock) }))
+          return [free, { ...table, locks: [...table.locks, lock] }] as const
+        })
+      ),
     mask: (...masked) => update((table) => ({ ...table, masked })),
     reboot: (machine = {}) => update((table) => Table.boot(table, machine)),
     otherMachine: update((table) => Table.boot(table, { machineId: "e".repeat(32), hostname: "other-host" })),
@@ -237,8 +314,14 @@ const make = Effect.fnUntraced(function* (options: Options) {
     setWallClock: (skew) => update((table) => ({ ...table, skew })),
     enterPidNamespace: (pidNamespace) => update((table) => Table.enter(table, pidNamespace)),
     endPidNamespace: (pidNamespace) => update((table) => Table.end(table, pidNamespace)),
-    namespaceProof: (pidNamespace, pid) => look((table) => View.namespaceProof(table, pidNamespace, pid)),
+    namespaceProof: (sought, wanted = "all") => look((table) => View.search(table, sought, wanted)),
+    coverBootId: (cover) => update((table) => ({ ...table, cover: coverOf(cover) })),
     setTimeNamespace: (timeOffset) => update((table) => ({ ...table, timeOffset })),
+    reader: (elsewhere = {}) =>
+      modify((table) => {
+        const there = moved(table, elsewhere)
+        return Result.succeed([readerOf(state, there), { ...there, ...Table.placeOf(table) }])
+      }),
     pids: look((table) =>
       table.processes.flatMap((process) => (process.pidNamespace === table.pidNamespace ? [process.pid] : []))
     ),
@@ -251,6 +334,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
     Context.add(ProcessInspector, inspector),
     Context.add(PidNamespaces, namespaces)
   )
+}
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const table = initial(options, yield* Clock.currentTimeMillis)
+  return readerOf(yield* Ref.make(table), table)
 })
 
 /**

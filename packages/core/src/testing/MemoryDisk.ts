@@ -11,9 +11,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import { Disk, type FileType, type Principal } from "../Disk.ts"
+import type { FileId } from "../Holding.ts"
 import * as Calls from "./internal/memoryCalls.ts"
 import * as Disks from "./internal/memoryDisk.ts"
 import { type Caller, type Inode, statOf } from "./internal/memoryInode.ts"
+import * as Locks from "./internal/memoryLocks.ts"
 import * as Volume from "./internal/memoryVolume.ts"
 
 /**
@@ -52,6 +54,8 @@ export interface Attributes {
   readonly uid?: number
   readonly gid?: number
   readonly modifiedAt?: number
+  /** ctime, which only the clock sets elsewhere. */
+  readonly changedAt?: number
 }
 
 /**
@@ -79,6 +83,8 @@ export type Seed =
 export interface Node {
   readonly type: FileType
   readonly ino: string
+  /** Nanoseconds since the epoch: with `ino` it tells every inode from every other of its file system. */
+  readonly birth: string
   readonly mode: number
   readonly uid: number | undefined
   readonly links: number
@@ -93,14 +99,19 @@ export interface Options {
   /** Uid of the first process, default 1000. `undefined`: a platform without uids. */
   readonly uid?: number | undefined
   readonly homes?: ReadonlyArray<string>
+  readonly homeIds?: ReadonlyArray<FileId>
   /** Type of the root's file system, as the mount table names it. Default `ext4`. */
   readonly fileSystem?: string
+  /** Its id. Default: one of its own where one kernel alone can have it mounted, else none. `""`: none. */
+  readonly id?: string
   /** Bytes, in blocks of 4096 for files and one for each directory. Default: no end. */
   readonly capacity?: number
+  /** `false`: the inode number of what was removed is never given again, as on xfs and tmpfs. */
+  readonly reuseInodes?: boolean
   /** `false`: listings don't say the type of an entry. */
   readonly entryTypes?: boolean
-  /** `false`: no `flock(2)`. */
-  readonly locks?: boolean
+  /** `false`: no `flock(2)`. `command`: a program has to be started for it. */
+  readonly locks?: boolean | "command"
 }
 
 /**
@@ -123,11 +134,14 @@ export class MemoryDisk extends Context.Service<
     readonly remove: (path: string) => Effect.Effect<void>
     /** What lies at and below a path, by path. */
     readonly snapshot: (path?: string) => Effect.Effect<Readonly<Record<string, Node>>>
-    /** Mounts a new file system on a directory, or, with a `source`, another directory (`mount --bind`). */
-    readonly mount: (
-      path: string,
-      options?: { readonly source?: string; readonly fileSystem?: string; readonly capacity?: number }
-    ) => Effect.Effect<void>
+    /** `cp -a`: other inodes and births, the same content, modes, owners and mtimes. */
+    readonly copy: (from: string, to: string) => Effect.Effect<void>
+    /**
+     * Mounts a new file system on a directory, or, with a `source`, another directory (`mount --bind`): the same inode, frame
+     * and lock. With a `source` and a `fileSystem` it is another superblock that shows the same content, as overlayfs,
+     * bindfs and NFS do: with a frame and locks of its own.
+     */
+    readonly mount: (path: string, options?: Volume.MountOptions) => Effect.Effect<void>
     readonly unmount: (path: string) => Effect.Effect<void>
     /** Leaves room for some blocks of 4096 bytes on the root's file system (default 0), counted from now. */
     readonly fill: (spare?: number) => Effect.Effect<void>
@@ -155,6 +169,14 @@ export class MemoryDisk extends Context.Service<
     readonly pause: (effect: Effect.Effect<unknown>) => Effect.Effect<void>
     /** Another process on the same volume, with calls, faults and locks of its own. */
     readonly fork: Effect.Effect<Context.Context<Disk | MemoryDisk>>
+    /** The same, that inherits what this one has open: its locks are free when both have ended, or closed them. */
+    readonly inherit: Effect.Effect<Context.Context<Disk | MemoryDisk>>
+    /** How many directories this process holds open, which it locks. */
+    readonly descriptors: Effect.Effect<number>
+    /** Closes what this process inherited. */
+    readonly closeInherited: Effect.Effect<void>
+    /** Closes all that this process has open, what it inherited too, whatever its scopes think. */
+    readonly closeAll: Effect.Effect<void>
   }
 >()("@vm-sentinel/core/testing/MemoryDisk") {}
 
@@ -179,6 +201,7 @@ const nodeOf = (inode: Inode): Node => {
   return {
     type,
     ino: id.ino,
+    birth: `${inode.birth}`,
     mode,
     uid,
     links: nlink ?? 0,
@@ -229,16 +252,17 @@ const controls = (machine: Disks.Machine, process: Calls.Process): MemoryDisk["S
       act((caller) => {
         for (const [path, seed] of Object.entries(entries)) put(caller, path, seed)
       }),
-    setAttributes: (path, attributes) => act(() => void Object.assign(Volume.inodeAt(volume, path) ?? {}, attributes)),
+    setAttributes: (path, attributes) =>
+      act(({ now }) => void Object.assign(Volume.inodeAt(volume, path) ?? {}, { changedAt: now, ...attributes })),
     hardLink: (from, to) => act((caller) => Volume.link(volume, caller, from, to)),
     move: (from, to) => act((caller) => Volume.rename(volume, caller, from, to, true)),
+    copy: (from, to) => act((caller) => Volume.copy(volume, caller, from, to)),
     remove: (path) => act((caller) => removeAll(volume, caller, path)),
     snapshot: (path = "/") =>
       Effect.sync(() =>
         Object.fromEntries([...Volume.below(volume, path)].map(([at, inode]) => [at, nodeOf(inode)] as const))
       ),
-    mount: (path, options = {}) =>
-      act(() => Volume.mount(volume, path, { fileSystem: "ext4", capacity: Infinity, ...options })),
+    mount: (path, options = {}) => act(() => Volume.mount(volume, path, options)),
     unmount: (path) => act(() => Volume.unmount(volume, path)),
     fill: (spare = 0) =>
       act(() => {
@@ -256,7 +280,15 @@ const controls = (machine: Disks.Machine, process: Calls.Process): MemoryDisk["S
     before: (matches, effect) =>
       Effect.suspend(() => update({ hooks: [...process.hooks, { matches: matcher(matches), run: effect }] })),
     pause: (effect) => update({ pause: effect }),
-    fork: Effect.sync(() => contextOf(machine, Calls.makeProcess(process.uid, process.homes)))
+    fork: Effect.sync(() => contextOf(machine, Calls.makeProcess(process))),
+    inherit: Effect.sync(() => {
+      const child = Calls.makeProcess(process)
+      Locks.inherit(process, child)
+      return contextOf(machine, child)
+    }),
+    descriptors: Effect.sync(() => process.descriptions.size),
+    closeInherited: Effect.sync(() => Locks.closeInherited(process)),
+    closeAll: Effect.sync(() => Locks.closeAll(process))
   }
 }
 
@@ -285,10 +317,11 @@ export const untilKilled = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Eff
 export const layerWith = (options: Options): Layer.Layer<Disk | MemoryDisk> =>
   Layer.effectContext(
     Effect.sync(() => {
-      const { capacity = Infinity, entryTypes = true, fileSystem = "ext4", homes = [], locks = true } = options
-      const volume = Volume.make(fileSystem, capacity)
-      const machine = { volume, entryTypes, hasLocks: locks, locks: new Map() }
-      return contextOf(machine, Calls.makeProcess("uid" in options ? options.uid : 1000, homes))
+      const { capacity = Infinity, entryTypes = true, homeIds = [], homes = [], locks = true } = options
+      const volume = Volume.make(options, capacity, options.reuseInodes ?? true)
+      const machine = { volume, entryTypes, hasLocks: locks, locks: new WeakMap() }
+      const uid = "uid" in options ? options.uid : 1000
+      return contextOf(machine, Calls.makeProcess({ uid, homes, homeIds }))
     })
   )
 

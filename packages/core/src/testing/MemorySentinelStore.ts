@@ -30,19 +30,31 @@ export const layerWith = (options: MemoryDisk.Options): Layer.Layer<SentinelStor
  */
 export const layer: Layer.Layer<SentinelStore | Disk | MemoryDisk.MemoryDisk> = layerWith({})
 
+const storeOf = Effect.fnUntraced(function* (process: Context.Context<Disk | MemoryDisk.MemoryDisk>) {
+  const store = yield* Effect.provide(SentinelStore, Layer.provide(freshDisk, Layer.succeedContext(process)))
+  return Context.add(process, SentinelStore, store)
+})
+
+type Process = Context.Context<SentinelStore | Disk | MemoryDisk.MemoryDisk>
+
 /**
  * The store of another process on the same volume, with the controls of that process.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const fork: Effect.Effect<
-  Context.Context<SentinelStore | Disk | MemoryDisk.MemoryDisk>,
-  never,
-  MemoryDisk.MemoryDisk
-> = Effect.gen(function* () {
-  const memory = yield* MemoryDisk.MemoryDisk
-  const process = yield* memory.fork
-  const store = yield* Effect.provide(SentinelStore, Layer.provide(freshDisk, Layer.succeedContext(process)))
-  return Context.add(process, SentinelStore, store)
-})
+export const fork: Effect.Effect<Process, never, MemoryDisk.MemoryDisk> = Effect.flatMap(
+  MemoryDisk.MemoryDisk.use((memory) => memory.fork),
+  storeOf
+)
+
+/**
+ * The same, of a process that inherits what this one has open.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const inherit: Effect.Effect<Process, never, MemoryDisk.MemoryDisk> = Effect.flatMap(
+  MemoryDisk.MemoryDisk.use((memory) => memory.inherit),
+  storeOf
+)

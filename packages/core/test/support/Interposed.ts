@@ -18,6 +18,9 @@ type Method =
   | "syncDirectory"
   | "removeTree"
   | "mountInside"
+  | "frame"
+  | "location"
+  | "lock"
 
 type Matches = (path: string, to: unknown) => boolean
 
@@ -49,19 +52,22 @@ const make = Effect.gen(function* () {
   let rules: ReadonlyArray<Rule> = []
   let called: ReadonlyArray<Method> = []
 
+  /** What comes before a call. */
+  const come = (method: Method, path: string, to: unknown) =>
+    Effect.suspend(() => {
+      called = [...called, method]
+      const rule = rules.find((rule) => rule.method === method && rule.matches(path, to))
+      rules = rules.filter((other) => other !== rule)
+      return rule?.act(path) ?? Effect.void
+    })
+
   const interpose =
-    <A extends ReadonlyArray<unknown>, B>(
+    <A extends ReadonlyArray<unknown>, B, R = never>(
       method: Method,
-      call: (path: string, ...rest: A) => Effect.Effect<B, DiskError>
-    ): ((path: string, ...rest: A) => Effect.Effect<B, DiskError>) =>
+      call: (path: string, ...rest: A) => Effect.Effect<B, DiskError, R>
+    ): ((path: string, ...rest: A) => Effect.Effect<B, DiskError, R>) =>
     (path, ...rest) =>
-      Effect.suspend(() => {
-        called = [...called, method]
-        const rule = rules.find((rule) => rule.method === method && rule.matches(path, rest[0]))
-        if (rule === undefined) return call(path, ...rest)
-        rules = rules.filter((other) => other !== rule)
-        return Effect.andThen(rule.act(path), call(path, ...rest))
-      })
+      Effect.andThen(come(method, path, rest[0]), call(path, ...rest))
 
   const interposed = Disk.of({
     ...disk,
@@ -70,7 +76,7 @@ const make = Effect.gen(function* () {
     entries: interpose("entries", disk.entries),
     scan: interpose("scan", disk.scan),
     read: interpose("read", disk.read),
-    create: interpose("create", disk.create),
+    create: (path, bytesOf) => Effect.andThen(come("create", path, undefined), disk.create(path, bytesOf)),
     link: interpose("link", disk.link),
     rename: interpose("rename", disk.rename),
     renameNew: interpose("renameNew", disk.renameNew),
@@ -79,7 +85,10 @@ const make = Effect.gen(function* () {
     removeDirectory: interpose("removeDirectory", disk.removeDirectory),
     syncDirectory: interpose("syncDirectory", disk.syncDirectory),
     removeTree: interpose("removeTree", disk.removeTree),
-    mountInside: interpose("mountInside", disk.mountInside)
+    mountInside: interpose("mountInside", disk.mountInside),
+    frame: interpose("frame", disk.frame),
+    location: interpose("location", disk.location),
+    lock: interpose("lock", disk.lock)
   })
 
   const interposer = Interposer.of({

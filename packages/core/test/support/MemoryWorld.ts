@@ -7,6 +7,14 @@ let scratches = 0
 const decode = (name: Uint8Array): string =>
   [...name].map((byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join("")
 
+const mounted = (target: string, options: { readonly source: string; readonly fileSystem?: string }) =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      MemoryDisk.use(({ mount }) => mount(target, options)),
+      () => MemoryDisk.use(({ unmount }) => unmount(target))
+    )
+  )
+
 /** A file system in memory, of whose first process the Disk is, with uid 1000. */
 export const world: World<MemoryDisk> = {
   scratch: Effect.gen(function* () {
@@ -43,13 +51,9 @@ export const world: World<MemoryDisk> = {
   permissions: true,
   stubborn: (path) =>
     MemoryDisk.use(({ seed }) => seed({ [`${path}/kept`]: "kept", [path]: { type: "directory", mode: 0o500 } })),
-  bindMount: (source, target) =>
-    Effect.asVoid(
-      Effect.acquireRelease(
-        MemoryDisk.use(({ mount }) => mount(target, { source })),
-        () => MemoryDisk.use(({ unmount }) => unmount(target))
-      )
-    ),
+  bindMount: (source, target) => mounted(target, { source }),
+  otherView: (source, target) => mounted(target, { source, fileSystem: "overlay" }),
+  copy: (from, to) => MemoryDisk.use(({ copy }) => copy(from, to)),
   remote: Effect.gen(function* () {
     const path = `/remote-${(scratches += 1)}`
     yield* MemoryDisk.use(({ seed }) => seed({ [path]: { type: "directory" } }))

@@ -3,114 +3,311 @@ import { Effect, Exit, Fiber, Random, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../../src/Cleanup.ts"
 import { Disk } from "../../src/Disk.ts"
+import type { SentinelFile } from "../../src/Holding.ts"
 import * as Ownership from "../../src/Ownership.ts"
 import { ProcessInspector } from "../../src/ProcessInspector.ts"
-import * as Sentinel from "../../src/Sentinel.ts"
 import { FakeProcessTable } from "../../src/testing/FakeProcessTable.ts"
 import { MemoryDisk, untilKilled } from "../../src/testing/MemoryDisk.ts"
+import * as Truth from "./modelTruth.ts"
+import * as World from "./modelWorld.ts"
 import * as Stage from "./Stage.ts"
 
-const root = "/srv/vms"
 const names = ["a", "b", "c", "d"]
 const executables = ["/usr/bin/vmm", "/usr/bin/node"]
 
 type Act<A = unknown> = Effect.Effect<A, unknown, Stage.Services | Scope.Scope>
 
-interface Owner {
-  readonly actor: Stage.Actor
-  /** The truth: a name that no other process ever has. */
-  readonly id: string
+/** What an owner holds, and what it said of that. */
+interface Hold {
+  readonly owner: Truth.Owner
+  readonly scope: Scope.Closeable
+  readonly nonce: string | undefined
+}
+
+interface Claim {
+  readonly owner: Truth.Owner
+  readonly role: string
 }
 
 /** What the test knows, and the programs don't. */
 export interface Model {
-  readonly owners: Array<Owner>
+  readonly setting: World.Setting
+  readonly kernels: ReadonlyArray<World.Kernel>
+  readonly owners: Array<Truth.Owner>
+  /** Those that are at work: one does one thing at a time. */
+  readonly busy: Set<Truth.Owner>
+  readonly holds: Array<Hold>
+  /** By what inherited a lock, who started it. */
+  readonly parents: Map<Truth.Owner, Truth.Owner>
   /** By a mark in a directory, that no other has, who was told that it is its owner. */
-  readonly owned: Map<string, Array<Owner>>
-  /** By boot and 64-bit id, who that is. */
-  readonly ids: Map<string, string>
+  readonly owned: Map<string, Array<Claim>>
+  /** By nonce. */
+  readonly written: Map<string, Truth.Written>
   /** Two directories want one name: one of them stays where a sweep has put it. */
   nameTaken: boolean
+  /** Directories that are mounted elsewhere, too: that path stays theirs wherever they are moved. */
+  readonly pins: Array<string>
+  marks: number
+  pinned: number
+  removed: number
 }
 
-export const make: Effect.Effect<Model, never, MemoryDisk> = Effect.map(
-  Stage.seed({ [root]: { type: "directory" } }),
-  () => ({ owners: [], owned: new Map(), ids: new Map(), nameTaken: false })
-)
+export const make = Effect.fnUntraced(function* (setting: World.Setting) {
+  const made: Model = {
+    setting,
+    kernels: yield* World.make(setting),
+    owners: [],
+    busy: new Set(),
+    holds: [],
+    parents: new Map(),
+    owned: new Map(),
+    written: new Map(),
+    nameTaken: false,
+    pins: [],
+    marks: 0,
+    pinned: 0,
+    removed: 0
+  }
+  return made
+})
 
 const chance = (percent: number) => Effect.map(Random.nextIntBetween(1, 100), (drawn) => drawn <= percent)
 
 const seconds = Effect.flatMap(Random.nextIntBetween(0, 5), (count) => TestClock.adjust(`${count} seconds`))
 
-const anyOwner = ({ owners }: Model) => Random.choice(owners)
+const anyOwner = ({ busy, owners }: Model) => Random.choice(owners.filter((owner) => !busy.has(owner)))
 
-const spawn = Effect.fnUntraced(function* ({ ids, owners }: Model) {
-  const [inspector, table] = [yield* ProcessInspector, yield* FakeProcessTable]
-  const actor = yield* Stage.actor({ exe: yield* Random.choice(executables) })
-  const id = yield* table.idOf(actor.pid)
-  const { bootId, processId64 } = yield* inspector.identify(actor.pid)
-  ids.set(`${bootId} ${processId64}`, id)
-  owners.push({ actor, id })
+const anyTree = ({ setting }: Model) =>
+  Random.choice<ReadonlyArray<World.Tree>>(setting === "plain" ? ["local"] : ["local", "shared"])
+
+const anyStand = Effect.fnUntraced(function* ({ kernels }: Model) {
+  const kernel = yield* Random.choice(kernels)
+  return { place: yield* Random.choice(kernel.places), mount: yield* Random.choice(kernel.mounts) }
+})
+
+const newMark = (model: Model): string => `mark.${(model.marks += 1)}`
+
+/** Controls the process of an owner, by the PID that it has in its place. */
+const control = <A, E>(
+  { place }: Truth.Owner,
+  f: (table: FakeProcessTable["Service"]) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => World.at(place)(FakeProcessTable.use(f))
+
+const ownerOf = Effect.fnUntraced(function* (
+  place: World.Place,
+  actor: Stage.Actor
+): Effect.fn.Return<Truth.Owner, unknown> {
+  return yield* World.at(place)(
+    Effect.gen(function* () {
+      const [inspector, table] = [yield* ProcessInspector, yield* FakeProcessTable]
+      const { processId64 = "" } = yield* inspector.identify(actor.pid)
+      return { actor, place, processId64, id: yield* table.idOf(actor.pid) }
+    })
+  )
+})
+
+const spawn = Effect.fnUntraced(function* (model: Model) {
+  const { place } = yield* anyStand(model)
+  const exe = yield* Random.choice(executables)
+  const actor = yield* World.at(place)(Stage.actor({ exe }))
+  model.owners.push(yield* ownerOf(place, actor))
 })
 
 /** Who waits for a lock waits by the clock, which stands still unless somebody lets time pass. */
 const patiently = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
-  while (fiber.pollUnsafe() === undefined) {
+  for (let round = 0; fiber.pollUnsafe() === undefined; round += 1) {
     for (let turn = 0; turn <= 100 && fiber.pollUnsafe() === undefined; turn += 1) yield* Effect.yieldNow
-    yield* TestClock.adjust("5 millis")
+    yield* TestClock.adjust(round < 40 ? "5 millis" : "1 second")
   }
   return yield* Fiber.join(fiber)
 })
 
-/** Also what it holds ends. */
-const end = Effect.fnUntraced(function* (model: Model, become: "exit" | "zombie", owner: Owner) {
-  const { memory, pid } = owner.actor
-  yield* Effect.ignore(FakeProcessTable.use((table) => table[become](pid)))
-  yield* memory.kill
-  model.owners.splice(model.owners.indexOf(owner), 1)
+const forget = (model: Model, isGone: (owner: Truth.Owner) => boolean) =>
+  Effect.gen(function* () {
+    for (const owner of model.owners.filter(isGone)) {
+      yield* owner.actor.memory.kill
+      model.owners.splice(model.owners.indexOf(owner), 1)
+      model.parents.delete(owner)
+    }
+    model.holds.splice(0, Infinity, ...model.holds.filter(({ owner }) => !isGone(owner)))
+  })
+
+/** Also what it holds ends, unless a child has it, too. */
+const end = Effect.fnUntraced(function* (model: Model, become: "exit" | "zombie", owner: Truth.Owner) {
+  yield* Effect.ignore(control(owner, (table) => table[become](owner.actor.pid)))
+  yield* forget(model, (other) => other === owner)
+})
+
+interface Way {
+  readonly mount: World.Mount
+  readonly directory: string
+  readonly role: string
+}
+
+/** Who was told that it owns the directory, and by what. */
+type Told = Claim & { readonly file: SentinelFile }
+
+const record = Effect.fnUntraced(function* (model: Model, owner: Truth.Owner, { directory, role }: Way) {
+  const format = model.setting === "plain" ? yield* Random.choice(["v3", "v3", "v3", "v2", "v1"] as const) : "v3"
+  const told: Told = { owner, role, file: yield* Ownership.record(directory, { role, format }) }
+  return [told]
+})
+
+/** The lock is held until the process lets it go, or ends, or goes with the attempt. */
+const inScope = Effect.fnUntraced(function* (
+  model: Model,
+  owner: Truth.Owner,
+  held: typeof Ownership.hold,
+  { directory, role }: Way
+) {
+  const scope = yield* Scope.make()
+  const { file, lock } = yield* held(directory, { role }).pipe(
+    Scope.provide(scope),
+    Effect.onError(() => Scope.close(scope, Exit.void))
+  )
+  model.holds.push({ owner, scope, nonce: nonceOf(file) })
+  const told: Told = { owner, role, file }
+  return { told, lock }
+})
+
+/** A command inherits the lock, and is recorded by who started it. */
+const start = Effect.fnUntraced(function* (model: Model, parent: Truth.Owner, way: Way) {
+  const { lock, told } = yield* inScope(model, parent, Ownership.hold, way)
+  if (lock === undefined) return [told]
+  const actor = yield* World.at(parent.place)(Stage.child(parent.actor))
+  const owner = yield* ownerOf(parent.place, actor)
+  model.owners.push(owner)
+  model.parents.set(owner, parent)
+  const role = `${way.role}-vm`
+  const file = yield* Effect.option(Ownership.record(way.directory, { role, pid: actor.pid, lock }))
+  return file._tag === "None" ? [told] : [told, { owner, role, file: file.value }]
+})
+
+const nonceOf = ({ content }: SentinelFile): string | undefined =>
+  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
+
+/** What an owner wrote, as far as it came. */
+const register = Effect.fnUntraced(function* (
+  model: Model,
+  { owner, holdsLock }: { readonly owner: Truth.Owner; readonly holdsLock: boolean },
+  { mount: { superblock, tree } }: Way,
+  isOwn: (nonce: string, processId64: string | undefined) => boolean
+) {
+  const found = yield* Truth.snapshot(tree)
+  for (const { directory, sentinel } of Truth.recordsIn(found, World.trees[tree])) {
+    if (sentinel?._tag !== "V3") continue
+    const { nonce, processId64 } = sentinel.record
+    const identity = Truth.identityOf(tree, found[directory])
+    if (model.written.has(nonce) || identity === undefined || !isOwn(nonce, processId64)) continue
+    model.written.set(nonce, { owner, holdsLock, boot: owner.place.kernel.boots, superblock, identity })
+  }
+})
+
+/** Whoever is told that it owns a directory owns it alone, in its role, as long as it lives. */
+const hear = Effect.fnUntraced(function* (model: Model, { file, owner, role }: Told, way: Way) {
+  const { tree } = way.mount
+  const nonce = nonceOf(file)
+  const holdsLock = model.holds.some((hold) => hold.owner === owner && hold.nonce === nonce)
+  yield* register(model, { owner, holdsLock }, way, (other) => other === nonce)
+  // It may have been claimed in the meantime: it is known by the file that was written.
+  const found = yield* Truth.snapshot(tree)
+  const isFile = (path: string) => path.endsWith(`/${file.entry}`) && found[path]?.ino === file.id.ino
+  const path = Object.keys(found).find(isFile)
+  if (path === undefined) return assert.fail(`what ${owner.id} was told to own in ${way.directory} is gone`)
+  const inside = Truth.parentOf(path)
+  const mark = Object.keys(found).find((other) => other.startsWith(`${inside}/mark.`))
+  if (mark === undefined) return
+  const key = mark.slice(inside.length + 1)
+  const before = model.owned.get(key) ?? []
+  for (const other of before) {
+    const isRival = other.role === role && other.owner.id !== owner.id
+    if (isRival && (yield* Truth.isAlive(other.owner))) assert.fail(`${other.owner.id} and ${owner.id} own ${path}`)
+  }
+  model.owned.set(key, [...before, { owner, role }])
+})
+
+const anyWay = Effect.fnUntraced(function* ({ pins }: Model, { place: { kernel } }: Truth.Owner) {
+  const [local] = kernel.mounts
+  if (pins.length > 0 && local?.oneKernel === true && (yield* chance(25))) {
+    return { mount: local, directory: yield* Random.choice(pins) }
+  }
+  const mount = yield* Random.choice(kernel.mounts)
+  const top = `${mount.path}/${yield* Random.choice(names)}`
+  return { mount, directory: (yield* chance(20)) ? `${top}/inner` : top }
+})
+
+/** Mounts a directory elsewhere, as whoever has it for a working directory reaches it. */
+const pin = Effect.fnUntraced(function* (model: Model) {
+  const { mount, unmount } = yield* MemoryDisk
+  const directories = Object.keys(yield* Truth.snapshot("local")).filter((path) =>
+    /^\/srv\/vms\/\w(\/inner)?$/.test(path)
+  )
+  const source = yield* Random.choice(directories)
+  const path = `/pins/${(model.pinned += 1)}`
+  yield* Stage.seed({ [path]: { type: "directory" } })
+  yield* mount(path, { source })
+  model.pins.push(path)
+  if (model.pins.length > 3) yield* unmount(model.pins.shift() ?? path)
 })
 
 /** Makes the directory where there is none, and owns it: the way of an orchestrator that starts a VM. */
 const own = Effect.fnUntraced(function* (model: Model, isKilled = false) {
   const owner = yield* anyOwner(model)
-  if (isKilled) yield* owner.actor.memory.killAt(yield* Random.nextIntBetween(1, 12))
-  const directory = `${root}/${yield* Random.choice(names)}`
-  const mark = `mark.${yield* Random.nextInt}`
-  const format = yield* Random.choice(["v3", "v3", "v3", "v2", "v1"] as const)
-  const role = yield* Random.choice(["owner", "owner", "helper"])
-  // The lock is held as long as the process lives, or goes with the attempt.
-  const scope = yield* Scope.make()
-  const hold = Effect.map(Ownership.hold(directory, { role }), ({ file }) => file).pipe(
-    Scope.provide(scope),
-    Effect.onError(() => Scope.close(scope, Exit.void))
-  )
-  const record = (yield* chance(30)) ? hold : Ownership.record(directory, { role, format })
-  const program = Effect.gen(function* () {
+  model.busy.add(owner)
+  if (isKilled) yield* owner.actor.memory.killAt(yield* Random.nextIntBetween(1, 14))
+  const way: Way = {
+    ...(yield* anyWay(model, owner)),
+    role: yield* Random.choice(["owner", "owner", "helper"])
+  }
+  const mark = newMark(model)
+  const furnish = Effect.gen(function* () {
     const disk = yield* Disk
+    const { directory } = way
     for (const missing of [
-      disk.makeDirectory(directory),
       disk.makeDirectory(`${directory}/rootfs`),
-      disk.create(`${directory}/rootfs/disk`, new Uint8Array(9000)),
+      disk.create(`${directory}/rootfs/disk`, () => Effect.succeed(new Uint8Array(9000))),
       disk.makeDirectory(`${directory}/${mark}`)
     ]) {
       yield* Effect.ignore(missing)
     }
-    return yield* record
   })
-  const file = yield* Effect.option(owner.actor.run(patiently(untilKilled(program))))
-  if (isKilled) yield* end(model, "exit", owner)
-  if (file._tag === "None" || file.value._tag === "None") return
-  // It may have been claimed in the meantime: it is known by the file that was written.
-  const found = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
-  const { entry, id } = file.value.value
-  const path = Object.keys(found).find((path) => path.endsWith(`/${entry}`) && found[path]?.ino === id.ino)
-  if (path === undefined) return assert.fail(`what ${owner.id} was told to own in ${directory} is gone`)
-  const inside = path.slice(0, -entry.length)
-  const marked = Object.keys(found)
-    .find((path) => path.startsWith(`${inside}mark.`))
-    ?.slice(inside.length)
-  if (marked !== undefined) model.owned.set(marked, [...(model.owned.get(marked) ?? []), owner])
+  const prepared = Effect.andThen(
+    Disk.use((disk) => Effect.ignore(disk.makeDirectory(way.directory))),
+    furnish
+  )
+  const kind = yield* Random.choice(["record", "record", "record", "hold", "hold", "start", "start", "create"] as const)
+  const programs = {
+    record: Effect.andThen(prepared, record(model, owner, way)),
+    hold: Effect.map(Effect.andThen(prepared, inScope(model, owner, Ownership.hold, way)), ({ told }) => [told]),
+    start: Effect.andThen(prepared, start(model, owner, way)),
+    create: Effect.map(Effect.tap(inScope(model, owner, Ownership.create, way), furnish), ({ told }) => [told])
+  }
+  const claims = yield* Effect.option(owner.actor.run(patiently(untilKilled(programs[kind]))))
+  model.busy.delete(owner)
+  if (isKilled) {
+    const isOwn = (_: string, processId64: string | undefined) => processId64 === owner.processId64
+    yield* register(model, { owner, holdsLock: false }, way, isOwn)
+    yield* end(model, "exit", owner)
+  }
+  if (claims._tag === "None" || claims.value._tag === "None") return
+  for (const told of claims.value.value) yield* hear(model, told, way)
+})
+
+/** An owner lets go of its lock, and lives on. */
+const release = Effect.fnUntraced(function* (model: Model) {
+  const hold = yield* Random.choice(model.holds)
+  model.holds.splice(model.holds.indexOf(hold), 1)
+  const written = hold.nonce === undefined ? undefined : model.written.get(hold.nonce)
+  if (written !== undefined) written.holdsLock = false
+  yield* hold.owner.actor.run(patiently(untilKilled(Scope.close(hold.scope, Exit.void))))
+})
+
+/** A command closes what it inherited, and may lose who started it. */
+const closeInherited = Effect.fnUntraced(function* (model: Model) {
+  const [child, parent] = yield* Random.choice([...model.parents])
+  yield* child.actor.memory.closeInherited
+  if (model.owners.includes(parent) && (yield* chance(50))) yield* end(model, "exit", parent)
 })
 
 const recycle = Effect.fnUntraced(function* (model: Model) {
@@ -118,40 +315,110 @@ const recycle = Effect.fnUntraced(function* (model: Model) {
   yield* end(model, "exit", owner)
   yield* seconds
   const exe = yield* Random.choice(executables)
-  yield* FakeProcessTable.use((table) => table.spawnAt(owner.actor.pid, { exe }))
+  yield* control(owner, (table) => table.spawnAt(owner.actor.pid, { exe }))
 })
 
 /** As PIDs do, thread ids come round to the numbers of those who died. */
 const thread = (model: Model) =>
-  Effect.flatMap(anyOwner(model), ({ actor }) => FakeProcessTable.use((table) => table.addThread(actor.pid)))
+  Effect.flatMap(anyOwner(model), (owner) => control(owner, (table) => table.addThread(owner.actor.pid)))
 
 const exec = Effect.fnUntraced(function* (model: Model) {
-  const { actor } = yield* anyOwner(model)
+  const owner = yield* anyOwner(model)
   const exe = yield* Random.choice(executables)
-  yield* FakeProcessTable.use((table) => table.exec(actor.pid, exe))
+  yield* control(owner, (table) => table.exec(owner.actor.pid, exe))
 })
 
 const reboot = Effect.fnUntraced(function* (model: Model) {
-  for (const { actor } of model.owners.splice(0)) yield* actor.memory.kill
-  yield* FakeProcessTable.use((table) => table.reboot())
+  const kernel = yield* Random.choice(model.kernels.filter(({ mayReboot }) => mayReboot))
+  yield* forget(model, ({ place }) => place.kernel === kernel)
+  yield* World.tableOf(kernel).reboot()
+  kernel.boots += 1
+  kernel.isHiding = false
+  yield* World.start(kernel)
 })
 
-const hide = (model: Model) =>
-  Effect.flatMap(anyOwner(model), ({ actor }) => FakeProcessTable.use((table) => table.hide(actor.pid)))
+const restart = Effect.fnUntraced(function* (model: Model) {
+  const containers = model.kernels.flatMap(({ places }) => places.filter(({ isHost }) => !isHost))
+  const container = yield* Random.choice(containers)
+  yield* forget(model, ({ place }) => place === container)
+  yield* World.restart(container)
+})
 
-const showAll = FakeProcessTable.use(({ allow, pids }) =>
-  Effect.flatMap(pids, (all) => Effect.forEach(all, (pid) => Effect.ignore(allow(pid))))
-)
+const hide = Effect.fnUntraced(function* (model: Model) {
+  const owner = yield* anyOwner(model)
+  owner.place.kernel.isHiding = true
+  yield* control(owner, (table) => table.hide(owner.actor.pid))
+})
+
+const showAll = Effect.fnUntraced(function* ({ kernels }: Model) {
+  for (const kernel of kernels) {
+    for (const place of kernel.places) {
+      const { allow, pids } = yield* World.at(place)(FakeProcessTable)
+      yield* Effect.forEach(yield* pids, (pid) => Effect.ignore(allow(pid)))
+    }
+    kernel.isHiding = false
+  }
+})
+
+/** What lies in a copy has marks of its own: it is nobody's. */
+const remark = Effect.fnUntraced(function* (model: Model, tree: World.Tree, directory: string) {
+  const { move } = yield* MemoryDisk
+  const marks = Object.keys(yield* Truth.snapshot(tree)).filter(
+    (path) => path.startsWith(`${directory}/`) && /\/mark\.\d+$/.test(path)
+  )
+  for (const path of marks) yield* move(path, `${Truth.parentOf(path)}/${newMark(model)}`)
+})
+
+const anyDirectory = Effect.fnUntraced(function* (model: Model) {
+  const tree = yield* anyTree(model)
+  const found = yield* Truth.snapshot(tree)
+  const name = yield* Random.choice(names.filter((name) => found[`${World.trees[tree]}/${name}`] !== undefined))
+  return { tree, found, directory: `${World.trees[tree]}/${name}` }
+})
+
+const copy = Effect.fnUntraced(function* (model: Model) {
+  const { directory, found, tree } = yield* anyDirectory(model)
+  const to = `${World.trees[tree]}/${yield* Random.choice(names)}`
+  if (found[to] !== undefined) return
+  yield* MemoryDisk.use((memory) => memory.copy(directory, to))
+  yield* remark(model, tree, to)
+})
+
+/** Whoever lives below a directory and was told that it owns it. */
+const livingIn = Effect.fnUntraced(function* ({ owned }: Model, found: Truth.Snapshot, directory: string) {
+  const marks = Object.keys(found).filter((path) => path.startsWith(`${directory}/`))
+  const claims = marks.flatMap((path) => owned.get(path.slice(path.lastIndexOf("/") + 1)) ?? [])
+  return yield* Effect.filter(claims, ({ owner }) => Truth.isAlive(owner))
+})
+
+/** An operator removes what nobody lives in, or puts a backup of it in its place. */
+const operate = Effect.fnUntraced(function* (model: Model, isRestored: boolean) {
+  const { directory, found, tree } = yield* anyDirectory(model)
+  if ((yield* livingIn(model, found, directory)).length > 0) return
+  const { copy, move, remove } = yield* MemoryDisk
+  const backup = `${directory}.backup`
+  if (isRestored) yield* copy(directory, backup)
+  yield* remove(directory)
+  if (!isRestored) return
+  yield* move(backup, directory)
+  yield* remark(model, tree, directory)
+})
 
 /** One process that sweeps and ends. */
-const sweep = Effect.fnUntraced(function* (prepare: (sweeper: Stage.Actor) => Act = () => Effect.void) {
-  const sweeper = yield* Stage.actor()
+const sweep = Effect.fnUntraced(function* (
+  { mount, place }: Truth.Stand,
+  prepare: (sweeper: Stage.Actor) => Act = () => Effect.void
+) {
+  const sweeper = yield* World.at(place)(Stage.actor())
   yield* prepare(sweeper)
   const concurrency = yield* Random.nextIntBetween(1, 4)
-  const report = yield* sweeper.run(untilKilled(Cleanup.sweep(root, { concurrency })))
+  const report = yield* sweeper.run(patiently(untilKilled(Cleanup.sweep(mount.path, { concurrency }))))
   yield* sweeper.kill
   return report
 })
+
+const anySweep = (model: Model, prepare: (sweeper: Stage.Actor) => Act) =>
+  Effect.flatMap(anyStand(model), (stand) => sweep(stand, prepare))
 
 const hesitantly = ({ memory }: Stage.Actor) => memory.pause(Effect.flatMap(Random.nextIntBetween(1, 4), Stage.giveWay))
 
@@ -166,47 +433,30 @@ const together = (...acts: ReadonlyArray<Act>): Act => Effect.all(acts, { concur
 /** Writers, sweeps, and sweeps that are killed, call by call in any order. */
 const crowd = Effect.fnUntraced(function* (model: Model) {
   for (const { actor } of model.owners) yield* hesitantly(actor)
-  const others = [own(model), own(model), sweep(hesitantly), (yield* chance(50)) ? sweep(killed) : sweep(hesitantly)]
+  const others = [
+    own(model),
+    own(model),
+    anySweep(model, hesitantly),
+    anySweep(model, (yield* chance(50)) ? killed : hesitantly)
+  ]
   yield* together(...(yield* Random.shuffle(others)).map((act) => Effect.ignore(act)))
   for (const { actor } of model.owners) yield* actor.memory.pause(Effect.void)
 })
 
-/** What a sentinel says of its owner, as far as it can be known. */
-const stateOf = Effect.fnUntraced(function* ({ ids }: Model, text: string) {
-  const [inspector, table] = [yield* ProcessInspector, yield* FakeProcessTable]
-  const sentinel = Result.getOrThrow(Sentinel.parse(new TextEncoder().encode(text)))
-  const observed = yield* inspector.observe(sentinel.pid)
-  if (sentinel._tag !== "V3") return observed._tag === "Absent" ? "dead" : "unknowable"
-  const { bootId, processId64 } = sentinel.record
-  const id = ids.get(`${bootId} ${processId64}`)
-  if (id !== undefined && (yield* table.isAlive(id))) return "alive"
-  const isOfThisBoot = bootId === (yield* inspector.host).bootId
-  return isOfThisBoot && observed._tag === "Hidden" ? "unknowable" : "dead"
-})
-
-/** The directories under their own names of which every owner is known to be gone. */
-const condemned = Effect.fnUntraced(function* (model: Model) {
-  const found = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
-  const gone: Array<string> = []
-  for (const name of names) {
-    const texts = Object.entries(found).flatMap(([path, { content = "" }]) =>
-      path.startsWith(`${root}/${name}/.vm-sentinel`) && !path.includes("-tmp.") ? [content] : []
-    )
-    const states = yield* Effect.forEach(texts, (text) => stateOf(model, text))
-    if (states.length > 0 && states.every((state) => state === "dead")) gone.push(name)
-  }
-  return gone
-})
-
-/** A sweep that nothing disturbs removes all that can be known to be dead. */
-const calmSweep = Effect.fnUntraced(function* (model: Model) {
+/** A sweep that nothing disturbs removes all that it can prove to be dead. */
+const calmSweep = Effect.fnUntraced(function* (model: Model, stand: Truth.Stand) {
   let expected: Array<string> = []
   // The sweep has a PID, too, which may be one that a v1 record names.
-  const report = yield* sweep(() => Effect.map(condemned(model), (names) => (expected = names)))
+  const report = yield* sweep(stand, () =>
+    Effect.map(Truth.provable(model.written, names, stand), (names) => (expected = names))
+  )
   assert.isTrue(report._tag === "Some")
   const outcomes = report._tag === "Some" ? report.value.outcomes : []
-  const removed = outcomes.filter(({ action }) => action === "removed").map(({ name }) => name)
-  assert.includeMembers(removed, expected)
+  for (const name of expected) {
+    const outcome = outcomes.findLast((outcome) => outcome.name === name)
+    assert.strictEqual(outcome?.action, "removed", `${stand.mount.path}/${name}: ${JSON.stringify(outcome)}`)
+  }
+  model.removed += expected.length
   for (const { action, error, reason } of outcomes) {
     if (reason === "name-taken") model.nameTaken = true
     else assert.notStrictEqual(action, "failed", error?.message)
@@ -215,33 +465,39 @@ const calmSweep = Effect.fnUntraced(function* (model: Model) {
 
 /** No directory whose owner lives is ever removed, nor anything in it. */
 export const check = Effect.fnUntraced(function* (model: Model) {
-  const table = yield* FakeProcessTable
-  const found = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
-  for (const [mark, owners] of model.owned) {
-    for (const { id } of owners) {
-      if (!(yield* table.isAlive(id))) continue
+  const found = { ...(yield* Truth.snapshot("local")), ...(yield* Truth.snapshot("shared")) }
+  for (const [mark, claims] of model.owned) {
+    for (const { owner } of claims) {
+      if (!(yield* Truth.isAlive(owner))) continue
       const path = Object.keys(found).find((path) => path.endsWith(`/${mark}`)) ?? "none"
-      const disk = found[`${path.slice(0, -mark.length)}rootfs/disk`]
-      assert.strictEqual(disk?.type, "file", `${id} lives and has lost its own`)
+      const disk = found[`${Truth.parentOf(path)}/rootfs/disk`]
+      assert.strictEqual(disk?.type, "file", `${owner.id} lives and has lost its own`)
     }
   }
 })
 
 const acts: Readonly<Record<string, readonly [weight: number, act: (model: Model) => Act]>> = {
-  spawn: [8, spawn],
-  own: [8, own],
+  spawn: [10, spawn],
+  own: [10, own],
   killedOwn: [3, (model) => own(model, true)],
+  release: [3, release],
+  closeInherited: [4, closeInherited],
+  pin: [3, pin],
   exit: [3, (model) => Effect.flatMap(anyOwner(model), (owner) => end(model, "exit", owner))],
   zombie: [1, (model) => Effect.flatMap(anyOwner(model), (owner) => end(model, "zombie", owner))],
   recycle: [3, recycle],
   thread: [1, thread],
   exec: [1, exec],
   hide: [1, hide],
-  showAll: [1, () => showAll],
+  showAll: [1, showAll],
   reboot: [1, reboot],
+  restart: [3, restart],
+  copy: [2, copy],
+  restore: [1, (model) => operate(model, true)],
+  remove: [2, (model) => operate(model, false)],
   wait: [1, () => TestClock.adjust("2 minutes")],
-  sweep: [3, calmSweep],
-  killedSweep: [3, () => sweep(killed)],
+  sweep: [5, (model) => Effect.flatMap(anyStand(model), (stand) => calmSweep(model, stand))],
+  killedSweep: [3, (model) => anySweep(model, killed)],
   crowd: [6, crowd]
 }
 
@@ -255,14 +511,32 @@ export const step = Effect.fnUntraced(function* (model: Model) {
   return name
 })
 
-/** In the end all is swept: what is left belongs to somebody, or can't be known, and there is no litter. */
+/**
+ * One host leaves no litter, but what somebody got hold of below a directory that was going, and lives, or wrote in a format
+ * that doesn't tell who.
+ */
+const checkLitter = Effect.fnUntraced(function* (model: Model) {
+  const found = yield* Truth.snapshot("local")
+  for (const name of yield* Stage.names(yield* MemoryDisk, World.trees.local)) {
+    if (names.includes(name)) continue
+    const path = `${World.trees.local}/${name}`
+    const isUntold = Truth.recordsIn(found, path).some(({ sentinel }) => sentinel?._tag !== "V3")
+    const isLivedIn = (yield* livingIn(model, found, path)).length > 0
+    if (!isUntold && !isLivedIn) assert.fail(`${path} is left: ${Object.keys(found).join(" ")}`)
+  }
+})
+
+/** In the end all is swept: what is left belongs to somebody, or can't be known. */
 export const finish = Effect.fnUntraced(function* (model: Model) {
-  yield* showAll
+  yield* showAll(model)
+  for (const owner of model.owners.slice()) if (yield* chance(50)) yield* end(model, "exit", owner)
   for (let sweeps = 0; sweeps < 3; sweeps += 1) {
     yield* TestClock.adjust("2 minutes")
-    yield* calmSweep(model)
+    for (const kernel of model.kernels) {
+      const place = kernel.places.find(({ isHost }) => isHost) ?? assert.fail("there is no host")
+      for (const mount of kernel.mounts) yield* calmSweep(model, { place, mount })
+    }
     yield* check(model)
   }
-  const left = yield* Stage.names(yield* MemoryDisk, root)
-  if (!model.nameTaken) assert.includeMembers([...names], left)
+  if (model.setting === "plain" && !model.nameTaken) yield* checkLitter(model)
 })

@@ -44,6 +44,21 @@ const canMount =
     run("umount", `${directory}/b`)
   })
 
+const overlay = (source: string, target: string): ReadonlyArray<string> => {
+  const empty = `${scratchOf(target)}/.empty`
+  Fs.mkdirSync(empty, { recursive: true, mode: 0o700 })
+  return ["-t", "overlay", "overlay", "-o", `ro,lowerdir=${source}:${empty}`, target]
+}
+
+const canOverlay =
+  isRoot &&
+  works((directory) => {
+    Fs.mkdirSync(`${directory}/a`)
+    Fs.mkdirSync(`${directory}/b`)
+    run("mount", ...overlay(`${directory}/a`, `${directory}/b`))
+    run("umount", `${directory}/b`)
+  })
+
 const canMakeImmutable =
   isRoot &&
   works((directory) => {
@@ -94,6 +109,16 @@ const stubborn = (path: string) =>
         }
       })
   )
+
+const mounted = (target: string, ...options: ReadonlyArray<string>) =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      attempt(() => run("mount", ...options)),
+      () => attempt(() => spawnSync("umount", [target]))
+    )
+  )
+
+const overlaid = (source: string, target: string) => Effect.suspend(() => mounted(target, ...overlay(source, target)))
 
 /** Whatever a failing test left mounted, wherever it was moved, goes before anything is removed. */
 const unmountAll = (directory: string): void => {
@@ -146,16 +171,12 @@ export const world: World = {
   setOwner: isRoot ? (path, uid) => attempt(() => Fs.lchownSync(path, uid, uid)) : notRoot,
   stubborn: isRoot && !canMakeImmutable ? new Missing("no immutable files here") : stubborn,
   bindMount: canMount
-    ? (source, target) =>
-        Effect.asVoid(
-          Effect.acquireRelease(
-            attempt(() => run("mount", "--bind", source, target)),
-            () => attempt(() => spawnSync("umount", [target]))
-          )
-        )
+    ? (source, target) => mounted(target, "--bind", source, target)
     : isRoot
       ? new Missing("no bind mounts here")
       : notRoot,
+  ...(process.platform === "linux" ? { otherView: canOverlay ? overlaid : new Missing("no overlays here") } : {}),
+  copy: (from, to) => attempt(() => run("cp", "-a", from, to)),
   ...(process.platform === "linux"
     ? {
         remote: Effect.succeed("/proc"),

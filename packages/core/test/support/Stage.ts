@@ -1,7 +1,9 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import type { Disk } from "../../src/Disk.ts"
 import { IdentityUnavailable } from "../../src/Errors.ts"
 import * as Ownership from "../../src/Ownership.ts"
+import { PidNamespaces } from "../../src/PidNamespaces.ts"
 import type { Pid } from "../../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../../src/ProcessInspector.ts"
 import type { SentinelStore } from "../../src/SentinelStore.ts"
@@ -35,27 +37,54 @@ export interface Actor {
   readonly kill: Effect.Effect<void>
 }
 
-export const actor = Effect.fnUntraced(function* (options?: FakeProcessTable.SpawnOptions) {
+/** A process that is started in the table, and the one on the volume that `process` makes. */
+const actorOn = Effect.fnUntraced(function* (
+  process: typeof MemorySentinelStore.fork,
+  options?: FakeProcessTable.SpawnOptions
+) {
   const table = yield* FakeProcessTable.FakeProcessTable
   const inspector = yield* ProcessInspector
+  const namespaces = yield* PidNamespaces
   const pid = yield* Effect.orDie(table.spawn(options))
-  const process = yield* MemorySentinelStore.fork
-  const memory = Context.get(process, MemoryDisk.MemoryDisk)
-  const context = Context.add(process, ProcessInspector, {
-    ...inspector,
-    self: Effect.mapError(inspector.identify(pid), (error) => new IdentityUnavailable({ pid, detail: error.message }))
-  })
-  const made: Actor = {
+  const made = yield* process
+  const memory = Context.get(made, MemoryDisk.MemoryDisk)
+  const context = made.pipe(
+    Context.add(PidNamespaces, namespaces),
+    Context.add(ProcessInspector, {
+      ...inspector,
+      self: Effect.mapError(inspector.identify(pid), (error) => new IdentityUnavailable({ pid, detail: error.message }))
+    })
+  )
+  const actor: Actor = {
     pid,
     memory,
     run: (effect) => Effect.provideContext(effect, context),
     kill: Effect.andThen(memory.kill, Effect.ignore(table.exit(pid)))
   }
-  return made
+  return actor
 })
+
+export const actor = (options?: FakeProcessTable.SpawnOptions) => actorOn(MemorySentinelStore.fork, options)
+
+/** A child that inherits what its parent has open. */
+export const child = (parent: Actor, options?: FakeProcessTable.SpawnOptions) =>
+  Effect.provideService(
+    actorOn(MemorySentinelStore.inherit, { ...options, parent: parent.pid }),
+    MemoryDisk.MemoryDisk,
+    parent.memory
+  )
 
 export const seed = (entries: Parameters<MemoryDisk.MemoryDisk["Service"]["seed"]>[0]) =>
   MemoryDisk.MemoryDisk.use((memory) => memory.seed(entries))
+
+/** An actor that holds a directory until it is killed: it closes no scope then. */
+export const hold = Effect.fnUntraced(function* (owner: Actor, directory: string, options?: Ownership.HoldOptions) {
+  const scope = yield* Scope.make()
+  return yield* Scope.provide(owner.run(Ownership.hold(directory, options)), scope)
+})
+
+/** A path with the tags left out that name what was judged of a directory in `dead/`. */
+export const untagged = (path: string): string => path.replace(/(?<=\/dead\/)(?:[0-9a-f]{8})+=/, "")
 
 /** A directory with a disk in it, and a process that is recorded as its owner. */
 export const owned = Effect.fnUntraced(function* (directory: string, options: Ownership.RecordOptions = {}) {
@@ -87,6 +116,9 @@ export const names = (memory: MemoryDisk.MemoryDisk["Service"], root: string) =>
 export const giveWay = Effect.fnUntraced(function* (times: number) {
   for (let time = 0; time < times; time += 1) yield* Effect.yieldNow
 })
+
+/** Lets time pass as long as the scope is open: who waits for a lock that somebody holds gives up in the end. */
+export const ticking = Effect.forkScoped(Effect.forever(Effect.andThen(giveWay(10), TestClock.adjust("25 millis"))))
 
 /** The calls of a process that changed something. */
 export const mutations = (memory: MemoryDisk.MemoryDisk["Service"]) =>

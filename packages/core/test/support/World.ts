@@ -39,6 +39,12 @@ export interface World<R = never> {
   readonly stubborn?: Able<(path: string) => Making<void, R>>
   /** Mounts a directory on another one of the same device. */
   readonly bindMount?: Able<(source: string, target: string) => Making<void, R>>
+  /** What `bindMount` mounts is a copy on a device of its own: there are no bind mounts (macOS). */
+  readonly mountsCopies?: true
+  /** Shows a directory under another one by a file system of its own, as overlayfs does. */
+  readonly otherView?: Able<(source: string, target: string) => Making<void, R>>
+  /** `cp -a`. */
+  readonly copy?: Able<(from: string, to: string) => Making<void, R>>
   /** A directory on a file system that isn't one of this machine alone. */
   readonly remote?: Able<Making<string, R>>
   /** A file whose name is these bytes. */

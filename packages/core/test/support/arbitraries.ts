@@ -1,4 +1,5 @@
 import { Arbitrary, Schema, Struct } from "effect"
+import type { DirectoryFrame, RecordedDirectory } from "../../src/DirectoryFrame.ts"
 import type { Observation, Present } from "../../src/Observation.ts"
 import type { HostIdentity } from "../../src/ProcessIdentity.ts"
 import { LockRecord, type RecordV3, type Sentinel } from "../../src/Sentinel.ts"
@@ -25,7 +26,9 @@ const Host = Schema.Struct({
   hostname: Schema.Literals(["a", "b"]),
   namespaces: Schema.Literals(["supported", "supported", "none"]),
   pidNamespace: Name,
-  timeNamespace: Name
+  firstProcess: Schema.Literals(["1", "1", "1", "2", "?"]),
+  timeOffset: Schema.Literals(["0", "0", "0", "10000000", "?"]),
+  virtualMachine: Schema.Literals([true, false, false, "?"])
 })
 
 const Record = Schema.Struct({
@@ -33,10 +36,40 @@ const Record = Schema.Struct({
   processId64: Schema.Literals(["1", "2", "?", "?"]),
   bootId: Name,
   pidNamespace: Name,
-  timeNamespace: Name,
+  firstProcess: Schema.Literals(["1", "1", "1", "2", "?"]),
+  timeOffset: Schema.Literals(["0", "0", "0", "10000000", "?"]),
   machineId: Name,
   hostname: Schema.Literals(["a", "b"])
 })
+
+/** Of one directory, and what another one, or another look at it, may have in its place. */
+const Directory = Schema.Struct({
+  type: Schema.Literals(["ext4", "ext4", "ext4", "overlay", "nfs"]),
+  id: Schema.Literals(["a", "a", "a", "b", "?"]),
+  inode: Schema.Literals(["1", "1", "1", "2", "?"]),
+  birth: Schema.Literals(["1", "1", "1", "2", "?"]),
+  file: Schema.Literals(["1", "1", "1", "2", "?"])
+})
+
+const fileSystemIdOf = (id: (typeof Directory.Type)["id"]) =>
+  id === "?" ? {} : { id: { kind: "uuid", value: id } as const }
+
+const recordedOf = ({ id, ...directory }: typeof Directory.Type): RecordedDirectory => ({
+  ...known(directory),
+  ...fileSystemIdOf(id)
+})
+
+const frameOf = ({ birth, id, inode, type }: typeof Directory.Type): DirectoryFrame => ({
+  id: { dev: "1", ino: "1" },
+  fileSystem: { type, oneKernel: type !== "nfs", ...fileSystemIdOf(id) },
+  ...known({ birth, inode })
+})
+
+/** The first process of a namespace is named by its start, and by its id where there is one. */
+const firstOf = <A extends { readonly firstProcess?: string }>({ firstProcess, ...rest }: A) =>
+  firstProcess === undefined
+    ? rest
+    : { ...rest, pidNamespaceInit: { startTime: firstProcess, processId64: firstProcess } }
 
 const Seen = Schema.Struct({
   tgid: Schema.Literals([pid, pid, pid, 1, "?"]),
@@ -44,6 +77,7 @@ const Seen = Schema.Struct({
   threads: Schema.Literals([0, 1, 2, "?"]),
   startTime: Schema.Literals([...Start, "?"]),
   startedAt: Schema.Literals([writtenAt - 60_000, writtenAt + 1999, writtenAt + 2000, "?"]),
+  bootedAt: Schema.Literals([writtenAt - 90_000, writtenAt - 90_000, writtenAt + 1, "?"]),
   processId64: Schema.Literals(["1", "2", "?", "?"]),
   exe: Schema.Union([Path, Path, Schema.Literal("?")]),
   exeError: Schema.Literals(["permission-denied", "not-available", "?"]),
@@ -92,49 +126,63 @@ export const AnyCase: Arbitrary.Arbitrary<Case> = Arbitrary.map(
       record: Record,
       host: Host,
       seen: Schema.Union([Anything, Anything, Anything, Schema.Undefined]),
-      proof: Schema.Literals(["?", "?", "Gone", "Found", "Incomplete"]),
+      proof: Schema.Literals(["?", "?", "namespace", "processId64", "Found", "Incomplete"]),
       found: Anything,
-      isLocal: Schema.Literals([true, true, false]),
+      made: Schema.Union([Directory, Schema.Literals(["same", "same", "?"])]),
+      directory: Schema.Union([Directory, Directory, Schema.Literal("?")]),
       isDated: Schema.Literals([true, true, false]),
       legacy: Schema.Literals(["trust", "trust", "keep"]),
       recordedLock: Schema.Union([LockRecord, Schema.Undefined]),
-      lock: Schema.Literals(["busy", "free", "free", "unknown", "?", "?", "?"])
+      lockState: Schema.Literals(["shared", "exclusive", "free", "free", "unknown", "?", "?", "?"]),
+      lock: Schema.Literals(["self", "self", "self", "inherited"]),
+      shared: Schema.Literals(["keep", "keep", "trust"]),
+      assumeMoved: Schema.Literals(["?", "?", "?", "moved"])
     })
   ),
   (drawn) => {
-    const recordedLock = drawn.recordedLock === undefined ? {} : { lock: drawn.recordedLock }
+    const { directory, found, host, legacy, lock, made, proof, recordedLock, seen, shared } = drawn
+    const recorded = made === "same" ? directory : made
+    const claims = {
+      ...(recordedLock === undefined ? {} : { lock: recordedLock }),
+      ...(recorded === "?" ? {} : { directory: recordedOf(recorded) })
+    }
     const sentinels: Readonly<Record<typeof drawn.format, Sentinel>> = {
       v1,
       v2: v2(drawn.executable),
-      v3: { _tag: "V3", pid, record: { ...always, ...known(drawn.record), ...recordedLock } }
+      v3: { _tag: "V3", pid, record: { ...always, ...firstOf(known(drawn.record)), ...claims } }
     }
     const sentinel = sentinels[drawn.format]
-    const namespace: NamespaceProof | undefined =
-      drawn.proof === "?"
-        ? undefined
-        : drawn.proof === "Found"
-          ? { _tag: "Found", observation: lawful(sentinel, observationOf(drawn.found)) }
-          : { _tag: drawn.proof }
+    const searches: Readonly<Record<Exclude<typeof proof, "?">, NamespaceProof>> = {
+      namespace: { _tag: "Gone", by: "namespace" },
+      processId64: { _tag: "Gone", by: "processId64" },
+      Found: { _tag: "Found", observation: lawful(sentinel, observationOf(found)) },
+      Incomplete: { _tag: "Incomplete" }
+    }
     return {
       sentinel,
-      seen: drawn.seen === undefined ? undefined : lawful(sentinel, observationOf(drawn.seen)),
-      host: known(drawn.host),
+      seen: seen === undefined ? undefined : lawful(sentinel, observationOf(seen)),
+      host: firstOf(known(host)),
       around: {
-        localFileSystem: drawn.isLocal,
-        legacy: drawn.legacy,
-        ...(drawn.isDated ? { writtenAt } : {}),
-        ...known({ lock: drawn.lock }),
-        ...(namespace === undefined ? {} : { namespace })
+        legacy,
+        lock,
+        shared,
+        ...known({ lockState: drawn.lockState, assumeMoved: drawn.assumeMoved }),
+        frame: directory === "?" ? { id: { dev: "1", ino: "1" } } : frameOf(directory),
+        ...(directory === "?" || directory.file === "?" ? {} : { file: directory.file }),
+        ...(drawn.isDated ? { changedAt: writtenAt } : {}),
+        ...(proof === "?" ? {} : { search: searches[proof] })
       }
     }
   }
 )
 
-export const hostKeys = ["bootId", "machineId", "pidNamespace", "timeNamespace"] as const satisfies ReadonlyArray<
-  keyof HostIdentity
->
+const bothKeys = ["bootId", "machineId", "pidNamespace", "pidNamespaceInit", "timeOffset"] as const
 
-export const recordKeys = ["processId64", "lock", ...hostKeys] as const satisfies ReadonlyArray<keyof RecordV3>
+export const hostKeys = [...bothKeys, "virtualMachine"] as const satisfies ReadonlyArray<keyof HostIdentity>
+
+export const recordKeys = ["processId64", "lock", "directory", ...bothKeys] as const satisfies ReadonlyArray<
+  keyof RecordV3
+>
 
 export const presentKeys = [
   "tgid",
@@ -142,6 +190,7 @@ export const presentKeys = [
   "threads",
   "startTime",
   "startedAt",
+  "bootedAt",
   "processId64",
   "exe",
   "exeError",

@@ -6,25 +6,26 @@ import * as Sentinel from "../../src/Sentinel.ts"
 import type { SentinelStore } from "../../src/SentinelStore.ts"
 import { circumstances, host, v3 } from "./fixtures.ts"
 
+/** Of a platform that can't tell, a file system of this kernel alone. */
+const local = ({ frame }: Holding) =>
+  frame.fileSystem === undefined ? { fileSystem: { type: "ext4", oneKernel: true } } : {}
+
 /** Judges a directory as one whose owners are all gone, or all `alive`. */
-export const judge = (
-  holding: Holding,
-  kind: "directory" | "workspace" | "remains" = "directory",
-  alive = false
-): Condemned.Judgement => {
+export const judge = (holding: Holding, kind?: Condemned.Kind, alive = false): Condemned.Judgement => {
   const examination = Condemned.examine(holding, host(), kind)
   for (let step = examination.next(); ;) {
     if (step.done === true) return step.value
-    const { pid } = step.value.sentinel
+    const { file, sentinel } = step.value
+    const { pid } = sentinel
     step = examination.next({
-      circumstances: circumstances(),
+      circumstances: circumstances({ frame: { ...holding.frame, ...local(holding) }, file: file.id.ino }),
       observation: alive ? { _tag: "Present", pid, tgid: pid } : { _tag: "Absent", pid }
     })
   }
 }
 
 /** The right to remove a directory, where every process that its sentinels name is said to be absent. */
-export const condemned = (holding: Holding, kind?: "directory" | "workspace" | "remains") =>
+export const condemned = (holding: Holding, kind?: Condemned.Kind) =>
   Effect.suspend(() => {
     const judgement = judge(holding, kind)
     return judgement.condemned === undefined
@@ -32,11 +33,8 @@ export const condemned = (holding: Holding, kind?: "directory" | "workspace" | "
       : Effect.succeed(judgement.condemned)
   })
 
-export const condemnedAt = (
-  store: SentinelStore["Service"],
-  path: string,
-  kind?: "directory" | "workspace" | "remains"
-) => Effect.flatMap(Effect.orDie(store.look(path)), (holding) => condemned(holding, kind))
+export const condemnedAt = (store: SentinelStore["Service"], path: string, kind?: Condemned.Kind) =>
+  Effect.flatMap(Effect.orDie(store.look(path)), (holding) => condemned(holding, kind))
 
 let sentinels = 0
 

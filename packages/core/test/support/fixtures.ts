@@ -1,3 +1,4 @@
+import type { DirectoryFrame, RecordedDirectory } from "../../src/DirectoryFrame.ts"
 import type { Present } from "../../src/Observation.ts"
 import { type HostIdentity, Pid } from "../../src/ProcessIdentity.ts"
 import type { RecordV3, SentinelV1, SentinelV2, SentinelV3 } from "../../src/Sentinel.ts"
@@ -15,13 +16,23 @@ export const record: RecordV3 = {
   processId64: "9007199254740993",
   bootId: "boot-a",
   pidNamespace: "pid:[1]",
-  timeNamespace: "time:[1]",
+  pidNamespaceInit: { startTime: "10", processId64: "100" },
+  timeOffset: "0",
   machineId: "machine-a",
   hostname: "host-a",
   uid: 1000,
   exe: { path: "/usr/bin/node", dev: "1", ino: "2" },
   role: "owner",
   createdAt: "2024-01-01T00:00:00.000Z"
+}
+
+/** Where {@link inPlace} says that it was made. */
+export const made: RecordedDirectory = {
+  type: "ext4",
+  id: { kind: "uuid", value: "5eed" },
+  inode: "10",
+  birth: "1700000000000000001",
+  file: "100"
 }
 
 type Optional<A> = { [K in keyof A]?: A[K] | undefined }
@@ -39,6 +50,30 @@ export const v2 = (executable = "/usr/bin/node"): SentinelV2 => ({ _tag: "V2", p
 
 export const v3 = (changes: Optional<RecordV3> = {}): SentinelV3 => ({ _tag: "V3", pid, record: vary(record, changes) })
 
+/** {@link v3} of an owner that recorded its directory. */
+export const inPlace = (changes: Optional<RecordV3> = {}): SentinelV3 => v3({ directory: made, ...changes })
+
+/** The directory {@link made}, seen again. */
+export const frame = (changes: Optional<DirectoryFrame> = {}): DirectoryFrame =>
+  vary<DirectoryFrame>(
+    {
+      id: { dev: "1", ino: "10" },
+      fileSystem: { type: "ext4", id: { kind: "uuid", value: "5eed" }, oneKernel: true },
+      inode: "10",
+      birth: "1700000000000000001"
+    },
+    changes
+  )
+
+/** Other kernels may have it mounted too. */
+export const sharedFrame: DirectoryFrame = frame({
+  fileSystem: { type: "nfs", oneKernel: false },
+  birth: undefined
+})
+
+/** What would have been recorded there. */
+export const sharedDirectory: RecordedDirectory = { type: "nfs", inode: "10", file: "100" }
+
 /** The host that {@link record} was made on. */
 export const host = (changes: Optional<HostIdentity> = {}): HostIdentity =>
   vary<HostIdentity>(
@@ -48,7 +83,9 @@ export const host = (changes: Optional<HostIdentity> = {}): HostIdentity =>
       hostname: "host-a",
       namespaces: "supported",
       pidNamespace: "pid:[1]",
-      timeNamespace: "time:[1]"
+      pidNamespaceInit: { startTime: "10", processId64: "100" },
+      timeOffset: "0",
+      virtualMachine: false
     },
     changes
   )
@@ -64,6 +101,7 @@ export const present = (changes: Optional<Present> = {}): Present =>
       threads: 1,
       startTime: "1000",
       startedAt: writtenAt - 60_000,
+      bootedAt: writtenAt - 86_400_000,
       processId64: "9007199254740993",
       exe: { path: "/usr/bin/node", dev: "1", ino: "2" },
       uid: 1000,
@@ -72,8 +110,12 @@ export const present = (changes: Optional<Present> = {}): Present =>
     changes
   )
 
+/** In the directory {@link made}, on a file system of one kernel. */
 export const circumstances = (changes: Optional<Circumstances> = {}): Circumstances =>
-  vary<Circumstances>({ localFileSystem: true, writtenAt, legacy: "trust" }, changes)
+  vary<Circumstances>(
+    { frame: frame(), file: "100", changedAt: writtenAt, legacy: "trust", lock: "self", shared: "keep" },
+    changes
+  )
 
 /** Each datum that was compared and what came of it, in order: `["bootId equal", …]`. */
 export const rows = (evidence: Evidence): ReadonlyArray<string> =>

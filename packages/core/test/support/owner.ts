@@ -1,9 +1,10 @@
 import { Clock, Effect, Result } from "effect"
+import type { Sought } from "../../src/PidNamespaces.ts"
 import type { Pid } from "../../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../../src/ProcessInspector.ts"
 import * as Sentinel from "../../src/Sentinel.ts"
-import { type Circumstances, judge, wanted } from "../../src/Verdict.ts"
-import { record } from "./fixtures.ts"
+import { type Circumstances, judge, needed } from "../../src/Verdict.ts"
+import { circumstances as inDirectory, made, record } from "./fixtures.ts"
 
 export interface Written {
   readonly sentinel: Sentinel.Sentinel
@@ -14,23 +15,37 @@ export interface Written {
 export const writtenBy = Effect.fnUntraced(function* (
   pid: Pid,
   format: Sentinel.Format = "v3",
-  lock?: Sentinel.LockRecord
+  claims: Pick<Sentinel.Acquisition, "lock" | "directory"> = { directory: made }
 ) {
   const inspector = yield* ProcessInspector
   const identity = yield* inspector.identify(pid)
   const { createdAt, nonce, role } = record
-  const acquisition = { createdAt, nonce, role, ...(lock === undefined ? {} : { lock }) }
+  const acquisition = { createdAt, nonce, role, ...claims }
   const sentinel = Result.getOrThrow(Sentinel.fromIdentity(identity, format, acquisition))
   return { sentinel, writtenAt: yield* Clock.currentTimeMillis } satisfies Written
 })
 
-/** What a sweep would think of it now, on a local file system that trusts v1 and v2. */
+/** What a sweep would think of it now, in that directory, where v1 and v2 are trusted: asked for no more than is needed. */
 export const judged = Effect.fnUntraced(function* (
   { sentinel, writtenAt }: Written,
-  circumstances: Partial<Circumstances> = {}
+  changes: Partial<Circumstances> = {}
 ) {
   const inspector = yield* ProcessInspector
   const host = yield* inspector.host
-  const observation = yield* inspector.observe(sentinel.pid, wanted(sentinel))
-  return judge(sentinel, observation, host, { localFileSystem: true, legacy: "trust", writtenAt, ...circumstances })
+  const circumstances = inDirectory({ changedAt: writtenAt, ...changes })
+  const { process } = needed(sentinel, host, circumstances)
+  const observation = process === undefined ? undefined : yield* inspector.observe(sentinel.pid, process)
+  return judge(sentinel, observation, host, circumstances)
 })
+
+/** What of it a search of the whole kernel looks for. */
+export const soughtOf = ({ sentinel }: Written): Sought => {
+  const { pidNamespace, pidNamespaceInit, processId64, timeOffset } = sentinel._tag === "V3" ? sentinel.record : {}
+  return {
+    pid: sentinel.pid,
+    ...(processId64 === undefined ? {} : { processId64 }),
+    ...(pidNamespace === undefined ? {} : { pidNamespace }),
+    ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
+    ...(timeOffset === undefined ? {} : { timeOffset })
+  }
+}

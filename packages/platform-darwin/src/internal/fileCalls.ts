@@ -1,33 +1,40 @@
 /** The file calls of libSystem that Node lacks, through koffi. Each throws an error with the errno's name as `code`. */
+import type { LockState } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import { coded, errnoOf, nameOf } from "./fileErrors.ts"
-import {
-  type BulkEntry,
-  decodeBulk,
-  decodeStatfs,
-  type FileSystemInfo,
-  namesAndTypes,
-  statfsSize
-} from "./fileStructs.ts"
+import * as Structs from "./fileStructs.ts"
 
 export interface FileCalls {
-  /** `openat(2)` of a directory that is no symbolic link. Close it with `node:fs`. */
+  /** `openat(2)` of a directory that is no symbolic link. Whatever is opened here, {@link close} closes it. */
   readonly openDirectory: (fd: number, name: Buffer) => number
+  /** `openat(2)` of anything that is no symbolic link, to look at it. */
+  readonly openFile: (fd: number, name: Buffer) => number
+  /** `open(2)` of a directory whose path may have symbolic links in it, but not at its end. */
+  readonly openPath: (path: string) => number
   /** `open(2)` of a directory by an absolute path without any symbolic link in it. */
   readonly openReal: (path: string) => number
+  /** Node keeps account of the descriptors that a worker thread opened, and of no others. */
+  readonly close: (fd: number) => void
   readonly unlink: (fd: number, name: Buffer) => void
   readonly removeDirectory: (fd: number, name: Buffer) => void
   readonly rename: (fd: number, name: Buffer, toFd: number, to: Buffer) => void
   /** `renameatx_np(2)` with RENAME_EXCL. */
   readonly renameNew: (from: string, to: string) => void
   /** The next entries of an open directory, none at its end. ENOTSUP: it can't be read by descriptor. */
-  readonly list: (fd: number) => ReadonlyArray<BulkEntry>
+  readonly list: (fd: number) => ReadonlyArray<Structs.BulkEntry>
   /** `flock(2)`, which never waits: EAGAIN when another holds it. */
   readonly flock: (fd: number, operation: number) => void
-  /** Lets `execve(2)` keep the descriptor. */
-  readonly keepOnExec: (fd: number) => void
-  readonly statfs: (path: string) => FileSystemInfo
+  /** `fcntl(2)` F_GETLK: what an exclusive lock would meet, of `flock(2)` too. Nothing is taken. */
+  readonly lockState: (fd: number) => LockState
+  /** `fcntl(2)` F_GETPATH: the path of what is open, with the names as they are on the disk. */
+  readonly pathOf: (fd: number) => string
+  readonly statfs: (path: string) => Structs.FileSystemInfo
+  readonly fstatfs: (fd: number) => Structs.FileSystemInfo
+  /** UUID of the volume that a file lies on. */
+  readonly volumeUuid: (fd: number) => string | undefined
+  /** Whether the access control list of a file, which is no symbolic link, lets anybody change it. */
+  readonly isOpenToOthers: (path: string) => boolean
 }
 
 type Call = (...values: Array<unknown>) => unknown
@@ -45,16 +52,20 @@ interface Koffi {
 
 const AT_FDCWD = -2
 const AT_REMOVEDIR = 0x80
-const F_SETFD = 2
+const F_GETLK = 7
+const F_GETPATH = 50
+const pathMax = 1024
 const LOCK_NB = 4
 const RENAME_EXCL = 4
+const FSOPT_NOFOLLOW = 1
 const FSOPT_PACK_INVAL_ATTRS = 8
 // Node has no names for these two.
 const O_CLOEXEC = 0x0100_0000
 const O_NOFOLLOW_ANY = 0x2000_0000
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
-const directoryFlags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC
+const fileFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC
+const directoryFlags = fileFlags | O_DIRECTORY
 
 const nul = Buffer.alloc(1)
 const terminated = (name: string | Buffer): Buffer =>
@@ -73,15 +84,25 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   )
   const flock = library.func("int flock(int fd, int operation)")
   const fcntl = library.func("int fcntl(int fd, int command, ...)")
+  const getattrlist = library.func(
+    "int getattrlist(const uint8_t *path, uint8_t *list, _Out_ uint8_t *buffer, size_t size, unsigned int options)"
+  )
+  const fgetattrlist = library.func(
+    "int fgetattrlist(int fd, uint8_t *list, _Out_ uint8_t *buffer, size_t size, unsigned int options)"
+  )
+  const close = library.func("int close(int fd)")
   // `statfs` of Intel is that of 32-bit inodes; Apple silicon has only this layout, under the plain name.
-  const bindStatfs = (name: string) => library.func(name, "int", ["const uint8_t *", "_Out_ uint8_t *"])
-  let statfs: Call
-  try {
-    statfs = bindStatfs("statfs$INODE64")
-  } catch {
-    if (process.arch !== "arm64") throw coded("ENOSYS", "no statfs of 64-bit inodes")
-    statfs = bindStatfs("statfs")
+  const bindStatfs = (name: string, argument: string): Call => {
+    const bind = (symbol: string) => library.func(symbol, "int", [argument, "_Out_ uint8_t *"])
+    try {
+      return bind(`${name}$INODE64`)
+    } catch {
+      if (process.arch !== "arm64") throw coded("ENOSYS", `no ${name} of 64-bit inodes`)
+      return bind(name)
+    }
   }
+  const statfs = bindStatfs("statfs", "const uint8_t *")
+  const fstatfs = bindStatfs("fstatfs", "int")
 
   /** Nothing may run between a call and its errno. */
   const invoke = (call: Call, ...values: Array<unknown>): number => {
@@ -90,28 +111,61 @@ const make = (koffi: Koffi, path: string): FileCalls => {
     throw coded(nameOf(koffi.errno()))
   }
   const buffer = Buffer.alloc(16 * 1024)
+  const statfsOf = (call: Call, of: Buffer | number): Structs.FileSystemInfo => {
+    const bytes = Buffer.alloc(Structs.statfsSize)
+    invoke(call, of, bytes)
+    const info = Structs.decodeStatfs(bytes)
+    if (info === undefined) throw coded("ENOTSUP", "statfs answered in another layout")
+    return info
+  }
 
   return {
     openDirectory: (fd, name) => invoke(openat, fd, terminated(name), directoryFlags | O_NOFOLLOW),
+    openFile: (fd, name) => invoke(openat, fd, terminated(name), fileFlags | O_NOFOLLOW),
+    openPath: (path) => invoke(openat, AT_FDCWD, terminated(path), directoryFlags | O_NOFOLLOW),
     openReal: (path) => invoke(openat, AT_FDCWD, terminated(path), directoryFlags | O_NOFOLLOW_ANY),
+    close: (fd) => void invoke(close, fd),
     unlink: (fd, name) => void invoke(unlinkat, fd, terminated(name), 0),
     removeDirectory: (fd, name) => void invoke(unlinkat, fd, terminated(name), AT_REMOVEDIR),
     rename: (fd, name, toFd, to) => void invoke(renameat, fd, terminated(name), toFd, terminated(to)),
     renameNew: (from, to) => void invoke(renameatx, AT_FDCWD, terminated(from), AT_FDCWD, terminated(to), RENAME_EXCL),
     list: (fd) => {
-      const count = invoke(getattrlistbulk, fd, namesAndTypes, buffer, buffer.byteLength, FSOPT_PACK_INVAL_ATTRS)
-      const entries = decodeBulk(buffer, count)
+      const count = invoke(
+        getattrlistbulk,
+        fd,
+        Structs.namesAndTypes,
+        buffer,
+        buffer.byteLength,
+        FSOPT_PACK_INVAL_ATTRS
+      )
+      const entries = Structs.decodeBulk(buffer, count)
       if (entries === undefined) throw coded("ENOTSUP", "getattrlistbulk answered in another layout")
       return entries
     },
     flock: (fd, operation) => void invoke(flock, fd, operation | LOCK_NB),
-    keepOnExec: (fd) => void invoke(fcntl, fd, F_SETFD, "int", 0),
-    statfs: (path) => {
-      const bytes = Buffer.alloc(statfsSize)
-      invoke(statfs, terminated(path), bytes)
-      const info = decodeStatfs(bytes)
-      if (info === undefined) throw coded("ENOTSUP", "statfs answered in another layout")
-      return info
+    lockState: (fd) => {
+      const lock = Structs.wholeFileLock()
+      invoke(fcntl, fd, F_GETLK, "uint8_t *", lock)
+      return Structs.decodeLock(lock)
+    },
+    pathOf: (fd) => {
+      const bytes = Buffer.alloc(pathMax)
+      invoke(fcntl, fd, F_GETPATH, "uint8_t *", bytes)
+      return bytes.toString("utf8", 0, bytes.indexOf(0))
+    },
+    statfs: (path) => statfsOf(statfs, terminated(path)),
+    fstatfs: (fd) => statfsOf(fstatfs, fd),
+    volumeUuid: (fd) => {
+      const bytes = Buffer.alloc(Structs.volumeUuidSize)
+      invoke(fgetattrlist, fd, Structs.volumeUuid, bytes, bytes.byteLength, 0)
+      return Structs.decodeVolumeUuid(bytes)
+    },
+    isOpenToOthers: (path) => {
+      const bytes = Buffer.alloc(Structs.accessListSize)
+      invoke(getattrlist, terminated(path), Structs.accessList, bytes, bytes.byteLength, FSOPT_NOFOLLOW)
+      const isOpen = Structs.decodeAccessList(bytes)
+      if (isOpen === undefined) throw coded("ENOTSUP", "getattrlist answered in another layout")
+      return isOpen
     }
   }
 }

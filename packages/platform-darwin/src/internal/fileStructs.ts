@@ -1,18 +1,29 @@
 /** Structs of Darwin's file calls as an LP64 kernel writes them, little-endian. */
 
+import type { LockState } from "@vm-sentinel/core/Disk"
+import { formatUuid } from "./structs.ts"
+
 /** `struct statfs` with 64-bit inodes, `sys/mount.h`. */
 export const statfsSize = 2168
 
+const MNT_UNION = 0x20
 const MNT_LOCAL = 0x1000
+const MNT_IGNORE_OWNERSHIP = 0x20_0000
+const MNT_SNAPSHOT = 0x4000_0000
+const MNT_EXT_FSKIT = 0x2
 
 /** `struct statfs`, reduced. */
 export interface FileSystemInfo {
-  /** `MNT_LOCAL`: the kernel knows it to be on this machine. */
-  readonly local: boolean
-  /** `f_fstypename`, such as `apfs`. */
+  /** `f_fstypename`, such as `apfs`. Never `f_type`, which is the order in which file systems were registered. */
   readonly type: string
   /** `f_mntonname`. */
   readonly mountPoint: string
+  /** Both halves of `f_fsid`: the name of one mount in one boot. */
+  readonly mount: string
+  /** `MNT_LOCAL`, and neither a snapshot, a union nor a program's. */
+  readonly plain: boolean
+  /** `MNT_IGNORE_OWNERSHIP`: everybody is shown as the owner of every file. */
+  readonly ownerless: boolean
 }
 
 const textAt = (bytes: Uint8Array, start: number, size: number): string | undefined => {
@@ -25,23 +36,121 @@ export const decodeStatfs = (bytes: Uint8Array): FileSystemInfo | undefined => {
   if (bytes.byteLength < statfsSize) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const [type, mountPoint] = [textAt(bytes, 72, 16), textAt(bytes, 88, 1024)]
-  return type === undefined || mountPoint === undefined
-    ? undefined
-    : { local: (view.getUint32(64, true) & MNT_LOCAL) !== 0, type, mountPoint }
+  if (type === undefined || mountPoint === undefined) return undefined
+  const [flags, more] = [view.getUint32(64, true), view.getUint32(2136, true)]
+  return {
+    type,
+    mountPoint,
+    mount: `${view.getInt32(48, true)}:${view.getInt32(52, true)}`,
+    plain: (flags & (MNT_LOCAL | MNT_SNAPSHOT | MNT_UNION)) === MNT_LOCAL && (more & MNT_EXT_FSKIT) === 0,
+    ownerless: (flags & MNT_IGNORE_OWNERSHIP) !== 0
+  }
 }
 
 const ATTR_CMN_RETURNED_ATTRS = 0x8000_0000
 const ATTR_CMN_ERROR = 0x2000_0000
+const ATTR_CMN_EXTENDED_SECURITY = 0x40_0000
 const ATTR_CMN_OBJTYPE = 0x8
 const ATTR_CMN_NAME = 0x1
+const ATTR_VOL_INFO = 0x8000_0000
+const ATTR_VOL_UUID = 0x4_0000
 
-/** `struct attrlist`, `sys/attr.h`: each entry's name and type. */
-export const namesAndTypes: Buffer = ((): Buffer => {
+/** `struct attrlist`, `sys/attr.h`. */
+const attributes = (common: number, volume = 0): Buffer => {
   const list = Buffer.alloc(24)
   list.writeUInt16LE(5)
-  list.writeUInt32LE(ATTR_CMN_RETURNED_ATTRS + ATTR_CMN_ERROR + ATTR_CMN_OBJTYPE + ATTR_CMN_NAME, 4)
+  list.writeUInt32LE(ATTR_CMN_RETURNED_ATTRS + common, 4)
+  list.writeUInt32LE(volume, 8)
   return list
-})()
+}
+
+/** Each entry's name and type. */
+export const namesAndTypes: Buffer = attributes(ATTR_CMN_ERROR + ATTR_CMN_OBJTYPE + ATTR_CMN_NAME)
+
+/** The UUID of the volume. */
+export const volumeUuid: Buffer = attributes(0, ATTR_VOL_INFO + ATTR_VOL_UUID)
+
+/** Length, attribute_set_t, uuid_t. */
+export const volumeUuidSize = 40
+
+/** What `fgetattrlist(2)` wrote for {@link volumeUuid}. `undefined`: the volume has none. */
+export const decodeVolumeUuid = (bytes: Buffer): string | undefined =>
+  bytes.byteLength >= volumeUuidSize &&
+  bytes.readUInt32LE(0) === volumeUuidSize &&
+  (bytes.readUInt32LE(8) & ATTR_VOL_UUID) !== 0
+    ? formatUuid(bytes.subarray(24, volumeUuidSize))
+    : undefined
+
+/** The access control list of a file. */
+export const accessList: Buffer = attributes(ATTR_CMN_EXTENDED_SECURITY)
+
+/** Room for the most entries that a list can have, 128, of 24 bytes each. */
+export const accessListSize = 4096
+
+const KAUTH_FILESEC_MAGIC = 0x012c_c16d
+const KAUTH_FILESEC_NOACL = 0xffff_ffff
+const KAUTH_ACE_KINDMASK = 0xf
+const KAUTH_ACE_PERMIT = 1
+
+/**
+ * `bsd/sys/kauth.h`: WRITE_DATA, DELETE, APPEND_DATA, DELETE_CHILD, WRITE_ATTRIBUTES, WRITE_EXTATTRIBUTES, WRITE_SECURITY,
+ * TAKE_OWNERSHIP, GENERIC_ALL, GENERIC_WRITE.
+ */
+const rightsToChange = [2, 4, 5, 6, 8, 10, 12, 13, 21, 23].reduce((rights, bit) => rights | (1 << bit), 0)
+
+// struct kauth_filesec: magic, two guid_t, number of entries, flags. struct kauth_ace: guid_t, flags, rights.
+const referenceAt = 24
+const entriesAt = 44
+const aceSize = 24
+
+/**
+ * Whether an access control list, as `getattrlist(2)` wrote it for {@link accessList}, lets anybody change the file: what its
+ * mode says is not all then. `undefined`: not in the documented layout.
+ */
+export const decodeAccessList = (bytes: Buffer): boolean | undefined => {
+  const length = bytes.byteLength < referenceAt ? 0 : bytes.readUInt32LE(0)
+  if (length < referenceAt || length > bytes.byteLength) return undefined
+  if ((bytes.readUInt32LE(4) & ATTR_CMN_EXTENDED_SECURITY) === 0) return false
+  if (length < referenceAt + 8) return undefined
+  const start = referenceAt + bytes.readInt32LE(referenceAt)
+  const size = bytes.readUInt32LE(referenceAt + 4)
+  if (size === 0) return false
+  if (start < referenceAt + 8 || size < entriesAt || start + size > length) return undefined
+  if (bytes.readUInt32LE(start) !== KAUTH_FILESEC_MAGIC) return undefined
+  const count = bytes.readUInt32LE(start + 36)
+  if (count === KAUTH_FILESEC_NOACL) return false
+  if (entriesAt + count * aceSize > size) return undefined
+  for (let ace = start + entriesAt; ace < start + entriesAt + count * aceSize; ace += aceSize) {
+    const allows = (bytes.readUInt32LE(ace + 16) & KAUTH_ACE_KINDMASK) === KAUTH_ACE_PERMIT
+    if (allows && (bytes.readUInt32LE(ace + 20) & rightsToChange) !== 0) return true
+  }
+  return false
+}
+
+const F_RDLCK = 1
+const F_UNLCK = 2
+const F_WRLCK = 3
+
+/** `struct flock`, `sys/fcntl.h`, that asks what an exclusive lock of the whole file would meet. */
+export const wholeFileLock = (): Buffer => {
+  const lock = Buffer.alloc(24)
+  lock.writeInt16LE(F_WRLCK, 20)
+  return lock
+}
+
+/** What F_GETLK made of it. */
+export const decodeLock = (lock: Buffer): LockState => {
+  switch (lock.readInt16LE(20)) {
+    case F_UNLCK:
+      return "free"
+    case F_RDLCK:
+      return "shared"
+    case F_WRLCK:
+      return "exclusive"
+    default:
+      return "unknown"
+  }
+}
 
 export interface BulkEntry {
   readonly name: Buffer

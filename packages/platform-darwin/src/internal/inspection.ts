@@ -72,7 +72,9 @@ export const make = (sources: {
       )
     ),
     identify,
-    observe
+    observe,
+    // The kernel says of a lock that it is held, and not by whom. Whoever has the directory open needn't hold it.
+    lockHolders: () => Effect.succeed([])
   })
 }
 
@@ -90,14 +92,22 @@ export const keep = <A>(ask: Effect.Effect<A | undefined>): Effect.Effect<A | un
   )
 }
 
+/** `kern.hv_vmm_present`: 1 in a virtual machine. */
+export const isVirtual = (text: string): boolean | undefined => {
+  const value = text.trim()
+  return value === "1" ? true : value === "0" ? false : undefined
+}
+
 /** macOS has no PID or time namespaces: `none`. */
-export const hostOf = (
-  bootId: Effect.Effect<string | undefined>,
-  machineId: Effect.Effect<string | undefined>
-): Effect.Effect<HostIdentity> =>
-  Effect.map(Effect.all([bootId, machineId]), ([bootId, machineId]) => ({
+export const hostOf = (sources: {
+  readonly bootId: Effect.Effect<string | undefined>
+  readonly machineId: Effect.Effect<string | undefined>
+  readonly virtualMachine: Effect.Effect<boolean | undefined>
+}): Effect.Effect<HostIdentity> =>
+  Effect.map(Effect.all(sources), ({ bootId, machineId, virtualMachine }) => ({
     hostname: hostname(),
     namespaces: "none",
     ...(bootId === undefined ? {} : { bootId }),
-    ...(machineId === undefined ? {} : { machineId })
+    ...(machineId === undefined ? {} : { machineId }),
+    ...(virtualMachine === undefined ? {} : { virtualMachine })
   }))

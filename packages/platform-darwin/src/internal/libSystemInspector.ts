@@ -78,6 +78,12 @@ export const make = (
   const readPath = (pid: number): Answer<string> =>
     interpret("proc_pidpath", library.pidPath(pid), { decode: decodePath })
 
+  /** It moves with the clock, as whoever sets that meant it. */
+  const readBootTime = (): number | undefined => {
+    const reply = library.sysctlByName("kern.boottime", 16)
+    return reply._tag === "Bytes" ? Structs.decodeTimeval(reply.bytes) : undefined
+  }
+
   const look = (pid: Pid, wanted: Wanted): Settled => {
     const uniqueId = readUniqueId(pid)
     const listed = uniqueId._tag === "Unusable" ? readBsdInfo(pid) : uniqueId
@@ -91,7 +97,9 @@ export const make = (
         return torn("the start time changed between two reads")
       }
     }
-    return settle({ pid, uniqueId, listed, info, ...(path === undefined ? {} : { path }) }, probe)
+    const bootedAt = path === undefined ? undefined : readBootTime()
+    const optional = { ...(path === undefined ? {} : { path }), ...(bootedAt === undefined ? {} : { bootedAt }) }
+    return settle({ pid, uniqueId, listed, info, ...optional }, probe)
   }
 
   const isFinal = (result: Settled): boolean =>
@@ -118,9 +126,15 @@ export const make = (
       return reply._tag === "Bytes" ? Structs.formatUuid(reply.bytes) : undefined
     })
   )
+  const virtualMachine = Inspection.keep(
+    Effect.sync(() => {
+      const reply = library.sysctlByName("kern.hv_vmm_present", 4)
+      return reply._tag === "Bytes" ? Structs.decodeFlag(reply.bytes) : undefined
+    })
+  )
 
   return Inspection.make({
-    host: Inspection.hostOf(bootId, machineId),
+    host: Inspection.hostOf({ bootId, machineId, virtualMachine }),
     observe: (pid, wanted) => Effect.sync(() => observe(pid, wanted))
   })
 }

@@ -14,6 +14,8 @@ export interface Reading {
   readonly info: Answer<ProcessInfo>
   /** `proc_pidpath`, where it was asked. */
   readonly path?: Answer<string>
+  /** When the kernel booted, milliseconds since the epoch. */
+  readonly bootedAt?: number
 }
 
 export type Settled =
@@ -24,12 +26,13 @@ export type Settled =
 export const settled = (observation: Observation): Settled => ({ _tag: "Settled", observation })
 export const torn = (detail: string): Settled => ({ _tag: "Torn", detail })
 
-const evidenceOf = (info: ProcessInfo) => ({
+const evidenceOf = (info: ProcessInfo, bootedAt: number | undefined) => ({
   state: info.state,
   // A zombie has no threads left: macOS ends them all before it makes one.
   ...(info.state === "Z" ? { threads: 1 } : {}),
   startTime: info.started.toString(),
   startedAt: Number(info.started / 1000n),
+  ...(bootedAt === undefined ? {} : { bootedAt }),
   uid: info.uid,
   ...(info.comm === "" ? {} : { comm: info.comm })
 })
@@ -40,11 +43,11 @@ const executableOf = (path: Answer<string> | undefined): Pick<Present, "exe" | "
   return { exeError: path._tag === "Refused" ? "permission-denied" : "not-available" }
 }
 
-const present = ({ info, path, pid, uniqueId }: Reading): Present => ({
+const present = ({ bootedAt, info, path, pid, uniqueId }: Reading): Present => ({
   _tag: "Present",
   pid,
   ...(uniqueId._tag === "Found" ? { processId64: uniqueId.value } : {}),
-  ...(info._tag === "Found" ? evidenceOf(info.value) : {}),
+  ...(info._tag === "Found" ? evidenceOf(info.value, bootedAt) : {}),
   ...executableOf(path)
 })
 

@@ -1,19 +1,19 @@
 /**
  * `flock(2)` on a directory: of the open file, so the kernel gives it up when the last descriptor closes, however the
- * process ends; and of the inode, so it stays with a directory that is renamed.
+ * process ends; and of the inode, so it stays with a directory that is renamed. It is never given up by LOCK_UN, which would
+ * take it from a child that has the descriptor.
  */
-import type { HeldLock } from "@vm-sentinel/core/Disk"
+import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
+import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import type { FileCalls } from "./fileCalls.ts"
-import { coded, errnoOf } from "./fileErrors.ts"
+import { attempt, coded, errnoOf } from "./fileErrors.ts"
+import { idOf, withDirectory } from "./looking.ts"
 
-const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const LOCK_SH = 1
 const LOCK_EX = 2
 
-const open = (path: string): number => Fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)
-
-const isTaken = (calls: FileCalls, fd: number, operation: number): boolean => {
+const take = (calls: FileCalls, fd: number, operation: number): boolean => {
   try {
     calls.flock(fd, operation)
     return true
@@ -23,40 +23,46 @@ const isTaken = (calls: FileCalls, fd: number, operation: number): boolean => {
   }
 }
 
-const isFree = (calls: FileCalls, path: string): boolean => {
-  const fd = open(path)
-  try {
-    return isTaken(calls, fd, LOCK_SH)
-  } finally {
-    Fs.closeSync(fd)
-  }
-}
+/** Takes the lock of an open directory, without waiting; `false`: another holds it. */
+export const takeExclusive = (calls: FileCalls, fd: number): boolean => take(calls, fd, LOCK_EX)
 
-const isKeptOnExec = (calls: FileCalls, fd: number): boolean => {
+/** Takes the lock. Throws with EBUSY or the errno. */
+export const acquire = (
+  calls: FileCalls,
+  path: string,
+  { mode, test }: Pick<LockOptions, "mode" | "test">
+): HeldLock & { readonly fd: number } => {
+  const [operation, refused] = mode === "exclusive" ? [LOCK_EX, LOCK_SH] : [LOCK_SH, LOCK_EX]
+  const fd = calls.openPath(path)
   try {
-    calls.keepOnExec(fd)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Takes the lock and tries it: a second open of the directory must be refused. Throws with EBUSY or the errno. */
-export const acquire = (calls: FileCalls, path: string, inheritable: boolean): HeldLock & { readonly fd: number } => {
-  const fd = open(path)
-  try {
-    if (!isTaken(calls, fd, LOCK_EX)) throw coded("EBUSY")
-    const survivesExec = inheritable && isKeptOnExec(calls, fd)
-    return { fd, tested: !isFree(calls, path), survivesExec }
+    if (!take(calls, fd, operation)) throw coded("EBUSY")
+    return {
+      id: idOf(fd),
+      fd,
+      tested: test && !withDirectory(calls, path, (second) => take(calls, second, refused)),
+      // Node knows nothing of it, so no thread that ends closes it.
+      lasting: true,
+      isGone: Effect.orElseSucceed(
+        attempt("stat", path, () => Fs.fstatSync(fd).nlink === 0),
+        () => false
+      ),
+      share: attempt("lock", path, () => {
+        if (!take(calls, fd, LOCK_SH)) throw coded("EBUSY")
+      })
+    }
   } catch (cause) {
-    Fs.closeSync(fd)
+    calls.close(fd)
     throw cause
   }
 }
 
-export const probe = (calls: FileCalls, path: string): "busy" | "free" | "unknown" => {
+/**
+ * F_GETLK sees locks of both kinds, since on macOS they are in one list, and takes none. What only a Mac can settle: that it does
+ * so for a directory of apfs. `test/real-disk.test.ts` asks it.
+ */
+export const probe = (calls: FileCalls, path: string): LockState => {
   try {
-    return isFree(calls, path) ? "free" : "busy"
+    return withDirectory(calls, path, calls.lockState)
   } catch {
     return "unknown"
   }

@@ -48,12 +48,13 @@ const refusal = (pid: Pid, answer: Exclude<Answer<unknown>, { _tag: "Found" | "G
     ? { _tag: "Hidden", pid, detail: answer.detail }
     : { _tag: "Unavailable", pid, reason: answer.reason, detail: answer.detail }
 
-const present = (pid: Pid, row: Row, isDated: boolean): Present => ({
+const present = (pid: Pid, row: Row, isDated: boolean, bootedAt: number | undefined): Present => ({
   _tag: "Present",
   pid,
   ...(row.state === "?" ? {} : { state: row.state }),
   ...(row.state === "Z" ? { threads: 1 } : {}),
   ...(row.started === undefined || !isDated ? {} : { startTime: `s:${row.started}`, startedAt: row.started * 1000 }),
+  ...(bootedAt === undefined ? {} : { bootedAt }),
   uid: row.uid,
   ...(row.comm === "" ? {} : { comm: row.comm })
 })
@@ -89,6 +90,15 @@ export const makeWith = Effect.fnUntraced(function* (
     })
   )
 
+  const stdoutOf = (path: string, args: ReadonlyArray<string>) =>
+    Effect.map(run(path, args), (ran) => (ran._tag === "Exited" && ran.code === 0 ? ran.stdout : undefined))
+
+  /** `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025`: the whole seconds, which no start is before. */
+  const bootTime = Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.boottime"]), (stdout) => {
+    const seconds = /^\{ sec = ([1-9][0-9]{0,11}), usec = [0-9]+ \}/.exec(stdout ?? "")?.[1]
+    return seconds === undefined ? undefined : Number(seconds) * 1000
+  })
+
   /** One question for all. What it leaves open is asked again, alone: only silence about all is an answer. */
   const observeAll = Effect.fnUntraced(function* (pids: ReadonlySet<Pid>) {
     const observations = new Map<number, Observation>()
@@ -102,10 +112,11 @@ export const makeWith = Effect.fnUntraced(function* (
       }
       const rows = answer._tag === "Found" ? answer.value : new Map<number, Row>()
       const areDated = rows.size > 0 && (yield* isDated) === true
+      const bootedAt = rows.size > 0 ? yield* bootTime : undefined
       const rest = new Set<Pid>()
       for (const pid of open) {
         const row = rows.get(pid)
-        if (row !== undefined) observations.set(pid, present(pid, row, areDated))
+        if (row !== undefined) observations.set(pid, present(pid, row, areDated, bootedAt))
         else if (answer._tag === "Gone" && probe(pid) === "ESRCH") observations.set(pid, { _tag: "Absent", pid })
         else rest.add(pid)
       }
@@ -140,9 +151,6 @@ export const makeWith = Effect.fnUntraced(function* (
       ? Effect.sync(() => beyond(pid))
       : Effect.map(Effect.request(new Inspect({ pid }), resolver), (observation) => withExecutable(observation, wanted))
 
-  const stdoutOf = (path: string, args: ReadonlyArray<string>) =>
-    Effect.map(run(path, args), (ran) => (ran._tag === "Exited" && ran.code === 0 ? ran.stdout : undefined))
-
   const bootId = Inspection.keep(
     Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.bootsessionuuid"]), (stdout) => decodeUuidText(stdout ?? ""))
   )
@@ -152,8 +160,11 @@ export const makeWith = Effect.fnUntraced(function* (
       decodeUuidText(/"IOPlatformUUID" = "([^"]*)"/.exec(stdout ?? "")?.[1] ?? "")
     )
   )
+  const virtualMachine = Inspection.keep(
+    Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.hv_vmm_present"]), (stdout) => Inspection.isVirtual(stdout ?? ""))
+  )
 
-  return Inspection.make({ host: Inspection.hostOf(bootId, machineId), observe })
+  return Inspection.make({ host: Inspection.hostOf({ bootId, machineId, virtualMachine }), observe })
 })
 
 export const make = (paths: Paths): Effect.Effect<ProcessInspector["Service"]> =>

@@ -82,6 +82,21 @@ export const decodeUniqueIdentifier = (bytes: Uint8Array): string | undefined =>
   return uniqueId === 0n ? undefined : uniqueId.toString()
 }
 
+/** `struct timeval`, in milliseconds since the epoch. */
+export const decodeTimeval = (bytes: Uint8Array): number | undefined => {
+  if (bytes.byteLength !== 16) return undefined
+  const at = view(bytes)
+  const time = startOf(at.getBigInt64(0, true), BigInt(at.getInt32(8, true)))
+  return time === undefined ? undefined : Number(time / 1000n)
+}
+
+/** An `int` that is 0 or 1; `undefined` for anything else. */
+export const decodeFlag = (bytes: Uint8Array): boolean | undefined => {
+  if (bytes.byteLength !== 4) return undefined
+  const value = view(bytes).getInt32(0, true)
+  return value === 0 || value === 1 ? value === 1 : undefined
+}
+
 const uuid = /^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/
 
 /** A UUID as text, NUL-terminated or not; `undefined` for anything else. */

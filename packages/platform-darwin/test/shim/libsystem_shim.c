@@ -8,7 +8,8 @@
  * sysctl KERN_PROC_PID asks for no permission, finds zombies, and answers length 0 for a number without a process.
  * Numbers in errno are Darwin's.
  *
- * shim_refuse and shim_tear, which macOS doesn't have, play a policy or a kernel that answers otherwise.
+ * shim_refuse and shim_tear, which macOS doesn't have, play a policy or a kernel that answers otherwise; shim_volume, shim_acl
+ * and shim_virtual_machine play what Linux doesn't have.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -65,6 +66,42 @@ EXPORT void shim_refuse(const char *call, int answer) {
 
 /* The next `times` reads of p_uniqueid each answer another number. */
 EXPORT void shim_tear(int times) { tears = times; }
+
+static uint32_t volume_flags, volume_more;
+static const char *volume_type = "";
+
+/* From now on every file system has these bits of f_flags and f_flags_ext, and this f_fstypename ("": its own). */
+EXPORT void shim_volume(const char *type, uint32_t flags, uint32_t more) {
+  static char kept[16];
+  snprintf(kept, sizeof kept, "%s", type);
+  volume_type = kept;
+  volume_flags = flags;
+  volume_more = more;
+}
+
+static struct { uint64_t dev, ino; uint32_t kind, rights; } lists[16];
+
+EXPORT void shim_no_acls(void) { memset(lists, 0, sizeof lists); }
+
+/* The access control list of a file: one entry of a kind (1 allows, 2 denies) that gives rights. */
+EXPORT int shim_acl(const char *path, uint32_t kind, uint32_t rights) {
+  struct stat file;
+  if (lstat(path, &file) != 0) return -1;
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    if (lists[i].rights != 0) continue;
+    lists[i].dev = file.st_dev;
+    lists[i].ino = file.st_ino;
+    lists[i].kind = kind;
+    lists[i].rights = rights;
+    return 0;
+  }
+  return -1;
+}
+
+static int virtual_machine;
+
+/* What kern.hv_vmm_present answers; -1: there is no such name. */
+EXPORT void shim_virtual_machine(int present) { virtual_machine = present; }
 
 static int refusal(const char *call) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
@@ -297,6 +334,19 @@ EXPORT int sysctlbyname(const char *name, void *out, size_t *length, void *value
   (void)size;
   int refused = refusal("sysctlbyname");
   if (refused > 0) return fail(refused, -1);
+  if (strcmp(name, "kern.hv_vmm_present") == 0 && virtual_machine >= 0) {
+    if (*length < sizeof virtual_machine) return fail(D_ENOMEM, -1);
+    memcpy(out, &virtual_machine, sizeof virtual_machine);
+    *length = sizeof virtual_machine;
+    return 0;
+  }
+  if (strcmp(name, "kern.boottime") == 0) {
+    if (*length < 16) return fail(D_ENOMEM, -1);
+    memset(out, 0, 16);
+    put64(out, 0, boot_time());
+    *length = 16;
+    return 0;
+  }
   char id[64];
   if (strcmp(name, "kern.bootsessionuuid") != 0) return fail(D_ENOENT, -1);
   if (read_file("/proc/sys/kernel/random/boot_id", id, sizeof id) < 36) return fail(D_ENOENT, -1);
@@ -329,6 +379,7 @@ EXPORT int d_renameat(int fd, const char *from, int to_fd, const char *to) __asm
 EXPORT int d_flock(int fd, int operation) __asm__("flock");
 EXPORT int d_fcntl(int fd, int command, long argument) __asm__("fcntl");
 EXPORT int d_statfs(const char *path, uint8_t *out) __asm__("statfs$INODE64");
+EXPORT int d_fstatfs(int fd, uint8_t *out) __asm__("fstatfs$INODE64");
 
 enum { D_EAGAIN = 35, D_ELOOP = 62, D_ENAMETOOLONG = 63, D_ENOTEMPTY = 66, D_ESTALE = 70, D_ENOSYS = 78 };
 enum { D_AT_FDCWD = -2, D_AT_REMOVEDIR = 0x80, D_CLOEXEC = 0x1000000, D_NOFOLLOW_ANY = 0x20000000 };
@@ -392,7 +443,39 @@ EXPORT int d_flock(int fd, int operation) {
   return answered(syscall(SYS_flock, fd, operation));
 }
 
-EXPORT int d_fcntl(int fd, int command, long argument) { return answered(syscall(SYS_fcntl, fd, command, argument)); }
+static int try_lock(int fd, int operation) { return (int)syscall(SYS_flock, fd, operation | LOCK_NB); }
+
+/* flock(2) and fcntl(2) locks are two things on Linux: what macOS reads off its list is found out by trying, on an open file of
+ * its own. */
+static int get_lock(int fd, uint8_t *lock) {
+  /* A file system that has no such locks refuses both. */
+  int refused = refusal("F_GETLK") > 0 ? refusal("F_GETLK") : refusal("flock");
+  if (refused > 0) return fail(refused, -1);
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  int own = open(link, O_RDONLY | O_CLOEXEC);
+  if (own < 0) return answered(-1);
+  int16_t type = try_lock(own, LOCK_SH) != 0 ? 3 : try_lock(own, LOCK_EX) != 0 ? 1 : 2;
+  close(own);
+  int32_t pid = -1;
+  memcpy(lock + 16, &pid, sizeof pid);
+  memcpy(lock + 20, &type, sizeof type);
+  return 0;
+}
+
+static int get_path(int fd, char *out) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, out, 1023);
+  if (length >= 0) out[length] = 0;
+  return length < 0 ? answered(-1) : 0;
+}
+
+EXPORT int d_fcntl(int fd, int command, long argument) {
+  if (command == 7) return get_lock(fd, (uint8_t *)argument);
+  if (command == 50) return get_path(fd, (char *)argument);
+  return fail(D_EINVAL, -1);
+}
 
 /* Names and types alone, each entry as FSOPT_PACK_INVAL_ATTRS has it: what isn't there keeps its place. */
 EXPORT int getattrlistbulk(int fd, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
@@ -429,17 +512,16 @@ EXPORT int getattrlistbulk(int fd, const uint32_t *list, uint8_t *out, size_t si
   return count;
 }
 
-EXPORT int d_statfs(const char *path, uint8_t *out) {
-  int refused = refusal("statfs");
-  if (refused > 0) return fail(refused, -1);
-  struct statfs fs;
-  char real[PATH_MAX];
-  if (statfs(path, &fs) != 0 || realpath(path, real) == NULL) return answered(-1);
+/* `real`: the path of what was asked about, `fs` what Linux says of it. */
+static int put_statfs(const struct statfs *fs, const struct stat *file, const char *real, uint8_t *out) {
   memset(out, 0, STATFS);
-  put32(out, 0, (uint32_t)fs.f_bsize);
-  int local = fs.f_type == 0xef53 || fs.f_type == 0x01021994 || fs.f_type == 0x794c7630;
-  put32(out, 64, local ? MNT_LOCAL : 0);
-  snprintf((char *)out + 72, 16, "%s", local ? "apfs" : "nfs");
+  put32(out, 0, (uint32_t)fs->f_bsize);
+  put32(out, 48, (uint32_t)file->st_dev);
+  put32(out, 52, 26);
+  int local = fs->f_type == 0xef53 || fs->f_type == 0x01021994 || fs->f_type == 0x794c7630;
+  put32(out, 64, (local ? MNT_LOCAL : 0) | volume_flags);
+  snprintf((char *)out + 72, 16, "%s", volume_type[0] != 0 ? volume_type : local ? "apfs" : "nfs");
+  put32(out, 2136, volume_more);
   FILE *mounts = setmntent("/proc/self/mounts", "r");
   if (mounts == NULL) return answered(-1);
   size_t longest = 0;
@@ -452,5 +534,65 @@ EXPORT int d_statfs(const char *path, uint8_t *out) {
     snprintf((char *)out + 88, 1024, "%s", mount->mnt_dir);
   }
   endmntent(mounts);
+  return 0;
+}
+
+EXPORT int d_statfs(const char *path, uint8_t *out) {
+  int refused = refusal("statfs");
+  if (refused > 0) return fail(refused, -1);
+  struct statfs fs;
+  struct stat file;
+  char real[PATH_MAX];
+  if (statfs(path, &fs) != 0 || stat(path, &file) != 0 || realpath(path, real) == NULL) return answered(-1);
+  return put_statfs(&fs, &file, real, out);
+}
+
+EXPORT int d_fstatfs(int fd, uint8_t *out) {
+  int refused = refusal("fstatfs");
+  if (refused > 0) return fail(refused, -1);
+  struct statfs fs;
+  struct stat file;
+  char real[1024];
+  if (fstatfs(fd, &fs) != 0 || fstat(fd, &file) != 0 || get_path(fd, real) != 0) return answered(-1);
+  return put_statfs(&fs, &file, real, out);
+}
+
+/* The UUID of a volume, made of its device. */
+EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size, unsigned int options) {
+  int refused = refusal("fgetattrlist");
+  if (refused > 0) return fail(refused, -1);
+  if (list[0] != 5 || list[1] != 0x80000000 || list[2] != 0x80040000 || size < 40 || options != 0) return fail(D_EINVAL, -1);
+  struct stat file;
+  if (fstat(fd, &file) != 0) return answered(-1);
+  memset(out, 0, 40);
+  put32(out, 0, refused == SHIM_SHORT ? 24 : 40);
+  put32(out, 4, 0x80000000);
+  put32(out, 8, refused == SHIM_ALIEN ? 0x80000000 : 0x80040000);
+  memcpy(out + 24, "volume..", 8);
+  put64(out, 32, file.st_dev);
+  return 0;
+}
+
+/* The access control list of a file: a kauth_filesec after an attrreference_t, and neither where it has none. */
+EXPORT int getattrlist(const char *path, const uint32_t *list, uint8_t *out, size_t size, unsigned int options) {
+  int refused = refusal("getattrlist");
+  if (refused > 0) return fail(refused, -1);
+  if (list[0] != 5 || list[1] != 0x80400000 || list[2] != 0 || size < 100 || options != 1) return fail(D_EINVAL, -1);
+  struct stat file;
+  if (lstat(path, &file) != 0) return answered(-1);
+  memset(out, 0, 100);
+  put32(out, 0, 24);
+  put32(out, 4, 0x80000000);
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    if (lists[i].rights == 0 || lists[i].dev != file.st_dev || lists[i].ino != file.st_ino) continue;
+    put32(out, 0, 100);
+    put32(out, 4, 0x80400000);
+    put32(out, 24, 8);
+    put32(out, 28, 68);
+    put32(out, 32, refused == SHIM_ALIEN ? 0 : 0x012cc16d);
+    put32(out, 32 + 36, 1);
+    put32(out, 32 + 44 + 16, lists[i].kind);
+    put32(out, 32 + 44 + 20, lists[i].rights);
+  }
   return 0;
 }

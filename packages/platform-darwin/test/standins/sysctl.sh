@@ -1,7 +1,11 @@
 #!/bin/sh
-# macOS's `sysctl -n NAME`, for the one name that is asked for, from Linux's boot id.
-if [ "$1" != -n ] || [ "$2" != kern.bootsessionuuid ]; then
+# macOS's `sysctl -n NAME`, for the names that are asked for. The boot id is Linux's.
+case "$1 $2" in
+"-n kern.bootsessionuuid") tr a-f A-F < /proc/sys/kernel/random/boot_id ;;
+"-n kern.boottime") sed -n 's/^btime \([0-9]*\)$/{ sec = \1, usec = 0 } Thu Jan  1 00:00:00 1970/p' /proc/stat ;;
+"-n kern.hv_vmm_present") echo 0 ;;
+*)
   echo "sysctl: unknown oid '$2'" >&2
   exit 1
-fi
-tr a-f A-F < /proc/sys/kernel/random/boot_id
+  ;;
+esac

@@ -24,5 +24,6 @@ const mountCopy = (source: string, target: string) =>
 /** The real file system, with the mounts that there are on macOS. */
 export const world: World = {
   ...nodeWorld,
+  mountsCopies: true,
   bindMount: nodeWorld.bindMount instanceof Missing ? nodeWorld.bindMount : mountCopy
 }

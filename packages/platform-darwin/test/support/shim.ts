@@ -1,5 +1,5 @@
 /** The stand-in for libSystem, compiled for one test file. */
-import { afterAll } from "@effect/vitest"
+import { afterAll, assert } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import * as koffi from "koffi"
 import { spawnSync } from "node:child_process"
@@ -18,6 +18,16 @@ export interface Shim {
   readonly refuse: (call: string, answer: number) => Effect.Effect<void, never, Scope.Scope>
   /** The next reads of `p_uniqueid` each answer another number. */
   readonly tear: (times: number) => Effect.Effect<void>
+  /** Until the scope closes, every file system has this type and these bits of `f_flags` and `f_flags_ext` besides. */
+  readonly volume: (change: {
+    readonly type?: string
+    readonly flags?: number
+    readonly more?: number
+  }) => Effect.Effect<void, never, Scope.Scope>
+  /** Until the first such scope closes, a file has an access control list of one entry. */
+  readonly accessList: (path: string, kind: "allow" | "deny", rights: number) => Effect.Effect<void, never, Scope.Scope>
+  /** Until the scope closes, what `kern.hv_vmm_present` answers; `undefined`: there is no such name. */
+  readonly virtualMachine: (present: number | undefined) => Effect.Effect<void, never, Scope.Scope>
   /** `proc_pidinfo` itself: what it returned, and errno. */
   readonly pidInfo: (pid: number, flavor: number, arg: number, size: number) => readonly [result: number, errno: number]
   readonly pidPath: (pid: number, size: number) => readonly [result: number, errno: number]
@@ -31,6 +41,10 @@ const bind = (path: string): Shim => {
   const library = koffi.load(path)
   const refuse = library.func("void shim_refuse(const char *call, int answer)")
   const tear = library.func("void shim_tear(int times)")
+  const volume = library.func("void shim_volume(const char *type, uint32_t flags, uint32_t more)")
+  const acl = library.func("int shim_acl(const char *path, uint32_t kind, uint32_t rights)")
+  const noAcls = library.func("void shim_no_acls(void)")
+  const virtualMachine = library.func("void shim_virtual_machine(int present)")
   const pidInfo = library.func("int proc_pidinfo(int pid, int flavor, uint64_t arg, _Out_ uint8_t *buffer, int size)")
   const pidPath = library.func("int proc_pidpath(int pid, _Out_ uint8_t *buffer, uint32_t size)")
   const sysctl = library.func(
@@ -47,6 +61,21 @@ const bind = (path: string): Shim => {
       Effect.acquireRelease(
         Effect.sync(() => refuse(call, answer)),
         () => Effect.sync(() => refuse(call, 0))
+      ),
+    volume: ({ flags = 0, more = 0, type = "" }) =>
+      Effect.acquireRelease(
+        Effect.sync(() => volume(type, flags, more)),
+        () => Effect.sync(() => volume("", 0, 0))
+      ),
+    accessList: (path, kind, rights) =>
+      Effect.acquireRelease(
+        Effect.sync(() => assert.strictEqual(acl(path, kind === "allow" ? 1 : 2, rights), 0, path)),
+        () => Effect.sync(() => noAcls())
+      ),
+    virtualMachine: (present) =>
+      Effect.acquireRelease(
+        Effect.sync(() => virtualMachine(present ?? -1)),
+        () => Effect.sync(() => virtualMachine(0))
       ),
     tear: (times) => Effect.sync(() => tear(times)),
     pidInfo: (pid, flavor, arg, size) => withErrno(0, () => pidInfo(pid, flavor, arg, Buffer.alloc(4096), size)),

@@ -5,9 +5,11 @@
 import type { Attributes, FileType, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
+import { isMainThread } from "node:worker_threads"
 import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
 import * as Dirent from "./dirent.ts"
+import * as Frames from "./frames.ts"
 import { AT_FDCWD, type LibcAt, type Name } from "./libc.ts"
 import { errnoOf, fstat, lstat } from "./stat.ts"
 import * as Statx from "./statx.ts"
@@ -45,10 +47,18 @@ export interface Listing {
   readonly next: () => Entry | undefined
   /** Begins anew. */
   readonly rewind: () => void
+  /** Likewise, by what was read where that is all of it. */
+  readonly again: () => void
   readonly close: () => void
+  /** Closes it, to go on later by another descriptor of the directory. */
+  readonly pause: () => (fd: number) => Listing
 }
 
-/** A name is never followed where it is a symbolic link. An absolute path does for one, whatever the descriptor. */
+/**
+ * A name is never followed where it is a symbolic link. An absolute path does for one, whatever the descriptor. What one of
+ * these has opened it alone may close: Node keeps a list of what it opened in a worker thread, and closes the numbers in it
+ * at the thread's end, whoever has them by then.
+ */
 export interface At {
   /** A directory by its absolute path, with no symbolic link in any component followed. For passing through alone. */
   readonly openPath: (path: string) => number
@@ -56,7 +66,11 @@ export interface At {
   /** For reading; never waits. */
   readonly openFile: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
+  /** Whether what it opened stays open at the end of the thread that it was opened in. */
+  readonly isLasting: boolean
   readonly stat: (fd: number) => Stat
+  /** Likewise, and what the directory lies on. */
+  readonly look: (fd: number) => Frames.Framed
   readonly statAt: (fd: number, name: Name) => Stat
   /** Of an empty name: of the descriptor itself. */
   readonly attributes: (fd: number, name: Name) => Attributes
@@ -69,6 +83,8 @@ export interface At {
   readonly unlink: (fd: number, name: Name) => void
   readonly removeDirectory: (fd: number, name: Name) => void
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
+  /** `flock(2)`, which never waits: the name of the errno, `undefined` on success. */
+  readonly flock: ((fd: number, operation: number) => string | undefined) | undefined
 }
 
 /** The directory in which an absolute path is a name. */
@@ -125,8 +141,15 @@ const typeOf = (entry: Fs.Dirent): FileType => {
 /** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
 const smallDirectory = 65_536
 
+interface Reader {
+  readonly next: () => Fs.Dirent | null
+  readonly close: () => void
+  /** Of all that was read at once. */
+  readonly restart?: () => void
+}
+
 /** The entries one after the other, in batches where there are many. */
-const reader = (fd: number): { readonly next: () => Fs.Dirent | null; readonly close: () => void } => {
+const reader = (fd: number): Reader => {
   const path = `/proc/self/fd/${fd}`
   if (Fs.fstatSync(fd).size > smallDirectory) {
     const dir = Fs.opendirSync(path, { encoding: "latin1", bufferSize: 256 })
@@ -134,45 +157,64 @@ const reader = (fd: number): { readonly next: () => Fs.Dirent | null; readonly c
   }
   const entries = Fs.readdirSync(path, { withFileTypes: true, encoding: "latin1" })
   let index = 0
-  return { next: () => entries[index++] ?? null, close: () => {} }
+  return {
+    next: () => entries[index++] ?? null,
+    close: () => {},
+    restart: () => {
+      index = 0
+    }
+  }
 }
 
 const listByNode = (fd: number): Listing => {
   let entries = reader(fd)
-  return {
+  const rewind = () => {
+    const again = reader(fd)
+    entries.close()
+    entries = again
+  }
+  const listing: Listing = {
     next: () => {
       const entry = entries.next()
       return entry === null ? undefined : { name: nameIn(Buffer.from(entry.name, "latin1")), type: typeOf(entry) }
     },
-    rewind: () => {
-      const again = reader(fd)
-      entries.close()
-      entries = again
-    },
-    close: () => entries.close()
+    rewind,
+    again: () => (entries.restart ?? rewind)(),
+    close: () => entries.close(),
+    // Node reads a directory by its path, and needs no descriptor of ours to go on.
+    pause: () => () => listing
   }
+  return listing
+}
+
+interface Opener {
+  readonly open: (path: string) => number
+  readonly close: (fd: number) => void
 }
 
 /** Where the kernel says that it is, if no symbolic link was followed on the way. */
-const openReal = (path: string): number => {
-  const fd = Fs.openSync(encodePath(path), waypointFlags)
+const openReal = ({ close, open }: Opener, path: string): number => {
+  const fd = open(path)
   try {
     const real = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
     if (real !== path) throw Object.assign(new Error(`it is ${real}`), { code: "ELOOP" })
     return fd
   } catch (cause) {
-    Fs.closeSync(fd)
+    close(fd)
     throw cause
   }
 }
 
 /** Through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: At = {
-  openPath: openReal,
+  openPath: (path) =>
+    openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close: Fs.closeSync }, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
   openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
   close: Fs.closeSync,
+  isLasting: isMainThread,
   stat: fstat,
+  look: Frames.byNode,
   statAt: (fd, name) => lstat(child(fd, name)),
   attributes: (fd, name) => (name === "" ? fstat(fd) : lstat(child(fd, name))),
   mount: mountByFdinfo,
@@ -180,7 +222,8 @@ export const procfs: At = {
   read: (fd, into, length) => Fs.readSync(fd, into, 0, length, null),
   unlink: (fd, name) => Fs.unlinkSync(child(fd, name)),
   removeDirectory: (fd, name) => Fs.rmdirSync(child(fd, name)),
-  rename: (fromFd, from, toFd, to) => Fs.renameSync(child(fromFd, from), child(toFd, to))
+  rename: (fromFd, from, toFd, to) => Fs.renameSync(child(fromFd, from), child(toFd, to)),
+  flock: undefined
 }
 
 const { EPERM } = Os.constants.errno
@@ -200,28 +243,50 @@ const listingBytes = 32_768
 // Freed ones are used again: a sweep opens one listing after another.
 const blocks: Array<Dirent.Block> = []
 
-const listByLibc = (native: LibcAt, fd: number): Listing => {
+/** `from`: the offset of the entry that came before. */
+const listByLibc = (native: LibcAt, fd: number, from?: bigint): Listing => {
   const block = blocks.pop() ?? new Dirent.Block(listingBytes)
-  let [at, end] = [0, 0]
+  let [at, end, current] = [0, 0, -1]
+  // Of the blocks since the beginning, and whether there are no more.
+  let reads = from === undefined ? 0 : 1
+  let isOver = false
+  const rewind = () => {
+    checked(native.seek(fd, 0n))
+    at = end = reads = 0
+    isOver = false
+  }
+  const close = () => void blocks.push(block)
   return {
     next: () => {
       for (;;) {
         if (at >= end) {
-          end = checked(native.getdents(fd, block.bytes))
-          at = 0
-          if (end === 0) return undefined
+          if (isOver) return undefined
+          const count = checked(native.getdents(fd, block.bytes))
+          isOver = count === 0
+          if (isOver) return undefined
+          ;[at, end] = [0, count]
+          reads += 1
         }
-        const current = at
+        current = at
         at += block.length(current)
         if (block.isDots(current)) continue
         return { name: nameIn(block.bytes, Dirent.nameOf(current), block.nameEnd(current)), type: block.type(current) }
       }
     },
-    rewind: () => {
-      checked(native.rewind(fd))
-      at = end = 0
+    rewind,
+    again: () => {
+      if (isOver && reads <= 1) at = 0
+      else rewind()
     },
-    close: () => void blocks.push(block)
+    close,
+    pause: () => {
+      const offset = current < 0 ? (from ?? 0n) : block.offset(current)
+      close()
+      return (fd) => {
+        checked(native.seek(fd, offset))
+        return listByLibc(native, fd, offset)
+      }
+    }
   }
 }
 
@@ -234,9 +299,10 @@ const libcAt = (native: LibcAt): At => {
     return checked(opened === -EPERM ? native.open(fd, name, flags) : opened)
   }
   const statAt = (fd: number, name: Name): Stat => {
-    checked(native.statx(fd, name, Statx.basicStats, Statx.buffer))
+    checked(native.statx(fd, name, Statx.basicStats | Statx.birthTime, Statx.buffer))
     return Statx.stat()
   }
+  const close = (fd: number) => void checked(native.close(fd))
   const mountByStatx = (fd: number): string | undefined => {
     checked(native.statx(fd, "", Statx.mountId, Statx.buffer))
     return Statx.mount()
@@ -245,12 +311,17 @@ const libcAt = (native: LibcAt): At => {
     openPath: (path) => {
       const fd = native.openWithoutSymlinks(nameOf(path), waypointFlags)
       if (fd >= 0 || !lacksCall.has(errnoName(-fd))) return checked(fd)
-      return openReal(path)
+      return openReal({ open: (path) => checked(native.open(anywhere, nameOf(path), waypointFlags)), close }, path)
     },
     openDirectory: openAt(directoryFlags),
     openFile: openAt(fileFlags),
-    close: (fd) => void checked(native.close(fd)),
+    close,
+    isLasting: true,
     stat: (fd) => statAt(fd, ""),
+    look: (fd) => {
+      checked(native.statx(fd, "", Statx.basicStats | Statx.birthTime, Statx.buffer))
+      return Frames.byLibc(native, fd, Statx.stat(), Statx.bornAt())
+    },
     statAt,
     attributes: (fd, name) => {
       checked(native.statx(fd, name, Statx.basicStats, Statx.buffer))
@@ -261,7 +332,11 @@ const libcAt = (native: LibcAt): At => {
     read: (fd, into, length) => checked(native.read(fd, into, length)),
     unlink: (fd, name) => void checked(native.unlink(fd, name, 0)),
     removeDirectory: (fd, name) => void checked(native.unlink(fd, name, AT_REMOVEDIR)),
-    rename: (fromFd, from, toFd, to) => void checked(native.rename(fromFd, from, toFd, to))
+    rename: (fromFd, from, toFd, to) => void checked(native.rename(fromFd, from, toFd, to)),
+    flock: (fd, operation) => {
+      const result = native.flock(fd, operation)
+      return result < 0 ? errnoName(-result) : undefined
+    }
   }
 }
 

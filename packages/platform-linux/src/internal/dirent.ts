@@ -14,15 +14,22 @@ export const nameOf = (at: number): number => at + 19
 export class Block {
   readonly bytes: Buffer
   readonly #shorts: Uint16Array
+  readonly #longs: BigInt64Array
 
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size)
     this.#shorts = new Uint16Array(this.bytes.buffer, this.bytes.byteOffset, size / 2)
+    this.#longs = new BigInt64Array(this.bytes.buffer, this.bytes.byteOffset, size / 8)
   }
 
   /** Of the whole record, in bytes. */
   length(at: number): number {
     return this.#shorts[(at + 16) / 2] ?? 0
+  }
+
+  /** From which the entries after it are told. */
+  offset(at: number): bigint {
+    return this.#longs[at / 8 + 1] ?? 0n
   }
 
   type(at: number): FileType {

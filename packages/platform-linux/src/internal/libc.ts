@@ -12,22 +12,24 @@ export interface LibcAt {
   readonly openWithoutSymlinks: (path: Name, flags: number) => number
   /** `getdents64(2)`: bytes that were filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number
-  readonly rewind: (fd: number) => number
+  /** `lseek(2)`: from the offset of an entry the next ones are told. */
+  readonly seek: (fd: number, offset: bigint) => number
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   readonly close: (fd: number) => number
   readonly unlink: (fd: number, name: Name, flags: number) => number
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => number
   /** `statx(2)`, no link followed: `struct statx`, 256 bytes. An empty name is the descriptor itself. */
   readonly statx: (fd: number, name: Name, mask: number, into: Uint8Array) => number
+  /** `fstatfs(2)`: `struct statfs`. */
+  readonly statfs: (fd: number, into: Uint8Array) => number
+  /** `ioctl(2)` of one that fills memory. */
+  readonly ioctl: (fd: number, request: number, into: Uint8Array) => number
+  readonly flock: (fd: number, operation: number) => number
 }
 
 export interface Libc {
   /** `renameat2(2)` with RENAME_NOREPLACE. The errno, 0 on success. */
   readonly renameNoReplace: (from: Name, to: Name) => number
-  /** `flock(2)`. The errno, 0 on success. */
-  readonly flock: (fd: number, operation: number) => number
-  /** Lets `execve(2)` and children keep the descriptor: clears FD_CLOEXEC. The errno, 0 on success. */
-  readonly keepOnExec: (fd: number) => number
   /** Whether a descriptor has an exceptional condition: POLLPRI of `poll(2)`, without waiting. */
   readonly hasChanged: (fd: number) => boolean
   /** `undefined`: not all of them are in this libc. */
@@ -39,7 +41,6 @@ export const AT_FDCWD = -100
 const AT_SYMLINK_NOFOLLOW = 0x900
 const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
-const F_SETFD = 2
 const O_CLOEXEC = 0o2000000
 const RESOLVE_NO_SYMLINKS = 4n
 const POLLPRI = 2
@@ -52,12 +53,15 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
     const open = library.func("openat", "int", ["int", "const char *", "int", "int"])
     const openHow = library.func("syscall", "long", ["long", "int", "const char *", "const uint8_t *", "unsigned long"])
     const getdents = library.func("long getdents64(int, void *, unsigned long)")
-    const lseek = library.func("long lseek(int, long, int)")
+    const lseek = library.func("lseek", "long", ["int", "int64_t", "int"])
     const read = library.func("long read(int, void *, unsigned long)")
     const close = library.func("int close(int)")
     const unlink = library.func("int unlinkat(int, const char *, int)")
     const rename = library.func("int renameat(int, const char *, int, const char *)")
     const statx = library.func("int statx(int, const char *, int, unsigned int, void *)")
+    const statfs = library.func("int fstatfs(int, void *)")
+    const ioctl = library.func("int ioctl(int, unsigned long, void *)")
+    const flock = library.func("int flock(int, int)")
     const answer = (result: number): number => (result < 0 ? -koffi.errno() : result)
     const how = new BigUint64Array(3)
     const howBytes = new Uint8Array(how.buffer)
@@ -71,13 +75,17 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
         return answer(openHow(openat2, AT_FDCWD, path, howBytes, howBytes.length))
       },
       getdents: (fd, into) => answer(getdents(fd, into, into.length)),
-      rewind: (fd) => answer(lseek(fd, 0, 0)),
+      // What it answers is the offset again, which may be any number.
+      seek: (fd, offset) => (Number(lseek(fd, offset, 0)) === -1 ? -koffi.errno() : 0),
       read: (fd, into, length) => answer(read(fd, into, length)),
       close: (fd) => answer(close(fd)),
       unlink: (fd, name, flags) => answer(unlink(fd, name, flags)),
       rename: (fromFd, from, toFd, to) => answer(rename(fromFd, from, toFd, to)),
       statx: (fd, name, mask, into) =>
-        answer(statx(fd, name, name === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW, mask, into))
+        answer(statx(fd, name, name === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW, mask, into)),
+      statfs: (fd, into) => answer(statfs(fd, into)),
+      ioctl: (fd, request, into) => answer(ioctl(fd, request, into)),
+      flock: (fd, operation) => answer(flock(fd, operation))
     }
   } catch {
     return undefined
@@ -87,8 +95,6 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
 const make = (koffi: Library): Libc => {
   const libc = koffi.load(null)
   const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
-  const flock = libc.func("int flock(int, int)")
-  const fcntl = libc.func("int fcntl(int, int, ...)")
   const poll = libc.func("int poll(void *, unsigned long, int)")
   // `struct pollfd`: the descriptor, and two shorts for what is asked and what is answered.
   const polled = new Int32Array(2)
@@ -96,8 +102,6 @@ const make = (koffi: Library): Libc => {
   const errnoOf = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
   return {
     renameNoReplace: (from, to) => errnoOf(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
-    flock: (fd, operation) => errnoOf(flock(fd, operation)),
-    keepOnExec: (fd) => errnoOf(fcntl(fd, F_SETFD, "int", 0)),
     hasChanged: (fd) => {
       polled[0] = fd
       polledShorts[2] = POLLPRI

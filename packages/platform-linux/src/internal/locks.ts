@@ -1,70 +1,94 @@
 /**
  * `flock(2)` on a directory: of the open file, so the kernel gives it up when the last descriptor closes, however the
- * process ends; and of the inode, so it stays with a directory that is renamed.
+ * process ends; and of the inode, so it stays with a directory that is renamed. LOCK_UN would free it for all who
+ * inherited the descriptor: nobody here asks for that.
  */
-import type { HeldLock } from "@vm-sentinel/core/Disk"
-import * as Fs from "node:fs"
-import { errnoName } from "../Kernel.ts"
-import { encodePath } from "./bytePath.ts"
-import type { Libc } from "./libc.ts"
+import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
+import { sameFile } from "@vm-sentinel/core/Holding"
+import * as Effect from "effect/Effect"
+import * as At from "./at.ts"
+import { attempt } from "./calls.ts"
 
-const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
-const LOCK_SH = 1
-const LOCK_EX = 2
-const LOCK_NB = 4
+export const LOCK_SH = 1
+export const LOCK_EX = 2
+export const LOCK_NB = 4
 
-const open = (path: string): number => Fs.openSync(encodePath(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)
+type Answer = "done" | "busy"
+
+/** Takes or converts the lock of an open directory, without waiting; throws with the errno. */
+type Lock = (fd: number, operation: number) => Answer
 
 const fail = (code: string): never => {
   throw Object.assign(new Error(code), { code })
 }
 
-/** `flock(1)` of util-linux locks the open file that it inherits, and leaves the lock behind with it. */
-const flockByCommand = (fd: number, operation: number): "done" | "busy" => {
+const open = (at: At.At, path: string): number => at.openDirectory(At.anywhere, At.nameOf(path))
+
+/** `flock(1)` of util-linux, or of busybox, locks the open file that it inherits, and leaves the lock behind with it. */
+const lockByCommand: Lock = (fd, operation) => {
   const { spawnSync } = process.getBuiltinModule("node:child_process")
-  const flag = (operation & LOCK_SH) === 0 ? "-xn" : "-sn"
-  const { error, status } = spawnSync("flock", [flag, "3"], { stdio: ["ignore", "ignore", "ignore", fd] })
+  const flag = operation === LOCK_SH ? "-sn" : "-xn"
+  const { error, status, stderr } = spawnSync("flock", [flag, "3"], { stdio: ["ignore", "ignore", "pipe", fd] })
   if (error === undefined && status === 0) return "done"
-  return error === undefined && status === 1 ? "busy" : fail("ENOTSUP")
+  // Busybox ends with 1 whatever happens, but says what.
+  return error === undefined && status === 1 && stderr.length === 0 ? "busy" : fail("ENOTSUP")
 }
 
-const flock = (native: Libc | undefined, fd: number, operation: number): "done" | "busy" => {
-  if (native === undefined) return flockByCommand(fd, operation)
-  const errno = native.flock(fd, operation | LOCK_NB)
-  if (errno === 0) return "done"
-  const name = errnoName(errno)
-  return name === "EAGAIN" ? "busy" : fail(name)
-}
-
-const isFree = (native: Libc | undefined, path: string): boolean => {
-  const fd = open(path)
-  try {
-    return flock(native, fd, LOCK_SH) === "done"
-  } finally {
-    Fs.closeSync(fd)
+/** `undefined`: there is no way to. */
+const lockBy = (at: At.At, mayStart: boolean): Lock | undefined => {
+  const { flock } = at
+  if (flock === undefined) return mayStart ? lockByCommand : undefined
+  return (fd, operation) => {
+    const errno = flock(fd, operation | LOCK_NB)
+    return errno === undefined ? "done" : errno === "EAGAIN" ? "busy" : fail(errno)
   }
 }
 
-/** Takes the lock and tries it: a second open of the directory must be refused. Throws with EBUSY or the errno. */
-export const acquire = (
-  native: Libc | undefined,
-  path: string,
-  inheritable: boolean
-): HeldLock & { readonly fd: number } => {
-  const fd = open(path)
+/** What a descriptor of its own, closed at once, is answered. */
+const tryIt = <A>(at: At.At, path: string, ask: (fd: number) => A): A => {
+  const fd = open(at, path)
   try {
-    if (flock(native, fd, LOCK_EX) === "busy") return fail("EBUSY")
-    const survivesExec = inheritable && native?.keepOnExec(fd) === 0
-    return { fd, tested: !isFree(native, path), survivesExec }
+    return ask(fd)
+  } finally {
+    at.close(fd)
+  }
+}
+
+/** Takes the lock and, if that is wanted, tries it. EBUSY, or the errno. Held until the descriptor is closed. */
+export const acquire = (
+  at: At.At,
+  path: string,
+  { byCommand, mode, test }: LockOptions
+): HeldLock & { readonly fd: number } => {
+  const lock = lockBy(at, byCommand) ?? fail("ENOTSUP")
+  const [own, others] = mode === "exclusive" ? [LOCK_EX, LOCK_SH] : [LOCK_SH, LOCK_EX]
+  const fd = open(at, path)
+  try {
+    if (lock(fd, own) === "busy") return fail("EBUSY")
+    const { id } = at.stat(fd)
+    const tested = test && tryIt(at, path, (other) => sameFile(at.stat(other).id, id) && lock(other, others) === "busy")
+    const share = attempt("lock", path, () => {
+      if (lock(fd, LOCK_SH) === "busy") fail("EBUSY")
+    })
+    const isGone = Effect.orElseSucceed(
+      attempt("stat", path, () => at.stat(fd).nlink === 0),
+      () => false
+    )
+    return { id, fd, tested, lasting: at.isLasting, isGone, share: Effect.uninterruptible(share) }
   } catch (cause) {
-    Fs.closeSync(fd)
+    at.close(fd)
     throw cause
   }
 }
 
-export const probe = (native: Libc | undefined, path: string): "busy" | "free" | "unknown" => {
+export const probe = (at: At.At, path: string, mayStart: boolean): LockState => {
+  const lock = lockBy(at, mayStart)
+  if (lock === undefined) return "unknown"
   try {
-    return isFree(native, path) ? "free" : "busy"
+    return tryIt(at, path, (fd) => {
+      if (lock(fd, LOCK_EX) === "done") return "free"
+      return lock(fd, LOCK_SH) === "done" ? "shared" : "exclusive"
+    })
   } catch {
     return "unknown"
   }

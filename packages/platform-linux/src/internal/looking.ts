@@ -1,4 +1,5 @@
 /** What a Linux Disk reads: directories, and files in them, by descriptor. Long ones in slices. */
+import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import type { Attributes, DirectoryEntry, Glimpse, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as At from "./at.ts"
@@ -94,19 +95,31 @@ export function* scan(
     fd = at.openDirectory(At.anywhere, At.nameOf(path))
   } catch (cause) {
     if (errnoOf(cause) !== "ENOTDIR" && errnoOf(cause) !== "ELOOP") throw cause
-    return { stat: at.statAt(At.anywhere, At.nameOf(path)), files: [], noted: [] }
+    const stat = at.statAt(At.anywhere, At.nameOf(path))
+    return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [] }
   }
   try {
-    const stat = at.stat(fd)
+    const looked = at.look(fd)
     const read: Array<string> = []
     const noted: Array<string> = []
-    yield* list(at, fd, (entry) => {
+    let subdirectories: Scan["subdirectories"] = "none"
+    yield* list(at, fd, (entry, { type }) => {
+      if (type === "directory" || type === "unknown") subdirectories = "some"
       const kind = sort(entry)
       if (kind === "read") read.push(entry)
       else if (kind === "note") noted.push(entry)
     })
     const files = read.sort().map((entry) => scanFile(at, fd, entry, path, limit))
-    return { stat, files, noted: noted.sort() }
+    return { ...looked, subdirectories, files, noted: noted.sort() }
+  } finally {
+    at.close(fd)
+  }
+}
+
+export const frame = (at: At.At, path: string): DirectoryFrame => {
+  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
+  try {
+    return at.look(fd).frame
   } finally {
     at.close(fd)
   }

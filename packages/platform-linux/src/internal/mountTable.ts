@@ -10,13 +10,18 @@ import type { Libc } from "./libc.ts"
 export interface MountTable {
   /** A mount at or below a real path. */
   readonly inside: (path: string) => string | undefined
-  /** The mount that a real path lies on. */
-  readonly find: (path: string) => Mounts.Mount | undefined
+  /**
+   * Where what lies at a path lies on its own file system: below the root of the mount that has this number, which may be
+   * a directory of it. ENOENT: there is no such mount here.
+   */
+  readonly locate: (mount: string, path: string) => string
   readonly close: () => void
 }
 
 /** The table writes it otherwise, or may. */
 const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()
+
+const notMounted = (mount: string) => Object.assign(new Error(`there is no mount ${mount} here`), { code: "ENOENT" })
 
 /** Into `room`, or where that doesn't do into a larger one. */
 const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {
@@ -31,6 +36,20 @@ const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {
     buffer.copy(larger)
     buffer = larger
   }
+}
+
+/** What follows the path of a directory that was removed, where it is the root of a mount. */
+export const deleted = "//deleted"
+
+const locate = (table: string, mount: string, path: string): string => {
+  const line = table.split("\n").find((line) => line.startsWith(`${mount} `))
+  const [, , , root, point] = line?.split(" ").map(Mounts.unescape) ?? []
+  if (root === undefined || point === undefined) throw notMounted(mount)
+  const above = point === "/" ? "" : point
+  if (!`${path}/`.startsWith(`${above}/`)) throw notMounted(mount)
+  const below = path.slice(above.length)
+  if (root.endsWith(deleted) && (below === "" || below === deleted)) return root
+  return `${root === "/" ? "" : root}${below === "/" ? "" : below}` || "/"
 }
 
 export const make = (native: () => Libc | undefined): MountTable => {
@@ -57,7 +76,7 @@ export const make = (native: () => Libc | undefined): MountTable => {
       // Of a path that isn't in it at all there is nothing to parse it for.
       return isEscaped(path) || bytes.includes(` ${path}`) ? Mounts.inside(parse(bytes), path) : undefined
     },
-    find: (path) => Mounts.find(parse(read()), path),
+    locate: (mount, path) => locate(decodeName(read()), mount, path),
     close: () => {
       if (fd !== undefined) Fs.closeSync(fd)
       fd = undefined

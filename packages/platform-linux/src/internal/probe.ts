@@ -175,11 +175,15 @@ const addId = (pidfds: Pidfds, pid: Pid, process: Mutable<Present>): string | un
 const readStat = ({ kernel }: Source, fd: number): ProcStat.ProcStat | undefined =>
   ProcStat.parse(buffer.subarray(0, kernel.read(fd, buffer, 0)))
 
-const addStart = (source: Source, { uptime }: Trusted, ticks: string, process: Mutable<Present>): void => {
+const addStart = (source: Source, { timeOffset, uptime }: Trusted, ticks: string, process: Mutable<Present>): void => {
   const seconds = uptime ? readUptime(source) : undefined
   if (seconds === undefined) return
-  const startedAt = source.kernel.now() + (Number(ticks) / ticksPerSecond - seconds) * 1000
-  if (Number.isFinite(startedAt)) process.startedAt = Math.round(startedAt)
+  const now = source.kernel.now()
+  const startedAt = now + (Number(ticks) / ticksPerSecond - seconds) * 1000
+  if (!Number.isFinite(startedAt)) return
+  process.startedAt = Math.round(startedAt)
+  // A time namespace shifts the ticks and the time since boot alike: only the boot itself has to be shifted back.
+  if (timeOffset !== undefined) process.bootedAt = Math.round(now - seconds * 1000 + Number(timeOffset) / 1e6)
 }
 
 /**

@@ -1,6 +1,7 @@
 /*
  * Deletes trees as removal.ts does, several in one call, while the thread that wants it does something else. It stops at
- * whatever isn't plain and leaves the rest to that thread, which knows what to do then, and how to tell it.
+ * whatever isn't plain and leaves the rest to that thread, which knows what to do then, and how to tell it: at a directory
+ * whose lock is held, and at one below the top that has a sentinel.
  *
  * Every directory is opened with O_NOFOLLOW from the descriptor of its parent, and isn't entered on another mount. The
  * sentinels of a tree go when all else in it is gone.
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -23,6 +25,8 @@
 #define PATH_BYTES 4064
 #define NAME_BYTES 256
 #define LISTING_BYTES 8192
+/* Of an entry, at most. */
+#define ENTRY_BYTES 280
 #define DEPTH 32
 #define SENTINELS 16
 
@@ -40,7 +44,8 @@ struct order {
 	int32_t result;
 	/* Not 0: the directory has to be this one. */
 	int32_t is_known;
-	int32_t reserved;
+	/* Not 0: of each directory below the top the lock is taken. */
+	int32_t is_locking;
 	uint64_t dev;
 	uint64_t ino;
 	/* The directory it lies in, and its name in there, each followed by a NUL. */
@@ -59,6 +64,7 @@ struct orders {
 _Static_assert(offsetof(struct orders, orders) == 64, "orders");
 _Static_assert(offsetof(struct order, result) == 4, "result");
 _Static_assert(offsetof(struct order, is_known) == 8, "is_known");
+_Static_assert(offsetof(struct order, is_locking) == 12, "is_locking");
 _Static_assert(offsetof(struct order, dev) == 16, "dev");
 _Static_assert(offsetof(struct order, ino) == 24, "ino");
 _Static_assert(offsetof(struct order, path) == 32, "path");
@@ -132,18 +138,76 @@ static int is_same(const struct order *order, const struct statx *found)
 	return order->ino == found->stx_ino && order->dev == makedev(found->stx_dev_major, found->stx_dev_minor);
 }
 
+/* Where there is no lock to be had, it does without. */
+static int is_held(const struct work *work, int fd)
+{
+	return work->order->is_locking && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+/* One that is a directory by its name's type is none. */
+static int has_sentinel(const char *listing, long length)
+{
+	const struct dirent64 *child;
+
+	for (long at = 0; at < length; at += child->d_reclen) {
+		child = (const struct dirent64 *)(listing + at);
+		if (child->d_type != DT_DIR && vm_sentinel_is_sentinel(child->d_name))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Looks through a directory just opened, before anything in it is removed. How many bytes of `listing` are all there is in
+ * it; 0 where it has to be read again; negative where it isn't to be touched.
+ */
+static long look_through(struct work *work, int fd, char *listing)
+{
+	long filled, length = 0;
+	int is_whole = 1;
+
+	while ((filled = syscall(SYS_getdents64, fd, listing + length, LISTING_BYTES - length)) > 0) {
+		if (!goes_on(work) || has_sentinel(listing + length, filled))
+			return -1;
+		length += filled;
+		if (LISTING_BYTES - length < ENTRY_BYTES) {
+			is_whole = 0;
+			length = 0;
+		}
+	}
+	if (filled < 0)
+		return -1;
+	if (is_whole)
+		return length;
+	return lseek(fd, 0, SEEK_SET) == 0 ? 0 : -1;
+}
+
+static int remove_listed(struct work *work, int fd, int depth, long length);
 static int remove_children(struct work *work, int fd, int depth);
 
-static int remove_directory(struct work *work, int parent, const char *name, int depth)
+static int remove_inner(struct work *work, int fd, int depth)
 {
 	struct statx found;
-	int is_empty, fd;
+	long length;
+
+	if (!look(fd, &found) || found.stx_mnt_id != work->mount || is_held(work, fd))
+		return 0;
+	length = look_through(work, fd, work->listings[depth]);
+	if (length < 0)
+		return 0;
+	return length == 0 ? remove_children(work, fd, depth) : remove_listed(work, fd, depth, length);
+}
+
+/* The lock ends with the descriptor: when the directory is gone. */
+static int remove_directory(struct work *work, int parent, const char *name, int depth)
+{
+	int is_gone, fd;
 
 	if (depth == DEPTH || (fd = open_without_trace(parent, name, O_DIRECTORY)) < 0)
 		return 0;
-	is_empty = look(fd, &found) && found.stx_mnt_id == work->mount && remove_children(work, fd, depth);
+	is_gone = remove_inner(work, fd, depth) && remove_name(work, parent, name, AT_REMOVEDIR);
 	close(fd);
-	return is_empty && remove_name(work, parent, name, AT_REMOVEDIR);
+	return is_gone;
 }
 
 static int keep_for_last(struct work *work, const char *name)
@@ -159,6 +223,9 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
 		return keep_for_last(work, child->d_name);
 	if (child->d_type != DT_DIR) {
+		/* It came after the look. */
+		if (vm_sentinel_is_sentinel(child->d_name))
+			return 0;
 		if (remove_name(work, parent, child->d_name, 0))
 			return 1;
 		if (errno != EISDIR)
@@ -167,22 +234,30 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	return remove_directory(work, parent, child->d_name, depth + 1);
 }
 
-/* All but the sentinels at the top. Whether a name was passed over since others went, who removes the directory finds. */
+/* Of what was read of a directory, all but the sentinels at the top. */
+static int remove_listed(struct work *work, int fd, int depth, long length)
+{
+	const char *listing = work->listings[depth];
+	const struct dirent64 *child;
+
+	for (long at = 0; at < length; at += child->d_reclen) {
+		child = (const struct dirent64 *)(listing + at);
+		if (is_dots(child->d_name))
+			continue;
+		if (!goes_on(work) || !remove_child(work, fd, child, depth))
+			return 0;
+	}
+	return 1;
+}
+
+/* Whether a name was passed over since others went, who removes the directory finds. */
 static int remove_children(struct work *work, int fd, int depth)
 {
-	char *listing = work->listings[depth];
 	long length;
 
-	while ((length = syscall(SYS_getdents64, fd, listing, LISTING_BYTES)) > 0) {
-		const struct dirent64 *child;
-
-		for (long at = 0; at < length; at += child->d_reclen) {
-			child = (const struct dirent64 *)(listing + at);
-			if (is_dots(child->d_name))
-				continue;
-			if (!goes_on(work) || !remove_child(work, fd, child, depth))
-				return 0;
-		}
+	while ((length = syscall(SYS_getdents64, fd, work->listings[depth], LISTING_BYTES)) > 0) {
+		if (!remove_listed(work, fd, depth, length))
+			return 0;
 	}
 	return length == 0;
 }

@@ -15,7 +15,7 @@ const room = 32
 const header = 64
 const orderBytes = 4096
 const listingBytes = 32 * 8192
-const [state, result, isKnown, dev, ino, path] = [0, 4, 8, 16, 24, 32] as const
+const [state, result, isKnown, isLocking, dev, ino, path] = [0, 4, 8, 12, 16, 24, 32] as const
 const pathBytes = orderBytes - path
 // `enum state` and `enum result`: what isn't gone nor left was not begun, or not finished.
 const [waiting, unwanted] = [0, 2] as const
@@ -28,6 +28,7 @@ interface Order {
   /** The directory it lies in, and its name there, each followed by a NUL. */
   readonly path: Buffer
   readonly expected: readonly [dev: bigint, ino: bigint] | undefined
+  readonly lockInner: boolean
   answer: (isGone: boolean) => void
   isWanted: boolean
   /** Where it was written to, if it was. */
@@ -37,13 +38,17 @@ interface Order {
 const bytesOf = (text: string): Buffer => Buffer.from(encodePath(text))
 
 /** `undefined`: it can't be written down. */
-const orderOf = ({ expected, path }: Task): Pick<Order, "expected" | "path"> | undefined => {
+const orderOf = ({
+  expected,
+  lockInner = true,
+  path
+}: Task): Pick<Order, "expected" | "lockInner" | "path"> | undefined => {
   const place = path.includes("\0") ? undefined : placeOf(path)
   if (place === undefined) return undefined
   const [end, parent, name] = [Buffer.alloc(1), bytesOf(place.parent), bytesOf(place.name)]
   const bytes = Buffer.concat([parent, end, name, end])
   if (bytes.length > pathBytes) return undefined
-  return { path: bytes, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)] }
+  return { path: bytes, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
 }
 
 const makeJob = () => {
@@ -62,10 +67,11 @@ const write = ({ bytes, longs, numbers }: Job, orders: ReadonlyArray<Order>): vo
   numbers[0] = orders.length
   orders.forEach((order, index) => {
     const at = placeIn(index)
-    const { expected } = order
+    const { expected, lockInner } = order
     numbers[(at + state) / 4] = waiting
     numbers[(at + result) / 4] = unknown
     numbers[(at + isKnown) / 4] = expected === undefined ? 0 : 1
+    numbers[(at + isLocking) / 4] = lockInner ? 1 : 0
     longs[(at + dev) / 8] = expected?.[0] ?? 0n
     longs[(at + ino) / 8] = expected?.[1] ?? 0n
     order.path.copy(bytes, at + path)

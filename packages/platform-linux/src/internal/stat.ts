@@ -28,7 +28,15 @@ export const typeOfListed = (type: number): FileType => types[type] ?? "unknown"
 /** The type in a file's mode: S_IFMT of `inode(7)`, which is a `d_type` in twelve bits more. */
 export const typeOf = (mode: number): FileType => typeOfListed((mode & Fs.constants.S_IFMT) >> 12)
 
-const toStat = (stats: Fs.Stats | Fs.BigIntStats): Stat => {
+// Where libuv has no `statx(2)`, it gives the ctime instead: of procfs, which has no times of birth, too.
+let hasBirths: boolean | undefined
+export const isBirthTold = (): boolean =>
+  (hasBirths ??= Fs.statSync("/proc/self", { bigint: true, throwIfNoEntry: false })?.birthtimeNs === 0n)
+
+const birthOf = ({ birthtimeNs }: Fs.BigIntStats): { readonly birth?: string } =>
+  birthtimeNs > 0n && isBirthTold() ? { birth: birthtimeNs.toString() } : {}
+
+export const toStat = (stats: Fs.BigIntStats): Stat => {
   const mode = Number(stats.mode)
   return {
     type: typeOf(mode),
@@ -38,19 +46,13 @@ const toStat = (stats: Fs.Stats | Fs.BigIntStats): Stat => {
     uid: Number(stats.uid),
     gid: Number(stats.gid),
     nlink: Number(stats.nlink),
-    modifiedAt: Math.floor(Number(stats.mtimeMs))
+    modifiedAt: Math.floor(Number(stats.mtimeMs)),
+    changedAt: Math.floor(Math.max(Number(stats.mtimeMs), Number(stats.ctimeMs))),
+    ...birthOf(stats)
   }
 }
 
-/** Plain numbers are quicker to get; an inode number that they can't hold is asked for again. */
-const isExact = ({ dev, ino }: Fs.Stats): boolean => Number.isSafeInteger(ino) && Number.isSafeInteger(dev)
+// Plain numbers hold neither every inode nor a time of birth.
+export const lstat = (path: string | Buffer): Stat => toStat(Fs.lstatSync(path, { bigint: true }))
 
-export const lstat = (path: string | Buffer): Stat => {
-  const stats = Fs.lstatSync(path)
-  return toStat(isExact(stats) ? stats : Fs.lstatSync(path, { bigint: true }))
-}
-
-export const fstat = (fd: number): Stat => {
-  const stats = Fs.fstatSync(fd)
-  return toStat(isExact(stats) ? stats : Fs.fstatSync(fd, { bigint: true }))
-}
+export const fstat = (fd: number): Stat => toStat(Fs.fstatSync(fd, { bigint: true }))

@@ -8,6 +8,9 @@ export const size = 256
 /** STATX_BASIC_STATS. */
 export const basicStats = 0x7ff
 
+/** STATX_BTIME. */
+export const birthTime = 0x800
+
 /** STATX_MNT_ID, Linux 5.8. */
 export const mountId = 0x1000
 
@@ -25,6 +28,7 @@ export const memoryOf = (bytes: ArrayBuffer): Memory => ({
 const bytes = new Uint8Array(size)
 const memory = memoryOf(bytes.buffer)
 const longs = new BigUint64Array(bytes.buffer)
+const signedLongs = new BigInt64Array(bytes.buffer)
 
 const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
 const word = (index: number): number => memory.words[index] ?? 0
@@ -54,11 +58,15 @@ const deviceOf = (newMajor: number, newMinor: number): string => {
 /** Where the kernel writes it. Good until the next call. */
 export const buffer = bytes
 
-const modifiedAt = (words: Uint32Array, first: number): number =>
-  Math.floor(signed(words, first + 28) * 1000 + (words[first + 30] ?? 0) / 1e6)
+/** `struct statx_timestamp`, in milliseconds. */
+const timeAt = (words: Uint32Array, first: number): number =>
+  signed(words, first) * 1000 + Math.floor((words[first + 2] ?? 0) / 1e6)
+
+// Of the three times by their first word.
+const [birth, changed, modified] = [20, 24, 28] as const
 
 /** Of the structure that begins at a byte. */
-export const modifiedAtOf = ({ words }: Memory, at: number): number => modifiedAt(words, at / 4)
+export const modifiedAtOf = ({ words }: Memory, at: number): number => timeAt(words, at / 4 + modified)
 
 /** Of structures one after the other: as long as nothing differs it is one object, as it nearly always is of very many. */
 export const makePermissions = () => {
@@ -83,13 +91,22 @@ const permissionsAt = makePermissions()
 /** What {@link buffer} holds. */
 export const attributes = (): Attributes => {
   const { gid, mode, nlink, type, uid } = permissionsAt(memory, 0)
-  return { type, mode, uid, gid, nlink, size: number(memory.words, 10), modifiedAt: modifiedAt(memory.words, 0) }
+  const modifiedAt = timeAt(memory.words, modified)
+  const changedAt = Math.max(modifiedAt, timeAt(memory.words, changed))
+  return { type, mode, uid, gid, nlink, size: number(memory.words, 10), modifiedAt, changedAt }
 }
 
 export const stat = (): Stat => {
-  const { gid, mode, modifiedAt, nlink, size, type, uid } = attributes()
-  return { type, id: { dev: deviceOf(word(34), word(35)), ino: decimal(8) }, size, mode, uid, gid, nlink, modifiedAt }
+  const { changedAt, gid, mode, modifiedAt, nlink, size, type, uid } = attributes()
+  const id = { dev: deviceOf(word(34), word(35)), ino: decimal(8) }
+  const birth = bornAt()
+  const stat = { type, id, size, mode, uid, gid, nlink, modifiedAt, changedAt }
+  return birth > 0n ? { ...stat, birth: birth.toString() } : stat
 }
+
+/** When it was made, in nanoseconds since the epoch; 0 where {@link buffer} doesn't tell it. */
+export const bornAt = (): bigint =>
+  (word(0) & birthTime) === 0 ? 0n : (signedLongs[birth / 2] ?? 0n) * 1_000_000_000n + BigInt(word(birth + 2))
 
 /** The mount, where {@link buffer} tells it. */
 export const mount = (): string | undefined => ((word(0) & mountId) === 0 ? undefined : decimal(36))

@@ -16,11 +16,16 @@ import * as Tree from "./tree.ts"
 const encodeReport = Schema.encodeEffect(Report)
 
 let held = Scope.makeUnsafe()
+/** Of the directories that are held, the descriptors of their locks. */
+const locks = new Map<string, number | undefined>()
 let changes: () => ReadonlyArray<Faults.Change> = () => []
 
-const start = ([file = "", ...args]: ReadonlyArray<string>) =>
+const start = ({ command: [file = "", ...args], giving }: Extract<Request, { op: "start" }>) =>
   Effect.callback<number>((resume) => {
-    const child = spawn(file, args, { stdio: "ignore", detached: true })
+    const lock = giving === undefined ? undefined : locks.get(giving)
+    if (giving !== undefined && lock === undefined) return resume(Effect.die(`${giving} isn't held`))
+    const stdio = ["ignore", "ignore", "ignore", ...(lock === undefined ? [] : [lock])] as const
+    const child = spawn(file, args, { stdio: [...stdio], detached: true })
     child.once("spawn", () => resume(Effect.succeed(child.pid ?? 0)))
     child.once("error", (error) => resume(Effect.die(error)))
   })
@@ -93,7 +98,8 @@ const answer = Effect.fnUntraced(function* (request: Request) {
       const own = op === "hold" ? Ownership.hold : Ownership.create
       const { lock } = yield* Scope.provide(own(directory, options), held)
       Faults.observe(() => {})
-      return lock === undefined ? null : { tested: lock.tested, survivesExec: lock.survivesExec }
+      locks.set(directory, lock?.fd)
+      return lock === undefined ? null : { tested: lock.tested }
     }
     case "settle":
       return yield* settle(request)
@@ -107,11 +113,12 @@ const answer = Effect.fnUntraced(function* (request: Request) {
     case "release":
       yield* Scope.close(held, Exit.void)
       held = Scope.makeUnsafe()
+      locks.clear()
       return null
     case "probe":
-      return yield* SentinelStore.use(({ probeLock }) => probeLock(request.directory))
+      return yield* SentinelStore.use(({ probeLock }) => probeLock(request.directory, { byCommand: true }))
     case "start":
-      return yield* start(request.command)
+      return yield* start(request)
     case "run": {
       const [file = "", ...args] = request.command
       return yield* Effect.try(() => execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }))

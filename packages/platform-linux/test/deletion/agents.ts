@@ -63,11 +63,10 @@ export const run = (agent: Agent, ...command: ReadonlyArray<string>) => agent.as
 
 export const pid = (agent: Agent) => agent.ask(Schema.Number, { op: "pid" })
 
-export const create = (agent: Agent, directory: string, inheritable = false) =>
-  agent.ask(Protocol.Lock, { op: "create", directory, inheritable })
+export const create = (agent: Agent, directory: string) => agent.ask(Protocol.Lock, { op: "create", directory })
 
-export const hold = (agent: Agent, directory: string, inheritable = false) =>
-  agent.ask(Protocol.Lock, { op: "hold", directory, inheritable })
+export const hold = (agent: Agent, directory: string, role = "owner") =>
+  agent.ask(Protocol.Lock, { op: "hold", directory, role })
 
 export const probe = (agent: Agent, directory: string) => agent.ask(Schema.String, { op: "probe", directory })
 

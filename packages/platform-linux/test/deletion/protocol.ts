@@ -6,8 +6,7 @@ const owning = {
   directory: Schema.String,
   role: Schema.optionalKey(Schema.String),
   /** Default: the agent itself. */
-  pid: Schema.optionalKey(Schema.Number),
-  inheritable: Schema.optionalKey(Schema.Boolean)
+  pid: Schema.optionalKey(Schema.Number)
 }
 
 export const Task = Schema.Union([
@@ -42,8 +41,12 @@ export const Request = Schema.Union([
   /** Gives up what `hold` and `create` hold. */
   Schema.Struct({ op: Schema.Literal("release") }),
   Schema.Struct({ op: Schema.Literal("probe"), directory: Schema.String }),
-  /** Starts a program that inherits what can be inherited, and outlives the agent unless it is ended. */
-  Schema.Struct({ op: Schema.Literal("start"), command: Schema.Array(Schema.String) }),
+  /** Starts a program that outlives the agent unless it is ended. It is given the lock of `giving`, which the agent holds. */
+  Schema.Struct({
+    op: Schema.Literal("start"),
+    command: Schema.Array(Schema.String),
+    giving: Schema.optionalKey(Schema.String)
+  }),
   Schema.Struct({ op: Schema.Literal("run"), command: Schema.Array(Schema.String) }),
   /** Becomes another program, with no answer. */
   Schema.Struct({ op: Schema.Literal("exec"), command: Schema.Array(Schema.String) }),
@@ -64,7 +67,7 @@ export const Settled = Schema.Struct({
 
 export const Change = Schema.Struct({ call: Schema.String, subject: Schema.String })
 
-export const Lock = Schema.NullOr(Schema.Struct({ tested: Schema.Boolean, survivesExec: Schema.Boolean }))
+export const Lock = Schema.NullOr(Schema.Struct({ tested: Schema.Boolean }))
 
 export const Reply = Schema.Union([
   Schema.Struct({ ok: Schema.Unknown }),

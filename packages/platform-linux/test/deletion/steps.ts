@@ -1,7 +1,7 @@
 /** Something else that happens right before one call of a store to its Disk: every interleaving, one after the other. */
 import { Disk, DiskError } from "@vm-sentinel/core/Disk"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import * as LinuxDisk from "../../src/LinuxDisk.ts"
 
 export interface Steps {
@@ -45,6 +45,9 @@ const stepped = (steps: Steps): Layer.Layer<Disk, never, Disk> =>
         removeDirectory: before(disk.removeDirectory),
         syncDirectory: before(disk.syncDirectory),
         removeTree: before(disk.removeTree),
+        frame: before(disk.frame),
+        find: (path, wanted) => Stream.unwrap(Effect.as(step, disk.find(path, wanted))),
+        location: before(disk.location),
         mountInside: before(disk.mountInside),
         lock: before(disk.lock),
         probeLock: before(disk.probeLock)

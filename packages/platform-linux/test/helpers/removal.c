@@ -3,7 +3,8 @@
  * `removal ACT AT TREE PLACE ASIDE OTHER`.
  * `link`: PLACE goes ASIDE, and a link to OTHER comes there. `swap`: OTHER itself comes there. `mount`: OTHER is mounted on
  * PLACE. `wait`: much time passes. `crawl`: and from then on whenever it is asked for. `stop`: it isn't wanted any more.
- * Prints how many calls there were, and the result.
+ * `hold`: PLACE is locked, shared, by another open of it. `claim`: and a sentinel comes into it. `lockless`: from then on no
+ * lock can be had. Prints how many calls there were, and the result.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int calls, at;
+static int calls, at, lockless;
 static time_t passed;
 static const char *act, *place, *aside, *other;
 static int32_t *state;
@@ -29,6 +31,24 @@ static int32_t *state;
 static int fail(const char *what) {
   perror(what);
   exit(1);
+}
+
+/* Ends with this process. The owner that has come writes its record once it has the lock, as they do. */
+static void hold(void) {
+  char path[4096];
+  int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0 || strcmp(act, "claim") != 0) return;
+  snprintf(path, sizeof(path), "%s/.vm-sentinel.late", place);
+  fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0) close(fd);
+}
+
+static int lock(int fd, int operation) {
+  if (lockless) {
+    errno = ENOLCK;
+    return -1;
+  }
+  return flock(fd, operation);
 }
 
 static void act_now(void) {
@@ -42,6 +62,10 @@ static void act_now(void) {
     passed = 1;
   } else if (strcmp(act, "stop") == 0) {
     *state = 2;
+  } else if (strcmp(act, "hold") == 0 || strcmp(act, "claim") == 0) {
+    hold();
+  } else if (strcmp(act, "lockless") == 0) {
+    lockless = 1;
   }
 }
 
@@ -61,6 +85,8 @@ static int tell_time(clockid_t clock, struct timespec *now) {
 #define unlinkat(...) (before_call(), unlinkat(__VA_ARGS__))
 #define syscall(...) (before_call(), syscall(__VA_ARGS__))
 #define close(...) (before_call(), close(__VA_ARGS__))
+#define flock(...) (before_call(), lock(__VA_ARGS__))
+#define lseek(...) (before_call(), lseek(__VA_ARGS__))
 #define clock_gettime tell_time
 #undef _GNU_SOURCE
 #include "../../src/internal/removal.c"
@@ -82,6 +108,7 @@ int main(int count, char **arguments) {
     fail("unshare");
   if (lstat(arguments[3], &found) != 0) fail("lstat");
   order->is_known = 1;
+  order->is_locking = 1;
   order->dev = found.st_dev;
   order->ino = found.st_ino;
   strcpy(order->path, arguments[3]);

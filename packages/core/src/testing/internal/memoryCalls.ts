@@ -2,7 +2,9 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { DiskError } from "../../Disk.ts"
+import type { FileId } from "../../Holding.ts"
 import { type Caller, Refusal } from "./memoryInode.ts"
+import type { Description } from "./memoryLocks.ts"
 
 export type Operation =
   | "realpath"
@@ -10,6 +12,7 @@ export type Operation =
   | "readdir"
   | "read"
   | "mountinfo"
+  | "statfs"
   | "flock"
   | "create"
   | "write"
@@ -20,7 +23,15 @@ export type Operation =
   | "mkdir"
   | "rmdir"
 
-const reading: ReadonlySet<Operation> = new Set(["realpath", "lstat", "readdir", "read", "mountinfo", "flock"])
+const reading: ReadonlySet<Operation> = new Set([
+  "realpath",
+  "lstat",
+  "readdir",
+  "read",
+  "mountinfo",
+  "statfs",
+  "flock"
+])
 
 export const isMutation = ({ operation }: Call): boolean => !reading.has(operation)
 
@@ -44,7 +55,10 @@ interface Hook {
 export interface Process {
   uid: number | undefined
   homes: ReadonlyArray<string>
+  homeIds: ReadonlyArray<FileId>
   isKilled: boolean
+  /** What it has open. */
+  readonly descriptions: Set<Description>
   readonly calls: Array<Call>
   mutations: number
   hooks: ReadonlyArray<Hook>
@@ -54,10 +68,14 @@ export interface Process {
   killAt: { readonly mutation: number; readonly when: "before" | "after" } | undefined
 }
 
-export const makeProcess = (uid: number | undefined, homes: ReadonlyArray<string>): Process => ({
+type Principal = Pick<Process, "uid" | "homes" | "homeIds">
+
+export const makeProcess = ({ homeIds, homes, uid }: Principal): Process => ({
   uid,
   homes,
+  homeIds,
   isKilled: false,
+  descriptions: new Set(),
   calls: [],
   mutations: 0,
   hooks: [],

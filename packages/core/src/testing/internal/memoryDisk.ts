@@ -1,18 +1,19 @@
 /** The `Disk` of one process on a volume in memory. */
 import * as Effect from "effect/Effect"
-import { Disk, DiskError, type Glimpse } from "../../Disk.ts"
+import { Disk, DiskError, type Glimpse, type HeldLock, type LockOptions, type NewFile } from "../../Disk.ts"
 import { scan } from "../../internal/scan.ts"
 import * as Tree from "../../internal/tree.ts"
-import * as Mounts from "../../Mounts.ts"
 import { type Operation, perform, type Process } from "./memoryCalls.ts"
-import { type Caller, type Inode, Refusal } from "./memoryInode.ts"
+import { type Caller, Refusal, statOf } from "./memoryInode.ts"
+import * as Locks from "./memoryLocks.ts"
 import * as Volume from "./memoryVolume.ts"
 
 export interface Machine {
   readonly volume: Volume.Volume
   readonly entryTypes: boolean
-  readonly hasLocks: boolean
-  readonly locks: Map<Inode, Process>
+  /** `command`: only a program can take them. */
+  readonly hasLocks: boolean | "command"
+  readonly locks: Locks.Locks
 }
 
 const absolute = (path: string): string => {
@@ -53,16 +54,19 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
   const unlink = (path: string) => on("unlink", path, Volume.unlink)
   const removeDirectory = (path: string) => on("rmdir", path, Volume.removeDirectory)
   const mountInside = (path: string) => on("mountinfo", path, Volume.mountInside)
+  const frame = (path: string) => on("statfs", path, Volume.frame)
 
-  const create = (path: string, bytes: Uint8Array) =>
+  const create = <E = never>(path: string, bytesOf: (file: NewFile) => Effect.Effect<Uint8Array, E>) =>
     Effect.gen(function* () {
-      const inode = yield* on("create", path, (volume, caller) =>
-        Volume.add(volume, caller, path, "file", { mode: 0o600 })
+      const { inode, stat } = yield* on("create", path, (volume, caller) => {
+        const inode = Volume.add(volume, caller, path, "file", { mode: 0o600 })
+        return { inode, stat: Volume.lstat(volume, caller, path) }
+      })
+      yield* Effect.suspend(() => bytesOf(stat)).pipe(
+        Effect.flatMap((bytes) => on("write", path, (_, caller) => Volume.write(inode, caller, bytes))),
+        Effect.andThen(on("fsync", path, () => undefined)),
+        Effect.onError(() => Effect.ignore(unlink(path)))
       )
-      yield* Effect.andThen(
-        on("write", path, (_, caller) => Volume.write(inode, caller, bytes)),
-        on("fsync", path, () => undefined)
-      ).pipe(Effect.onError(() => Effect.ignore(unlink(path))))
     }).pipe(Effect.uninterruptible)
 
   const moving = (operation: "link" | "rename", from: string, to: string, body: (caller: Caller) => void) =>
@@ -70,34 +74,45 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
   const rename = (replace: boolean) => (from: string, to: string) =>
     moving("rename", from, to, (caller) => Volume.rename(volume, caller, from, to, replace))
 
-  const isHeld = (inode: Inode): boolean => locks.get(inode)?.isKilled === false
-  const takeLock = (path: string) =>
-    on("flock", path, (volume, caller) => {
-      const inode = Volume.inodeOf(volume, caller, path)
-      if (isHeld(inode)) throw new Refusal("EBUSY")
-      locks.set(inode, process)
-      return inode
-    })
-  const lock = (path: string) =>
-    hasLocks
-      ? Effect.as(
-          Effect.acquireRelease(takeLock(path), (inode) => Effect.sync(() => locks.delete(inode))),
-          { fd: undefined, tested: true, survivesExec: true }
-        )
-      : Effect.fail(new DiskError({ errno: "ENOTSUP", operation: "flock", path }))
-  const probeLock = (path: string) =>
-    on("flock", path, (volume, caller) => {
-      if (!hasLocks) return "unknown" as const
-      return isHeld(Volume.inodeOf(volume, caller, path)) ? ("busy" as const) : ("free" as const)
-    }).pipe(Effect.orElseSucceed(() => "unknown" as const))
+  const canLock = (byCommand: boolean): boolean => (hasLocks === "command" ? byCommand : hasLocks)
+  const lock = Effect.fnUntraced(function* (path: string, { byCommand, mode, test }: LockOptions) {
+    if (!canLock(byCommand)) return yield* new DiskError({ errno: "ENOTSUP", operation: "flock", path })
+    const description = yield* Effect.acquireRelease(
+      Effect.sync(() => Locks.open(process)),
+      (description) => Effect.sync(() => Locks.close(process, description))
+    )
+    const spot = yield* on("flock", path, (volume, caller) => {
+      const spot = Volume.open(volume, caller, path)
+      Locks.take(locks, spot, description, mode)
+      return spot
+    }).pipe(Effect.onError(() => Effect.sync(() => Locks.close(process, description))))
+    // The kernel gives the exclusive lock up before it tries to take the shared one.
+    const share = Effect.suspend(() => {
+      description.mode = undefined
+      return on("flock", path, () => Locks.take(locks, spot, description, "shared"))
+    }).pipe(Effect.uninterruptible)
+    const held: HeldLock = {
+      id: statOf(spot.inode, spot.mount.superblock.number).id,
+      fd: undefined,
+      tested: test,
+      lasting: true,
+      isGone: Effect.sync(() => spot.inode.links === 0),
+      share
+    }
+    return held
+  })
+  const probeLock = (path: string, { byCommand = false }: Partial<Pick<LockOptions, "byCommand">> = {}) =>
+    on("flock", path, (volume, caller) =>
+      canLock(byCommand) ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
+    ).pipe(Effect.orElseSucceed(() => "unknown" as const))
 
   return Disk.of({
-    principal: Effect.sync(() => ({ uid: process.uid, homes: process.homes })),
+    principal: Effect.sync(() => ({ uid: process.uid, homes: process.homes, homeIds: process.homeIds })),
     resolve: (path) => Effect.sync(() => absolute(path)),
     realPath: (path) => on("realpath", path, Volume.realPath),
     lstat,
     entries,
-    scan: scan({ lstat, entries, read }),
+    scan: scan({ lstat, entries, read, frame }),
     peeker: (root, entry, limit) =>
       Effect.sync(() => {
         const look = (directory: string) => peek(`${root}/${directory}`, entry, limit)
@@ -129,12 +144,10 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       ),
     removeDirectory,
     syncDirectory: (path) => Effect.asVoid(on("fsync", path, Volume.readDirectory)),
-    removeTree: Tree.removeTree({ lstat, entries, unlink, removeDirectory, mountInside }),
-    isLocal: (path) =>
-      on("mountinfo", path, Volume.fileSystem).pipe(
-        Effect.map(Mounts.isLocal),
-        Effect.orElseSucceed(() => false)
-      ),
+    removeTree: Tree.removeTree({ lstat, entries, unlink, removeDirectory, mountInside, lock }),
+    frame,
+    find: Tree.find({ lstat, entries, mountInside }),
+    location: (path) => on("mountinfo", path, Volume.location),
     mountInside,
     lock,
     probeLock,

@@ -18,8 +18,16 @@ export interface Device {
   capacity: number
   used: number
   highest: number
-  /** Inode numbers given back. The last is the next to be given, as ext4 does with those of files. */
-  readonly free: Array<number>
+  /** Whose numbers may be given again, the last one first, as ext4 does. */
+  readonly free: Array<Inode>
+  readonly births: Births
+}
+
+export interface Births {
+  /** When the last inode was made, nanoseconds since the epoch: no two are made at one time. */
+  last: bigint
+  /** Whether numbers are given again. */
+  readonly reuseInodes: boolean
 }
 
 export interface Inode {
@@ -28,15 +36,27 @@ export interface Inode {
   readonly type: FileType
   readonly children: Map<string, Inode>
   readonly target: string
+  /** Nanoseconds since the epoch. */
+  readonly birth: bigint
   mode: number
   uid: number
   gid: number
   modifiedAt: number
+  /** When it, or what is kept of it, was changed last: ctime. */
+  changedAt: number
   links: number
   bytes: Uint8Array
   /** May be more than there are bytes: the rest is a hole. */
   size: number
+  /** What has it open, or mounted: its number isn't given again as long. */
+  readonly users: Set<User>
 }
+
+export interface User {
+  readonly isOpen: () => boolean
+}
+
+const isUsed = ({ users }: Inode): boolean => [...users].some((user) => user.isOpen())
 
 /** Who calls, and when. A process of uid 0 may do everything; a process's group has the number of its uid. */
 export interface Caller {
@@ -67,9 +87,15 @@ export const allocate = (
   { mode = 0o644, target = "" }: Content
 ) => {
   charge(device, type === "directory" ? block : 0)
-  const ino = device.free.pop() ?? ++device.highest
-  const fresh = { links: 1, bytes: new Uint8Array(), size: target.length, children: new Map<string, Inode>() }
-  const inode: Inode = { device, ino, type, target, mode, uid, gid: uid, modifiedAt: now, ...fresh }
+  const free = device.free.findLastIndex((inode) => !isUsed(inode))
+  const ino = device.free.splice(free, free < 0 ? 0 : 1)[0]?.ino ?? ++device.highest
+  const { births } = device
+  const clock = BigInt(Math.trunc(now)) * 1_000_000n
+  births.last = clock > births.last ? clock : births.last + 1n
+  const empty = { children: new Map<string, Inode>(), users: new Set<User>() }
+  const fresh = { links: 1, bytes: new Uint8Array(), size: target.length, ...empty }
+  const times = { birth: births.last, modifiedAt: now, changedAt: now }
+  const inode: Inode = { device, ino, type, target, mode, uid, gid: uid, ...times, ...fresh }
   return inode
 }
 
@@ -77,15 +103,16 @@ export const release = (inode: Inode): void => {
   inode.links -= 1
   if (inode.links > 0) return
   charge(inode.device, -occupied(inode))
-  inode.device.free.push(inode.ino)
+  if (inode.device.births.reuseInodes) inode.device.free.push(inode)
 }
 
-export const makeDevice = (number: number, capacity: number): Device => ({
+export const makeDevice = (number: number, capacity: number, births: Births): Device => ({
   number,
   capacity,
   used: 0,
   highest: 1,
-  free: []
+  free: [],
+  births
 })
 
 export interface Measured extends Stat {
@@ -95,15 +122,18 @@ export interface Measured extends Stat {
 const subdirectories = ({ children }: Inode): number =>
   [...children.values()].filter(({ type }) => type === "directory").length
 
-export const statOf = (inode: Inode): Measured => ({
+/** `dev`: number of the superblock that it is seen on. */
+export const statOf = (inode: Inode, dev = inode.device.number): Measured => ({
   type: inode.type,
-  id: { dev: `${inode.device.number}`, ino: `${inode.ino}` },
+  id: { dev: `${dev}`, ino: `${inode.ino}` },
   size: inode.size,
   mode: inode.mode,
   uid: inode.uid,
   gid: inode.gid,
   nlink: inode.type === "directory" ? 2 + subdirectories(inode) : inode.links,
   modifiedAt: inode.modifiedAt,
+  changedAt: Math.max(inode.modifiedAt, inode.changedAt),
+  birth: `${inode.birth}`,
   occupied: occupied(inode)
 })
 

@@ -1,7 +1,9 @@
 /** A file system in memory: paths, links, mounts. Synchronous; a call that is refused throws a {@link Refusal}. */
+import { type DirectoryFrame, type FileSystemFrame, oneKernelTypes } from "../../DirectoryFrame.ts"
 import type { FileType } from "../../Disk.ts"
 import {
   allocate,
+  type Births,
   type Caller,
   charge,
   type Content,
@@ -17,8 +19,18 @@ import {
   blocks
 } from "./memoryInode.ts"
 
+/** A file system as one mount of it shows it: a second one, of another type, may show the directories of the first. */
+export interface Superblock {
+  readonly number: number
+  readonly root: Inode
+  readonly fileSystem: FileSystemFrame
+  /** Whether it tells when a directory was made. */
+  readonly births: boolean
+}
+
 interface Mount {
-  readonly fileSystem: string
+  readonly superblock: Superblock
+  /** The one of a bind mount lies below the one of the superblock. */
   readonly root: Inode
   readonly on: { readonly mount: Mount; readonly inode: Inode } | undefined
 }
@@ -26,22 +38,46 @@ interface Mount {
 export interface Volume {
   readonly mounts: Array<Mount>
   readonly root: Mount
+  readonly births: Births
+  /** The highest that a superblock has. */
+  superblocks: number
 }
 
 /** An inode, and the way to it. */
-interface Spot {
+export interface Spot {
   readonly mount: Mount
   readonly inode: Inode
   readonly name: string
   readonly parent: Spot | undefined
 }
 
-const rootDirectory = (number: number, capacity: number): Inode =>
-  allocate(makeDevice(number, capacity), "directory", { uid: 0, now: 0 }, { mode: 0o755 })
+/** What a file system is. Without `id` it has one where one kernel alone can have it mounted; `""`: it has none. */
+export interface FileSystemOptions {
+  readonly fileSystem?: string
+  readonly id?: string
+  /** Whether it tells when a directory was made. Default: where one kernel alone can have it mounted. */
+  readonly births?: boolean
+}
 
-export const make = (fileSystem: string, capacity: number): Volume => {
-  const root = { fileSystem, root: rootDirectory(1, capacity), on: undefined }
-  return { root, mounts: [root] }
+const rootDirectory = (number: number, capacity: number, births: Births): Inode =>
+  allocate(makeDevice(number, capacity, births), "directory", { uid: 0, now: 0 }, { mode: 0o755 })
+
+const superblockOf = (
+  number: number,
+  root: Inode,
+  { births, fileSystem: type = "ext4", id }: FileSystemOptions
+): Superblock => {
+  const oneKernel = oneKernelTypes.has(type)
+  const value = id ?? (oneKernel ? `file-system-${number}` : "")
+  const fileSystem = { type, oneKernel, ...(value === "" ? {} : { id: { kind: "uuid", value } as const }) }
+  return { number, root, fileSystem, births: births ?? oneKernel }
+}
+
+export const make = (options: FileSystemOptions, capacity: number, reuseInodes: boolean): Volume => {
+  const births = { last: 0n, reuseInodes }
+  const inode = rootDirectory(1, capacity, births)
+  const root = { superblock: superblockOf(1, inode, options), root: inode, on: undefined }
+  return { root, mounts: [root], births, superblocks: 1 }
 }
 
 const components = (path: string): Array<string> => path.split("/").filter((name) => name !== "" && name !== ".")
@@ -102,31 +138,67 @@ export const inodeAt = (volume: Volume, path: string): Inode | undefined => {
   }
 }
 
-export const fileSystem = (volume: Volume, { uid }: Caller, path: string): string =>
-  find(volume, uid, path, true).mount.fileSystem
-
-export const inodeOf = (volume: Volume, { uid }: Caller, path: string): Inode => find(volume, uid, path).inode
-
-export const lstat = (volume: Volume, caller: Caller, path: string): Measured => statOf(inodeOf(volume, caller, path))
-
-export const readDirectory = (volume: Volume, { uid }: Caller, path: string): ReadonlyMap<string, Inode> => {
-  const { inode } = find(volume, uid, path)
-  if (inode.type !== "directory") refuse("ENOTDIR")
-  requireAccess(inode, uid, 4)
-  return inode.children
+const statAt = ({ inode, mount: { superblock } }: Spot): Measured => {
+  const { birth, ...stat } = statOf(inode, superblock.number)
+  return superblock.births && birth !== undefined ? { ...stat, birth } : stat
 }
 
+export const lstat = (volume: Volume, { uid }: Caller, path: string): Measured => statAt(find(volume, uid, path))
+
+/** A directory that is opened: for reading, unless `bits` say less. */
+export const open = (volume: Volume, { uid }: Caller, path: string, bits = 4): Spot => {
+  const spot = find(volume, uid, path)
+  if (spot.inode.type !== "directory") refuse("ENOTDIR")
+  requireAccess(spot.inode, uid, bits)
+  return spot
+}
+
+export const frame = (volume: Volume, caller: Caller, path: string): DirectoryFrame => {
+  const spot = open(volume, caller, path)
+  const { births, fileSystem } = spot.mount.superblock
+  const { id } = statAt(spot)
+  return {
+    id,
+    fileSystem,
+    // Those of an overlay's directories change.
+    ...(fileSystem.type === "overlay" ? {} : { inode: id.ino }),
+    ...(births ? { birth: `${spot.inode.birth}` } : {})
+  }
+}
+
+const pathTo = (from: Inode, to: Inode, at: string): string | undefined => {
+  if (from === to) return at
+  for (const [name, child] of from.children) {
+    const found = pathTo(child, to, `${at}/${name}`)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Where a directory lies below the root of its file system. */
+export const location = (volume: Volume, caller: Caller, path: string): string => {
+  const { inode, mount } = open(volume, caller, path, 0)
+  const found = pathTo(mount.superblock.root, inode, "") ?? refuse("ENOENT")
+  return found === "" ? "/" : found
+}
+
+export const readDirectory = (volume: Volume, caller: Caller, path: string): ReadonlyMap<string, Inode> =>
+  open(volume, caller, path).inode.children
+
 export const read = (volume: Volume, { uid }: Caller, path: string, limit: number) => {
-  const { inode } = find(volume, uid, path)
+  const spot = find(volume, uid, path)
+  const { inode } = spot
   if (inode.type !== "file") refuse("EINVAL")
   requireAccess(inode, uid, 4)
   const bytes = new Uint8Array(Math.min(limit, inode.size))
   bytes.set(inode.bytes.subarray(0, bytes.length))
-  return { stat: statOf(inode), bytes }
+  return { stat: statAt(spot), bytes }
 }
 
 /** May the caller add a name to the directory, or take one away? */
 const requireChange = ({ directory, name }: Place, { uid }: Caller, removed?: Inode): void => {
+  // Whoever has a removed directory open, or mounted, makes nothing in it.
+  if (directory.inode.links === 0) refuse("ENOENT")
   requireAccess(directory.inode, uid, 3)
   if (new TextEncoder().encode(name.replace(/[\uDC80-\uDCFF]/g, "?")).length > 255) refuse("ENAMETOOLONG")
   const isSticky = (directory.inode.mode & 0o1000) !== 0 && uid !== 0 && directory.inode.uid !== uid
@@ -148,7 +220,7 @@ export const add = (volume: Volume, caller: Caller, path: string, type: FileType
 
 export const write = (inode: Inode, { now }: Caller, bytes: Uint8Array, size = bytes.length): void => {
   charge(inode.device, blocks(bytes.length) - occupied(inode))
-  Object.assign(inode, { bytes: new Uint8Array(bytes), size, modifiedAt: now })
+  Object.assign(inode, { bytes: new Uint8Array(bytes), size, modifiedAt: now, changedAt: now })
 }
 
 export const link = (volume: Volume, caller: Caller, from: string, to: string): void => {
@@ -157,6 +229,7 @@ export const link = (volume: Volume, caller: Caller, from: string, to: string): 
   attach(volume, caller, to, () => {
     if (source.mount !== place(volume, caller.uid, to).directory.mount) refuse("EXDEV")
     source.inode.links += 1
+    source.inode.changedAt = caller.now
     return source.inode
   })
 }
@@ -201,6 +274,7 @@ export const rename = (volume: Volume, caller: Caller, from: string, to: string,
   target.directory.inode.children.set(target.name, moved)
   source.directory.inode.modifiedAt = caller.now
   target.directory.inode.modifiedAt = caller.now
+  moved.changedAt = caller.now
 }
 
 const detach = (volume: Volume, caller: Caller, path: string, check: (inode: Inode) => void): void => {
@@ -210,6 +284,7 @@ const detach = (volume: Volume, caller: Caller, path: string, check: (inode: Ino
   requireChange(at, caller, inode)
   at.directory.inode.children.delete(at.name)
   at.directory.inode.modifiedAt = caller.now
+  inode.changedAt = caller.now
   release(inode)
 }
 
@@ -224,16 +299,27 @@ export const removeDirectory = (volume: Volume, caller: Caller, path: string): v
     if (children.size > 0) refuse("ENOTEMPTY")
   })
 
-/** Mounts another file system, or, with a `source`, a directory of one that is mounted. */
-export const mount = (
-  volume: Volume,
-  path: string,
-  options: { readonly fileSystem: string; readonly source?: string; readonly capacity: number }
-): void => {
+export interface MountOptions extends FileSystemOptions {
+  readonly source?: string
+  readonly capacity?: number
+}
+
+/**
+ * Mounts a new file system, or, with a `source`, a directory of one that is mounted. With a `source` and a `fileSystem`
+ * another superblock shows that directory, as overlayfs, bindfs and NFS do: with a frame and with locks of its own.
+ */
+export const mount = (volume: Volume, path: string, options: MountOptions): void => {
   const { inode, mount } = find(volume, 0, path)
   const source = options.source === undefined ? undefined : find(volume, 0, options.source)
-  const root = source?.inode ?? rootDirectory(volume.mounts.length + 1, options.capacity)
-  volume.mounts.push({ root, fileSystem: source?.mount.fileSystem ?? options.fileSystem, on: { mount, inode } })
+  const add = (superblock: Superblock, root: Inode): void => {
+    const added = { superblock, root, on: { mount, inode } }
+    volume.mounts.push(added)
+    root.users.add({ isOpen: () => volume.mounts.includes(added) })
+  }
+  if (source !== undefined && options.fileSystem === undefined) return add(source.mount.superblock, source.inode)
+  const number = (volume.superblocks += 1)
+  const root = source?.inode ?? rootDirectory(number, options.capacity ?? Infinity, volume.births)
+  return add(superblockOf(number, root, options), root)
 }
 
 /** Takes away what was mounted last on a path. */
@@ -256,6 +342,16 @@ export const mountInside = (volume: Volume, { uid }: Caller, path: string): stri
     return undefined
   }
   return search(top.inode, path)
+}
+
+/** A copy as `cp -a` makes it: other inodes, and everything else but the times of change. */
+export const copy = (volume: Volume, caller: Caller, from: string, to: string): void => {
+  for (const [path, source] of below(volume, from)) {
+    const { bytes, gid, mode, modifiedAt, size, target, type, uid } = source
+    const made = add(volume, caller, `${to}${path.slice(from.length)}`, type, { target })
+    if (type === "file") write(made, caller, bytes, size)
+    Object.assign(made, { gid, mode, modifiedAt, uid })
+  }
 }
 
 /** Every path at or below `path`, whoever may read it. */

@@ -3,8 +3,9 @@ import * as Hash from "effect/Hash"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { NotFound } from "../../Errors.ts"
+import type { FileId } from "../../Holding.ts"
 import type { Present, Unavailable } from "../../Observation.ts"
-import { type Executable, type HostIdentity, Pid } from "../../ProcessIdentity.ts"
+import { type Executable, type HostIdentity, initialPidNamespace, Pid } from "../../ProcessIdentity.ts"
 
 export class PidUnavailable extends Schema.TaggedError<PidUnavailable>("@vm-sentinel/core/testing/PidUnavailable")(
   "PidUnavailable",
@@ -51,22 +52,55 @@ export type Maskable =
   | Exclude<keyof HostIdentity, "hostname" | "namespaces">
   | Exclude<keyof Present, "_tag" | "pid" | "exe" | "exeError">
 
-export interface Table {
-  readonly pidMax: number
+/** A file that was mounted over the one of the boot id. */
+export interface Cover {
+  /** Why there is no boot id then, in words. */
+  readonly problem: string
+  /** Whether root can look below it. */
+  readonly seenByRoot: boolean
+}
+
+/** A process that holds the lock of a directory, as far as readers can see. */
+export interface Lock {
+  readonly process: string
+  readonly directory: FileId
+}
+
+/** Where a reader stands, and what it is. */
+export interface Place {
+  readonly pidNamespace: string
+  /** In ticks. */
+  readonly timeOffset: number
+  readonly cover: Cover | undefined
   readonly readerUid: number
-  readonly namespaces: "supported" | "none"
-  readonly boots: number
   readonly machineId: string
   readonly hostname: string
+}
+
+export const placeOf = ({ cover, hostname, machineId, pidNamespace, readerUid, timeOffset }: Place): Place => ({
+  cover,
+  hostname,
+  machineId,
+  pidNamespace,
+  readerUid,
+  timeOffset
+})
+
+/** A kernel, and the reader that looks at it. */
+export interface Table extends Place {
+  /** No other kernel has it. */
+  readonly kernel: number
+  readonly pidMax: number
+  readonly namespaces: "supported" | "none"
+  readonly virtualMachine: boolean
+  readonly boots: number
   readonly processes: ReadonlyArray<Process>
   /** Of this boot. */
   readonly spawned: number
   readonly lastPids: ReadonlyMap<string, number>
-  /** Where the reader stands. */
-  readonly pidNamespace: string
-  readonly timeOffset: number
   readonly masked: ReadonlyArray<Maskable>
   readonly failures: ReadonlyMap<Pid | "all", Unavailable["reason"]>
+  readonly locks: ReadonlyArray<Lock>
   /** Milliseconds: the reading of the Clock, what `tick` added to it, the boot on their sum, the wall clock's error. */
   readonly now: number
   readonly elapsed: number
@@ -74,10 +108,9 @@ export interface Table {
   readonly skew: number
 }
 
-export const initialPidNamespace = "pid:[4026531836]"
-
 /** `CLK_TCK` is 100 on every Linux in use. */
 export const tickMillis = 10
+export const tickNanos = 10_000_000n
 
 /** The kernel is up this long when the table begins, and after each reboot: so ticks are met again, too. */
 const bootMillis = 1000
@@ -158,7 +191,7 @@ export const spawn = (table: Table, options: SpawnOptions, at?: Pid, isReader = 
   if (options.parent !== undefined && parent === undefined) return notFound("spawn", options.parent)
   const exe = options.exe === undefined ? (parent?.exe ?? executable("/usr/bin/node")) : executable(options.exe)
   const process: Process = {
-    id: `${table.boots}:${table.spawned}`,
+    id: `${table.kernel}:${table.boots}:${table.spawned}`,
     serial: table.spawned,
     pidNamespace: table.pidNamespace,
     pid,
@@ -243,7 +276,9 @@ export const boot = (table: Table, machine: { readonly machineId?: string; reado
       spawned: 0,
       lastPids: new Map(),
       timeOffset: 0,
+      cover: undefined,
       failures: new Map(),
+      locks: [],
       bootedAt: table.now + table.elapsed - bootMillis
     },
     initialPidNamespace

@@ -2,42 +2,78 @@
 import * as Result from "effect/Result"
 import * as Struct from "effect/Struct"
 import { IdentityUnavailable, NotFound, PermissionDenied } from "../../Errors.ts"
+import { type FileId, sameFile } from "../../Holding.ts"
 import type { Observation, Present, Wanted } from "../../Observation.ts"
-import { type HostIdentity, type Pid, ProcessIdentity } from "../../ProcessIdentity.ts"
-import type { NamespaceProof } from "../../Verdict.ts"
+import type { Sought } from "../../PidNamespaces.ts"
 import {
-  find,
+  compare,
+  type FirstProcess,
+  type HostIdentity,
   initialPidNamespace,
-  isGone,
-  type Maskable,
-  type Process,
-  type Table,
-  tickMillis,
-  ticks
-} from "./processTable.ts"
+  type Pid,
+  ProcessIdentity
+} from "../../ProcessIdentity.ts"
+import type { NamespaceProof } from "../../Verdict.ts"
+import { find, isGone, type Maskable, type Process, type Table, tickMillis, tickNanos, ticks } from "./processTable.ts"
+
+/** Past 2^53, where a number would no longer tell two processes apart. */
+const processId64 = (process: Process): string => `${2n ** 53n + BigInt(process.serial)}`
+
+// The kernel adds the offset of the reader's time namespace, as an unsigned number.
+const startTime = (table: Table, ticks: number): string =>
+  BigInt.asUintN(64, BigInt(ticks + table.timeOffset)).toString()
+
+/** The first process of a PID namespace, as the reader sees it. */
+const firstProcess = (table: Table, pidNamespace: string): FirstProcess | undefined => {
+  const first = find(table, pidNamespace, 1)
+  if (first === undefined) return undefined
+  const seen = { startTime: startTime(table, first.startTicks) }
+  return table.masked.includes("processId64") ? seen : { ...seen, processId64: processId64(first) }
+}
+
+const hex = (value: number, length: number): string => value.toString(16).padStart(length, "0")
+
+const bootIdOf = ({ boots, cover, kernel, readerUid }: Table): Pick<HostIdentity, "bootId" | "bootIdProblem"> =>
+  cover === undefined || (cover.seenByRoot && readerUid === 0)
+    ? { bootId: `${hex(kernel, 8)}-0000-4000-8000-${hex(boots, 12)}` }
+    : { bootIdProblem: cover.problem }
+
+const namespacesOf = (table: Table): Partial<HostIdentity> => {
+  const pidNamespaceInit = firstProcess(table, table.pidNamespace)
+  return {
+    pidNamespace: table.pidNamespace,
+    ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
+    timeOffset: `${BigInt(table.timeOffset) * tickNanos}`
+  }
+}
 
 export const host = (table: Table): HostIdentity => {
   const everything: HostIdentity = {
-    bootId: `00000000-0000-4000-8000-${table.boots.toString(16).padStart(12, "0")}`,
+    ...bootIdOf(table),
     machineId: table.machineId,
     hostname: table.hostname,
     namespaces: table.namespaces,
-    ...(table.namespaces === "none"
-      ? {}
-      : { pidNamespace: table.pidNamespace, timeNamespace: `time:[${4_026_531_834 + table.timeOffset}]` })
+    virtualMachine: table.virtualMachine,
+    ...(table.namespaces === "none" ? {} : namespacesOf(table))
   }
   return Struct.omit(everything, table.masked.filter(isOfHost))
 }
 
 type OfHost = Extract<Maskable, keyof HostIdentity>
 
-const isOfHost = (key: Maskable): key is OfHost =>
-  key === "bootId" || key === "machineId" || key === "pidNamespace" || key === "timeNamespace"
+const ofHost: Readonly<Record<OfHost, true>> = {
+  bootId: true,
+  bootIdProblem: true,
+  machineId: true,
+  pidNamespace: true,
+  pidNamespaceInit: true,
+  timeOffset: true,
+  virtualMachine: true
+}
+
+const isOfHost = (key: Maskable): key is OfHost => key in ofHost
 
 const isOfProcess = (key: Maskable): key is Exclude<Maskable, OfHost> => !isOfHost(key)
-
-/** Past 2^53, where a number would no longer tell two processes apart. */
-const processId64 = (process: Process): string => `${2n ** 53n + BigInt(process.serial)}`
 
 const executableOf = (table: Table, process: Process): Pick<Present, "exe" | "exeError"> => {
   // A leader that exited has no memory map, and so no link, also where threads are left.
@@ -57,9 +93,9 @@ const present = (table: Table, process: Process, pid: Pid): Present => {
     state: process.exited && thread === undefined ? "Z" : process.stopped ? "T" : "S",
     // The kernel counts a leader that exited as long as it isn't reaped.
     threads: process.threads.length + 1,
-    // The kernel adds the offset of the reader's time namespace, as an unsigned number.
-    startTime: BigInt.asUintN(64, BigInt(startTicks + table.timeOffset)).toString(),
+    startTime: startTime(table, startTicks),
     startedAt: wallClock - (ticks(table) - startTicks) * tickMillis,
+    bootedAt: wallClock - ticks(table) * tickMillis,
     // `pidfd_open(2)` refuses a thread id.
     ...(thread === undefined ? { processId64: processId64(process) } : {}),
     ...executableOf(table, process),
@@ -73,11 +109,11 @@ type Optional = Exclude<keyof Present, "_tag" | "pid">
 const unwanted = (wanted: Wanted, hasId: boolean): ReadonlyArray<Optional> => {
   switch (wanted) {
     case "existence":
-      return ["startTime", "startedAt", "processId64", "exe", "exeError", "uid"]
+      return ["startTime", "startedAt", "bootedAt", "processId64", "exe", "exeError", "uid"]
     case "identity":
-      return ["startedAt", "exe", "exeError", "uid", ...(hasId ? (["startTime"] as const) : [])]
+      return ["startedAt", "bootedAt", "exe", "exeError", "uid", ...(hasId ? (["startTime"] as const) : [])]
     case "path":
-      return ["processId64", "startTime", "startedAt", "uid"]
+      return ["processId64", "startTime", "startedAt", "bootedAt", "uid"]
     case "executable":
       return ["processId64", "uid"]
     case "all":
@@ -120,7 +156,7 @@ export const identify = (
       if (process?.pid !== pid || isGone(process)) return Result.fail(new NotFound({ operation, pid }))
       const { exe, processId64, startTime, uid } = seen
       if (startTime === undefined) return Result.fail(new IdentityUnavailable({ pid, detail: "no start time" }))
-      const { namespaces: _, ...place } = host(table)
+      const { bootIdProblem: _, namespaces: __, virtualMachine: ___, ...place } = host(table)
       return Result.succeed(
         new ProcessIdentity({
           ...place,
@@ -144,11 +180,38 @@ export const self = (table: Table): Result.Result<ProcessIdentity, IdentityUnava
   )
 }
 
-/** What a reader in the initial PID namespace knows of another one: it has a number for every process of it. */
-export const namespaceProof = (table: Table, pidNamespace: string, pid: Pid): NamespaceProof => {
-  const isBlind = table.failures.size > 0 || table.processes.some(({ access }) => access === "hidden")
-  if (table.pidNamespace !== initialPidNamespace || isBlind) return { _tag: "Incomplete" }
-  return table.processes.some((process) => process.pidNamespace === pidNamespace)
-    ? { _tag: "Found", observation: observe(table, pid, "all", pidNamespace) }
-    : { _tag: "Gone" }
+export const lockHolders = ({ locks, pidNamespace, processes }: Table, directory: FileId): ReadonlyArray<Pid> =>
+  processes.flatMap((process) =>
+    process.pidNamespace === pidNamespace &&
+    locks.some((lock) => lock.process === process.id && sameFile(lock.directory, directory))
+      ? [process.pid]
+      : []
+  )
+
+/** A reader in the initial PID namespace, that is refused nothing, sees every process of the kernel. */
+const seesAll = ({ failures, pidNamespace, processes }: Table): boolean =>
+  pidNamespace === initialPidNamespace && failures.size === 0 && processes.every(({ access }) => access !== "hidden")
+
+/**
+ * Searches the whole kernel for a process: by the id that no other one has, else by its PID in the namespace of the
+ * number. That may be another one by now, in which another process has the PID.
+ */
+export const search = (table: Table, sought: Sought, wanted: Wanted): NamespaceProof => {
+  if (table.namespaces === "none" || !seesAll(table)) return { _tag: "Incomplete" }
+  const { pid, pidNamespace, pidNamespaceInit } = sought
+  const found = (process: Process): NamespaceProof => ({
+    _tag: "Found",
+    observation: observe(table, process.pid, wanted, process.pidNamespace)
+  })
+  if (sought.processId64 !== undefined && !table.masked.includes("processId64")) {
+    const process = table.processes.find((process) => processId64(process) === sought.processId64)
+    return process === undefined ? { _tag: "Gone", by: "processId64" } : found(process)
+  }
+  if (pidNamespace === undefined) return { _tag: "Incomplete" }
+  const first = firstProcess(table, pidNamespace)
+  const isThere = table.processes.some((process) => process.pidNamespace === pidNamespace)
+  if (!isThere || compare(pidNamespaceInit?.processId64, first?.processId64) === "different") {
+    return { _tag: "Gone", by: "namespace" }
+  }
+  return { _tag: "Found", observation: observe(table, pid, wanted, pidNamespace) }
 }

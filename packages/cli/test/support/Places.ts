@@ -1,0 +1,177 @@
+/** Places that real deployments have: containers, machines with a covered boot id, file systems of both kinds. */
+import { it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import { execFileSync } from "node:child_process"
+import * as FS from "node:fs"
+import { dirname } from "node:path"
+import { fileURLToPath } from "node:url"
+import { because } from "../../../core/test/support/able.ts"
+import { piped, until } from "../../../platform-linux/test/world.ts"
+import * as Roots from "./Roots.ts"
+import * as Shell from "./Shell.ts"
+
+const repository = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "")
+
+/** Mounts of its own: what is mounted there is seen and undone there alone. */
+export const ownMounts: Shell.Place = ["unshare", "--mount", "--propagation", "private"]
+
+/** PIDs and a `/proc` of its own. Nothing in it outlives its first process, nor that its parent. */
+export const ownPids: Shell.Place = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+const bootIdFile = "/proc/sys/kernel/random/boot_id"
+
+const then = (script: string, ...args: ReadonlyArray<string>): Shell.Place => [
+  "sh",
+  "-c",
+  `${script} && exec "$@"`,
+  ...args
+]
+
+/** A file lies over the kernel's boot id, as systemd-nspawn and LXC have it. */
+export const covered = (file: string): Shell.Place => [...ownMounts, ...then(`mount --bind "$0" ${bootIdFile}`, file)]
+
+/** A file with an id that no boot has had. */
+export const makeBootId = (directory: string, name = "boot-id"): string => {
+  const file = `${directory}/${name}`
+  FS.writeFileSync(file, FS.readFileSync("/proc/sys/kernel/random/uuid"), { mode: 0o444 })
+  return file
+}
+
+/** A root of its own, made by an overlay over the host's, in which a directory of the host's is `/vms`. */
+export const container = (volume: string): Shell.Place => [
+  "unshare",
+  "--pid",
+  "--fork",
+  "--kill-child",
+  ...ownMounts.slice(1),
+  ...then(
+    [
+      "set -e",
+      "mount -t tmpfs -o mode=755 tmpfs /mnt",
+      "mkdir /mnt/upper /mnt/work /mnt/root",
+      "mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root",
+      "mkdir -p /mnt/root/vms",
+      'mount --bind "$0" /mnt/root/vms',
+      'mount --bind "$1" "/mnt/root$1"',
+      "mount -t proc proc /mnt/root/proc",
+      "mount --rbind /dev /mnt/root/dev",
+      "mount --rbind /sys /mnt/root/sys",
+      "shift",
+      'set -- chroot /mnt/root "$@"'
+    ].join("; "),
+    volume,
+    repository
+  )
+]
+
+/** The root that {@link nspawn} is given: nothing but places to bind to. */
+const makeRoot = (root: string): string => {
+  for (const name of ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "var", "root", "vms"]) {
+    FS.mkdirSync(`${root}/${name}`, { recursive: true, mode: 0o755 })
+  }
+  for (const name of ["bin", "lib", "lib64", "sbin"]) FS.symlinkSync(`usr/${name}`, `${root}/${name}`)
+  FS.writeFileSync(`${root}/etc/os-release`, "")
+  FS.writeFileSync(`${root}/etc/passwd`, "root:x:0:0:root:/root:/bin/sh\n")
+  return root
+}
+
+/** A container of systemd-nspawn's, in which a directory of the host's is `/vms`. */
+export const nspawn = ({ command, scratch }: Scene, volume: string, number = 0): Shell.Place => [
+  // A container outlives its systemd-nspawn that is killed.
+  ...ownPids,
+  "systemd-nspawn",
+  "--quiet",
+  "--register=no",
+  "--keep-unit",
+  "--kill-signal=SIGKILL",
+  "--pipe",
+  `--directory=${makeRoot(`${scratch}/machine-${number}`)}`,
+  ...["/usr", repository, dirname(process.execPath), dirname(command)].map((path) => `--bind-ro=${path}`),
+  `--bind=${volume}:/vms`
+]
+
+const fails = ([file = "", ...args]: ReadonlyArray<string>): string | undefined => {
+  try {
+    execFileSync(file, args, { stdio: "pipe" })
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? (error.message.split("\n").at(-2) ?? error.message) : "failed"
+  }
+}
+
+const isRoot = process.getuid?.() === 0
+const noPlaces = isRoot ? fails([...ownPids, ...ownMounts, "true"]) : "not root"
+const found = new Map<string, boolean>()
+
+const has = (tool: string): boolean => {
+  const known = found.get(tool) ?? fails(["sh", "-c", 'command -v "$0"', tool]) === undefined
+  found.set(tool, known)
+  return known
+}
+
+/** Why what needs namespaces and programs can't be had here; `undefined` where it can. */
+export const without = (...tools: ReadonlyArray<string>): string | undefined => {
+  const missing = tools.find((tool) => !has(tool))
+  return noPlaces ?? (missing === undefined ? undefined : `no ${missing}`)
+}
+
+export interface Scene {
+  /** A directory that nobody else has, on the disk. */
+  readonly scratch: string
+  /** `vm-sentinel`, as an executable file. */
+  readonly command: string
+  /** A directory in {@link scratch} that can be swept. */
+  readonly root: string
+  /** A process that lives until it is killed, or the test ends. */
+  readonly owner: Effect.Effect<{ readonly pid: number; readonly kill: Effect.Effect<void> }, never, Scope.Scope>
+  /** A shell; it knows `$W`, the scratch directory, `$R`, the root, and `$VS`, the command. */
+  readonly open: (place?: Shell.Place) => Effect.Effect<Shell.Shell, never, Scope.Scope>
+}
+
+const makeScene = Effect.fnUntraced(function* (way: Shell.Way) {
+  const scratch = yield* Roots.scratch
+  // The folder of a root of everybody's: else nobody but root would be believed in it.
+  FS.chmodSync(scratch, 0o755)
+  const command = yield* Shell.commandOf(way)
+  const open = (place: Shell.Place = ownMounts) =>
+    Shell.open(place, { W: scratch, R: root, VS: command, NO_COLOR: "1" })
+  const root = `${scratch}/vms`
+  FS.mkdirSync(root, { mode: 0o755 })
+  return { scratch, root, command, owner: Effect.orDie(piped("sleep", ["1000000"])), open }
+})
+
+export const timeout = 60_000
+
+/** A test in real places, with `vm-sentinel` in each of these ways. */
+export const real = (
+  reason: string | undefined,
+  title: string,
+  test: (scene: Scene, way: Shell.Way) => Effect.Effect<void, unknown, Scope.Scope>,
+  ways: ReadonlyArray<Shell.Way> = ["published"]
+): void => {
+  for (const way of ways) {
+    const suffix = ways.length === 1 ? "" : ` (${way})`
+    it.live.skipIf(reason !== undefined)(
+      because(`${title}${suffix}`, reason),
+      () => Effect.flatMap(makeScene(way), (scene) => test(scene, way)),
+      timeout
+    )
+  }
+}
+
+/** Kills a container, and waits until the kernel has ended all of it. */
+export const end = ({ kill, run }: Shell.Shell) =>
+  Effect.gen(function* () {
+    const namespace = yield* run("readlink /proc/self/ns/pid")
+    yield* kill
+    yield* Effect.orDie(until("the end of a container", () => !namespaces().includes(namespace)))
+  })
+
+const namespaces = (): ReadonlyArray<string> =>
+  FS.readdirSync("/proc").flatMap((entry) => {
+    try {
+      return /^\d+$/.test(entry) ? [FS.readlinkSync(`/proc/${entry}/ns/pid`)] : []
+    } catch {
+      return []
+    }
+  })

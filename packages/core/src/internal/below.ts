@@ -1,0 +1,76 @@
+/** Owners below the first level of a directory: nothing is removed while one of them isn't provably gone. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { type Judgement, withOwnerBelow } from "../Condemned.ts"
+import { type FileId, type Holding, sameFile, type SentinelFile } from "../Holding.ts"
+import type { MayRemove, SentinelStore } from "../SentinelStore.ts"
+
+/** A judgement, and which sentinels below may go with what it condemns. */
+export interface Examined {
+  readonly judgement: Judgement
+  readonly mayRemove: MayRemove
+}
+
+const nonceOf = ({ content }: SentinelFile): string | undefined =>
+  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
+
+const nothingBelow = (): boolean => false
+
+type Found = { readonly path: string } & Pick<Judgement, "verdict" | "reason">
+
+/**
+ * Judges what lies below a dead directory, until an owner is found that isn't provably gone. `judge` judges one directory.
+ */
+export const make = (
+  store: SentinelStore["Service"],
+  names: ReadonlyArray<string> | undefined,
+  judge: (holding: Holding) => Effect.Effect<Judgement>
+): ((judgement: Judgement) => Effect.Effect<Examined>) => {
+  const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
+    const { path: top, sentinels } = judgement.holding
+    const judgedNonces = new Set(sentinels.map(nonceOf))
+    const known = new Map<string, FileId>()
+
+    /** `undefined`: nobody who isn't gone. */
+    const look = Effect.fnUntraced(function* (relative: string): Effect.fn.Return<Found | undefined> {
+      const looked = yield* Effect.result(store.look(`${top}/${relative}`, names))
+      if (Result.isFailure(looked)) {
+        return looked.failure._tag === "NotFound"
+          ? undefined
+          : { path: relative, verdict: "unknown", reason: "unreadable" }
+      }
+      const holding = looked.success
+      // A copy of a record that was judged already.
+      const others = holding.sentinels.filter((file) => {
+        const nonce = nonceOf(file)
+        return nonce === undefined || !judgedNonces.has(nonce)
+      })
+      const isNew = others.length > 0 || holding.foreign.length > 0
+      const { condemned, reason, verdict } = isNew ? yield* judge({ ...holding, sentinels: others }) : judgement
+      if (condemned === undefined && verdict !== "none") return { path: relative, verdict, reason }
+      for (const file of holding.sentinels) known.set(`${relative}/${file.entry}`, file.id)
+      return undefined
+    })
+
+    const owner = yield* store.find(top, names).pipe(
+      Stream.mapEffect(look),
+      Stream.filter((found) => found !== undefined),
+      Stream.runHead,
+      Effect.map((head) => (head._tag === "Some" ? head.value : undefined)),
+      Effect.catch(({ path = top }) =>
+        Effect.succeed<Found>({ path: path.slice(top.length + 1) || ".", verdict: "unknown", reason: "unreadable" })
+      )
+    )
+    const mayRemove = (relative: string, id: FileId): boolean => {
+      const judged = known.get(relative)
+      return judged !== undefined && sameFile(judged, id)
+    }
+    return { judgement: owner === undefined ? judgement : withOwnerBelow(judgement, owner.path, owner), mayRemove }
+  })
+
+  return (judgement) =>
+    judgement.condemned === undefined || judgement.holding.subdirectories === "none"
+      ? Effect.succeed({ judgement, mayRemove: nothingBelow })
+      : examineBelow(judgement)
+}

@@ -1,0 +1,143 @@
+/** A sweep's own directory in a root: made with its sentinel and its lock, taken over from a sweep that is gone, given up. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Condemned } from "../Condemned.ts"
+import type { Disk, HeldLock } from "../Disk.ts"
+import { Changed, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
+import type { Holding } from "../Holding.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { Entry, Leftovers, OwnSentinel, Root, Workspace } from "../SentinelStore.ts"
+import type { Birth } from "./birth.ts"
+import { mapStoreError, onErrno } from "./diskErrors.ts"
+import type { Locking } from "./locking.ts"
+import type { Lookup } from "./lookup.ts"
+import { nonce } from "./nonce.ts"
+import type { Publication } from "./publication.ts"
+
+/** A staged directory younger than this may still be in the making, milliseconds. */
+const stagingGrace = 60_000
+
+/** Nothing can be written: what is to be removed must go all the same. */
+export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
+
+/** To callers without types: what only looks like a Condemned gives no right. */
+export const difference = (condemned: Condemned, now: Holding): string | undefined =>
+  Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
+
+export const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
+
+const isStoreError = (error: { readonly _tag: string }): error is PermissionDenied | StoreFailure =>
+  error._tag === "PermissionDenied" || error._tag === "StoreFailure"
+
+export const make = (
+  disk: Disk["Service"],
+  lookup: Lookup,
+  publication: Publication,
+  birth: Birth,
+  exclude: Locking["exclude"]
+) => {
+  const toStore = (error: { readonly _tag: string; readonly message: string }, path: string) =>
+    isStoreError(error) ? error : new StoreFailure({ operation: "make workspace", path, cause: error })
+
+  const openWorkspace = Effect.fn("SentinelStore.openWorkspace")(function* (
+    root: Root,
+    sentinel: OwnSentinel
+  ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied, Scope.Scope> {
+    const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
+    let lock: HeldLock | undefined
+    const sentinelOf = (staged: string) =>
+      exclude(staged, { byCommand: true, test: true }).pipe(
+        mapStoreError("lock workspace"),
+        Effect.tap((held) => Effect.sync(() => (lock = held))),
+        Effect.flatMap(sentinel)
+      )
+    yield* Effect.mapError(
+      birth.bear(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }),
+      (error) => toStore(error, path)
+    )
+    return { path, root: root.path, isLocked: lock?.tested === true }
+  }, Effect.uninterruptible)
+
+  const adopt = Effect.fn("SentinelStore.adopt")(function* (
+    root: Root,
+    condemned: Condemned,
+    sentinel: OwnSentinel
+  ): Effect.fn.Return<Workspace, Taken | Changed | PermissionDenied | StoreFailure, Scope.Scope> {
+    const from = `${root.path}/${baseName(condemned.path)}`
+    const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
+    const taken = new Taken({ path: from })
+    const look = (path: string) =>
+      Effect.map(
+        Effect.catchTag(lookup.look(path), "NotFound", () => taken),
+        (holding) => ({ holding, problem: difference(condemned, holding) })
+      )
+    // Taking it from whoever has adopted it since would only disturb: it had to be given back.
+    const { problem: early } = yield* look(from)
+    if (early !== undefined) return yield* new Changed({ path: from, problem: early })
+    const gone = { ENOENT: () => taken, EBUSY: () => taken }
+    const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { byCommand: true, test: true }))
+    yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))
+    const { holding: now, problem } = yield* look(path)
+    if (problem !== undefined) {
+      // Its owner came to life between the judgement and the rename: another sweep, which finds it gone, or itself.
+      yield* Effect.ignore(disk.renameNew(path, from))
+      return yield* new Changed({ path: from, problem })
+    }
+    const replacing = now.sentinels.length === 0 ? {} : { replacing: condemned }
+    yield* publication.inscribe(path, yield* sentinel(lock), replacing).pipe(
+      Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
+      // A full file system has no room for our sentinel. Another sweep may take the workspace from us then.
+      Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
+      Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
+    )
+    return { path, root: root.path, isLocked: lock?.tested === true }
+  }, Effect.uninterruptible)
+
+  const names = (path: string) =>
+    disk.entries(path).pipe(
+      Effect.map((list) => list.map(({ entry }) => entry).sort()),
+      onErrno(["ENOENT"], () => Effect.succeed([]))
+    )
+
+  const leftovers = (workspace: Workspace): Effect.Effect<Leftovers, PermissionDenied | StoreFailure> =>
+    mapStoreError("list workspace")(
+      Effect.all({ claimed: names(`${workspace.path}/claimed`), dead: names(`${workspace.path}/dead`) })
+    )
+
+  const closeWorkspace = Effect.fn("SentinelStore.closeWorkspace")(function* (workspace: Workspace) {
+    const { path } = workspace
+    const removeEmpty = (directory: string) =>
+      disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
+    const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
+    // Without its sentinel a workspace is anybody's: the next sweep takes up what is in it.
+    const files = yield* Effect.orElseSucceed(names(path), () => [])
+    for (const entry of files) {
+      const isOwn = SentinelName.isSentinel(entry) || entry.startsWith(SentinelName.temporaryPrefix)
+      if (isOwn) yield* Effect.ignore(disk.unlink(`${path}/${entry}`))
+    }
+    if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
+  }, Effect.uninterruptible)
+
+  const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
+    const holding = yield* Effect.option(lookup.look(path))
+    const stat = yield* Effect.option(disk.lstat(path))
+    const now = yield* Clock.currentTimeMillis
+    if (stat._tag === "None" || holding._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
+    if (holding.value.distrust !== undefined) return
+    // Its creator holds its lock. Without one it may only be suspended. Rename first: then it can neither finish the
+    // directory nor have a finished one deleted.
+    const root = path.slice(0, -entry.length - 1)
+    const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
+    yield* Effect.andThen(
+      exclude(path, { byCommand: true, test: false }),
+      Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, { expected: stat.value.id }))
+    ).pipe(
+      Effect.scoped,
+      onErrno(["ENOENT", "EBUSY"], () => Effect.void),
+      mapStoreError("remove unfinished workspace")
+    )
+  })
+
+  return { openWorkspace, adopt, leftovers, closeWorkspace, discardStaged }
+}

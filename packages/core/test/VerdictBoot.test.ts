@@ -1,0 +1,223 @@
+import { initialPidNamespace } from "../src/ProcessIdentity.ts"
+import { inPlace, present } from "./support/fixtures.ts"
+import {
+  absent,
+  byId,
+  free,
+  type Given,
+  held,
+  hidden,
+  own,
+  rebooted,
+  type Rest,
+  running,
+  stranger,
+  table
+} from "./support/verdicts.ts"
+
+table("2: the boot, where one kernel alone can have mounted the directory", [
+  {
+    name: "equal: the machine isn't asked, however it differs",
+    host: { machineId: "machine-b", hostname: "host-b" },
+    is: "Alive matches",
+    compared: byId
+  },
+  {
+    name: "scenario 6: different, the machine equal, the PID taken now",
+    seen: stranger,
+    host: { bootId: "boot-b" },
+    is: "Dead rebooted",
+    compared: rebooted
+  },
+  {
+    name: "scenario 7: different, the machine equal, PID, ticks and id equal now",
+    host: { bootId: "boot-b" },
+    is: "Dead rebooted",
+    compared: rebooted
+  },
+  {
+    name: "different, the PID not looked at",
+    seen: null,
+    host: { bootId: "boot-b" },
+    is: "Dead rebooted",
+    compared: rebooted
+  },
+  {
+    name: "different, before a hidden process",
+    seen: hidden,
+    host: { bootId: "boot-b" },
+    is: "Dead rebooted",
+    compared: rebooted
+  },
+  {
+    name: "different, before another PID namespace, and whatever the host's name",
+    host: { bootId: "boot-b", pidNamespace: "pid:[2]", hostname: "host-b", virtualMachine: true },
+    is: "Dead rebooted",
+    compared: rebooted
+  },
+  {
+    name: "scenario 64: different, no machine id on either side",
+    sentinel: inPlace({ machineId: undefined }),
+    host: { bootId: "boot-b", machineId: undefined },
+    is: "Dead rebooted",
+    compared: ["directory equal", "bootId different", "machineId unknown"]
+  },
+  {
+    name: "scenario 64: different, no machine id recorded",
+    sentinel: inPlace({ machineId: undefined }),
+    host: { bootId: "boot-b" },
+    is: "Dead rebooted",
+    compared: ["directory equal", "bootId different", "machineId unknown"]
+  },
+  {
+    name: "scenario 64: different, no machine id now",
+    host: { bootId: "boot-b", machineId: undefined },
+    is: "Dead rebooted",
+    compared: ["directory equal", "bootId different", "machineId unknown"]
+  },
+  {
+    name: "scenario 9, scenario 64: different, the machine ids contradict",
+    seen: absent,
+    host: { bootId: "boot-b", machineId: "machine-b" },
+    is: "Unknown other-machine",
+    compared: ["directory equal", "bootId different", "machineId different"]
+  },
+  {
+    name: "scenario 9: different, the machine ids contradict, its lock free",
+    sentinel: held,
+    seen: absent,
+    host: { bootId: "boot-b", machineId: "machine-b", pidNamespace: "pid:[2]" },
+    circumstances: free,
+    is: "Unknown other-machine",
+    compared: ["lock not-applicable", "directory equal", "bootId different", "machineId different"]
+  },
+  ...(
+    [
+      ["unreadable now", { host: { bootId: undefined } }],
+      ["covered now", { host: { bootId: undefined, bootIdProblem: "a file is mounted over it" } }],
+      ["not recorded", { sentinel: inPlace({ bootId: undefined, lock: own }) }],
+      ["unknown on both sides", { sentinel: inPlace({ bootId: undefined, lock: own }), host: { bootId: undefined } }]
+    ] satisfies ReadonlyArray<readonly [string, Rest]>
+  ).flatMap(([name, { host: place, sentinel = held }]: readonly [string, Rest]): ReadonlyArray<Given> => {
+    const machine = ["directory equal", "bootId unknown", "machineId equal"]
+    const beside = [...machine, "pidNamespace equal", "firstProcess equal"]
+    const away = { sentinel, seen: absent, host: { ...place, pidNamespace: "pid:[2]" } }
+    return [
+      {
+        name: `scenario 8: ${name}, the PID absent in the same PID namespace`,
+        sentinel,
+        host: { ...place },
+        seen: absent,
+        is: "Dead pid-dead",
+        compared: [...beside, "process different"]
+      },
+      {
+        name: `scenario 61: ${name}, the PID taken in the same PID namespace`,
+        sentinel,
+        host: { ...place },
+        seen: stranger,
+        is: "Dead identity-mismatch",
+        compared: [...beside, ...running, "processId64 different"]
+      },
+      {
+        name: `scenario 61: ${name}, an equal id of a living process`,
+        sentinel,
+        host: { ...place, pidNamespace: "pid:[2]" },
+        is: "Alive matches",
+        compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
+      },
+      {
+        name: `scenario 61: ${name}, in another PID namespace`,
+        ...away,
+        is: "Unknown boot-unknown",
+        compared: [...machine, "pidNamespace different"]
+      },
+      {
+        name: `${name}, in a PID namespace of the same number and another first process`,
+        sentinel,
+        host: { ...place, pidNamespaceInit: { startTime: "11", processId64: "101" } },
+        seen: absent,
+        is: "Unknown boot-unknown",
+        compared: [...machine, "pidNamespace equal", "firstProcess different"]
+      },
+      {
+        name: `${name}, its lock free`,
+        ...away,
+        circumstances: free,
+        is: "Dead lock-free",
+        compared: ["lock not-applicable", ...machine, "pidNamespace different"]
+      },
+      {
+        name: `${name}, no process of the whole kernel has its id`,
+        ...away,
+        circumstances: { search: { _tag: "Gone", by: "processId64" } },
+        is: "Dead process-gone",
+        compared: [...machine, "pidNamespace different", "search different"]
+      },
+      {
+        name: `${name}, found in the whole kernel`,
+        ...away,
+        circumstances: { search: { _tag: "Found", observation: present() } },
+        is: "Alive matches",
+        compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
+      },
+      {
+        name: `scenario 64: ${name}, the machine ids contradict, the PID absent`,
+        sentinel,
+        host: { ...place, machineId: "machine-b" },
+        seen: absent,
+        is: "Unknown other-machine",
+        compared: [
+          "directory equal",
+          "bootId unknown",
+          "machineId different",
+          "pidNamespace equal",
+          "firstProcess equal",
+          "process different"
+        ]
+      },
+      {
+        name: `scenario 64: ${name}, the machine ids contradict, its lock free`,
+        ...away,
+        host: { ...away.host, machineId: "machine-b" },
+        circumstances: free,
+        is: "Unknown other-machine",
+        compared: [
+          "lock not-applicable",
+          "directory equal",
+          "bootId unknown",
+          "machineId different",
+          "pidNamespace different"
+        ]
+      },
+      {
+        name: `scenario 111: ${name}, the machine id that of its container, and the whole kernel hasn't got it`,
+        ...away,
+        host: { ...away.host, machineId: "machine-b" },
+        circumstances: { search: { _tag: "Gone", by: "namespace" } },
+        is: "Dead namespace-gone",
+        compared: [
+          "directory equal",
+          "bootId unknown",
+          "machineId different",
+          "pidNamespace different",
+          "search different"
+        ]
+      }
+    ]
+  }),
+  ...(["absent", "another process"] as const).map((name): Given => ({
+    name: `the boot unknown, the initial PID namespace, whose number is enough, ${name}`,
+    sentinel: inPlace({ pidNamespace: initialPidNamespace, pidNamespaceInit: undefined }),
+    host: { bootId: undefined, pidNamespace: initialPidNamespace, pidNamespaceInit: undefined },
+    seen: name === "absent" ? absent : stranger,
+    is: name === "absent" ? "Dead pid-dead" : "Dead identity-mismatch",
+    compared: [
+      "directory equal",
+      "bootId unknown",
+      "machineId equal",
+      "pidNamespace equal",
+      ...(name === "absent" ? ["process different"] : [...running, "processId64 different"])
+    ]
+  }))
+])

@@ -1,0 +1,231 @@
+import { frame, inPlace, present } from "./support/fixtures.ts"
+import {
+  absent,
+  elsewhere,
+  free,
+  type Given,
+  noted,
+  onMachine,
+  onOverlay,
+  onShared,
+  overlay,
+  own,
+  running,
+  sameScope,
+  table,
+  unbound
+} from "./support/verdicts.ts"
+
+const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
+  const isSame = bootId === "boot-a"
+  const boot = ["directory unknown", `bootId ${isSame ? "equal" : "different"}`]
+  const rest = isSame ? ["pidNamespace equal", "firstProcess equal", "process different"] : []
+  const name = isSame ? "the boot equal" : "the boot different"
+  return [
+    {
+      name: `${name}, the machine id different`,
+      sentinel: unbound,
+      seen: absent,
+      host: { bootId, machineId: "machine-b" },
+      circumstances: { ...onShared, shared: "trust" },
+      is: "Unknown other-machine",
+      compared: [...boot, "machineId different", ...rest]
+    },
+    {
+      name: `${name}, the machine id unknown`,
+      sentinel: unbound,
+      seen: absent,
+      host: { bootId, machineId: undefined },
+      circumstances: { ...onShared, shared: "trust" },
+      is: "Unknown machine-unknown",
+      compared: [...boot, "machineId unknown", "hostname equal", ...rest]
+    },
+    {
+      name: `${name}, the host's name different, as of a clone of one image`,
+      sentinel: unbound,
+      seen: absent,
+      host: { bootId, hostname: "host-b" },
+      circumstances: { ...onShared, shared: "trust" },
+      is: "Unknown other-machine",
+      compared: [...boot, "machineId equal", "hostname different", ...rest]
+    },
+    ...["", "localhost", "ubuntu"].map((hostname): Given => ({
+      name: `${name}, the host's name "${hostname}", which many have`,
+      sentinel: inPlace({ hostname, directory: undefined }),
+      seen: absent,
+      host: { bootId, hostname },
+      circumstances: { ...onShared, shared: "trust" },
+      is: "Unknown machine-unknown",
+      compared: [...boot, "machineId equal", "hostname unknown", ...rest]
+    })),
+    {
+      name: `${name}, nothing known of the file system`,
+      seen: absent,
+      host: { bootId, virtualMachine: true },
+      circumstances: { frame: { id: { dev: "1", ino: "10" } } },
+      is: "Unknown machine-unknown",
+      compared: [...boot, ...onMachine, ...rest]
+    }
+  ]
+}
+
+table("3: the machine, where other kernels may have mounted the directory too", [
+  {
+    name: "all equal, on bare metal, the PID absent",
+    sentinel: unbound,
+    seen: absent,
+    circumstances: onShared,
+    is: "Dead pid-dead",
+    compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
+  },
+  {
+    name: "scenario 99: on a file system of one kernel a virtual machine is no doubt",
+    seen: absent,
+    host: { virtualMachine: true },
+    is: "Dead pid-dead",
+    compared: [...sameScope, "process different"]
+  },
+  ...([true, undefined] as const).flatMap((virtualMachine): ReadonlyArray<Given> => {
+    const name = virtualMachine === true ? "in a virtual machine" : "in what may be a virtual machine"
+    return [
+      {
+        name: `scenario 99: all equal, ${name}, the PID absent`,
+        sentinel: unbound,
+        seen: absent,
+        host: { virtualMachine },
+        circumstances: onShared,
+        is: "Unknown machine-unknown",
+        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
+      },
+      {
+        name: `scenario 99: all equal, ${name}, an equal id of a living process`,
+        sentinel: unbound,
+        host: { virtualMachine },
+        circumstances: onShared,
+        is: "Alive matches",
+        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", ...running, "processId64 equal"]
+      },
+      {
+        name: `scenario 99: all equal, ${name}, a zombie of an equal id`,
+        sentinel: unbound,
+        seen: present({ state: "Z" }),
+        host: { virtualMachine },
+        circumstances: onShared,
+        is: "Unknown machine-unknown",
+        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", ...running]
+      },
+      {
+        name: `all equal, ${name}, which is trusted, the PID absent`,
+        sentinel: unbound,
+        seen: absent,
+        host: { virtualMachine },
+        circumstances: { ...onShared, shared: "trust" },
+        is: "Dead pid-dead",
+        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
+      },
+      {
+        name: `all but the boot equal, ${name}`,
+        sentinel: unbound,
+        seen: null,
+        host: { virtualMachine, bootId: "boot-b" },
+        circumstances: onShared,
+        is: "Unknown machine-unknown",
+        compared: ["directory unknown", "bootId different", ...onMachine]
+      }
+    ]
+  }),
+  {
+    name: "all but the boot equal, on bare metal",
+    sentinel: unbound,
+    seen: null,
+    host: { bootId: "boot-b" },
+    circumstances: onShared,
+    is: "Dead rebooted",
+    compared: ["directory unknown", "bootId different", ...onMachine]
+  },
+  {
+    name: "all but the boot equal, in a virtual machine that is trusted",
+    sentinel: unbound,
+    seen: null,
+    host: { bootId: "boot-b", virtualMachine: true },
+    circumstances: { ...onShared, shared: "trust" },
+    is: "Dead rebooted",
+    compared: ["directory unknown", "bootId different", ...onMachine]
+  },
+  ...onEitherBoot("boot-a"),
+  ...onEitherBoot("boot-b"),
+  {
+    name: "the boot unknown",
+    sentinel: unbound,
+    seen: absent,
+    host: { bootId: undefined },
+    circumstances: { ...onShared, shared: "trust", search: { _tag: "Gone", by: "namespace" } },
+    is: "Unknown boot-unknown",
+    compared: ["directory unknown", "bootId unknown"]
+  },
+  {
+    name: "scenario 61: the boot unknown, a zombie of an equal id, which may be another kernel's",
+    sentinel: unbound,
+    seen: present({ state: "Z" }),
+    host: { bootId: undefined },
+    circumstances: onShared,
+    is: "Unknown boot-unknown",
+    compared: ["directory unknown", "bootId unknown"]
+  },
+  {
+    name: "scenario 103: two views of one directory by FUSE, its lock free",
+    ...elsewhere,
+    sentinel: inPlace({
+      directory: {
+        type: "fuse",
+        id: { kind: "fsid", value: "0" },
+        inode: "10",
+        birth: "1700000000000000001",
+        file: "100"
+      },
+      lock: own
+    }),
+    circumstances: {
+      ...free,
+      frame: frame({ fileSystem: { type: "fuse", id: { kind: "fsid", value: "0" }, oneKernel: false } })
+    },
+    is: "Unknown other-pid-namespace",
+    compared: ["lock not-applicable", ...noted, ...onMachine, "pidNamespace different"]
+  },
+  {
+    name: "an overlay in one boot is of one kernel, the PID absent",
+    sentinel: inPlace({ directory: onOverlay }),
+    seen: absent,
+    host: { virtualMachine: true, machineId: "machine-b" },
+    circumstances: overlay,
+    is: "Dead pid-dead",
+    compared: [...sameScope, "process different"]
+  },
+  {
+    name: "an overlay in another boot isn't, in a virtual machine",
+    sentinel: inPlace({ directory: onOverlay }),
+    seen: null,
+    host: { virtualMachine: true, bootId: "boot-b" },
+    circumstances: overlay,
+    is: "Unknown machine-unknown",
+    compared: ["directory equal", "bootId different", ...onMachine]
+  },
+  {
+    name: "an overlay in another boot of the same machine",
+    sentinel: inPlace({ directory: onOverlay }),
+    seen: null,
+    host: { bootId: "boot-b" },
+    circumstances: overlay,
+    is: "Dead rebooted",
+    compared: ["directory equal", "bootId different", ...onMachine]
+  },
+  {
+    name: "an overlay, the boot unknown, its lock free",
+    ...elsewhere,
+    sentinel: inPlace({ directory: onOverlay, lock: own }),
+    host: { bootId: undefined },
+    circumstances: { ...overlay, ...free },
+    is: "Unknown boot-unknown",
+    compared: ["lock not-applicable", "directory equal", "bootId unknown"]
+  }
+])

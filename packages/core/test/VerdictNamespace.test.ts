@@ -1,0 +1,326 @@
+import { initialPidNamespace, Pid } from "../src/ProcessIdentity.ts"
+import type { RecordV3 } from "../src/Sentinel.ts"
+import { frame, inPlace, present } from "./support/fixtures.ts"
+import {
+  absent,
+  byId,
+  byStart,
+  elsewhere,
+  found,
+  free,
+  hidden,
+  noId,
+  noScope,
+  noted,
+  onMachine,
+  otherScope,
+  own,
+  proof,
+  rebooted,
+  type Rest,
+  row,
+  running,
+  sameBoot,
+  sameScope,
+  stranger,
+  table
+} from "./support/verdicts.ts"
+
+table("4: the PID namespace", [
+  {
+    name: "scenario 10: different, the PID absent here",
+    ...elsewhere,
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "scenario 12: different, both PID 1, all else but the id equal",
+    sentinel: inPlace(noId),
+    host: { pidNamespace: "pid:[2]" },
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "scenario 13: different, our own PID with another start",
+    seen: stranger,
+    host: { pidNamespace: "pid:[2]" },
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "scenario 13: equal, our own PID with another start",
+    sentinel: inPlace(noId),
+    seen: present({ startTime: "2000" }),
+    is: "Dead start-time-mismatch",
+    compared: [...byStart, "startTime different"]
+  },
+  {
+    name: "scenario 11: its number given again, another first process",
+    seen: stranger,
+    host: { pidNamespaceInit: { startTime: "11", processId64: "101" } },
+    is: "Unknown other-pid-namespace",
+    compared: [...sameBoot, "pidNamespace equal", "firstProcess different"]
+  },
+  {
+    name: "scenario 11: its number and the start of its first process, another id of that",
+    seen: absent,
+    host: { pidNamespaceInit: { startTime: "10", processId64: "101" } },
+    is: "Unknown other-pid-namespace",
+    compared: [...sameBoot, "pidNamespace equal", "firstProcess different"]
+  },
+  ...(
+    [
+      ["not recorded", { sentinel: inPlace({ pidNamespaceInit: undefined }) }],
+      ["unreadable now", { host: { pidNamespaceInit: undefined } }],
+      ["of unknown time offset", { host: { pidNamespaceInit: { startTime: "10" }, timeOffset: undefined } }]
+    ] satisfies ReadonlyArray<readonly [string, Rest]>
+  ).map(([name, given]: readonly [string, Rest]) =>
+    row(given, {
+      name: `scenario 11: its number equal, its first process ${name}`,
+      seen: absent,
+      is: "Unknown other-pid-namespace",
+      compared: [...sameBoot, "pidNamespace equal", "firstProcess unknown"]
+    })
+  ),
+  {
+    name: "scenario 20: its first process by its start, shifted by the offset of the reader's time namespace",
+    seen: absent,
+    host: { pidNamespaceInit: { startTime: "1010" }, timeOffset: "10000000000" },
+    is: "Dead pid-dead",
+    compared: [...sameScope, "process different"]
+  },
+  {
+    name: "the initial one by its number alone",
+    sentinel: inPlace({ pidNamespace: initialPidNamespace, pidNamespaceInit: undefined }),
+    host: { pidNamespace: initialPidNamespace, pidNamespaceInit: undefined },
+    seen: absent,
+    is: "Dead pid-dead",
+    compared: [...sameBoot, "pidNamespace equal", "process different"]
+  },
+  {
+    name: "equal, another process",
+    seen: stranger,
+    is: "Dead identity-mismatch",
+    compared: [...sameScope, ...running, "processId64 different"]
+  },
+  {
+    name: "scenario 11: equal, never alive by the namespace alone",
+    sentinel: inPlace(noId),
+    seen: present({ startTime: undefined }),
+    is: "Unknown not-comparable",
+    compared: [...byStart, "startTime unknown"]
+  },
+  {
+    name: "different, proved gone",
+    seen: null,
+    ...proof({ _tag: "Gone", by: "namespace" }),
+    is: "Dead namespace-gone",
+    compared: [...otherScope, "search different"]
+  },
+  {
+    name: "different, its id proved gone",
+    seen: null,
+    ...proof({ _tag: "Gone", by: "processId64" }),
+    is: "Dead process-gone",
+    compared: [...otherScope, "search different"]
+  },
+  {
+    name: "different, an id proved gone that it hasn't got",
+    seen: null,
+    ...proof({ _tag: "Gone", by: "processId64" }, inPlace(noId)),
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "not recorded, and proved gone",
+    seen: null,
+    ...proof({ _tag: "Gone", by: "namespace" }, inPlace({ pidNamespace: undefined })),
+    is: "Unknown other-pid-namespace",
+    compared: noScope
+  },
+  {
+    name: "different, proof incomplete",
+    seen: absent,
+    ...proof({ _tag: "Incomplete" }),
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "different, the process found in it: what was seen there counts, not what our namespace says",
+    seen: absent,
+    ...proof(found({})),
+    is: "Alive matches",
+    compared: [...otherScope, ...running, "processId64 equal"]
+  },
+  {
+    name: "different, found under another number of ours",
+    seen: absent,
+    ...proof(found({ pid: Pid.make(9000), tgid: 9000 })),
+    is: "Alive matches",
+    compared: [...otherScope, ...running, "processId64 equal"]
+  },
+  {
+    name: "different, another process found under the number in it",
+    seen: absent,
+    ...proof(found({ processId64: "7" })),
+    is: "Dead identity-mismatch",
+    compared: [...otherScope, ...running, "processId64 different"]
+  },
+  {
+    name: "different, another process found in one of its number, whose first process isn't recorded",
+    seen: absent,
+    ...proof(found({ processId64: "7" }), inPlace({ pidNamespaceInit: undefined })),
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "not recorded, a zombie found by its id",
+    seen: absent,
+    ...proof(found({ state: "Z" }), inPlace({ pidNamespace: undefined })),
+    is: "Dead zombie",
+    compared: [...noScope, ...running]
+  },
+  {
+    name: "different, none found under the number in it",
+    seen: absent,
+    ...proof({ _tag: "Found", observation: absent }),
+    is: "Dead pid-dead",
+    compared: [...otherScope, "process different"]
+  },
+  {
+    name: "different, a hidden process found in it",
+    seen: absent,
+    ...proof({ _tag: "Found", observation: hidden }),
+    is: "Unknown permission-denied",
+    compared: [...otherScope, "process unknown"]
+  },
+  {
+    name: "different, an equal id under the number here: it is that process",
+    ...proof({ _tag: "Incomplete" }),
+    is: "Alive matches",
+    compared: [...otherScope, ...running, "processId64 equal"]
+  },
+  {
+    name: "different, a zombie of an equal id under the number here: a search decides",
+    ...proof({ _tag: "Incomplete" }),
+    seen: present({ state: "Z" }),
+    is: "Unknown other-pid-namespace",
+    compared: otherScope
+  },
+  {
+    name: "equal: a proof about another one isn't asked",
+    circumstances: { search: { _tag: "Gone", by: "namespace" } },
+    is: "Alive matches",
+    compared: byId
+  },
+  ...(
+    [
+      ["absent", absent],
+      ["a thread", present({ tgid: 1 })],
+      ["a zombie", present({ state: "Z" })],
+      ["another id", present({ processId64: "7" })],
+      ["another start", present({ processId64: undefined, startTime: "2000" })]
+    ] as const
+  ).flatMap(([name, seen]) =>
+    (
+      [
+        ["not recorded", { sentinel: inPlace({ pidNamespace: undefined }) }],
+        ["unreadable now", { host: { pidNamespace: undefined } }]
+      ] satisfies ReadonlyArray<readonly [string, Rest]>
+    ).map(([side, given]: readonly [string, Rest]) =>
+      row(given, {
+        name: `${side}: no Dead by ${name}`,
+        seen,
+        is: "Unknown other-pid-namespace",
+        compared: noScope
+      })
+    )
+  ),
+  {
+    name: "unknown, the id equal",
+    host: { pidNamespace: undefined },
+    is: "Alive matches",
+    compared: [...noScope, ...running, "processId64 equal"]
+  }
+])
+
+const darwin = {
+  namespaces: "none",
+  pidNamespace: undefined,
+  pidNamespaceInit: undefined,
+  timeOffset: undefined
+} as const
+const volume = { kind: "volume", value: "7A0B" } as const
+const apfs: NonNullable<RecordV3["directory"]> = { type: "apfs", id: volume, mount: "1:2", inode: "10", file: "100" }
+const onApfs = (mount: string) => ({
+  frame: frame({ birth: undefined, fileSystem: { type: "apfs", id: volume, mount, oneKernel: true } })
+})
+const ofDarwin = (changes: Parameters<typeof inPlace>[0] = {}) =>
+  inPlace({ pidNamespace: undefined, pidNamespaceInit: undefined, timeOffset: undefined, directory: apfs, ...changes })
+const bare = [...sameBoot, "pidNamespace not-applicable"]
+
+table("5: a kernel without namespaces", [
+  {
+    name: "the process the same",
+    sentinel: ofDarwin(noId),
+    host: darwin,
+    seen: present(noId),
+    circumstances: onApfs("1:2"),
+    is: "Alive matches",
+    compared: [...bare, ...running, "processId64 unknown", "startTime equal"]
+  },
+  {
+    name: "the PID absent",
+    sentinel: ofDarwin(),
+    host: darwin,
+    seen: absent,
+    circumstances: onApfs("1:2"),
+    is: "Dead pid-dead",
+    compared: [...bare, "process different"]
+  },
+  {
+    name: "a free lock never proves a death",
+    sentinel: ofDarwin({ lock: own }),
+    host: darwin,
+    seen: hidden,
+    circumstances: { ...onApfs("1:2"), ...free },
+    is: "Unknown permission-denied",
+    compared: ["lock not-applicable", ...bare, "process unknown"]
+  },
+  {
+    name: "another mount in one boot is another directory",
+    sentinel: ofDarwin(),
+    host: darwin,
+    seen: absent,
+    circumstances: onApfs("1:3"),
+    is: "Unknown other-directory",
+    compared: ["directory different", "bootId equal", "pidNamespace not-applicable", "process different"]
+  },
+  {
+    name: "another mount in another boot is the same directory",
+    sentinel: ofDarwin(),
+    host: { ...darwin, bootId: "boot-b" },
+    seen: null,
+    circumstances: onApfs("1:3"),
+    is: "Dead rebooted",
+    compared: rebooted
+  },
+  {
+    name: "another mount, the boot unknown",
+    sentinel: ofDarwin(),
+    host: { ...darwin, bootId: undefined },
+    seen: absent,
+    circumstances: onApfs("1:3"),
+    is: "Unknown boot-unknown",
+    compared: ["directory unknown", "bootId unknown"]
+  },
+  {
+    name: "scenario 99: a shared folder in a virtual machine, the PID absent",
+    sentinel: ofDarwin({ directory: { type: "AppleVirtIOFS" } }),
+    host: { ...darwin, virtualMachine: true },
+    seen: absent,
+    circumstances: { frame: frame({ fileSystem: { type: "AppleVirtIOFS", oneKernel: false } }) },
+    is: "Unknown machine-unknown",
+    compared: [...noted, ...onMachine, "pidNamespace not-applicable", "process different"]
+  }
+])

@@ -1,0 +1,159 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Effect } from "effect"
+import { judge, startMargin, type Verdict } from "../src/Verdict.ts"
+import type { Case } from "./support/arbitraries.ts"
+import { pid, present } from "./support/fixtures.ts"
+import { runs } from "./support/property.ts"
+import { AnyWorld, caseOf, type World } from "./support/truth.ts"
+
+const verdictOf = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
+
+const told = (world: World, { evidence, reason }: Verdict): string =>
+  `${reason} ${JSON.stringify(evidence)} of ${JSON.stringify(world)}`
+
+/** A reader beside the owner that can read all. */
+const nearby = (world: World): World => ({
+  ...world,
+  format: "v3",
+  kernel: "this",
+  lies: "own",
+  probe: "not asked",
+  reader: { ...world.reader, namespace: "same", answer: "Present", virtualMachine: false, assumesMoved: false },
+  owner: { ...world.owner, hasOwnMachineId: false },
+  lost: { record: [], host: [], seen: [], frame: [] }
+})
+
+describe("against the truth", () => {
+  it.prop(
+    "an owner that lives is never Dead, wherever it is, and whatever the reader can't read",
+    [AnyWorld],
+    ([drawn]) => {
+      const world = { ...drawn, isAlive: true }
+      assert.isAtMost(world.owner.error, startMargin - 1)
+      if (drawn.kernel === "earlier") return
+      const verdict = verdictOf(caseOf(world))
+      assert.notStrictEqual(verdict._tag, "Dead", told(world, verdict))
+    },
+    runs(20_000)
+  )
+
+  it.prop(
+    "a record that lies in another directory condemns nothing, unless the operator says that it was moved",
+    [AnyWorld],
+    ([drawn]) => {
+      if (drawn.format !== "v3" || drawn.lies === "own" || drawn.reader.assumesMoved) return
+      // An overlay has no inodes that stay: there a file that was copied over another can't be told from it.
+      if (drawn.lies === "copied over" && drawn.fileSystem === "overlay") return
+      const whole = { ...drawn, lost: { ...drawn.lost, record: [], frame: [] } }
+      for (const isAlive of [true, false]) {
+        const world = { ...whole, isAlive }
+        const verdict = verdictOf(caseOf(world))
+        assert.notStrictEqual(verdict._tag, "Dead", told(world, verdict))
+      }
+    },
+    runs(5000)
+  )
+
+  it.prop(
+    "an owner that lives is Alive to a reader beside it that can read all",
+    [AnyWorld],
+    ([drawn]) => {
+      const world = { ...nearby(drawn), isAlive: true }
+      const verdict = verdictOf(caseOf(world))
+      assert.strictEqual(verdict._tag, "Alive", told(world, verdict))
+    },
+    runs(1000)
+  )
+
+  it.prop(
+    "an owner that is gone is Dead to a reader beside it that can read all",
+    [AnyWorld],
+    ([drawn]) => {
+      const near = caseOf({ ...nearby(drawn), isAlive: false })
+      const ticks = { startTime: "5", ...(drawn.owner.hasId ? { processId64: "5" } : {}) }
+      for (const seen of [
+        { _tag: "Absent", pid } as const,
+        { ...present(), ...ticks },
+        { ...present(), state: "Z", threads: 1 },
+        { ...present(), tgid: 1 }
+      ]) {
+        const verdict = verdictOf({ ...near, seen })
+        assert.strictEqual(verdict._tag, "Dead", told(drawn, verdict))
+      }
+    },
+    runs(1000)
+  )
+
+  it.prop(
+    "an owner that is gone is Dead to a reader that sees the whole kernel, covered boot ids included",
+    [AnyWorld],
+    ([drawn]) => {
+      const world: World = {
+        ...nearby(drawn),
+        isAlive: false,
+        fileSystem: "ext4",
+        kernel: drawn.kernel === "earlier" ? "earlier" : "this",
+        owner: { ...drawn.owner, namespace: "container" },
+        reader: { ...nearby(drawn).reader, namespace: "initial", searches: true },
+        lost: { ...nearby(drawn).lost, record: drawn.lost.record.filter((key) => key === "bootId") }
+      }
+      const verdict = verdictOf(caseOf(world))
+      const isOther = world.kernel === "earlier" && world.owner.hasOwnMachineId && world.lost.record.length === 0
+      assert.strictEqual(verdict._tag, isOther ? "Unknown" : "Dead", told(world, verdict))
+    },
+    runs(1000)
+  )
+
+  it.prop(
+    "an owner that is gone and held its lock itself is Dead to another container, in its boot and in the next",
+    [AnyWorld],
+    ([drawn]) => {
+      const world: World = {
+        ...nearby(drawn),
+        isAlive: false,
+        fileSystem: "ext4",
+        lock: "self",
+        probe: "truth",
+        kernel: drawn.kernel === "earlier" ? "earlier" : "this",
+        owner: { ...drawn.owner, namespace: "container", hasOwnMachineId: false },
+        reader: { ...nearby(drawn).reader, namespace: "other" },
+        lost: { ...nearby(drawn).lost, record: drawn.lost.record.filter((key) => key === "bootId") }
+      }
+      const verdict = verdictOf(caseOf(world))
+      assert.strictEqual(verdict._tag, "Dead", told(world, verdict))
+    },
+    runs(1000)
+  )
+
+  it.effect("the worlds that are drawn are of every kind, and meet every answer", () =>
+    Effect.gen(function* () {
+      const worlds = yield* Arbitrary.sampleEffect(AnyWorld, { count: 10_000, seed: "worlds" })
+      const kinds = new Set(worlds.map(({ fileSystem, kernel, lies }) => `${kernel} ${fileSystem} ${lies}`))
+      for (const kind of [
+        "fork nfs own",
+        "clone nfs own",
+        "other ext4 copy",
+        "this btrfs snapshot",
+        "earlier ext4 own"
+      ]) {
+        assert.isTrue(kinds.has(kind), kind)
+      }
+      const met = new Set(worlds.map((world) => verdictOf(caseOf(world)).reason))
+      for (const reason of [
+        "rebooted",
+        "lock-free",
+        "namespace-gone",
+        "process-gone",
+        "pid-dead",
+        "other-directory",
+        "other-machine",
+        "machine-unknown",
+        "lock-unknown",
+        "boot-unknown",
+        "other-pid-namespace"
+      ] as const) {
+        assert.isTrue(met.has(reason), reason)
+      }
+    })
+  )
+})

@@ -1,0 +1,26 @@
+import { Effect, Result, type Scope } from "effect"
+import type { Disk, DiskError } from "../../src/Disk.ts"
+import type { Strength } from "../DiskTest.ts"
+import type { Able } from "./able.ts"
+import type { World } from "./World.ts"
+
+export type Services<R> = Disk | R | Scope.Scope
+
+/** What the parts of the suite make their tests with. */
+export interface Tester<R> {
+  readonly world: World<R>
+  readonly strength: Strength
+  readonly test: (title: string, test: () => Effect.Effect<void, unknown, Services<R>>) => void
+  readonly able: <A>(
+    ability: Able<A> | false,
+    title: string,
+    test: (ability: A) => Effect.Effect<void, unknown, Services<R>>
+  ) => void
+}
+
+/** What a file is created of. */
+export const bytes = (content: string) => () => Effect.succeed(new TextEncoder().encode(content))
+
+/** The errno that a call failed with. */
+export const errno = <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<string, never, R> =>
+  Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))

@@ -1,0 +1,176 @@
+/** Kernels, the places in them where programs stand, and the ways by which they reach one volume. */
+import { Context, Effect, Layer, Random } from "effect"
+import type { ProcessInspector } from "../../src/ProcessInspector.ts"
+import * as FakeProcessTable from "../../src/testing/FakeProcessTable.ts"
+import { MemoryDisk } from "../../src/testing/MemoryDisk.ts"
+import * as Stage from "./Stage.ts"
+
+type Reader = Context.Context<ProcessInspector | FakeProcessTable.FakeProcessTable>
+
+/** What lies below is one, however it is reached. Each has a path at which the model looks at it. */
+export type Tree = "local" | "shared"
+
+export const trees: Readonly<Record<Tree, string>> = { local: "/srv/vms", shared: "/ceph/vms" }
+
+/** A way to a tree. */
+export interface Mount {
+  readonly path: string
+  readonly tree: Tree
+  /** The truth: whoever reaches a tree through one that is called so sees the same frame. */
+  readonly superblock: string
+  readonly oneKernel: boolean
+  readonly isLasting: boolean
+}
+
+/** A host or a container: what a program there sees. */
+export interface Place {
+  readonly kernel: Kernel
+  readonly reader: Reader
+  /** The truth: no other PID namespace ever has it. */
+  readonly namespace: number
+  readonly pidNamespace: string
+  readonly isHost: boolean
+  readonly isCovered: boolean
+  readonly hostname: string
+}
+
+export interface Kernel {
+  readonly host: Reader
+  readonly hostname: string
+  readonly mounts: ReadonlyArray<Mount>
+  readonly isVirtual: boolean
+  readonly mayReboot: boolean
+  readonly hasContainers: boolean
+  boots: number
+  /** Somebody hides processes: nobody sees all of them. */
+  isHiding: boolean
+  places: ReadonlyArray<Place>
+}
+
+const local = { tree: "local", oneKernel: true, isLasting: true } as const
+const shared = { oneKernel: false, isLasting: true } as const
+
+const localMounts: ReadonlyArray<Mount> = [
+  { ...local, path: "/srv/vms", superblock: "ext4" },
+  // A bind mount, and an overlay that shows the same.
+  { ...local, path: "/bind", superblock: "ext4" },
+  { ...local, path: "/overlay", superblock: "overlay", isLasting: false }
+]
+
+/** It says everywhere what it is, and has locks of its own on each mount. */
+const ceph = { ...shared, tree: "shared", superblock: "ceph" } as const
+
+const mountsOfFirst: ReadonlyArray<Mount> = [
+  ...localMounts,
+  { ...ceph, path: "/ceph/vms" },
+  { ...ceph, path: "/ceph-again/vms" }
+]
+
+/** The second kernel has what the first one exports, and what both have from elsewhere. */
+const mountsOfSecond: ReadonlyArray<Mount> = [
+  { ...shared, tree: "local", path: "/export", superblock: "nfs" },
+  { ...ceph, path: "/ceph-there/vms" }
+]
+
+const makeVolume = Effect.gen(function* () {
+  const { mount } = yield* MemoryDisk
+  const views = ["/ceph-again", "/ceph-there"]
+  const directories = ["/srv/vms", "/bind", "/overlay", "/export", "/ceph", ...views]
+  const fileSystem = { fileSystem: "ceph", id: "shared", births: true }
+  yield* Stage.seed(Object.fromEntries(directories.map((path) => [path, { type: "directory" } as const])))
+  yield* mount("/bind", { source: "/srv/vms" })
+  yield* mount("/overlay", { source: "/srv/vms", fileSystem: "overlay" })
+  yield* mount("/export", { source: "/srv/vms", fileSystem: "nfs" })
+  yield* mount("/ceph", fileSystem)
+  yield* Stage.seed({ "/ceph/vms": { type: "directory" } })
+  for (const path of views) yield* mount(path, { ...fileSystem, source: "/ceph" })
+})
+
+let namespaces = 0
+
+const standAt = Effect.fnUntraced(function* (
+  kernel: Kernel,
+  { isHost, ...place }: Omit<Place, "kernel" | "reader" | "namespace">,
+  timeOffset: number
+) {
+  const { reader } = Context.get(kernel.host, FakeProcessTable.FakeProcessTable)
+  const { hostname, isCovered, pidNamespace } = place
+  const options = { hostname, pidNamespace, timeOffset, ...(isCovered ? { cover: {} } : {}) }
+  const made: Place = { ...place, isHost, kernel, reader: yield* reader(options), namespace: (namespaces += 1) }
+  return made
+})
+
+const hostOf = (kernel: Kernel) =>
+  standAt(
+    kernel,
+    { isHost: true, isCovered: false, hostname: kernel.hostname, pidNamespace: FakeProcessTable.initialPidNamespace },
+    0
+  )
+
+/** A container under one of few numbers, which others had. */
+const containerOf = Effect.fnUntraced(function* (kernel: Kernel) {
+  const taken = new Set(kernel.places.map(({ pidNamespace }) => pidNamespace))
+  const free = ["pid:[1]", "pid:[2]", "pid:[3]"].filter((number) => !taken.has(number))
+  const pidNamespace = yield* Random.choice(free)
+  const isCovered = yield* Random.choice([false, true])
+  const hostname = yield* Random.choice([kernel.hostname, "container"])
+  const timeOffset = yield* Random.choice([0, 0, 500])
+  return yield* standAt(kernel, { isHost: false, isCovered, hostname, pidNamespace }, timeOffset)
+})
+
+/** Two containers run on each boot of a kernel that has any. */
+export const start = Effect.fnUntraced(function* (kernel: Kernel) {
+  kernel.places = [yield* hostOf(kernel)]
+  for (let count = 0; kernel.hasContainers && count < 2; count += 1) {
+    kernel.places = [...kernel.places, yield* containerOf(kernel)]
+  }
+})
+
+/** Another container in its place; its number may be the same. */
+export const restart = Effect.fnUntraced(function* (place: Place) {
+  const { kernel, pidNamespace } = place
+  yield* Context.get(kernel.host, FakeProcessTable.FakeProcessTable).endPidNamespace(pidNamespace)
+  kernel.places = kernel.places.filter((other) => other !== place)
+  kernel.places = [...kernel.places, yield* containerOf(kernel)]
+})
+
+export const tableOf = ({ host }: Kernel): FakeProcessTable.FakeProcessTable["Service"] =>
+  Context.get(host, FakeProcessTable.FakeProcessTable)
+
+/** Runs what happens at a place. */
+export const at =
+  ({ reader }: Place) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.provideContext(effect, reader)
+
+/**
+ * `plain`: one host, which also has v1 and v2, that know of no containers. `clone`: the second kernel is a copy of the first
+ * one's state, with the same ids.
+ */
+export type Setting = "plain" | "two kernels" | "clone"
+
+export const make = Effect.fnUntraced(function* (setting: Setting) {
+  yield* makeVolume
+  const isVirtual = setting === "clone"
+  const build = Effect.fnUntraced(function* (
+    options: FakeProcessTable.Options,
+    rest: Pick<Kernel, "hostname" | "mounts" | "mayReboot" | "hasContainers">
+  ) {
+    const { hostname } = rest
+    const table = FakeProcessTable.layerWith({ pidMax: 24, virtualMachine: isVirtual, hostname, ...options })
+    const host = yield* Layer.build(Layer.fresh(table))
+    const kernel: Kernel = { ...rest, host, isVirtual, boots: 0, isHiding: false, places: [] }
+    yield* start(kernel)
+    return kernel
+  })
+  if (setting === "plain") {
+    return [yield* build({}, { hostname: "host", mounts: localMounts, mayReboot: true, hasContainers: false })]
+  }
+  const first = { hostname: "host", mounts: mountsOfFirst, mayReboot: true, hasContainers: true }
+  // A clone that reboots is one no more.
+  const second = { mounts: mountsOfSecond, mayReboot: !isVirtual, hasContainers: false }
+  const other = isVirtual
+    ? build({}, { ...second, hostname: "host" })
+    : build({ kernel: 1, machineId: "e".repeat(32) }, { ...second, hostname: "other" })
+  return [yield* build({}, first), yield* other]
+})

@@ -1,0 +1,22 @@
+/**
+ * Takes the lock of a directory in a worker thread, which then ends with its scope open. Data: the library, the directory.
+ * Prints JSON.
+ */
+import { Disk } from "@vm-sentinel/core/Disk"
+import { Effect, Scope } from "effect"
+import { workerData } from "node:worker_threads"
+import * as DarwinDisk from "../../src/DarwinDisk.ts"
+
+const { directory, libraryPath } = workerData
+const program = Effect.gen(function* () {
+  const disk = yield* Disk
+  const scope = yield* Scope.make()
+  const options = { mode: "shared", byCommand: false, test: true } as const
+  const { fd, lasting } = yield* Scope.provide(disk.lock(directory, options), scope)
+  // What a sweep in a worker does and is done with.
+  yield* disk.removeTree(`${directory}/tree`)
+  yield* disk.scan(directory, () => "read", 10)
+  return { fd, lasting }
+})
+const held = await Effect.runPromise(Effect.provide(program, DarwinDisk.layerAt({ libraryPath })))
+process.stdout.write(JSON.stringify(held))

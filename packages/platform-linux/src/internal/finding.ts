@@ -1,0 +1,130 @@
+/** Files of certain names below the first level of a directory, one directory after another, depth first. */
+import * as Slices from "@vm-sentinel/core/Slices"
+import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
+import * as At from "./at.ts"
+import type { Name } from "./libc.ts"
+import { errnoOf } from "./stat.ts"
+
+/** Directories open at once. Of those above them only the place is known that they were read to. */
+const maxOpen = 32
+
+interface Level {
+  /** `""`: the top, of which nothing is told. */
+  readonly path: string
+  /** `undefined`: it is closed, and to be gone on with. */
+  open: { readonly fd: number; readonly listing: At.Listing } | undefined
+  paused: { readonly id: FileId; readonly resume: (fd: number) => At.Listing } | undefined
+}
+
+export interface Finder {
+  /** The next one, `undefined` at the end. In slices. */
+  readonly next: () => Generator<void, string | undefined>
+  readonly close: () => void
+}
+
+const moved = (): Error => Object.assign(new Error("it was moved while it was looked through"), { code: "ESTALE" })
+
+/** What was there a moment ago has gone, or something else has come in its place. */
+const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
+
+export const make = (at: At.At, root: string, wanted: (entry: string) => boolean): Finder => {
+  const levels: Array<Level> = []
+  let mount: string | undefined
+
+  const shut = (level: Level): void => {
+    level.open?.listing.close()
+    if (level.open !== undefined) at.close(level.open.fd)
+    level.open = undefined
+  }
+
+  const push = (path: string, fd: number): void => {
+    try {
+      const lying = at.mount(fd)
+      mount ??= lying
+      if (lying !== mount) return at.close(fd)
+      levels.push({ path, open: { fd, listing: at.list(fd) }, paused: undefined })
+    } catch (cause) {
+      at.close(fd)
+      throw cause
+    }
+  }
+
+  /** So that no depth is too deep. */
+  const pause = (level: Level): void => {
+    if (level.open === undefined) return
+    const { fd, listing } = level.open
+    const { id } = at.stat(fd)
+    level.open = undefined
+    level.paused = { id, resume: listing.pause() }
+    at.close(fd)
+  }
+
+  const orVanished = <A>(call: () => A): A | undefined => {
+    try {
+      return call()
+    } catch (cause) {
+      if (vanished.has(errnoOf(cause))) return undefined
+      throw cause
+    }
+  }
+
+  const enter = (fd: number, name: Name, path: string): void => {
+    const inner = orVanished(() => at.openDirectory(fd, name))
+    if (inner === undefined) return
+    push(path, inner)
+    const far = levels.at(-1 - maxOpen)
+    if (far !== undefined) pause(far)
+  }
+
+  /** Opens a directory again by the way up from one that lies in it. */
+  const reopen = (level: Level, from: number): void => {
+    const fd = orVanished(() => at.openDirectory(from, ".."))
+    if (fd === undefined) throw moved()
+    try {
+      const { paused } = level
+      if (paused === undefined || !sameFile(at.stat(fd).id, paused.id)) throw moved()
+      level.open = { fd, listing: paused.resume(fd) }
+    } catch (cause) {
+      at.close(fd)
+      throw cause
+    }
+  }
+
+  /** One that was removed has no more names in it. */
+  const nextIn = ({ path }: Level, listing: At.Listing) =>
+    path === "" ? listing.next() : orVanished(() => listing.next())
+
+  const leave = (level: Level): void => {
+    levels.pop()
+    const above = levels.at(-1)
+    try {
+      if (above !== undefined && above.open === undefined && level.open !== undefined) reopen(above, level.open.fd)
+    } finally {
+      shut(level)
+    }
+  }
+
+  const typeIn = (fd: number, { name, type }: At.Entry) =>
+    type === "unknown" ? orVanished(() => at.statAt(fd, name))?.type : type
+
+  function* next(): Generator<void, string | undefined> {
+    const isSliceUsedUp = Slices.make()
+    if (mount === undefined) push("", at.openDirectory(At.anywhere, At.nameOf(root)))
+    for (let level = levels.at(-1); level?.open !== undefined; level = levels.at(-1)) {
+      if (isSliceUsedUp()) yield
+      const { fd, listing } = level.open
+      const entry = nextIn(level, listing)
+      if (entry === undefined) {
+        leave(level)
+        continue
+      }
+      const name = At.textOf(entry.name)
+      const path = level.path === "" ? name : `${level.path}/${name}`
+      if (typeIn(fd, entry) === "directory") enter(fd, entry.name, path)
+      else if (level.path !== "" && wanted(name)) return path
+    }
+    return undefined
+  }
+
+  return { next, close: () => levels.splice(0).forEach(shut) }
+}

@@ -1,0 +1,76 @@
+/** What `/proc`, `/etc` and `/sys` say about the kernel and the machine. */
+import { errnoOf } from "../Kernel.ts"
+import { isProcfs, type Own, read, readHead, readLine, readOwn, type Source } from "./procfs.ts"
+
+const bootIdFile = "sys/kernel/random/boot_id"
+
+const readId = (source: Source, fd: number): string => readHead(source, fd, 256).trim()
+
+const isBootId = (id: string | undefined): id is string => id !== undefined && /^[0-9a-f-]{36}$/.test(id)
+
+/** The boot id below what is mounted over it: of the mount of the procfs alone. */
+const readUncovered = (source: Source): string | undefined => {
+  const { root, trees } = source
+  const tree = trees?.open(root)
+  if (trees === undefined || typeof tree !== "number") return undefined
+  try {
+    return read(source, `/proc/self/fd/${tree}/${bootIdFile}`, (fd) =>
+      isProcfs(source, `/proc/self/fd/${fd}`) ? readId(source, fd) : undefined
+    )
+  } finally {
+    trees.close(tree)
+  }
+}
+
+/** `systemd-nspawn` and LXC mount a file of their own over the kernel's boot id. */
+export const readBootId = (source: Source): Own<string> => {
+  const own = readOwn(source, bootIdFile, (fd) => readId(source, fd))
+  if ("problem" in own) {
+    const uncovered = readUncovered(source)
+    return isBootId(uncovered) ? { value: uncovered } : own
+  }
+  return isBootId(own.value) ? own : { problem: `${source.root}/${bootIdFile} holds no boot id`, passing: false }
+}
+
+/** `machine-id(5)`. During a first boot the file says `uninitialized`, in an image it may be empty or all zeros. */
+export const readMachineId = (source: Source): string | undefined =>
+  source.machineIdFiles
+    .map((path) => readLine(source, path))
+    .find((id) => id !== undefined && /^[0-9a-f]{32}$/.test(id) && !/^0+$/.test(id))
+
+/** Of the first processors. */
+const cpuinfoBytes = 16_384
+
+/** Whole lines of `flags`, which x86 has: each says whether the processor is one that a hypervisor shows. */
+const flagsOf = (cpuinfo: string): ReadonlyArray<ReadonlyArray<string>> =>
+  [...cpuinfo.matchAll(/^flags\t*: (.*)\n/gm)].map(([, flags = ""]) => flags.split(" "))
+
+// As `systemd-detect-virt` knows them. Of other names nothing follows: clouds give theirs to bare metal as well.
+const virtualFirmware =
+  /QEMU|KVM|VMware|VirtualBox|innotek GmbH|Xen|Bochs|Parallels|BHYVE|Virtual Machine|Apple Virtualization|Google Compute/
+
+const exists = ({ kernel }: Source, path: string): boolean => {
+  try {
+    return kernel.exists(path)
+  } catch (error) {
+    errnoOf(error)
+    return false
+  }
+}
+
+/** `false`: known to be bare metal. `undefined`: not known. */
+export const readVirtualMachine = (source: Source): boolean | undefined => {
+  const { root, sysRoot } = source
+  const firmware = ["sys_vendor", "product_name"].map((name) => readLine(source, `${sysRoot}/class/dmi/id/${name}`))
+  if (exists(source, `${sysRoot}/hypervisor/type`) || firmware.some((name) => virtualFirmware.test(name ?? ""))) {
+    return true
+  }
+  const own = readOwn(source, "cpuinfo", (fd) => readHead(source, fd, cpuinfoBytes))
+  // lxcfs mounts a file over it with fewer processors; what it says of a hypervisor is still true.
+  const cpuinfo =
+    "value" in own ? own.value : read(source, `${root}/cpuinfo`, (fd) => readHead(source, fd, cpuinfoBytes))
+  if (cpuinfo === undefined) return undefined
+  const flags = flagsOf(cpuinfo)
+  if (/^vendor_id\t*: User Mode Linux$/m.test(cpuinfo) || flags.some((each) => each.includes("hypervisor"))) return true
+  return "value" in own && flags.length > 0 ? false : undefined
+}

@@ -1,0 +1,45 @@
+/** Who holds the `flock(2)` of a directory, as far as `/proc/<pid>/fdinfo` tells. */
+import type { FileId } from "@vm-sentinel/core/Holding"
+import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
+import * as Effect from "effect/Effect"
+import { errnoOf } from "../Kernel.ts"
+import { checkNamespace, checkType, listProcesses, readBytes, type Source } from "./procfs.ts"
+
+const latin1 = new TextDecoder("latin1")
+
+/** `proc_locks(5)` has the form of the line. It is shown for each descriptor of the open file that has the lock. */
+const flockLine = /^lock:.* FLOCK /m
+
+const attempt = <A>(get: () => A): A | undefined => {
+  try {
+    return get()
+  } catch (error) {
+    errnoOf(error)
+    return undefined
+  }
+}
+
+/** The line has a device too, but on btrfs it is another one than `stat(2)` gives. */
+const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean => {
+  const { kernel, root } = source
+  const descriptors = attempt(() => kernel.list(`${root}/${pid}/fdinfo`)) ?? []
+  return descriptors.some((descriptor) => {
+    const info = readBytes(source, `${root}/${pid}/fdinfo/${descriptor}`)
+    if (info === undefined || !flockLine.test(latin1.decode(info))) return false
+    const file = attempt(() => kernel.fileId(`${root}/${pid}/fd/${descriptor}`))
+    return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino
+  })
+}
+
+/** In the order of their numbers. Those that can't be looked into are left out. */
+export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
+  const holders: Array<Pid> = []
+  if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return holders
+  const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
+  for (const number of numbers) {
+    if (isPid(number) && holds(source, number, directory)) holders.push(number)
+    // There may be many processes with many descriptors.
+    yield* Effect.yieldNow
+  }
+  return holders
+})

@@ -1,0 +1,9 @@
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
+import * as Tree from "./tree.ts"
+
+/** Where a directory lies whose deletion was begun, in its workspace, and how many of its sentinels its name there tells. */
+export const of = (workspace: string, name: string): { readonly path: string; readonly tags: number } => {
+  const entry = Tree.entries(`${workspace}/dead`).find((entry) => SentinelName.parseMarked(entry).name === name)
+  if (entry === undefined) throw new Error(`the deletion of ${name} wasn't begun`)
+  return { path: `dead/${entry}`, tags: SentinelName.parseMarked(entry).tags.length }
+}

@@ -1,0 +1,20 @@
+/** What happens while somebody waits, instead of time passing. */
+import { Clock, Effect } from "effect"
+
+export const instead =
+  (act: Effect.Effect<unknown>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Clock.clockWith((clock) =>
+      Effect.provideService(effect, Clock.Clock, {
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+        currentTimeNanos: clock.currentTimeNanos,
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: () => Effect.asVoid(act)
+      })
+    )
+
+/** Nothing: who is waited for doesn't go on meanwhile. */
+export const inVain = instead(Effect.void)
