@@ -1,0 +1,344 @@
+/** Changes to the sources that take a proof's ground away, and the tests that must see it. */
+
+export interface Edit {
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly from: string
+  readonly to: string
+}
+
+export interface Mutation {
+  readonly name: string
+  readonly what: string
+  readonly edits: ReadonlyArray<Edit>
+  /** Test files. */
+  readonly tests: ReadonlyArray<string>
+  /** Of these files only the tests whose names match. */
+  readonly only?: string
+}
+
+const core = (name: string) => `packages/core/src/${name}.ts`
+const coreTest = (name: string) => `packages/core/test/${name}.test.ts`
+const linux = (name: string) => `packages/platform-linux/src/internal/${name}.ts`
+const frames = (name: string) => `packages/cli/test/frames/${name}.test.ts`
+
+export const mutations: ReadonlyArray<Mutation> = [
+  {
+    name: "directory-frame",
+    what: "the directory frame ignored: every record counts as bound",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: `if (binding !== "different" || assumeMoved.trim() === "") return binding`,
+        to: `if (assumeMoved.trim() === "") return "bound"`
+      }
+    ],
+    tests: [coreTest("VerdictDirectory"), frames("copies")],
+    only: "scenario 78"
+  },
+  {
+    name: "file-inode",
+    what: "the inode of the sentinel itself not compared",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: "compareDirectories(record.directory, frame, file, compare(record.bootId, host.bootId))",
+        to: "compareDirectories(record.directory, frame, record.directory?.file, compare(record.bootId, host.bootId))"
+      }
+    ],
+    tests: [coreTest("VerdictDirectory"), frames("copies")],
+    only: "scenario 78a"
+  },
+  {
+    name: "lock-unprobed",
+    what: "a lock that can't be probed taken for free",
+    edits: [
+      {
+        file: core("Verdict"),
+        from: `record.lock !== undefined && lockState === "unknown"`,
+        to: `record.lock !== undefined && lockState === undefined`
+      }
+    ],
+    tests: [coreTest("VerdictLock"), frames("lock")],
+    only: "scenario 68"
+  },
+  {
+    name: "lock-free-shared",
+    what: "free believed on a shared file system",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: `place === "bound" && oneKernel && found.boot !== undefined`,
+        to: `place === "bound" && found.boot !== undefined`
+      }
+    ],
+    tests: [coreTest("VerdictLock"), coreTest("VerdictTruth")]
+  },
+  {
+    name: "lock-free-unbound",
+    what: "free believed in a directory that isn't known to be the record's own",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: `place === "bound" && oneKernel && found.boot !== undefined`,
+        to: `oneKernel && found.boot !== undefined`
+      }
+    ],
+    tests: [coreTest("VerdictLock"), coreTest("VerdictDirectory")]
+  },
+  {
+    name: "lock-free-inherited",
+    what: "a free lock proves the death of a command that was started with it",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: `(lock.holder === "self" || known === "inherited")`,
+        to: `(lock.holder === "self" || known !== undefined)`
+      }
+    ],
+    tests: [coreTest("VerdictLock"), frames("lock")],
+    only: "scenario 65"
+  },
+  {
+    name: "namespace-number",
+    what: "PID namespaces known by their numbers alone",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: `if (number !== "equal" || record.pidNamespace === initialPidNamespace) return number`,
+        to: `if (number !== undefined) return number`
+      }
+    ],
+    tests: [coreTest("VerdictNamespace"), coreTest("VerdictTruth")]
+  },
+  {
+    name: "namespace-doom",
+    what: "the first process of a namespace dooms records of a later one with its number",
+    edits: [
+      {
+        file: core("Verdict"),
+        from: `  compare(a.bootId, b.bootId) === "equal" &&
+  compareFirstProcesses(a.pidNamespaceInit, a.timeOffset, b.pidNamespaceInit, b.timeOffset) === "equal"`,
+        to: `  compare(a.bootId, b.bootId) === "equal"`
+      }
+    ],
+    tests: [coreTest("VerdictNamespace"), coreTest("Condemned")]
+  },
+  {
+    name: "remover-shares",
+    what: "the remover without its lock: it shares it with owners",
+    edits: [
+      {
+        file: core("internal/locking"),
+        from: `disk.lock(path, { mode: "exclusive", ...options }).pipe(`,
+        to: `disk.lock(path, { ...options, mode: "shared" }).pipe(`
+      }
+    ],
+    tests: [coreTest("SentinelStore"), frames("lock")],
+    only: "lock|scenario 69"
+  },
+  {
+    name: "remover-unlocked",
+    what: "the remover without its lock: it takes none",
+    edits: [
+      {
+        file: core("internal/reaping"),
+        from: `isLocked: held !== undefined && (isWorkspace(place) ? place.isLocked : held.tested)`,
+        to: `isLocked: true`
+      },
+      {
+        file: core("internal/reaping"),
+        from: `return exclude(path, { byCommand, test }).pipe(`,
+        to: `return Effect.scoped(exclude(path, { byCommand, test })).pipe(`
+      }
+    ],
+    tests: [coreTest("CleanupRaces"), coreTest("SentinelStore"), frames("takeover")]
+  },
+  {
+    name: "lock-refused",
+    what: "the answer of flock(2) ignored",
+    edits: [
+      {
+        file: linux("locks"),
+        from: `if (lock(fd, own) === "busy") return fail("EBUSY")`,
+        to: `lock(fd, own)`
+      }
+    ],
+    tests: ["packages/platform-linux/test/Locks.test.ts", "packages/platform-linux/test/OwnershipLock.test.ts"]
+  },
+  {
+    name: "lock-inner",
+    what: "locks of inner directories not taken",
+    edits: [
+      {
+        file: core("internal/reaping"),
+        from: `const options = { mayRemove, lockInner: isLocked }`,
+        to: `const options = { mayRemove, lockInner: false }`
+      }
+    ],
+    tests: [frames("below")],
+    only: "scenario 109"
+  },
+  {
+    name: "below-unseen",
+    what: "the look below the first level left out",
+    edits: [
+      {
+        file: core("internal/below"),
+        from: `judgement.condemned === undefined || judgement.holding.subdirectories === "none"`,
+        to: `judgement.holding.path !== ""`
+      },
+      {
+        file: core("internal/below"),
+        from: `const nothingBelow = (): boolean => false`,
+        to: `const nothingBelow = (): boolean => true`
+      }
+    ],
+    tests: [coreTest("Cleanup"), frames("below")],
+    only: "scenario 77|below"
+  },
+  {
+    name: "below-unjudged",
+    what: "sentinels below that weren't judged go all the same",
+    edits: [
+      {
+        file: core("internal/below"),
+        from: `return judged !== undefined && sameFile(judged, id)`,
+        to: `return judged === undefined || sameFile(judged, id)`
+      }
+    ],
+    tests: [coreTest("CleanupRaces"), coreTest("Cleanup"), coreTest("CleanupModel")]
+  },
+  {
+    name: "workspace-believed",
+    what: "a workspace believed unasked, whoever made it",
+    edits: [
+      {
+        file: core("Condemned"),
+        from: `if (parts.length > 0 || holding.foreign.length > 0) return sentence(holding, parts)`,
+        to: `if (holding.distrust !== undefined) return leftover(holding, parts, "abandoned")`
+      }
+    ],
+    tests: [coreTest("Condemned"), frames("bootId")],
+    only: "workspace|scenario (62|80)"
+  },
+  {
+    name: "dead-believed",
+    what: "what lies in `dead/` believed unasked",
+    edits: [
+      {
+        file: core("Condemned"),
+        from: `return holding.foreign.length === 0 && parts.every(isKnown)`,
+        to: `return parts.every(isKnown) || parts.length > 0`
+      }
+    ],
+    tests: [coreTest("Condemned"), frames("takeover")],
+    only: "remains|mark|dead|scenario 108"
+  },
+  {
+    name: "v2-mtime",
+    what: "mtime alone for v2",
+    edits: [
+      {
+        file: core("internal/examination"),
+        from: `{ file: { changedAt, id }, sentinel }: Condemned.Question`,
+        to: `{ file: { writtenAt: changedAt, id }, sentinel }: Condemned.Question`
+      }
+    ],
+    tests: [frames("owners")],
+    only: "scenario 81"
+  },
+  {
+    name: "conversion-unchecked",
+    what: "the owner's conversion of its lock unchecked",
+    edits: [
+      {
+        file: core("Ownership"),
+        from: `Effect.andThen(Effect.ignore(withdraw(directory, file)), Effect.fail(new Claimed({ path: directory })))`,
+        to: `Effect.void`
+      }
+    ],
+    tests: [coreTest("Ownership")]
+  },
+  {
+    name: "scope-claims",
+    what: "a scope closes and its record goes on claiming the lock",
+    edits: [
+      {
+        file: core("Ownership"),
+        from: `if (sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`,
+        to: `if (sentinel?._tag !== "V3" || sentinel.record.lock !== undefined) return yield* close`
+      }
+    ],
+    tests: [coreTest("Ownership"), frames("owners")],
+    only: "scope|scenario 66"
+  },
+  {
+    name: "machine-unknown",
+    what: "equal ids believed in a virtual machine",
+    edits: [
+      {
+        file: core("internal/standing"),
+        from: `return virtualMachine === false || isTrusted ? undefined : "machine-unknown"`,
+        to: `return undefined`
+      }
+    ],
+    tests: [coreTest("VerdictMachine")]
+  },
+  {
+    name: "boot-id-covered",
+    what: "the boot id believed under a cover",
+    edits: [
+      {
+        file: linux("procfs"),
+        from: `if (kernel.mountId(fd) !== kernel.mountId(directory)) {`,
+        to: `if (kernel.mountId(fd) === -1) {`
+      },
+      {
+        file: linux("procfs"),
+        from: `return isProcfs(source, \`/proc/self/fd/\${fd}\`)`,
+        to: `return fd >= 0`
+      }
+    ],
+    tests: [frames("bootId")],
+    only: "scenario 61"
+  },
+  {
+    name: "procfs-foreign",
+    what: "NStgid not asked: a procfs of another PID namespace believed when the numbers agree",
+    edits: [
+      {
+        file: linux("procfs"),
+        from: `return pids.length === 1 ? undefined : noProcfs(`,
+        to: `return pids.length > 0 ? undefined : noProcfs(`
+      }
+    ],
+    tests: ["packages/platform-linux/test/LinuxProcessInspector.test.ts", frames("namespaces")],
+    only: "namespace|scenario 74"
+  },
+  {
+    name: "earlier-id",
+    what: "an equal 64-bit id of an earlier boot taken for life",
+    edits: [
+      {
+        file: core("internal/examination"),
+        from: `verdict._tag === "Alive" && verdict.evidence.bootId?.result !== "different"`,
+        to: `verdict._tag === "Alive"`
+      }
+    ],
+    tests: [frames("bootId")],
+    only: "scenario 64"
+  },
+  {
+    name: "published-in-sweep",
+    what: "an owner may publish below a sweep's own directory",
+    edits: [
+      {
+        file: core("internal/publication"),
+        from: `if (!isOwn) yield* refuseInSweep(directory)`,
+        to: `if (isOwn) yield* refuseInSweep(directory)`
+      }
+    ],
+    tests: [coreTest("Ownership"), coreTest("SentinelStore")]
+  }
+]
