@@ -38,7 +38,8 @@ const roundsOf = ({ quick, rounds }: Lab.Settings, spec: Roots.RootSpec): number
 const contestantsOf = (lab: Lab.Lab, spec: Roots.RootSpec): ReadonlyArray<string> => [
   "sweep",
   "stream",
-  ...(isHuge(spec) ? [] : ["portable"]),
+  // It can't tell what a directory lies on, and so it condemns nothing inside of a virtual machine.
+  ...(isHuge(spec) || spec.dead > 0 ? [] : ["portable"]),
   "plain",
   ...(lab.floor === undefined ? [] : [Lab.floorName])
 ]
