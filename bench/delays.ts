@@ -38,7 +38,9 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   const wanted = casesOf(lab.settings).filter((spec) => Roots.idOf(spec).includes(only))
   const cases = [
     { name: "idle", spec: idle },
-    ...wanted.flatMap((spec) => ["sweep", "stream", "portable"].map((name) => ({ name, spec })))
+    ...wanted.flatMap((spec) =>
+      ["sweep", "stream", ...(Roots.isPortable(spec) ? ["portable"] : [])].map((name) => ({ name, spec }))
+    )
   ]
   const samples = cases.map(({ name, spec }) => ({ name, spec, delays: new Array<Delay>() }))
   for (let round = 0; round < rounds; round++) {

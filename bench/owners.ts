@@ -1,4 +1,5 @@
 /** Real processes to own directories: some that live as long as the benchmark, some that have really exited. */
+import type { RecordedDirectory } from "@vm-sentinel/core/DirectoryFrame"
 import { Pid, type ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Sentinel from "@vm-sentinel/core/Sentinel"
@@ -11,8 +12,8 @@ import { once } from "node:events"
 
 export type Kind = "v2" | "v3"
 
-/** A sentinel's text for one more directory. Each directory has a nonce of its own. */
-export type Inscribe = (kind: Kind, nonce: string) => string
+/** A sentinel's text for one more directory. Each directory has a nonce of its own, and in v3 names itself. */
+export type Inscribe = (kind: Kind, nonce: string, directory: RecordedDirectory | undefined) => string
 
 export interface Owners {
   /** Of living processes, several: a memory of the last PID must not pass for speed. */
@@ -47,7 +48,12 @@ const inscriber = (identity: ProcessIdentity): Inscribe => {
     return new TextDecoder().decode(Result.getOrThrow(bytes))
   }
   const texts = { v2: textOf("v2"), v3: textOf("v3") }
-  return (kind, nonce) => texts[kind].replace(placeholder, nonce)
+  return (kind, nonce, directory) => {
+    const text = texts[kind].replace(placeholder, nonce)
+    return kind === "v2" || directory === undefined
+      ? text
+      : text.replace(/\}\n$/, `,"directory":${JSON.stringify(directory)}}\n`)
+  }
 }
 
 const isFree = (pid: number): boolean => {

@@ -23,9 +23,12 @@ const [width, left, right, bar, gap, head] = [920, 190, 190, 20, 5, 34]
 
 const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
-export const titleOf = ({ dead, files, kind, size }: RootSpec): string =>
-  `${size.toLocaleString("en").replaceAll(",", " ")} directories, ${dead} % dead, ${kind}` +
-  (files === 1 ? "" : `, ${files.toLocaleString("en").replaceAll(",", " ")} files each`)
+const spaced = (count: number): string => count.toLocaleString("en").replaceAll(",", " ")
+
+export const titleOf = ({ dead, files, inner = 0, kind, size }: RootSpec): string =>
+  `${spaced(size)} director${size === 1 ? "y" : "ies"}, ${dead} % dead, ${kind}` +
+  (files === 1 ? "" : `, ${spaced(files)} files each`) +
+  (inner === 0 ? "" : `, ${spaced(inner)} inner ones each`)
 
 const text = (x: number, y: number, content: string, kind: string) =>
   `<text x="${x.toFixed(0)}" y="${y}" class="${kind}">${escape(content)}</text>`

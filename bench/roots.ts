@@ -1,6 +1,9 @@
 /** Roots to sweep, on the real disk. */
+import { fileToken, type RecordedDirectory, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
+import * as Frames from "../packages/platform-linux/src/internal/frames.ts"
+import { fstat } from "../packages/platform-linux/src/internal/stat.ts"
 import type { Kind, Owners } from "./owners.ts"
 
 export interface RootSpec {
@@ -10,10 +13,15 @@ export interface RootSpec {
   readonly dead: number
   /** Files in each directory, besides the sentinel. */
   readonly files: number
+  /** Directories below each directory, {@link breadth} in one; none by default. */
+  readonly inner?: number
 }
 
-export const idOf = ({ dead, files, kind, size }: RootSpec): string =>
-  `${size}-${kind}-${dead}${files === 1 ? "" : `-${files}files`}`
+export const idOf = ({ dead, files, inner = 0, kind, size }: RootSpec): string =>
+  `${size}-${kind}-${dead}${files === 1 ? "" : `-${files}files`}${inner === 0 ? "" : `-${inner}inner`}`
+
+/** The portable Layer can't tell what a directory lies on, and so it condemns nothing inside of a virtual machine. */
+export const isPortable = ({ dead }: Pick<RootSpec, "dead">): boolean => dead === 0
 
 export const deadCount = ({ dead, size }: RootSpec): number => Math.round((size * dead) / 100)
 
@@ -22,6 +30,31 @@ const logLine = "2026-01-01T00:00:00.000Z the guest has started\n"
 /** Unlike a counter, names of no order: sorted by name, directories aren't in the order in which they were made. */
 const nameOf = (index: number): string =>
   `vm-${Crypto.createHash("sha256").update(`${index}`).digest("hex").slice(0, 12)}`
+
+const breadth = 100
+
+const withDescriptor = <A>(path: string, flags: number, use: (fd: number) => A): A => {
+  const fd = Fs.openSync(path, flags, 0o600)
+  try {
+    return use(fd)
+  } finally {
+    Fs.closeSync(fd)
+  }
+}
+
+/** What a record says of the directory that it is made in: the sentinel is there by then, and empty. */
+const recordOf = (directory: string, sentinel: number): RecordedDirectory | undefined =>
+  withDescriptor(directory, Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY, (fd) =>
+    toRecord(Frames.byNode(fd).frame, fileToken(fstat(sentinel)))
+  )
+
+const addInner = (directory: string, inner: number): void => {
+  for (let made = 0; made < inner; made++) {
+    const above = `${directory}/group-${Math.floor(made / breadth)}`
+    if (made % breadth === 0) Fs.mkdirSync(above, { mode: 0o700 })
+    Fs.mkdirSync(`${above}/disk-${made % breadth}`, { mode: 0o700 })
+  }
+}
 
 /** Makes a root. The dead ones lie evenly among the others. */
 export const build = async (path: string, spec: RootSpec, owners: Owners): Promise<void> => {
@@ -36,9 +69,11 @@ export const build = async (path: string, spec: RootSpec, owners: Owners): Promi
     if (isDead) written++
     const directory = `${path}/${nameOf(index)}`
     Fs.mkdirSync(directory, { mode: 0o700 })
-    Fs.writeFileSync(`${directory}/.vm-sentinel`, owner.inscribe(spec.kind, Crypto.randomBytes(16).toString("hex")), {
-      mode: 0o600
+    withDescriptor(`${directory}/.vm-sentinel`, Fs.constants.O_WRONLY | Fs.constants.O_CREAT, (fd) => {
+      const nonce = Crypto.randomBytes(16).toString("hex")
+      Fs.writeFileSync(fd, owner.inscribe(spec.kind, nonce, recordOf(directory, fd)))
     })
+    addInner(directory, spec.inner ?? 0)
     for (let file = 0; file < spec.files; file++) {
       Fs.writeFileSync(`${directory}/${file === 0 ? "vm.log" : `file-${file}`}`, logLine)
     }

@@ -27,6 +27,8 @@ const casesOf = ({ full, quick }: Lab.Settings): ReadonlyArray<Roots.RootSpec> =
     spec(size, "v3", 100)
   ]),
   spec(quick ? 3 : 10, "v3", 100, 1000),
+  // Each of them may be somebody's, and its lock is taken.
+  { ...spec(1, "v3", 100), inner: quick ? 2000 : 20_000 },
   ...(full ? [spec(100_000, "v3", 0), spec(100_000, "v3", 100)] : [])
 ]
 
@@ -38,10 +40,10 @@ const roundsOf = ({ quick, rounds }: Lab.Settings, spec: Roots.RootSpec): number
 const contestantsOf = (lab: Lab.Lab, spec: Roots.RootSpec): ReadonlyArray<string> => [
   "sweep",
   "stream",
-  // It can't tell what a directory lies on, and so it condemns nothing inside of a virtual machine.
-  ...(isHuge(spec) || spec.dead > 0 ? [] : ["portable"]),
+  ...(isHuge(spec) || !Roots.isPortable(spec) ? [] : ["portable"]),
   "plain",
-  ...(lab.floor === undefined ? [] : [Lab.floorName])
+  // It removes files alone.
+  ...(lab.floor === undefined || spec.inner !== undefined ? [] : [Lab.floorName])
 ]
 
 type Samples = ReadonlyMap<string, Array<Sample>>

@@ -5,7 +5,7 @@
 import * as Fs from "node:fs"
 import * as Lab from "./lab.ts"
 import type { Kind } from "./owners.ts"
-import { deadCount, type RootSpec } from "./roots.ts"
+import { deadCount, isPortable, type RootSpec } from "./roots.ts"
 
 export interface Row {
   readonly contestant: string
@@ -78,6 +78,7 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row> | undefined>
     for (const kind of ["v2", "v3"] as const) {
       for (const contestant of ["sweep", "portable", "plain", ...(lab.floor === undefined ? [] : [Lab.floorName])]) {
         if (!`${contestant}-${kind}-${dead}`.includes(lab.settings.only)) continue
+        if (contestant === "portable" && !isPortable({ dead })) continue
         const row = await rowOf(lab, contestant, kind, dead)
         const names = row.calls.map(({ count, name }) => `${name} ${count.toFixed(2)}`).join(", ")
         lab.say(`system calls ${contestant} ${kind} ${dead} % dead: ${row.total.toFixed(1)} (${names})`)

@@ -207,7 +207,8 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `return judged === undefined || sameFile(judged, id)`
       }
     ],
-    tests: [coreTest("CleanupRaces"), coreTest("Cleanup"), coreTest("CleanupModel")]
+    tests: [frames("below")],
+    only: "scenario 109"
   },
   {
     name: "workspace-believed",
@@ -241,8 +242,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/examination"),
-        from: `{ file: { changedAt, id }, sentinel }: Condemned.Question`,
-        to: `{ file: { writtenAt: changedAt, id }, sentinel }: Condemned.Question`
+        from: `changedAt: file.changedAt, legacy }`,
+        to: `changedAt: file.writtenAt, legacy }`
       }
     ],
     tests: [frames("owners")],
@@ -266,8 +267,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("Ownership"),
-        from: `if (sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`,
-        to: `if (sentinel?._tag !== "V3" || sentinel.record.lock !== undefined) return yield* close`
+        from: `if (lock === undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`,
+        to: `if (lock !== undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`
       }
     ],
     tests: [coreTest("Ownership"), frames("owners")],

@@ -5,6 +5,7 @@ import * as FS from "node:fs"
 import * as Places from "../support/Places.ts"
 import * as Roots from "../support/Roots.ts"
 import * as Shell from "../support/Shell.ts"
+import * as Stopped from "../support/Stopped.ts"
 
 const { ownPids, real, without } = Places
 
@@ -119,5 +120,33 @@ describe("a dead owner's directory", () => {
         assert.deepStrictEqual(FS.readdirSync(scene.root), [])
       }),
     ["published", "sources"]
+  )
+
+  real(
+    without(...Stopped.tools),
+    "scenario 109: goes but for the parts that owners came to after the look below, whose locks nobody holds",
+    (scene) =>
+      Effect.gen(function* () {
+        const { kill, pid } = yield* scene.owner
+        const next = yield* scene.owner
+        const host = yield* scene.open()
+        yield* host.run(`
+          mkdir -m 700 $R/vm; $VS write $R/vm --pid ${pid}; ${Stopped.fill("$R/vm")}
+          for part in a b c d w x y z; do mkdir -p -m 700 $R/vm/$part/inner; touch $R/vm/$part/inner/disk.img; done`)
+        yield* kill
+        yield* Stopped.caught(host, "STOP")
+        // By a program that asks nobody, in all that is there yet.
+        const count = Number(
+          yield* host.run(`
+            for disk in $(find $R -name disk.img); do
+              printf ${next.pid} > $(dirname $disk)/.vm-sentinel; chmod 600 $(dirname $disk)/.vm-sentinel
+            done
+            find $R -name disk.img | wc -l`)
+        )
+        assert.isAbove(count, 0)
+        yield* host.run(Stopped.resume)
+        assert.strictEqual(Number(yield* host.run("find $R -name disk.img | wc -l")), count)
+      }),
+    ["published", "withoutKoffi"]
   )
 })
