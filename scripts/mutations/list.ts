@@ -322,9 +322,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "an equal 64-bit id of an earlier boot taken for life",
     edits: [
       {
-        file: core("internal/examination"),
-        from: `verdict._tag === "Alive" && verdict.evidence.bootId?.result !== "different"`,
-        to: `verdict._tag === "Alive"`
+        file: core("Verdict"),
+        from: `if (!isOfOtherBoot && hasRecordedId(sentinel, observation)) {`,
+        to: `if (hasRecordedId(sentinel, observation)) {`
       }
     ],
     tests: [frames("bootId")],

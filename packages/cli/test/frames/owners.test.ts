@@ -108,14 +108,14 @@ describe("write", () => {
 
 describe("a v2 record", () => {
   const ageing: ReadonlyArray<readonly [title: string, script: string]> = [
-    ["touch(1)", "touch -d '3 hours ago' $R/vm/.vm-sentinel"],
+    ["touch(1)", "touch -d @$EARLY $R/vm/.vm-sentinel"],
     [
       "cp -p",
-      "touch -d '3 hours ago' $R/vm/.vm-sentinel; cp -p $R/vm/.vm-sentinel $W/s; rm $R/vm/.vm-sentinel; cp -p $W/s $R/vm/.vm-sentinel"
+      "touch -d @$EARLY $R/vm/.vm-sentinel; cp -p $R/vm/.vm-sentinel $W/s; rm $R/vm/.vm-sentinel; cp -p $W/s $R/vm/.vm-sentinel"
     ],
     [
       "tar",
-      "touch -d '3 hours ago' $R/vm/.vm-sentinel; tar -C $R/vm -cf $W/s.tar .vm-sentinel; rm $R/vm/.vm-sentinel; tar -C $R/vm -xpf $W/s.tar"
+      "touch -d @$EARLY $R/vm/.vm-sentinel; tar -C $R/vm -cf $W/s.tar .vm-sentinel; rm $R/vm/.vm-sentinel; tar -C $R/vm -xpf $W/s.tar"
     ]
   ]
   for (const [title, age] of ageing) {
@@ -131,9 +131,10 @@ describe("a v2 record", () => {
               until [ -e $W/go ]; do :; done; exec $W/vmm 1000000' >/dev/null & OWNER=$!
             until [ -s $R/vm/.vm-sentinel ]; do kill -0 $OWNER; done`)
           assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), { vm: alive })
-          yield* host.run(
-            `touch $W/go; until [ $(readlink /proc/$OWNER/exe) = $W/vmm ]; do kill -0 $OWNER; done; ${age}`
-          )
+          // Of this boot, and older than the owner.
+          yield* host.run(`
+            EARLY=$(($(sed -n 's/^btime //p' /proc/stat) + 5))
+            touch $W/go; until [ $(readlink /proc/$OWNER/exe) = $W/vmm ]; do kill -0 $OWNER; done; ${age}`)
           assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), { vm: "kept: unknown, exe-changed" })
           assert.deepStrictEqual(FS.readdirSync(root), ["vm"])
         }),

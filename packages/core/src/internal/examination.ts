@@ -132,8 +132,7 @@ export const makeGlance = ({ host, inspector, probeLock }: Court) => {
     circumstances: Circumstances
   ): Life | undefined => {
     const verdict = judge(sentinel, observation, host, circumstances)
-    // An equal id of an earlier boot is no proof of life: the numbers start again.
-    return verdict._tag === "Alive" && verdict.evidence.bootId?.result !== "different"
+    return verdict._tag === "Alive"
       ? { reason: verdict.reason, evidence: verdict.evidence, pid: sentinel.pid }
       : undefined
   }
