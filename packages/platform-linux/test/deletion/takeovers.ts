@@ -124,7 +124,8 @@ export const run = Effect.fnUntraced(function* (
     const last = first === undefined ? [] : [yield* Agents.sweep(first, root)]
     for (const { action, error, name } of [...reports, ...last].flatMap(({ outcomes }) => outcomes)) {
       if (action === "removed") removed += 1
-      if (action === "failed" || error?._tag === "StoreFailure") blame(`${name}: ${action}, ${error?.message ?? ""}`)
+      // What can't be read is kept: a record may be replaced in the middle of a look.
+      if (action === "failed") blame(`${name}: ${action}, ${error?.message ?? ""}`)
     }
     const owners = new Map<string, string>()
     for (const [index, { by, how, name, role, taker }] of attempts.entries()) {
