@@ -51,7 +51,7 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   reason: Reason,
   /** The sentinel that decided; missing where what lies beside the sentinels did. */
   decisive: Schema.optionalKey(Schema.String),
-  /** What was asked of the directory itself, not of one sentinel: its lock, and the owners below its first level. */
+  /** Evidence about the directory itself, not about one sentinel: its lock, and the owners below its first level. */
   evidence: Schema.Record(Schema.String, Compared),
   /** The datum of `evidence` that decided. */
   decidedBy: Schema.optionalKey(Schema.String),
@@ -86,7 +86,7 @@ const grounds: { readonly [K in JudgementReason]?: ReadonlyArray<Datum> } = {
   "assumed-dead": ["assumption"]
 }
 
-/** What is so decided nothing where another datum isn't: one that is equal; a machine that is real, or trusted. */
+/** An equal datum decides nothing beside one that differs. Nor does a machine that is real, or trusted. */
 const isSettled = (datum: Datum, compared: ComparedDatum | undefined): boolean =>
   compared?.result === "equal" ||
   (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))

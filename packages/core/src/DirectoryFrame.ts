@@ -152,7 +152,7 @@ const ruleOf = (type: string, boot: Comparison): Rule => {
   }
 }
 
-/** Who has no such datum may say 0. */
+/** A platform without a datum may report 0: missing, too. */
 const datum = (text: string | undefined): string | undefined =>
   text === undefined || /^0*$/.test(text) ? undefined : text
 

@@ -212,7 +212,7 @@ export interface LockOptions {
  * @since 0.1.0
  */
 export interface HeldLock {
-  /** What was locked, by the descriptor: the path may name another directory by now. */
+  /** The directory that was locked, by its descriptor: the path may name another one by now. */
   readonly id: FileId
   /** To be passed on to one child by `stdio`; `undefined` where there is none. */
   readonly fd: number | undefined
@@ -321,7 +321,7 @@ export class Disk extends Context.Service<
      */
     readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
     /**
-     * Who holds the lock. Tries exclusive, then shared, without waiting, on a descriptor of its own that is closed at once:
+     * The state of the lock. Tries exclusive, then shared, without waiting, on a descriptor of its own that is closed at once:
      * two that look at one moment may see each other as `exclusive`. Looks without taking where the platform can.
      */
     readonly probeLock: (path: string, options?: Pick<LockOptions, "byCommand">) => Effect.Effect<LockState>

@@ -63,7 +63,7 @@ const toStat = (info: FileSystem.File.Info) => ({
   gid: Option.getOrUndefined(info.gid),
   nlink: Option.getOrUndefined(Option.map(info.nlink, Number)),
   modifiedAt: timeOf(info.mtime),
-  // There is no ctime to be had. Who would judge by it needs to know the file system, which isn't known here either.
+  // No ctime is available. Judging by age also needs the file system, which this Disk doesn't know either.
   changedAt: timeOf(info.mtime),
   /** Bytes on the disk, of which a sparse file has fewer than its size. */
   occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })

@@ -369,7 +369,7 @@ export class SentinelStore extends Context.Service<
     readonly lock: (
       path: string
     ) => Effect.Effect<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope>
-    /** Who holds the ownership lock of a directory. */
+    /** The state of a directory's ownership lock. */
     readonly probeLock: Disk["Service"]["probeLock"]
     /** Bytes that a directory occupies. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>

@@ -223,7 +223,7 @@ memoryTest(
     }
     yield* as(grandchild)(closeAll)
     assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
-    // Who has closed it passes nothing on.
+    // A process that has closed it passes nothing on.
     yield* as(yield* as(grandchild)(inherited))(Effect.void)
     assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
   })

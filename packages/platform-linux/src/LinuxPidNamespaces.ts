@@ -95,7 +95,7 @@ const readMember = (source: Procfs.Source, number: string, namespace: string): E
     (bytes, link) => (link === namespace ? pidsIn(bytes) : [])
   )
 
-/** A process's 64-bit id. What isn't a process any more has none. */
+/** A process's 64-bit id. An exited process has none. */
 const idOf = (pidfds: Pidfd.Pidfds, number: string): bigint => {
   const fd = pidfds.open(Number(number))
   if (typeof fd === "string") throw Object.assign(new Error(fd), { code: fd })

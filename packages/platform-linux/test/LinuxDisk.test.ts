@@ -94,7 +94,7 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
     }
   })
 
-/** Of all sentinels below the first level it is said that they may go. */
+/** Allows every sentinel below the first level to go. */
 const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
 /** Runs a removal to its end, doing something each time that it has removed so much. */

@@ -29,7 +29,7 @@ export interface Expectation {
   /** One of these. */
   readonly reasons: ReadonlyArray<Reason>
   readonly action: Outcome["action"]
-  /** What has to be whole where it is kept: paths in it, and their content. */
+  /** Files that a kept directory must still have: their paths in it, and their content. */
   readonly files: { readonly [path: string]: string }
 }
 
@@ -195,7 +195,7 @@ export const set: (
       const other = yield* owned(removedLegacy("recycled-other-exe", "exe-mismatch"), Actors.startNode, "v2")
       // The one without threads first: those of a process that starts could take the number that is to come next.
       yield* other.actor.crash
-      // Of a v2 record's owner another program is no other process unless it started so long after the record was written.
+      // A v2 record tells a recycled PID by its executable only if the process started this long after the record was written.
       yield* Effect.sleep(startMargin + 100)
       yield* recycler.recycle(other.actor.pid, { file: "sleep", args: ["600"] })
       const before = recycler.startTicks(same.actor.pid)

@@ -35,7 +35,7 @@ const placeOf = (kind: Kind, scene: Places.Scene): Shell.Place => {
   }
 }
 
-/** Who is recorded under which name, as a container's processes are, all of which end with it. */
+/** The processes of a container by the names of their directories. All end with the container. */
 const owners: Readonly<Record<string, string>> = {
   // The owner itself holds, as `run` does.
   holds: "mkdir -m 700 /vms/holds; hold /vms/holds",

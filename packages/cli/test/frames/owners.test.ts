@@ -66,7 +66,7 @@ describe("a program that holds directories", () => {
           `${scratch}/supervisor.sh`,
           "sleep 1000000 >/dev/null 2>&1 & echo $! > $W/child; echo ready > $W/ready; read -r forever < $W/never"
         )
-        // Whoever starts others without handing them what it holds: here with all descriptors that aren't close-on-exec.
+        // A process that starts a child with every descriptor that isn't close-on-exec.
         yield* container.run(`
           mkfifo $W/never; mkdir -m 700 $R/vm
           ${process.execPath} ${program("supervisor")} $R/vm sh $W/supervisor.sh >/dev/null 2>&1 & SUPERVISOR=$!

@@ -55,7 +55,7 @@ export const make = (disk: Disk["Service"]) => {
       return Effect.flatMap(isSwept(path), (swept) => Effect.fail(swept ? claimed : new LockBusy({ path })))
     }
     const held = yield* attempt(path).pipe(
-      // Who only looks lets go soon. A sweep that has the directory doesn't.
+      // A process that only looks lets go soon. A sweep that has the directory doesn't.
       Effect.retry({
         while: (error) => (isBusy(error) ? Effect.map(isSwept(path), (swept) => !swept) : false),
         ...ownersPatience

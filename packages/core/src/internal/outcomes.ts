@@ -90,7 +90,7 @@ export const resumed = (subject: Subject, action: Outcome["action"]): Outcome =>
 /** Most subtrees that are named. */
 const mostNamed = 3
 
-/** What was deleted of a directory, wholly or but for what belongs to others. */
+/** The outcome of a deletion: the whole directory went, or subtrees of other owners stayed. */
 export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: boolean): Outcome => {
   const told: Outcome = isLocked ? removed : { ...removed, unlocked: true }
   if (stayed.length === 0) return told

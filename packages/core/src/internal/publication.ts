@@ -65,7 +65,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   /** The record comes back to its name, or stays aside, where it counts as well. `EEXIST`: another was published. */
   const putBack = (aside: string, path: string) => Effect.andThen(appear(aside, path), disk.unlink(aside))
 
-  /** What has to be as it was for a record to be replaced: all that was judged, or the one file that the writer made. */
+  /** Compares what a replacement relies on: all that was judged, or the one file that the writer made. */
   const changeOf = (replacing: Condemned | SentinelFile, before: Holding): string | undefined => {
     if (Condemned.is(replacing)) return replacing.difference(before)
     const [file, ...others] = before.sentinels

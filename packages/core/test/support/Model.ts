@@ -145,7 +145,7 @@ interface Way {
   readonly role: string
 }
 
-/** Who was told that it owns the directory, and by what. */
+/** An owner that was told that it owns the directory, and by which call. */
 type Told = Claim & { readonly file: SentinelFile }
 
 const record = Effect.fnUntraced(function* (model: Model, owner: Truth.Owner, { directory, role }: Way) {
@@ -204,7 +204,7 @@ const register = Effect.fnUntraced(function* (
   }
 })
 
-/** Whoever is told that it owns a directory owns it alone, in its role, as long as it lives. */
+/** An owner that was told that it owns a directory owns it alone, in its role, as long as it lives. */
 const hear = Effect.fnUntraced(function* (model: Model, { file, owner, role }: Told, way: Way) {
   const { tree } = way.mount
   const nonce = nonceOf(file)
@@ -384,7 +384,7 @@ const copy = Effect.fnUntraced(function* (model: Model) {
   yield* remark(model, tree, to)
 })
 
-/** Whoever lives below a directory and was told that it owns it. */
+/** An owner that lives below a directory and was told that it owns it. */
 const livingIn = Effect.fnUntraced(function* ({ owned }: Model, found: Truth.Snapshot, directory: string) {
   const marks = Object.keys(found).filter((path) => path.startsWith(`${directory}/`))
   const claims = marks.flatMap((path) => owned.get(path.slice(path.lastIndexOf("/") + 1)) ?? [])

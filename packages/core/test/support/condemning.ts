@@ -6,7 +6,7 @@ import * as Sentinel from "../../src/Sentinel.ts"
 import type { SentinelStore } from "../../src/SentinelStore.ts"
 import { circumstances, host, v3 } from "./fixtures.ts"
 
-/** Of a platform that can't tell, a file system of this kernel alone. */
+/** A file system of one kernel, for a Disk that can't tell. */
 const local = ({ frame }: Holding) =>
   frame.fileSystem === undefined ? { fileSystem: { type: "ext4", oneKernel: true } } : {}
 

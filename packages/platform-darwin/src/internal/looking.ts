@@ -9,7 +9,7 @@ import { coded, errnoOf } from "./fileErrors.ts"
 /** Only one kernel can have them mounted, and their volumes' UUIDs and inode numbers last. */
 const oneKernelTypes = new Set(["apfs", "hfs"])
 
-/** Whose inode numbers last, as long as the volume or the export does. Those of exfat and msdos don't. */
+/** File systems whose inode numbers last as long as the volume or the export. Those of exfat and msdos don't. */
 const lastingInodeTypes = new Set([...oneKernelTypes, "nfs"])
 
 /** As unsigned numbers. Where `st_dev` is that of a volume group, two directories may look alike; the same never differ. */

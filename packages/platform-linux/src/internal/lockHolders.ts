@@ -1,4 +1,4 @@
-/** Who holds the `flock(2)` of a directory, as far as `/proc/<pid>/fdinfo` tells. */
+/** Processes that hold the `flock(2)` of a directory, by `/proc/<pid>/fdinfo`. */
 import type { FileId } from "@vm-sentinel/core/Holding"
 import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Effect from "effect/Effect"
