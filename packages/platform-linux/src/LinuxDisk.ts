@@ -205,7 +205,7 @@ const make = (
         const calls = at()
         return Effect.acquireRelease(
           attempt("lock", path, () => Locks.acquire(calls, path, options)),
-          ({ fd }) => Effect.sync(() => calls.close(fd))
+          ({ fd }) => Locks.release(calls, fd)
         )
       }),
     probeLock: (path, { byCommand } = { byCommand: false }) => Effect.sync(() => Locks.probe(at(), path, byCommand)),

@@ -66,6 +66,8 @@ export interface At {
   /** For reading; never waits. */
   readonly openFile: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
+  /** `close` by a thread of Node's pool: the last descriptor of a removed directory frees its blocks, which waits for the disk. */
+  readonly closeLater: (fd: number, ended: () => void) => void
   /** Whether what it opened stays open at the end of the thread that it was opened in. */
   readonly isLasting: boolean
   readonly stat: (fd: number) => Stat
@@ -212,6 +214,7 @@ export const procfs: At = {
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
   openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
   close: Fs.closeSync,
+  closeLater: (fd, ended) => Fs.close(fd, ended),
   isLasting: isMainThread,
   stat: fstat,
   look: Frames.byNode,
@@ -316,6 +319,7 @@ const libcAt = (native: LibcAt): At => {
     openDirectory: openAt(directoryFlags),
     openFile: openAt(fileFlags),
     close,
+    closeLater: (fd, ended) => native.closeLater(fd, ended),
     isLasting: true,
     stat: (fd) => statAt(fd, ""),
     look: (fd) => {

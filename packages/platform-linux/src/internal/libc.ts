@@ -16,6 +16,8 @@ export interface LibcAt {
   readonly seek: (fd: number, offset: bigint) => number
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   readonly close: (fd: number) => number
+  /** `close` in a thread of Node's pool. */
+  readonly closeLater: (fd: number, ended: () => void) => void
   readonly unlink: (fd: number, name: Name, flags: number) => number
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => number
   /** `statx(2)`, no link followed: `struct statx`, 256 bytes. An empty name is the descriptor itself. */
@@ -79,6 +81,15 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
       seek: (fd, offset) => (Number(lseek(fd, offset, 0)) === -1 ? -koffi.errno() : 0),
       read: (fd, into, length) => answer(read(fd, into, length)),
       close: (fd) => answer(close(fd)),
+      closeLater: (fd, ended) => {
+        try {
+          close.async(fd, () => ended())
+        } catch {
+          // koffi has a limit of asynchronous calls under way.
+          close(fd)
+          ended()
+        }
+      },
       unlink: (fd, name, flags) => answer(unlink(fd, name, flags)),
       rename: (fromFd, from, toFd, to) => answer(rename(fromFd, from, toFd, to)),
       statx: (fd, name, mask, into) =>

@@ -81,6 +81,22 @@ export const acquire = (
   }
 }
 
+/** `false` where the file system doesn't answer. */
+const hasLink = (at: At.At, fd: number): boolean => {
+  try {
+    return at.stat(fd).nlink !== 0
+  } catch {
+    return false
+  }
+}
+
+export const release = (at: At.At, fd: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (!hasLink(at, fd)) return Effect.callback((resume) => at.closeLater(fd, () => resume(Effect.void)))
+    at.close(fd)
+    return Effect.void
+  })
+
 export const probe = (at: At.At, path: string, mayStart: boolean): LockState => {
   const lock = lockBy(at, mayStart)
   if (lock === undefined) return "unknown"
