@@ -6,7 +6,6 @@ const script = (name: string): string => Path.join(import.meta.dirname, "scripts
 
 interface Before {
   readonly globalSetup?: Array<string>
-  readonly setupFiles?: Array<string>
 }
 
 /** Milliseconds. No test is timed: this ends what hangs, also on a machine that is busy. */
@@ -27,7 +26,6 @@ const project = (name: string, root: string, before: Before = {}) => ({
 })
 
 const prebuilt = { globalSetup: [script("prebuilt.ts")] }
-const compiled = { ...prebuilt, setupFiles: [script("compileCache.ts")] }
 
 export default defineConfig({
   test: {
@@ -36,10 +34,10 @@ export default defineConfig({
     maxWorkers: Math.max(3, Os.availableParallelism() - 1),
     projects: [
       project("core", "packages/core"),
-      project("platform-linux", "packages/platform-linux", compiled),
-      project("platform-darwin", "packages/platform-darwin", compiled),
+      project("platform-linux", "packages/platform-linux", prebuilt),
+      project("platform-darwin", "packages/platform-darwin", prebuilt),
       project("cli", "packages/cli", prebuilt),
-      project("orchestrator", "examples/orchestrator", compiled),
+      project("orchestrator", "examples/orchestrator", prebuilt),
       project("repository", "scripts")
     ]
   }

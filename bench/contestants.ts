@@ -28,7 +28,7 @@ const load = async (layers: Layers) => {
       import("@effect/platform-node/NodeFileSystem"),
       import("@effect/platform-node/NodePath")
     ])
-    return Layer.provide(SentinelStore.layer, [NodeFileSystem.layer, NodePath.layer])
+    return Layer.provide(SentinelStore.layerFileSystem, [NodeFileSystem.layer, NodePath.layer])
   }
   const store = await (layers === "linux" ? linux() : portable())
   // No logger: what a line for each removed directory costs is the logger's affair.

@@ -1,5 +1,6 @@
 /** Single steps, many times each: `detailsWorker.ts LIVE_PID DEAD_PID ROOT MILLISECONDS`, ROOT with live directories. */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import * as Layout from "@vm-sentinel/core/Layout"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Sentinel from "@vm-sentinel/core/Sentinel"
@@ -71,20 +72,23 @@ for (const root of [v2Root, v3Root]) {
   const bytes = Fs.readFileSync(`${directory}/.vm-sentinel`)
   const sentinel = Result.getOrThrow(Sentinel.parse(bytes))
   const kind = sentinel._tag.toLowerCase()
-  const wanted = Verdict.wanted(sentinel)
-  const observation = await runtime.runPromise(inspector.observe(sentinel.pid, wanted))
+  const process = await runtime.runPromise(inspector.observe(sentinel.pid, Verdict.depthFor(sentinel)))
   const id = { dev: "1", ino: "2" }
   const frame = { id, fileSystem: { type: "ext4", oneKernel: true } } as const
-  const circumstances = { lock: "self", shared: "keep", frame, legacy: "trust", changedAt: Date.now() } as const
+  const reader = { host, frame, knowledge: { lock: "self", shared: "keep", legacy: "trust" } } as const
+  const inputs = { changedAt: Date.now(), observed: { process } }
   await time(`Sentinel.parse, ${kind}`, (times) => {
     for (let i = 0; i < times; i++) Sentinel.parse(bytes)
   })
   await time(`Verdict.judge, ${kind}, living`, (times) => {
-    for (let i = 0; i < times; i++) Verdict.judge(sentinel, observation, host, circumstances)
+    for (let i = 0; i < times; i++) Verdict.judge(sentinel, inputs, reader)
   })
   let next = 0
   const nextDirectory = Effect.sync(() => directories[next++ % directories.length] ?? directory)
-  await time(`SentinelStore.look, ${kind}`, repeat(Effect.flatMap(nextDirectory, store.look)))
+  await time(
+    `SentinelStore.look, ${kind}`,
+    repeat(Effect.flatMap(nextDirectory, (path) => store.look(path, Layout.standard)))
+  )
   const judged = Effect.flatMap(nextDirectory, (path) => Cleanup.judge(path))
   await time(`Cleanup.judge, ${kind}, living`, async (times) => {
     for (let i = 0; i < times; i++) await runtime.runPromise(judged)

@@ -28,7 +28,7 @@ const flagsOf = (command: string): ReadonlyArray<string> =>
   Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
 /** The stream, in a Node that collects as the command does. */
-const tight = "tight"
+export const tight = "tight"
 
 const peakKiBOf = (pid: number | undefined): number => {
   try {

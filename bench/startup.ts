@@ -6,38 +6,33 @@ import { median, medianRatio, rotated } from "./statistics.ts"
 
 export interface Row {
   readonly command: string
-  /** From sources, or as it is published, also with nothing kept from an earlier run; `undefined`: Node itself. */
-  readonly form: "source" | "dist" | "dist, compiled anew" | undefined
+  /** From sources, or as it is published; `undefined`: Node itself. */
+  readonly form: "source" | "dist" | undefined
   readonly what: "nothing" | "version" | "list"
   readonly ms: number
   readonly ratio: number
 }
 
-type Candidate = Omit<Row, "ms" | "ratio"> & {
-  readonly args: ReadonlyArray<string>
-  readonly env: Record<string, string>
-}
+type Candidate = Omit<Row, "ms" | "ratio"> & { readonly args: ReadonlyArray<string> }
 
 const bundle = `${Lab.repository}/packages/cli/dist/bin.cjs`
 
 const candidatesOf = (emptyRoot: string): ReadonlyArray<Candidate> => {
   const forms = [
-    { form: "source", file: `${Lab.repository}/packages/cli/src/bin.ts`, env: {} },
-    { form: "dist", file: bundle, env: {} },
-    { form: "dist, compiled anew", file: bundle, env: { NODE_DISABLE_COMPILE_CACHE: "1" } }
+    { form: "source", file: `${Lab.repository}/packages/cli/src/bin.ts` },
+    { form: "dist", file: bundle }
   ] as const
   return [
-    { command: "node -e 0", form: undefined, what: "nothing", args: ["-e", "0"], env: {} },
-    ...forms.flatMap(({ env, file, form }): ReadonlyArray<Candidate> => [
-      { command: "vm-sentinel --version", form, what: "version", args: [file, "--version"], env },
-      { command: "vm-sentinel list <empty root>", form, what: "list", args: [file, "list", emptyRoot], env }
+    { command: "node -e 0", form: undefined, what: "nothing", args: ["-e", "0"] },
+    ...forms.flatMap(({ file, form }): ReadonlyArray<Candidate> => [
+      { command: "vm-sentinel --version", form, what: "version", args: [file, "--version"] },
+      { command: "vm-sentinel list <empty root>", form, what: "list", args: [file, "list", emptyRoot] }
     ])
   ]
 }
 
-const timed = ({ args, env: own }: Pick<Candidate, "args" | "env">): number => {
-  const { NODE_COMPILE_CACHE: _, NODE_DISABLE_COMPILE_CACHE: __, ...others } = process.env
-  const env = { ...others, ...own }
+const timed = ({ args }: Candidate): number => {
+  const { NODE_COMPILE_CACHE: _, ...env } = process.env
   const start = performance.now()
   const { status } = spawnSync(process.execPath, args, { stdio: "ignore", env })
   if (status !== 0) throw new Error(`node ${args.join(" ")}: exit code ${status}`)
@@ -60,7 +55,6 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   execFileSync(process.execPath, [`${Lab.repository}/scripts/bundle.ts`], { stdio: "inherit" })
   const emptyRoot = Lab.freshPath(lab)
   Fs.mkdirSync(emptyRoot, { mode: 0o700 })
-  timed({ args: [bundle, "sweep", emptyRoot], env: {} })
   // The first run of each isn't counted: it fills the kernel's caches.
   const candidates = candidatesOf(emptyRoot).filter((candidate) => canRun(lab, candidate))
   const times = new Map(candidates.map((candidate) => [candidate, new Array<number>()]))

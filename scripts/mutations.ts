@@ -1,7 +1,8 @@
 /**
  * Applies changes that take a proof's ground away, one at a time, and runs the tests that must see it:
- * `node scripts/mutations.ts [NAME...]`. The sources are as they were at its end, however it ends. Ends with 1 when a
- * mutant survives, or its tests fail without it.
+ * `node scripts/mutations.ts [--check] [NAME...]`. The sources are as they were at its end, however it ends. Ends with 1 when a
+ * mutant survives, or its tests fail without it. With `--check` nothing is run: each change must fit the sources, and each test
+ * file must be there.
  */
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -34,11 +35,26 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   })
 }
 
-const apply = ({ file, from, to }: Edit): void => {
+/** Why the change can't be made. */
+const misfit = ({ file, from, to }: Edit): string | undefined => {
+  const path = `${root}/${file}`
+  if (!Fs.existsSync(path)) return `${file} isn't there`
+  if (from === to) return `${file} isn't changed: ${from}`
+  const times = Fs.readFileSync(path, "utf8").split(from).length - 1
+  return times === 1 ? undefined : `${file} has this ${times} times, not once: ${from}`
+}
+
+const misfits = ({ edits, tests }: Mutation): ReadonlyArray<string> => [
+  ...edits.flatMap((edit) => misfit(edit) ?? []),
+  ...tests.flatMap((test) => (Fs.existsSync(`${root}/${test}`) ? [] : [`${test} isn't there`]))
+]
+
+const apply = (edit: Edit): void => {
+  const problem = misfit(edit)
+  if (problem !== undefined) throw new Error(problem)
+  const { file, from, to } = edit
   const path = `${root}/${file}`
   const text = Fs.readFileSync(path, "utf8")
-  const times = text.split(from).length - 1
-  if (times !== 1) throw new Error(`${file} has this ${times} times, not once: ${from}`)
   if (!originals.has(path)) originals.set(path, text)
   Fs.writeFileSync(
     path,
@@ -107,7 +123,8 @@ const verdictOf = async (mutation: Mutation): Promise<readonly [isKilled: boolea
   }
 }
 
-const wanted = process.argv.slice(2)
+const isCheck = process.argv.includes("--check")
+const wanted = process.argv.slice(2).filter((argument) => argument !== "--check")
 const strangers = wanted.filter((name) => !mutations.some((mutation) => mutation.name === name))
 if (strangers.length > 0) {
   console.error(`no such mutation: ${strangers.join(", ")}; there are ${mutations.map(({ name }) => name).join(", ")}`)
@@ -117,6 +134,12 @@ if (strangers.length > 0) {
 const width = Math.max(...mutations.map(({ name }) => name.length))
 for (const mutation of mutations) {
   if (wanted.length > 0 && !wanted.includes(mutation.name)) continue
+  if (isCheck) {
+    const problems = misfits(mutation)
+    if (problems.length > 0) process.exitCode = 1
+    console.log([`${problems.length === 0 ? "fits   " : "MISFIT "} ${mutation.name}`, ...problems].join("\n  "))
+    continue
+  }
   const [isKilled, said] = await verdictOf(mutation)
   if (!isKilled) process.exitCode = 1
   console.log(`${isKilled ? "killed " : "ALIVE  "} ${mutation.name.padEnd(width)}  ${mutation.what}`)

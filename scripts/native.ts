@@ -17,7 +17,7 @@ const compilersFor = (arch: string, triple: string): ReadonlyArray<string> =>
 
 const compile = (compiler: string, output: string): boolean => {
   const options = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-shared", "-fPIC", "-s"]
-  const sources = ["listing", "readAhead", "removal"].map((name) => `${internal}/${name}.c`)
+  const sources = ["listing", "peek", "removal"].map((name) => `${internal}/${name}.c`)
   return spawnSync(compiler, [...options, "-o", output, ...sources], { stdio: "inherit" }).status === 0
 }
 

@@ -19,6 +19,9 @@ const { command } = Agents
 /** Those of the command's first line. */
 const flags = Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
+/** The records name no directory, and this machine may be a virtual one. */
+const trusting = ["--shared", "trust"]
+
 /** High water of the resident set, MiB. */
 const peakOf = (pid: number): number => {
   try {
@@ -68,7 +71,9 @@ const never = () => false
 
 const sweep = (root: string, interruptWhen: (removed: number, seconds: number) => boolean = never) =>
   follow(
-    spawn(process.execPath, [...flags, command, "sweep", "--json", root], { stdio: ["ignore", "pipe", "inherit"] }),
+    spawn(process.execPath, [...flags, command, "sweep", "--json", ...trusting, root], {
+      stdio: ["ignore", "pipe", "inherit"]
+    }),
     interruptWhen
   )
 
@@ -111,7 +116,7 @@ const require = (holds: boolean, what: string): void => {
 const watched = (root: string) =>
   Effect.callback<string>((resume) => {
     let text = ""
-    const line = `${process.execPath} ${flags.join(" ")} ${command} sweep ${root} >/dev/null`
+    const line = `${process.execPath} ${flags.join(" ")} ${command} sweep ${trusting.join(" ")} ${root} >/dev/null`
     const child = spawn("script", ["-qec", line, "/dev/null"], { stdio: ["ignore", "pipe", "ignore"] })
     child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more))
     child.once("error", () => resume(Effect.succeed("no script(1)")))
@@ -152,7 +157,10 @@ const program = Effect.gen(function* () {
   Fs.mkdirSync(many, { mode: 0o700 })
   furnish(`${many}/vm`, Owners.inscribe(dead))
   for (let file = 0; file < files; file++) Fs.closeSync(Fs.openSync(`${many}/vm/file-${file}`, "w"))
-  const isDeleting = () => Fs.readdirSync(many).some((name) => Fs.existsSync(`${many}/${name}/dead/vm`))
+  const isDeleting = () =>
+    Fs.readdirSync(many).some(
+      (name) => Fs.existsSync(`${many}/${name}/dead`) && Fs.readdirSync(`${many}/${name}/dead`).length > 0
+    )
   let since: number | undefined
   yield* check(
     `${files} files in a directory`,
@@ -178,7 +186,9 @@ const program = Effect.gen(function* () {
     directories / 2
   )
   const dry = yield* follow(
-    spawn(process.execPath, [...flags, command, "list", "--json", wide], { stdio: ["ignore", "pipe", "inherit"] }),
+    spawn(process.execPath, [...flags, command, "list", "--json", ...trusting, wide], {
+      stdio: ["ignore", "pipe", "inherit"]
+    }),
     never
   )
   say(`${directories / 2} living ones, listed`, dry, idle)

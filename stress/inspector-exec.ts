@@ -19,11 +19,11 @@ const recordOf = (identity: ProcessIdentity): Sentinel.Sentinel =>
   Result.getOrThrow(Sentinel.fromIdentity(identity, "v3", { nonce: "stress-nonce", role: "owner", createdAt: "" }))
 
 const frame = { id: { dev: "1", ino: "2" }, fileSystem: { type: "ext4", oneKernel: true } } as const
-const circumstances = { lock: "self", shared: "keep", frame, legacy: "trust" } as const
+const knowledge = { lock: "self", shared: "keep", legacy: "trust" } as const
 
 const program = Effect.gen(function* () {
   const { host, identify, observe } = yield* ProcessInspector
-  const reader = yield* host
+  const reader = { host: yield* host, frame, knowledge }
   const owner = yield* piped((yield* Programs).helper("reexec"))
   yield* owner.line
   const identity = yield* identify(Pid.make(owner.pid))
@@ -31,9 +31,9 @@ const program = Effect.gen(function* () {
   const seen: Record<string, number> = {}
   for (let look = 0; look < count; look++) {
     for (const sentinel of [recordOf(identity), recordOf(new ProcessIdentity(weak))]) {
-      const observation = yield* observe(identity.pid, Verdict.wanted(sentinel))
-      const { _tag, reason } = Verdict.judge(sentinel, observation, reader, circumstances)
-      seen[`${_tag} ${reason}`] = (seen[`${_tag} ${reason}`] ?? 0) + 1
+      const process = yield* observe(identity.pid, Verdict.depthFor(sentinel))
+      const { reason, verdict } = Verdict.judge(sentinel, { observed: { process } }, reader)
+      seen[`${verdict} ${reason}`] = (seen[`${verdict} ${reason}`] ?? 0) + 1
     }
   }
   return seen
@@ -45,5 +45,5 @@ for (const [kind, layer] of [
 ] as const) {
   const seen = await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Layer.merge(layer, Programs.layer))))
   console.log(kind, seen)
-  if (Object.keys(seen).some((verdict) => verdict.startsWith("Dead"))) process.exitCode = 1
+  if (Object.keys(seen).some((verdict) => verdict.startsWith("dead"))) process.exitCode = 1
 }

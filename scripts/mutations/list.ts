@@ -122,7 +122,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `  compare(a.bootId, b.bootId) === "equal"`
       }
     ],
-    tests: [coreTest("VerdictNamespace"), coreTest("Condemned")]
+    tests: [coreTest("VerdictNamespace"), coreTest("Judgement")]
   },
   {
     name: "remover-shares",
@@ -142,14 +142,14 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the remover without its lock: it takes none",
     edits: [
       {
-        file: core("internal/reaping"),
-        from: `isLocked: held !== undefined && (isWorkspace(place) ? place.isLocked : held.tested)`,
+        file: core("internal/claims"),
+        from: `isLocked: held !== undefined && (workspace === undefined ? held.tested : workspace.isLocked)`,
         to: `isLocked: true`
       },
       {
-        file: core("internal/reaping"),
-        from: `return exclude(path, { byCommand, test }).pipe(`,
-        to: `return Effect.scoped(exclude(path, { byCommand, test })).pipe(`
+        file: core("internal/claims"),
+        from: `exclude(path, { byCommand, test: workspace === undefined }).pipe(`,
+        to: `Effect.scoped(exclude(path, { byCommand, test: workspace === undefined })).pipe(`
       }
     ],
     tests: [coreTest("CleanupRaces"), coreTest("SentinelStore"), frames("takeover")]
@@ -171,9 +171,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "locks of inner directories not taken",
     edits: [
       {
-        file: core("internal/reaping"),
-        from: `const options = { mayRemove, lockInner: isLocked }`,
-        to: `const options = { mayRemove, lockInner: false }`
+        file: core("internal/claims"),
+        from: `disk.removeTree(path, { expected, mayRemove, lockInner: isLocked })`,
+        to: `disk.removeTree(path, { expected, mayRemove, lockInner: false })`
       }
     ],
     tests: [frames("below")],
@@ -215,12 +215,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a workspace believed unasked, whoever made it",
     edits: [
       {
-        file: core("Condemned"),
-        from: `if (parts.length > 0 || holding.foreign.length > 0) return sentence(holding, parts)`,
-        to: `if (holding.distrust !== undefined) return leftover(holding, parts, "abandoned")`
+        file: core("Judgement"),
+        from: `if (parts.length > 0 || inputs.foreign.length > 0) return ofOwners(inputs, parts)`,
+        to: `if (inputs.distrust !== undefined) return leftover("abandoned")`
       }
     ],
-    tests: [coreTest("Condemned"), frames("bootId")],
+    tests: [coreTest("Judgement"), frames("bootId")],
     only: "workspace|scenario (62|80)"
   },
   {
@@ -228,12 +228,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "what lies in `dead/` believed unasked",
     edits: [
       {
-        file: core("Condemned"),
-        from: `return holding.foreign.length === 0 && parts.every(isKnown)`,
+        file: core("Judgement"),
+        from: `return foreign.length === 0 && parts.every(isKnown)`,
         to: `return parts.every(isKnown) || parts.length > 0`
       }
     ],
-    tests: [coreTest("Condemned"), frames("takeover")],
+    tests: [coreTest("Judgement"), frames("takeover")],
     only: "remains|mark|dead|scenario 108"
   },
   {
@@ -241,9 +241,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "mtime alone for v2",
     edits: [
       {
-        file: core("internal/examination"),
-        from: `changedAt: file.changedAt, legacy }`,
-        to: `changedAt: file.writtenAt, legacy }`
+        file: core("JudgeInputs"),
+        from: `changedAt: file.changedAt,`,
+        to: `changedAt: file.writtenAt,`
       }
     ],
     tests: [frames("owners")],
@@ -255,7 +255,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("Ownership"),
-        from: `Effect.andThen(Effect.ignore(withdraw(directory, file)), Effect.fail(new Claimed({ path: directory })))`,
+        from: `Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))`,
         to: `Effect.void`
       }
     ],
@@ -323,8 +323,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("Verdict"),
-        from: `if (!isOfOtherBoot && hasRecordedId(sentinel, observation)) {`,
-        to: `if (hasRecordedId(sentinel, observation)) {`
+        from: `if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {`,
+        to: `if (hasRecordedId(sentinel, process)) {`
       }
     ],
     tests: [frames("bootId")],

@@ -42,7 +42,7 @@ export const layer = (
           const { file, lock } = yield* Ownership.create(directory, { role: "supervisor" })
           const pid = yield* hypervisor.boot(directory, lock)
           yield* Ownership.record(directory, lock === undefined ? { pid } : { pid, lock })
-          yield* Ownership.withdraw(directory, file)
+          yield* Ownership.release(directory, file)
           return { name, directory, pid }
         },
         Effect.scoped,

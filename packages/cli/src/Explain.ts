@@ -4,16 +4,17 @@
  * @since 0.1.0
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { LookError } from "@vm-sentinel/core/Errors"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
-import type { LookError, SentinelStore } from "@vm-sentinel/core/SentinelStore"
-import * as Clock from "effect/Clock"
+import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import * as Explanation from "./Explanation.ts"
 import * as ExplanationTable from "./ExplanationTable.ts"
 import * as Judging from "./Judging.ts"
-import { Output, type OutputError } from "./Output.ts"
+import { hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Report from "./Report.ts"
 
 /**
@@ -36,12 +37,11 @@ export const explain: (
 ) => Effect.Effect<void, LookError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn("explain")(
   function* (options) {
     const { directory, json } = options
-    const { stdout, write } = yield* Output
     const judgement = yield* Cleanup.judge(Path.resolve(directory), Judging.options(options))
     const { foreign, path } = judgement.holding
     const explanation = Explanation.make(path, judgement, foreign)
     if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
-    const { colors } = yield* stdout
-    yield* write(ExplanationTable.render(explanation, { now: yield* Clock.currentTimeMillis, colors }))
+    const colors = yield* hasColors("stdout")
+    yield* write(ExplanationTable.render(explanation, { now: yield* DateTime.now, colors }))
   }
 )

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Judgement, JudgementReason, Part } from "@vm-sentinel/core/Condemned"
 import { DirectoryError } from "@vm-sentinel/core/Errors"
-import { Compared, Reason } from "@vm-sentinel/core/Outcome"
-import type { Compared as ComparedDatum, Datum, Evidence } from "@vm-sentinel/core/Verdict"
+import { Compared, type Datum, type Evidence } from "@vm-sentinel/core/Evidence"
+import type { Subject } from "@vm-sentinel/core/JudgeInputs"
+import { type Decision, type Part, reasonOf } from "@vm-sentinel/core/Judgement"
+import { Answer, Reason } from "@vm-sentinel/core/Reason"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -47,7 +48,7 @@ export type SentinelExplanation = typeof SentinelExplanation.Type
  */
 export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
-  verdict: Schema.Literals(["alive", "dead", "unknown", "none"]),
+  verdict: Answer,
   reason: Reason,
   /** The sentinel that decided; missing where what lies beside the sentinels did. */
   decisive: Schema.optionalKey(Schema.String),
@@ -62,7 +63,7 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
 export type Explanation = typeof Explanation.Type
 
 /** The data that each reason can rest on, the likeliest first. What isn't here rests on the last datum compared. */
-const grounds: { readonly [K in JudgementReason]?: ReadonlyArray<Datum> } = {
+const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
   "lock-held": ["lock"],
   "lock-free": ["lock"],
   "lock-unknown": ["lock"],
@@ -87,7 +88,7 @@ const grounds: { readonly [K in JudgementReason]?: ReadonlyArray<Datum> } = {
 }
 
 /** An equal datum decides nothing beside one that differs. Nor does a machine that is real, or trusted. */
-const isSettled = (datum: Datum, compared: ComparedDatum | undefined): boolean =>
+const isSettled = (datum: Datum, compared: Compared | undefined): boolean =>
   compared?.result === "equal" ||
   (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))
 
@@ -97,7 +98,7 @@ const isSettled = (datum: Datum, compared: ComparedDatum | undefined): boolean =
  * @category explaining
  * @since 0.1.0
  */
-export const decidedBy = (reason: JudgementReason, evidence: Evidence): string | undefined => {
+export const decidedBy = (reason: Reason, evidence: Evidence): string | undefined => {
   const compared = grounds[reason]?.filter((datum) => evidence[datum] !== undefined) ?? []
   return compared.find((datum) => !isSettled(datum, evidence[datum])) ?? compared[0] ?? Object.keys(evidence).at(-1)
 }
@@ -105,49 +106,32 @@ export const decidedBy = (reason: JudgementReason, evidence: Evidence): string |
 const missing = (evidence: Evidence): ReadonlyArray<string> =>
   Object.entries(evidence).flatMap(([datum, compared]) => (compared?.result === "unknown" ? [datum] : []))
 
-const reasonOf = ({ _tag }: { readonly _tag: string }): SentinelExplanation["reason"] => {
-  switch (_tag) {
-    case "OversizedSentinel":
-      return "oversized-sentinel"
-    case "MalformedSentinel":
-      return "malformed-sentinel"
-    case "UntrustedSentinel":
-      return "untrusted-sentinel"
-    case "UnsupportedVersion":
-      return "unsupported-version"
-    default:
-      return "unreadable"
-  }
-}
-
 const formats = { V1: "v1", V2: "v2", V3: "v3" } as const
-const verdicts = { Alive: "alive", Dead: "dead", Unknown: "unknown" } as const
 
-const content = ({ file }: Part) => {
-  if (Result.isFailure(file.content)) return {}
-  const sentinel = file.content.success
+const contentOf = ({ content }: Subject) => {
+  if (Result.isFailure(content)) return {}
+  const sentinel = content.success
   const role = sentinel._tag === "V3" ? { role: sentinel.record.role } : {}
   return { format: formats[sentinel._tag], pid: sentinel.pid, ...role }
 }
 
-const since = ({ writtenAt }: Part["file"]) =>
+const since = ({ writtenAt }: Subject) =>
   Option.match(DateTime.make(writtenAt), {
     onNone: () => ({}),
     onSome: (time) => ({ since: DateTime.formatIso(time) })
   })
 
-const ofPart = (part: Part): SentinelExplanation => {
-  const { file, judged } = part
-  const about = { entry: file.entry, ...since(file), size: file.size, ...content(part) }
+const ofPart = ({ judged, subject }: Part): SentinelExplanation => {
+  const about = { entry: subject.entry, ...since(subject), size: subject.size, ...contentOf(subject) }
   if (Result.isFailure(judged)) {
     const error = judged.failure
     return { ...about, verdict: "unknown", reason: reasonOf(error), evidence: {}, notAvailable: [], error }
   }
-  const { _tag, evidence, reason } = judged.success
+  const { evidence, reason, verdict } = judged.success
   const datum = decidedBy(reason, evidence)
   return {
     ...about,
-    verdict: verdicts[_tag],
+    verdict,
     reason,
     ...(datum === undefined ? {} : { decidedBy: datum }),
     evidence,
@@ -155,25 +139,25 @@ const ofPart = (part: Part): SentinelExplanation => {
   }
 }
 
-const verdictOf = (judgement: Judgement): Evidence => {
-  const part = judgement.parts.find(({ file }) => file.entry === judgement.decisive?.entry)
+const decisiveEvidence = ({ decisive, parts }: Decision): Evidence => {
+  const part = parts.find(({ subject }) => subject === decisive)
   return part !== undefined && Result.isSuccess(part.judged) ? part.judged.success.evidence : {}
 }
 
 /** What a judgement compared that none of its sentinels told. */
-const ownEvidence = (judgement: Judgement): SentinelExplanation["evidence"] => {
-  const told: { readonly [datum: string]: unknown } = verdictOf(judgement)
-  return Object.fromEntries(Object.entries(judgement.evidence).filter(([datum, compared]) => told[datum] !== compared))
+const ownEvidence = (decision: Decision): SentinelExplanation["evidence"] => {
+  const told: { readonly [datum: string]: unknown } = decisiveEvidence(decision)
+  return Object.fromEntries(Object.entries(decision.evidence).filter(([datum, compared]) => told[datum] !== compared))
 }
 
 /**
  * @category explaining
  * @since 0.1.0
  */
-export const make = (path: string, judgement: Judgement, foreign: ReadonlyArray<string>): Explanation => {
-  const { decisive, parts, reason, verdict } = judgement
-  const evidence = ownEvidence(judgement)
-  const datum = decidedBy(reason, judgement.evidence)
+export const make = (path: string, decision: Decision, foreign: ReadonlyArray<string>): Explanation => {
+  const { decisive, parts, reason, verdict } = decision
+  const evidence = ownEvidence(decision)
+  const datum = decidedBy(reason, decision.evidence)
   const decided =
     datum !== undefined && evidence[datum] !== undefined
       ? { decidedBy: datum }

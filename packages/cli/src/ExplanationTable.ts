@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as DateTime from "effect/DateTime"
 import type { Explanation, SentinelExplanation } from "./Explanation.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
@@ -12,8 +13,8 @@ import * as Text from "./Text.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Milliseconds since the epoch, that ages are counted to. */
-  readonly now: number
+  /** The time that ages are counted to. */
+  readonly now: DateTime.DateTime
   readonly colors: boolean
 }
 
@@ -69,7 +70,7 @@ const sentinel = (part: SentinelExplanation, isDecisive: boolean, options: Optio
     ...(part.role === undefined ? [] : [part.role]),
     ...(part.pid === undefined ? [] : [`process ${part.pid}`]),
     `${Text.size(part.size)}`,
-    ...(part.since === undefined ? [] : [`written ${Text.age(now - Date.parse(part.since))} ago`])
+    ...(part.since === undefined ? [] : [`written ${Text.ago(part.since, now)} ago`])
   ]
   const verdict = Table.paint(`${part.verdict}, ${part.reason}`, verdictStyles[part.verdict] ?? "plain", colors)
   const name = Table.paint(Text.escape(part.entry), "bold", colors)

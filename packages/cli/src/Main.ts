@@ -17,7 +17,6 @@ import * as Path from "effect/Path"
 import { ChildProcessSpawner, make as makeSpawner } from "effect/process/ChildProcessSpawner"
 import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
-import * as Terminal from "effect/Terminal"
 import { demo } from "./commands/demo.ts"
 import { explain } from "./commands/explain.ts"
 import { list } from "./commands/list.ts"
@@ -40,45 +39,34 @@ const command = Command.make("vm-sentinel").pipe(
 /** Help that was asked for is data; help that wasn't is a complaint. */
 const presenter = Layer.effect(
   CliOutput.Presenter,
-  Effect.map(Output.Output, (output) => ({
-    present: Effect.fnUntraced(function* (event) {
-      const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
-      const { colors } = yield* requested ? output.stdout : output.stderr
-      const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
-      const say = (text: string) => (requested ? Effect.ignore(output.write(`${text}\n`)) : output.note(`${text}\n`))
-      switch (event._tag) {
-        case "Version":
-          return yield* say(formatter.formatVersion(event.name, event.version))
-        case "Help":
-          return yield* say(formatter.formatHelpDoc(event.helpDoc))
-        case "InvalidInvocation":
-          return yield* say(`${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}`)
-      }
-    })
+  Effect.map(Stdio.Stdio, (stdio) => ({
+    present: Effect.fnUntraced(
+      function* (event: CliOutput.Presenter.Event) {
+        const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
+        const colors = yield* Output.hasColors(requested ? "stdout" : "stderr")
+        const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
+        const say = (text: string) => (requested ? Effect.ignore(Output.write(`${text}\n`)) : Output.note(`${text}\n`))
+        switch (event._tag) {
+          case "Version":
+            return yield* say(formatter.formatVersion(event.name, event.version))
+          case "Help":
+            return yield* say(formatter.formatHelpDoc(event.helpDoc))
+          case "InvalidInvocation":
+            return yield* say(`${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}`)
+        }
+      },
+      Effect.provideService(Stdio.Stdio, stdio)
+    )
   }))
 )
 
-const unused = Effect.die("the command line is parsed without it")
-
-/** What the parser could ask for: nothing here prompts, reads a file, or starts a process while parsing. */
+/** Nothing here reads a file, or starts a process, while parsing. */
 const environment = Layer.mergeAll(
   FileSystem.layerNoop({}),
   Path.layer,
-  Stdio.layerTest({}),
-  Layer.succeed(
-    Terminal.Terminal,
-    Terminal.make({
-      columns: unused,
-      rows: unused,
-      size: unused,
-      readInput: unused,
-      readLine: unused,
-      display: () => unused
-    })
-  ),
   Layer.succeed(
     ChildProcessSpawner,
-    makeSpawner(() => unused)
+    makeSpawner(() => Effect.die("the command line is parsed without it"))
   )
 )
 
@@ -92,27 +80,24 @@ const settings = Layer.mergeAll(
 )
 
 /**
- * Runs the command line. Ends in a {@link Quit} for every exit code but 0; what there was to say has been said.
+ * Runs the command line that `Stdio` has. Ends in a {@link Quit} for every exit code but 0; what there was to say has
+ * been said.
  *
  * @category running
  * @since 0.1.0
  */
-export const main: (args: ReadonlyArray<string>) => Effect.Effect<void, Quit, Output.Output> = (args) =>
-  Command.runWith(command, { version })(args).pipe(
-    Effect.catch((error) =>
-      Effect.gen(function* () {
-        if (error._tag === "Quit") return yield* error
-        if (CliError.isCliError(error)) return yield* new Quit({ code: ExitCode.usage })
-        if (error._tag === "OutputError" && error.errno === "EPIPE") return yield* new Quit({ code: ExitCode.closed })
-        const output = yield* Output.Output
-        yield* output.note(ErrorText.line(error))
-        return yield* new Quit({ code: ExitCode.failed })
-      })
-    ),
-    Effect.tapCause((cause) =>
-      Cause.hasDies(cause)
-        ? Effect.flatMap(Output.Output, ({ note }) => note(`vm-sentinel: a defect: ${Cause.pretty(cause)}\n`))
-        : Effect.void
-    ),
-    Effect.provide([presenter, environment, settings])
-  )
+export const main: Effect.Effect<void, Quit, Output.Output> = Command.run(command, { version }).pipe(
+  Effect.catch((error) =>
+    Effect.gen(function* () {
+      if (error._tag === "Quit") return yield* error
+      if (CliError.isCliError(error)) return yield* new Quit({ code: ExitCode.usage })
+      if (error._tag === "OutputError" && error.errno === "EPIPE") return yield* new Quit({ code: ExitCode.closed })
+      yield* Output.note(ErrorText.line(error))
+      return yield* new Quit({ code: ExitCode.failed })
+    })
+  ),
+  Effect.tapCause((cause) =>
+    Cause.hasDies(cause) ? Output.note(`vm-sentinel: a defect: ${Cause.pretty(cause)}\n`) : Effect.void
+  ),
+  Effect.provide([presenter, environment, settings])
+)

@@ -1,12 +1,26 @@
 /**
- * Where the command speaks: data on stdout, everything else on stderr.
+ * Where the command speaks, by `effect/Stdio`: data on stdout, everything else on stderr.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
+import * as NodeStdio from "@effect/platform-node/NodeStdio"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { type PlatformError, systemError } from "effect/PlatformError"
+import * as Predicate from "effect/Predicate"
+import * as Sink from "effect/Sink"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Terminal from "effect/Terminal"
+
+/**
+ * The services of the command's streams.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Output = Stdio.Stdio | Terminal.Terminal
 
 /**
  * stdout takes no more. `EPIPE`: its reader is gone, which is no failure of ours.
@@ -20,57 +34,98 @@ export class OutputError extends Data.TaggedError("OutputError")<{ readonly errn
   }
 }
 
-/**
- * What is at the other end of a stream.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Device {
-  readonly isTerminal: boolean
-  /** A terminal, and neither `NO_COLOR` nor `TERM=dumb` is set. */
-  readonly colors: boolean
-  /** Width of the terminal; `undefined` where there is none. */
-  readonly columns: number | undefined
+const toOutputError = ({ reason: { cause } }: PlatformError): OutputError => {
+  const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
+  // Node itself refuses what comes after the EPIPE.
+  if (code === "ERR_STREAM_DESTROYED") return new OutputError({ errno: "EPIPE" })
+  return new OutputError({ errno: Predicate.isString(code) ? code : "EUNKNOWN" })
 }
 
 /**
- * @category services
+ * Writes to stdout. Done when the kernel has it.
+ *
+ * @category writing
  * @since 0.1.0
  */
-export class Output extends Context.Service<
-  Output,
-  {
-    readonly stdout: Effect.Effect<Device>
-    readonly stderr: Effect.Effect<Device>
-    /** Writes to stdout. Done when the kernel has it. */
-    readonly write: (text: string) => Effect.Effect<void, OutputError>
-    /** Writes to stderr. A closed stderr is nobody listening. */
-    readonly note: (text: string) => Effect.Effect<void>
-  }
->()("vm-sentinel/Output") {}
+export const write = (text: string): Effect.Effect<void, OutputError, Stdio.Stdio> =>
+  Stdio.Stdio.use(({ stdout }) =>
+    Stream.run(Stream.succeed(text), stdout({ endOnDone: false })).pipe(Effect.mapError(toOutputError))
+  )
 
-const errnoOf = (error: NodeJS.ErrnoException): string =>
-  // What comes after the EPIPE is refused by Node itself.
-  error.code === "ERR_STREAM_DESTROYED" ? "EPIPE" : (error.code ?? "EUNKNOWN")
+/**
+ * Writes to stderr. A closed stderr is nobody listening.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const note = (text: string): Effect.Effect<void, never, Stdio.Stdio> =>
+  Stdio.Stdio.use(({ stderr }) => Effect.ignore(Stream.run(Stream.succeed(text), stderr({ endOnDone: false }))))
+
+/**
+ * Whether a stream is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set. `TerminalCapabilities` answers for stdout
+ * alone, and obeys `FORCE_COLOR`, which would put colours into pipes.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const hasColors = (stream: "stdout" | "stderr"): Effect.Effect<boolean, never, Stdio.Stdio> =>
+  Stdio.Stdio.use((stdio) =>
+    Effect.map(stdio[`${stream}IsTerminal`], (isTerminal) => {
+      const { NO_COLOR = "", TERM } = process.env
+      return isTerminal && NO_COLOR === "" && TERM !== "dumb"
+    })
+  )
+
+/**
+ * Width of stdout's terminal; `undefined` where there is none, and where it has no size, as some consoles.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const columns: Effect.Effect<number | undefined, never, Output> = Effect.gen(function* () {
+  const { stdoutIsTerminal } = yield* Stdio.Stdio
+  const { columns } = yield* Terminal.Terminal
+  return (yield* stdoutIsTerminal) ? (yield* columns) || undefined : undefined
+})
+
+const send = (stream: NodeJS.WriteStream, text: string | Uint8Array): Effect.Effect<void, PlatformError> =>
+  Effect.callback((resume) => {
+    stream.write(text, (cause) =>
+      resume(
+        cause ? Effect.fail(systemError({ _tag: "Unknown", module: "Stdio", method: "write", cause })) : Effect.void
+      )
+    )
+  })
+
+const sink = (stream: NodeJS.WriteStream) => () => Sink.forEach((text: string | Uint8Array) => send(stream, text))
 
 const ignore = () => {}
 
-const send = (stream: NodeJS.WriteStream, text: string): Effect.Effect<void, OutputError> =>
-  Effect.callback<void, OutputError>((resume) => {
-    stream.write(text, (error) => resume(error ? Effect.fail(new OutputError({ errno: errnoOf(error) })) : Effect.void))
+/** NodeStdio is done with a text once Node buffers it: an exit loses it, and a failure after that is Node's to report. */
+const stdio = Layer.effect(
+  Stdio.Stdio,
+  Effect.map(Stdio.Stdio, (node) => {
+    // Each write reports its error; without a listener Node throws it as well.
+    process.stdout.on("error", ignore)
+    process.stderr.on("error", ignore)
+    return { ...node, stdout: sink(process.stdout), stderr: sink(process.stderr) }
   })
+).pipe(Layer.provide(NodeStdio.layer))
 
-const device = (stream: NodeJS.WriteStream): Device => {
-  const isTerminal = stream.isTTY === true
-  const { NO_COLOR, TERM } = process.env
-  return {
-    isTerminal,
-    colors: isTerminal && (NO_COLOR === undefined || NO_COLOR === "") && TERM !== "dumb",
-    // A terminal of no size (a pipe's end, some consoles) says 0.
-    columns: isTerminal && stream.columns > 0 ? stream.columns : undefined
-  }
-}
+const unasked = Effect.die("the command asks for nothing")
+
+/** NodeTerminal opens stdin, which makes it non-blocking for all processes that share it. */
+const terminal = Layer.succeed(
+  Terminal.Terminal,
+  Terminal.make({
+    columns: Effect.sync(() => process.stdout.columns ?? 0),
+    rows: Effect.sync(() => process.stdout.rows ?? 0),
+    display: (text) => send(process.stdout, text),
+    size: unasked,
+    readInput: unasked,
+    readLine: unasked
+  })
+)
 
 /**
  * The process's own streams.
@@ -78,14 +133,4 @@ const device = (stream: NodeJS.WriteStream): Device => {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Output> = Layer.sync(Output, () => {
-  // Errors are reported by each write; without a listener Node throws them as well.
-  process.stdout.on("error", ignore)
-  process.stderr.on("error", ignore)
-  return Output.of({
-    stdout: Effect.sync(() => device(process.stdout)),
-    stderr: Effect.sync(() => device(process.stderr)),
-    write: (text) => send(process.stdout, text),
-    note: (text) => Effect.ignore(send(process.stderr, text))
-  })
-})
+export const layer: Layer.Layer<Output> = Layer.merge(stdio, terminal)

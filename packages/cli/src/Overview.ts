@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
+import type * as DateTime from "effect/DateTime"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
@@ -12,8 +13,8 @@ import * as Text from "./Text.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Milliseconds since the epoch, that ages are counted to. */
-  readonly now: number
+  /** The time that ages are counted to. */
+  readonly now: DateTime.DateTime
   readonly colors: boolean
   /** Names are shortened so that the table fits. Without: whole. */
   readonly width?: number | undefined
@@ -61,14 +62,14 @@ export const columns: ReadonlyArray<Table.Column> = [
  * @category rendering
  * @since 0.1.0
  */
-export const row = (outcome: Outcome, now: number): ReadonlyArray<Table.Cell> => {
+export const row = (outcome: Outcome, now: DateTime.DateTime): ReadonlyArray<Table.Cell> => {
   const { action, pid, reason, since, verdict } = outcome
   return [
     { text: displayName(outcome) },
     { text: verdict === "none" ? "-" : verdict, style: verdictStyles[verdict] },
     { text: reason },
     { text: pid === undefined ? "" : `${pid}` },
-    { text: since === undefined ? "" : Text.age(now - Date.parse(since)) },
+    { text: since === undefined ? "" : Text.ago(since, now) },
     { text: action, style: actionStyles[action] }
   ]
 }

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { Output } from "./Output.ts"
+import * as Output from "./Output.ts"
 
 const clearLine = "\r\u001b[2K"
 
@@ -17,16 +17,15 @@ const clearLine = "\r\u001b[2K"
  */
 export const during =
   (text: () => string) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Output> =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Output.Output> =>
     Effect.scoped(
       Effect.gen(function* () {
-        const { note } = yield* Output
         let shown = false
         const show = Effect.suspend(() => {
           shown = true
-          return note(`${clearLine}${text()}`)
+          return Output.note(`${clearLine}${text()}`)
         })
-        yield* Effect.addFinalizer(() => Effect.suspend(() => (shown ? note(clearLine) : Effect.void)))
+        yield* Effect.addFinalizer(() => Effect.suspend(() => (shown ? Output.note(clearLine) : Effect.void)))
         yield* show.pipe(Effect.repeat(Schedule.spaced("200 millis")), Effect.delay("1 second"), Effect.forkScoped)
         return yield* effect
       })

@@ -8,12 +8,12 @@ import type { DirectoryError, RootError } from "@vm-sentinel/core/Errors"
 import * as Outcome from "@vm-sentinel/core/Outcome"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Judging from "./Judging.ts"
-import { Output, type OutputError } from "./Output.ts"
+import { hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Overview from "./Overview.ts"
 import * as Report from "./Report.ts"
 import * as Table from "./Table.ts"
@@ -41,7 +41,6 @@ export const reclaim: (
 ) => Effect.Effect<void, RootError | DirectoryError | OutputError, Output | ProcessInspector | SentinelStore> =
   Effect.fn("reclaim")(function* (options) {
     const { assumeDead, directory, json } = options
-    const { stdout, write } = yield* Output
     const outcome = yield* Cleanup.reclaim(directory, {
       ...Judging.options(options),
       ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value })
@@ -55,7 +54,7 @@ export const reclaim: (
       )
     }
     if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(outcome))))
-    const { colors } = yield* stdout
-    const row = Overview.row(outcome, yield* Clock.currentTimeMillis)
+    const colors = yield* hasColors("stdout")
+    const row = Overview.row(outcome, yield* DateTime.now)
     yield* write(Table.render(Overview.columns, [row], { colors }))
   })

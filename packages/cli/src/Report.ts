@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Outcome from "@vm-sentinel/core/Outcome"
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Output, type OutputError } from "./Output.ts"
+import * as Output from "./Output.ts"
 import * as Overview from "./Overview.ts"
 
 /**
@@ -16,9 +16,11 @@ import * as Overview from "./Overview.ts"
  */
 export interface Reporter {
   /** Some of them, in order. */
-  readonly outcomes: (outcomes: ReadonlyArray<Outcome.Outcome>) => Effect.Effect<void, OutputError>
+  readonly outcomes: (
+    outcomes: ReadonlyArray<Outcome.Outcome>
+  ) => Effect.Effect<void, Output.OutputError, Output.Output>
   /** The last line. */
-  readonly summary: (summary: Outcome.Summary) => Effect.Effect<void, OutputError>
+  readonly summary: (summary: Outcome.Summary) => Effect.Effect<void, Output.OutputError, Output.Output>
 }
 
 /**
@@ -39,28 +41,35 @@ const outcomeLine = (outcome: Outcome.Outcome): Effect.Effect<string> =>
     : Effect.map(Effect.orDie(encodeLine(outcome)), jsonLine)
 
 /**
+ * A line for each, at once.
+ *
  * @category reporting
  * @since 0.1.0
  */
-export const json: Effect.Effect<Reporter, never, Output> = Effect.map(Output, ({ write }) => {
-  return {
-    outcomes: (outcomes) => Effect.flatMap(Effect.forEach(outcomes, outcomeLine), (lines) => write(lines.join(""))),
-    summary: (summary) => Effect.flatMap(Effect.orDie(encodeLine(summary)), (encoded) => write(jsonLine(encoded)))
-  }
-})
+export const json: Reporter = {
+  outcomes: (outcomes) =>
+    Effect.flatMap(Effect.forEach(outcomes, outcomeLine), (lines) => Output.write(lines.join(""))),
+  summary: (summary) => Effect.flatMap(Effect.orDie(encodeLine(summary)), (encoded) => Output.write(jsonLine(encoded)))
+}
 
 /**
+ * One table of all, at the end.
+ *
  * @category reporting
  * @since 0.1.0
  */
-export const human: Effect.Effect<Reporter, never, Output> = Effect.map(Output, ({ stdout, write }) => {
+export const human = (): Reporter => {
   const outcomes: Array<Outcome.Outcome> = []
   return {
     outcomes: (some) => Effect.sync(() => outcomes.push(...some)),
     summary: Effect.fnUntraced(function* (summary) {
-      const { colors, columns } = yield* stdout
+      const options = {
+        now: yield* DateTime.now,
+        colors: yield* Output.hasColors("stdout"),
+        width: yield* Output.columns
+      }
       outcomes.sort((a, b) => (a.name < b.name ? -1 : 1))
-      yield* write(Overview.render(outcomes, summary, { now: yield* Clock.currentTimeMillis, colors, width: columns }))
+      yield* Output.write(Overview.render(outcomes, summary, options))
     })
   }
-})
+}

@@ -16,7 +16,7 @@ import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Quit } from "./ExitCode.ts"
-import { Output } from "./Output.ts"
+import * as Output from "./Output.ts"
 
 /**
  * @category models
@@ -106,9 +106,10 @@ const exited = (child: ChildProcess) =>
  */
 export const run: (
   options: Options
-) => Effect.Effect<void, Ownership.RecordError | Quit, Output | ProcessInspector | SentinelStore> = Effect.fn("run")(
+) => Effect.Effect<void, Ownership.RecordError | Quit, Output.Output | ProcessInspector | SentinelStore> = Effect.fn(
+  "run"
+)(
   function* ({ command: [command = "", ...args], directory, sentinelName }) {
-    const output = yield* Output
     const path = Path.resolve(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
     const { lock } = yield* Ownership.hold(path, named)
@@ -116,7 +117,7 @@ export const run: (
     const child = yield* start(command, args, lock?.fd).pipe(
       Effect.catch((error) => {
         const reason = reasonOf(command, error)
-        const said = output.note(`vm-sentinel: ${command}: ${reason}\n`)
+        const said = Output.note(`vm-sentinel: ${command}: ${reason}\n`)
         return Effect.andThen(said, Effect.fail(new Quit({ code: codeOf(reason) })))
       })
     )

@@ -12,10 +12,11 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { Stdio } from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import { ExitCode, Quit } from "./ExitCode.ts"
-import { Output, type OutputError } from "./Output.ts"
+import type { Output, OutputError } from "./Output.ts"
 import * as Judging from "./Judging.ts"
 import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
@@ -56,9 +57,9 @@ export const sweep: (
 ) => Effect.Effect<void, RootError | DirectoryError | OutputError | Quit, Output | ProcessInspector | SentinelStore> =
   Effect.fn("sweep")(function* (options) {
     const { dryRun, ifExists, json, root, sizes, skip, strict } = options
-    const { stderr, stdout } = yield* Output
+    const { stderrIsTerminal, stdoutIsTerminal } = yield* Stdio
     const start = yield* Clock.currentTimeMillis
-    const reporter = yield* json ? Report.json : Report.human
+    const reporter = json ? Report.json : Report.human()
     let summary: Outcome.Summary = { ...Outcome.empty(Path.resolve(root), dryRun, sizes), ...Judging.vouched(options) }
 
     const conclude = Effect.fnUntraced(function* (interrupted: boolean) {
@@ -83,7 +84,7 @@ export const sweep: (
       return Effect.andThen(told, takeTurn)
     })
 
-    const isWatched = (yield* stderr).isTerminal && !(json && (yield* stdout).isTerminal)
+    const isWatched = (yield* stderrIsTerminal) && !(json && (yield* stdoutIsTerminal))
     const watched = isWatched
       ? Progress.during(() => `${summary.scanned} scanned, ${summary.removed} removed`)(run)
       : run

@@ -4,6 +4,9 @@
  * @since 0.1.0
  */
 import { displayWidth } from "effect/cli/CliOutput"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 
 // Controls, invisible and direction-changing characters, lone surrogates; and the backslash that shows them.
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\\]/gu
@@ -102,6 +105,18 @@ export const age = (milliseconds: number): string => {
   const unit = units.find(([, size]) => seconds >= size)
   return unit === undefined ? `${seconds}s` : `${Math.floor(seconds / unit[1])}${unit[0]}`
 }
+
+/**
+ * The {@link age} of an ISO 8601 time; empty for what is none.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const ago = (since: string, now: DateTime.DateTime): string =>
+  Option.match(DateTime.make(since), {
+    onNone: () => "",
+    onSome: (time) => age(Duration.toMillis(DateTime.distance(time, now)))
+  })
 
 /**
  * Bytes in binary units: `512 B`, `3.2 MiB`.

@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Path from "node:path"
-import { Output, type OutputError } from "./Output.ts"
+import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 
 /**
@@ -45,16 +45,14 @@ const describe = ({ content }: SentinelFile): string => {
  */
 export const write: (
   options: Options
-) => Effect.Effect<void, Ownership.RecordError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn(
-  "write"
-)(function* ({ directory, format, pid, role, sentinelName }) {
-  const output = yield* Output
-  const path = Path.resolve(directory)
-  const file = yield* Ownership.record(path, {
-    pid,
-    ...(Option.isNone(format) ? {} : { format: format.value }),
-    ...(Option.isNone(role) ? {} : { role: role.value }),
-    ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
+) => Effect.Effect<void, Ownership.RecordError | Output.OutputError, Output.Output | ProcessInspector | SentinelStore> =
+  Effect.fn("write")(function* ({ directory, format, pid, role, sentinelName }) {
+    const path = Path.resolve(directory)
+    const file = yield* Ownership.record(path, {
+      pid,
+      ...(Option.isNone(format) ? {} : { format: format.value }),
+      ...(Option.isNone(role) ? {} : { role: role.value }),
+      ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
+    })
+    yield* Output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
   })
-  yield* output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
-})

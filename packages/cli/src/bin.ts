@@ -18,5 +18,4 @@ const toldVersion = (): boolean => {
   }
 }
 
-const args = process.argv.slice(2)
-if (!isVersionAlone(args) || !toldVersion()) void import("./start.ts").then(({ start }) => start(args))
+if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) void import("./start.ts").then(({ start }) => start())

@@ -4,5 +4,5 @@ import * as Effect from "effect/Effect"
 import { main } from "./Main.ts"
 import * as Output from "./Output.ts"
 
-export const start = (args: ReadonlyArray<string>): void =>
-  NodeRuntime.runMain(Effect.provide(main(args), Output.layer), { disableErrorReporting: true })
+export const start = (): void =>
+  NodeRuntime.runMain(Effect.provide(main, Output.layer), { disableErrorReporting: true })

@@ -1,19 +1,20 @@
-import { judge, type Circumstances, type Evidence } from "@vm-sentinel/core/Verdict"
 import { assert, describe, it } from "@effect/vitest"
-import { examine, type Judgement, type Testimony, withLock, withOwnerBelow } from "@vm-sentinel/core/Condemned"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import { MalformedSentinel } from "@vm-sentinel/core/Errors"
-import type { Holding, SentinelFile } from "@vm-sentinel/core/Holding"
+import type { Evidence } from "@vm-sentinel/core/Evidence"
+import type { JudgeInputs, Subject } from "@vm-sentinel/core/JudgeInputs"
+import { decide, type Decision } from "@vm-sentinel/core/Judgement"
 import type { Observation } from "@vm-sentinel/core/Observation"
 import { type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { RecordV3, type Sentinel, type SentinelV3 } from "@vm-sentinel/core/Sentinel"
-import { Result, Schema } from "effect"
+import { DateTime, Result, Schema } from "effect"
+import { type Circumstances, judge } from "../../core/test/support/judging.ts"
 import * as Explanation from "../src/Explanation.ts"
 import * as ExplanationTable from "../src/ExplanationTable.ts"
 import * as Text from "../src/Text.ts"
 
 const now = Date.parse("2026-01-02T00:00:00.000Z")
-const options = { now, colors: false }
+const options = { now: DateTime.makeUnsafe(now), colors: false }
 const pid = Pid.make(41)
 const host: HostIdentity = {
   bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
@@ -67,36 +68,35 @@ const circumstances: Circumstances = {
   shared: "keep"
 }
 
-const file = (entry: string, content: SentinelFile["content"]): SentinelFile => ({
+const file = (entry: string, content: Subject["content"]): Subject => ({
   entry,
-  id: { dev: "1", ino: "2" },
   size: 300,
   writtenAt: now - 60_000,
   changedAt: now - 60_000,
-  bytes: new Uint8Array(),
-  content
+  file: "2",
+  tag: "",
+  content,
+  observed: {}
 })
 
-const examined = (
-  sentinels: ReadonlyArray<SentinelFile>,
-  observation: Observation,
-  rest: Partial<Circumstances> = {}
-): Judgement => {
-  const { id } = frame
-  const holding: Holding = {
-    path: "/vms/a",
-    id,
+interface Rest extends Partial<Circumstances>, Pick<JudgeInputs, "below"> {
+  readonly directoryLock?: JudgeInputs["lock"]
+}
+
+const examined = (sentinels: ReadonlyArray<Subject>, process: Observation, rest: Rest = {}): Decision => {
+  const { below, directoryLock, ...changes } = rest
+  const { assumeMoved, file = "2", frame, legacy, lock, shared } = { ...circumstances, ...changes }
+  return decide({
+    host,
     frame,
-    distrust: undefined,
-    subdirectories: "some",
-    sentinels,
-    foreign: []
-  }
-  const testimony: Testimony = { observation, circumstances: { ...circumstances, ...rest } }
-  const examination = examine(holding, host)
-  let step = examination.next()
-  while (step.done !== true) step = examination.next(testimony)
-  return step.value
+    knowledge: { legacy, lock, shared, ...(assumeMoved === undefined ? {} : { assumeMoved }) },
+    path: "/vms/a",
+    kind: { _tag: "Directory" },
+    subjects: sentinels.map((sentinel) => ({ ...sentinel, file, observed: { process } })),
+    foreign: [],
+    ...(directoryLock === undefined ? {} : { lock: directoryLock }),
+    ...(below === undefined ? {} : { below })
+  })
 }
 
 const recycled: Observation = {
@@ -245,12 +245,11 @@ describe("Explanation", () => {
     for (const line of table.split("\n")) assert.isAtMost(Text.width(line), 100)
   })
 
-  const judgedAs = (rest: Partial<Circumstances>): Judgement =>
-    examined([file(".vm-sentinel", Result.succeed(v3))], absent, rest)
+  const judgedAs = (rest: Rest): Decision => examined([file(".vm-sentinel", Result.succeed(v3))], absent, rest)
 
   it("shows an owner inside, which no sentinel of the directory tells", () => {
-    const below = examined([file(".vm-sentinel", Result.succeed(v3))], { ...recycled, startTime: "1000" })
-    const nested = Explanation.make("/vms/a", withOwnerBelow(judgedAs({}), "disks/b", below), [])
+    const below = { path: "disks/b", verdict: "alive", reason: "matches" } as const
+    const nested = Explanation.make("/vms/a", judgedAs({ below }), [])
     assert.include(nested, { verdict: "dead", reason: "owner-inside", decidedBy: "below" })
     assert.notProperty(nested, "decisive")
     assert.deepStrictEqual(Object.keys(nested.evidence), ["below"])
@@ -264,7 +263,7 @@ describe("Explanation", () => {
   })
 
   it("shows a lock that somebody holds whom no sentinel names", () => {
-    const locked = Explanation.make("/vms/a", withLock(judgedAs({}), "shared"), [])
+    const locked = Explanation.make("/vms/a", judgedAs({ directoryLock: "shared" }), [])
     assert.include(locked, { verdict: "alive", reason: "lock-held", decidedBy: "lock" })
     assert.deepStrictEqual(locked.evidence, { lock: { observed: "shared", result: "not-applicable" } })
   })
@@ -277,7 +276,7 @@ describe("Explanation", () => {
     const elsewhere = recorded({ pidNamespace: "pid:[2]", lock: { ...lock, holder: "inherited" } })
     const free = { ...circumstances, lockState: "free", lock: "inherited" } as const
     const inherited = judge(elsewhere, undefined, host, free)
-    assert.deepInclude(inherited, { _tag: "Dead", reason: "lock-free" })
+    assert.deepInclude(inherited, { verdict: "dead", reason: "lock-free" })
     assert.deepStrictEqual(inherited.evidence.lockHolder, {
       recorded: "inherited",
       observed: "inherited",

@@ -1,10 +1,11 @@
 import { MalformedSentinel } from "@vm-sentinel/core/Errors"
 import { assert, describe, it } from "@effect/vitest"
 import * as Outcome from "@vm-sentinel/core/Outcome"
+import { DateTime } from "effect"
 import * as Overview from "../src/Overview.ts"
 import * as Text from "../src/Text.ts"
 
-const now = Date.parse("2026-01-02T00:00:00.000Z")
+const now = DateTime.makeUnsafe("2026-01-02T00:00:00.000Z")
 const plain = { now, colors: false }
 
 const outcome = (name: string, rest: Partial<Outcome.Outcome> = {}): Outcome.Outcome => ({

@@ -1,18 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { Output } from "../src/Output.ts"
 import * as Progress from "../src/Progress.ts"
+import * as Streams from "./support/Streams.ts"
 
-const device = Effect.succeed({ isTerminal: true, colors: false, columns: 80 })
-
-const recording = (notes: Array<string>) =>
-  Layer.succeed(Output, {
-    stdout: device,
-    stderr: device,
-    write: () => Effect.void,
-    note: (text) => Effect.sync(() => notes.push(text))
-  })
+const recording = (notes: Array<string>) => Streams.layer({ stderr: (text) => Effect.sync(() => notes.push(text)) })
 
 describe("Progress", () => {
   it.effect("says nothing of what is done within a second", () => {

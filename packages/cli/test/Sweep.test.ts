@@ -3,11 +3,11 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import { assert, describe, it } from "@effect/vitest"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, PlatformError, Queue } from "effect"
 import { TestClock } from "effect/testing"
-import { Output, OutputError } from "../src/Output.ts"
 import * as Sweep from "../src/Sweep.ts"
 import * as Roots from "./support/Roots.ts"
+import * as Streams from "./support/Streams.ts"
 
 const options: Sweep.Options = {
   root: "",
@@ -24,9 +24,14 @@ const options: Sweep.Options = {
   sizes: false
 }
 
-const device = Effect.succeed({ isTerminal: false, colors: false, columns: undefined })
+const store = Layer.provide(SentinelStore.layerFileSystem, [NodeFileSystem.layer, NodePath.layer])
 
-const store = Layer.provide(SentinelStore.layer, [NodeFileSystem.layer, NodePath.layer])
+const closed = PlatformError.systemError({
+  _tag: "Unknown",
+  module: "Stdio",
+  method: "stdout",
+  cause: Object.assign(new Error("write EPIPE"), { code: "EPIPE" })
+})
 
 /** Judges nobody: says when it was asked first, and never answers. */
 const silent = (asked: Deferred.Deferred<void>) =>
@@ -38,9 +43,6 @@ const silent = (asked: Deferred.Deferred<void>) =>
     lockHolders: () => Effect.succeed([])
   })
 
-const listening = (write: (text: string) => Effect.Effect<void, OutputError>) =>
-  Layer.succeed(Output, { stdout: device, stderr: device, write, note: () => Effect.void })
-
 describe("Sweep", () => {
   it.live.each([false, true])("interrupted says how far it came (json: %s)", (json) => {
     let text = ""
@@ -50,7 +52,7 @@ describe("Sweep", () => {
       Roots.file(`${Roots.directory(root, "b")}/.vm-sentinel`, "1")
       const asked = yield* Deferred.make<void>()
       const fiber = yield* Sweep.sweep({ ...options, root, json }).pipe(
-        Effect.provide([silent(asked), store, listening((more) => Effect.sync(() => (text += more)))]),
+        Effect.provide([silent(asked), store, Streams.layer({ stdout: (more) => Effect.sync(() => (text += more)) })]),
         Effect.forkChild
       )
       yield* Deferred.await(asked)
@@ -69,7 +71,7 @@ describe("Sweep", () => {
         Effect.provide([
           silent(asked),
           store,
-          listening((text) => Effect.andThen(Queue.offer(writes, text), Effect.never))
+          Streams.layer({ stdout: (text) => Effect.andThen(Queue.offer(writes, text), Effect.never) })
         ]),
         Effect.forkChild
       )
@@ -97,14 +99,16 @@ describe("Sweep", () => {
         Effect.provide([
           silent(asked),
           store,
-          listening(() => {
-            lines += 1
-            return Effect.fail(new OutputError({ errno: "EPIPE" }))
+          Streams.layer({
+            stdout: () => {
+              lines += 1
+              return Effect.fail(closed)
+            }
           })
         ]),
         Effect.flip
       )
-      assert.strictEqual(error._tag, "OutputError")
+      assert.include(error, { _tag: "OutputError", errno: "EPIPE" })
       assert.strictEqual(lines, 1)
     })
   })

@@ -50,6 +50,15 @@ describe.concurrent("stdout", { timeout }, () => {
     })
   )
 
+  it.live("is read to its last line by a slow reader, whatever the exit code is", () =>
+    Effect.gen(function* () {
+      const root = yield* crowded(many, "no PID\n")
+      const slow = `{ "$NODE" "$BIN" list "$1" --json --strict; echo "code $?" >&2; } | { sleep 1; wc -l; }`
+      const { stderr, stdout } = yield* Cli.shell(slow, [root])
+      assert.deepStrictEqual([stderr, Number(stdout)], ["code 3\n", many + 1])
+    })
+  )
+
   it.live("on a full device is an error that says so", () =>
     Effect.gen(function* () {
       const root = yield* Roots.scratch

@@ -3,18 +3,26 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type { Judgement } from "./Condemned.ts"
-import { type DirectoryError, RefusedRoot, type RootError } from "./Errors.ts"
+import { type DirectoryError, type LookError, RefusedRoot, type RootError } from "./Errors.ts"
 import * as Judging from "./internal/judging.ts"
+import * as Outcomes from "./internal/outcomes.ts"
+import { reclaim as reclaimOne } from "./internal/reclaim.ts"
+import * as Reclaiming from "./internal/reclaiming.ts"
 import * as Resumption from "./internal/resumption.ts"
-import * as Sweeper from "./internal/sweeper.ts"
-import * as UnderWay from "./internal/underWay.ts"
+import { stoppable } from "./internal/stopping.ts"
+import * as Triage from "./internal/triage.ts"
+import type { Judgement } from "./Condemned.ts"
+import * as Layout from "./Layout.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
-import { type Entry, type LookError, SentinelStore } from "./SentinelStore.ts"
+import type { Entry } from "./Root.ts"
+import { SentinelStore } from "./SentinelStore.ts"
 
 /**
  * How directories are judged.
@@ -55,13 +63,11 @@ export interface ReclaimOptions extends JudgeOptions {
 export interface SweepOptions extends ReclaimOptions {
   /** Names of directories that aren't even judged. */
   readonly skip?: ReadonlyArray<string>
-  /** `keep` (default): a directory's own error is kept in its outcome. `fail`: the first one ends the sweep. */
-  readonly onError?: "keep" | "fail"
-  /** Directories handled at once. Default: what the store finds worth while. */
+  /** Directories reclaimed at once. Default 32. */
   readonly concurrency?: number
   /**
-   * When it ends, the sweep ends early and in good order: no other directory is begun, what is under way is stopped, and
-   * every directory that is gone by then is told. An interruption can't tell those. Default: never.
+   * The sweep ends early when this effect does: no other directory is begun, each deletion under way is stopped, and every
+   * directory that is gone by then is told. An interruption can't tell those. Default: never.
    */
   readonly stopWhen?: Effect.Effect<unknown>
 }
@@ -77,28 +83,32 @@ export interface Report {
   readonly summary: Outcome.Summary
 }
 
-/** `undefined`: not ours to tell. */
-type Work = Entry | UnderWay.Later<Outcome.Outcome | undefined>
+/** Bounds what is in memory at once, and the descriptors that are open. */
+const defaultConcurrency = 32
 
-/** Comes between two batches: what one leaves under way is done before the next is begun, and the event loop waits less. */
-const allDone: Work = new UnderWay.Later(() => Effect.undefined, { isAlone: true })
+/** A directory whose handling was stopped isn't told. */
+const isTold = (outcome: Outcome.Outcome | undefined): outcome is Outcome.Outcome => outcome !== undefined
 
-/** What removes, and what may end the sweep, is told before anything else is done. */
-const isUrgent = ({ action, error }: Outcome.Outcome): boolean => action !== "kept" || error !== undefined
+const withDefaults = (options: SweepOptions): Reclaiming.Options => {
+  const { dryRun = false, sentinelNames, sizes = false, skip = [] } = options
+  return { ...options, dryRun, sizes, skip, layout: Layout.ofNames(sentinelNames) }
+}
 
 /**
- * Where directories are looked at one after the other, so many removals may be under way meanwhile.
- * V8 copies what belongs to them when it collects garbage: of more, the event loop would wait for that longer.
+ * Fails with the error of an outcome; to be put behind {@link outcomes} where the first error of a directory ends all:
+ * `Stream.mapEffect(outcomes(root), failOnError)`.
+ *
+ * @category running
+ * @since 0.1.0
  */
-const removalsUnderWay = 64
-
-const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>
+export const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, DirectoryError> =>
   outcome.error === undefined ? Effect.succeed(outcome) : Effect.fail(outcome.error)
 
 /**
- * Sweeps a root, lazily: one outcome for each directory, as it is done. First what a killed sweep left is taken up,
- * then each directory is judged, and the dead ones are claimed, judged once more, and removed. Running two at once is
- * safe: each directory is reported `removed` once. Interruption leaves a state that the next sweep resumes.
+ * Sweeps a root, lazily: one outcome for each directory, as it is done. First what a killed sweep left is taken up. Then pages of
+ * 256 directories go through triage, which can only keep, and each directory that is left open goes the careful path, which alone can
+ * remove: it is judged, claimed, judged once more, and deleted. Running two sweeps at once is safe: each directory is reported
+ * `removed` once. Interruption leaves a state that the next sweep resumes.
  *
  * @category running
  * @since 0.1.0
@@ -106,41 +116,65 @@ const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Outcome, D
 export const outcomes = (
   root: string,
   options: SweepOptions = {}
-): Stream.Stream<Outcome.Outcome, RootError | DirectoryError, ProcessInspector | SentinelStore> => {
-  const { onError = "keep", stopWhen = Effect.never } = options
-  const all = Stream.unwrap(
+): Stream.Stream<Outcome.Outcome, RootError, ProcessInspector | SentinelStore> => {
+  const { concurrency = defaultConcurrency, stopWhen } = options
+  const { skip, ...rest } = withDefaults(options)
+  return Stream.unwrap(
     Effect.gen(function* () {
       const store = yield* SentinelStore
       const opened = yield* store.openRoot(root)
-      const sweeper = yield* Sweeper.make(opened, options)
-      const { concurrency = store.parallelism } = options
-      const isOneByOne = concurrency === 1
-      const begin = (work: Work) =>
-        work instanceof UnderWay.Later ? work : isOneByOne ? sweeper.begin(work) : sweeper.handle(work)
-      const work = Stream.unwrap(
-        Effect.map(store.list(opened), ({ directories, left }): Stream.Stream<Work> => {
-          const resumed = Stream.flatMap(Stream.fromIterable(left), (entry) => Resumption.resume(sweeper, entry))
-          // One batch is expected while the one before it is handed on.
-          const rest = Stream.mapAccumArray(
-            directories,
-            (): ReadonlyArray<Work> => [],
-            (before, batch) => {
-              sweeper.expect(batch)
-              return [[...batch, allDone], before] as const
-            },
-            { onHalt: (last) => last }
-          )
-          return Stream.concat(resumed, rest)
-        })
-      )
-      return UnderWay.map(work, begin, {
-        isUrgent,
-        stopWhen,
-        window: isOneByOne ? (options.concurrency ?? removalsUnderWay) : concurrency
+      const stopped = yield* Deferred.make<void>()
+      if (stopWhen !== undefined) {
+        yield* Effect.forkScoped(Effect.andThen(stopWhen, Deferred.succeed(stopped, undefined)))
+      }
+      const reclaiming = yield* Reclaiming.make(opened, { ...rest, skip }, stopped)
+      const { directories, leftovers } = yield* store.list(opened)
+      const { measured } = reclaiming
+      const triage = Triage.make(store, reclaiming.judging.context, opened, rest.layout)
+      const atOnce = Semaphore.makeUnsafe(concurrency)
+
+      // `mapEffect` begins an effect before its scope owns the fiber: an interruption in that moment would not wait for the fiber.
+      const owned = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(Effect.yieldNow, effect)
+
+      const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
+        const isSkipped = ({ entry }: Entry) => skip.includes(entry)
+        const skipped = page.filter(isSkipped).map(Outcomes.skipped)
+        const [first, ...others] = page.filter((entry) => !isSkipped(entry))
+        if (first === undefined) return { kept: skipped, open: [] }
+        const { kept, open } = yield* triage([first, ...others])
+        return { kept: [...skipped, ...kept], open }
       })
+      const sized = (outcome: Outcome.Outcome) =>
+        stoppable(stopped, (interruptible) => measured(outcome.path, interruptible, Effect.succeed(outcome)))
+      const reclaimed = (entry: Entry) => atOnce.withPermits(1)(owned(reclaimOne(reclaiming, entry)))
+
+      const resumed = Stream.fromIterable(leftovers).pipe(
+        Stream.flatMap(Resumption.make(reclaiming)),
+        Stream.haltWhen(Deferred.await(stopped))
+      )
+      const swept = directories.pipe(
+        Stream.chunks,
+        // Drops pages, never a removal.
+        Stream.interruptWhen(Deferred.await(stopped)),
+        Stream.mapEffect((page) => owned(triaged(page)), { concurrency: 2 }),
+        Stream.flatMap(
+          ({ kept, open }) =>
+            Stream.concat(
+              rest.sizes
+                ? Stream.filter(Stream.mapEffect(Stream.fromArray(kept), sized), isTold)
+                : Stream.fromArray(kept),
+              Stream.filter(
+                Stream.mapEffect(Stream.fromArray(open), reclaimed, { concurrency, unordered: true }),
+                isTold
+              )
+            ),
+          // A directory that takes minutes holds up no other page.
+          { concurrency: 2 }
+        )
+      )
+      return Stream.concat(resumed, swept)
     })
   )
-  return onError === "keep" ? all : Stream.mapEffect(all, failOnError)
 }
 
 /** What the operator said, for the summary. */
@@ -151,8 +185,7 @@ const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
 })
 
 /**
- * {@link outcomes}, collected. Fails for the root itself; with `onError: "fail"` also for the first directory that
- * can't be judged or removed.
+ * {@link outcomes}, collected. Fails for the root alone: a directory's own error is kept in its outcome.
  *
  * @category running
  * @since 0.1.0
@@ -160,18 +193,19 @@ const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
 export const sweep: (
   root: string,
   options?: SweepOptions
-) => Effect.Effect<Report, RootError | DirectoryError, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.sweep")(
-  function* (root, options = {}) {
-    const start = yield* Clock.currentTimeMillis
-    let interrupted = false
-    const stopWhen = Effect.tap(options.stopWhen ?? Effect.never, () => Effect.sync(() => (interrupted = true)))
-    const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
-    const empty = { ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false), ...toldKnowledge(options) }
-    const summary = Outcome.count(empty, all)
-    const durationMs = (yield* Clock.currentTimeMillis) - start
-    return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
-  }
-)
+) => Effect.Effect<Report, RootError, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.sweep")(function* (
+  root,
+  options = {}
+) {
+  const start = yield* Clock.currentTimeMillis
+  let interrupted = false
+  const stopWhen = Effect.tap(options.stopWhen ?? Effect.never, () => Effect.sync(() => (interrupted = true)))
+  const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
+  const empty = { ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false), ...toldKnowledge(options) }
+  const summary = Outcome.count(empty, all)
+  const durationMs = (yield* Clock.currentTimeMillis) - start
+  return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
+})
 
 /**
  * Judges one directory and removes it where it is dead. What a sweep would keep in the outcome, this fails with.
@@ -191,9 +225,11 @@ export const reclaim: (
     // It may hold directories that live: only a sweep knows how to take it up.
     return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
   }
-  yield* store.look(entry.path, options.sentinelNames)
-  const sweeper = yield* Sweeper.make(root, options)
-  return yield* Effect.flatMap(Effect.uninterruptibleMask(sweeper.handle(entry).run), failOnError)
+  const full = withDefaults(options)
+  yield* store.look(entry.path, full.layout)
+  const reclaiming = yield* Reclaiming.make(root, full, yield* Deferred.make<void>())
+  const outcome = yield* reclaimOne(reclaiming, entry)
+  return outcome === undefined ? yield* Effect.interrupt : yield* failOnError(outcome)
 }, Effect.scoped)
 
 /**
@@ -210,7 +246,8 @@ export const judge: (
   options = {}
 ) {
   const store = yield* SentinelStore
-  const { examine } = yield* Judging.make(options)
-  const { judgement } = yield* examine(yield* store.look(directory, options.sentinelNames), "asked")
+  const layout = Layout.ofNames(options.sentinelNames)
+  const { examine } = yield* Judging.make({ ...options, layout })
+  const { judgement } = yield* examine(yield* store.look(directory, layout), "asked")
   return judgement
 })

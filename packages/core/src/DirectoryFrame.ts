@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import type { FileId } from "./Holding.ts"
+import { FileId } from "./FileId.ts"
 import { compare, type Comparison, Decimal } from "./ProcessIdentity.ts"
 
 /**
@@ -61,31 +61,33 @@ export type RecordedDirectory = typeof RecordedDirectory.Type
 /**
  * The file system that a directory lies on, by a descriptor of the directory.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface FileSystemFrame {
+export const FileSystemFrame = Schema.Struct({
   /** As {@link RecordedDirectory} has it. */
-  readonly type: string
-  readonly id?: FileSystemId
+  type: Schema.String,
+  id: Schema.optionalKey(FileSystemId),
   /** Darwin: `f_fsid`. */
-  readonly mount?: string
+  mount: Schema.optionalKey(Schema.String),
   /** Only one kernel can have it mounted. */
-  readonly oneKernel: boolean
-}
+  oneKernel: Schema.Boolean
+})
+export type FileSystemFrame = typeof FileSystemFrame.Type
 
 /**
- * What a reader sees of a directory. A missing key is unknown, never different.
+ * A directory as a reader sees it. A missing key is unknown, never different.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface DirectoryFrame {
-  readonly id: FileId
-  readonly fileSystem?: FileSystemFrame
-  readonly inode?: string
-  readonly birth?: string
-}
+export const DirectoryFrame = Schema.Struct({
+  id: FileId,
+  fileSystem: Schema.optionalKey(FileSystemFrame),
+  inode: Schema.optionalKey(Schema.String),
+  birth: Schema.optionalKey(Schema.String)
+})
+export type DirectoryFrame = typeof DirectoryFrame.Type
 
 /**
  * File systems that one kernel alone can have mounted. Every other type is shared, or may be.
@@ -123,11 +125,11 @@ export type Binding = "bound" | "different" | "unbound"
 
 type Key = "id" | "mount" | "inode" | "birth" | "file"
 
-/** What of a directory compares, by the type of its file system. */
+/** Which data of a directory compare, by the type of its file system. */
 interface Rule {
   /** All of it must be equal. */
   readonly required: ReadonlyArray<Key>
-  /** It says nothing: inodes of overlays move, and birth times of Darwin are set back by who restores a copy. */
+  /** None of it counts: inodes of overlays move, and a restored copy on Darwin can have its birth time set back. */
   readonly ignored: ReadonlyArray<Key>
 }
 
@@ -162,7 +164,7 @@ const idOf = (id: FileSystemId | undefined): FileSystemId | undefined =>
 const compareIds = (recorded: FileSystemId | undefined, observed: FileSystemId | undefined): Comparison =>
   recorded?.kind === observed?.kind ? compare(idOf(recorded)?.value, idOf(observed)?.value) : "unknown"
 
-/** Of two files both births are compared where both are known, and inodes where they stay. */
+/** Compares the births of two files where both are known, and their inodes where inodes stay. */
 const compareFiles = (recorded: string | undefined, observed: string | undefined, hasInodes: boolean): Comparison => {
   const [inode, birth] = recorded?.split(".") ?? []
   const [otherInode, otherBirth] = observed?.split(".") ?? []
@@ -245,7 +247,7 @@ export const describeObserved = (
       })
 
 /**
- * What a writer records of the directory in which it writes; `undefined` where its file system can't be told.
+ * The record of a directory that a writer makes in it; `undefined` where its file system is unknown.
  *
  * @category constructors
  * @since 0.1.0

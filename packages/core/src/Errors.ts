@@ -309,3 +309,35 @@ export type DirectoryError = typeof DirectoryError.Type
  * @since 0.1.0
  */
 export type RootError = NotFound | PermissionDenied | RefusedRoot | StoreFailure
+
+/**
+ * Errors of a look at a directory.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type LookError = NotFound | PermissionDenied | StoreFailure
+
+/**
+ * Errors of publishing a sentinel.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type PublishError = AlreadyOwned | Claimed | Changed | MalformedSentinel | LookError
+
+/**
+ * Errors of claiming a condemned directory.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ClaimError = Taken | Changed | LockBusy | MountInside | NameTaken | PermissionDenied | StoreFailure
+
+/**
+ * Errors of taking up what a killed sweep left.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ResumeError = Taken | LockBusy | PermissionDenied | StoreFailure

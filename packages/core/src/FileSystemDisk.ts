@@ -11,8 +11,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
-import { Disk, DiskError, type FileType, type Principal, type NewFile } from "./Disk.ts"
-import { scan } from "./internal/scan.ts"
+import { Disk, DiskError, type FileType, make, type NewFile, type Principal } from "./Disk.ts"
 import * as Tree from "./internal/tree.ts"
 import * as Mounts from "./Mounts.ts"
 
@@ -78,7 +77,7 @@ const callerOf = (process: unknown): Principal => {
   return { uid: Predicate.isNumber(uid) ? uid : undefined, homes, homeIds: [] }
 }
 
-const make = Effect.gen(function* () {
+const overFileSystem = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
 
@@ -144,12 +143,6 @@ const make = Effect.gen(function* () {
 
   const rename = (from: string, to: string) => failing("rename", from)(fs.rename(from, to))
 
-  const renameNew = (from: string, to: string) =>
-    lstat(to).pipe(
-      Effect.flatMap(() => Effect.fail(new DiskError({ errno: "EEXIST", operation: "rename", path: to }))),
-      Effect.catchTag("DiskError", (error) => (error.errno === "ENOENT" ? rename(from, to) : Effect.fail(error)))
-    )
-
   const removeDirectory = (path: string) =>
     Effect.flatMap(entries(path), (found) =>
       found.length > 0
@@ -182,55 +175,30 @@ const make = Effect.gen(function* () {
     )
   )
 
-  /** Without a mount table, another device below the directory gives a mount away. */
-  const foreignDevice = (path: string) =>
-    Tree.walk({ lstat, entries: list }, path, { visit: () => Effect.void, failed: Effect.fail }).pipe(
-      Effect.as(undefined),
-      Effect.catchIf(
-        (error) => error.errno === "EXDEV",
-        (error) => Effect.succeed(error.path)
-      )
-    )
+  const otherDevice = Tree.otherDevice({ lstat, entries: list })
 
   const mountInside = (path: string) =>
     Effect.flatMap(mounts, (table) =>
-      table === undefined ? foreignDevice(path) : Effect.succeed(Mounts.inside(table, path))
+      table === undefined ? otherDevice(path) : Effect.succeed(Mounts.inside(table, path))
     )
-
-  const frame = (path: string) =>
-    Effect.flatMap(lstat(path), ({ id, type }) =>
-      type === "directory"
-        ? Effect.succeed({ id })
-        : Effect.fail(new DiskError({ errno: "ENOTDIR", operation: "stat", path }))
-    )
-
-  const lock = (path: string) => Effect.fail(new DiskError({ errno: "ENOTSUP", operation: "lock", path }))
 
   const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
-  return Disk.of({
+  return make({
     principal: Effect.sync(() => callerOf(Reflect.get(globalThis, "process"))),
     resolve: (path) => Effect.sync(() => paths.resolve(path)),
     realPath,
     lstat,
     entries,
-    scan: scan({ lstat, entries: list, read, frame }),
     read,
     create,
     link: (from, to) => failing("link", to)(fs.link(from, to)),
     rename,
-    renameNew,
     unlink,
     makeDirectory: (path) => failing("mkdir", path)(fs.makeDirectory(path, { mode: 0o700 })),
     removeDirectory,
     syncDirectory,
-    removeTree: Tree.removeTree({ lstat, entries: list, unlink, removeDirectory, mountInside, lock }),
-    frame,
-    find: Tree.find({ lstat, entries: list, mountInside }),
-    location: realPath,
     mountInside,
-    lock,
-    probeLock: () => Effect.succeed("unknown"),
     usage: Tree.usage({ lstat, entries: list }, ({ occupied }) => occupied)
   })
 })
@@ -242,4 +210,4 @@ const make = Effect.gen(function* () {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Disk, never, FileSystem.FileSystem | Path.Path> = Layer.effect(Disk, make)
+export const layer: Layer.Layer<Disk, never, FileSystem.FileSystem | Path.Path> = Layer.effect(Disk, overFileSystem)

@@ -6,18 +6,8 @@
 import type * as Result from "effect/Result"
 import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
+import { type FileId, sameFile } from "./FileId.ts"
 import type { Sentinel } from "./Sentinel.ts"
-
-/**
- * A device and an inode, as decimal strings.
- *
- * @category models
- * @since 0.1.0
- */
-export interface FileId {
-  readonly dev: string
-  readonly ino: string
-}
 
 /**
  * One sentinel file as it was read.
@@ -80,23 +70,17 @@ export interface Judged extends Omit<Holding, "sentinels" | "frame" | "distrust"
 }
 
 /**
- * One sentinel of a directory: enough to find an owner that lives, and nothing else.
+ * The primary sentinel of one directory, already trusted: enough to keep the directory, nothing to condemn it by.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Glimpse {
+export interface Sighting {
   /** Each byte of the file as one character, U+0000 to U+00FF. */
   readonly content: string
   /** Modification time, milliseconds since the epoch. */
   readonly writtenAt: number
 }
-
-/**
- * @category comparing
- * @since 0.1.0
- */
-export const sameFile = (a: FileId, b: FileId): boolean => a.dev === b.dev && a.ino === b.ino
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   if (a.length !== b.length) return false

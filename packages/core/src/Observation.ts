@@ -3,60 +3,76 @@
  *
  * @since 0.1.0
  */
-import type { Executable, Pid } from "./ProcessIdentity.ts"
+import * as Schema from "effect/Schema"
+import { Executable, Pid } from "./ProcessIdentity.ts"
 
 /**
  * The kernel has a process, or a thread, under the number. A missing key was not asked for or not to be had.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface Present {
-  readonly _tag: "Present"
-  readonly pid: Pid
+export const Present = Schema.TaggedStruct("Present", {
+  pid: Pid,
   /** Thread group leader (`Tgid` of `proc_pid_status(5)`). Different from `pid`: the number names a thread. */
-  readonly tgid?: number
+  tgid: Schema.optionalKey(Schema.Number),
   /** One letter, `proc_pid_stat(5)` field 3: `Z` zombie, `X` dead. */
-  readonly state?: string
+  state: Schema.optionalKey(Schema.String),
   /** Threads in the group, `proc_pid_stat(5)` field 20. A real zombie has at most one. */
-  readonly threads?: number
-  readonly startTime?: string
+  threads: Schema.optionalKey(Schema.Number),
+  startTime: Schema.optionalKey(Schema.String),
   /** Estimated wall-clock start, milliseconds since the epoch. Never identity: only v2 records are judged with it. */
-  readonly startedAt?: number
+  startedAt: Schema.optionalKey(Schema.Number),
   /** Estimated wall-clock time at which the kernel booted, by the same clock as `startedAt`. */
-  readonly bootedAt?: number
-  readonly processId64?: string
-  readonly exe?: Executable
+  bootedAt: Schema.optionalKey(Schema.Number),
+  processId64: Schema.optionalKey(Schema.String),
+  exe: Schema.optionalKey(Executable),
   /** Why `exe` is missing although it was asked for. */
-  readonly exeError?: "permission-denied" | "not-available"
-  readonly uid?: number
+  exeError: Schema.optionalKey(Schema.Literals(["permission-denied", "not-available"])),
+  uid: Schema.optionalKey(Schema.Number),
   /** Short command name, for people only. */
-  readonly comm?: string
-}
+  comm: Schema.optionalKey(Schema.String)
+})
+export type Present = typeof Present.Type
+
+/**
+ * Whether the number names a thread, and not the process.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isThread = ({ pid, tgid }: Present): boolean => tgid !== undefined && tgid !== pid
+
+/**
+ * Whether the process has ended and only waits to be reaped. A leader that exited leaves `Z` too while other threads run.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isExited = ({ state, threads }: Present): boolean =>
+  (state === "Z" || state === "X") && threads !== undefined && threads <= 1
 
 /**
  * The kernel has nothing under the number: `/proc/<pid>` answered ENOENT and `kill(2)` ESRCH.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface Absent {
-  readonly _tag: "Absent"
-  readonly pid: Pid
-}
+export const Absent = Schema.TaggedStruct("Absent", { pid: Pid })
+export type Absent = typeof Absent.Type
 
 /**
  * Something is there, or may be, and the kernel won't say what: `hidepid`, another user's process, a policy.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface Hidden {
-  readonly _tag: "Hidden"
-  readonly pid: Pid
+export const Hidden = Schema.TaggedStruct("Hidden", {
+  pid: Pid,
   /** What was asked and answered, such as `stat: EACCES` or `stat: ENOENT, kill: EPERM`. */
-  readonly detail: string
-}
+  detail: Schema.String
+})
+export type Hidden = typeof Hidden.Type
 
 /**
  * The question could not be asked. It says nothing about the process.
@@ -65,31 +81,35 @@ export interface Hidden {
  * ENOMEM, EIO, EINTR, EAGAIN after a bounded retry. `malformed`: an answer that can't be parsed. `unsupported`: no
  * source for this platform.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface Unavailable {
-  readonly _tag: "Unavailable"
-  readonly pid: Pid
-  readonly reason: "no-procfs" | "resources" | "malformed" | "unsupported"
-  readonly detail: string
-}
+export const Unavailable = Schema.TaggedStruct("Unavailable", {
+  pid: Pid,
+  reason: Schema.Literals(["no-procfs", "resources", "malformed", "unsupported"]),
+  detail: Schema.String
+})
+export type Unavailable = typeof Unavailable.Type
 
 /**
- * @category models
+ * One answer of the kernel about a PID.
+ *
+ * @category schemas
  * @since 0.1.0
  */
-export type Observation = Present | Absent | Hidden | Unavailable
+export const Observation = Schema.Union([Present, Absent, Hidden, Unavailable])
+export type Observation = typeof Observation.Type
 
 /**
- * How much of a {@link Present} is wanted. What isn't wanted isn't read.
+ * How much of a {@link Present} is asked for. Nothing else is read.
  *
  * `existence`: present or not, thread or process, zombie or not. `identity`: also the 64-bit process id, or where that
  * can't be had the start token. `path`: existence and the path of the executable, by the fewest calls: enough to find an
  * owner that lives, not to condemn one. `executable`: existence, the executable and the start. `all`: everything, for
  * people.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export type Wanted = "existence" | "identity" | "path" | "executable" | "all"
+export const ObserveDepth = Schema.Literals(["existence", "identity", "path", "executable", "all"])
+export type ObserveDepth = typeof ObserveDepth.Type

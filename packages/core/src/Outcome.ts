@@ -1,86 +1,15 @@
 /**
- * What a sweep says of each directory, and of all of them: the lines of `--json`.
+ * The lines of `--json`: the outcome of each directory, and the summary of a sweep.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import { DirectoryError } from "./Errors.ts"
+import { Compared } from "./Evidence.ts"
+import { Answer, Reason } from "./Reason.ts"
 
 /**
- * Every reason there is, by the verdict it comes with.
- *
- * @category constants
- * @since 0.1.0
- */
-export const reasons = {
-  alive: ["lock-held", "matches", "pid-alive"],
-  dead: [
-    "rebooted",
-    "pid-dead",
-    "not-a-process",
-    "zombie",
-    "identity-mismatch",
-    "start-time-mismatch",
-    "exe-mismatch",
-    "lock-free",
-    "namespace-gone",
-    "process-gone",
-    "assumed-dead",
-    "abandoned",
-    "resumed"
-  ],
-  unknown: [
-    "other-directory",
-    "other-machine",
-    "machine-unknown",
-    "lock-unknown",
-    "boot-unknown",
-    "other-pid-namespace",
-    "permission-denied",
-    "not-comparable",
-    "exe-changed",
-    "no-procfs",
-    "inspection-failed",
-    "legacy-kept",
-    "not-local",
-    "oversized-sentinel",
-    "malformed-sentinel",
-    "untrusted-sentinel",
-    "unsupported-version",
-    "unreadable",
-    "other-owner"
-  ],
-  none: ["no-sentinel"],
-  kept: ["skipped", "mount-inside", "owner-inside", "taken", "changed", "name-taken"]
-} as const
-
-/**
- * @category schemas
- * @since 0.1.0
- */
-export const Reason = Schema.Literals([
-  ...reasons.alive,
-  ...reasons.dead,
-  ...reasons.unknown,
-  ...reasons.none,
-  ...reasons.kept
-])
-export type Reason = typeof Reason.Type
-
-/**
- * One datum that was compared, with both values.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const Compared = Schema.Struct({
-  recorded: Schema.optionalKey(Schema.String),
-  observed: Schema.optionalKey(Schema.String),
-  result: Schema.Literals(["equal", "different", "unknown", "not-applicable"])
-})
-
-/**
- * What was done with one directory, and why.
+ * The action on one directory, and its reason.
  *
  * @category schemas
  * @since 0.1.0
@@ -91,12 +20,12 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   nameBytes: Schema.optionalKey(Schema.String),
   path: Schema.String,
   action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
-  verdict: Schema.Literals(["alive", "dead", "unknown", "none"]),
+  verdict: Answer,
   reason: Reason,
   pid: Schema.optionalKey(Schema.Number),
   /** When the deciding sentinel was written, ISO 8601. */
   since: Schema.optionalKey(Schema.String),
-  /** What the directory occupied, where sizes were asked for. */
+  /** Size of the directory, where sizes were asked for. */
   bytes: Schema.optionalKey(Schema.Number),
   /** Removed although no lock could be taken there. */
   unlocked: Schema.optionalKey(Schema.Literal(true)),

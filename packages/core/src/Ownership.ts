@@ -3,31 +3,35 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import type { HeldLock, LockState } from "./Disk.ts"
+import type { HeldLock, LockState, OwnerLock } from "./Disk.ts"
 import {
   AlreadyOwned,
   Claimed,
   type IdentityUnavailable,
   LockBusy,
+  type LookError,
   MalformedSentinel,
   NotFound,
+  type PublishError,
   type SentinelError
 } from "./Errors.ts"
-import { sameFile, type SentinelFile } from "./Holding.ts"
+import { sameFile } from "./FileId.ts"
+import type { SentinelFile } from "./Holding.ts"
 import * as Examination from "./internal/examination.ts"
 import { nonce } from "./internal/nonce.ts"
 import { contenders } from "./internal/publication.ts"
+import * as Layout from "./Layout.ts"
 import type { Pid } from "./ProcessIdentity.ts"
 import { ProcessInspector } from "./ProcessInspector.ts"
 import * as Sentinel from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
-import { type LookError, type OwnerLock, type PublishError, SentinelStore } from "./SentinelStore.ts"
+import { SentinelStore } from "./SentinelStore.ts"
 
 /**
  * @category models
@@ -72,7 +76,7 @@ export interface Held {
 
 const isRole = Schema.is(Sentinel.Role)
 
-const ownerOf = (file: SentinelFile | undefined): { readonly owner?: number } =>
+const ownerOf = (file: Pick<SentinelFile, "content"> | undefined): { readonly owner?: number } =>
   file !== undefined && Result.isSuccess(file.content) ? { owner: file.content.success.pid } : {}
 
 const compose = Effect.fnUntraced(function* (
@@ -90,7 +94,7 @@ const compose = Effect.fnUntraced(function* (
   if (!isRole(role)) return yield* refuse("a role is 1 to 32 letters, digits, - and _")
   if (isBroodBox && role !== "owner") return yield* refuse("nobody reads a role's file of brood-box's sentinel")
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
-  const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
+  const createdAt = DateTime.formatIso(yield* DateTime.now)
   // A process that was started with the descriptor may have closed it.
   const lock = Sentinel.lockRecord(held, options.pid === undefined ? "self" : "inherited")
   const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
@@ -115,13 +119,13 @@ const recordWith = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
   const { entry, sentinel } = yield* compose(directory, options, isClaimed ? lock : undefined)
-  const found = yield* store.look(directory, [entry])
+  const found = yield* store.look(directory, Layout.ofNames([entry]))
   // The lock of one directory says nothing of the owners of another that has taken its place.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
   const holding = contenders(found, entry)
-  const court = yield* Examination.makeCourt({})
+  const context = yield* Examination.makeContext({})
   const probeLock = () => Effect.succeed(state)
-  const judgement = yield* Examination.examine({ ...court, probeLock }, holding)
+  const judgement = yield* Examination.judgeDirectory({ ...context, probeLock }, holding)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
     const { decisive, reason, verdict } = judgement
     return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
@@ -133,7 +137,7 @@ const recordWith = Effect.fnUntraced(function* (
 /** Names who holds the lock, as far as that can be seen. */
 const nameHolders = Effect.fnUntraced(function* (path: string) {
   const { lockHolders } = yield* ProcessInspector
-  const holding = yield* Effect.option((yield* SentinelStore).look(path))
+  const holding = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
   const holders = holding._tag === "None" ? [] : yield* lockHolders(holding.value.id)
   return yield* new LockBusy({ path, ...(holders.length === 0 ? {} : { holders }) })
 })
@@ -156,9 +160,9 @@ const recordLocked = Effect.fnUntraced(function* (directory: string, options: Re
   const file = yield* recordWith(directory, options, standing)
   const { lock } = standing
   if (lock === undefined) return file
-  const { id } = yield* (yield* SentinelStore).look(directory, [file.entry])
+  const { id } = yield* (yield* SentinelStore).look(directory, Layout.ofNames([file.entry]))
   if (sameFile(id, lock.id)) return file
-  yield* Effect.ignore(withdraw(directory, file))
+  yield* Effect.ignore(release(directory, file))
   return yield* new Claimed({ path: directory })
 })
 
@@ -169,7 +173,7 @@ const recordLocked = Effect.fnUntraced(function* (directory: string, options: Re
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
   lock.alone
     ? Effect.catch(lock.share, () =>
-        Effect.andThen(Effect.ignore(withdraw(directory, file)), Effect.fail(new Claimed({ path: directory })))
+        Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))
       )
     : Effect.void
 
@@ -205,7 +209,7 @@ const isUnclaimed = Effect.fnUntraced(function* (
 ) {
   if (yield* lock.isGone) return true
   const store = yield* SentinelStore
-  const found = yield* Effect.option(store.look(directory, [entry]))
+  const found = yield* Effect.option(store.look(directory, Layout.ofNames([entry])))
   // Another directory may be in its place, and it may be anywhere, with its record.
   if (found._tag === "None" || !sameFile(found.value.id, lock.id)) return false
   return !found.value.sentinels.some(
@@ -313,15 +317,15 @@ export const hold: (
  * @category owning
  * @since 0.1.0
  */
-export const withdraw: (
+export const release: (
   directory: string,
   file: SentinelFile
-) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.withdraw")(function* (
+) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.release")(function* (
   directory,
   { content }
 ) {
   const store = yield* SentinelStore
   if (Result.isFailure(content)) return yield* Effect.fail(content.failure)
-  if (content.success._tag !== "V3") return yield* new NotFound({ operation: "withdraw sentinel", path: directory })
-  yield* store.withdraw(directory, content.success.record.nonce)
+  if (content.success._tag !== "V3") return yield* new NotFound({ operation: "release sentinel", path: directory })
+  yield* store.release(directory, content.success.record.nonce)
 })

@@ -1,16 +1,31 @@
 /**
- * What a reader that sees every process of the kernel knows about another PID namespace.
+ * The search of the whole kernel for a process of another PID namespace.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { Wanted } from "./Observation.ts"
+import * as Schema from "effect/Schema"
+import { Observation, type ObserveDepth } from "./Observation.ts"
 import type { FirstProcess, Pid } from "./ProcessIdentity.ts"
-import type { NamespaceProof } from "./Verdict.ts"
+import type { SentinelV3 } from "./Sentinel.ts"
 
 /**
- * What a record says of its process that can be searched for in the whole kernel.
+ * The answer of a reader that sees every process of the kernel, about a process that it can't look up by its PID. `Gone`: its
+ * PID namespace has no process (`namespace`), or no process of the kernel has its 64-bit id (`processId64`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NamespaceProof = Schema.TaggedUnion({
+  Gone: { by: Schema.Literals(["namespace", "processId64"]) },
+  Found: { observation: Observation },
+  Incomplete: {}
+})
+export type NamespaceProof = typeof NamespaceProof.Type
+
+/**
+ * The data of a record that name its process to a search of the whole kernel.
  *
  * @category models
  * @since 0.1.0
@@ -25,15 +40,32 @@ export interface Sought {
 }
 
 /**
- * Asked for a record whose PID can't be looked up: it is of another PID namespace, or nobody knows of which boot. By default
- * nobody sees the whole kernel. Layer: `LinuxPidNamespaces`.
+ * The {@link Sought} of a record.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const soughtOf = ({ pid, record }: SentinelV3): Sought => {
+  const { pidNamespace, pidNamespaceInit, processId64, timeOffset } = record
+  return {
+    pid,
+    ...(processId64 === undefined ? {} : { processId64 }),
+    ...(pidNamespace === undefined ? {} : { pidNamespace }),
+    ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
+    ...(timeOffset === undefined ? {} : { timeOffset })
+  }
+}
+
+/**
+ * Searches for the process of a record whose PID can't be looked up: it is of another PID namespace, or of an unknown boot.
+ * The default finds nothing. Layer: `LinuxPidNamespaces`.
  *
  * @category services
  * @since 0.1.0
  */
 export const PidNamespaces = Context.Reference<{
   /** Total. `Gone` and `Found` are complete proofs about this kernel, in this boot. */
-  readonly prove: (sought: Sought, wanted?: Wanted) => Effect.Effect<NamespaceProof>
+  readonly prove: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
 }>("@vm-sentinel/core/PidNamespaces", {
   defaultValue: () => ({ prove: () => Effect.succeed({ _tag: "Incomplete" }) })
 })

@@ -117,34 +117,36 @@ export class ProcessIdentity extends Schema.Class<ProcessIdentity>("@vm-sentinel
 /**
  * What the reader knows about its own kernel and its own place in it. A missing key is *unknown*, never *different*.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface HostIdentity {
+export const HostIdentity = Schema.Struct({
   /** The kernel's own. A file that was mounted over it says nothing. */
-  readonly bootId?: string
+  bootId: Schema.optionalKey(Schema.String),
   /** Why `bootId` is missing, in words. */
-  readonly bootIdProblem?: string
-  readonly machineId?: string
-  readonly hostname: string
+  bootIdProblem: Schema.optionalKey(Schema.String),
+  machineId: Schema.optionalKey(Schema.String),
+  hostname: Schema.String,
   /** `none`: this kernel has no PID or time namespaces (Darwin), so there is nothing to compare. */
-  readonly namespaces: "supported" | "none"
-  readonly pidNamespace?: string
+  namespaces: Schema.Literals(["supported", "none"]),
+  pidNamespace: Schema.optionalKey(Schema.String),
   /** The first process of `pidNamespace`. */
-  readonly pidNamespaceInit?: FirstProcess
+  pidNamespaceInit: Schema.optionalKey(FirstProcess),
   /** Nanoseconds, as {@link TimeOffset}. */
-  readonly timeOffset?: string
+  timeOffset: Schema.optionalKey(Schema.String),
   /** Whether this kernel runs in a virtual machine, whose state can be restored twice. Missing: it may. */
-  readonly virtualMachine?: boolean
-}
+  virtualMachine: Schema.optionalKey(Schema.Boolean)
+})
+export type HostIdentity = typeof HostIdentity.Type
 
 /**
  * The answer to "are these two the same?", where not knowing is an answer of its own.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export type Comparison = "equal" | "different" | "unknown" | "not-applicable"
+export const Comparison = Schema.Literals(["equal", "different", "unknown", "not-applicable"])
+export type Comparison = typeof Comparison.Type
 
 /**
  * Compares two values for equality; a missing one makes the answer `unknown`.

@@ -12,10 +12,13 @@
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { RecordedDirectory } from "./DirectoryFrame.ts"
 import * as CanonicalRecords from "./internal/canonicalRecords.ts"
 import { duplicateKey } from "./internal/duplicateKeys.ts"
-import { identityFields, isPid, type Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
+import { isPid, Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
+import type { RecordedDirectory } from "./DirectoryFrame.ts"
+import { type LockRecord, RecordV3 } from "./SentinelRecord.ts"
+
+export { LockRecord, RecordV3, Role } from "./SentinelRecord.ts"
 
 /**
  * The most bytes a sentinel may have. More is never read.
@@ -26,82 +29,44 @@ import { identityFields, isPid, type Pid, type ProcessIdentity } from "./Process
 export const maxBytes = 4096
 
 /**
- * What an owner is to its directory. Each role has a file of its own; the directory is dead only when all are.
+ * A sentinel of one line.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Role = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,32}$/))
+export const SentinelV1 = Schema.TaggedStruct("V1", { pid: Pid })
+export type SentinelV1 = typeof SentinelV1.Type
 
 /**
- * How the owner holds the ownership lock. `tested`: a second open was seen to be refused. `holder`: `self`, the recorded
- * process itself holds it; `inherited`, it was started with the descriptor, and may have closed it.
+ * A sentinel of two lines.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const LockRecord = Schema.Struct({
-  kind: Schema.Literals(["flock"]),
-  tested: Schema.Boolean,
-  holder: Schema.Literals(["self", "inherited"])
-})
-export type LockRecord = typeof LockRecord.Type
-
-/**
- * The third line of a v3 record.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const RecordV3 = Schema.Struct({
-  v: Schema.Literal(3),
-  /** Random for each acquisition: one PID that writes the same bytes twice is still two owners. */
-  nonce: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9-]{8,64}$/)),
-  ...identityFields,
-  role: Role,
-  lock: Schema.optionalKey(LockRecord),
-  /** The directory it was made in. */
-  directory: Schema.optionalKey(RecordedDirectory),
-  /** ISO 8601, for people only. */
-  createdAt: Schema.String
-})
-export type RecordV3 = typeof RecordV3.Type
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface SentinelV1 {
-  readonly _tag: "V1"
-  readonly pid: Pid
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface SentinelV2 {
-  readonly _tag: "V2"
-  readonly pid: Pid
+export const SentinelV2 = Schema.TaggedStruct("V2", {
+  pid: Pid,
   /** An absolute path, or a bare name that matches any directory. */
-  readonly executable: string
-}
+  executable: Schema.String
+})
+export type SentinelV2 = typeof SentinelV2.Type
 
 /**
- * @category models
+ * A sentinel of three lines.
+ *
+ * @category schemas
  * @since 0.1.0
  */
-export interface SentinelV3 {
-  readonly _tag: "V3"
-  readonly pid: Pid
-  readonly record: RecordV3
-}
+export const SentinelV3 = Schema.TaggedStruct("V3", { pid: Pid, record: RecordV3 })
+export type SentinelV3 = typeof SentinelV3.Type
 
 /**
- * @category models
+ * A sentinel of any format, as it was read.
+ *
+ * @category schemas
  * @since 0.1.0
  */
-export type Sentinel = SentinelV1 | SentinelV2 | SentinelV3
+export const Sentinel = Schema.Union([SentinelV1, SentinelV2, SentinelV3])
+export type Sentinel = typeof Sentinel.Type
 
 /**
  * The formats a sentinel can be written in.
@@ -191,14 +156,6 @@ const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
 export const parse = (bytes: Uint8Array): Result.Result<Sentinel, Problem> => Result.flatMap(decode(bytes), parseText)
 
 const parseText = (text: string): Result.Result<Sentinel, Problem> => {
-  if (text !== last?.text) last = { text, parsed: parseAnew(text) }
-  return last.parsed
-}
-
-// What is to be removed is looked at twice in a row.
-let last: { readonly text: string; readonly parsed: Result.Result<Sentinel, Problem> } | undefined
-
-const parseAnew = (text: string): Result.Result<Sentinel, Problem> => {
   const lines = text.split("\n")
   if (lines.length > 1 && lines.at(-1) === "") lines.pop()
   const pid = parsePid(lines[0] ?? "")
@@ -259,6 +216,14 @@ export const executableOf = (sentinel: Sentinel): string | undefined => {
       return sentinel.record.exe?.path
   }
 }
+
+/**
+ * Whether a record says that the directory's lock is held.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const claimsLock = (sentinel: Sentinel): boolean => sentinel._tag === "V3" && sentinel.record.lock !== undefined
 
 /**
  * What a v3 record says besides the identity.

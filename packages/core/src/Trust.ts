@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Permissions, Principal, Stat } from "./Disk.ts"
-import { sameFile } from "./Holding.ts"
+import { sameFile } from "./FileId.ts"
 
 const worldWritable = 0o002
 const groupWritable = 0o020

@@ -1,183 +1,43 @@
 /**
- * The judgement: does the process that a sentinel names still live? Pure and total.
+ * The judgement of one owner: does the process that a sentinel names still live? Pure and total.
  *
  * @since 0.1.0
  */
-import type { DirectoryFrame } from "./DirectoryFrame.ts"
-import type { LockState } from "./Disk.ts"
+import type { Verdict } from "./Evidence.ts"
 import { alive, compared, dead, type Notes, unknown } from "./internal/evidence.ts"
-import { isExited, judgeProcess } from "./internal/judgeProcess.ts"
+import * as JudgeProcess from "./internal/judgeProcess.ts"
 import { describeFirst, isInReach, isLockFree, isSearchable, type Standing, standingOf } from "./internal/standing.ts"
-import type { Observation, Present, Wanted } from "./Observation.ts"
-import {
-  compare,
-  compareFirstProcesses,
-  type Comparison,
-  type HostIdentity,
-  initialPidNamespace
-} from "./ProcessIdentity.ts"
+import type { OwnerInputs, Reader } from "./JudgeInputs.ts"
+import type { LockState } from "./LockState.ts"
+import { isExited, type Observation, type Present, type ObserveDepth } from "./Observation.ts"
+import type { NamespaceProof } from "./PidNamespaces.ts"
+import { compare, compareFirstProcesses, initialPidNamespace } from "./ProcessIdentity.ts"
 import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
 
-export { sameExecutable, startMargin } from "./internal/judgeProcess.ts"
-
 /**
- * @category models
- * @since 0.1.0
- */
-export type AliveReason = "lock-held" | "matches" | "pid-alive"
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type DeadReason =
-  | "rebooted"
-  | "pid-dead"
-  | "not-a-process"
-  | "zombie"
-  | "identity-mismatch"
-  | "start-time-mismatch"
-  | "exe-mismatch"
-  | "lock-free"
-  | "namespace-gone"
-  | "process-gone"
-  | "assumed-dead"
-  | "abandoned"
-  | "resumed"
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type UnknownReason =
-  | "other-directory"
-  | "other-machine"
-  | "machine-unknown"
-  | "lock-unknown"
-  | "boot-unknown"
-  | "other-pid-namespace"
-  | "permission-denied"
-  | "not-comparable"
-  | "exe-changed"
-  | "no-procfs"
-  | "inspection-failed"
-  | "legacy-kept"
-  | "not-local"
-
-/**
- * One datum that was compared, and both values of it.
+ * A process must have started this many milliseconds after a v2 record was written to be certainly not its writer: mtime
+ * and the start tick are rounded, and the wall clock is slewed between them.
  *
- * @category models
+ * @category constants
  * @since 0.1.0
  */
-export interface Compared {
-  readonly recorded?: string
-  readonly observed?: string
-  readonly result: Comparison
-}
+export const startMargin: number = JudgeProcess.startMargin
 
 /**
- * @category models
- * @since 0.1.0
- */
-export type Datum =
-  | "lock"
-  | "lockHolder"
-  | "directory"
-  | "moved"
-  | "bootId"
-  | "machineId"
-  | "hostname"
-  | "virtualMachine"
-  | "pidNamespace"
-  | "firstProcess"
-  | "search"
-  | "process"
-  | "tgid"
-  | "state"
-  | "processId64"
-  | "timeOffset"
-  | "startTime"
-  | "executable"
-  | "startedAt"
-  | "bootedAt"
-  | "fileSystem"
-  | "legacy"
-  | "assumption"
-  | "below"
-
-/**
- * All that was compared, in the order in which it was.
+ * Whether a recorded executable is the one the kernel names. The kernel appends " (deleted)" to the path of a removed
+ * file, `proc_pid_exe(5)`, and a file may really be named so. A bare name is compared with the last component.
  *
- * @category models
+ * @category comparing
  * @since 0.1.0
  */
-export type Evidence = { readonly [K in Datum]?: Compared }
-
-/**
- * Only `Dead` can reach a delete.
- *
- * @category models
- * @since 0.1.0
- */
-export type Verdict =
-  | { readonly _tag: "Alive"; readonly reason: AliveReason; readonly evidence: Evidence }
-  | { readonly _tag: "Dead"; readonly reason: DeadReason; readonly evidence: Evidence }
-  | { readonly _tag: "Unknown"; readonly reason: UnknownReason; readonly evidence: Evidence }
-
-/**
- * What a reader that sees every process of the kernel knows about a process that it can't look up by its PID. `Gone`: its
- * PID namespace has no process (`namespace`), or no process of the kernel has its 64-bit id (`processId64`).
- *
- * @category models
- * @since 0.1.0
- */
-export type NamespaceProof =
-  | { readonly _tag: "Gone"; readonly by: "namespace" | "processId64" }
-  | { readonly _tag: "Found"; readonly observation: Observation }
-  | { readonly _tag: "Incomplete" }
-
-/**
- * What an operator knows better. `lock`: `inherited`, commands keep the lock that they were started with. `shared`: `trust`,
- * no other kernel has this one's ids, though it runs in a virtual machine. `assumeMoved`: why records of another directory
- * are of this one.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Knowledge {
-  readonly lock: "self" | "inherited"
-  readonly shared: "trust" | "keep"
-  readonly assumeMoved?: string
-}
-
-/**
- * What the judgement needs besides the record and the process.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Circumstances extends Knowledge {
-  /** The directory that the sentinel lies in. */
-  readonly frame: DirectoryFrame
-  /** `DirectoryFrame.fileToken` of the sentinel. */
-  readonly file?: string
-  /** The later of mtime and ctime of the sentinel, milliseconds since the epoch. */
-  readonly changedAt?: number
-  /** `keep`: a v1 or v2 record, which names no boot and no namespace, never condemns. */
-  readonly legacy: "trust" | "keep"
-  /** State of the ownership lock, where it was probed. */
-  readonly lockState?: LockState
-  /** Asked only where {@link needed} says so. */
-  readonly search?: NamespaceProof
-}
+export const sameExecutable: (recorded: string, observed: string) => boolean = JudgeProcess.sameExecutable
 
 const isHeld = (lock: LockState | undefined): boolean => lock === "shared" || lock === "exclusive"
 
-/** What keeps the `Dead` of a v1 or v2 record, which has no frame, from being one. */
-const restrain = (verdict: Verdict, { frame, legacy }: Circumstances, notes: Notes): Verdict => {
-  if (verdict._tag !== "Dead") return verdict
-  if (legacy === "keep") {
+/** Limits of a v1 or v2 record, which has no frame: where it isn't trusted it condemns nothing. */
+const restrain = (verdict: Verdict, { frame, knowledge }: Reader, notes: Notes): Verdict => {
+  if (verdict.verdict !== "dead") return verdict
+  if (knowledge.legacy === "keep") {
     notes.legacy = { observed: "keep", result: "not-applicable" }
     return unknown("legacy-kept", notes)
   }
@@ -188,12 +48,12 @@ const restrain = (verdict: Verdict, { frame, legacy }: Circumstances, notes: Not
 }
 
 /**
- * How much must be known about the process to judge the record.
+ * Depth of the observation that judges a record.
  *
  * @category judging
  * @since 0.1.0
  */
-export const wanted = (sentinel: Sentinel): Wanted => {
+export const depthFor = (sentinel: Sentinel): ObserveDepth => {
   switch (sentinel._tag) {
     case "V1":
       return "existence"
@@ -206,22 +66,24 @@ export const wanted = (sentinel: Sentinel): Wanted => {
 }
 
 /**
- * How much must be known about the process to see that the record's owner lives: mostly less than {@link wanted}.
+ * Depth of the observation that finds a living owner: for v2 records less than {@link depthFor}.
  *
  * @category judging
  * @since 0.1.0
  */
-export const wantedOfLife = (sentinel: Sentinel): Wanted => (sentinel._tag === "V2" ? "path" : wanted(sentinel))
+export const depthForLiveness = (sentinel: Sentinel): ObserveDepth =>
+  sentinel._tag === "V2" ? "path" : depthFor(sentinel)
 
 /**
- * What has to be asked to judge a record: the process under its PID, and the whole kernel where that isn't enough.
+ * Observations that judge a record whose lock is known: the process under its PID, and a search of the whole kernel where
+ * that isn't enough.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Needed {
   /** `undefined`: the record and the host decide, or the PID means nothing here. */
-  readonly process: Wanted | undefined
+  readonly process: ObserveDepth | undefined
   /** Asked of `PidNamespaces`, unless the process has the recorded 64-bit id. */
   readonly search: boolean
 }
@@ -229,24 +91,23 @@ export interface Needed {
 const nothing: Needed = { process: undefined, search: false }
 
 /**
- * What {@link judge} needs to know.
+ * Which observations {@link judge} needs. Looks at no observation but the state of the lock.
  *
  * @category judging
  * @since 0.1.0
  */
-export const needed = (sentinel: Sentinel, host: HostIdentity, circumstances: Circumstances): Needed => {
-  if (isHeld(circumstances.lockState)) return nothing
-  if (sentinel._tag !== "V3") return { process: wanted(sentinel), search: false }
-  const standing = standingOf(sentinel, host, circumstances, {})
+export const needed = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): Needed => {
+  if (isHeld(inputs.observed.lockState)) return nothing
+  if (sentinel._tag !== "V3") return { process: depthFor(sentinel), search: false }
+  const standing = standingOf(sentinel, inputs, reader, {})
   if (standing.isRebooted) return nothing
   // An equal 64-bit id of a living process outranks every doubt.
   const isWorthALook = isInReach(standing) || sentinel.record.processId64 !== undefined
-  return { process: isWorthALook ? wanted(sentinel) : undefined, search: isSearchable(standing) }
+  return { process: isWorthALook ? depthFor(sentinel) : undefined, search: isSearchable(standing) }
 }
 
 /**
- * Whether an observation is of the very process that a record names, which lives: by the 64-bit id that no other process of the
- * boot has.
+ * Whether an observation shows that the recorded process lives: by its 64-bit id, which no other process of the boot has.
  *
  * @category comparing
  * @since 0.1.0
@@ -264,11 +125,11 @@ const isProcess = ({ pid, tgid = pid }: Present): boolean => tgid === pid
 const judgeSeen = (
   sentinel: Sentinel,
   observation: Observation | undefined,
-  host: HostIdentity,
-  circumstances: Circumstances,
+  inputs: OwnerInputs,
+  { host }: Reader,
   notes: Notes
 ): Verdict => {
-  if (observation !== undefined) return judgeProcess(sentinel, observation, host, circumstances, notes)
+  if (observation !== undefined) return JudgeProcess.judgeProcess(sentinel, observation, inputs, host, notes)
   notes.process = compared(`${sentinel.pid}`, undefined, "unknown")
   return unknown("inspection-failed", notes)
 }
@@ -277,31 +138,32 @@ const judgeSeen = (
 const isNamed = ({ pidNamespace, pidNamespaceInit }: RecordV3): boolean =>
   pidNamespace === initialPidNamespace || (pidNamespace !== undefined && pidNamespaceInit !== undefined)
 
-/** What a search says is gone: what the record names, or nothing that it names. */
+/** The namespace or the id of the record that a search found gone. */
 const goneOf = ({ record }: SentinelV3, search: NamespaceProof | undefined): string | undefined => {
   if (search?._tag !== "Gone") return undefined
   return search.by === "namespace" ? record.pidNamespace : record.processId64
 }
 
-/** The PID can't be looked up. */
+/** Judges a record whose PID can't be looked up here. */
 const judgeElsewhere = (
   sentinel: SentinelV3,
-  host: HostIdentity,
-  circumstances: Circumstances,
+  inputs: OwnerInputs,
+  reader: Reader,
   standing: Standing,
   notes: Notes
 ): Verdict => {
   const { record } = sentinel
-  const { lock, search } = circumstances
+  const { search } = inputs.observed
+  const { lock } = reader.knowledge
   const gone = goneOf(sentinel, search)
   if (search?._tag === "Gone" && gone !== undefined) {
     notes.search = { recorded: gone, observed: "no process of this kernel", result: "different" }
     return dead(search.by === "namespace" ? "namespace-gone" : "process-gone", notes)
   }
   if (search?._tag === "Found" && (isNamed(record) || hasId(sentinel, search.observation))) {
-    return judgeSeen(sentinel, search.observation, host, circumstances, notes)
+    return judgeSeen(sentinel, search.observation, inputs, reader, notes)
   }
-  if (isLockFree(sentinel, circumstances, standing)) {
+  if (isLockFree(sentinel, inputs, reader, standing)) {
     if (lock === "inherited") notes.lockHolder = compared(record.lock?.holder, "inherited", "not-applicable")
     return dead("lock-free", notes)
   }
@@ -309,31 +171,26 @@ const judgeElsewhere = (
   return unknown(standing.boot === "unknown" ? "boot-unknown" : "other-pid-namespace", notes)
 }
 
-const judgeV3 = (
-  sentinel: SentinelV3,
-  observation: Observation | undefined,
-  host: HostIdentity,
-  circumstances: Circumstances,
-  notes: Notes
-): Verdict => {
-  const standing = standingOf(sentinel, host, circumstances, notes)
+const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Verdict => {
+  const { process } = inputs.observed
+  const standing = standingOf(sentinel, inputs, reader, notes)
   const { cap, isRebooted } = standing
   if (isRebooted) return dead("rebooted", notes)
   // The ids start again with each boot: one of another boot is no sign of life.
   const isOfOtherBoot = notes.bootId?.result === "different"
-  if (!isOfOtherBoot && hasRecordedId(sentinel, observation)) {
-    return judgeSeen(sentinel, observation, host, circumstances, notes)
+  if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {
+    return judgeSeen(sentinel, process, inputs, reader, notes)
   }
-  // In an earlier boot the process is gone, in this one it is where the PID says: who isn't there is gone in both.
+  // A process of an earlier boot is gone, and one of this boot is under its PID: an absent one is gone in both cases.
   if (cap === undefined) {
     return isInReach(standing)
-      ? judgeSeen(sentinel, observation, host, circumstances, notes)
-      : judgeElsewhere(sentinel, host, circumstances, standing, notes)
+      ? judgeSeen(sentinel, process, inputs, reader, notes)
+      : judgeElsewhere(sentinel, inputs, reader, standing, notes)
   }
   if (!isInReach(standing)) return unknown(cap, notes)
   // Wherever the record was made, a living process of this boot stays alive.
-  const seen = judgeSeen(sentinel, observation, host, circumstances, notes)
-  return seen._tag === "Alive" && standing.boot === "this" ? seen : unknown(cap, notes)
+  const seen = judgeSeen(sentinel, process, inputs, reader, notes)
+  return seen.verdict === "alive" && standing.boot === "this" ? seen : unknown(cap, notes)
 }
 
 /** The lock that a record claims, in words. */
@@ -343,36 +200,30 @@ const claimOf = (sentinel: Sentinel): string | undefined =>
 const describeLock = ({ holder, kind, tested }: LockRecord): string =>
   `${kind} ${holder === "self" ? "of its own" : "that it inherited"}, ${tested ? "tested" : "not tested"}`
 
-/** A record that claims a lock which can't be asked: its holder may live. */
-const withLock = (verdict: Verdict, { record }: SentinelV3, { lockState }: Circumstances): Verdict =>
-  verdict._tag === "Dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
+/** The holder of a claimed lock may live where the lock can't be asked. */
+const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
+  verdict.verdict === "dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
     ? unknown("lock-unknown", verdict.evidence)
     : verdict
 
 /**
  * Judges one record. The first decisive datum wins; each is compared only where writer and reader are known to look at the
- * same thing. A missing one is *unknown*, never *different*; a permission error is never *dead*. `observation` is of
- * `sentinel.pid`, where {@link needed} asks for it.
+ * same thing. A missing one is *unknown*, never *different*; a permission error is never *dead*. The process that was observed
+ * is that of `sentinel.pid`, where {@link needed} asks for it.
  *
  * @category judging
  * @since 0.1.0
  */
-export const judge = (
-  sentinel: Sentinel,
-  observation: Observation | undefined,
-  host: HostIdentity,
-  circumstances: Circumstances
-): Verdict => {
+export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): Verdict => {
   const notes: Notes = {}
-  const { lockState } = circumstances
+  const { lockState, process } = inputs.observed
   if (lockState !== undefined) {
     notes.lock = compared(claimOf(sentinel), lockState, "not-applicable")
     if (isHeld(lockState)) return alive("lock-held", notes)
   }
-  if (sentinel._tag === "V3") {
-    return withLock(judgeV3(sentinel, observation, host, circumstances, notes), sentinel, circumstances)
-  }
-  return restrain(judgeSeen(sentinel, observation, host, circumstances, notes), circumstances, notes)
+  return sentinel._tag === "V3"
+    ? withLock(judgeV3(sentinel, inputs, reader, notes), sentinel, lockState)
+    : restrain(judgeSeen(sentinel, process, inputs, reader, notes), reader, notes)
 }
 
 /** Whether two records name one PID namespace. Without its boot, number and start may be those of another one. */
@@ -398,13 +249,13 @@ const isDoomable = ({ record }: SentinelV3, { evidence, reason }: Verdict): bool
 
 /**
  * The kernel ends a PID namespace with its first process: an owner that was the first process of its namespace, and is
- * proved gone, has doomed all records of exactly that namespace. Of an unknown verdict a dead one, or the same.
+ * proved gone, has doomed all records of exactly that namespace. An unknown verdict becomes a dead one, or stays.
  *
  * @category judging
  * @since 0.1.0
  */
 export const doom = (sentinel: Sentinel, verdict: Verdict, gone: ReadonlyArray<Sentinel>): Verdict => {
-  if (verdict._tag !== "Unknown" || sentinel._tag !== "V3" || !isDoomable(sentinel, verdict)) return verdict
+  if (verdict.verdict !== "unknown" || sentinel._tag !== "V3" || !isDoomable(sentinel, verdict)) return verdict
   const first = gone.find(
     (other) => other._tag === "V3" && isFirst(other) && sameNamespace(other.record, sentinel.record)
   )

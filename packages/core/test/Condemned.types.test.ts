@@ -1,9 +1,16 @@
 import { assert, it } from "@effect/vitest"
-import { Condemned } from "../src/Condemned.ts"
+import { Condemned, type judge } from "../src/Condemned.ts"
 import type { Holding } from "../src/Holding.ts"
+import type { JudgeInputs } from "../src/JudgeInputs.ts"
+import { decide } from "../src/Judgement.ts"
 
 /** Each of these is checked by the compiler: a line that began to compile would be an error. None of it is ever run. */
-export const rejected = (holding: Holding, take: (condemned: Condemned) => void): void => {
+export const rejected = (
+  holding: Holding,
+  take: (condemned: Condemned) => void,
+  recorded: JudgeInputs,
+  judgeLive: typeof judge
+): void => {
   // @ts-expect-error the constructor is private
   take(new Condemned(Symbol("Condemned"), holding, "pid-dead"))
   // @ts-expect-error a structure isn't one: the class has a private member
@@ -17,6 +24,14 @@ export const rejected = (holding: Holding, take: (condemned: Condemned) => void)
   take(holding)
   // @ts-expect-error nothing is condemned where the judgement didn't say so
   take(undefined)
+  // @ts-expect-error a decision about recorded inputs has none
+  take(decide(recorded).condemned)
+  // @ts-expect-error nor is it one
+  take(decide(recorded))
+  // @ts-expect-error recorded inputs aren't a directory that lives
+  judgeLive(recorded)
+  // @ts-expect-error nor the part of one
+  judgeLive({ ...recorded, holding: recorded, observed: [] })
   // @ts-expect-error what it is bound to is its own
   void ((condemned: Condemned) => condemned.holding)
   // @ts-expect-error the path can't be set

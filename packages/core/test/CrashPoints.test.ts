@@ -7,6 +7,7 @@ import type { ProcessInspector } from "../src/ProcessInspector.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk, untilKilled } from "../src/testing/MemoryDisk.ts"
 import * as Stage from "./support/Stage.ts"
+import { read } from "./support/looking.ts"
 
 // Some hundred runs in one test, on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000 })
@@ -286,7 +287,7 @@ describe("an owner that is killed", () => {
     },
     "taking its sentinel back": {
       arrange: furnish("vm"),
-      act: Effect.flatMap(Ownership.record(vm), (file) => Ownership.withdraw(vm, file)),
+      act: Effect.flatMap(Ownership.record(vm), (file) => Ownership.release(vm, file)),
       says: ["kept no-sentinel", "removed pid-dead"]
     }
   }
@@ -387,7 +388,7 @@ describe("an owner that is killed", () => {
             const store = yield* SentinelStore
             const names = yield* Stage.names(memory, root)
             // The record that gives up the lock waits beside the one that it replaces.
-            if (names.includes("vm")) assert.isAtLeast((yield* store.read(vm)).length, 1)
+            if (names.includes("vm")) assert.isAtLeast((yield* read(store, vm)).length, 1)
             yield* TestClock.adjust("2 minutes")
             yield* sweep
             assert.deepStrictEqual(yield* Stage.names(memory, root), ["b"])

@@ -3,9 +3,9 @@
  * it has of making files behind the Disk's back.
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, type Layer, type Scope } from "effect"
+import { Effect, type Layer, type Scope, Stream } from "effect"
 import { type DirectoryEntry, Disk, type FileType, type Stat } from "../src/Disk.ts"
-import { sameFile } from "../src/Holding.ts"
+import { sameFile } from "../src/FileId.ts"
 import { ableIn, orUndefined } from "./support/able.ts"
 import * as DiskFrames from "./support/diskFrames.ts"
 import * as DiskLocking from "./support/diskLocking.ts"
@@ -487,16 +487,15 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
-    able(strength.listing, "a listing has what the entries have, the hidden ones first, in the order of inodes", () =>
+    it.effect("a listing has what the entries have, the hidden ones first", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const listing = disk.listing ?? (() => assert.fail("there is none"))
         const directory = yield* world.scratch
-        const listed = Effect.map(listing(directory), (found) => {
-          if (found === undefined) return assert.fail("it isn't worth while")
-          return { hidden: found.hidden, others: Array.from({ length: found.size }, (_, index) => found.entry(index)) }
+        const listed = Effect.gen(function* () {
+          const { hidden, visible } = yield* disk.list(directory)
+          return { hidden, visible: yield* Stream.runCollect(visible) }
         })
-        assert.deepStrictEqual(yield* listed, { hidden: [], others: [] })
+        assert.deepStrictEqual(yield* listed, { hidden: [], visible: [] })
         yield* others(directory)
         for (const name of [
           "夜",
@@ -517,26 +516,21 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         if (rawFile !== undefined && strength.anyNames) {
           yield* rawFile(directory, Uint8Array.of(0xff, 0x61, 0xfe), "odd")
         }
-        const found = yield* listed
+        const { hidden, visible } = yield* listed
         const key = ({ entry, type }: DirectoryEntry) => `${entry} ${type}`
-        assert.sameMembers([...found.hidden, ...found.others].map(key), (yield* disk.entries(directory)).map(key))
-        const hidden = found.hidden.map(({ entry }) => entry)
-        assert.deepStrictEqual(hidden, ["...", "..a", ".a", ".b", ".\uFFFD"])
-        const inodes = yield* Effect.forEach(found.others, ({ entry }) =>
+        assert.sameMembers([...hidden, ...visible].map(key), (yield* disk.entries(directory)).map(key))
+        assert.deepStrictEqual(
+          hidden.map(({ entry }) => entry),
+          ["...", "..a", ".a", ".b", ".\uFFFD"]
+        )
+        if (strength.listing !== true) return
+        const inodes = yield* Effect.forEach(visible, ({ entry }) =>
           Effect.map(disk.lstat(`${directory}/${entry}`), ({ id }) => Number(id.ino))
         )
         assert.deepStrictEqual(
           inodes,
           inodes.toSorted((a, b) => a - b)
         )
-      })
-    )
-
-    it.effect("has a listing where it is said to", () =>
-      Effect.gen(function* () {
-        const { listing } = yield* Disk
-        const listed = listing === undefined ? undefined : yield* listing(yield* world.scratch)
-        assert.strictEqual(listed !== undefined, strength.listing ?? false)
       })
     )
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, type Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { Present, Wanted } from "../src/Observation.ts"
+import type { Present, ObserveDepth } from "../src/Observation.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import * as FakeProcessTable from "../src/testing/FakeProcessTable.ts"
@@ -73,7 +73,7 @@ const test = <A, E>(
 
 const small = (pidMax: number) => FakeProcessTable.layerWith({ pidMax })
 
-const seen = Effect.fnUntraced(function* (pid: Pid, wanted?: Wanted) {
+const seen = Effect.fnUntraced(function* (pid: Pid, wanted?: ObserveDepth) {
   const observation = yield* (yield* ProcessInspector).observe(pid, wanted)
   return observation._tag === "Present" ? observation : assert.fail(`expected Present, got ${observation._tag}`)
 })
@@ -547,7 +547,7 @@ describe("what can't be seen", () => {
   test("each depth gives what it is named for, and no more", (table) =>
     Effect.gen(function* () {
       const pid = yield* table.spawn()
-      const keys = Effect.fnUntraced(function* (wanted: Wanted) {
+      const keys = Effect.fnUntraced(function* (wanted: ObserveDepth) {
         const { _tag: _, pid: __, comm: ___, ...rest } = yield* seen(pid, wanted)
         return Object.keys(rest satisfies Partial<Present>).sort()
       })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Errors from "../src/Errors.ts"
 import * as Outcome from "../src/Outcome.ts"
+import { Reason, reasons } from "../src/Reason.ts"
 
 const outcome = (changes: Partial<Outcome.Outcome> = {}): Outcome.Outcome => ({
   _tag: "Outcome",
@@ -36,9 +37,9 @@ const errors: ReadonlyArray<Errors.DirectoryError> = [
 
 describe("Outcome", () => {
   it("has each reason once", () => {
-    const all = Object.values(Outcome.reasons).flat()
+    const all = Object.values(reasons).flat()
     assert.strictEqual(new Set(all).size, all.length)
-    assert.sameMembers([...all], [...Outcome.Reason.literals])
+    assert.sameMembers([...all], [...Reason.literals])
   })
 
   it.effect("a line is one object of JSON, and says all when it is read again", () =>
@@ -93,7 +94,7 @@ describe("Outcome", () => {
 
   it.effect("carries each reason with its verdict", () =>
     Effect.gen(function* () {
-      for (const [verdict, of] of Object.entries(Outcome.reasons)) {
+      for (const [verdict, of] of Object.entries(reasons)) {
         for (const reason of of) {
           const line = outcome({ reason, ...(verdict === "kept" ? { verdict: "dead" } : {}) })
           assert.deepStrictEqual(yield* read(yield* written(line)), line)

@@ -12,6 +12,7 @@ import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
 import * as Stage from "./support/Stage.ts"
+import { look, read } from "./support/looking.ts"
 
 const root = "/srv/vms"
 const vm = `${root}/vm`
@@ -54,7 +55,7 @@ describe("Ownership.record", () => {
       yield* made
       yield* TestClock.setTime(Date.UTC(2026, 0, 1))
       const file = yield* Ownership.record(vm)
-      const [sentinel] = yield* store.read(vm)
+      const [sentinel] = yield* read(store, vm)
       if (sentinel?._tag !== "V3") return assert.fail("no v3 record")
       const { pid, ...identity } = yield* inspector.self
       assert.strictEqual(sentinel.pid, pid)
@@ -235,7 +236,7 @@ describe("Ownership.record", () => {
 
 describe("Ownership.hold", () => {
   const recordedLock = Effect.gen(function* () {
-    const [sentinel] = yield* (yield* SentinelStore).read(vm)
+    const [sentinel] = yield* read(yield* SentinelStore, vm)
     return sentinel?._tag === "V3" ? sentinel.record.lock : assert.fail("no v3 record")
   })
 
@@ -297,7 +298,7 @@ describe("Ownership.hold", () => {
     Effect.gen(function* () {
       const store = yield* SentinelStore
       yield* made
-      yield* Effect.scoped(Effect.flatMap(Ownership.hold(vm), ({ file }) => Ownership.withdraw(vm, file)))
+      yield* Effect.scoped(Effect.flatMap(Ownership.hold(vm), ({ file }) => Ownership.release(vm, file)))
       assert.strictEqual(yield* store.probeLock(vm), "free")
       assert.deepStrictEqual(yield* contents, { disk: "disk" })
     })
@@ -429,7 +430,7 @@ describe("Ownership.hold", () => {
         assert.strictEqual(yield* tag(Ownership.record(path)), "Claimed")
         assert.strictEqual(yield* tag(Ownership.hold(path)), "Claimed")
         const store = yield* SentinelStore
-        assert.deepStrictEqual((yield* store.look(path)).sentinels, [])
+        assert.deepStrictEqual((yield* look(store, path)).sentinels, [])
       })
     )
   }
@@ -472,7 +473,7 @@ describe("Ownership.hold", () => {
       const store = yield* SentinelStore
       yield* made
       assert.isUndefined((yield* Ownership.hold(vm)).lock)
-      const [sentinel] = yield* store.read(vm)
+      const [sentinel] = yield* read(store, vm)
       assert.isUndefined(sentinel?._tag === "V3" ? sentinel.record.lock : "no v3 record")
       assert.strictEqual(yield* store.probeLock(vm), "unknown")
     }),
@@ -512,20 +513,20 @@ describe("Ownership.create", () => {
   )
 })
 
-describe("Ownership.withdraw", () => {
+describe("Ownership.release", () => {
   test(
     "takes back what was recorded, and nobody else's",
     Effect.gen(function* () {
       yield* made
       const own = yield* Ownership.record(vm)
       const helper = yield* Ownership.record(vm, { role: "helper" })
-      yield* Ownership.withdraw(vm, own)
+      yield* Ownership.release(vm, own)
       assert.sameMembers(Object.keys(yield* contents), [".vm-sentinel.helper", "disk"])
-      assert.strictEqual(yield* tag(Ownership.withdraw(vm, own)), "NotFound")
+      assert.strictEqual(yield* tag(Ownership.release(vm, own)), "NotFound")
       const next = yield* Ownership.record(vm)
-      assert.strictEqual(yield* tag(Ownership.withdraw(vm, own)), "NotFound")
-      yield* Ownership.withdraw(vm, helper)
-      yield* Ownership.withdraw(vm, next)
+      assert.strictEqual(yield* tag(Ownership.release(vm, own)), "NotFound")
+      yield* Ownership.release(vm, helper)
+      yield* Ownership.release(vm, next)
       assert.deepStrictEqual(yield* contents, { disk: "disk" })
     })
   )
@@ -535,7 +536,7 @@ describe("Ownership.withdraw", () => {
     Effect.gen(function* () {
       yield* made
       const file = yield* Ownership.record(vm, { format: "v2" })
-      assert.strictEqual(yield* tag(Ownership.withdraw(vm, file)), "NotFound")
+      assert.strictEqual(yield* tag(Ownership.release(vm, file)), "NotFound")
       assert.property(yield* contents, ".vm-sentinel")
     })
   )

@@ -5,12 +5,14 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, Result, type Scope } from "effect"
 import type { DirectoryFrame } from "../src/DirectoryFrame.ts"
-import type { FileId } from "../src/Holding.ts"
-import type { Observation, Present, Wanted } from "../src/Observation.ts"
+import type { FileId } from "../src/FileId.ts"
+import type { Observation, Present, ObserveDepth } from "../src/Observation.ts"
 import { compare, compareStartTokens, Pid, type ProcessIdentity } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import * as Sentinel from "../src/Sentinel.ts"
-import * as Verdict from "../src/Verdict.ts"
+import { answer, type Circumstances, judge, needed } from "./support/judging.ts"
+
+export { answer }
 import { type Able, ableIn } from "./support/able.ts"
 
 /** Something a world makes. What it made ends with the scope of the test. */
@@ -62,7 +64,7 @@ export interface Options<R, E> {
   readonly strength: Strength
 }
 
-const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all"]
+const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "executable", "all"]
 
 /** A directory on a file system of one kernel. */
 const frame: DirectoryFrame = {
@@ -73,7 +75,7 @@ const frame: DirectoryFrame = {
 }
 
 /** Of that directory. */
-export const circumstances: Verdict.Circumstances = { lock: "self", shared: "keep", frame, legacy: "trust" }
+export const circumstances: Circumstances = { lock: "self", shared: "keep", frame, legacy: "trust" }
 
 /** The v3 record of a process, in that directory. */
 export const recordOf = (identity: ProcessIdentity): Sentinel.SentinelV3 => {
@@ -91,19 +93,16 @@ export const recordOf = (identity: ProcessIdentity): Sentinel.SentinelV3 => {
 export const judged = Effect.fnUntraced(function* (sentinel: Sentinel.Sentinel) {
   const inspector = yield* ProcessInspector
   const host = yield* inspector.host
-  const needed = Verdict.needed(sentinel, host, circumstances)
-  const observation = needed.process === undefined ? undefined : yield* inspector.observe(sentinel.pid, needed.process)
+  const { process } = needed(sentinel, host, circumstances)
+  const observation = process === undefined ? undefined : yield* inspector.observe(sentinel.pid, process)
   // As if it were written right after the boot.
   const changedAt = observation?._tag === "Present" ? observation.bootedAt : undefined
   const when = changedAt === undefined ? circumstances : { ...circumstances, changedAt }
-  return Verdict.judge(sentinel, observation, host, when)
+  return judge(sentinel, observation, host, when)
 })
 
 /** Judges a recorded process as a sweep does, by its v3 record. */
 export const judgedIdentity = (identity: ProcessIdentity) => judged(recordOf(identity))
-
-/** A verdict in two words. */
-export const answer = ({ _tag, reason }: Verdict.Verdict): string => `${_tag} ${reason}`
 
 const present = (observation: Observation): Present => {
   if (observation._tag !== "Present") assert.fail(`expected Present, got ${JSON.stringify(observation)}`)
@@ -125,7 +124,8 @@ export const withoutId64 = (sentinel: Sentinel.SentinelV3): Sentinel.SentinelV3 
 export const suite = <R, E>(name: string, { layer, strength, world }: Options<R, E>): void => {
   const seesExecutable = strength.executable !== false
   const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.identify(pid))
-  const observe = (pid: Pid, wanted?: Wanted) => ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
+  const observe = (pid: Pid, wanted?: ObserveDepth) =>
+    ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
   const observeAll = (pid: Pid) => Effect.forEach(depths, (wanted) => observe(pid, wanted))
 
   it.layer(layer)(`ProcessInspector (${name})`, (it) => {
@@ -171,7 +171,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         )
         assert.deepStrictEqual(identity.pidNamespaceInit, pidNamespaceInit)
         assert.strictEqual(identity.processId64 !== undefined, strength.processId64)
-        assert.strictEqual(answer(yield* judgedIdentity(identity)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(identity)), "alive matches")
       })
     )
 
@@ -223,13 +223,13 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         assert.strictEqual(identity.pid, pid)
         assert.deepStrictEqual(yield* identify(pid), identity)
         assert.strictEqual(identity.processId64 !== undefined, strength.processId64)
-        assert.strictEqual(answer(yield* judgedIdentity(identity)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(identity)), "alive matches")
         const executable = identity.exe?.path ?? "/nonexistent/program"
         assert.strictEqual(
           answer(yield* judged({ _tag: "V2", pid, executable })),
-          seesExecutable ? "Alive matches" : "Unknown permission-denied"
+          seesExecutable ? "alive matches" : "unknown permission-denied"
         )
-        assert.strictEqual(answer(yield* judged({ _tag: "V1", pid })), "Alive pid-alive")
+        assert.strictEqual(answer(yield* judged({ _tag: "V1", pid })), "alive pid-alive")
       })
     )
 
@@ -237,7 +237,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       Effect.gen(function* () {
         const pid = yield* world.spawn
         const record = withoutId64(recordOf(yield* identify(pid)))
-        assert.strictEqual(answer(yield* judged(record)), "Alive matches")
+        assert.strictEqual(answer(yield* judged(record)), "alive matches")
       })
     )
 
@@ -268,7 +268,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* exit(pid)
         for (const observation of yield* observeAll(pid)) assert.deepStrictEqual(observation, { _tag: "Absent", pid })
         assert.strictEqual((yield* Effect.flip(identify(pid)))._tag, "NotFound")
-        assert.strictEqual(answer(yield* judgedIdentity(before)), "Dead pid-dead")
+        assert.strictEqual(answer(yield* judgedIdentity(before)), "dead pid-dead")
       })
     )
 
@@ -281,12 +281,12 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         assert.strictEqual(after.pid, pid)
         if (seesExecutable) assert.notStrictEqual(after.exe?.path, before.exe?.path)
         const reason = strength.processId64 ? "identity-mismatch" : "start-time-mismatch"
-        assert.strictEqual(answer(yield* judgedIdentity(before)), `Dead ${reason}`)
-        assert.strictEqual(answer(yield* judged(withoutId64(recordOf(before)))), "Dead start-time-mismatch")
+        assert.strictEqual(answer(yield* judgedIdentity(before)), `dead ${reason}`)
+        assert.strictEqual(answer(yield* judged(withoutId64(recordOf(before)))), "dead start-time-mismatch")
         const executable = before.exe?.path ?? "/nonexistent/program"
         assert.strictEqual(
           answer(yield* judged({ _tag: "V2", pid, executable })),
-          seesExecutable ? "Dead exe-mismatch" : "Unknown permission-denied"
+          seesExecutable ? "dead exe-mismatch" : "unknown permission-denied"
         )
       })
     )
@@ -298,8 +298,8 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* recycle(pid, "same")
         assert.strictEqual((yield* identify(pid)).exe?.path, before.exe?.path)
         const reason = strength.processId64 ? "identity-mismatch" : "start-time-mismatch"
-        assert.strictEqual(answer(yield* judgedIdentity(before)), `Dead ${reason}`)
-        assert.strictEqual(answer(yield* judged(withoutId64(recordOf(before)))), "Dead start-time-mismatch")
+        assert.strictEqual(answer(yield* judgedIdentity(before)), `dead ${reason}`)
+        assert.strictEqual(answer(yield* judged(withoutId64(recordOf(before)))), "dead start-time-mismatch")
       })
     )
 
@@ -314,7 +314,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           } else assert.strictEqual(observation._tag, "Absent")
         }
         assert.strictEqual((yield* Effect.flip(identify(made.thread)))._tag, "NotFound")
-        assert.strictEqual((yield* judged({ _tag: "V1", pid: made.thread }))._tag, "Dead")
+        assert.strictEqual((yield* judged({ _tag: "V1", pid: made.thread })).verdict, "dead")
         assert.isFalse(isThread(present(yield* observe(made.process))))
       })
     )
@@ -326,7 +326,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* zombify(pid)
         for (const observation of yield* observeAll(pid)) assert.isTrue(isExited(present(observation)))
         assert.strictEqual((yield* Effect.flip(identify(pid)))._tag, "NotFound")
-        assert.strictEqual(answer(yield* judgedIdentity(before)), "Dead zombie")
+        assert.strictEqual(answer(yield* judgedIdentity(before)), "dead zombie")
       })
     )
 
@@ -338,7 +338,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           assert.isFalse(isThread(process))
           assert.isFalse(isExited(process))
         }
-        assert.strictEqual(answer(yield* judgedIdentity(yield* identify(pid))), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(yield* identify(pid))), "alive matches")
       })
     )
 
@@ -349,7 +349,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* stop(pid)
         for (const observation of yield* observeAll(pid)) assert.isFalse(isExited(present(observation)))
         assert.deepStrictEqual(yield* identify(pid), before)
-        assert.strictEqual(answer(yield* judgedIdentity(before)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(before)), "alive matches")
       })
     )
 
@@ -362,7 +362,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         if (seesExecutable) assert.notStrictEqual(after.exe?.path, before.exe?.path)
         assert.strictEqual(after.processId64, before.processId64)
         assert.strictEqual(compareStartTokens(before.startTime, after.startTime), "equal")
-        assert.strictEqual(answer(yield* judgedIdentity(before)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(before)), "alive matches")
       })
     )
 
@@ -370,15 +370,15 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       Effect.gen(function* () {
         const pid = yield* otherUser
         const identity = yield* identify(pid)
-        assert.strictEqual(answer(yield* judgedIdentity(identity)), "Alive matches")
-        assert.strictEqual(answer(yield* judged(withoutId64(recordOf(identity)))), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(identity)), "alive matches")
+        assert.strictEqual(answer(yield* judged(withoutId64(recordOf(identity)))), "alive matches")
         const observed = present(yield* observe(pid, "executable"))
         if (strength.otherUserExecutable) assert.isDefined(observed.exe)
         else {
           assert.strictEqual(observed.exeError, seesExecutable ? "permission-denied" : "not-available")
           assert.isUndefined(identity.exe)
           const executable = "/nonexistent/program"
-          assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "Unknown permission-denied")
+          assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "unknown permission-denied")
         }
       })
     )
@@ -392,8 +392,8 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         }
         assert.strictEqual((yield* Effect.flip(identify(pid)))._tag, "PermissionDenied")
         const executable = "/nonexistent/program"
-        assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "Unknown permission-denied")
-        assert.notStrictEqual((yield* judged({ _tag: "V1", pid }))._tag, "Dead")
+        assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "unknown permission-denied")
+        assert.notStrictEqual((yield* judged({ _tag: "V1", pid })).verdict, "dead")
       })
     )
 

@@ -8,9 +8,12 @@ import type { Disk } from "../src/Disk.ts"
 import * as SentinelStore from "../src/SentinelStore.ts"
 import { ableIn } from "./support/able.ts"
 import * as Interposed from "./support/Interposed.ts"
+import * as StoreClaiming from "./support/storeClaiming.ts"
+import * as StoreLeftovers from "./support/storeLeftovers.ts"
 import * as StoreLooking from "./support/storeLooking.ts"
 import * as StorePublishing from "./support/storePublishing.ts"
 import * as StoreReaping from "./support/storeReaping.ts"
+import * as StoreWorkspaces from "./support/storeWorkspaces.ts"
 import type { Tester } from "./support/storeTester.ts"
 import type { World } from "./support/World.ts"
 
@@ -20,12 +23,15 @@ export interface Options<R, E> {
 }
 
 export const suite = <R, E>(name: string, { disk, world }: Options<R, E>): void => {
-  const layer = Layer.provideMerge(SentinelStore.layerDisk, Layer.provideMerge(Interposed.layer, disk))
+  const layer = Layer.provideMerge(SentinelStore.layer, Layer.provideMerge(Interposed.layer, disk))
   it.layer(layer)(`SentinelStore (${name})`, (it) => {
     const test: Tester<R>["test"] = (title, test) => it.effect(title, test)
     const tester: Tester<R> = { world, able: ableIn(test), test }
     StoreLooking.tests(tester)
     StorePublishing.tests(tester)
+    StoreWorkspaces.tests(tester)
+    StoreClaiming.tests(tester)
     StoreReaping.tests(tester)
+    StoreLeftovers.tests(tester)
   })
 }

@@ -1,25 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, type Scope, type Stream } from "effect"
 import { TestClock } from "effect/testing"
+import type { Claim, Leftovers, MayRemove, Reclaimer, Removable } from "../src/Claim.ts"
 import type * as Cleanup from "../src/Cleanup.ts"
-import { Condemned, type Judgement } from "../src/Condemned.ts"
+import { Condemned } from "../src/Condemned.ts"
+import { Disk } from "../src/Disk.ts"
 import type * as Errors from "../src/Errors.ts"
 import type { Holding } from "../src/Holding.ts"
+import type { Judgement } from "../src/Condemned.ts"
+import * as Layout from "../src/Layout.ts"
 import type * as Ownership from "../src/Ownership.ts"
 import type { Outcome } from "../src/Outcome.ts"
 import type { ProcessInspector } from "../src/ProcessInspector.ts"
-import {
-  type Claim,
-  type MayRemove,
-  type OwnSentinel,
-  type Remains,
-  type Root,
-  SentinelStore,
-  type Workspace
-} from "../src/SentinelStore.ts"
+import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
-import { condemned, condemnedAt, fresh, textOf } from "./support/condemning.ts"
+import { condemnedAt, fresh, textOf } from "./support/condemning.ts"
+import { discarding, nothingBelow, reclaimerOf, tag } from "./support/reaping.ts"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 
@@ -29,11 +26,10 @@ const same = <A, B>(isSame: Equal<A, B>): boolean => isSame
 type Store = SentinelStore["Service"]
 type Tag<E> = E extends { readonly _tag: infer T } ? T : never
 
+type RootTags = "NotFound" | "PermissionDenied" | "RefusedRoot" | "StoreFailure"
+
 type Tags =
-  | "NotFound"
-  | "PermissionDenied"
-  | "RefusedRoot"
-  | "StoreFailure"
+  | RootTags
   | "OversizedSentinel"
   | "MalformedSentinel"
   | "UnsupportedVersion"
@@ -57,20 +53,26 @@ export const channels = (): void => {
   same<Effect.Services<Reclaim>, Needed>(true)
 
   same<Effect.Success<Sweep>, Cleanup.Report>(true)
-  same<Effect.Error<Sweep>, Errors.RootError | Errors.DirectoryError>(true)
-  same<Tag<Effect.Error<Sweep>>, Tags>(true)
+  same<Effect.Error<Sweep>, Errors.RootError>(true)
+  same<Tag<Effect.Error<Sweep>>, RootTags>(true)
   same<Effect.Services<Sweep>, Needed>(true)
 
   same<Stream.Success<Outcomes>, Outcome>(true)
-  same<Stream.Error<Outcomes>, Errors.RootError | Errors.DirectoryError>(true)
+  same<Stream.Error<Outcomes>, Errors.RootError>(true)
   same<Stream.Services<Outcomes>, Needed>(true)
+
+  // The first error of a directory ends all, where that is wanted.
+  type FailOnError = ReturnType<typeof Cleanup.failOnError>
+  same<Effect.Success<FailOnError>, Outcome>(true)
+  same<Effect.Error<FailOnError>, Errors.DirectoryError>(true)
+  same<Tag<Effect.Error<Sweep> | Effect.Error<FailOnError>>, Tags>(true)
 
   same<Effect.Services<ReturnType<typeof Cleanup.judge>>, Needed>(true)
   same<Effect.Services<ReturnType<typeof Ownership.record>>, Needed>(true)
 
   type Three = Errors.PermissionDenied | Errors.NotFound | Errors.OversizedSentinel
   same<Extract<Effect.Error<Reclaim>, Three>, Three>(true)
-  same<Extract<Effect.Error<Sweep>, Three>, Three>(true)
+  same<Extract<Effect.Error<Sweep> | Effect.Error<FailOnError>, Three>, Three>(true)
   same<Effect.Error<Reclaim>, Three>(false)
   same<Effect.Services<Reclaim>, SentinelStore>(false)
 }
@@ -82,56 +84,107 @@ export const deletes = (
   judgement: Judgement,
   right: Condemned,
   place: {
-    readonly workspace: Workspace
-    readonly root: Root
+    readonly reclaimer: Reclaimer
     readonly claim: Claim
-    readonly remains: Remains
-    readonly own: OwnSentinel
+    readonly remains: Removable
     readonly mayRemove: MayRemove
   }
 ): void => {
-  const { claim, mayRemove, own, remains, root, workspace } = place
-  void store.claim(workspace, right)
-  void store.discard(claim, right, mayRemove)
-  void store.finish(workspace, remains, right, mayRemove)
-  void store.adopt(root, right, own)
+  const { claim, mayRemove, reclaimer, remains } = place
+  void reclaimer.claim(right)
+  void claim.discard(right, mayRemove)
+  void remains.discard(right, mayRemove)
+  void reclaimer.adopt(right)
   // @ts-expect-error a delete without a judgement
-  void store.claim(workspace)
+  void reclaimer.claim()
   // @ts-expect-error a judgement isn't the right, and may not have come to one
-  void store.claim(workspace, judgement)
+  void reclaimer.claim(judgement)
   // @ts-expect-error nobody may be condemned
-  void store.claim(workspace, judgement.condemned)
+  void reclaimer.claim(judgement.condemned)
   // @ts-expect-error what was looked at
-  void store.claim(workspace, holding)
+  void reclaimer.claim(holding)
   // @ts-expect-error a path
-  void store.claim(workspace, "/srv/vms/vm")
+  void reclaimer.claim("/srv/vms/vm")
   // @ts-expect-error a structure
-  void store.claim(workspace, { path: right.path, reason: right.reason, difference: () => undefined })
+  void reclaimer.claim({ path: right.path, reason: right.reason, difference: () => undefined })
   // @ts-expect-error a claim alone deletes nothing
-  void store.discard(claim, mayRemove)
+  void claim.discard(mayRemove)
   // @ts-expect-error nor does what it holds
-  void store.discard(claim, claim.holding, mayRemove)
+  void claim.discard(claim.state, mayRemove)
   // @ts-expect-error nobody may be condemned
-  void store.discard(claim, judgement.condemned, mayRemove)
+  void claim.discard(judgement.condemned, mayRemove)
+  // @ts-expect-error nor is an inner owner passed over
+  void claim.discard(right)
   // @ts-expect-error what a deletion left finishes nothing by itself
-  void store.finish(workspace, remains, mayRemove)
+  void remains.discard(mayRemove)
   // @ts-expect-error nor does what it holds
-  void store.finish(workspace, remains, remains.holding, mayRemove)
+  void remains.discard(remains.state, mayRemove)
   // @ts-expect-error nobody may be condemned
-  void store.finish(workspace, remains, judgement.condemned, mayRemove)
+  void remains.discard(judgement.condemned, mayRemove)
+  // @ts-expect-error what was marked never goes back
+  void remains.restore
   // @ts-expect-error nor is a workspace taken over so
-  void store.adopt(root, workspace, own)
+  void reclaimer.adopt(holding)
   // @ts-expect-error nor a sentinel replaced
   void store.publish("/srv/vms/vm", fresh(), { replacing: holding })
   // @ts-expect-error the constructor is private
   void new Condemned(Symbol("Condemned"), holding, "pid-dead")
 }
 
+/** What a reclaimer gives, and what it holds until a scope closes. */
+export const scopes = (): void => {
+  type Claiming = ReturnType<Reclaimer["claim"]>
+  same<Effect.Success<Claiming>, Claim>(true)
+  same<Effect.Error<Claiming>, Errors.ClaimError>(true)
+  same<Effect.Services<Claiming>, Scope.Scope>(true)
+
+  type Opening = Leftovers["claimed"][number]["open"]
+  same<Effect.Success<Opening>, Claim>(true)
+  same<Effect.Error<Opening>, Errors.ResumeError>(true)
+  same<Effect.Services<Opening>, Scope.Scope>(true)
+  same<Effect.Success<Leftovers["dead"][number]["open"]>, Removable>(true)
+
+  type Adopting = ReturnType<Reclaimer["adopt"]>
+  same<Effect.Services<Adopting>, Scope.Scope>(true)
+  same<Effect.Services<ReturnType<Reclaimer["leftovers"]>>, never>(true)
+
+  same<Effect.Services<ReturnType<Removable["discard"]>>, never>(true)
+  same<Tag<Effect.Error<ReturnType<Removable["discard"]>>>, "Changed" | "Taken" | "PermissionDenied" | "StoreFailure">(
+    true
+  )
+  same<Removable["isGone"], Effect.Effect<boolean>>(true)
+}
+
+type OptionalOf<A> = { [K in keyof A]-?: Record<never, never> extends Pick<A, K> ? K : never }[keyof A]
+
+/** Services have no optional member: a mock and a wrapper reach all of them. */
+export const members = (): void => {
+  same<OptionalOf<Store>, never>(true)
+  same<OptionalOf<Disk["Service"]>, never>(true)
+  same<OptionalOf<Reclaimer>, never>(true)
+  same<OptionalOf<Removable>, never>(true)
+  same<OptionalOf<{ readonly a?: string }>, never>(false)
+}
+
+/** Each member, and no other: the compiler refuses one that is missing here, and one too many. */
+const membersOfStore: Record<keyof Store, true> = {
+  openRoot: true,
+  openDirectory: true,
+  list: true,
+  look: true,
+  peekMany: true,
+  ownersBelow: true,
+  usage: true,
+  publish: true,
+  create: true,
+  release: true,
+  lock: true,
+  probeLock: true,
+  reclaimer: true
+}
+
 const root = "/srv/vms"
 const vm = `${root}/vm`
-
-const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
 const scene = Effect.gen(function* () {
   const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
@@ -143,11 +196,9 @@ const scene = Effect.gen(function* () {
     [`${root}/other/disk`]: "other disk"
   })
   const opened = yield* store.openRoot(root)
-  const workspace = yield* store.openWorkspace(opened, () => Effect.succeed(fresh()))
-  return { memory, store, sentinel, root: opened, workspace, right: yield* condemnedAt(store, vm) }
+  const reclaimer = yield* reclaimerOf(store, opened)
+  return { memory, store, sentinel, root: opened, reclaimer, right: yield* condemnedAt(store, vm) }
 })
-
-const nothingBelow: MayRemove = () => false
 
 const disks = (memory: MemoryDisk["Service"]) =>
   Effect.map(memory.snapshot(root), (found) =>
@@ -166,10 +217,10 @@ describe("a Condemned at run time", () => {
   test(
     "is refused for another directory, though that holds the same bytes",
     Effect.gen(function* () {
-      const { memory, right, store, workspace } = yield* scene
+      const { memory, reclaimer, right } = yield* scene
       yield* memory.move(vm, "/srv/kept")
       yield* memory.move(`${root}/other`, vm)
-      assert.strictEqual(yield* tag(store.claim(workspace, right)), "Changed")
+      assert.strictEqual(yield* tag(reclaimer.claim(right)), "Changed")
       assert.deepStrictEqual(yield* disks(memory), ["other disk"])
     })
   )
@@ -177,10 +228,10 @@ describe("a Condemned at run time", () => {
   test(
     "is refused after its sentinel changed: the same bytes in a new file",
     Effect.gen(function* () {
-      const { memory, right, sentinel, store, workspace } = yield* scene
+      const { memory, reclaimer, right, sentinel } = yield* scene
       yield* memory.seed({ [`${vm}/copy`]: sentinel })
       yield* memory.move(`${vm}/copy`, `${vm}/.vm-sentinel`)
-      assert.strictEqual(yield* tag(store.claim(workspace, right)), "Changed")
+      assert.strictEqual(yield* tag(reclaimer.claim(right)), "Changed")
       assert.lengthOf(yield* disks(memory), 2)
     })
   )
@@ -188,11 +239,11 @@ describe("a Condemned at run time", () => {
   test(
     "is refused after its sentinel changed: other bytes in the same file",
     Effect.gen(function* () {
-      const { memory, right, store, workspace } = yield* scene
+      const { memory, reclaimer, right } = yield* scene
       const before = (yield* memory.snapshot())[`${vm}/.vm-sentinel`]
       yield* memory.seed({ [`${vm}/.vm-sentinel`]: textOf(fresh()) })
       assert.strictEqual((yield* memory.snapshot())[`${vm}/.vm-sentinel`]?.ino, before?.ino)
-      assert.strictEqual(yield* tag(store.claim(workspace, right)), "Changed")
+      assert.strictEqual(yield* tag(reclaimer.claim(right)), "Changed")
       assert.lengthOf(yield* disks(memory), 2)
     })
   )
@@ -200,14 +251,14 @@ describe("a Condemned at run time", () => {
   test(
     "is refused for the claim of another directory",
     Effect.gen(function* () {
-      const { memory, right, store, workspace } = yield* scene
+      const { memory, reclaimer, right, store } = yield* scene
       const ofOther = yield* condemnedAt(store, `${root}/other`)
-      const claim = yield* store.claim(workspace, right)
-      const other = yield* store.claim(workspace, ofOther)
-      assert.strictEqual(yield* tag(store.discard(claim, ofOther, nothingBelow)), "Changed")
-      assert.strictEqual(yield* tag(store.discard(other, right, nothingBelow)), "Changed")
+      const claim = yield* reclaimer.claim(right)
+      const other = yield* reclaimer.claim(ofOther)
+      assert.strictEqual(yield* tag(claim.discard(ofOther, nothingBelow)), "Changed")
+      assert.strictEqual(yield* tag(other.discard(right, nothingBelow)), "Changed")
       assert.lengthOf(yield* disks(memory), 2)
-      yield* store.discard(claim, yield* condemned(claim.holding), nothingBelow)
+      yield* discarding(claim)
       assert.deepStrictEqual(yield* disks(memory), ["other disk"])
     })
   )
@@ -215,25 +266,30 @@ describe("a Condemned at run time", () => {
   test(
     "can't be imitated: what only looks like one removes nothing",
     Effect.gen(function* () {
-      const { memory, right, root, store, workspace } = yield* scene
-      const claim = yield* store.claim(workspace, yield* condemnedAt(store, `${root.path}/other`))
-      const marked = ".vm-sentinel-reap.00000000.dead=gone"
-      yield* memory.seed({ [`${root.path}/${marked}/disk`]: "half" })
-      const remains = yield* store.resumeDead(root, marked)
+      const { memory, reclaimer, right, root, store } = yield* scene
+      const inPlace = yield* reclaimerOf(store, root)
+      const claim = yield* reclaimer.claim(yield* condemnedAt(store, `${root.path}/other`))
+      const entry = ".vm-sentinel-reap.00000000.dead=gone"
+      const path = `${root.path}/${entry}`
+      yield* memory.seed({ [`${path}/disk`]: "half" })
+      const [leftover] = (yield* reclaimer.leftovers({ kind: "dead", entry, path })).dead
+      if (leftover === undefined) return assert.fail("nothing is left")
+      const remains = yield* leftover.open
       const { reason } = right
       for (const imitation of [
         Object.assign(Object.create(Condemned.prototype), { reason }),
         { reason, path: vm, difference: () => undefined },
-        { reason, path: `${root.path}/${marked}`, difference: () => undefined }
+        { reason, path, difference: () => undefined }
       ]) {
         assert.isFalse(Condemned.is(imitation))
         for (const [deletion, ...given] of [
-          [store.claim, workspace, imitation],
-          [store.claim, root, imitation],
-          [store.discard, claim, imitation, nothingBelow],
-          [store.finish, root, remains, imitation, nothingBelow],
-          [store.adopt, root, imitation, () => Effect.succeed(fresh())]
+          [reclaimer.claim, imitation],
+          [inPlace.claim, imitation],
+          [claim.discard, imitation, nothingBelow],
+          [remains.discard, imitation, nothingBelow],
+          [reclaimer.adopt, imitation]
         ]) {
+          if (deletion === inPlace.claim) yield* memory.failNext("mkdir", "ENOSPC")
           const done: unknown = typeof deletion === "function" ? Reflect.apply(deletion, undefined, given) : undefined
           if (!Effect.isEffect(done)) return assert.fail("no deletion")
           // Who asks for a lock that is held asks again for a while.
@@ -244,5 +300,38 @@ describe("a Condemned at run time", () => {
       }
       assert.sameMembers(yield* disks(memory), ["disk", "other disk", "half"])
     })
+  )
+})
+
+const mockedStore = Layer.mock(SentinelStore)({
+  look: (path) =>
+    Effect.succeed({
+      path,
+      id: { dev: "1", ino: "2" },
+      frame: { id: { dev: "1", ino: "2" } },
+      distrust: undefined,
+      subdirectories: "none",
+      sentinels: [],
+      foreign: []
+    })
+})
+
+describe("services", () => {
+  it.effect("a store has at most 14 members", () =>
+    Effect.gen(function* () {
+      const listed = Object.keys(membersOfStore)
+      assert.isAtMost(listed.length, 14)
+      assert.sameMembers(Object.keys(yield* SentinelStore), listed)
+    }).pipe(Effect.provide(MemorySentinelStore.layer))
+  )
+
+  it.effect("a store and a disk are mocked by what a test needs of them", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      assert.strictEqual((yield* store.look(vm, Layout.standard)).path, vm)
+      assert.strictEqual((yield* Effect.exit(store.usage(vm)))._tag, "Failure")
+      const disk = yield* Disk
+      assert.strictEqual((yield* Effect.exit(disk.lstat(vm)))._tag, "Failure")
+    }).pipe(Effect.provide(Layer.merge(mockedStore, Layer.mock(Disk)({}))))
   )
 })

@@ -3,8 +3,9 @@ import { Result } from "effect"
 import type { Observation } from "../src/Observation.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { parse, type Sentinel } from "../src/Sentinel.ts"
-import { judge, sameExecutable, startMargin, wanted } from "../src/Verdict.ts"
+import { sameExecutable, startMargin, depthFor } from "../src/Verdict.ts"
 import { circumstances, host, inPlace as v3, pid, present, sharedFrame, v1, v2, writtenAt } from "./support/fixtures.ts"
+import { judge } from "./support/judging.ts"
 import {
   absent,
   byId,
@@ -21,13 +22,13 @@ import {
 const old = present({ exe: { path: "/usr/bin/other" }, startedAt: writtenAt + startMargin })
 
 table("3: v1 and v2 records, which carry no scope", [
-  { name: "v1, PID absent", sentinel: v1, seen: absent, is: "Dead pid-dead", compared: ["process different"] },
-  { name: "v2, PID absent", sentinel: v2(), seen: absent, is: "Dead pid-dead", compared: ["process different"] },
+  { name: "v1, PID absent", sentinel: v1, seen: absent, is: "dead pid-dead", compared: ["process different"] },
+  { name: "v2, PID absent", sentinel: v2(), seen: absent, is: "dead pid-dead", compared: ["process different"] },
   {
     name: "v1: neither boot, machine nor namespace is asked",
     sentinel: v1,
     host: { bootId: "boot-b", machineId: "machine-b", pidNamespace: "pid:[2]" },
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     compared: running
   },
   {
@@ -35,7 +36,7 @@ table("3: v1 and v2 records, which carry no scope", [
     sentinel: v1,
     seen: absent,
     circumstances: { legacy: "keep" },
-    is: "Unknown legacy-kept",
+    is: "unknown legacy-kept",
     compared: ["process different", "legacy not-applicable"]
   },
   {
@@ -43,7 +44,7 @@ table("3: v1 and v2 records, which carry no scope", [
     sentinel: v2(),
     seen: old,
     circumstances: { legacy: "keep" },
-    is: "Unknown legacy-kept",
+    is: "unknown legacy-kept",
     compared: [...running, "executable different", "startedAt different", "legacy not-applicable"]
   },
   {
@@ -51,7 +52,7 @@ table("3: v1 and v2 records, which carry no scope", [
     sentinel: v1,
     seen: present({ state: "Z" }),
     circumstances: { legacy: "keep" },
-    is: "Unknown legacy-kept",
+    is: "unknown legacy-kept",
     compared: [...running, "legacy not-applicable"]
   },
   {
@@ -59,7 +60,7 @@ table("3: v1 and v2 records, which carry no scope", [
     sentinel: v1,
     seen: absent,
     circumstances: { frame: sharedFrame },
-    is: "Unknown not-local",
+    is: "unknown not-local",
     compared: ["process different", "fileSystem unknown"]
   },
   {
@@ -67,7 +68,7 @@ table("3: v1 and v2 records, which carry no scope", [
     sentinel: v2(),
     seen: present({ tgid: 1 }),
     circumstances: { frame: sharedFrame },
-    is: "Unknown not-local",
+    is: "unknown not-local",
     compared: ["process equal", "tgid different", "fileSystem unknown"]
   },
   {
@@ -75,28 +76,28 @@ table("3: v1 and v2 records, which carry no scope", [
     sentinel: v1,
     seen: absent,
     circumstances: { legacy: "keep", frame: sharedFrame },
-    is: "Unknown legacy-kept",
+    is: "unknown legacy-kept",
     compared: ["process different", "legacy not-applicable"]
   },
   {
     name: "v1 alive, whatever policy and file system",
     sentinel: v1,
     circumstances: { legacy: "keep", frame: sharedFrame },
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     compared: running
   },
   {
     name: "v2 alive, whatever policy and file system",
     sentinel: v2(),
     circumstances: { legacy: "keep", frame: sharedFrame },
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...running, "executable equal"]
   },
   {
     name: "v3 doesn't ask the policy",
     seen: absent,
     circumstances: { legacy: "keep" },
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameScope, "process different"]
   }
 ])
@@ -105,59 +106,59 @@ table("4: existence", [
   {
     name: "scenario 2: absent",
     seen: absent,
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameScope, "process different"]
   },
   {
     name: "scenario 60: absent, the PID past every pid_max",
     sentinel: { ...v3(), pid: Pid.make(2_147_483_647) },
     seen: { _tag: "Absent", pid: Pid.make(2_147_483_647) },
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameScope, "process different"]
   },
   {
     name: "scenario 60: alive, the PID past every pid_max",
     sentinel: { ...v3(), pid: Pid.make(5_000_000) },
     seen: present({ pid: Pid.make(5_000_000), tgid: 5_000_000 }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   },
   ...([v1, v2(), v3()] as const).map((sentinel): Given => ({
     name: `scenario 27: hidden, ${sentinel._tag}`,
     sentinel,
     seen: hidden,
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: sentinel._tag === "V3" ? [...sameScope, "process unknown"] : ["process unknown"]
   })),
   {
     name: "scenario 28: hidden by EPERM",
     seen: { _tag: "Hidden", pid, detail: "stat: EPERM" },
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: [...sameScope, "process unknown"]
   },
   {
     name: "scenario 31: no procfs",
     seen: unavailable("no-procfs"),
-    is: "Unknown no-procfs",
+    is: "unknown no-procfs",
     compared: [...sameScope, "process unknown"]
   },
   ...(["resources", "malformed", "unsupported"] as const).map((reason): Given => ({
     name: `scenario 26: ${reason}`,
     seen: unavailable(reason),
-    is: "Unknown inspection-failed",
+    is: "unknown inspection-failed",
     compared: [...sameScope, "process unknown"]
   })),
   {
     name: "scenario 26: resources, v1",
     sentinel: v1,
     seen: unavailable("resources"),
-    is: "Unknown inspection-failed",
+    is: "unknown inspection-failed",
     compared: ["process unknown"]
   },
   {
     name: "no observation where one was needed",
     seen: null,
-    is: "Unknown inspection-failed",
+    is: "unknown inspection-failed",
     compared: [...sameScope, "process unknown"]
   }
 ])
@@ -166,33 +167,33 @@ table("5: threads", [
   {
     name: "scenario 14: the number names a thread of another process",
     seen: present({ tgid: 4000 }),
-    is: "Dead not-a-process",
+    is: "dead not-a-process",
     compared: [...sameScope, "process equal", "tgid different"]
   },
   {
     name: "scenario 14: for v1, where kill(2) would say alive",
     sentinel: v1,
     seen: present({ tgid: 4000 }),
-    is: "Dead not-a-process",
+    is: "dead not-a-process",
     compared: ["process equal", "tgid different"]
   },
   {
     name: "a thread of the very executable",
     sentinel: v2(),
     seen: present({ tgid: 4000 }),
-    is: "Dead not-a-process",
+    is: "dead not-a-process",
     compared: ["process equal", "tgid different"]
   },
   {
     name: "a thread, before its state Z",
     seen: present({ tgid: 4000, state: "Z" }),
-    is: "Dead not-a-process",
+    is: "dead not-a-process",
     compared: [...sameScope, "process equal", "tgid different"]
   },
   {
     name: "the thread group unknown: goes on",
     seen: present({ tgid: undefined }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...sameScope, "process equal", "state not-applicable", "processId64 equal"]
   }
 ])
@@ -203,108 +204,108 @@ table("6: the state", [
   ...(["Z", "X"] as const).flatMap((state) =>
     (
       [
-        [0, "Dead zombie"],
-        [1, "Dead zombie"],
-        [2, "Alive matches"],
-        [undefined, "Alive matches"]
+        [0, "dead zombie"],
+        [1, "dead zombie"],
+        [2, "alive matches"],
+        [undefined, "alive matches"]
       ] as const
     ).map(([threads, is]): Given => ({
       name: `${state === "Z" && threads === 1 ? "scenario 15: " : state === "Z" && threads === 2 ? "scenario 16: " : ""}state ${state}, ${threads ?? "unknown"} thread(s)`,
       seen: present({ state, threads }),
       is,
-      compared: is === "Dead zombie" ? [...sameScope, ...running] : byId
+      compared: is === "dead zombie" ? [...sameScope, ...running] : byId
     }))
   ),
   ...states.map((state): Given => ({
     name: `${state === "T" || state === "D" ? "scenario 17: " : ""}state ${state}, one thread`,
     seen: present({ state }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   })),
   {
     name: "unknown",
     seen: present({ state: undefined }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...sameScope, "process equal", "tgid equal", "processId64 equal"]
   },
   {
     name: "a zombie, before its equal identity",
     seen: present({ state: "Z" }),
-    is: "Dead zombie",
+    is: "dead zombie",
     compared: [...sameScope, ...running]
   },
   {
     name: "a zombie, before its other identity",
     seen: present({ state: "Z", processId64: "7" }),
-    is: "Dead zombie",
+    is: "dead zombie",
     compared: [...sameScope, ...running]
   },
   {
     name: "scenario 16: the leader gone, threads left, another identity",
     seen: present({ state: "Z", threads: 2, processId64: "7" }),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
     name: "a zombie that v1 names",
     sentinel: v1,
     seen: present({ state: "Z" }),
-    is: "Dead zombie",
+    is: "dead zombie",
     compared: running
   },
   {
     name: "scenario 16: the leader gone, threads left, v1",
     sentinel: v1,
     seen: present({ state: "Z", threads: 2 }),
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     compared: running
   }
 ])
 
 table("7: the 64-bit process id", [
-  { name: "equal", is: "Alive matches", compared: byId },
+  { name: "equal", is: "alive matches", compared: byId },
   {
     name: "scenario 5: different, in the same tick, of the same executable",
     seen: present({ processId64: "7" }),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
     name: "different in the last digit of 2^53",
     seen: present({ processId64: "9007199254740992" }),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
     name: "equal outranks another start token",
     seen: present({ startTime: "2000" }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   },
   {
     name: "different outranks an equal start token in another time namespace",
     seen: present({ processId64: "7", startTime: "1100" }),
     host: { timeOffset: "1000000000" },
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
     name: "scenario 20: equal, in another time namespace",
     seen: present({ startTime: "10001000" }),
     host: { timeOffset: "100000000000000" },
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   },
   {
     name: "not recorded",
     sentinel: v3(noId),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   },
   {
     name: "scenario 59: not to be had now, as on 32 bits",
     seen: present(noId),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   }
 ])
@@ -314,59 +315,59 @@ table("8: the start token", [
     name: "scenario 3: different, another executable",
     sentinel: v3(noId),
     seen: present({ startTime: "2000", exe: { path: "/usr/bin/other" } }),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     compared: [...byStart, "startTime different"]
   },
   {
     name: "scenario 4: different, the same executable: it doesn't rescue",
     sentinel: v3(noId),
     seen: present({ startTime: "2000" }),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     compared: [...byStart, "startTime different"]
   },
   {
     name: "scenario 30: different, of a process that kill(2) may not signal",
     sentinel: v3(noId),
     seen: present({ startTime: "2000", exe: undefined, exeError: "permission-denied", uid: 0 }),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     compared: [...byStart, "startTime different"]
   },
   {
     name: "scenario 29: equal, another user's process, its executable refused",
     sentinel: v3(noId),
     seen: present({ exe: undefined, exeError: "permission-denied", uid: 0 }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   },
   {
     name: "scenario 21: equal, another executable: the owner called execve(2)",
     sentinel: v3(noId),
     seen: present({ exe: { path: "/usr/bin/other" }, comm: "other" }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   },
   {
     name: "scenario 22: equal, the binary deleted",
     sentinel: v3(noId),
     seen: present({ exe: { path: "/usr/bin/node (deleted)" } }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   },
   {
     name: "scenario 5: equal in the same tick, without ids: kept on the weaker evidence",
     sentinel: v3(noId),
     seen: present(noId),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   },
   ...(
     [
-      ["scenario 20: another time namespace, the start shifted by its offset", "10001000", "Alive matches"],
-      ["scenario 20: another time namespace, equal by chance", "1000", "Dead start-time-mismatch"],
+      ["scenario 20: another time namespace, the start shifted by its offset", "10001000", "alive matches"],
+      ["scenario 20: another time namespace, equal by chance", "1000", "dead start-time-mismatch"],
       [
         "scenario 73: the number of a time namespace given again, with another offset",
         "2000",
-        "Dead start-time-mismatch"
+        "dead start-time-mismatch"
       ]
     ] as const
   ).map(([name, startTime, is]): Given => ({
@@ -380,14 +381,14 @@ table("8: the start token", [
       ...running,
       "processId64 unknown",
       "timeOffset different",
-      `startTime ${is === "Alive matches" ? "equal" : "different"}`
+      `startTime ${is === "alive matches" ? "equal" : "different"}`
     ]
   })),
   {
     name: "scenario 73: the offset not recorded",
     sentinel: v3({ ...noId, timeOffset: undefined }),
     seen: present({ startTime: "2000" }),
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     compared: [...sameScope, ...running, "processId64 unknown", "timeOffset unknown", "startTime unknown"]
   },
   {
@@ -395,35 +396,35 @@ table("8: the start token", [
     sentinel: v3(noId),
     seen: present({ startTime: "2000" }),
     host: { timeOffset: undefined },
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     compared: [...sameScope, ...running, "processId64 unknown", "timeOffset unknown", "startTime unknown"]
   },
   {
     name: "unreadable now: never falls to the executable, not to an equal one",
     sentinel: v3(noId),
     seen: present({ startTime: undefined }),
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     compared: [...byStart, "startTime unknown"]
   },
   {
     name: "unreadable now: never falls to the executable, not to another one",
     sentinel: v3(noId),
     seen: present({ startTime: undefined, exe: { path: "/usr/bin/other" }, startedAt: writtenAt + 60_000 }),
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     compared: [...byStart, "startTime unknown"]
   },
   {
     name: "in seconds, as ps recorded it, within the second",
     sentinel: v3({ ...noId, startTime: "s:1704067200" }),
     seen: present({ startTime: "1704067200999999" }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...byStart, "startTime equal"]
   },
   {
     name: "in seconds, as ps recorded it, past the second",
     sentinel: v3({ ...noId, startTime: "s:1704067200" }),
     seen: present({ startTime: "1704067201000000" }),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     compared: [...byStart, "startTime different"]
   }
 ])
@@ -433,106 +434,106 @@ const runs = (path: string, changes: Parameters<typeof present>[0] = {}) =>
 const byExe = (result: string) => [...running, `executable ${result}`]
 
 table("9: the executable of a v2 record", [
-  { name: "equal", sentinel: v2(), is: "Alive matches", compared: byExe("equal") },
+  { name: "equal", sentinel: v2(), is: "alive matches", compared: byExe("equal") },
   {
     name: "equal, of a process younger than the record: it can't be told from the owner",
     sentinel: v2(),
     seen: runs("/usr/bin/node"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   },
   {
     name: "scenario 22: deleted",
     sentinel: v2(),
     seen: runs("/usr/bin/node (deleted)"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   },
   {
     name: "scenario 23: really named (deleted)",
     sentinel: v2("/opt/x (deleted)"),
     seen: runs("/opt/x (deleted)"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   },
   {
     name: "scenario 23: really named (deleted), and deleted",
     sentinel: v2("/opt/x (deleted)"),
     seen: runs("/opt/x (deleted) (deleted)"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   },
   {
     name: "scenario 23: one suffix is stripped, not two",
     sentinel: v2("/opt/x"),
     seen: runs("/opt/x (deleted) (deleted)"),
-    is: "Dead exe-mismatch",
+    is: "dead exe-mismatch",
     compared: [...byExe("different"), "startedAt different"]
   },
   {
     name: "scenario 23: the recorded name is not stripped",
     sentinel: v2("/opt/x (deleted)"),
     seen: runs("/opt/x"),
-    is: "Dead exe-mismatch",
+    is: "dead exe-mismatch",
     compared: [...byExe("different"), "startedAt different"]
   },
   {
     name: "a bare name is that of any directory",
     sentinel: v2("go-microvm-runner"),
     seen: runs("/opt/a/go-microvm-runner"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   },
   {
     name: "a bare name, deleted",
     sentinel: v2("go-microvm-runner"),
     seen: runs("/opt/a/go-microvm-runner (deleted)"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   },
   {
     name: "a bare name that only ends alike",
     sentinel: v2("runner"),
     seen: runs("/opt/a/go-microvm-runner"),
-    is: "Dead exe-mismatch",
+    is: "dead exe-mismatch",
     compared: [...byExe("different"), "startedAt different"]
   },
   {
     name: "a path isn't compared by its last name",
     sentinel: v2("/usr/bin/node"),
     seen: runs("/opt/bin/node"),
-    is: "Dead exe-mismatch",
+    is: "dead exe-mismatch",
     compared: [...byExe("different"), "startedAt different"]
   },
   {
     name: "refused",
     sentinel: v2(),
     seen: present({ exe: undefined, exeError: "permission-denied" }),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: byExe("unknown")
   },
   {
     name: "refused, of a process younger than the record",
     sentinel: v2(),
     seen: present({ exe: undefined, exeError: "permission-denied", startedAt: writtenAt + 60_000 }),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: byExe("unknown")
   },
   {
     name: "scenario 16: none, as of a leader that exited",
     sentinel: v2(),
     seen: present({ exe: undefined, exeError: "not-available", state: "Z", threads: 2 }),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: byExe("unknown")
   },
   ...(
     [
-      [startMargin, "Dead exe-mismatch", "different"],
-      [startMargin + 1, "Dead exe-mismatch", "different"],
-      [startMargin - 1, "Unknown exe-changed", "equal"],
-      [0, "Unknown exe-changed", "equal"],
-      [-1, "Unknown exe-changed", "equal"],
-      [-86_400_000, "Unknown exe-changed", "equal"]
+      [startMargin, "dead exe-mismatch", "different"],
+      [startMargin + 1, "dead exe-mismatch", "different"],
+      [startMargin - 1, "unknown exe-changed", "equal"],
+      [0, "unknown exe-changed", "equal"],
+      [-1, "unknown exe-changed", "equal"],
+      [-86_400_000, "unknown exe-changed", "equal"]
     ] as const
   ).map(([after, is, result]): Given => ({
     name: `different, started ${after} ms after the record was written`,
@@ -546,42 +547,42 @@ table("9: the executable of a v2 record", [
     sentinel: v2(),
     seen: runs("/bin/after-exec", { startedAt: writtenAt - 10_000 }),
     circumstances: { changedAt: writtenAt },
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     compared: [...byExe("different"), "startedAt equal"]
   },
   {
     name: "scenario 110: dated before this boot, the clock stepped forward, the owner under another executable",
     sentinel: v2(),
     seen: runs("/bin/after-exec", { bootedAt: writtenAt + 1, startedAt: writtenAt + 60_000 }),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     compared: [...byExe("different"), "startedAt equal", "bootedAt different"]
   },
   {
     name: "dated at the very beginning of this boot",
     sentinel: v2(),
     seen: runs("/bin/other", { bootedAt: writtenAt }),
-    is: "Dead exe-mismatch",
+    is: "dead exe-mismatch",
     compared: [...byExe("different"), "startedAt different"]
   },
   {
     name: "nobody knows when this boot began",
     sentinel: v2(),
     seen: runs("/bin/other", { bootedAt: undefined }),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     compared: [...byExe("different"), "startedAt equal", "bootedAt unknown"]
   },
   {
     name: "dated before this boot, the PID absent in it",
     sentinel: v2(),
     seen: absent,
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: ["process different"]
   },
   {
     name: "different, the start unknown",
     sentinel: v2(),
     seen: present({ exe: { path: "/usr/bin/other" }, startedAt: undefined }),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     compared: [...byExe("different"), "startedAt unknown"]
   },
   {
@@ -589,32 +590,32 @@ table("9: the executable of a v2 record", [
     sentinel: v2(),
     seen: runs("/usr/bin/other"),
     circumstances: { changedAt: undefined },
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     compared: [...byExe("different"), "startedAt unknown", "bootedAt unknown"]
   },
   {
     name: "a v2 record isn't judged by the identity of a process",
     sentinel: v2(),
     seen: present({ processId64: "7", startTime: "2000" }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: byExe("equal")
   }
 ])
 
 table("10: a PID alone", [
-  { name: "alive, whatever it is", sentinel: v1, is: "Alive pid-alive", compared: running },
+  { name: "alive, whatever it is", sentinel: v1, is: "alive pid-alive", compared: running },
   {
     name: "alive, and its executable refused",
     sentinel: v1,
     seen: present({ exe: undefined, exeError: "permission-denied" }),
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     compared: running
   },
   {
     name: "alive, with nothing else known",
     sentinel: v1,
     seen: { _tag: "Present", pid },
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     compared: ["process equal"]
   }
 ])
@@ -626,12 +627,12 @@ describe("clocks", () => {
     for (const jump of jumps) {
       for (const id of ["9007199254740993", undefined]) {
         const moved = present({ startedAt: writtenAt + jump, processId64: id })
-        assert.strictEqual(judge(v3(), moved, host(), circumstances())._tag, "Alive")
+        assert.strictEqual(judge(v3(), moved, host(), circumstances()).verdict, "alive")
         assert.strictEqual(
-          judge(v3(), { ...moved, startTime: "7", ...(id && { processId64: "7" }) }, host(), circumstances())._tag,
-          "Dead"
+          judge(v3(), { ...moved, startTime: "7", ...(id && { processId64: "7" }) }, host(), circumstances()).verdict,
+          "dead"
         )
-        assert.strictEqual(judge(v3(), absent, host(), circumstances({ changedAt: writtenAt + jump }))._tag, "Dead")
+        assert.strictEqual(judge(v3(), absent, host(), circumstances({ changedAt: writtenAt + jump })).verdict, "dead")
       }
     }
   })
@@ -648,14 +649,14 @@ describe("clocks", () => {
 
   it("scenario 53: a host restored from a snapshot, with processes and boot equal, keeps its owners", () => {
     const restored = present({ startedAt: writtenAt + 31_536_000_000 })
-    assert.strictEqual(judge(v3(), restored, host(), circumstances())._tag, "Alive")
+    assert.strictEqual(judge(v3(), restored, host(), circumstances()).verdict, "alive")
   })
 })
 
 describe("scenarios of the record", () => {
   it("scenario 1: the owner is the process that judges: alive by its identity, not by its PID", () => {
     assert.strictEqual(judge(v3(), present(), host(), circumstances()).reason, "matches")
-    assert.strictEqual(judge(v3(), present({ processId64: "7" }), host(), circumstances())._tag, "Dead")
+    assert.strictEqual(judge(v3(), present({ processId64: "7" }), host(), circumstances()).verdict, "dead")
   })
 
   it("scenario 24: the parent of a fork is dead, though its child runs the same executable", () => {
@@ -665,7 +666,7 @@ describe("scenarios of the record", () => {
 
   it("scenario 25: a command name that looks like a stat line is for people only", () => {
     const verdict = judge(v3(), present({ comm: ") Z 1 (" }), host(), circumstances())
-    assert.strictEqual(verdict._tag, "Alive")
+    assert.strictEqual(verdict.verdict, "alive")
     assert.strictEqual(verdict.evidence.process?.observed, ") Z 1 (")
   })
 
@@ -739,15 +740,15 @@ describe("scenario 58: the evidence", () => {
   })
 })
 
-describe("wanted", () => {
+describe("depthFor", () => {
   it("asks for no more than the record can be compared with, and for no less", () => {
-    assert.strictEqual(wanted(v1), "existence")
-    assert.strictEqual(wanted(v2()), "executable")
-    assert.strictEqual(wanted(v3()), "identity")
+    assert.strictEqual(depthFor(v1), "existence")
+    assert.strictEqual(depthFor(v2()), "executable")
+    assert.strictEqual(depthFor(v3()), "identity")
   })
 
   it("asks for the start token where the record has no 64-bit id, though the kernel of today has one", () => {
-    assert.strictEqual(wanted(v3(noId)), "executable")
+    assert.strictEqual(depthFor(v3(noId)), "executable")
   })
 })
 

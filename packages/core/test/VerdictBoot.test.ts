@@ -19,67 +19,67 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
   {
     name: "equal: the machine isn't asked, however it differs",
     host: { machineId: "machine-b", hostname: "host-b" },
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   },
   {
     name: "scenario 6: different, the machine equal, the PID taken now",
     seen: stranger,
     host: { bootId: "boot-b" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: rebooted
   },
   {
     name: "scenario 7: different, the machine equal, PID, ticks and id equal now",
     host: { bootId: "boot-b" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: rebooted
   },
   {
     name: "different, the PID not looked at",
     seen: null,
     host: { bootId: "boot-b" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: rebooted
   },
   {
     name: "different, before a hidden process",
     seen: hidden,
     host: { bootId: "boot-b" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: rebooted
   },
   {
     name: "different, before another PID namespace, and whatever the host's name",
     host: { bootId: "boot-b", pidNamespace: "pid:[2]", hostname: "host-b", virtualMachine: true },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: rebooted
   },
   {
     name: "scenario 64: different, no machine id on either side",
     sentinel: inPlace({ machineId: undefined }),
     host: { bootId: "boot-b", machineId: undefined },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory equal", "bootId different", "machineId unknown"]
   },
   {
     name: "scenario 64: different, no machine id recorded",
     sentinel: inPlace({ machineId: undefined }),
     host: { bootId: "boot-b" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory equal", "bootId different", "machineId unknown"]
   },
   {
     name: "scenario 64: different, no machine id now",
     host: { bootId: "boot-b", machineId: undefined },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory equal", "bootId different", "machineId unknown"]
   },
   {
     name: "scenario 9, scenario 64: different, the machine ids contradict",
     seen: absent,
     host: { bootId: "boot-b", machineId: "machine-b" },
-    is: "Unknown other-machine",
+    is: "unknown other-machine",
     compared: ["directory equal", "bootId different", "machineId different"]
   },
   {
@@ -88,7 +88,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
     seen: absent,
     host: { bootId: "boot-b", machineId: "machine-b", pidNamespace: "pid:[2]" },
     circumstances: free,
-    is: "Unknown other-machine",
+    is: "unknown other-machine",
     compared: ["lock not-applicable", "directory equal", "bootId different", "machineId different"]
   },
   ...(
@@ -108,7 +108,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
         sentinel,
         host: { ...place },
         seen: absent,
-        is: "Dead pid-dead",
+        is: "dead pid-dead",
         compared: [...beside, "process different"]
       },
       {
@@ -116,20 +116,20 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
         sentinel,
         host: { ...place },
         seen: stranger,
-        is: "Dead identity-mismatch",
+        is: "dead identity-mismatch",
         compared: [...beside, ...running, "processId64 different"]
       },
       {
         name: `scenario 61: ${name}, an equal id of a living process`,
         sentinel,
         host: { ...place, pidNamespace: "pid:[2]" },
-        is: "Alive matches",
+        is: "alive matches",
         compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
       },
       {
         name: `scenario 61: ${name}, in another PID namespace`,
         ...away,
-        is: "Unknown boot-unknown",
+        is: "unknown boot-unknown",
         compared: [...machine, "pidNamespace different"]
       },
       {
@@ -137,28 +137,28 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
         sentinel,
         host: { ...place, pidNamespaceInit: { startTime: "11", processId64: "101" } },
         seen: absent,
-        is: "Unknown boot-unknown",
+        is: "unknown boot-unknown",
         compared: [...machine, "pidNamespace equal", "firstProcess different"]
       },
       {
         name: `${name}, its lock free`,
         ...away,
         circumstances: free,
-        is: "Dead lock-free",
+        is: "dead lock-free",
         compared: ["lock not-applicable", ...machine, "pidNamespace different"]
       },
       {
         name: `${name}, no process of the whole kernel has its id`,
         ...away,
         circumstances: { search: { _tag: "Gone", by: "processId64" } },
-        is: "Dead process-gone",
+        is: "dead process-gone",
         compared: [...machine, "pidNamespace different", "search different"]
       },
       {
         name: `${name}, found in the whole kernel`,
         ...away,
         circumstances: { search: { _tag: "Found", observation: present() } },
-        is: "Alive matches",
+        is: "alive matches",
         compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
       },
       {
@@ -166,7 +166,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
         sentinel,
         host: { ...place, machineId: "machine-b" },
         seen: absent,
-        is: "Unknown other-machine",
+        is: "unknown other-machine",
         compared: [
           "directory equal",
           "bootId unknown",
@@ -181,7 +181,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
         ...away,
         host: { ...away.host, machineId: "machine-b" },
         circumstances: free,
-        is: "Unknown other-machine",
+        is: "unknown other-machine",
         compared: [
           "lock not-applicable",
           "directory equal",
@@ -195,7 +195,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
         ...away,
         host: { ...away.host, machineId: "machine-b" },
         circumstances: { search: { _tag: "Gone", by: "namespace" } },
-        is: "Dead namespace-gone",
+        is: "dead namespace-gone",
         compared: [
           "directory equal",
           "bootId unknown",
@@ -211,7 +211,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
     sentinel: inPlace({ pidNamespace: initialPidNamespace, pidNamespaceInit: undefined }),
     host: { bootId: undefined, pidNamespace: initialPidNamespace, pidNamespaceInit: undefined },
     seen: name === "absent" ? absent : stranger,
-    is: name === "absent" ? "Dead pid-dead" : "Dead identity-mismatch",
+    is: name === "absent" ? "dead pid-dead" : "dead identity-mismatch",
     compared: [
       "directory equal",
       "bootId unknown",

@@ -41,27 +41,27 @@ table("1: the directory", [
         name: `${name}: its owner absent`,
         seen: absent,
         circumstances: { ...around },
-        is: "Unknown other-directory",
+        is: "unknown other-directory",
         compared: [...scope, "process different"]
       },
       {
         name: `${name}: its owner a zombie with an equal id`,
         seen: present({ state: "Z" }),
         circumstances: { ...around },
-        is: "Unknown other-directory",
+        is: "unknown other-directory",
         compared: [...scope, ...running]
       },
       {
         name: `${name}: its owner alive`,
         circumstances: { ...around },
-        is: "Alive matches",
+        is: "alive matches",
         compared: [...scope, ...running, "processId64 equal"]
       },
       {
         name: `${name}: its owner alive by its start`,
         sentinel: inPlace(noId),
         circumstances: { ...around },
-        is: "Alive matches",
+        is: "alive matches",
         compared: [...scope, ...running, "processId64 unknown", "timeOffset equal", "startTime equal"]
       },
       {
@@ -69,14 +69,14 @@ table("1: the directory", [
         ...elsewhere,
         sentinel: held,
         circumstances: { ...around, ...free },
-        is: "Unknown other-directory",
+        is: "unknown other-directory",
         compared: ["lock not-applicable", ...differs, ...machine, "pidNamespace different"]
       },
       {
         name: `${name}: its PID namespace gone`,
         ...elsewhere,
         circumstances: { ...around, search: { _tag: "Gone", by: "namespace" } },
-        is: "Unknown other-directory",
+        is: "unknown other-directory",
         compared: [...differs, ...machine, "pidNamespace different"]
       },
       {
@@ -84,14 +84,14 @@ table("1: the directory", [
         host: { bootId: "boot-b" },
         seen: null,
         circumstances: { ...around },
-        is: "Unknown other-directory",
+        is: "unknown other-directory",
         compared: ["directory different", "bootId different", ...onMachine]
       },
       {
         name: `${name}: the root was moved, says the operator, and the owner is absent`,
         seen: absent,
         circumstances: { ...around, assumeMoved: "new disk" },
-        is: "Dead pid-dead",
+        is: "dead pid-dead",
         compared: [
           "directory different",
           "moved not-applicable",
@@ -106,7 +106,7 @@ table("1: the directory", [
         ...elsewhere,
         sentinel: held,
         circumstances: { ...around, ...free, assumeMoved: "new disk" },
-        is: "Unknown other-pid-namespace",
+        is: "unknown other-pid-namespace",
         compared: [
           "lock not-applicable",
           "directory different",
@@ -123,20 +123,20 @@ table("1: the directory", [
     seen: null,
     host: { bootId: "boot-b" },
     circumstances: { file: "101", assumeMoved: "new disk" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory different", "moved not-applicable", "bootId different", "machineId equal"]
   },
   {
     name: "another one, and the operator gives no reason",
     seen: absent,
     circumstances: { file: "101", assumeMoved: " " },
-    is: "Unknown other-directory",
+    is: "unknown other-directory",
     compared: ["directory different", "bootId equal", "pidNamespace equal", "firstProcess equal", "process different"]
   },
   {
     name: "the same one, and the root was moved, says the operator",
     circumstances: { assumeMoved: "new disk" },
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   },
   ...(
@@ -154,19 +154,19 @@ table("1: the directory", [
       row(given, {
         name: `${name}: judged by its process, absent`,
         seen: absent,
-        is: "Dead pid-dead",
+        is: "dead pid-dead",
         compared: [...unbound, "pidNamespace equal", "firstProcess equal", "process different"]
       }),
       row(given, {
         name: `${name}: judged by its process, the same`,
-        is: "Alive matches",
+        is: "alive matches",
         compared: [...unbound, "pidNamespace equal", "firstProcess equal", ...running, "processId64 equal"]
       }),
       row(given, {
         name: `${name}: no proof by another boot`,
         seen: null,
         host: { bootId: "boot-b" },
-        is: "Unknown machine-unknown",
+        is: "unknown machine-unknown",
         compared: [
           "directory unknown",
           "bootId different",
@@ -179,14 +179,14 @@ table("1: the directory", [
         name: `${name}: no proof without a boot`,
         seen: absent,
         host: { bootId: undefined },
-        is: "Unknown boot-unknown",
+        is: "unknown boot-unknown",
         compared: ["directory unknown", "bootId unknown"]
       }),
       row(given, {
         name: `${name}: no proof by a free lock`,
         ...elsewhere,
         circumstances: { ...given.circumstances, ...free },
-        is: "Unknown other-pid-namespace",
+        is: "unknown other-pid-namespace",
         compared: ["lock not-applicable", ...unbound, "pidNamespace different"]
       })
     ]

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Present } from "../src/Observation.ts"
 import type { RecordV3 } from "../src/Sentinel.ts"
-import { judge } from "../src/Verdict.ts"
 import { circumstances, host, inPlace, present, rows, v2, v3, writtenAt } from "./support/fixtures.ts"
+import { judge } from "./support/judging.ts"
 import { absent, elsewhere, free, onShared, own, proof, type Rest, unbound } from "./support/verdicts.ts"
 
 describe("scenario 58: the evidence of frames", () => {

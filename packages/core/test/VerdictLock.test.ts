@@ -57,7 +57,7 @@ table(
       row(given, {
         name: `${name}, ${lockState}`,
         circumstances: { ...given.circumstances, lockState },
-        is: "Alive lock-held",
+        is: "alive lock-held",
         compared: ["lock not-applicable"]
       })
     )
@@ -69,7 +69,7 @@ table("0: the lock is free, or can't be asked", [
     name: "free changes nothing where the PID says alive",
     sentinel: held,
     circumstances: free,
-    is: "Alive matches",
+    is: "alive matches",
     compared: ["lock not-applicable", ...byId]
   },
   {
@@ -77,14 +77,14 @@ table("0: the lock is free, or can't be asked", [
     sentinel: held,
     seen: hidden,
     circumstances: free,
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: ["lock not-applicable", ...sameScope, "process unknown"]
   },
   {
     name: "unknown changes nothing where none is claimed",
     circumstances: { lockState: "unknown" },
     seen: absent,
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: ["lock not-applicable", ...sameScope, "process different"]
   },
   ...(
@@ -99,7 +99,7 @@ table("0: the lock is free, or can't be asked", [
       sentinel: inPlace({ lock: { kind: "flock", tested: false, holder } }),
       seen,
       circumstances: { lockState: "unknown" },
-      is: "Unknown lock-unknown",
+      is: "unknown lock-unknown",
       compared: ["lock not-applicable", ...sameScope, ...compared]
     }))
   ),
@@ -108,14 +108,14 @@ table("0: the lock is free, or can't be asked", [
     ...elsewhere,
     sentinel: held,
     circumstances: { lockState: "unknown", search: { _tag: "Gone", by: "namespace" } },
-    is: "Unknown lock-unknown",
+    is: "unknown lock-unknown",
     compared: ["lock not-applicable", ...otherScope, "search different"]
   },
   {
     name: "scenario 68: unknown where it is claimed, the process the same",
     sentinel: held,
     circumstances: { lockState: "unknown" },
-    is: "Alive matches",
+    is: "alive matches",
     compared: ["lock not-applicable", ...byId]
   },
   {
@@ -123,7 +123,7 @@ table("0: the lock is free, or can't be asked", [
     sentinel: held,
     host: { bootId: "boot-b" },
     circumstances: { lockState: "unknown" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["lock not-applicable", "directory equal", "bootId different", "machineId equal"]
   }
 ])
@@ -145,7 +145,7 @@ table("4: the lock of another PID namespace's process", [
       host: elsewhere.host,
       sentinel: inPlace({ lock: { kind: "flock", tested, holder } }),
       circumstances: { lockState: "free", lock },
-      is: isProof ? "Dead lock-free" : "Unknown other-pid-namespace",
+      is: isProof ? "dead lock-free" : "unknown other-pid-namespace",
       compared: isWord ? [...lockOnly, "lockHolder not-applicable"] : lockOnly
     }
   }),
@@ -154,7 +154,7 @@ table("4: the lock of another PID namespace's process", [
     ...elsewhere,
     sentinel: inPlace({ directory: unbound.record.directory, lock: own }),
     circumstances: { ...onShared, ...free },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: ["lock not-applicable", ...noted, ...onMachine, "pidNamespace different"]
   },
   {
@@ -165,7 +165,7 @@ table("4: the lock of another PID namespace's process", [
       ...free,
       frame: frame({ fileSystem: { type: "virtiofs", id: { kind: "uuid", value: "5eed" }, oneKernel: false } })
     },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: ["lock not-applicable", ...sameBoot, ...onMachine, "pidNamespace different"]
   },
   {
@@ -173,14 +173,14 @@ table("4: the lock of another PID namespace's process", [
     ...elsewhere,
     sentinel: inPlace({ directory: onOverlay, lock: own }),
     circumstances: { ...overlay, ...free },
-    is: "Dead lock-free",
+    is: "dead lock-free",
     compared: ["lock not-applicable", ...otherScope]
   },
   {
     name: "scenario 66: free, and none is claimed any more: the scope of the hold closed",
     ...elsewhere,
     circumstances: free,
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: ["lock not-applicable", ...otherScope]
   },
   {
@@ -188,14 +188,14 @@ table("4: the lock of another PID namespace's process", [
     ...elsewhere,
     sentinel: held,
     circumstances: { lockState: "unknown" },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: ["lock not-applicable", ...otherScope]
   },
   {
     name: "scenario 102: not asked, by a second owner that could only share it",
     ...elsewhere,
     sentinel: held,
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
@@ -203,7 +203,7 @@ table("4: the lock of another PID namespace's process", [
     ...elsewhere,
     sentinel: held,
     circumstances: { ...free, search: { _tag: "Found", observation: present() } },
-    is: "Alive matches",
+    is: "alive matches",
     compared: ["lock not-applicable", ...otherScope, ...running, "processId64 equal"]
   }
 ])

@@ -28,7 +28,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
       seen: absent,
       host: { bootId, machineId: "machine-b" },
       circumstances: { ...onShared, shared: "trust" },
-      is: "Unknown other-machine",
+      is: "unknown other-machine",
       compared: [...boot, "machineId different", ...rest]
     },
     {
@@ -37,7 +37,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
       seen: absent,
       host: { bootId, machineId: undefined },
       circumstances: { ...onShared, shared: "trust" },
-      is: "Unknown machine-unknown",
+      is: "unknown machine-unknown",
       compared: [...boot, "machineId unknown", "hostname equal", ...rest]
     },
     {
@@ -46,7 +46,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
       seen: absent,
       host: { bootId, hostname: "host-b" },
       circumstances: { ...onShared, shared: "trust" },
-      is: "Unknown other-machine",
+      is: "unknown other-machine",
       compared: [...boot, "machineId equal", "hostname different", ...rest]
     },
     ...["", "localhost", "ubuntu"].map((hostname): Given => ({
@@ -55,7 +55,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
       seen: absent,
       host: { bootId, hostname },
       circumstances: { ...onShared, shared: "trust" },
-      is: "Unknown machine-unknown",
+      is: "unknown machine-unknown",
       compared: [...boot, "machineId equal", "hostname unknown", ...rest]
     })),
     {
@@ -63,7 +63,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
       seen: absent,
       host: { bootId, virtualMachine: true },
       circumstances: { frame: { id: { dev: "1", ino: "10" } } },
-      is: "Unknown machine-unknown",
+      is: "unknown machine-unknown",
       compared: [...boot, ...onMachine, ...rest]
     }
   ]
@@ -75,14 +75,14 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     sentinel: unbound,
     seen: absent,
     circumstances: onShared,
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
   },
   {
     name: "scenario 99: on a file system of one kernel a virtual machine is no doubt",
     seen: absent,
     host: { virtualMachine: true },
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameScope, "process different"]
   },
   ...([true, undefined] as const).flatMap((virtualMachine): ReadonlyArray<Given> => {
@@ -94,7 +94,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         seen: absent,
         host: { virtualMachine },
         circumstances: onShared,
-        is: "Unknown machine-unknown",
+        is: "unknown machine-unknown",
         compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
       },
       {
@@ -102,7 +102,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         sentinel: unbound,
         host: { virtualMachine },
         circumstances: onShared,
-        is: "Alive matches",
+        is: "alive matches",
         compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", ...running, "processId64 equal"]
       },
       {
@@ -111,7 +111,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         seen: present({ state: "Z" }),
         host: { virtualMachine },
         circumstances: onShared,
-        is: "Unknown machine-unknown",
+        is: "unknown machine-unknown",
         compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", ...running]
       },
       {
@@ -120,7 +120,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         seen: absent,
         host: { virtualMachine },
         circumstances: { ...onShared, shared: "trust" },
-        is: "Dead pid-dead",
+        is: "dead pid-dead",
         compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
       },
       {
@@ -129,7 +129,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         seen: null,
         host: { virtualMachine, bootId: "boot-b" },
         circumstances: onShared,
-        is: "Unknown machine-unknown",
+        is: "unknown machine-unknown",
         compared: ["directory unknown", "bootId different", ...onMachine]
       }
     ]
@@ -140,7 +140,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: null,
     host: { bootId: "boot-b" },
     circumstances: onShared,
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory unknown", "bootId different", ...onMachine]
   },
   {
@@ -149,7 +149,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: null,
     host: { bootId: "boot-b", virtualMachine: true },
     circumstances: { ...onShared, shared: "trust" },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory unknown", "bootId different", ...onMachine]
   },
   ...onEitherBoot("boot-a"),
@@ -160,7 +160,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: absent,
     host: { bootId: undefined },
     circumstances: { ...onShared, shared: "trust", search: { _tag: "Gone", by: "namespace" } },
-    is: "Unknown boot-unknown",
+    is: "unknown boot-unknown",
     compared: ["directory unknown", "bootId unknown"]
   },
   {
@@ -169,7 +169,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: present({ state: "Z" }),
     host: { bootId: undefined },
     circumstances: onShared,
-    is: "Unknown boot-unknown",
+    is: "unknown boot-unknown",
     compared: ["directory unknown", "bootId unknown"]
   },
   {
@@ -189,7 +189,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
       ...free,
       frame: frame({ fileSystem: { type: "fuse", id: { kind: "fsid", value: "0" }, oneKernel: false } })
     },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: ["lock not-applicable", ...noted, ...onMachine, "pidNamespace different"]
   },
   {
@@ -198,7 +198,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: absent,
     host: { virtualMachine: true, machineId: "machine-b" },
     circumstances: overlay,
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameScope, "process different"]
   },
   {
@@ -207,7 +207,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: null,
     host: { virtualMachine: true, bootId: "boot-b" },
     circumstances: overlay,
-    is: "Unknown machine-unknown",
+    is: "unknown machine-unknown",
     compared: ["directory equal", "bootId different", ...onMachine]
   },
   {
@@ -216,7 +216,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     seen: null,
     host: { bootId: "boot-b" },
     circumstances: overlay,
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: ["directory equal", "bootId different", ...onMachine]
   },
   {
@@ -225,7 +225,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     sentinel: inPlace({ directory: onOverlay, lock: own }),
     host: { bootId: undefined },
     circumstances: { ...overlay, ...free },
-    is: "Unknown boot-unknown",
+    is: "unknown boot-unknown",
     compared: ["lock not-applicable", "directory equal", "bootId unknown"]
   }
 ])

@@ -30,42 +30,42 @@ table("4: the PID namespace", [
   {
     name: "scenario 10: different, the PID absent here",
     ...elsewhere,
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "scenario 12: different, both PID 1, all else but the id equal",
     sentinel: inPlace(noId),
     host: { pidNamespace: "pid:[2]" },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "scenario 13: different, our own PID with another start",
     seen: stranger,
     host: { pidNamespace: "pid:[2]" },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "scenario 13: equal, our own PID with another start",
     sentinel: inPlace(noId),
     seen: present({ startTime: "2000" }),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     compared: [...byStart, "startTime different"]
   },
   {
     name: "scenario 11: its number given again, another first process",
     seen: stranger,
     host: { pidNamespaceInit: { startTime: "11", processId64: "101" } },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: [...sameBoot, "pidNamespace equal", "firstProcess different"]
   },
   {
     name: "scenario 11: its number and the start of its first process, another id of that",
     seen: absent,
     host: { pidNamespaceInit: { startTime: "10", processId64: "101" } },
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: [...sameBoot, "pidNamespace equal", "firstProcess different"]
   },
   ...(
@@ -78,7 +78,7 @@ table("4: the PID namespace", [
     row(given, {
       name: `scenario 11: its number equal, its first process ${name}`,
       seen: absent,
-      is: "Unknown other-pid-namespace",
+      is: "unknown other-pid-namespace",
       compared: [...sameBoot, "pidNamespace equal", "firstProcess unknown"]
     })
   ),
@@ -86,7 +86,7 @@ table("4: the PID namespace", [
     name: "scenario 20: its first process by its start, shifted by the offset of the reader's time namespace",
     seen: absent,
     host: { pidNamespaceInit: { startTime: "1010" }, timeOffset: "10000000000" },
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameScope, "process different"]
   },
   {
@@ -94,123 +94,123 @@ table("4: the PID namespace", [
     sentinel: inPlace({ pidNamespace: initialPidNamespace, pidNamespaceInit: undefined }),
     host: { pidNamespace: initialPidNamespace, pidNamespaceInit: undefined },
     seen: absent,
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...sameBoot, "pidNamespace equal", "process different"]
   },
   {
     name: "equal, another process",
     seen: stranger,
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
     name: "scenario 11: equal, never alive by the namespace alone",
     sentinel: inPlace(noId),
     seen: present({ startTime: undefined }),
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     compared: [...byStart, "startTime unknown"]
   },
   {
     name: "different, proved gone",
     seen: null,
     ...proof({ _tag: "Gone", by: "namespace" }),
-    is: "Dead namespace-gone",
+    is: "dead namespace-gone",
     compared: [...otherScope, "search different"]
   },
   {
     name: "different, its id proved gone",
     seen: null,
     ...proof({ _tag: "Gone", by: "processId64" }),
-    is: "Dead process-gone",
+    is: "dead process-gone",
     compared: [...otherScope, "search different"]
   },
   {
     name: "different, an id proved gone that it hasn't got",
     seen: null,
     ...proof({ _tag: "Gone", by: "processId64" }, inPlace(noId)),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "not recorded, and proved gone",
     seen: null,
     ...proof({ _tag: "Gone", by: "namespace" }, inPlace({ pidNamespace: undefined })),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: noScope
   },
   {
     name: "different, proof incomplete",
     seen: absent,
     ...proof({ _tag: "Incomplete" }),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "different, the process found in it: what was seen there counts, not what our namespace says",
     seen: absent,
     ...proof(found({})),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...otherScope, ...running, "processId64 equal"]
   },
   {
     name: "different, found under another number of ours",
     seen: absent,
     ...proof(found({ pid: Pid.make(9000), tgid: 9000 })),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...otherScope, ...running, "processId64 equal"]
   },
   {
     name: "different, another process found under the number in it",
     seen: absent,
     ...proof(found({ processId64: "7" })),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     compared: [...otherScope, ...running, "processId64 different"]
   },
   {
     name: "different, another process found in one of its number, whose first process isn't recorded",
     seen: absent,
     ...proof(found({ processId64: "7" }), inPlace({ pidNamespaceInit: undefined })),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "not recorded, a zombie found by its id",
     seen: absent,
     ...proof(found({ state: "Z" }), inPlace({ pidNamespace: undefined })),
-    is: "Dead zombie",
+    is: "dead zombie",
     compared: [...noScope, ...running]
   },
   {
     name: "different, none found under the number in it",
     seen: absent,
     ...proof({ _tag: "Found", observation: absent }),
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...otherScope, "process different"]
   },
   {
     name: "different, a hidden process found in it",
     seen: absent,
     ...proof({ _tag: "Found", observation: hidden }),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: [...otherScope, "process unknown"]
   },
   {
     name: "different, an equal id under the number here: it is that process",
     ...proof({ _tag: "Incomplete" }),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...otherScope, ...running, "processId64 equal"]
   },
   {
     name: "different, a zombie of an equal id under the number here: a search decides",
     ...proof({ _tag: "Incomplete" }),
     seen: present({ state: "Z" }),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     compared: otherScope
   },
   {
     name: "equal: a proof about another one isn't asked",
     circumstances: { search: { _tag: "Gone", by: "namespace" } },
-    is: "Alive matches",
+    is: "alive matches",
     compared: byId
   },
   ...(
@@ -229,9 +229,9 @@ table("4: the PID namespace", [
       ] satisfies ReadonlyArray<readonly [string, Rest]>
     ).map(([side, given]: readonly [string, Rest]) =>
       row(given, {
-        name: `${side}: no Dead by ${name}`,
+        name: `${side}: no dead by ${name}`,
         seen,
-        is: "Unknown other-pid-namespace",
+        is: "unknown other-pid-namespace",
         compared: noScope
       })
     )
@@ -239,7 +239,7 @@ table("4: the PID namespace", [
   {
     name: "unknown, the id equal",
     host: { pidNamespace: undefined },
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...noScope, ...running, "processId64 equal"]
   }
 ])
@@ -266,7 +266,7 @@ table("5: a kernel without namespaces", [
     host: darwin,
     seen: present(noId),
     circumstances: onApfs("1:2"),
-    is: "Alive matches",
+    is: "alive matches",
     compared: [...bare, ...running, "processId64 unknown", "startTime equal"]
   },
   {
@@ -275,7 +275,7 @@ table("5: a kernel without namespaces", [
     host: darwin,
     seen: absent,
     circumstances: onApfs("1:2"),
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     compared: [...bare, "process different"]
   },
   {
@@ -284,7 +284,7 @@ table("5: a kernel without namespaces", [
     host: darwin,
     seen: hidden,
     circumstances: { ...onApfs("1:2"), ...free },
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     compared: ["lock not-applicable", ...bare, "process unknown"]
   },
   {
@@ -293,7 +293,7 @@ table("5: a kernel without namespaces", [
     host: darwin,
     seen: absent,
     circumstances: onApfs("1:3"),
-    is: "Unknown other-directory",
+    is: "unknown other-directory",
     compared: ["directory different", "bootId equal", "pidNamespace not-applicable", "process different"]
   },
   {
@@ -302,7 +302,7 @@ table("5: a kernel without namespaces", [
     host: { ...darwin, bootId: "boot-b" },
     seen: null,
     circumstances: onApfs("1:3"),
-    is: "Dead rebooted",
+    is: "dead rebooted",
     compared: rebooted
   },
   {
@@ -311,7 +311,7 @@ table("5: a kernel without namespaces", [
     host: { ...darwin, bootId: undefined },
     seen: absent,
     circumstances: onApfs("1:3"),
-    is: "Unknown boot-unknown",
+    is: "unknown boot-unknown",
     compared: ["directory unknown", "bootId unknown"]
   },
   {
@@ -320,7 +320,7 @@ table("5: a kernel without namespaces", [
     host: { ...darwin, virtualMachine: true },
     seen: absent,
     circumstances: { frame: frame({ fileSystem: { type: "AppleVirtIOFS", oneKernel: false } }) },
-    is: "Unknown machine-unknown",
+    is: "unknown machine-unknown",
     compared: [...noted, ...onMachine, "pidNamespace not-applicable", "process different"]
   }
 ])

@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect } from "effect"
 import { compareDirectories } from "../src/DirectoryFrame.ts"
 import type { Observation } from "../src/Observation.ts"
-import { hasRecordedId, judge, needed, type Verdict } from "../src/Verdict.ts"
+import type { Verdict } from "../src/Evidence.ts"
+import { hasRecordedId } from "../src/Verdict.ts"
 import { AnyCase, type Case, hostKeys, lose, presentKeys, recordKeys, without } from "./support/arbitraries.ts"
 import { pid } from "./support/fixtures.ts"
+import { answer, judge, needed } from "./support/judging.ts"
 import { runs } from "./support/property.ts"
 
 const verdictOf = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
@@ -27,9 +29,9 @@ const isLawful = ({ around, seen, sentinel }: Case): boolean => {
   return !hasRecordedId(sentinel, seen) || (search?._tag !== "Gone" && lockState !== "free")
 }
 
-const reasons: { readonly [T in Verdict["_tag"]]: ReadonlyArray<string> } = {
-  Alive: ["lock-held", "matches", "pid-alive"],
-  Dead: [
+const reasons: { readonly [K in Verdict["verdict"]]: ReadonlyArray<string> } = {
+  alive: ["lock-held", "matches", "pid-alive"],
+  dead: [
     "rebooted",
     "pid-dead",
     "not-a-process",
@@ -41,7 +43,7 @@ const reasons: { readonly [T in Verdict["_tag"]]: ReadonlyArray<string> } = {
     "namespace-gone",
     "process-gone"
   ],
-  Unknown: [
+  unknown: [
     "other-directory",
     "other-machine",
     "machine-unknown",
@@ -64,7 +66,7 @@ describe("properties of judge", () => {
     [AnyCase],
     ([given]) => {
       const verdict = verdictOf(given)
-      assert.include(reasons[verdict._tag], verdict.reason)
+      assert.include(reasons[verdict.verdict], verdict.reason)
       assert.notStrictEqual(Object.keys(verdict.evidence).length, 0)
     },
     runs(5000)
@@ -73,8 +75,8 @@ describe("properties of judge", () => {
   it.effect("is put to the test for every reason there is", () =>
     Effect.gen(function* () {
       const cases = yield* Arbitrary.sampleEffect(AnyCase, { count: 5000, seed: "reasons" })
-      const met = cases.map((given) => `${verdictOf(given)._tag} ${verdictOf(given).reason}`)
-      const all = Object.entries(reasons).flatMap(([tag, of]) => of.map((reason) => `${tag} ${reason}`))
+      const met = cases.map((given) => answer(verdictOf(given)))
+      const all = Object.entries(reasons).flatMap(([verdict, of]) => of.map((reason) => `${verdict} ${reason}`))
       assert.deepStrictEqual([...new Set(met)].sort(), all.sort())
     })
   )
@@ -96,7 +98,7 @@ describe("properties of judge", () => {
     ([given]) => {
       for (const lockState of ["shared", "exclusive"] as const) {
         const verdict = judge(given.sentinel, given.seen, given.host, { ...given.around, lockState })
-        assert.strictEqual(`${verdict._tag} ${verdict.reason}`, "Alive lock-held")
+        assert.strictEqual(answer(verdict), "alive lock-held")
       }
     },
     runs(500)
@@ -112,10 +114,10 @@ describe("properties of judge", () => {
   }
 
   it.prop(
-    "a v3 is Dead only in a boot known to be this one, or an earlier one of this machine",
+    "a v3 is dead only in a boot known to be this one, or an earlier one of this machine",
     [AnyCase],
     ([given]) => {
-      if (given.sentinel._tag !== "V3" || verdictOf(given)._tag !== "Dead") return
+      if (given.sentinel._tag !== "V3" || verdictOf(given).verdict !== "dead") return
       const { hostname, machineId } = given.sentinel.record
       const { fileSystem } = given.around.frame
       const { binding, boot } = bindingOf(given)
@@ -136,11 +138,11 @@ describe("properties of judge", () => {
   )
 
   it.prop(
-    "a v3 that isn't of an earlier boot is Dead only in a PID namespace that is known, or by a lock or a search",
+    "a v3 that isn't of an earlier boot is dead only in a PID namespace that is known, or by a lock or a search",
     [AnyCase],
     ([given]) => {
       const verdict = verdictOf(given)
-      if (given.sentinel._tag !== "V3" || verdict._tag !== "Dead" || verdict.reason === "rebooted") return
+      if (given.sentinel._tag !== "V3" || verdict.verdict !== "dead" || verdict.reason === "rebooted") return
       const { pidNamespace, pidNamespaceInit } = given.sentinel.record
       if (given.host.namespaces === "none") return
       if (verdict.evidence.search !== undefined || found(given) !== undefined) return
@@ -160,21 +162,21 @@ describe("properties of judge", () => {
   )
 
   it.prop(
-    "v1 and v2 are Dead only where they are trusted, on a local file system",
+    "v1 and v2 are dead only where they are trusted, on a local file system",
     [AnyCase],
     ([given]) => {
-      if (given.sentinel._tag === "V3" || verdictOf(given)._tag !== "Dead") return
+      if (given.sentinel._tag === "V3" || verdictOf(given).verdict !== "dead") return
       assert.deepStrictEqual([given.around.legacy, given.around.frame.fileSystem?.oneKernel], ["trust", true])
     },
     runs(3000)
   )
 
   it.prop(
-    "what is hidden, refused or couldn't be asked is never Dead by the process",
+    "what is hidden, refused or couldn't be asked is never dead by the process",
     [AnyCase],
     ([given]) => {
       const verdict = verdictOf(given)
-      if (verdict._tag !== "Dead" || ["rebooted", "lock-free"].includes(verdict.reason)) return
+      if (verdict.verdict !== "dead" || ["rebooted", "lock-free"].includes(verdict.reason)) return
       if (verdict.evidence.search !== undefined) return
       const isOpen = (seen: Observation | undefined) => seen?._tag === "Present" || seen?._tag === "Absent"
       assert.isTrue(isOpen(given.seen) || isOpen(found(given)))
@@ -226,11 +228,11 @@ describe("properties of judge", () => {
   }
 
   /** Two values that differ, or a claim: without one of them there is no doubt any more. */
-  const isContradicted = ({ _tag, evidence, reason }: Verdict): boolean =>
+  const isContradicted = ({ evidence, reason, verdict }: Verdict): boolean =>
     reason === "lock-unknown" ||
     [evidence.directory, evidence.machineId, evidence.hostname].some((datum) => datum?.result === "different") ||
     // Ids start again with each boot.
-    (_tag === "Alive" && evidence.bootId?.result === "different")
+    (verdict === "alive" && evidence.bootId?.result === "different")
 
   /** The kernel doesn't answer about a PID that can be looked up, where a free lock isn't asked for its word. */
   const silences: ReadonlySet<string> = new Set([
@@ -241,15 +243,15 @@ describe("properties of judge", () => {
   ])
 
   it.prop(
-    "knowing less never makes a Dead of what wasn't, unless what is unknown by two values that contradict, or by a claim",
+    "knowing less never makes a dead of what wasn't, unless what is unknown by two values that contradict, or by a claim",
     [AnyCase],
     ([drawn]) => {
       const given = asked(drawn)
       const verdict = verdictOf(given)
-      if (verdict._tag === "Dead" || !isLawful(given) || isContradicted(verdict)) return
+      if (verdict.verdict === "dead" || !isLawful(given) || isContradicted(verdict)) return
       if (given.around.lockState === "free" && silences.has(verdict.reason)) return
       for (const less of poorer(given)) {
-        assert.notStrictEqual(verdictOf(less)._tag, "Dead", `with less known: ${JSON.stringify(less)}`)
+        assert.notStrictEqual(verdictOf(less).verdict, "dead", `with less known: ${JSON.stringify(less)}`)
       }
     },
     runs(5000)

@@ -5,8 +5,8 @@ import type { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import type { Format } from "../src/Sentinel.ts"
 import * as FakeProcessTable from "../src/testing/FakeProcessTable.ts"
-import type { Circumstances } from "../src/Verdict.ts"
 import { made, rows, sharedDirectory, sharedFrame } from "./support/fixtures.ts"
+import { answer, type Circumstances } from "./support/judging.ts"
 import { judged, soughtOf, type Written, writtenBy } from "./support/owner.ts"
 import { runs } from "./support/property.ts"
 
@@ -35,7 +35,7 @@ const play = (row: Row) =>
     const written = yield* writtenBy(owner, row.format, { directory })
     yield* row.change?.(table, owner) ?? Effect.void
     const verdict = yield* judged(written, row.circumstances)
-    assert.strictEqual(`${verdict._tag} ${verdict.reason}`, row.is)
+    assert.strictEqual(answer(verdict), row.is)
     assert.strictEqual(rows(verdict.evidence).at(-1), row.by)
   }).pipe(Effect.provide(FakeProcessTable.layerWith(row.options ?? {})))
 
@@ -64,7 +64,7 @@ table("0: the ownership lock", [
     name: "held, the PID absent",
     change: (table, owner) => table.exit(owner),
     circumstances: { lockState: "shared" },
-    is: "Alive lock-held",
+    is: "alive lock-held",
     by: "lock not-applicable"
   },
   {
@@ -72,13 +72,13 @@ table("0: the ownership lock", [
     options: { processIds: false },
     change: after(50, recycle()),
     circumstances: { lockState: "shared" },
-    is: "Alive lock-held",
+    is: "alive lock-held",
     by: "lock not-applicable"
   },
   {
     name: "free, the process there",
     circumstances: { lockState: "free" },
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   }
 ])
@@ -87,51 +87,51 @@ table("1: the boot", [
   {
     name: "scenario 6: rebooted, the PID taken by another",
     change: (table, owner) => Effect.andThen(table.reboot(), table.spawnAt(owner, { exe: "/bin/other" })),
-    is: "Dead rebooted",
+    is: "dead rebooted",
     by: "machineId equal"
   },
   {
     name: "rebooted, the PID absent",
     change: (table) => table.reboot(),
-    is: "Dead rebooted",
+    is: "dead rebooted",
     by: "machineId equal"
   },
   {
     name: "rebooted, the process hidden",
     change: (table) => Effect.flatMap(Effect.andThen(table.reboot(), table.spawn()), table.hide),
-    is: "Dead rebooted",
+    is: "dead rebooted",
     by: "machineId equal"
   },
   {
     name: "a clone of the image, on a shared file system",
     change: (table) => table.reboot({ hostname: "clone" }),
     circumstances: { frame: sharedFrame },
-    is: "Unknown other-machine",
+    is: "unknown other-machine",
     by: "hostname different"
   },
   {
     name: "rebooted, on a shared file system",
     change: (table) => table.reboot(),
     circumstances: { frame: sharedFrame },
-    is: "Dead rebooted",
+    is: "dead rebooted",
     by: "virtualMachine not-applicable"
   },
   {
     name: "scenario 9: another machine",
     change: (table) => table.otherMachine,
-    is: "Unknown other-machine",
+    is: "unknown other-machine",
     by: "machineId different"
   },
   {
     name: "scenario 64: rebooted, the machine id not readable",
     change: (table) => Effect.andThen(table.reboot(), table.mask("machineId")),
-    is: "Dead rebooted",
+    is: "dead rebooted",
     by: "machineId unknown"
   },
   ...([undefined, sharedFrame] as const).flatMap((frame): ReadonlyArray<Row> => {
     const where = frame === undefined ? "on a file system of one kernel" : "on a shared file system"
     const circumstances = frame === undefined ? {} : { frame }
-    const gone = frame === undefined ? "Dead pid-dead" : "Unknown boot-unknown"
+    const gone = frame === undefined ? "dead pid-dead" : "unknown boot-unknown"
     const by = frame === undefined ? "process different" : "bootId unknown"
     return [
       {
@@ -153,7 +153,7 @@ table("1: the boot", [
         name: `scenario 61: the boot id covered now, ${where}, the same process`,
         change: (table) => table.coverBootId({}),
         circumstances,
-        is: "Alive matches",
+        is: "alive matches",
         by: "processId64 equal"
       },
       {
@@ -161,14 +161,14 @@ table("1: the boot", [
         before: (table) => table.coverBootId({}),
         change: (table) => table.coverBootId(undefined),
         circumstances,
-        is: "Alive matches",
+        is: "alive matches",
         by: "processId64 equal"
       },
       {
         name: `scenario 61: the boot id covered, ${where}, in a container, the owner outside`,
         change: (table) => Effect.andThen(table.coverBootId({}), table.enterPidNamespace("pid:[2]")),
         circumstances,
-        is: "Unknown boot-unknown",
+        is: "unknown boot-unknown",
         by: frame === undefined ? "pidNamespace different" : "bootId unknown"
       },
       {
@@ -185,7 +185,7 @@ table("1: the boot", [
     options: { virtualMachine: true },
     change: (table, owner) => table.exit(owner),
     circumstances: { frame: sharedFrame },
-    is: "Unknown machine-unknown",
+    is: "unknown machine-unknown",
     by: "process different"
   },
   {
@@ -193,12 +193,12 @@ table("1: the boot", [
     options: { virtualMachine: true },
     change: (table, owner) => table.exit(owner),
     circumstances: { frame: sharedFrame, shared: "trust" },
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     by: "process different"
   }
 ])
 
-it.effect("scenario 7: rebooted, with PID, ticks and 64-bit id equal now → Dead rebooted", () =>
+it.effect("scenario 7: rebooted, with PID, ticks and 64-bit id equal now → dead rebooted", () =>
   Effect.gen(function* () {
     const table = yield* FakeProcessTable.FakeProcessTable
     const before = yield* writtenBy(yield* table.spawn())
@@ -218,32 +218,32 @@ table("2: the PID namespace", [
   {
     name: "scenario 10: the reader in another one, the PID absent there",
     change: (table) => table.enterPidNamespace("pid:[2]"),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     by: "pidNamespace different"
   },
   {
     name: "scenario 13: the reader in another one, the PID taken there",
     change: (table, owner) => Effect.andThen(table.enterPidNamespace("pid:[2]"), table.spawnAt(owner)),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     by: "pidNamespace different"
   },
   {
     name: "scenario 10: the owner in a container, the reader on the host",
     before: (table) => table.enterPidNamespace("pid:[2]"),
     change: (table) => table.enterPidNamespace(FakeProcessTable.initialPidNamespace),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     by: "pidNamespace different"
   },
   {
     name: "not readable now, the PID absent",
     change: (table, owner) => Effect.andThen(table.exit(owner), table.mask("pidNamespace")),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     by: "pidNamespace unknown"
   },
   {
     name: "not readable now, the process the same",
     change: (table) => table.mask("pidNamespace"),
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   },
   {
@@ -256,20 +256,20 @@ table("2: the PID namespace", [
         Effect.ignore(table.exit(owner)),
         table.spawnAt(owner)
       ]),
-    is: "Unknown other-pid-namespace",
+    is: "unknown other-pid-namespace",
     by: "firstProcess different"
   },
   {
     name: "a kernel without namespaces",
     options: { namespaces: "none" },
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   },
   {
     name: "a kernel without namespaces, the PID absent",
     options: { namespaces: "none" },
     change: (table, owner) => table.exit(owner),
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     by: "process different"
   }
 ])
@@ -287,54 +287,54 @@ describe("2: a proof about another PID namespace", () => {
     readonly outside?: (table: Controls) => Effect.Effect<unknown, unknown>
     readonly is: string
   }> = [
-    { name: "the owner found in it", is: "Alive matches" },
-    { name: "the owner found in it, without ids", options: { processIds: false }, is: "Alive matches" },
-    { name: "the owner gone from it", inside: (table, owner) => table.exit(owner), is: "Dead process-gone" },
+    { name: "the owner found in it", is: "alive matches" },
+    { name: "the owner found in it, without ids", options: { processIds: false }, is: "alive matches" },
+    { name: "the owner gone from it", inside: (table, owner) => table.exit(owner), is: "dead process-gone" },
     {
       name: "the owner gone from it, without ids",
       options: { processIds: false },
       inside: (table, owner) => table.exit(owner),
-      is: "Dead pid-dead"
+      is: "dead pid-dead"
     },
-    { name: "its PID recycled in it", inside: recycle(), is: "Dead process-gone" },
+    { name: "its PID recycled in it", inside: recycle(), is: "dead process-gone" },
     {
       name: "its PID recycled in it, without ids",
       options: { processIds: false },
       inside: after(50, recycle()),
-      is: "Dead start-time-mismatch"
+      is: "dead start-time-mismatch"
     },
-    { name: "the owner a zombie in it", inside: (table, owner) => table.zombie(owner), is: "Dead zombie" },
-    { name: "gone", outside: (table) => table.endPidNamespace(container), is: "Dead process-gone" },
+    { name: "the owner a zombie in it", inside: (table, owner) => table.zombie(owner), is: "dead zombie" },
+    { name: "gone", outside: (table) => table.endPidNamespace(container), is: "dead process-gone" },
     {
       name: "gone, without ids",
       options: { processIds: false },
       outside: (table) => table.endPidNamespace(container),
-      is: "Dead namespace-gone"
+      is: "dead namespace-gone"
     },
     {
       name: "scenario 61: the boot id covered where it was recorded, the owner gone",
       before: (table) => table.coverBootId({}),
       inside: (table, owner) => table.exit(owner),
       outside: (table) => table.coverBootId(undefined),
-      is: "Dead process-gone"
+      is: "dead process-gone"
     },
     {
       name: "scenario 61: the boot id covered where it was recorded, the owner found",
       before: (table) => table.coverBootId({}),
       outside: (table) => table.coverBootId(undefined),
-      is: "Alive matches"
+      is: "alive matches"
     },
     {
       name: "not every process can be seen",
       inside: (table, owner) => table.exit(owner),
       outside: (table) => Effect.flatMap(table.spawn(), table.hide),
-      is: "Unknown other-pid-namespace"
+      is: "unknown other-pid-namespace"
     },
     {
       name: "the reader is in a third one",
       inside: (table, owner) => table.exit(owner),
       outside: (table) => table.enterPidNamespace("pid:[3]"),
-      is: "Unknown other-pid-namespace"
+      is: "unknown other-pid-namespace"
     }
   ]
   const playProof = ({ before, inside, is, options, outside }: (typeof proofs)[number]) =>
@@ -349,17 +349,17 @@ describe("2: a proof about another PID namespace", () => {
       yield* outside?.(table) ?? Effect.void
       const search = yield* table.namespaceProof(soughtOf(written))
       const verdict = yield* judged(written, { search })
-      assert.strictEqual(`${verdict._tag} ${verdict.reason}`, is)
+      assert.strictEqual(answer(verdict), is)
     }).pipe(Effect.provide(FakeProcessTable.layerWith(options ?? {})))
 
   for (const proof of proofs) it.effect(`${proof.name} → ${proof.is}`, () => playProof(proof))
 
   const lock = { kind: "flock", tested: true, holder: "self" } as const
   it.effect.each([
-    { lockState: "free", frame: undefined, is: "Dead lock-free" },
-    { lockState: "shared", frame: undefined, is: "Alive lock-held" },
-    { lockState: "unknown", frame: undefined, is: "Unknown other-pid-namespace" },
-    { lockState: "free", frame: sharedFrame, is: "Unknown other-pid-namespace" }
+    { lockState: "free", frame: undefined, is: "dead lock-free" },
+    { lockState: "shared", frame: undefined, is: "alive lock-held" },
+    { lockState: "unknown", frame: undefined, is: "unknown other-pid-namespace" },
+    { lockState: "free", frame: sharedFrame, is: "unknown other-pid-namespace" }
   ] as const)("scenario 12: the lock $lockState, frame $frame.fileSystem.type → $is", ({ frame, is, lockState }) =>
     Effect.gen(function* () {
       const table = yield* FakeProcessTable.FakeProcessTable
@@ -370,7 +370,7 @@ describe("2: a proof about another PID namespace", () => {
       const written = yield* writtenBy(pid, "v3", { lock, directory: frame === undefined ? made : sharedDirectory })
       yield* table.enterPidNamespace(FakeProcessTable.initialPidNamespace)
       const verdict = yield* judged(written, frame === undefined ? { lockState } : { lockState, frame })
-      assert.strictEqual(`${verdict._tag} ${verdict.reason}`, is)
+      assert.strictEqual(answer(verdict), is)
     }).pipe(Effect.provide(FakeProcessTable.layer))
   )
 })
@@ -382,7 +382,7 @@ table(
       name: `${format}, absent`,
       format,
       change: (table, owner) => table.exit(owner),
-      is: "Dead pid-dead",
+      is: "dead pid-dead",
       by: "process different"
     },
     {
@@ -390,7 +390,7 @@ table(
       format,
       change: (table, owner) => table.exit(owner),
       circumstances: { legacy: "keep" },
-      is: "Unknown legacy-kept",
+      is: "unknown legacy-kept",
       by: "legacy not-applicable"
     },
     {
@@ -398,14 +398,14 @@ table(
       format,
       change: (table, owner) => table.exit(owner),
       circumstances: { frame: sharedFrame },
-      is: "Unknown not-local",
+      is: "unknown not-local",
       by: "fileSystem unknown"
     },
     {
       name: `${format}, rebooted, the PID absent`,
       format,
       change: (table) => table.reboot(),
-      is: "Dead pid-dead",
+      is: "dead pid-dead",
       by: "process different"
     }
   ])
@@ -415,37 +415,37 @@ table("4: existence", [
   {
     name: "scenario 2: exited",
     change: (table, owner) => table.exit(owner),
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     by: "process different"
   },
   {
     name: "scenario 24: exited, a fork of it runs on",
     change: (table, owner) => Effect.andThen(table.spawn({ parent: owner }), table.exit(owner)),
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     by: "process different"
   },
   {
     name: "scenario 27: hidden",
     change: (table, owner) => table.hide(owner),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     by: "process unknown"
   },
   {
     name: "scenario 27: recycled onto a hidden process",
     change: all(recycle(), (table, owner) => table.hide(owner)),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     by: "process unknown"
   },
   {
     name: "scenario 31: no procfs, the PID absent",
     change: (table, owner) => Effect.andThen(table.exit(owner), table.fail("all", "no-procfs")),
-    is: "Unknown no-procfs",
+    is: "unknown no-procfs",
     by: "process unknown"
   },
   ...(["resources", "malformed", "unsupported"] as const).map((reason): Row => ({
     name: `scenario 26: ${reason}, the PID absent`,
     change: (table, owner) => Effect.andThen(table.exit(owner), table.fail(owner, reason)),
-    is: "Unknown inspection-failed",
+    is: "unknown inspection-failed",
     by: "process unknown"
   }))
 ])
@@ -463,7 +463,7 @@ table("5: threads", [
     format,
     options: { pidMax: 3 },
     change: threadTakesNumber,
-    is: "Dead not-a-process",
+    is: "dead not-a-process",
     by: "tgid different"
   })),
   {
@@ -475,7 +475,7 @@ table("5: threads", [
         yield* table.exit(owner)
         yield* table.addThread(other)
       }),
-    is: "Dead not-a-process",
+    is: "dead not-a-process",
     by: "tgid different"
   }
 ])
@@ -485,40 +485,40 @@ table("6: the state", [
     name: `scenario 15: a zombie, ${format}`,
     format,
     change: (table, owner) => table.zombie(owner),
-    is: "Dead zombie",
+    is: "dead zombie",
     by: "state not-applicable"
   })),
   {
     name: "the zombie reaped",
     change: (table, owner) => Effect.andThen(table.zombie(owner), table.reap(owner)),
-    is: "Dead pid-dead",
+    is: "dead pid-dead",
     by: "process different"
   },
   {
     name: "scenario 16: the leader exited, a thread runs on",
     change: (table, owner) => Effect.andThen(table.addThread(owner), table.exitLeader(owner)),
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   },
   {
     name: "scenario 16: the leader exited, a thread runs on, without ids",
     options: { processIds: false },
     change: (table, owner) => Effect.andThen(table.addThread(owner), table.exitLeader(owner)),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     name: "scenario 16: the leader exited, a thread runs on, v1",
     format: "v1",
     change: (table, owner) => Effect.andThen(table.addThread(owner), table.exitLeader(owner)),
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     by: "state not-applicable"
   },
   {
     name: "scenario 16: the leader exited, a thread runs on, v2: no executable to be read",
     format: "v2",
     change: (table, owner) => Effect.andThen(table.addThread(owner), table.exitLeader(owner)),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     by: "executable unknown"
   },
   {
@@ -529,24 +529,24 @@ table("6: the state", [
         yield* table.exitLeader(owner)
         yield* table.exitThread(thread)
       }),
-    is: "Dead zombie",
+    is: "dead zombie",
     by: "state not-applicable"
   },
   {
     name: "the leader exited, its threads not readable",
     change: (table, owner) =>
       Effect.all([table.addThread(owner), table.exitLeader(owner), table.mask("threads")], { discard: true }),
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   }
 ])
 
 table("7: the 64-bit process id", [
-  { name: "the same process", is: "Alive matches", by: "processId64 equal" },
+  { name: "the same process", is: "alive matches", by: "processId64 equal" },
   {
     name: "scenario 5: recycled in the same tick, onto the same executable",
     change: recycle(),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     by: "processId64 different"
   },
   {
@@ -557,45 +557,45 @@ table("7: the 64-bit process id", [
         yield* table.exit(owner)
         yield* table.spawnAt(owner, { parent: fork })
       }),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     by: "processId64 different"
   },
   {
     name: "scenario 21: another program, by exec in place",
     change: (table, owner) => table.exec(owner, "/bin/other"),
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   },
   {
     name: "scenario 20: the reader in another time namespace",
     change: (table) => table.setTimeNamespace(10_000_000),
-    is: "Alive matches",
+    is: "alive matches",
     by: "processId64 equal"
   },
   {
     name: "recycled onto another user's process",
     change: recycle({ uid: 0 }),
-    is: "Dead identity-mismatch",
+    is: "dead identity-mismatch",
     by: "processId64 different"
   },
   {
     name: "recorded, and not to be had now, recycled in another tick",
     change: all(after(50, recycle()), (table) => table.mask("processId64")),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     by: "startTime different"
   },
   {
     name: "not recorded, and to be had now: the same process",
     before: (table) => table.mask("processId64"),
     change: (table) => table.mask(),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     name: "not recorded, and to be had now: recycled in another tick",
     before: (table) => table.mask("processId64"),
     change: all((table) => table.mask(), after(50, recycle())),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     by: "startTime different"
   }
 ])
@@ -603,75 +603,75 @@ table("7: the 64-bit process id", [
 const ticksOnly: Pick<Row, "options"> = { options: { processIds: false } }
 
 table("8: the start token", [
-  { ...ticksOnly, name: "the same process", is: "Alive matches", by: "startTime equal" },
+  { ...ticksOnly, name: "the same process", is: "alive matches", by: "startTime equal" },
   {
     ...ticksOnly,
     name: "scenario 4: recycled one tick later, onto the same executable",
     change: (table, owner) => Effect.andThen(table.tick(), recycle()(table, owner)),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     by: "startTime different"
   },
   {
     ...ticksOnly,
     name: "scenario 3: recycled one tick later, onto another executable",
     change: after(10, recycle({ exe: "/bin/other" })),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     by: "startTime different"
   },
   {
     ...ticksOnly,
     name: "scenario 5: recycled in the same tick: kept, on the weaker evidence",
     change: after(9, recycle()),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 5: recycled in the same tick, onto another executable: kept, it could be exec",
     change: recycle({ exe: "/bin/other" }),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 21: another program, by exec in place",
     change: after(5000, (table, owner) => table.exec(owner, "/bin/other")),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 22: the binary deleted",
     change: (table, owner) => table.deleteExe(owner),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 29: another user's process",
     spawn: { uid: 0 },
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 30: recycled onto another user's process",
     change: after(50, recycle({ uid: 0 })),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     by: "startTime different"
   },
   {
     ...ticksOnly,
     name: "scenario 20: the reader in another time namespace, the owner there",
     change: (table) => table.setTimeNamespace(10_000_000),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   {
     ...ticksOnly,
     name: "scenario 20: the reader in another time namespace, recycled",
     change: all(after(50, recycle()), (table) => table.setTimeNamespace(-50)),
-    is: "Dead start-time-mismatch",
+    is: "dead start-time-mismatch",
     by: "startTime different"
   },
   {
@@ -682,21 +682,21 @@ table("8: the start token", [
       (table) => table.setTimeNamespace(-50),
       (table) => table.mask("processId64", "timeOffset")
     ),
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     by: "startTime unknown"
   },
   {
     ...ticksOnly,
     name: "not readable now, recycled",
     change: all(after(50, recycle({ exe: "/bin/other" })), (table) => table.mask("processId64", "startTime")),
-    is: "Unknown not-comparable",
+    is: "unknown not-comparable",
     by: "startTime unknown"
   },
   {
     ...ticksOnly,
     name: "scenario 18: after a sleep of eight hours",
     change: (table) => table.tick(8 * 3600 * 100),
-    is: "Alive matches",
+    is: "alive matches",
     by: "startTime equal"
   },
   ...[-31_536_000_000, 31_536_000_000].flatMap((jump): ReadonlyArray<Row> => [
@@ -704,14 +704,14 @@ table("8: the start token", [
       ...ticksOnly,
       name: `scenario 19: the wall clock set by ${jump} ms`,
       change: (table) => table.setWallClock(jump),
-      is: "Alive matches",
+      is: "alive matches",
       by: "startTime equal"
     },
     {
       ...ticksOnly,
       name: `scenario 19: the wall clock set by ${jump} ms, recycled`,
       change: all((table) => table.setWallClock(jump), after(50, recycle())),
-      is: "Dead start-time-mismatch",
+      is: "dead start-time-mismatch",
       by: "startTime different"
     }
   ])
@@ -720,33 +720,33 @@ table("8: the start token", [
 const legacy: Pick<Row, "format"> = { format: "v2" }
 
 table("9: the executable of a v2 record", [
-  { ...legacy, name: "the same process", is: "Alive matches", by: "executable equal" },
+  { ...legacy, name: "the same process", is: "alive matches", by: "executable equal" },
   {
     ...legacy,
     name: "recycled onto another executable, 2 s after",
     change: after(2000, recycle({ exe: "/bin/other" })),
-    is: "Dead exe-mismatch",
+    is: "dead exe-mismatch",
     by: "startedAt different"
   },
   {
     ...legacy,
     name: "recycled onto another executable, less than 2 s after",
     change: after(1990, recycle({ exe: "/bin/other" })),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     by: "startedAt equal"
   },
   {
     ...legacy,
     name: "recycled onto the same executable: can't be told from the owner",
     change: after(60_000, recycle()),
-    is: "Alive matches",
+    is: "alive matches",
     by: "executable equal"
   },
   {
     ...legacy,
     name: "the owner's binary renamed",
     change: after(60_000, (table, owner) => table.renameExe(owner, "/usr/bin/node.old")),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     by: "startedAt equal"
   },
   {
@@ -756,28 +756,28 @@ table("9: the executable of a v2 record", [
       after(60_000, (table, owner) => table.renameExe(owner, "/usr/bin/node.old")),
       (table) => table.setWallClock(-31_536_000_000)
     ),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     by: "startedAt equal"
   },
   {
     ...legacy,
     name: "scenario 21: the owner ran another program by exec",
     change: after(60_000, (table, owner) => table.exec(owner, "/bin/other")),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     by: "startedAt equal"
   },
   {
     ...legacy,
     name: "scenario 22: the owner's binary deleted",
     change: (table, owner) => table.deleteExe(owner),
-    is: "Alive matches",
+    is: "alive matches",
     by: "executable equal"
   },
   {
     ...legacy,
     name: "scenario 23: a binary really named (deleted)",
     spawn: { exe: "/opt/x (deleted)" },
-    is: "Alive matches",
+    is: "alive matches",
     by: "executable equal"
   },
   {
@@ -785,46 +785,46 @@ table("9: the executable of a v2 record", [
     name: "scenario 23: a binary really named (deleted), deleted",
     spawn: { exe: "/opt/x (deleted)" },
     change: (table, owner) => table.deleteExe(owner),
-    is: "Alive matches",
+    is: "alive matches",
     by: "executable equal"
   },
   {
     ...legacy,
     name: "refused",
     change: (table, owner) => table.deny(owner),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     by: "executable unknown"
   },
   {
     ...legacy,
     name: "recycled onto another user's process",
     change: after(60_000, recycle({ uid: 0, exe: "/bin/other" })),
-    is: "Unknown permission-denied",
+    is: "unknown permission-denied",
     by: "executable unknown"
   },
   {
     ...legacy,
     name: "recycled onto another executable, its start not readable",
     change: all(after(60_000, recycle({ exe: "/bin/other" })), (table) => table.mask("startedAt")),
-    is: "Unknown exe-changed",
+    is: "unknown exe-changed",
     by: "startedAt unknown"
   }
 ])
 
 table("10: a PID alone", [
-  { name: "the same process", format: "v1", is: "Alive pid-alive", by: "state not-applicable" },
+  { name: "the same process", format: "v1", is: "alive pid-alive", by: "state not-applicable" },
   {
     name: "recycled onto anything: can't be told from the owner",
     format: "v1",
     change: after(60_000, recycle({ exe: "/bin/other" })),
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     by: "state not-applicable"
   },
   {
     name: "another user's process",
     format: "v1",
     change: (table, owner) => table.deny(owner),
-    is: "Alive pid-alive",
+    is: "alive pid-alive",
     by: "state not-applicable"
   }
 ])
@@ -978,22 +978,22 @@ describe("any history", () => {
         const search = yield* table.namespaceProof(soughtOf(record))
         for (const verdict of [yield* judged(record), yield* judged(record, { search })]) {
           const what = `${record.id} ${isAlive ? "lives" : "is gone"}: ${JSON.stringify(verdict)}`
-          if (isAlive) assert.notStrictEqual(verdict._tag, "Dead", what)
+          if (isAlive) assert.notStrictEqual(verdict.verdict, "dead", what)
           // Without the 64-bit id, another process of the same tick can't be told from the owner: it is kept.
           // Without its boot, a record of an earlier one may name a process of this by the same id.
           if (!record.isWhole || blind.has("mask") || blind.has("cover")) continue
-          if (!isAlive) assert.notStrictEqual(verdict._tag, "Alive", what)
+          if (!isAlive) assert.notStrictEqual(verdict.verdict, "alive", what)
           // A container that was given the number of one that ended is another.
           const isBeside = record.reader === reader && (reader === host || record.containers === containers)
           if (blind.size > 0 || !isBeside) continue
-          assert.strictEqual(verdict._tag, isAlive ? "Alive" : "Dead", what)
+          assert.strictEqual(verdict.verdict, isAlive ? "alive" : "dead", what)
         }
       }
     }
   })
 
   it.effect.prop(
-    "an owner that lives is never Dead, one that doesn't never Alive, and a reader that sees all knows",
+    "an owner that lives is never dead, one that doesn't never alive, and a reader that sees all knows",
     [Arbitrary.array(Arbitrary.schema(Step), { maxLength: 40 })],
     ([steps]) => live(steps).pipe(Effect.provide(FakeProcessTable.layerWith({ pidMax: 12 }))),
     runs(150)

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect } from "effect"
-import { judge, startMargin, type Verdict } from "../src/Verdict.ts"
+import type { Verdict } from "../src/Evidence.ts"
+import { startMargin } from "../src/Verdict.ts"
 import type { Case } from "./support/arbitraries.ts"
 import { pid, present } from "./support/fixtures.ts"
+import { judge } from "./support/judging.ts"
 import { runs } from "./support/property.ts"
 import { AnyWorld, caseOf, type World } from "./support/truth.ts"
 
@@ -25,14 +27,14 @@ const nearby = (world: World): World => ({
 
 describe("against the truth", () => {
   it.prop(
-    "an owner that lives is never Dead, wherever it is, and whatever the reader can't read",
+    "an owner that lives is never dead, wherever it is, and whatever the reader can't read",
     [AnyWorld],
     ([drawn]) => {
       const world = { ...drawn, isAlive: true }
       assert.isAtMost(world.owner.error, startMargin - 1)
       if (drawn.kernel === "earlier") return
       const verdict = verdictOf(caseOf(world))
-      assert.notStrictEqual(verdict._tag, "Dead", told(world, verdict))
+      assert.notStrictEqual(verdict.verdict, "dead", told(world, verdict))
     },
     runs(20_000)
   )
@@ -48,25 +50,25 @@ describe("against the truth", () => {
       for (const isAlive of [true, false]) {
         const world = { ...whole, isAlive }
         const verdict = verdictOf(caseOf(world))
-        assert.notStrictEqual(verdict._tag, "Dead", told(world, verdict))
+        assert.notStrictEqual(verdict.verdict, "dead", told(world, verdict))
       }
     },
     runs(5000)
   )
 
   it.prop(
-    "an owner that lives is Alive to a reader beside it that can read all",
+    "an owner that lives is alive to a reader beside it that can read all",
     [AnyWorld],
     ([drawn]) => {
       const world = { ...nearby(drawn), isAlive: true }
       const verdict = verdictOf(caseOf(world))
-      assert.strictEqual(verdict._tag, "Alive", told(world, verdict))
+      assert.strictEqual(verdict.verdict, "alive", told(world, verdict))
     },
     runs(1000)
   )
 
   it.prop(
-    "an owner that is gone is Dead to a reader beside it that can read all",
+    "an owner that is gone is dead to a reader beside it that can read all",
     [AnyWorld],
     ([drawn]) => {
       const near = caseOf({ ...nearby(drawn), isAlive: false })
@@ -78,14 +80,14 @@ describe("against the truth", () => {
         { ...present(), tgid: 1 }
       ]) {
         const verdict = verdictOf({ ...near, seen })
-        assert.strictEqual(verdict._tag, "Dead", told(drawn, verdict))
+        assert.strictEqual(verdict.verdict, "dead", told(drawn, verdict))
       }
     },
     runs(1000)
   )
 
   it.prop(
-    "an owner that is gone is Dead to a reader that sees the whole kernel, covered boot ids included",
+    "an owner that is gone is dead to a reader that sees the whole kernel, covered boot ids included",
     [AnyWorld],
     ([drawn]) => {
       const world: World = {
@@ -99,13 +101,13 @@ describe("against the truth", () => {
       }
       const verdict = verdictOf(caseOf(world))
       const isOther = world.kernel === "earlier" && world.owner.hasOwnMachineId && world.lost.record.length === 0
-      assert.strictEqual(verdict._tag, isOther ? "Unknown" : "Dead", told(world, verdict))
+      assert.strictEqual(verdict.verdict, isOther ? "unknown" : "dead", told(world, verdict))
     },
     runs(1000)
   )
 
   it.prop(
-    "an owner that is gone and held its lock itself is Dead to another container, in its boot and in the next",
+    "an owner that is gone and held its lock itself is dead to another container, in its boot and in the next",
     [AnyWorld],
     ([drawn]) => {
       const world: World = {
@@ -120,7 +122,7 @@ describe("against the truth", () => {
         lost: { ...nearby(drawn).lost, record: drawn.lost.record.filter((key) => key === "bootId") }
       }
       const verdict = verdictOf(caseOf(world))
-      assert.strictEqual(verdict._tag, "Dead", told(world, verdict))
+      assert.strictEqual(verdict.verdict, "dead", told(world, verdict))
     },
     runs(1000)
   )

@@ -5,21 +5,20 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { Disk, type Principal, type Scan } from "@vm-sentinel/core/Disk"
-import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
+import { Disk, make, type Principal } from "@vm-sentinel/core/Disk"
+import { attempt } from "@vm-sentinel/core/Errno"
 import * as FileSystemDisk from "@vm-sentinel/core/FileSystemDisk"
-import * as Slices from "@vm-sentinel/core/Slices"
+import * as TreeRemoval from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
-import { attempt, failed } from "./internal/fileErrors.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
-import { removal } from "./internal/treeRemoval.ts"
 
 /**
  * Where the library is.
@@ -54,32 +53,34 @@ const principal = Effect.sync((): Principal => {
 const isOnAnotherDevice = (path: string): boolean =>
   Fs.lstatSync(path, { bigint: true }).dev !== Fs.lstatSync(Path.dirname(path), { bigint: true }).dev
 
+/** What is derived stands on these calls too: the portable ones know nothing of who can change a file. */
 const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"] => {
+  const directoryCalls = DirectoryCalls.make(calls)
+
   const isMountPoint = (path: string): boolean =>
     isOnAnotherDevice(path) || orUndefined(() => calls.statfs(path).mountPoint) === path
 
-  const frame = (path: string): DirectoryFrame => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))
-
-  const complete = (path: string, scan: Scan): Scan => ({
-    ...scan,
-    frame: frame(path),
-    files: scan.files.map((file) => ({ ...file, stat: Looking.complete(calls, `${path}/${file.entry}`, file.stat) })),
-    stat: Looking.complete(calls, path, scan.stat)
-  })
-
-  return Disk.of({
-    ...portable,
+  return make({
     principal,
+    resolve: portable.resolve,
+    realPath: portable.realPath,
     lstat: (path) => attempt("lstat", path, () => Looking.statAt(calls, path)),
-    scan: (path, sort, limit) =>
-      Effect.flatMap(portable.scan(path, sort, limit), (scan) =>
-        scan.stat.type === "directory" ? attempt("scan", path, () => complete(path, scan)) : Effect.succeed(scan)
-      ),
+    entries: portable.entries,
     read: (path, limit) =>
       Effect.flatMap(portable.read(path, limit), ({ bytes, stat }) =>
         attempt("read", path, () => ({ bytes, stat: Looking.complete(calls, path, stat) }))
       ),
-    frame: (path) => attempt("open", path, () => frame(path)),
+    create: portable.create,
+    link: portable.link,
+    rename: portable.rename,
+    unlink: portable.unlink,
+    makeDirectory: portable.makeDirectory,
+    removeDirectory: portable.removeDirectory,
+    syncDirectory: portable.syncDirectory,
+    // Counts the blocks of a file, which `lstat` doesn't tell.
+    usage: portable.usage,
+    frame: (path) =>
+      attempt("open", path, () => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))),
     // A path that differs in case leads to the same directory, and realpath(3) leaves it as it is.
     location: (path) => attempt("F_GETPATH", path, () => Looking.withDirectory(calls, path, calls.pathOf)),
     renameNew: (from, to) =>
@@ -89,14 +90,7 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
           () => portable.renameNew(from, to)
         )
       ),
-    removeTree: (path, options) =>
-      Effect.flatMap(
-        Slices.run(
-          () => removal(calls, path, options),
-          (cause) => failed("delete", path, cause)
-        ),
-        ({ error, kept }) => (error === undefined ? Effect.succeed(kept) : Effect.fail(error))
-      ),
+    removeTree: (path, options) => TreeRemoval.removeTree(directoryCalls, path, options),
     mountInside: (path) =>
       Effect.flatMap(
         attempt("statfs", path, () => isMountPoint(path)),

@@ -14,7 +14,7 @@ import * as DarwinDisk from "./DarwinDisk.ts"
  * @since 0.1.0
  */
 export const layerAt = (options: DarwinDisk.Options): Layer.Layer<SentinelStore.SentinelStore> =>
-  Layer.provide(SentinelStore.layerDisk, DarwinDisk.layerAt(options))
+  Layer.provide(SentinelStore.layer, DarwinDisk.layerAt(options))
 
 /**
  * Deletes by descriptor, follows no link and crosses no mount, where `DarwinDisk.layer` finds koffi; else it is as safe

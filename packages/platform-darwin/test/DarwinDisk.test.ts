@@ -1,6 +1,7 @@
 /** The conformance suite of `Disk`, and what the one of macOS does beyond it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
+import { Disk, type DiskError, type RemoveTreeOptions } from "@vm-sentinel/core/Disk"
+import { type Removed, removal } from "@vm-sentinel/core/TreeRemoval"
 import { Effect, Fiber, Result } from "effect"
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -9,8 +10,9 @@ import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
 import * as Memory from "../../platform-linux/test/deletion/memory.ts"
 import * as Tree from "../../platform-linux/test/deletion/tree.ts"
 import * as DarwinDisk from "../src/DarwinDisk.ts"
-import { coded } from "../src/internal/fileErrors.ts"
-import { removal } from "../src/internal/treeRemoval.ts"
+import { coded } from "@vm-sentinel/core/Errno"
+import * as DirectoryCalls from "../src/internal/directoryCalls.ts"
+import type { FileCalls } from "../src/internal/fileCalls.ts"
 import { world } from "./support/darwinWorld.ts"
 import { before, overShim } from "./support/overShim.ts"
 import { answers } from "./support/shim.ts"
@@ -36,10 +38,11 @@ const makeDeep = (path: string, depth: number): void => {
 }
 
 /** Runs a removal to its end. */
-const finish = (work: ReturnType<typeof removal>): DiskError | undefined => {
+const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {}): Removed => {
+  const work = removal(DirectoryCalls.make(calls), { ...options, path })
   for (;;) {
     const next = work.next()
-    if (next.done === true) return next.value.error
+    if (next.done === true) return next.value
   }
 }
 
@@ -83,7 +86,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
           const left = Tree.entries(tree)
           if (left.length > 0) assert.include(left, ".vm-sentinel")
         })
-        assert.isUndefined(finish(removal(watched, tree)))
+        assert.isUndefined(remove(watched, tree).failure)
         assert.isFalse(Fs.existsSync(tree))
         assert.isAtLeast(most, 32)
         assert.isAtMost(most, 35)
@@ -130,7 +133,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
                 acting.list(fd)
                 throw coded("ENOTSUP")
               }
-              finish(removal(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`))
+              remove(listed === "path" ? { ...acting, list } : acting, `${scratch}/tree`)
               assert.deepStrictEqual(Tree.differences(untouched, Tree.of(outside)), [], `${swapped}, call ${at}`)
               for (const name of ["tree", "moved"]) Fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true })
               if (count < at) break
@@ -164,9 +167,9 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
         let count = 0
         const interrupted = before(calls, () => {
           count += 1
-          if (count === 20) other = finish(removal(calls, tree, { lockInner: false }))
+          if (count === 20) other = remove(calls, tree, { lockInner: false }).failure
         })
-        const one = finish(removal(interrupted, tree, { lockInner: false }))
+        const one = remove(interrupted, tree, { lockInner: false }).failure
         assert.isUndefined(other)
         assert.strictEqual(one?.errno, "ENOENT")
         assert.deepStrictEqual(Tree.entries(scratch), [])
@@ -205,7 +208,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
             count += 1
             if (count === at) throw coded("EMFILE")
           })
-          const failed = finish(removal(failing, tree))
+          const failed = remove(failing, tree).failure
           assert.sameMembers([...Tree.descriptors()], [...open], `call ${at}`)
           if (count < at) {
             assert.isUndefined(failed)

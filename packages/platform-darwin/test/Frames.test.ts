@@ -2,11 +2,13 @@
 import { assert, describe } from "@effect/vitest"
 import { compareDirectories, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
-import { sameFile } from "@vm-sentinel/core/Holding"
+import { sameFile } from "@vm-sentinel/core/FileId"
+import * as Layout from "@vm-sentinel/core/Layout"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
 import { Effect, Layer, Result, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
+import * as Path from "node:path"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world as linuxWorld } from "../../core/test/support/NodeWorld.ts"
 import * as Tree from "../../platform-linux/test/deletion/tree.ts"
@@ -185,9 +187,19 @@ await overShim("frames over the shim", ({ shim, test }) => {
     const contentOf = (directory: string) =>
       Effect.gen(function* () {
         const { look } = yield* SentinelStore.SentinelStore
-        const content = (yield* look(directory)).sentinels[0]?.content
+        const content = (yield* look(directory, Layout.standard)).sentinels[0]?.content
         if (content === undefined) return assert.fail("there is no sentinel")
         return Result.isSuccess(content) ? content.success._tag : content.failure._tag
+      }).pipe(Effect.provide(Layer.fresh(store)))
+
+    /** What triage sees of the directory: it is kept by that alone. */
+    const isSighted = (directory: string) =>
+      Effect.gen(function* () {
+        const { openRoot, peekMany } = yield* SentinelStore.SentinelStore
+        const root = yield* openRoot(Path.dirname(directory))
+        const entry = { kind: "directory", entry: Path.basename(directory), path: directory } as const
+        const [sighting] = yield* peekMany(root, [entry], Layout.standard)
+        return sighting !== undefined
       }).pipe(Effect.provide(Layer.fresh(store)))
 
     const rootOf = (directory: string) =>
@@ -202,6 +214,7 @@ await overShim("frames over the shim", ({ shim, test }) => {
         const disk = yield* Disk
         const directory = yield* plant
         assert.strictEqual(yield* contentOf(directory), "V1")
+        assert.isTrue(yield* isSighted(directory))
         assert.strictEqual(yield* rootOf(directory), "opened")
         yield* shim.volume({ flags: flags.ownerless })
         assert.strictEqual(yield* contentOf(directory), "UntrustedSentinel")
@@ -220,6 +233,8 @@ await overShim("frames over the shim", ({ shim, test }) => {
           for (const path of [`${directory}/.vm-sentinel`, directory]) {
             const listed = Effect.andThen(shim.accessList(path, allow, rights), contentOf(directory))
             assert.strictEqual(yield* Effect.scoped(listed), "UntrustedSentinel", path)
+            const peeked = Effect.andThen(shim.accessList(path, allow, rights), isSighted(directory))
+            assert.isFalse(yield* Effect.scoped(peeked), path)
           }
           const rooted = Effect.andThen(shim.accessList(directory, allow, rights), rootOf(directory))
           assert.strictEqual(yield* Effect.scoped(rooted), "RefusedRoot")
@@ -232,6 +247,7 @@ await overShim("frames over the shim", ({ shim, test }) => {
         yield* shim.accessList(directory, deny, writeData | deleteChild)
         yield* shim.accessList(`${directory}/.vm-sentinel`, allow, readData)
         assert.strictEqual(yield* contentOf(directory), "V1")
+        assert.isTrue(yield* isSighted(directory))
         assert.strictEqual(yield* rootOf(directory), "opened")
       }))
 
@@ -245,6 +261,7 @@ await overShim("frames over the shim", ({ shim, test }) => {
         yield* shim.accessList(`${directory}/.vm-sentinel`, allow, readData)
         yield* shim.refuse("getattrlist", answers.alien)
         assert.strictEqual(yield* contentOf(directory), "UntrustedSentinel")
+        assert.isFalse(yield* isSighted(directory))
       }))
 
     test("what can't be a sentinel is shown with its uid, and what goes away meanwhile as gone", () =>

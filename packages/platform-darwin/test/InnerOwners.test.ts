@@ -1,12 +1,14 @@
 /** What a removal leaves alone below the first level: whatever has, or may have, an owner. */
 import { assert } from "@effect/vitest"
-import { Disk, type LockOptions } from "@vm-sentinel/core/Disk"
+import { Disk, type LockOptions, type RemoveTreeOptions } from "@vm-sentinel/core/Disk"
+import { type Removed, removal } from "@vm-sentinel/core/TreeRemoval"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
 import * as Memory from "../../platform-linux/test/deletion/memory.ts"
 import * as Tree from "../../platform-linux/test/deletion/tree.ts"
+import * as DirectoryCalls from "../src/internal/directoryCalls.ts"
+import type { FileCalls } from "../src/internal/fileCalls.ts"
 import * as Locks from "../src/internal/locks.ts"
-import { removal } from "../src/internal/treeRemoval.ts"
 import { world } from "./support/darwinWorld.ts"
 import { before, overShim } from "./support/overShim.ts"
 
@@ -15,7 +17,8 @@ const [ENOTSUP, ENOLCK] = [45, 77]
 const held = (mode: LockOptions["mode"]): LockOptions => ({ mode, byCommand: false, test: false })
 
 /** Runs a removal to its end. */
-const finish = (work: ReturnType<typeof removal>) => {
+const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {}): Removed => {
+  const work = removal(DirectoryCalls.make(calls), { ...options, path })
   for (;;) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -137,11 +140,11 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
           Fs.writeFileSync(`${tree}/one/two/.vm-sentinel`, "late")
           isPublished = true
         })
-        const { error, kept } = finish(removal(acting, tree))
-        assert.isUndefined(error)
+        const { failure, stayed } = remove(acting, tree)
+        assert.isUndefined(failure)
         if (isPublished) {
           assert.strictEqual(Fs.readFileSync(`${tree}/one/two/.vm-sentinel`, "utf8"), "late", `call ${at}`)
-          assert.deepStrictEqual(kept, ["one/two"], `call ${at}`)
+          assert.deepStrictEqual(stayed, ["one/two"], `call ${at}`)
           assert.isTrue(Fs.existsSync(`${tree}/.vm-sentinel`), `call ${at}`)
         }
         if (count < at) {
@@ -166,7 +169,7 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
         writes -= 1
         Fs.writeFileSync(`${tree}/one/two/again`, "")
       })
-      assert.deepStrictEqual(finish(removal(acting, tree)), { error: undefined, kept: [] })
+      assert.deepStrictEqual(remove(acting, tree), { failure: undefined, stayed: [] })
       assert.strictEqual(writes, 0)
       assert.sameMembers(
         [...new Set(seen)],
@@ -177,13 +180,13 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
   test("of two that remove one tree, the second leaves what the first is at work in", () =>
     Effect.gen(function* () {
       const tree = yield* plant
-      let other: ReturnType<typeof finish> | undefined
+      let other: Removed | undefined
       const acting = before(calls, (call, name) => {
-        if (call === "unlink" && name === "b") other = finish(removal(calls, tree))
+        if (call === "unlink" && name === "b") other = remove(calls, tree)
       })
-      const { error } = finish(removal(acting, tree))
-      assert.deepStrictEqual(other, { error: undefined, kept: ["one"] })
-      assert.isUndefined(error)
+      const { failure } = remove(acting, tree)
+      assert.deepStrictEqual(other, { failure: undefined, stayed: ["one"] })
+      assert.isUndefined(failure)
       assert.isFalse(Fs.existsSync(tree))
     }))
 

@@ -1,6 +1,6 @@
 /** `layer`, call by call: what happens when each of them is refused, short, alien, or changes its mind. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Observation, Present, Wanted } from "@vm-sentinel/core/Observation"
+import type { Observation, Present, ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, type Scope } from "effect"
@@ -18,7 +18,7 @@ import * as Shim from "./support/shim.ts"
 const shim = Shim.build()
 const { exit, otherUser, spawn, zombify } = makeWorld()
 
-const observe = (pid: Pid, wanted?: Wanted) => ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
+const observe = (pid: Pid, wanted?: ObserveDepth) => ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
 const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.identify(pid))
 
 const present = (observation: Observation): Present => {
@@ -63,7 +63,7 @@ if (typeof shim === "string") {
     test("the path is asked for only where it is wanted", () =>
       Effect.gen(function* () {
         const pid = yield* spawn
-        const keys = (wanted: Wanted) => Effect.map(observe(pid, wanted), (observed) => "exe" in observed)
+        const keys = (wanted: ObserveDepth) => Effect.map(observe(pid, wanted), (observed) => "exe" in observed)
         assert.deepStrictEqual(
           yield* Effect.forEach(["existence", "identity", "path", "executable", "all"] as const, keys),
           [false, false, true, true, true]

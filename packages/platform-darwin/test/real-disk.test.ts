@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type LockOptions } from "@vm-sentinel/core/Disk"
-import { sameFile } from "@vm-sentinel/core/Holding"
+import { sameFile } from "@vm-sentinel/core/FileId"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
 import { Effect, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"

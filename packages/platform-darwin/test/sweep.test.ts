@@ -7,6 +7,7 @@ import type { Format } from "@vm-sentinel/core/Sentinel"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Layer, References, type Scope } from "effect"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { world as files } from "../../core/test/support/NodeWorld.ts"
 import { because, skipped } from "../../core/test/support/able.ts"
@@ -144,6 +145,21 @@ if (typeof shim === "string") {
           })
           assert.deepStrictEqual(yield* Effect.provide(swept, Layer.fresh(Layer.merge(here, store))), [`vm: ${answer}`])
         })
+      )
+    }
+
+    for (const name of [".vm-sentinel", ""]) {
+      it.live(
+        `an owner that lives isn't believed where an access list lets others write (${name || "directory"})`,
+        () =>
+          Effect.gen(function* () {
+            const writeData = 1 << 2
+            const root = yield* files.scratch
+            yield* owned(makeWorld(), root, "vm")
+            assert.deepStrictEqual(yield* answersOf(root), ["vm: kept alive matches"])
+            yield* shim.accessList(Path.join(root, "vm", name), "allow", writeData)
+            assert.deepStrictEqual(yield* answersOf(root), ["vm: kept unknown untrusted-sentinel"])
+          }).pipe(Effect.provide(Layer.merge(here, store)))
       )
     }
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { coded, codeOf } from "@vm-sentinel/core/Errno"
 import * as NodeFS from "node:fs"
 import * as NodeOS from "node:os"
 
@@ -39,14 +40,15 @@ export interface Kernel {
 }
 
 /**
- * Name of the errno that a call failed with. Anything else that was thrown is a defect, and goes on.
+ * Name of the errno that a call failed with. Anything else that was thrown is a defect, and is thrown again.
  *
  * @category errors
  * @since 0.1.0
  */
-export const errnoOf = (error: unknown): string => {
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code
-  throw error
+export const expectErrno = (error: unknown): string => {
+  const errno = codeOf(error)
+  if (errno === undefined) throw error
+  return errno
 }
 
 // Of two names for one number, EAGAIN and EWOULDBLOCK, the kernel's own comes first.
@@ -66,7 +68,7 @@ export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `er
 
 const mountId = (fd: number): string => {
   const id = /^mnt_id:\s*([0-9]+)$/m.exec(NodeFS.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1]
-  if (id === undefined) throw Object.assign(new Error("no mnt_id in fdinfo"), { code: "ENOTSUP" })
+  if (id === undefined) throw coded("ENOTSUP", "no mnt_id in fdinfo")
   return id
 }
 
@@ -92,7 +94,7 @@ export const live: Kernel = {
       process.kill(pid, 0)
       return undefined
     } catch (error) {
-      return errnoOf(error)
+      return expectErrno(error)
     }
   },
   hostname: NodeOS.hostname,

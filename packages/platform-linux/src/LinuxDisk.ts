@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
-import { Disk, DiskError, type NewFile } from "@vm-sentinel/core/Disk"
+import { Disk, type DiskError, make, type NewFile } from "@vm-sentinel/core/Disk"
+import { attempt, failed } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
+import * as TreeRemoval from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -13,16 +15,15 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import * as At from "./internal/at.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
-import { attempt, failed } from "./internal/calls.ts"
+import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import * as Finding from "./internal/finding.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as MountTable from "./internal/mountTable.ts"
+import * as Peeking from "./internal/peeking.ts"
 import * as Pool from "./internal/pool.ts"
-import { removal, type Task } from "./internal/removal.ts"
-import * as ReadAhead from "./internal/readAhead.ts"
 import * as Remover from "./internal/remover.ts"
 import { renameNew } from "./internal/renaming.ts"
 import { fstat } from "./internal/stat.ts"
@@ -76,34 +77,46 @@ const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
-/** By a thread of Node's pool, of a directory that is large enough. */
-const listing =
-  (at: () => At.At, pool: () => Pool.Pool | undefined, from: number): NonNullable<Disk["Service"]["listing"]> =>
-  (path) =>
-    Effect.gen(function* () {
-      const { size } = yield* attempt("readdir", path, () => Fs.statSync(encodePath(path)))
-      const list = size < from ? undefined : pool()?.list
-      if (list === undefined) return undefined
-      const calls = at()
-      const opened = attempt("readdir", path, () => calls.openDirectory(At.anywhere, At.nameOf(path)))
-      return yield* Effect.acquireUseRelease(
-        opened,
-        (fd) => Listing.read(list, path, fd, size),
-        (fd) => Effect.sync(() => calls.close(fd))
-      )
-    })
+/** A large directory is read by a thread of Node's pool. */
+const list = (
+  at: () => At.At,
+  pool: () => Pool.Pool | undefined,
+  from: number,
+  byName: Disk["Service"]["list"]
+): Disk["Service"]["list"] =>
+  Effect.fnUntraced(function* (path) {
+    const { size } = yield* attempt("readdir", path, () => Fs.statSync(encodePath(path)))
+    const call = size < from ? undefined : pool()?.list
+    if (call === undefined) return yield* byName(path)
+    const calls = at()
+    const opened = attempt("readdir", path, () => calls.openDirectory(At.anywhere, At.nameOf(path)))
+    const found = yield* Effect.acquireUseRelease(
+      opened,
+      (fd) => Listing.read(call, path, fd, size),
+      (fd) => Effect.sync(() => calls.close(fd))
+    )
+    return found ?? (yield* byName(path))
+  })
 
 /** By a thread of Node's pool; here what that leaves. */
+const peekMany =
+  (at: () => At.At, peeker: Peeking.Peeker): Disk["Service"]["peekMany"] =>
+  (root, directories, file, limit) =>
+    Effect.acquireUseRelease(
+      attempt("peek", root, () => at().openPath(root)),
+      (fd) =>
+        Effect.flatMap(peeker(fd, directories, file, limit), (told) =>
+          sliced("peek", root, () => Looking.peekMany(at(), fd, directories, file, limit, told))
+        ),
+      (fd) => Effect.sync(() => at().close(fd))
+    )
+
+/** Likewise. */
 const removeTree =
   (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
-    const task: Task = { path, ...options }
-    const here = Effect.suspend(() => sliced("delete", path, () => removal(at(), task, Slices.make()))).pipe(
-      Effect.flatMap(({ failure, stayed }) =>
-        failure === undefined ? Effect.succeed(stayed) : Effect.fail(new DiskError(failure))
-      )
-    )
-    return Effect.flatMap(remover(task), (isGone) => (isGone ? Effect.succeed([]) : here))
+    const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(at()), path, options))
+    return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 
 const find =
@@ -138,54 +151,32 @@ const locate = (at: At.At, mounts: MountTable.MountTable, path: string): string 
   }
 }
 
-// Asking for them reads the user database, and who looks at a directory needs only the uid.
-let homes: ReadonlyArray<string> | undefined
+/** Reads the user database. */
+const findHomes = (): ReadonlyArray<string> => [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== "")
 
-const principal = () => ({
-  uid: process.geteuid?.(),
-  homes: (homes ??= [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== "")),
-  // Its path is found again whatever way leads there.
-  homeIds: []
-})
-
-const make = (
+const overCalls = (
   native: () => Libc | undefined,
   pool: () => Pool.Pool | undefined,
   nativeFrom: number,
   mounts: MountTable.MountTable
 ): Disk["Service"] => {
   let calls: At.At | undefined
+  let homes: ReadonlyArray<string> | undefined
   const remover = Remover.make(() => pool()?.remove)
   const at = () => (calls ??= At.make(native()?.at))
   /** What there is to know of a root takes less long than to load native code, which an empty one never needs. */
   const light = () => calls ?? (nativeFrom === 0 ? at() : At.procfs)
-  return Disk.of({
-    principal: Effect.sync(principal),
-    parallelism: 1,
+  const entries = (path: string) => sliced("readdir", path, () => Looking.entries(light(), path))
+  const disk = make({
+    // The path of a home is found again by every way that leads there: no ids are needed.
+    principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
     resolve: (path) => Effect.sync(() => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => light().statAt(At.anywhere, At.nameOf(path))),
-    entries: (path) => sliced("readdir", path, () => Looking.entries(light(), path)),
-    listing: listing(at, pool, nativeFrom),
+    entries,
     scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
-    peeker: (root, entry, limit) =>
-      Effect.gen(function* () {
-        const opener = light()
-        const fd = yield* Effect.acquireRelease(
-          attempt("open", root, () => opener.openPath(root)),
-          (fd) => Effect.sync(() => opener.close(fd))
-        )
-        const ahead = yield* Effect.acquireRelease(
-          Effect.sync(() => ReadAhead.make(pool, fd, entry, limit)),
-          ({ end }) => end
-        )
-        const below = `/${entry}`
-        return {
-          peek: (directory) => ahead.take(directory) ?? Looking.peek(at(), fd, directory, below, limit),
-          expect: ahead.expect
-        }
-      }),
+    peekMany: peekMany(at, Peeking.make(pool)),
     read: (path, limit) => attempt("read", path, () => Looking.read(at(), path, limit)),
     create,
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
@@ -211,6 +202,7 @@ const make = (
     probeLock: (path, { byCommand } = { byCommand: false }) => Effect.sync(() => Locks.probe(at(), path, byCommand)),
     usage: (path) => sliced("measure", path, () => usage(at(), path))
   })
+  return Disk.of({ ...disk, list: list(at, pool, nativeFrom, disk.list) })
 }
 
 /**
@@ -248,7 +240,7 @@ export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = true }: Opti
         Effect.sync(() => MountTable.make(native)),
         ({ close }) => Effect.sync(close)
       )
-      return make(native, koffi && pool ? Pool.pool : () => undefined, nativeFrom, mounts)
+      return overCalls(native, koffi && pool ? Pool.pool : () => undefined, nativeFrom, mounts)
     })
   )
 

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
-import { PidNamespaces, type Sought } from "@vm-sentinel/core/PidNamespaces"
+import { coded } from "@vm-sentinel/core/Errno"
+import * as Mounts from "@vm-sentinel/core/Mounts"
+import { type NamespaceProof, PidNamespaces, type Sought } from "@vm-sentinel/core/PidNamespaces"
 import {
   compareFirstProcesses,
   type FirstProcess,
@@ -12,11 +14,10 @@ import {
   Pid
 } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
-import type { NamespaceProof } from "@vm-sentinel/core/Verdict"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Procfs from "./internal/procfs.ts"
-import { errnoOf, live } from "./Kernel.ts"
+import { expectErrno, live } from "./Kernel.ts"
 import type { Options } from "./LinuxProcessInspector.ts"
 import * as Pidfd from "./Pidfd.ts"
 import * as ProcStat from "./ProcStat.ts"
@@ -36,14 +37,14 @@ const readEntry = <A>(source: Procfs.Source, number: string, get: () => A | unde
       const value = get()
       if (value !== undefined) return { value }
     } catch (error) {
-      const errno = errnoOf(error)
+      const errno = expectErrno(error)
       if (errno !== "ENOENT" && errno !== "ESRCH") return "unreadable"
     }
     // A process whose thread is running execve(2) has, for a moment, no namespace.
     try {
       if (!source.kernel.exists(`${source.root}/${number}`)) return { value: undefined }
     } catch (error) {
-      errnoOf(error)
+      expectErrno(error)
       return "unreadable"
     }
   }
@@ -98,7 +99,7 @@ const readMember = (source: Procfs.Source, number: string, namespace: string): E
 /** A process's 64-bit id. An exited process has none. */
 const idOf = (pidfds: Pidfd.Pidfds, number: string): bigint => {
   const fd = pidfds.open(Number(number))
-  if (typeof fd === "string") throw Object.assign(new Error(fd), { code: fd })
+  if (typeof fd === "string") throw coded(fd)
   try {
     return pidfds.inode(fd)
   } finally {
@@ -139,9 +140,6 @@ const namespaceOf = (source: Procfs.Source, number: string): Entry<string> => {
   return pids.value.length === 1 ? { value: "" } : "unreadable"
 }
 
-const unescape = (path: string): string =>
-  path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
-
 /** Whether each procfs mounted at the root shows every process: options of `proc(5)` hide some, or all but numbers. */
 const showsAll = (source: Procfs.Source): boolean => {
   const bytes = Procfs.readBytes(source, `${source.root}/self/mountinfo`)
@@ -149,7 +147,7 @@ const showsAll = (source: Procfs.Source): boolean => {
   const mounts = new TextDecoder("latin1")
     .decode(bytes)
     .split("\n")
-    .filter((line) => unescape(line.split(" ")[4] ?? "") === source.root)
+    .filter((line) => Mounts.unescape(line.split(" ")[4] ?? "") === source.root)
   return mounts.length > 0 && mounts.every((line) => / - proc /.test(line) && !/hidepid=|subset=/.test(line))
 }
 
@@ -265,7 +263,8 @@ export const layerAt = (
         trees: undefined,
         root: options.root ?? "/proc",
         sysRoot: "/sys",
-        machineIdFiles: []
+        machineIdFiles: [],
+        buffer: new Uint8Array(Procfs.bufferBytes)
       }
       let proven: { readonly pidfds: Pidfd.Pidfds | undefined } | undefined
       const ask = (host: HostIdentity, sought: Sought): Answer => {

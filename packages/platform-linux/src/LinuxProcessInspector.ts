@@ -3,15 +3,15 @@
  *
  * @since 0.1.0
  */
-import { IdentityUnavailable, NotFound, PermissionDenied } from "@vm-sentinel/core/Errors"
-import type { Observation, Present, Wanted } from "@vm-sentinel/core/Observation"
-import { type FirstProcess, type HostIdentity, isPid, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
-import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import { PermissionDenied } from "@vm-sentinel/core/Errors"
+import { isExited, type Observation, type ObserveDepth } from "@vm-sentinel/core/Observation"
+import { type FirstProcess, type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { identityOf, make as makeInspector, ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readBootId, readMachineId, readVirtualMachine } from "./internal/host.ts"
 import { lockHolders } from "./internal/lockHolders.ts"
-import * as OpenTree from "./internal/openTree.ts"
+import * as OpenTree from "./OpenTree.ts"
 import { probe } from "./internal/probe.ts"
 import * as Procfs from "./internal/procfs.ts"
 import { type Kernel, live } from "./Kernel.ts"
@@ -41,30 +41,9 @@ export interface Options {
 /** How often a process that changes while it is read is read anew, and a call that lacked a resource is made. */
 const attempts = 4
 
-const isNobody = ({ pid, state, tgid, threads }: Present): boolean =>
-  (tgid !== undefined && tgid !== pid) || ((state === "Z" || state === "X") && threads !== undefined && threads <= 1)
-
-const identityOf = (process: Present & { readonly startTime: string }, host: HostIdentity): ProcessIdentity => {
-  const { exe, pid, processId64, startTime, uid } = process
-  const { bootId, hostname, machineId, pidNamespace, pidNamespaceInit, timeOffset } = host
-  return new ProcessIdentity({
-    pid,
-    startTime,
-    hostname,
-    ...(processId64 === undefined ? {} : { processId64 }),
-    ...(bootId === undefined ? {} : { bootId }),
-    ...(pidNamespace === undefined ? {} : { pidNamespace }),
-    ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
-    ...(timeOffset === undefined ? {} : { timeOffset }),
-    ...(machineId === undefined ? {} : { machineId }),
-    ...(uid === undefined ? {} : { uid }),
-    // A path that isn't UTF-8 was decoded with replacement characters: not a path to record.
-    ...(exe === undefined || exe.path.includes("\uFFFD") ? {} : { exe })
-  })
-}
-
-const hasStart = (process: Present): process is Present & { readonly startTime: string } =>
-  process.startTime !== undefined
+/** A live process that `/proc` hides. */
+const isKnownByPidfdAlone = (seen: Observation): boolean =>
+  seen._tag === "Present" && seen.startTime === undefined && !isExited(seen)
 
 type Facts = Omit<HostIdentity, "hostname" | "machineId" | "virtualMachine">
 
@@ -75,9 +54,7 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
   let facts: Facts | undefined
   let machine: Pick<HostIdentity, "machineId" | "virtualMachine"> | undefined
 
-  const look = (pid: Pid, wanted: Wanted): Observation => {
-    // kill(2) reads 0 and below as process groups: what isn't a PID never gets as far as the kernel.
-    if (!isPid(pid)) return { _tag: "Unavailable", pid, reason: "malformed", detail: `${pid} is not a PID` }
+  const look = (pid: Pid, wanted: ObserveDepth): Observation => {
     if (trusted === undefined) {
       const doubt = Procfs.checkType(source) ?? Procfs.checkNamespace(source)
       if (doubt !== undefined) return { _tag: "Unavailable", pid, ...doubt }
@@ -139,32 +116,16 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
     hostname: source.kernel.hostname()
   })
 
-  const identify = Effect.fnUntraced(function* (pid: Pid) {
-    const operation = "identify process"
-    const seen = look(pid, "all")
-    switch (seen._tag) {
-      case "Present":
-        if (isNobody(seen)) return yield* new NotFound({ operation, pid })
-        return hasStart(seen) ? identityOf(seen, lookAtHost()) : yield* new PermissionDenied({ operation, pid })
-      case "Absent":
-        return yield* new NotFound({ operation, pid })
-      case "Hidden":
-        return yield* new PermissionDenied({ operation, pid })
-      case "Unavailable":
-        return yield* new IdentityUnavailable({ pid, detail: seen.detail })
-    }
-  })
-
   const { pid } = source.kernel
-  return ProcessInspector.of({
+  return makeInspector({
     host: Effect.sync(lookAtHost),
-    self: identify(Pid.make(pid)).pipe(
-      Effect.catchTag(["NotFound", "PermissionDenied"], ({ message }) =>
-        Effect.fail(new IdentityUnavailable({ pid, detail: message }))
-      )
-    ),
-    identify,
-    observe: (pid, wanted = "all") => Effect.sync(() => look(pid, wanted)),
+    selfPid: Effect.succeed(Pid.make(pid)),
+    observe: (pid, wanted) => Effect.sync(() => look(pid, wanted)),
+    identify: Effect.fn("ProcessInspector.identify")(function* (pid: Pid) {
+      const seen = look(pid, "all")
+      if (isKnownByPidfdAlone(seen)) return yield* new PermissionDenied({ operation: "identify process", pid })
+      return yield* Effect.fromResult(identityOf(seen, lookAtHost()))
+    }),
     lockHolders: (directory) => lockHolders(source, directory)
   })
 }
@@ -200,7 +161,8 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
       },
       sysRoot: options.sysRoot ?? "/sys",
       root: options.root ?? "/proc",
-      machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+      machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"],
+      buffer: new Uint8Array(Procfs.bufferBytes)
     })
   )
 

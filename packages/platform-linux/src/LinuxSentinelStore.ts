@@ -11,4 +11,4 @@ import * as LinuxDisk from "./LinuxDisk.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<SentinelStore.SentinelStore> = Layer.provide(SentinelStore.layerDisk, LinuxDisk.layer)
+export const layer: Layer.Layer<SentinelStore.SentinelStore> = Layer.provide(SentinelStore.layer, LinuxDisk.layer)

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import type { World } from "../../core/test/ProcessInspectorTest.ts"
 import { type Kernel, live } from "../src/Kernel.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
-import type { Trees } from "../src/internal/openTree.ts"
+import type { Trees } from "../src/OpenTree.ts"
 import type { Pidfds } from "../src/Pidfd.ts"
 import * as Memory from "./deletion/memory.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
-import type { FileId } from "@vm-sentinel/core/Holding"
-import * as Slices from "@vm-sentinel/core/Slices"
+import type { FileId } from "@vm-sentinel/core/FileId"
+import { removal, type Removed, type Task } from "@vm-sentinel/core/TreeRemoval"
 import { Effect, Fiber, type Layer, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -10,10 +10,10 @@ import * as DiskTest from "../../core/test/DiskTest.ts"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
 import * as At from "../src/internal/at.ts"
+import * as DirectoryCalls from "../src/internal/directoryCalls.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as Pool from "../src/internal/pool.ts"
-import { type Failure, removal, type Removed, type Task } from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Tree from "./deletion/tree.ts"
@@ -97,9 +97,11 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
 /** Allows every sentinel below the first level to go. */
 const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
+const removalBy = (at: At.At, task: Task) => removal(DirectoryCalls.make(at), task)
+
 /** Runs a removal to its end, doing something each time that it has removed so much. */
-const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): Failure | undefined => {
-  const work = removal(at, taskOf(path), Slices.make())
+const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): DiskError | undefined => {
+  const work = removalBy(at, taskOf(path))
   for (let step = 0; ; step++) {
     const next = work.next()
     if (next.done === true) return next.value.failure
@@ -155,7 +157,7 @@ describe("LinuxDisk.removeTree", () => {
         const moved = () => Tree.entries(tree).filter((name) => /hoist\.[0-9a-f-]{36}\./.test(name))
         let seen: ReadonlyArray<string> = []
         for (let kill = 0; kill < 2; kill++) {
-          const work = removal(At.make(native), taskOf(tree), Slices.make())
+          const work = removalBy(At.make(native), taskOf(tree))
           while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
           seen = moved()
           const ended: Generator<void, unknown, unknown> = work
@@ -414,7 +416,7 @@ describe("LinuxDisk.removeTree", () => {
         const coming = interposed(at, (call) => {
           if (call === "unlink" && ++unlinked === 2) Fs.writeFileSync(`${tree}/sub/.vm-sentinel.late`, "")
         })
-        const { failure, stayed } = stepwiseOf(removal(coming, { path: tree }, Slices.make()))
+        const { failure, stayed } = stepwiseOf(removalBy(coming, { path: tree }))
         assert.isUndefined(failure)
         assert.deepStrictEqual(stayed, ["sub"])
         assert.include(Tree.entries(`${tree}/sub`), ".vm-sentinel.late")
@@ -436,7 +438,7 @@ describe("LinuxDisk.removeTree", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* heldInner(`${tree}/sub`)
-            const removed = stepwiseOf(removal(at, { path: tree, lockInner }, Slices.make()))
+            const removed = stepwiseOf(removalBy(at, { path: tree, lockInner }))
             assert.deepStrictEqual(removed, { failure: undefined, stayed: [] }, what)
           })
         )
@@ -480,7 +482,7 @@ describe("LinuxDisk.removeTree", () => {
       const at = At.make(native)
       // Without locks, by which the other keeps away from what one is at.
       const task = { ...taskOf(tree), lockInner: false }
-      const [one, other] = [removal(at, task, Slices.make()), removal(at, task, Slices.make())]
+      const [one, other] = [removalBy(at, task), removalBy(at, task)]
       one.next()
       const results = [stepwiseOf(other), stepwiseOf(one)].map(({ failure }) => failure?.errno ?? "success")
       assert.deepStrictEqual(results.toSorted(), ["ENOENT", "success"])

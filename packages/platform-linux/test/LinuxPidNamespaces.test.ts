@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation } from "@vm-sentinel/core/Observation"
-import { PidNamespaces, type Sought } from "@vm-sentinel/core/PidNamespaces"
+import { type NamespaceProof, PidNamespaces, type Sought, soughtOf } from "@vm-sentinel/core/PidNamespaces"
 import { type FirstProcess, initialPidNamespace, Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelV3 } from "@vm-sentinel/core/Sentinel"
-import type { NamespaceProof } from "@vm-sentinel/core/Verdict"
-import * as Verdict from "@vm-sentinel/core/Verdict"
+import { depthFor } from "@vm-sentinel/core/Verdict"
 import { Effect, Layer, type Scope } from "effect"
 import { answer, circumstances, recordOf } from "../../core/test/ProcessInspectorTest.ts"
+import { judge, needed } from "../../core/test/support/judging.ts"
 import type { Kernel } from "../src/Kernel.ts"
 import * as LinuxPidNamespaces from "../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
@@ -509,24 +509,16 @@ const sight = Effect.runSync(
 const blind = noNamespace ?? notRoot
 const sighted = blind ?? (sight.pidNamespace === initialPidNamespace ? undefined : "not in the initial PID namespace")
 
-const soughtOf = ({ pid, record }: SentinelV3): Sought => ({
-  pid,
-  ...(record.processId64 === undefined ? {} : { processId64: record.processId64 }),
-  ...(record.pidNamespace === undefined ? {} : { pidNamespace: record.pidNamespace }),
-  ...(record.pidNamespaceInit === undefined ? {} : { pidNamespaceInit: record.pidNamespaceInit }),
-  ...(record.timeOffset === undefined ? {} : { timeOffset: record.timeOffset })
-})
-
 /** Judges a record as a sweep does that can't search, and as one does that can. */
 const judgedWithProof = Effect.fnUntraced(function* (sentinel: SentinelV3) {
   const { host: own, observe } = yield* ProcessInspector
   const host = yield* own
-  const { process, search } = Verdict.needed(sentinel, host, circumstances)
+  const { process, search } = needed(sentinel, host, circumstances)
   const seen = process === undefined ? undefined : yield* observe(sentinel.pid, process)
-  const without = Verdict.judge(sentinel, seen, host, circumstances)
+  const without = judge(sentinel, seen, host, circumstances)
   assert.isTrue(search)
-  const proof = yield* proven(soughtOf(sentinel), Verdict.wanted(sentinel))
-  const verdict = Verdict.judge(sentinel, seen, host, { ...circumstances, search: proof })
+  const proof = yield* proven(soughtOf(sentinel), depthFor(sentinel))
+  const verdict = judge(sentinel, seen, host, { ...circumstances, search: proof })
   return [answer(without), answer(verdict)]
 })
 
@@ -539,7 +531,7 @@ const end = (sentinel: SentinelV3, kind: Remote.Kind, expected: string) =>
     let verdict = ""
     for (let look = 0; look < 10_000 && verdict !== expected; look++) {
       verdict = (yield* Effect.provide(judgedWithProof(sentinel), layers[kind]))[1] ?? ""
-      assert.include(["Alive matches", "Dead zombie", "Dead pid-dead", expected], verdict)
+      assert.include(["alive matches", "dead zombie", "dead pid-dead", expected], verdict)
     }
     assert.strictEqual(verdict, expected)
   })
@@ -548,7 +540,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
   for (const writer of kinds) {
     for (const reader of kinds) {
       const bothKnowIds = writer === "pidfd" && reader === "pidfd"
-      const isGone = bothKnowIds ? "Dead process-gone" : "Dead namespace-gone"
+      const isGone = bothKnowIds ? "dead process-gone" : "dead namespace-gone"
 
       it.live.skipIf(sighted !== undefined)(
         because(
@@ -567,12 +559,12 @@ describe("LinuxPidNamespaces (kernel)", () => {
               assert.strictEqual(init.pidNamespaceInit?.processId64, init.processId64)
               for (const identity of [init, owner]) {
                 const verdicts = yield* Effect.provide(judgedWithProof(recordOf(identity)), layers[reader])
-                assert.deepStrictEqual(verdicts, ["Unknown other-pid-namespace", "Alive matches"])
+                assert.deepStrictEqual(verdicts, ["unknown other-pid-namespace", "alive matches"])
               }
               yield* ask(Protocol.Nothing, { op: "exit", pid })
               const exited = yield* Effect.provide(judgedWithProof(recordOf(owner)), layers[reader])
-              const dead = bothKnowIds ? "Dead process-gone" : "Dead pid-dead"
-              assert.deepStrictEqual(exited, ["Unknown other-pid-namespace", dead])
+              const dead = bothKnowIds ? "dead process-gone" : "dead pid-dead"
+              assert.deepStrictEqual(exited, ["unknown other-pid-namespace", dead])
               return [init, owner]
             }).pipe(Effect.provide(Remote.inNamespace(writer)))
             // The session's end killed the namespace's first process.
@@ -605,14 +597,14 @@ describe("LinuxPidNamespaces (kernel)", () => {
               ]
               for (const record of records) {
                 const verdicts = yield* Effect.provide(judgedWithProof(record), layers[reader])
-                assert.deepStrictEqual(verdicts, ["Unknown other-pid-namespace", "Dead namespace-gone"])
+                assert.deepStrictEqual(verdicts, ["unknown other-pid-namespace", "dead namespace-gone"])
                 // Who is in it knows that without a look at the whole kernel.
                 const inside = yield* ask(Protocol.Proof, { op: "prove", sought: soughtOf(record), wanted: "all" })
                 assert.deepStrictEqual(inside, gone("namespace"))
               }
               // The later one's own are judged by themselves.
               const verdicts = yield* Effect.provide(judgedWithProof(earlier(first)), layers[reader])
-              assert.deepStrictEqual(verdicts, ["Unknown other-pid-namespace", "Alive matches"])
+              assert.deepStrictEqual(verdicts, ["unknown other-pid-namespace", "alive matches"])
             }).pipe(Effect.provide(Remote.inNamespace(writer)))
           }),
         patience
@@ -656,12 +648,12 @@ describe("LinuxPidNamespaces (kernel)", () => {
             const sentinel = recordOf(yield* identifyIn(yield* ask(Pid, { op: "spawn" })))
             assert.strictEqual(sentinel.record.bootId, host.bootId)
             assert.notStrictEqual(sentinel.record.pidNamespace, sight.pidNamespace)
-            const unsure = kind === "pidfd" ? "Unknown other-pid-namespace" : "Unknown boot-unknown"
+            const unsure = kind === "pidfd" ? "unknown other-pid-namespace" : "unknown boot-unknown"
             const verdicts = yield* Effect.provide(judgedWithProof(sentinel), layers[kind])
-            assert.deepStrictEqual(verdicts, [unsure, "Alive matches"])
+            assert.deepStrictEqual(verdicts, [unsure, "alive matches"])
             return sentinel
           }).pipe(Effect.provide(Remote.under(places.nspawn, kind)))
-          yield* end(owner, kind, kind === "pidfd" ? "Dead process-gone" : "Dead namespace-gone")
+          yield* end(owner, kind, kind === "pidfd" ? "dead process-gone" : "dead namespace-gone")
         }),
       patience
     )
@@ -684,8 +676,8 @@ describe("LinuxPidNamespaces (kernel)", () => {
             const host = yield* ProcessInspector.use(({ host }) => host)
             const search = yield* ask(Protocol.Proof, { op: "prove", sought: soughtOf(sentinel), wanted: "all" })
             assert.deepStrictEqual(search, { _tag: "Incomplete" })
-            const verdict = Verdict.judge(sentinel, undefined, host, { ...circumstances, search })
-            assert.strictEqual(answer(verdict), "Unknown other-pid-namespace")
+            const verdict = judge(sentinel, undefined, host, { ...circumstances, search })
+            assert.strictEqual(answer(verdict), "unknown other-pid-namespace")
           }).pipe(Effect.provide(ours))
         }
       }),

@@ -129,8 +129,8 @@ describe("errno injection", () => {
         for (const record of records) {
           const options = Fixture.optionsOf(fixture, kind, inject(fixture, failures, statBytes))
           const verdict = yield* Effect.provide(judged(record), LinuxProcessInspector.layerAt(options))
-          if (!fates[fate].dead) assert.notStrictEqual(verdict._tag, "Dead", `${record._tag}: ${verdict.reason}`)
-          if (record._tag === "V3" && verdict._tag === "Alive") assert.isFalse(fates[fate].dead, verdict.reason)
+          if (!fates[fate].dead) assert.notStrictEqual(verdict.verdict, "dead", `${record._tag}: ${verdict.reason}`)
+          if (record._tag === "V3" && verdict.verdict === "alive") assert.isFalse(fates[fate].dead, verdict.reason)
         }
         assert.strictEqual(fixture.leaked(), 0)
       }),

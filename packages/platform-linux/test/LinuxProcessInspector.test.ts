@@ -2,18 +2,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
-import type { Observation, Wanted } from "@vm-sentinel/core/Observation"
-import * as Verdict from "@vm-sentinel/core/Verdict"
+import type { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Effect, type Scope } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { circumstances } from "../../core/test/ProcessInspectorTest.ts"
+import { judge } from "../../core/test/support/judging.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import type { Kernel } from "../src/Kernel.ts"
 import * as Pidfd from "../src/Pidfd.ts"
-import type { Trees } from "../src/internal/openTree.ts"
+import type { Trees } from "../src/OpenTree.ts"
 import * as Fixture from "./Fixture.ts"
 
-const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all"]
+const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "executable", "all"]
 
 type Kind = "pidfd" | "procfs"
 
@@ -100,7 +100,7 @@ const observeAll = (inspector: ProcessInspector["Service"], pid: Pid) =>
   Effect.forEach(depths, (wanted) => inspector.observe(pid, wanted))
 
 const judgeV3 = (identity: { readonly pid: Pid; readonly startTime: string }, observation: Observation) =>
-  Verdict.judge(
+  judge(
     {
       _tag: "V3",
       pid: identity.pid,
@@ -618,7 +618,7 @@ describe("scenario 31: a /proc that isn't to be believed", () => {
             for (const observation of yield* observeAll(inspector, target)) {
               assert.include(observation, { _tag: "Unavailable", reason: "no-procfs" })
               const verdict = judgeV3({ pid: target, startTime: "1" }, observation)
-              assert.deepInclude(verdict, { _tag: "Unknown", reason: "no-procfs" })
+              assert.deepInclude(verdict, { verdict: "unknown", reason: "no-procfs" })
             }
           }
           assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "IdentityUnavailable")
@@ -1058,7 +1058,7 @@ describe("scenario 19: the wall clock", () => {
 })
 
 describe("what is read", () => {
-  const calls = (kind: Kind, wanted: Wanted) =>
+  const calls = (kind: Kind, wanted: ObserveDepth) =>
     Effect.gen(function* () {
       const fixture = yield* Fixture.make
       const { pid } = fixture.add()

@@ -52,9 +52,9 @@ const isToGoOn = ({ buffer }: Uint8Array): boolean => {
 
 /** Removes when it is told to, and calls back when it is told to. */
 const byHand = () => {
-  let calls: Array<{ readonly memory: Uint8Array; readonly ended: () => void }> = []
+  let calls: Array<{ readonly memory: Uint8Array; readonly ended: (wasMade: boolean) => void }> = []
   return {
-    call: (memory: Uint8Array, ended: () => void) => void calls.push({ memory, ended }),
+    call: (memory: Uint8Array, ended: (wasMade: boolean) => void) => void calls.push({ memory, ended }),
     /** Of each call that was made, how many trees it is for. */
     shares: () => calls.map(({ memory }) => new Int32Array(memory.buffer)[0]),
     remove: () => {
@@ -67,7 +67,7 @@ const byHand = () => {
     callBack: () => {
       const before = calls
       calls = []
-      for (const { ended } of before) ended()
+      for (const { ended } of before) ended(true)
     }
   }
 }
@@ -232,8 +232,8 @@ describe("the remover", () => {
       const hand = byHand()
       let isFull = true
       const remover = Remover.make(() => (memory, ended) => {
-        if (isFull) throw new Error("too many")
-        hand.call(memory, ended)
+        if (isFull) ended(false)
+        else hand.call(memory, ended)
       })
       make(`${scratch}/tree`, 1)
       const task = { path: `${scratch}/tree` }

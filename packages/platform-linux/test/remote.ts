@@ -1,7 +1,7 @@
 /** The inspector of an agent, as if it were here. */
 import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
-import type { Wanted } from "@vm-sentinel/core/Observation"
+import type { ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -48,7 +48,8 @@ export const layer = <E>(
           Effect.catchTag(["NotFound", "PermissionDenied"], (error) => Effect.die(error))
         ),
         identify: (pid) => ask(ProcessIdentity, { op: "identify", pid }),
-        observe: (pid, wanted: Wanted = "all") => Effect.orDie(ask(Protocol.Observed, { op: "observe", pid, wanted })),
+        observe: (pid, wanted: ObserveDepth = "all") =>
+          Effect.orDie(ask(Protocol.Observed, { op: "observe", pid, wanted })),
         lockHolders: (directory) => Effect.orDie(ask(Protocol.Holders, { op: "lockHolders", directory }))
       })
       const pid = yield* Effect.orDie(ask(Pid, { op: "pid" }))

@@ -1,9 +1,8 @@
 /** Situations of the catalogue that a whole system can show, each judged as a sweep would. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Wanted } from "@vm-sentinel/core/Observation"
+import type { ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
-import * as Verdict from "@vm-sentinel/core/Verdict"
 import { Effect, Layer, Schema } from "effect"
 import { readdirSync, unlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -19,6 +18,7 @@ import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
 import { noNamespace, notRoot, patience, type Place, places, unavailable } from "./places.ts"
 import { because } from "../../core/test/support/able.ts"
+import { judge } from "../../core/test/support/judging.ts"
 import { scriptOf } from "./prebuilt.ts"
 import { hasCompiler, noCompiler, Programs } from "./Programs.ts"
 import * as Protocol from "./protocol.ts"
@@ -30,7 +30,7 @@ const layers = { pidfd: LinuxProcessInspector.layer, procfs: LinuxProcessInspect
 const kinds = ["pidfd", "procfs"] as const
 
 const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.identify(pid))
-const observe = (pid: Pid, wanted: Wanted = "all") =>
+const observe = (pid: Pid, wanted: ObserveDepth = "all") =>
   ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
 
 /** Runs as an inspector somewhere else. */
@@ -54,7 +54,7 @@ for (const kind of kinds) {
         const self = yield* ProcessInspector.use(({ self }) => self)
         const { processId64: _, ...weak } = self
         const other = new ProcessIdentity({ ...weak, startTime: `${BigInt(self.startTime) - 1n}` })
-        assert.strictEqual(answer(yield* judgedIdentity(other)), "Dead start-time-mismatch")
+        assert.strictEqual(answer(yield* judgedIdentity(other)), "dead start-time-mismatch")
       })
     )
 
@@ -67,9 +67,9 @@ for (const kind of kinds) {
         const now = yield* identify(Pid.make(pid))
         assert.strictEqual(now.exe?.path, `${path} (deleted)`)
         assert.strictEqual(now.exe?.ino, recorded.exe?.ino)
-        assert.strictEqual(answer(yield* judgedIdentity(recorded)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(recorded)), "alive matches")
         const v2 = { _tag: "V2", pid: Pid.make(pid), executable: path } as const
-        assert.strictEqual(answer(yield* judged(v2)), "Alive matches")
+        assert.strictEqual(answer(yield* judged(v2)), "alive matches")
       })
     )
 
@@ -78,10 +78,10 @@ for (const kind of kinds) {
         const path = `${(yield* Programs).named("program (deleted)")}`
         const pid = Pid.make((yield* piped(path, ["1000000"])).pid)
         assert.strictEqual((yield* identify(pid)).exe?.path, path)
-        assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable: path })), "Alive matches")
+        assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable: path })), "alive matches")
         unlinkSync(path)
         assert.strictEqual((yield* identify(pid)).exe?.path, `${path} (deleted)`)
-        assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable: path })), "Alive matches")
+        assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable: path })), "alive matches")
       })
     )
 
@@ -98,10 +98,10 @@ for (const kind of kinds) {
         )
         const recorded = yield* identify(Pid.make(parent.pid))
         yield* parent.kill
-        assert.strictEqual(answer(yield* judgedIdentity(recorded)), "Dead pid-dead")
+        assert.strictEqual(answer(yield* judgedIdentity(recorded)), "dead pid-dead")
         const left = yield* identify(child)
         assert.strictEqual(left.exe?.path, recorded.exe?.path)
-        assert.strictEqual(answer(yield* judgedIdentity(left)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(left)), "alive matches")
       })
     )
 
@@ -110,7 +110,7 @@ for (const kind of kinds) {
         const path = `${(yield* Programs).named(name)}`
         const pid = Pid.make((yield* piped(path, ["1000000"])).pid)
         assert.deepInclude(yield* observe(pid), { _tag: "Present", tgid: pid, comm: name, threads: 1 })
-        assert.strictEqual(answer(yield* judgedIdentity(yield* identify(pid))), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(yield* identify(pid))), "alive matches")
       })
     )
 
@@ -124,7 +124,7 @@ for (const kind of kinds) {
         assert.include(yield* observe(pid), { _tag: "Present", tgid: pid, comm: "\uFFFD) Z", threads: 1 })
         const identity = yield* identify(pid)
         assert.isUndefined(identity.exe)
-        assert.strictEqual(answer(yield* judgedIdentity(identity)), "Alive matches")
+        assert.strictEqual(answer(yield* judgedIdentity(identity)), "alive matches")
       })
     )
 
@@ -143,8 +143,8 @@ for (const kind of kinds) {
             answers.add(answer(yield* judged(weak)))
           }
           // So many threads come and go that now and then it can't be read in four attempts.
-          answers.delete("Unknown inspection-failed")
-          assert.deepStrictEqual([...answers], ["Alive matches"])
+          answers.delete("unknown inspection-failed")
+          assert.deepStrictEqual([...answers], ["alive matches"])
         }),
       patience
     )
@@ -180,15 +180,15 @@ describe("elsewhere", () => {
           assert.strictEqual(BigInt(theirs.startTime) - BigInt(mine.startTime), 10_000_000n)
           assert.strictEqual(theirs.timeOffset, "100000000000000")
           assert.strictEqual(theirs.pidNamespace, mine.pidNamespace)
-          assert.strictEqual(answer(yield* judgedIdentity(mine)), "Alive matches")
-          assert.strictEqual(answer(yield* judgedIdentity(theirs)), "Alive matches")
+          assert.strictEqual(answer(yield* judgedIdentity(mine)), "alive matches")
+          assert.strictEqual(answer(yield* judgedIdentity(theirs)), "alive matches")
           // The offset is of whole ticks: nothing is lost by it.
-          assert.strictEqual(answer(yield* judged(startingAt(0n))), "Alive matches")
+          assert.strictEqual(answer(yield* judged(startingAt(0n))), "alive matches")
           for (const ticks of [-1n, 1n, 10_000_000n]) {
-            assert.strictEqual(answer(yield* judged(startingAt(ticks))), "Dead start-time-mismatch")
+            assert.strictEqual(answer(yield* judged(startingAt(ticks))), "dead start-time-mismatch")
           }
           const { timeOffset: _, ...record } = startingAt(2n).record
-          assert.strictEqual(answer(yield* judged({ _tag: "V3", pid, record })), "Unknown not-comparable")
+          assert.strictEqual(answer(yield* judged({ _tag: "V3", pid, record })), "unknown not-comparable")
           // The wall clock is one for all: both place the start and the boot at the same moment.
           const [a, b] = [yield* observe(pid), yield* Effect.provide(observe(pid), layers[kind])]
           if (a._tag !== "Present" || b._tag !== "Present") return assert.fail("not present")
@@ -217,7 +217,7 @@ describe("elsewhere", () => {
             // What is recorded here has the one or the other, and is never taken for another boot's.
             const recorded = yield* ProcessInspector.use(({ self }) => self)
             assert.strictEqual(recorded.bootId, host.bootId)
-            assert.strictEqual(answer(yield* judgedIdentity(recorded)), "Alive matches")
+            assert.strictEqual(answer(yield* judgedIdentity(recorded)), "alive matches")
           }).pipe(from(place, kind))
         })
       )
@@ -233,15 +233,15 @@ describe("elsewhere", () => {
           const { directory: _, ...unbound } = recordOf(owner).record
           const isKnown = kind === "pidfd" && place === "covered"
           yield* Effect.gen(function* () {
-            assert.strictEqual(answer(yield* judgedIdentity(owner)), "Alive matches")
+            assert.strictEqual(answer(yield* judgedIdentity(owner)), "alive matches")
             // In a directory that may be another one nothing but an equal id tells that it is of this boot.
             const elsewhere = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
-            assert.strictEqual(elsewhere, kind === "pidfd" ? "Alive matches" : "Unknown boot-unknown")
+            assert.strictEqual(elsewhere, kind === "pidfd" ? "alive matches" : "unknown boot-unknown")
             yield* here.exit?.(pid) ?? assert.fail("a world that can't end a process")
             // Of this boot or of an earlier one: gone.
-            assert.strictEqual(answer(yield* judgedIdentity(owner)), "Dead pid-dead")
+            assert.strictEqual(answer(yield* judgedIdentity(owner)), "dead pid-dead")
             const gone = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
-            assert.strictEqual(gone, isKnown ? "Dead pid-dead" : "Unknown boot-unknown")
+            assert.strictEqual(gone, isKnown ? "dead pid-dead" : "unknown boot-unknown")
           }).pipe(from(place, kind))
         })
       )
@@ -271,7 +271,7 @@ describe("elsewhere", () => {
         assert.include(observation, { _tag: "Unavailable", reason: "no-procfs" })
         if (observation._tag === "Unavailable") assert.include(observation.detail, "knows us as 5000, 5000")
         assert.strictEqual((yield* Effect.flip(identify(target)))._tag, "IdentityUnavailable")
-        assert.strictEqual(answer(yield* judged({ _tag: "V1", pid: target })), "Unknown no-procfs")
+        assert.strictEqual(answer(yield* judged({ _tag: "V1", pid: target })), "unknown no-procfs")
       }
     }).pipe(from("twin", kind))
   )
@@ -295,12 +295,12 @@ describe("elsewhere", () => {
               ...(timeOffset === undefined ? {} : { timeOffset })
             })
             // Whether the namespace is the recorded one can't be told: its first process can't be seen from here.
-            assert.strictEqual(answer(yield* judgedIdentity(record)), "Unknown other-pid-namespace")
-            assert.strictEqual(answer(yield* judged({ _tag: "V1", pid })), "Unknown no-procfs")
+            assert.strictEqual(answer(yield* judgedIdentity(record)), "unknown other-pid-namespace")
+            assert.strictEqual(answer(yield* judged({ _tag: "V1", pid })), "unknown no-procfs")
             const executable = "/nonexistent/program"
-            assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "Unknown no-procfs")
+            assert.strictEqual(answer(yield* judged({ _tag: "V2", pid, executable })), "unknown no-procfs")
           }
-          assert.strictEqual((yield* judgedIdentity(alive))._tag, "Unknown")
+          assert.strictEqual((yield* judgedIdentity(alive)).verdict, "unknown")
           const self = yield* Effect.flip(ProcessInspector.use(({ self }) => self))
           assert.strictEqual(self._tag, "IdentityUnavailable")
         }).pipe(from("foreign", kind))
@@ -314,8 +314,8 @@ describe("elsewhere", () => {
         const alive = yield* Effect.provide(identify(yield* here.spawn), layers[kind])
         yield* Effect.gen(function* () {
           assert.include(yield* observe(alive.pid), { _tag: "Unavailable", reason: "no-procfs" })
-          assert.strictEqual(answer(yield* judgedIdentity(alive)), "Unknown boot-unknown")
-          assert.strictEqual(answer(yield* judged({ _tag: "V1", pid: alive.pid })), "Unknown no-procfs")
+          assert.strictEqual(answer(yield* judgedIdentity(alive)), "unknown boot-unknown")
+          assert.strictEqual(answer(yield* judged({ _tag: "V1", pid: alive.pid })), "unknown no-procfs")
         }).pipe(from("unmounted", kind))
       })
     )
@@ -329,7 +329,7 @@ describe("elsewhere", () => {
           assert.isUndefined((yield* ProcessInspector.use(({ host }) => host)).bootId)
           assert.include(yield* observe(alive.pid), { _tag: "Present", startTime: alive.startTime })
           assert.notProperty(yield* observe(alive.pid), "startedAt")
-          assert.strictEqual(answer(yield* judgedIdentity(alive)), "Alive matches")
+          assert.strictEqual(answer(yield* judgedIdentity(alive)), "alive matches")
         }).pipe(from("subset", kind))
       })
     )
@@ -344,7 +344,7 @@ describe("elsewhere", () => {
           assert.isUndefined((yield* ProcessInspector.use(({ self }) => self)).processId64)
           const identity = yield* identify(pid)
           assert.isUndefined(identity.processId64)
-          assert.strictEqual(answer(yield* judgedIdentity(identity)), "Alive matches")
+          assert.strictEqual(answer(yield* judgedIdentity(identity)), "alive matches")
         }).pipe(from("withoutKoffi", "pidfd"))
       }).pipe(Effect.provide(Programs.layer)),
     patience
@@ -374,13 +374,13 @@ describe("recycling", () => {
         const reader = yield* ProcessInspector.use(({ host }) => host)
         assert.strictEqual(rounds.length, 200)
         for (const { all, identity, recorded } of rounds) {
-          const strong = Verdict.judge(recordOf(recorded), identity, reader, circumstances)
-          assert.strictEqual(answer(strong), "Dead identity-mismatch")
+          const strong = judge(recordOf(recorded), identity, reader, circumstances)
+          assert.strictEqual(answer(strong), "dead identity-mismatch")
           if (all._tag !== "Present") return assert.fail(all._tag)
           const { processId64: _, ...unaided } = all
-          const weak = Verdict.judge(withoutId64(recordOf(recorded)), unaided, reader, circumstances)
+          const weak = judge(withoutId64(recordOf(recorded)), unaided, reader, circumstances)
           const sameTick = unaided.startTime === recorded.startTime
-          assert.strictEqual(answer(weak), sameTick ? "Alive matches" : "Dead start-time-mismatch")
+          assert.strictEqual(answer(weak), sameTick ? "alive matches" : "dead start-time-mismatch")
           assert.deepStrictEqual(weak.evidence.processId64, { result: "unknown" })
           assert.strictEqual(weak.evidence.startTime?.result, sameTick ? "equal" : "different")
         }

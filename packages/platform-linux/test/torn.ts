@@ -3,7 +3,7 @@
  * of one program: its name, its executable and its uid. Run in a PID namespace: `torn.ts pidfd|procfs COUNT`. Prints JSON.
  */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
-import type { Observation, Wanted } from "@vm-sentinel/core/Observation"
+import type { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, Layer } from "effect"
 import { basename } from "node:path"
@@ -16,7 +16,7 @@ const inspector = kind === "procfs" ? LinuxProcessInspector.layerProcfs : LinuxP
 
 const pid = Pid.make(20_000)
 const sides = { left: 1001, right: 1002 } as const
-const depths: ReadonlyArray<Wanted> = ["existence", "identity", "path", "executable", "all", "all", "all"]
+const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "executable", "all", "all", "all"]
 
 /** What one process is: all of it must be of one side. */
 const sidesOf = (observation: Observation): ReadonlyArray<string> => {

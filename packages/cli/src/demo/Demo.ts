@@ -8,7 +8,7 @@ import type { DirectoryError, RootError } from "@vm-sentinel/core/Errors"
 import type { Summary } from "@vm-sentinel/core/Outcome"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -16,7 +16,7 @@ import * as FS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
 import { ExitCode, Quit } from "../ExitCode.ts"
-import { Output, type OutputError } from "../Output.ts"
+import { hasColors, type Output, type OutputError, write } from "../Output.ts"
 import * as Overview from "../Overview.ts"
 import * as Platform from "../Platform.ts"
 import * as Table from "../Table.ts"
@@ -96,14 +96,13 @@ const play = (
 ): Effect.Effect<void, DemoFailure, Output | ProcessInspector | SentinelStore> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { stdout, write } = yield* Output
       const { expectations, processes } = yield* Scene.set(root, recycler)
       yield* write(`${expectations.length} directories of ${processes} real processes in ${root}; one sweep:\n\n`)
       const { outcomes, summary } = yield* Cleanup.sweep(root)
       const verifications = Verification.verify(root, expectations, outcomes)
       const strays = Verification.strays(root, expectations)
-      const { colors } = yield* stdout
-      yield* write(Verification.render(verifications, { now: yield* Clock.currentTimeMillis, colors }))
+      const colors = yield* hasColors("stdout")
+      yield* write(Verification.render(verifications, { now: yield* DateTime.now, colors }))
       yield* write(`\n${Overview.summaryLine(summary)}\n${told(verifications, summary)}`)
       const wrong = verifications.filter(({ problem }) => problem !== undefined).length
       if (wrong + strays.length === 0) return
@@ -137,7 +136,7 @@ const namespace = Effect.gen(function* () {
     Effect.map((unshare) => Option.some({ again: Namespace.again, unshare })),
     Effect.catch(({ problem }) => {
       const note = `No PID namespace of our own can be had here, so no PID is recycled (${problem})\n\n`
-      return Effect.flatMap(Output, ({ write }) => Effect.as(write(note), Option.none()))
+      return Effect.as(write(note), Option.none())
     })
   )
 })
@@ -159,5 +158,5 @@ export const demo: (options: Options) => Effect.Effect<void, DemoFailure, Output
     const code = yield* again(unshare, ["demo", "--inside", root, ...(keep ? ["--keep"] : [])])
     if (code !== 0) return yield* new Quit({ code })
   }
-  if (keep) yield* Effect.flatMap(Output, ({ write }) => write(`Left for you to look at: ${root}\n`))
+  if (keep) yield* write(`Left for you to look at: ${root}\n`)
 }, Effect.scoped)

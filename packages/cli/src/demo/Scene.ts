@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Outcome, Reason } from "@vm-sentinel/core/Outcome"
+import * as Layout from "@vm-sentinel/core/Layout"
+import type { Outcome } from "@vm-sentinel/core/Outcome"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { Reason } from "@vm-sentinel/core/Reason"
 import { type Format, maxBytes } from "@vm-sentinel/core/Sentinel"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
@@ -75,7 +77,10 @@ export const set: (
 ) => Effect.Effect<Scene, DemoError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Scene.set")(
   function* (root, recycler) {
     const store = yield* SentinelStore
-    const { frame } = yield* Effect.mapError(store.look(root), ({ message }) => new DemoError({ problem: message }))
+    const { frame } = yield* Effect.mapError(
+      store.look(root, Layout.standard),
+      ({ message }) => new DemoError({ problem: message })
+    )
     const isLocal = frame.fileSystem?.oneKernel === true
     const { virtualMachine } = yield* ProcessInspector.use(({ host }) => host)
     const expectations: Array<Expectation> = []

@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import * as FS from "node:fs"
-import { basename, dirname } from "node:path"
+import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Cli from "./Cli.ts"
 import * as Roots from "./Roots.ts"
@@ -23,7 +23,7 @@ export const bundle: Effect.Effect<Bundle, never, Scope.Scope> = Effect.gen(func
     const { code, stderr } = yield* Cli.execute(process.execPath, [script, dist])
     assert.deepStrictEqual([code, stderr], [0, ""])
   } else {
-    FS.cpSync(dirname(Cli.bin), dist, { recursive: true, filter: (path) => !basename(path).includes(".cache") })
+    FS.cpSync(dirname(Cli.bin), dist, { recursive: true })
   }
   const run = (args: ReadonlyArray<string>, options: Cli.Options = {}) =>
     Cli.execute(process.execPath, [`${dist}/bin.cjs`, ...args], options)

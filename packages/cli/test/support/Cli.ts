@@ -1,13 +1,13 @@
 /** The real command, as a process. */
 import { Line } from "@vm-sentinel/core/Outcome"
 import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { Scope } from "effect"
 import * as ChildProcess from "node:child_process"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { main } from "../../src/Main.ts"
-import { Output } from "../../src/Output.ts"
+import * as Streams from "./Streams.ts"
 
 export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
 /** As it is published, where it has been built. */
@@ -54,14 +54,14 @@ export const inProcess = (args: ReadonlyArray<string>): Effect.Effect<Result> =>
   Effect.suspend(() => {
     let stdout = ""
     let stderr = ""
-    const device = Effect.succeed({ isTerminal: false, colors: false, columns: undefined })
-    const recording = Layer.succeed(Output, {
-      stdout: device,
-      stderr: device,
-      write: (text) => Effect.sync(() => (stdout += text)),
-      note: (text) => Effect.sync(() => (stderr += text))
-    })
-    return main(args).pipe(
+    const recording = Streams.layer(
+      {
+        stdout: (text) => Effect.sync(() => (stdout += text)),
+        stderr: (text) => Effect.sync(() => (stderr += text))
+      },
+      args
+    )
+    return main.pipe(
       Effect.provide(recording),
       Effect.match({ onSuccess: () => 0, onFailure: ({ code }) => code }),
       Effect.map((code) => ({ code, stdout, stderr }))

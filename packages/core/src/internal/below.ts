@@ -2,9 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { type Judgement, withOwnerBelow } from "../Condemned.ts"
-import { type FileId, type Holding, sameFile, type SentinelFile } from "../Holding.ts"
-import type { MayRemove, SentinelStore } from "../SentinelStore.ts"
+import type { MayRemove } from "../Claim.ts"
+import { reconsider } from "../Condemned.ts"
+import { type FileId, sameFile } from "../FileId.ts"
+import type { Holding, SentinelFile } from "../Holding.ts"
+import type { OwnerBelow } from "../JudgeInputs.ts"
+import type { Judgement } from "../Condemned.ts"
+import type { Layout } from "../Layout.ts"
+import type { SentinelStore } from "../SentinelStore.ts"
 
 /** A judgement, and which sentinels below may go with what it condemns. */
 export interface Examined {
@@ -17,14 +22,12 @@ const nonceOf = ({ content }: SentinelFile): string | undefined =>
 
 const nothingBelow = (): boolean => false
 
-type Found = { readonly path: string } & Pick<Judgement, "verdict" | "reason">
-
 /**
  * Judges what lies below a dead directory, until an owner is found that isn't provably gone. `judge` judges one directory.
  */
 export const make = (
   store: SentinelStore["Service"],
-  names: ReadonlyArray<string> | undefined,
+  layout: Layout,
   judge: (holding: Holding) => Effect.Effect<Judgement>
 ): ((judgement: Judgement) => Effect.Effect<Examined>) => {
   const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
@@ -32,15 +35,9 @@ export const make = (
     const judgedNonces = new Set(sentinels.map(nonceOf))
     const known = new Map<string, FileId>()
 
-    /** `undefined`: nobody who isn't gone. */
-    const look = Effect.fnUntraced(function* (relative: string): Effect.fn.Return<Found | undefined> {
-      const looked = yield* Effect.result(store.look(`${top}/${relative}`, names))
-      if (Result.isFailure(looked)) {
-        return looked.failure._tag === "NotFound"
-          ? undefined
-          : { path: relative, verdict: "unknown", reason: "unreadable" }
-      }
-      const holding = looked.success
+    /** `undefined`: each owner there is provably gone. */
+    const ask = Effect.fnUntraced(function* (holding: Holding): Effect.fn.Return<OwnerBelow | undefined> {
+      const path = holding.path.slice(top.length + 1)
       // A copy of a record that was judged already.
       const others = holding.sentinels.filter((file) => {
         const nonce = nonceOf(file)
@@ -48,25 +45,29 @@ export const make = (
       })
       const isNew = others.length > 0 || holding.foreign.length > 0
       const { condemned, reason, verdict } = isNew ? yield* judge({ ...holding, sentinels: others }) : judgement
-      if (condemned === undefined && verdict !== "none") return { path: relative, verdict, reason }
-      for (const file of holding.sentinels) known.set(`${relative}/${file.entry}`, file.id)
+      if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
+      for (const file of holding.sentinels) known.set(`${path}/${file.entry}`, file.id)
       return undefined
     })
 
-    const owner = yield* store.find(top, names).pipe(
-      Stream.mapEffect(look),
+    const owner = yield* store.ownersBelow(judgement.holding, layout).pipe(
+      Stream.mapEffect(ask),
       Stream.filter((found) => found !== undefined),
       Stream.runHead,
       Effect.map((head) => (head._tag === "Some" ? head.value : undefined)),
       Effect.catch(({ path = top }) =>
-        Effect.succeed<Found>({ path: path.slice(top.length + 1) || ".", verdict: "unknown", reason: "unreadable" })
+        Effect.succeed<OwnerBelow>({
+          path: path.slice(top.length + 1) || ".",
+          verdict: "unknown",
+          reason: "unreadable"
+        })
       )
     )
     const mayRemove = (relative: string, id: FileId): boolean => {
       const judged = known.get(relative)
       return judged !== undefined && sameFile(judged, id)
     }
-    return { judgement: owner === undefined ? judgement : withOwnerBelow(judgement, owner.path, owner), mayRemove }
+    return { judgement: owner === undefined ? judgement : reconsider(judgement, { below: owner }), mayRemove }
   })
 
   return (judgement) =>

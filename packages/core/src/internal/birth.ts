@@ -1,11 +1,10 @@
 /** A directory that appears with its sentinel in it, or not at all. */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../Disk.ts"
-import { AlreadyOwned } from "../Errors.ts"
+import { AlreadyOwned, type PublishError } from "../Errors.ts"
 import type { SentinelFile } from "../Holding.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { PublishError } from "../SentinelStore.ts"
 import { mapLookError } from "./diskErrors.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"

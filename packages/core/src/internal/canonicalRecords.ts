@@ -3,7 +3,7 @@
  * and the schema take. A line that differs in anything, if only in the order of its keys, is theirs.
  */
 import type { FileSystemId, RecordedDirectory } from "../DirectoryFrame.ts"
-import type { RecordV3 } from "../Sentinel.ts"
+import type { RecordV3 } from "../SentinelRecord.ts"
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 

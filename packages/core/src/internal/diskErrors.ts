@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import type { DiskError } from "../Disk.ts"
+import { isRefusal } from "../Errno.ts"
 import { NotFound, PermissionDenied, StoreFailure } from "../Errors.ts"
 
 const isMissing = (error: DiskError): boolean => error.errno === "ENOENT" || error.errno === "ENOTDIR"
-const isDenied = (error: DiskError): boolean => error.errno === "EACCES" || error.errno === "EPERM"
+const isDenied = (error: DiskError): boolean => isRefusal(error.errno)
 
 const failure = (operation: string, error: DiskError): StoreFailure =>
   new StoreFailure({ operation, path: error.path, errno: error.errno, cause: error })

@@ -1,6 +1,8 @@
 /** Evidence, as it is gathered, and the verdicts that carry it. */
+import type { Compared, Datum, Evidence } from "../Evidence.ts"
 import { compare, type Comparison } from "../ProcessIdentity.ts"
-import type { AliveReason, Compared, Datum, DeadReason, Evidence, UnknownReason, Verdict } from "../Verdict.ts"
+import type { AliveReason, DeadReason, UnknownReason } from "../Reason.ts"
+import type { Verdict } from "../Evidence.ts"
 
 export type Notes = { -readonly [K in Datum]?: Compared }
 
@@ -9,12 +11,13 @@ export const compared = (recorded: string | undefined, observed: string | undefi
   return observed === undefined ? { recorded, result } : { recorded, observed, result }
 }
 
-export const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ _tag: "Alive", reason, evidence })
-export const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ _tag: "Dead", reason, evidence })
-export const unknown = (reason: UnknownReason, evidence: Evidence): Verdict => ({ _tag: "Unknown", reason, evidence })
-
-// Of very many directories most say the same of the host: one object holds it for all of them.
-const lately: Notes = {}
+export const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ verdict: "alive", reason, evidence })
+export const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ verdict: "dead", reason, evidence })
+export const unknown = (reason: UnknownReason, evidence: Evidence): Verdict => ({
+  verdict: "unknown",
+  reason,
+  evidence
+})
 
 export const note = (
   notes: Notes,
@@ -23,11 +26,7 @@ export const note = (
   observed: string | undefined
 ): Comparison => {
   const result = compare(recorded, observed)
-  const last = lately[datum]
-  notes[datum] =
-    last !== undefined && last.recorded === recorded && last.observed === observed && last.result === result
-      ? last
-      : // What is recorded may be a part of a longer text, and keep the whole of it in memory.
-        (lately[datum] = compared(result === "equal" ? observed : recorded, observed, result))
+  // The recorded text may be a part of a longer one, and keep the whole of it in memory.
+  notes[datum] = compared(result === "equal" ? observed : recorded, observed, result)
   return result
 }

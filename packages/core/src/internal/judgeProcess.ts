@@ -1,23 +1,14 @@
 /** The process that a record names, compared with what the kernel shows under its PID. */
-import type { Observation, Present } from "../Observation.ts"
+import type { OwnerInputs } from "../JudgeInputs.ts"
+import { isExited, type Observation, type Present } from "../Observation.ts"
 import { compareShiftedTokens, compareStartTokens, type HostIdentity } from "../ProcessIdentity.ts"
 import { executableOf, type Sentinel, type SentinelV3 } from "../Sentinel.ts"
-import type { Circumstances, Verdict } from "../Verdict.ts"
+import type { Verdict } from "../Evidence.ts"
 import { alive, compared, dead, note, type Notes, unknown } from "./evidence.ts"
 import { isoTime } from "./isoTime.ts"
 
-/**
- * A process must have started this many milliseconds after a v2 record was written to be certainly not its writer: mtime
- * and the start tick are rounded, and the wall clock is slewed between them.
- *
- * @category constants
- * @since 0.1.0
- */
+/** Milliseconds, see `Verdict.startMargin`. */
 export const startMargin = 2000
-
-/** A zombie whose leader has left no thread. */
-export const isExited = (process: Present): boolean =>
-  (process.state === "Z" || process.state === "X") && process.threads !== undefined && process.threads <= 1
 
 const judgeIdentity = ({ record }: SentinelV3, process: Present, host: HostIdentity, notes: Notes): Verdict => {
   const id = note(notes, "processId64", record.processId64, process.processId64)
@@ -36,13 +27,6 @@ const judgeIdentity = ({ record }: SentinelV3, process: Present, host: HostIdent
 const deletedSuffix = " (deleted)"
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/**
- * Whether a recorded executable is the one the kernel names. The kernel appends " (deleted)" to the path of a removed
- * file, `proc_pid_exe(5)`, and a file may really be named so. A bare name is compared with the last component.
- *
- * @category comparing
- * @since 0.1.0
- */
 export const sameExecutable = (recorded: string, observed: string): boolean => {
   const candidates = observed.endsWith(deletedSuffix)
     ? [observed, observed.slice(0, -deletedSuffix.length)]
@@ -50,7 +34,7 @@ export const sameExecutable = (recorded: string, observed: string): boolean => {
   return candidates.some((path) => (recorded.includes("/") ? path : baseName(path)) === recorded)
 }
 
-const judgeExecutable = (recorded: string, process: Present, circumstances: Circumstances, notes: Notes): Verdict => {
+const judgeExecutable = (recorded: string, process: Present, { changedAt }: OwnerInputs, notes: Notes): Verdict => {
   const observed = process.exe?.path
   if (observed === undefined) {
     notes.executable = compared(recorded, process.exeError, "unknown")
@@ -60,20 +44,19 @@ const judgeExecutable = (recorded: string, process: Present, circumstances: Circ
   notes.executable = compared(recorded, observed, same ? "equal" : "different")
   if (same) return alive("matches", notes)
   const { bootedAt, startedAt } = process
-  const { changedAt: writtenAt } = circumstances
   // A record dated before this boot is of an earlier one, or the clock was wrong when it was written: neither can be told.
-  const isOfThisBoot = bootedAt !== undefined && writtenAt !== undefined && writtenAt >= bootedAt
+  const isOfThisBoot = bootedAt !== undefined && changedAt !== undefined && changedAt >= bootedAt
   const isYounger =
-    isOfThisBoot && startedAt !== undefined && writtenAt !== undefined && startedAt >= writtenAt + startMargin
+    isOfThisBoot && startedAt !== undefined && changedAt !== undefined && startedAt >= changedAt + startMargin
   const iso = (time: number | undefined) => (time === undefined ? undefined : isoTime(time))
   notes.startedAt = compared(
-    iso(writtenAt),
+    iso(changedAt),
     iso(startedAt),
-    startedAt === undefined || writtenAt === undefined ? "unknown" : isYounger ? "different" : "equal"
+    startedAt === undefined || changedAt === undefined ? "unknown" : isYounger ? "different" : "equal"
   )
   if (!isOfThisBoot) {
-    const result = bootedAt === undefined || writtenAt === undefined ? "unknown" : "different"
-    notes.bootedAt = compared(iso(writtenAt), iso(bootedAt), result)
+    const result = bootedAt === undefined || changedAt === undefined ? "unknown" : "different"
+    notes.bootedAt = compared(iso(changedAt), iso(bootedAt), result)
   }
   // A process as old as the record can't have recycled the number: it is the owner, and its binary was renamed.
   return isYounger ? dead("exe-mismatch", notes) : unknown("exe-changed", notes)
@@ -82,8 +65,8 @@ const judgeExecutable = (recorded: string, process: Present, circumstances: Circ
 export const judgeProcess = (
   sentinel: Sentinel,
   observation: Observation,
+  inputs: OwnerInputs,
   host: HostIdentity,
-  circumstances: Circumstances,
   notes: Notes
 ): Verdict => {
   const recorded = `${sentinel.pid}`
@@ -112,7 +95,5 @@ export const judgeProcess = (
   }
   if (sentinel._tag === "V3") return judgeIdentity(sentinel, observation, host, notes)
   const executable = executableOf(sentinel)
-  return executable === undefined
-    ? alive("pid-alive", notes)
-    : judgeExecutable(executable, observation, circumstances, notes)
+  return executable === undefined ? alive("pid-alive", notes) : judgeExecutable(executable, observation, inputs, notes)
 }

@@ -2,16 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { Disk, DiskError, HeldLock } from "../Disk.ts"
-import { Claimed, LockBusy, LockUnsupported } from "../Errors.ts"
-import { sameFile } from "../Holding.ts"
+import type { Disk, DiskError, HeldLock, OwnerLock } from "../Disk.ts"
+import { Claimed, LockBusy, LockUnsupported, type LookError } from "../Errors.ts"
+import { sameFile } from "../FileId.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { LookError, OwnerLock } from "../SentinelStore.ts"
 import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
+import { unsupported } from "./lockSupport.ts"
 
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
-
-const unsupported: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"])
 
 /** An owner waits 5 s for somebody who only looks, or was stopped while looking. */
 const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }

@@ -1,12 +1,19 @@
 /** From a judgement or an error to the outcome that says it. */
 import * as Result from "effect/Result"
-import type { Judgement } from "../Condemned.ts"
 import type { DirectoryError } from "../Errors.ts"
-import type { SentinelFile } from "../Holding.ts"
+import type { Evidence } from "../Evidence.ts"
+import type { Subject as SentinelSubject } from "../JudgeInputs.ts"
+import type { Judgement } from "../Condemned.ts"
+import type { Pid } from "../ProcessIdentity.ts"
 import type { Outcome } from "../Outcome.ts"
-import type { Life } from "./examination.ts"
-import type { Discarded } from "../SentinelStore.ts"
-import { isoTime } from "./isoTime.ts"
+import type { Discarded } from "../Claim.ts"
+import { isoTime, makeIsoTime } from "./isoTime.ts"
+
+interface Living {
+  readonly reason: Outcome["reason"]
+  readonly evidence: Evidence
+  readonly pid: Pid
+}
 
 export interface Subject {
   readonly entry: string
@@ -35,7 +42,7 @@ const written = (at: number) => {
   return since === undefined ? {} : { since }
 }
 
-const owner = (file: SentinelFile | undefined) =>
+const owner = (file: SentinelSubject | undefined) =>
   file === undefined
     ? {}
     : {
@@ -54,15 +61,16 @@ export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outc
   ...(judgement.error === undefined ? {} : { error: judgement.error })
 })
 
-/** Of directories whose owner was found alive by a glance, as nearly all are at most times. */
+/** Directories whose owner was found alive by triage. */
 export const ofLives = (root: string) => {
   const isPlain = root.isWellFormed()
   const action = "kept"
   const verdict = "alive"
-  return (subject: Subject, { evidence, pid, reason }: Life, writtenAt: number): Outcome => {
+  const timeOf = makeIsoTime()
+  return (subject: Subject, { evidence, pid, reason }: Living, writtenAt: number): Outcome => {
     const { entry: name, path } = subject
-    const since = isoTime(writtenAt)
-    // To ask the path itself would make one string of its parts, for each of very many.
+    const since = timeOf(writtenAt)
+    // The path is well-formed when both parts are: asking the joined string would copy it.
     return since !== undefined && isPlain && name.isWellFormed()
       ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
       : { _tag: "Outcome", ...named(subject), action, verdict, reason, pid, ...written(writtenAt), evidence }

@@ -4,12 +4,14 @@ import * as Result from "effect/Result"
 import { Condemned } from "../Condemned.ts"
 import { fileToken, toRecord } from "../DirectoryFrame.ts"
 import type { Disk, DiskError, NewFile, Stat } from "../Disk.ts"
-import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound } from "../Errors.ts"
-import { type Holding, sameFile, sameSentinel, type SentinelFile } from "../Holding.ts"
+import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound, type PublishError } from "../Errors.ts"
+import { sameFile } from "../FileId.ts"
+import { type Holding, sameSentinel, type SentinelFile } from "../Holding.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { PublishError, PublishOptions } from "../SentinelStore.ts"
+import type { PublishOptions } from "../Publication.ts"
 import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
+import * as Layout from "../Layout.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 
@@ -83,7 +85,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     replacing: Condemned | SentinelFile,
     tag: string
   ) {
-    const before = contenders(yield* lookup.look(directory, [entry]), entry)
+    const before = contenders(yield* lookup.look(directory, Layout.ofNames([entry])), entry)
     const problem = changeOf(replacing, before)
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
     const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
@@ -220,13 +222,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const inscribe = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
-  const withdraw = Effect.fn("SentinelStore.withdraw")(function* (directory: string, own: string) {
-    const holding = yield* lookup.look(directory)
+  const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: string) {
+    const holding = yield* lookup.look(directory, Layout.standard)
     const file = holding.sentinels.find(
       ({ content }) =>
         Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === own
     )
-    if (file === undefined) return yield* new NotFound({ operation: "withdraw sentinel", path: directory })
+    if (file === undefined) return yield* new NotFound({ operation: "release sentinel", path: directory })
     const path = `${directory}/${file.entry}`
     const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
     yield* Effect.gen(function* () {
@@ -236,8 +238,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       if (!sameFile(moved.id, file.id)) return yield* putBack(aside, path)
       yield* disk.unlink(aside)
       yield* disk.syncDirectory(directory)
-    }).pipe(Effect.uninterruptible, mapLookError("withdraw sentinel"))
+    }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
   })
 
-  return { publish, inscribe, withdraw }
+  return { publish, inscribe, release }
 }

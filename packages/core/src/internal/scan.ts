@@ -2,10 +2,18 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { DirectoryFrame } from "../DirectoryFrame.ts"
-import { type DirectoryEntry, type Disk, DiskError, type Scan, type ScannedFile, type Stat } from "../Disk.ts"
-import { sameFile } from "../Holding.ts"
+import { type DirectoryEntry, DiskError, type Scan, type ScannedFile, type Stat } from "../DiskModel.ts"
+import { sameFile } from "../FileId.ts"
 
-type Calls = Pick<Disk["Service"], "lstat" | "entries" | "read" | "frame">
+interface Calls {
+  readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
+  readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
+  readonly read: (
+    path: string,
+    limit: number
+  ) => Effect.Effect<{ readonly stat: Stat; readonly bytes: Uint8Array }, DiskError>
+  readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
+}
 
 const readFile = Effect.fnUntraced(function* (
   disk: Calls,
@@ -17,7 +25,8 @@ const readFile = Effect.fnUntraced(function* (
   if (stat.type !== "file" || stat.size > limit) return { entry, stat }
   const read = yield* Effect.result(disk.read(path, limit + 1))
   if (Result.isFailure(read)) {
-    return read.failure.errno === "ENOENT" ? yield* Effect.fail(read.failure) : { entry, stat, error: read.failure }
+    const isGone = read.failure.errno === "ENOENT" || read.failure.errno === "ESTALE"
+    return isGone ? yield* Effect.fail(read.failure) : { entry, stat, error: read.failure }
   }
   const { bytes, stat: opened } = read.success
   if (!sameFile(opened.id, stat.id)) return yield* new DiskError({ errno: "ESTALE", operation: "scan", path })
@@ -37,8 +46,12 @@ export const subdirectoriesOf = (
   return list.some(({ type }) => type === "directory" || type === "unknown") ? "some" : "none"
 }
 
-export const scan = (disk: Calls): Disk["Service"]["scan"] =>
-  Effect.fnUntraced(function* (path, sort, limit): Effect.fn.Return<Scan, DiskError> {
+export const scan = (disk: Calls) =>
+  Effect.fnUntraced(function* (
+    path: string,
+    sort: (entry: string) => "read" | "note" | "ignore",
+    limit: number
+  ): Effect.fn.Return<Scan, DiskError> {
     const stat = yield* disk.lstat(path)
     if (stat.type !== "directory") {
       return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [] }

@@ -1,5 +1,6 @@
-/** Where a v3 record was made, as far as the host alone can tell: in which directory, boot and PID namespace. */
+/** Where a v3 record was made, as far as the host alone can tell: directory, boot and PID namespace. */
 import { compareDirectories, describeObserved, describeRecorded, isLasting } from "../DirectoryFrame.ts"
+import type { OwnerInputs, Reader } from "../JudgeInputs.ts"
 import {
   compare,
   compareFirstProcesses,
@@ -8,11 +9,11 @@ import {
   type HostIdentity,
   initialPidNamespace
 } from "../ProcessIdentity.ts"
+import type { UnknownReason } from "../Reason.ts"
 import type { SentinelV3 } from "../Sentinel.ts"
-import type { Circumstances, UnknownReason } from "../Verdict.ts"
 import { compared, note, type Notes } from "./evidence.ts"
 
-/** Names that many machines have. Equal ones say nothing. */
+/** Names that many machines have. Two equal ones say nothing. */
 const defaultHostnames: ReadonlySet<string> = new Set([
   "",
   "(none)",
@@ -34,18 +35,18 @@ type Place = "bound" | "moved" | "different" | "unbound"
 
 /** Which boot of which machine. */
 interface Boot {
-  /** Of an earlier boot of this machine: nothing else needs to be known. */
+  /** The record is of an earlier boot of this machine: nothing else needs to be known. */
   readonly isRebooted: boolean
-  /** No process condemns, by this reason. */
+  /** The reason why no process condemns. */
   readonly cap: UnknownReason | undefined
-  /** `unknown`: of this boot or of an earlier one of this machine. `undefined`: it doesn't matter, or may be another machine's. */
+  /** `unknown`: this boot or an earlier one of this machine. `undefined`: it doesn't matter, or may be another machine's. */
   readonly boot: "this" | "unknown" | undefined
   /** The boot is unknown, and another machine's id was recorded, which may be that of a container. */
   readonly isContradicted: boolean
 }
 
 export interface Standing extends Boot {
-  /** Of the PID namespace, where the boot leaves it open. */
+  /** Comparison of the PID namespaces, where the boot leaves it open. */
   readonly namespace: Comparison
   /** The lock that a record claims is the one of this directory, and of this kernel alone. */
   readonly sharesLock: boolean
@@ -53,8 +54,8 @@ export interface Standing extends Boot {
 
 const noteDirectory = (
   { record }: SentinelV3,
-  host: HostIdentity,
-  { assumeMoved = "", file, frame }: Circumstances,
+  { file }: OwnerInputs,
+  { frame, host, knowledge: { assumeMoved = "" } }: Reader,
   notes: Notes
 ): Place => {
   const binding = compareDirectories(record.directory, frame, file, compare(record.bootId, host.bootId))
@@ -71,8 +72,7 @@ const noteDirectory = (
 /** Whether the host names the one machine that wrote the record: the reason why not, or `undefined` where it does. */
 const noteMachine = (
   { record }: SentinelV3,
-  host: HostIdentity,
-  { shared }: Circumstances,
+  { host, knowledge: { shared } }: Reader,
   notes: Notes
 ): UnknownReason | undefined => {
   const machine = note(notes, "machineId", record.machineId, host.machineId)
@@ -92,22 +92,16 @@ const noteMachine = (
 
 const plainBoot: Boot = { isRebooted: false, cap: undefined, boot: "this", isContradicted: false }
 
-const judgeBoot = (
-  sentinel: SentinelV3,
-  host: HostIdentity,
-  circumstances: Circumstances,
-  place: Place,
-  notes: Notes
-): Boot => {
-  const { fileSystem } = circumstances.frame
+const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Place, notes: Notes): Boot => {
+  const { frame, host } = reader
+  const { fileSystem } = frame
   const isOwn = place === "bound" || place === "moved"
   const boot = note(notes, "bootId", sentinel.record.bootId, host.bootId)
   if (host.bootId === undefined && host.bootIdProblem !== undefined) {
     notes.bootId = compared(sentinel.record.bootId, host.bootIdProblem, "unknown")
   }
   const oneKernel = fileSystem?.oneKernel === true
-  if (boot === "equal")
-    return oneKernel ? plainBoot : { ...plainBoot, cap: noteMachine(sentinel, host, circumstances, notes) }
+  if (boot === "equal") return oneKernel ? plainBoot : { ...plainBoot, cap: noteMachine(sentinel, reader, notes) }
   const wasOneKernel = oneKernel && isLasting(fileSystem.type)
   if (boot === "unknown") {
     if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, cap: "boot-unknown" }
@@ -120,8 +114,8 @@ const judgeBoot = (
       ? { ...plainBoot, boot: undefined, cap: "other-machine" }
       : { ...plainBoot, boot: undefined, isRebooted: true }
   }
-  const cap = noteMachine(sentinel, host, circumstances, notes)
-  // There the directory decides, and it isn't known to be the record's own.
+  const cap = noteMachine(sentinel, reader, notes)
+  // The directory decides on such a file system, and it isn't known to be the record's own.
   if (wasOneKernel) return { ...plainBoot, boot: undefined, cap: cap ?? "machine-unknown" }
   return { ...plainBoot, boot: undefined, cap, isRebooted: cap === undefined && place !== "different" }
 }
@@ -146,18 +140,14 @@ const noteNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes)
   return first
 }
 
-export const standingOf = (
-  sentinel: SentinelV3,
-  host: HostIdentity,
-  circumstances: Circumstances,
-  notes: Notes
-): Standing => {
-  const place = noteDirectory(sentinel, host, circumstances, notes)
-  const found = judgeBoot(sentinel, host, circumstances, place, notes)
+export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Standing => {
+  const { frame, host } = reader
+  const place = noteDirectory(sentinel, inputs, reader, notes)
+  const found = judgeBoot(sentinel, reader, place, notes)
   const namespace = found.boot === undefined ? "unknown" : noteNamespace(sentinel, host, notes)
   const isOther = found.isContradicted && namespace === "equal"
   const cap = place === "different" ? "other-directory" : isOther ? "other-machine" : found.cap
-  const oneKernel = circumstances.frame.fileSystem?.oneKernel === true
+  const oneKernel = frame.fileSystem?.oneKernel === true
   const sharesLock = place === "bound" && oneKernel && found.boot !== undefined && host.namespaces !== "none"
   return { ...found, cap, namespace, sharesLock }
 }
@@ -172,7 +162,8 @@ export const isSearchable = ({ boot, cap, namespace }: Standing): boolean =>
 /** A free lock proves that its holder closed it, where the record's own process was the holder. */
 export const isLockFree = (
   { record: { lock } }: SentinelV3,
-  { lock: known, lockState }: Circumstances,
+  { observed: { lockState } }: OwnerInputs,
+  { knowledge: { lock: known } }: Reader,
   { isContradicted, sharesLock }: Standing
 ): boolean =>
   lockState === "free" &&

@@ -4,20 +4,31 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type Disk, type DirectoryEntry, DiskError, type Stat } from "../Disk.ts"
-import { sameFile } from "../Holding.ts"
+import {
+  type DirectoryEntry,
+  DiskError,
+  type HeldLock,
+  type LockOptions,
+  type RemoveTreeOptions,
+  type Stat
+} from "../DiskModel.ts"
+import { sameFile } from "../FileId.ts"
 import * as SentinelName from "../SentinelName.ts"
-
-type Service = Disk["Service"]
 
 interface Reading<S extends Stat> {
   readonly lstat: (path: string) => Effect.Effect<S, DiskError>
-  readonly entries: Service["entries"]
+  readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
 }
 
-type Finding = Reading<Stat> & Pick<Service, "mountInside">
+interface Finding extends Reading<Stat> {
+  readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
+}
 
-type Removing = Finding & Pick<Service, "unlink" | "removeDirectory" | "lock">
+interface Removing extends Finding {
+  readonly unlink: (path: string) => Effect.Effect<void, DiskError>
+  readonly removeDirectory: (path: string) => Effect.Effect<void, DiskError>
+  readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
+}
 
 const refused = (errno: string, operation: string, path: string) => new DiskError({ errno, operation, path })
 
@@ -98,8 +109,11 @@ const lockInner = (disk: Removing, path: string, { id }: Stat) =>
     })
   )
 
-export const removeTree = (disk: Removing): Service["removeTree"] =>
-  Effect.fnUntraced(function* (root, { expected, lockInner: isLocking = true, mayRemove = () => false } = {}) {
+export const removeTree = (disk: Removing) =>
+  Effect.fnUntraced(function* (
+    root: string,
+    { expected, lockInner: isLocking = true, mayRemove = () => false }: RemoveTreeOptions = {}
+  ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
     const { id } = yield* disk.lstat(root)
     if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
     // A bind mount of the same device looks like any directory.
@@ -155,8 +169,8 @@ export const removeTree = (disk: Removing): Service["removeTree"] =>
 
 /** `occupied`: bytes that a file takes. What can't be read counts nothing. */
 export const usage =
-  <S extends Stat>(disk: Reading<S>, occupied: (stat: S) => number): Service["usage"] =>
-  (root) =>
+  <S extends Stat>(disk: Reading<S>, occupied: (stat: S) => number) =>
+  (root: string): Effect.Effect<number, DiskError> =>
     Effect.suspend(() => {
       let total = 0
       const seen = new Set<string>()
@@ -170,8 +184,8 @@ export const usage =
     })
 
 export const find =
-  (disk: Finding): Service["find"] =>
-  (root, wanted) => {
+  (disk: Finding) =>
+  (root: string, wanted: (entry: string) => boolean): Stream.Stream<string, DiskError> => {
     const lookInto = (directory: string, dev: string, hasMounts: boolean, pending: Array<string>) =>
       Effect.gen(function* () {
         const at = directory === "" ? root : `${root}/${directory}`
@@ -209,3 +223,15 @@ export const find =
       })
     )
   }
+
+/** Without a mount table, another device below the directory gives a mount away. */
+export const otherDevice =
+  (disk: Reading<Stat>) =>
+  (path: string): Effect.Effect<string | undefined, DiskError> =>
+    walk(disk, path, { visit: () => Effect.void, failed: Effect.fail }).pipe(
+      Effect.as(undefined),
+      Effect.catchIf(
+        (error) => error.errno === "EXDEV",
+        (error) => Effect.succeed(error.path)
+      )
+    )

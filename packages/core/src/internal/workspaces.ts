@@ -1,13 +1,16 @@
 /** A sweep's own directory in a root: made with its sentinel and its lock, taken over from a sweep that is gone, given up. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { OwnSentinel } from "../Claim.ts"
 import { Condemned } from "../Condemned.ts"
 import type { Disk, HeldLock } from "../Disk.ts"
 import { Changed, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
 import type { Holding } from "../Holding.ts"
+import * as Layout from "../Layout.ts"
+import type { Entry, Root } from "../Root.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Entry, Leftovers, OwnSentinel, Root, Workspace } from "../SentinelStore.ts"
 import type { Birth } from "./birth.ts"
 import { mapStoreError, onErrno } from "./diskErrors.ts"
 import type { Locking } from "./locking.ts"
@@ -15,13 +18,20 @@ import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
 
+/** A sweep's own directory. */
+export interface Workspace {
+  readonly path: string
+  /** The sweep holds its lock, and a second open was refused: locks work on this file system. */
+  readonly isLocked: boolean
+}
+
 /** A staged directory younger than this may still be in the making, milliseconds. */
 const stagingGrace = 60_000
 
 /** Nothing can be written: what is to be removed must go all the same. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
-/** To callers without types: what only looks like a Condemned gives no right. */
+/** A caller without types may give a value that only looks like a Condemned. */
 export const difference = (condemned: Condemned, now: Holding): string | undefined =>
   Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
 
@@ -29,6 +39,8 @@ export const baseName = (path: string): string => path.slice(path.lastIndexOf("/
 
 const isStoreError = (error: { readonly _tag: string }): error is PermissionDenied | StoreFailure =>
   error._tag === "PermissionDenied" || error._tag === "StoreFailure"
+
+export type Workspaces = ReturnType<typeof make>
 
 export const make = (
   disk: Disk["Service"],
@@ -40,9 +52,9 @@ export const make = (
   const toStore = (error: { readonly _tag: string; readonly message: string }, path: string) =>
     isStoreError(error) ? error : new StoreFailure({ operation: "make workspace", path, cause: error })
 
-  const openWorkspace = Effect.fn("SentinelStore.openWorkspace")(function* (
+  const open = Effect.fn("SentinelStore.openWorkspace")(function* (
     root: Root,
-    sentinel: OwnSentinel
+    self: OwnSentinel
   ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied, Scope.Scope> {
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     let lock: HeldLock | undefined
@@ -50,29 +62,33 @@ export const make = (
       exclude(staged, { byCommand: true, test: true }).pipe(
         mapStoreError("lock workspace"),
         Effect.tap((held) => Effect.sync(() => (lock = held))),
-        Effect.flatMap(sentinel)
+        Effect.flatMap(self)
       )
-    yield* Effect.mapError(
-      birth.bear(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }),
-      (error) => toStore(error, path)
+    // Every claim tries again: one that fails must not leave a descriptor open until the sweep ends.
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    yield* birth.bear(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
+      Scope.provide(scope),
+      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+      Effect.mapError((error) => toStore(error, path))
     )
-    return { path, root: root.path, isLocked: lock?.tested === true }
+    return { path, isLocked: lock?.tested === true }
   }, Effect.uninterruptible)
 
+  /** Takes an abandoned workspace over. */
   const adopt = Effect.fn("SentinelStore.adopt")(function* (
     root: Root,
     condemned: Condemned,
-    sentinel: OwnSentinel
+    self: OwnSentinel
   ): Effect.fn.Return<Workspace, Taken | Changed | PermissionDenied | StoreFailure, Scope.Scope> {
     const from = `${root.path}/${baseName(condemned.path)}`
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     const taken = new Taken({ path: from })
     const look = (path: string) =>
       Effect.map(
-        Effect.catchTag(lookup.look(path), "NotFound", () => taken),
+        Effect.catchTag(lookup.look(path, Layout.standard), "NotFound", () => taken),
         (holding) => ({ holding, problem: difference(condemned, holding) })
       )
-    // Taking it from whoever has adopted it since would only disturb: it had to be given back.
+    // A workspace that another sweep has adopted since is left alone: a rename would have to be undone.
     const { problem: early } = yield* look(from)
     if (early !== undefined) return yield* new Changed({ path: from, problem: early })
     const gone = { ENOENT: () => taken, EBUSY: () => taken }
@@ -85,13 +101,13 @@ export const make = (
       return yield* new Changed({ path: from, problem })
     }
     const replacing = now.sentinels.length === 0 ? {} : { replacing: condemned }
-    yield* publication.inscribe(path, yield* sentinel(lock), replacing).pipe(
+    yield* publication.inscribe(path, yield* self(lock), replacing).pipe(
       Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
       // A full file system has no room for our sentinel. Another sweep may take the workspace from us then.
       Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
       Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
     )
-    return { path, root: root.path, isLocked: lock?.tested === true }
+    return { path, isLocked: lock?.tested === true }
   }, Effect.uninterruptible)
 
   const names = (path: string) =>
@@ -100,13 +116,12 @@ export const make = (
       onErrno(["ENOENT"], () => Effect.succeed([]))
     )
 
-  const leftovers = (workspace: Workspace): Effect.Effect<Leftovers, PermissionDenied | StoreFailure> =>
-    mapStoreError("list workspace")(
-      Effect.all({ claimed: names(`${workspace.path}/claimed`), dead: names(`${workspace.path}/dead`) })
-    )
+  /** Names of the directories in a workspace. */
+  const contents = (path: string) =>
+    mapStoreError("list workspace")(Effect.all({ claimed: names(`${path}/claimed`), dead: names(`${path}/dead`) }))
 
-  const closeWorkspace = Effect.fn("SentinelStore.closeWorkspace")(function* (workspace: Workspace) {
-    const { path } = workspace
+  /** Removes a workspace, or, where something had to stay in it, gives it up for the next sweep to adopt. */
+  const close = Effect.fn("SentinelStore.closeWorkspace")(function* ({ path }: Workspace) {
     const removeEmpty = (directory: string) =>
       disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
     const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
@@ -120,7 +135,7 @@ export const make = (
   }, Effect.uninterruptible)
 
   const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
-    const holding = yield* Effect.option(lookup.look(path))
+    const holding = yield* Effect.option(lookup.look(path, Layout.standard))
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
     if (stat._tag === "None" || holding._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
@@ -139,5 +154,5 @@ export const make = (
     )
   })
 
-  return { openWorkspace, adopt, leftovers, closeWorkspace, discardStaged }
+  return { open, adopt, contents, close, discardStaged }
 }

@@ -11,39 +11,17 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import type { NotFound } from "../Errors.ts"
-import type { FileId } from "../Holding.ts"
-import type { Unavailable, Wanted } from "../Observation.ts"
-import { PidNamespaces, type Sought } from "../PidNamespaces.ts"
+import type { FileId } from "../FileId.ts"
+import type { Unavailable, ObserveDepth } from "../Observation.ts"
+import { type NamespaceProof, PidNamespaces, type Sought } from "../PidNamespaces.ts"
 import * as ProcessIdentity from "../ProcessIdentity.ts"
-import { ProcessInspector } from "../ProcessInspector.ts"
-import type { NamespaceProof } from "../Verdict.ts"
+import { make as makeInspector, ProcessInspector } from "../ProcessInspector.ts"
 import * as Table from "./internal/processTable.ts"
 import * as View from "./internal/processView.ts"
+import * as Settings from "./internal/processSettings.ts"
+import type { Cover, Maskable, Options, PidUnavailable, Place, SpawnOptions } from "./FakeProcessTableModel.ts"
 
-/**
- * Every PID is in use, or the one that was asked for.
- *
- * @category errors
- * @since 0.1.0
- */
-export const PidUnavailable = Table.PidUnavailable
-export type PidUnavailable = Table.PidUnavailable
-
-/**
- * How a process is started. What isn't given comes from the parent, as by `fork(2)`.
- *
- * @category models
- * @since 0.1.0
- */
-export type SpawnOptions = Table.SpawnOptions
-
-/**
- * A datum that the reader may be unable to read.
- *
- * @category models
- * @since 0.1.0
- */
-export type Maskable = Table.Maskable
+export * from "./FakeProcessTableModel.ts"
 
 /**
  * The PID namespace in which the reader starts, and whose reader sees every process.
@@ -52,58 +30,6 @@ export type Maskable = Table.Maskable
  * @since 0.1.0
  */
 export const initialPidNamespace = ProcessIdentity.initialPidNamespace
-
-/**
- * Where a reader stands, and what it sees of its host. What isn't given is as its maker has it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Place {
-  /** Made where there is none of that name, with the reader as its first process. */
-  readonly pidNamespace?: string
-  /** In ticks: see `setTimeNamespace`. */
-  readonly timeOffset?: number
-  /** See `coverBootId`. */
-  readonly cover?: Cover | undefined
-  readonly uid?: number
-  readonly machineId?: string
-  readonly hostname?: string
-}
-
-/**
- * A file that is mounted over the one of the boot id, as systemd-nspawn and LXC do. `seenByRoot`: a reader of uid 0 looks
- * below it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Cover {
-  /** What the reader has in place of a boot id, in words. */
-  readonly problem?: string
-  readonly seenByRoot?: boolean
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  /** The largest PID (default 1024): after it, numbers start again at the bottom. */
-  readonly pidMax?: number
-  /** Whether the 64-bit process id is served (default true). Without it only ticks of 10 ms tell processes apart. */
-  readonly processIds?: boolean
-  /** `none`: a kernel without PID and time namespaces. */
-  readonly namespaces?: "supported" | "none"
-  /** Tells kernels apart that are up at one time (default 0): two with one number have the same boot ids. */
-  readonly kernel?: number
-  readonly machineId?: string
-  readonly hostname?: string
-  /** Whether the kernel runs in a virtual machine (default false). */
-  readonly virtualMachine?: boolean
-  /** Uid of the reader (default 1000). Unless it is 0, executables of other users' processes are refused. */
-  readonly uid?: number
-}
 
 type Pid = ProcessIdentity.Pid
 
@@ -184,7 +110,7 @@ export class FakeProcessTable extends Context.Service<
     /** Ends a PID namespace and all in it. Its number may be entered anew, as the kernel reuses them. */
     readonly endPidNamespace: (pidNamespace: string) => Effect.Effect<void>
     /** What the reader can prove about a process that it can't look up: nothing, unless it sees every process. */
-    readonly namespaceProof: (sought: Sought, wanted?: Wanted) => Effect.Effect<NamespaceProof>
+    readonly namespaceProof: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
     /** Mounts a file over the one of the boot id, which the reader can't read then. `undefined`: takes it away. */
     readonly coverBootId: (cover: Cover | undefined) => Effect.Effect<void>
     /** Moves the reader into the time namespace of an offset in ticks: every start it reads is shifted. 0: the initial one. */
@@ -199,43 +125,6 @@ export class FakeProcessTable extends Context.Service<
     readonly isAlive: (id: string) => Effect.Effect<boolean>
   }
 >()("@vm-sentinel/core/testing/FakeProcessTable") {}
-
-const initial = (options: Options, now: number): Table.Table =>
-  Table.boot(
-    {
-      kernel: options.kernel ?? 0,
-      pidMax: options.pidMax ?? 1024,
-      readerUid: options.uid ?? 1000,
-      namespaces: options.namespaces ?? "supported",
-      boots: 0,
-      machineId: options.machineId ?? "f".repeat(32),
-      hostname: options.hostname ?? "host",
-      processes: [],
-      spawned: 0,
-      lastPids: new Map(),
-      pidNamespace: initialPidNamespace,
-      timeOffset: 0,
-      virtualMachine: options.virtualMachine ?? false,
-      cover: undefined,
-      masked: options.processIds === false ? ["processId64"] : [],
-      failures: new Map(),
-      locks: [],
-      now,
-      elapsed: 0,
-      bootedAt: now,
-      skew: 0
-    },
-    {}
-  )
-
-const coverOf = (cover: Cover | undefined): Table.Cover | undefined =>
-  cover === undefined ? undefined : { problem: "another file is mounted over it", seenByRoot: false, ...cover }
-
-const moved = (table: Table.Table, { cover, pidNamespace, uid, ...place }: Place): Table.Table => {
-  const { cover: before, readerUid } = table
-  const there = { ...table, ...place, readerUid: uid ?? readerUid, cover: coverOf(cover) ?? before }
-  return pidNamespace === undefined ? there : Table.enter(there, pidNamespace)
-}
 
 /** The kernel is one for all of its readers; each has a place of its own. */
 const readerOf = (
@@ -269,11 +158,10 @@ const readerOf = (
     (pid) =>
       change(operation, pid, f)
 
-  const inspector = ProcessInspector.of({
+  const inspector = makeInspector({
     host: look(View.host),
-    self: see(View.self),
-    identify: (pid) => see((table) => View.identify(table, pid)),
-    observe: (pid, wanted = "all") => look((table) => View.observe(table, pid, wanted)),
+    selfPid: see(View.selfPid),
+    observe: (pid, wanted) => look((table) => View.observe(table, pid, wanted)),
     lockHolders: (directory) => look((table) => View.lockHolders(table, directory))
   })
 
@@ -315,11 +203,11 @@ const readerOf = (
     enterPidNamespace: (pidNamespace) => update((table) => Table.enter(table, pidNamespace)),
     endPidNamespace: (pidNamespace) => update((table) => Table.end(table, pidNamespace)),
     namespaceProof: (sought, wanted = "all") => look((table) => View.search(table, sought, wanted)),
-    coverBootId: (cover) => update((table) => ({ ...table, cover: coverOf(cover) })),
+    coverBootId: (cover) => update((table) => ({ ...table, cover: Settings.coverOf(cover) })),
     setTimeNamespace: (timeOffset) => update((table) => ({ ...table, timeOffset })),
     reader: (elsewhere = {}) =>
       modify((table) => {
-        const there = moved(table, elsewhere)
+        const there = Settings.moved(table, elsewhere)
         return Result.succeed([readerOf(state, there), { ...there, ...Table.placeOf(table) }])
       }),
     pids: look((table) =>
@@ -337,7 +225,7 @@ const readerOf = (
 }
 
 const make = Effect.fnUntraced(function* (options: Options) {
-  const table = initial(options, yield* Clock.currentTimeMillis)
+  const table = Settings.initial(options, yield* Clock.currentTimeMillis)
   return readerOf(yield* Ref.make(table), table)
 })
 

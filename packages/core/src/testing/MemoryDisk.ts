@@ -11,37 +11,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import { Disk, type FileType, type Principal } from "../Disk.ts"
-import type { FileId } from "../Holding.ts"
+import type { FileId } from "../FileId.ts"
 import * as Calls from "./internal/memoryCalls.ts"
 import * as Disks from "./internal/memoryDisk.ts"
 import { type Caller, type Inode, statOf } from "./internal/memoryInode.ts"
 import * as Locks from "./internal/memoryLocks.ts"
 import * as Volume from "./internal/memoryVolume.ts"
+import type { Call, MountOptions, Operation } from "./MemoryDiskModel.ts"
 
-/**
- * The calls that can be counted on, failed, and waited for. A `Disk` method is one call or several: `create` is `create`,
- * `write` and `fsync`; `removeTree` has one `unlink` or `rmdir` for each thing it removes.
- *
- * @category models
- * @since 0.1.0
- */
-export type Operation = Calls.Operation
-
-/**
- * One call that was made.
- *
- * @category models
- * @since 0.1.0
- */
-export type Call = Calls.Call
-
-/**
- * Whether a call changes the volume, or tells it to keep what was changed.
- *
- * @category predicates
- * @since 0.1.0
- */
-export const isMutation: (call: Call) => boolean = Calls.isMutation
+export * from "./MemoryDiskModel.ts"
 
 /**
  * What can be kept of an inode beside its content. Times in milliseconds since the epoch.
@@ -141,7 +119,7 @@ export class MemoryDisk extends Context.Service<
      * and lock. With a `source` and a `fileSystem` it is another superblock that shows the same content, as overlayfs,
      * bindfs and NFS do: with a frame and locks of its own.
      */
-    readonly mount: (path: string, options?: Volume.MountOptions) => Effect.Effect<void>
+    readonly mount: (path: string, options?: MountOptions) => Effect.Effect<void>
     readonly unmount: (path: string) => Effect.Effect<void>
     /** Leaves room for some blocks of 4096 bytes on the root's file system (default 0), counted from now. */
     readonly fill: (spare?: number) => Effect.Effect<void>

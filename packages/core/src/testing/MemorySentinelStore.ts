@@ -7,11 +7,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Disk } from "../Disk.ts"
-import { layerDisk, SentinelStore } from "../SentinelStore.ts"
+import { layer as layerOverDisk, SentinelStore } from "../SentinelStore.ts"
 import * as MemoryDisk from "./MemoryDisk.ts"
 
 /** Layers are built once: without `fresh` every volume would share the store of the first. */
-const freshDisk = Layer.fresh(layerDisk)
+const freshDisk = Layer.fresh(layerOverDisk)
 
 /**
  * The store of the first process on a volume, with the volume's controls.

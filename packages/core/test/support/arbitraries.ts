@@ -1,10 +1,11 @@
 import { Arbitrary, Schema, Struct } from "effect"
 import type { DirectoryFrame, RecordedDirectory } from "../../src/DirectoryFrame.ts"
 import type { Observation, Present } from "../../src/Observation.ts"
+import type { NamespaceProof } from "../../src/PidNamespaces.ts"
 import type { HostIdentity } from "../../src/ProcessIdentity.ts"
 import { LockRecord, type RecordV3, type Sentinel } from "../../src/Sentinel.ts"
-import type { Circumstances, NamespaceProof } from "../../src/Verdict.ts"
 import { pid, record, v1, v2, writtenAt } from "./fixtures.ts"
+import type { Circumstances } from "./judging.ts"
 
 /**
  * Few values, so that equal, different and missing (`?`) are all met often. A value listed twice is drawn twice as often.

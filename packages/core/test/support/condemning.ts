@@ -1,31 +1,34 @@
 import { Effect, Result } from "effect"
 import * as Condemned from "../../src/Condemned.ts"
 import type { Holding } from "../../src/Holding.ts"
+import type { Kind } from "../../src/JudgeInputs.ts"
+import type { Judgement } from "../../src/Condemned.ts"
+import * as Layout from "../../src/Layout.ts"
 import type { Pid } from "../../src/ProcessIdentity.ts"
 import * as Sentinel from "../../src/Sentinel.ts"
 import type { SentinelStore } from "../../src/SentinelStore.ts"
-import { circumstances, host, v3 } from "./fixtures.ts"
+import { host, v3 } from "./fixtures.ts"
 
 /** A file system of one kernel, for a Disk that can't tell. */
 const local = ({ frame }: Holding) =>
   frame.fileSystem === undefined ? { fileSystem: { type: "ext4", oneKernel: true } } : {}
 
 /** Judges a directory as one whose owners are all gone, or all `alive`. */
-export const judge = (holding: Holding, kind?: Condemned.Kind, alive = false): Condemned.Judgement => {
-  const examination = Condemned.examine(holding, host(), kind)
-  for (let step = examination.next(); ;) {
-    if (step.done === true) return step.value
-    const { file, sentinel } = step.value
-    const { pid } = sentinel
-    step = examination.next({
-      circumstances: circumstances({ frame: { ...holding.frame, ...local(holding) }, file: file.id.ino }),
-      observation: alive ? { _tag: "Present", pid, tgid: pid } : { _tag: "Absent", pid }
+export const judge = (holding: Holding, kind: Kind = { _tag: "Directory" }, alive = false): Judgement =>
+  Condemned.judge({
+    holding: { ...holding, frame: { ...holding.frame, ...local(holding) } },
+    kind,
+    host: host(),
+    knowledge: { legacy: "trust", lock: "self", shared: "keep" },
+    observed: holding.sentinels.map(({ content }) => {
+      if (Result.isFailure(content)) return {}
+      const { pid } = content.success
+      return { process: alive ? { _tag: "Present", pid, tgid: pid } : { _tag: "Absent", pid } }
     })
-  }
-}
+  })
 
 /** The right to remove a directory, where every process that its sentinels name is said to be absent. */
-export const condemned = (holding: Holding, kind?: Condemned.Kind) =>
+export const condemned = (holding: Holding, kind?: Kind) =>
   Effect.suspend(() => {
     const judgement = judge(holding, kind)
     return judgement.condemned === undefined
@@ -33,8 +36,8 @@ export const condemned = (holding: Holding, kind?: Condemned.Kind) =>
       : Effect.succeed(judgement.condemned)
   })
 
-export const condemnedAt = (store: SentinelStore["Service"], path: string, kind?: Condemned.Kind) =>
-  Effect.flatMap(Effect.orDie(store.look(path)), (holding) => condemned(holding, kind))
+export const condemnedAt = (store: SentinelStore["Service"], path: string, kind?: Kind) =>
+  Effect.flatMap(Effect.orDie(store.look(path, Layout.standard)), (holding) => condemned(holding, kind))
 
 let sentinels = 0
 

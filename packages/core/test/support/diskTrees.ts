@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { Disk } from "../../src/Disk.ts"
-import type { FileId } from "../../src/Holding.ts"
+import type { FileId } from "../../src/FileId.ts"
 import { errno, type Tester } from "./diskTester.ts"
 
 const found = (path: string, wanted = (entry: string) => entry.startsWith(".vm-sentinel")) =>

@@ -1,8 +1,9 @@
 import type { DirectoryFrame, RecordedDirectory } from "../../src/DirectoryFrame.ts"
+import type { Evidence } from "../../src/Evidence.ts"
 import type { Present } from "../../src/Observation.ts"
 import { type HostIdentity, Pid } from "../../src/ProcessIdentity.ts"
 import type { RecordV3, SentinelV1, SentinelV2, SentinelV3 } from "../../src/Sentinel.ts"
-import type { Circumstances, Evidence } from "../../src/Verdict.ts"
+import type { Circumstances } from "./judging.ts"
 
 export const pid = Pid.make(4242)
 

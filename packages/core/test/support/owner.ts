@@ -1,10 +1,10 @@
 import { Clock, Effect, Result } from "effect"
-import type { Sought } from "../../src/PidNamespaces.ts"
+import * as PidNamespaces from "../../src/PidNamespaces.ts"
 import type { Pid } from "../../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../../src/ProcessInspector.ts"
 import * as Sentinel from "../../src/Sentinel.ts"
-import { type Circumstances, judge, needed } from "../../src/Verdict.ts"
 import { circumstances as inDirectory, made, record } from "./fixtures.ts"
+import { type Circumstances, judge, needed } from "./judging.ts"
 
 export interface Written {
   readonly sentinel: Sentinel.Sentinel
@@ -39,13 +39,5 @@ export const judged = Effect.fnUntraced(function* (
 })
 
 /** What of it a search of the whole kernel looks for. */
-export const soughtOf = ({ sentinel }: Written): Sought => {
-  const { pidNamespace, pidNamespaceInit, processId64, timeOffset } = sentinel._tag === "V3" ? sentinel.record : {}
-  return {
-    pid: sentinel.pid,
-    ...(processId64 === undefined ? {} : { processId64 }),
-    ...(pidNamespace === undefined ? {} : { pidNamespace }),
-    ...(pidNamespaceInit === undefined ? {} : { pidNamespaceInit }),
-    ...(timeOffset === undefined ? {} : { timeOffset })
-  }
-}
+export const soughtOf = ({ sentinel }: Written): PidNamespaces.Sought =>
+  sentinel._tag === "V3" ? PidNamespaces.soughtOf(sentinel) : { pid: sentinel.pid }

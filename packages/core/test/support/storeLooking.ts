@@ -3,11 +3,14 @@ import { Effect, Result, Stream } from "effect"
 import type { RootError } from "../../src/Errors.ts"
 import { Disk } from "../../src/Disk.ts"
 import type { Holding, SentinelFile } from "../../src/Holding.ts"
-import { type Entry, SentinelStore } from "../../src/SentinelStore.ts"
+import * as Layout from "../../src/Layout.ts"
+import type { Entry } from "../../src/Root.ts"
+import { SentinelStore } from "../../src/SentinelStore.ts"
 import { fresh, textOf } from "./condemning.ts"
 import { v2 } from "./fixtures.ts"
 import { Interposer } from "./Interposed.ts"
 import type { Tester } from "./storeTester.ts"
+import { look, read } from "./looking.ts"
 
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
@@ -86,7 +89,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* setOwner(`${directory}/theirs`, 4321)
       yield* setOwner(`${directory}/vm/.vm-sentinel`, 4321)
       assert.strictEqual(yield* tag(store.openRoot(`${directory}/theirs`)), "RefusedRoot")
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
     })
   )
 
@@ -98,33 +101,22 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.directory(`${directory}/closed`, 0)
       const root = yield* store.openRoot(`${directory}/closed`)
       assert.strictEqual(yield* tag(store.list(root)), "PermissionDenied")
-      assert.strictEqual(yield* tag(store.look(`${directory}/closed`)), "PermissionDenied")
-      assert.strictEqual(yield* tag(store.look(`${directory}/closed/vm`)), "PermissionDenied")
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "PermissionDenied"]])
-      assert.strictEqual(yield* tag(store.read(`${directory}/vm`)), "PermissionDenied")
+      assert.strictEqual(yield* tag(look(store, `${directory}/closed`)), "PermissionDenied")
+      assert.strictEqual(yield* tag(look(store, `${directory}/closed/vm`)), "PermissionDenied")
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "PermissionDenied"]])
+      assert.strictEqual(yield* tag(read(store, `${directory}/vm`)), "PermissionDenied")
       yield* world.setMode(`${directory}/closed`, 0o700)
     })
   )
 
-  test("a glance sees the sentinel that a look sees first, or nothing", () =>
+  test("a page is peeked at in order: the sentinel that a look sees first, or nothing", () =>
     Effect.gen(function* () {
       const [disk, store] = [yield* Disk, yield* SentinelStore]
       const directory = yield* world.scratch
-      const glancer = yield* store.glancer(yield* store.openRoot(directory))
-      // A store that has no cheaper way says so.
-      assert.strictEqual(glancer === undefined, disk.peeker === undefined)
-      if (glancer === undefined) return
-      const { glance } = glancer
+      const root = yield* store.openRoot(directory)
       yield* world.file(`${directory}/vm/.vm-sentinel`, textOf(v2("/bin/vm")))
       yield* world.file(`${directory}/vm/.vm-sentinel.command`, "2")
       yield* world.file(`${directory}/broken/.vm-sentinel`, "夜?")
-      for (const name of ["vm", "broken"]) {
-        const path = `${directory}/${name}`
-        const [first] = (yield* store.look(path)).sentinels
-        const expected = { content: String.fromCharCode(...(first?.bytes ?? [])), writtenAt: first?.writtenAt ?? -1 }
-        const { content, writtenAt } = glance(name) ?? {}
-        assert.deepStrictEqual({ content, writtenAt }, expected, name)
-      }
       yield* world.directory(`${directory}/empty`)
       yield* world.file(`${directory}/file`, "")
       yield* world.file(`${directory}/roles/.vm-sentinel.command`, "1")
@@ -138,12 +130,22 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.symlink(`${directory}/link`, `${directory}/vm`)
       yield* world.directory(`${directory}/linked`)
       yield* world.symlink(`${directory}/linked/.vm-sentinel`, `${directory}/vm/.vm-sentinel`)
-      for (const { entry } of yield* disk.entries(directory)) {
-        if (entry === "vm" || entry === "broken") continue
-        assert.isUndefined(glance(entry), entry)
+      const names = (yield* disk.entries(directory)).map(({ entry }) => entry)
+      const entryOf = (entry: string): Entry => ({ kind: "directory", entry, path: `${directory}/${entry}` })
+      const seen = yield* store.peekMany(root, [entryOf("missing"), ...names.map(entryOf)], Layout.standard)
+      assert.strictEqual(seen.length, names.length + 1)
+      assert.isUndefined(seen[0], "missing")
+      for (const [index, name] of names.entries()) {
+        const sighting = seen[index + 1]
+        if (name !== "vm" && name !== "broken") {
+          assert.isUndefined(sighting, name)
+          continue
+        }
+        const [first] = (yield* look(store, `${directory}/${name}`)).sentinels
+        const content = String.fromCharCode(...(first?.bytes ?? []))
+        assert.deepStrictEqual(sighting, { content, writtenAt: first?.writtenAt ?? -1 }, name)
       }
-      assert.isUndefined(glance("missing"))
-    }).pipe(Effect.scoped))
+    }))
 
   test("lists the real directories of a root: what sweeps left first, then as they lie on the disk", () =>
     Effect.gen(function* () {
@@ -165,12 +167,11 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.fifo(`${directory}/fifo`)
       const root = yield* store.openRoot(directory)
       const list = store.list(root)
-      const listed = disk.listing === undefined ? undefined : yield* disk.listing(directory)
-      const order = Array.from({ length: listed?.size ?? 0 }, (_, index) => listed?.entry(index).entry)
+      const order = (yield* Stream.runCollect((yield* disk.list(directory)).visible)).map(({ entry }) => entry)
       const others = [".hidden", ...["a", "b"].toSorted((a, b) => order.indexOf(a) - order.indexOf(b))]
-      const { directories, left } = yield* list
+      const { directories, leftovers } = yield* list
       const of = (kind: Entry["kind"]) => (entry: string) => ({ kind, entry, path: `${directory}/${entry}` })
-      assert.deepStrictEqual(left, [
+      assert.deepStrictEqual(leftovers, [
         of("staged")(".vm-sentinel-reap.0.new"),
         of("dead")(".vm-sentinel-reap.00000000.dead=x"),
         of("claimed")(".vm-sentinel-reap.00000000.claimed=a b"),
@@ -197,7 +198,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/.vm-sentinels`, "17")
       yield* world.file(`${directory}/disk.img`, "17")
       yield* world.setTime(`${directory}/.vm-sentinel`, 1_700_000_000_000)
-      const holding = yield* store.look(directory)
+      const holding = yield* look(store, directory)
       assert.deepStrictEqual(verdicts(holding), [
         [".vm-sentinel", "V3"],
         [".vm-sentinel.helper", "V2"],
@@ -211,7 +212,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.strictEqual(new TextDecoder().decode(file?.bytes), textOf(sentinel))
       assert.strictEqual(file?.size, textOf(sentinel).length)
       assert.deepStrictEqual(file?.id, (yield* disk.lstat(`${directory}/.vm-sentinel`)).id)
-      assert.deepStrictEqual((yield* store.read(directory))[0], sentinel)
+      assert.deepStrictEqual((yield* read(store, directory))[0], sentinel)
     }))
 
   test("reads the names it is told, and names the owners that it isn't", () =>
@@ -223,12 +224,12 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/.bbox-sentinel`, textOf(v2()))
       yield* world.file(`${directory}/owner.pid`, "17")
       yield* world.file(`${directory}/data/go-microvm-state.json`, "{}")
-      const look = (...names: ReadonlyArray<string>) =>
-        Effect.map(store.look(directory, names), (holding) => [...verdicts(holding).flat(), "|", ...holding.foreign])
+      const seen = (...names: ReadonlyArray<string>) =>
+        Effect.map(look(store, directory, names), (holding) => [...verdicts(holding).flat(), "|", ...holding.foreign])
       const state = "data/go-microvm-state.json"
       const own = [".vm-sentinel", "V1", ".vm-sentinel.helper", "V1"]
-      assert.deepStrictEqual(yield* look(".vm-sentinel"), [...own, "|", ".bbox-sentinel", state])
-      assert.deepStrictEqual(yield* look(".bbox-sentinel"), [
+      assert.deepStrictEqual(yield* seen(".vm-sentinel"), [...own, "|", ".bbox-sentinel", state])
+      assert.deepStrictEqual(yield* seen(".bbox-sentinel"), [
         ".bbox-sentinel",
         "V2",
         "|",
@@ -236,7 +237,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
         ".vm-sentinel.helper",
         state
       ])
-      assert.deepStrictEqual(yield* look("owner.pid", ".bbox-sentinel", ".vm-sentinel"), [
+      assert.deepStrictEqual(yield* seen("owner.pid", ".bbox-sentinel", ".vm-sentinel"), [
         ".bbox-sentinel",
         "V2",
         ...own,
@@ -254,11 +255,11 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/vm/data/go-microvm-state.json`, "{}")
       yield* world.symlink(`${directory}/link`, `${directory}/vm`)
       yield* world.file(`${directory}/file`, "")
-      assert.deepInclude(yield* store.look(`${directory}/vm`), { sentinels: [], foreign: [] })
-      assert.deepStrictEqual(yield* store.read(`${directory}/vm`), [])
+      assert.deepInclude(yield* look(store, `${directory}/vm`), { sentinels: [], foreign: [] })
+      assert.deepStrictEqual(yield* read(store, `${directory}/vm`), [])
       for (const entry of ["link", "file", "missing", "file/below"]) {
-        assert.strictEqual(yield* tag(store.look(`${directory}/${entry}`)), "NotFound", entry)
-        assert.strictEqual(yield* tag(store.read(`${directory}/${entry}`)), "NotFound", entry)
+        assert.strictEqual(yield* tag(look(store, `${directory}/${entry}`)), "NotFound", entry)
+        assert.strictEqual(yield* tag(read(store, `${directory}/${entry}`)), "NotFound", entry)
       }
     }))
 
@@ -296,14 +297,14 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
           // What a symbolic link would lead to.
           yield* world.file(`${directory}/vm/other.target`, "18")
           const before = yield* world.tree(directory)
-          const holding = yield* store.look(`${directory}/vm`)
+          const holding = yield* look(store, `${directory}/vm`)
           assert.deepStrictEqual(verdicts(holding), [
             [".vm-sentinel", "V1"],
             [".vm-sentinel.role", expected]
           ])
           const [, file] = holding.sentinels
           assert.strictEqual(file?.bytes === undefined, expected.startsWith("O") || expected === "UntrustedSentinel")
-          assert.strictEqual(yield* tag(store.read(`${directory}/vm`)), expected)
+          assert.strictEqual(yield* tag(read(store, `${directory}/vm`)), expected)
           assert.deepStrictEqual(yield* world.tree(directory), before)
         })
     )
@@ -314,7 +315,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const store = yield* SentinelStore
       const directory = yield* world.scratch
       yield* world.sparse(`${directory}/.vm-sentinel`, 5 * 1024 ** 3)
-      const error = yield* Effect.flip(store.read(directory))
+      const error = yield* Effect.flip(read(store, directory))
       assert.deepInclude(error, { _tag: "OversizedSentinel", size: 5 * 1024 ** 3, limit: 4096 })
     }))
 
@@ -324,11 +325,11 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const directory = yield* world.scratch
       yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
       yield* world.hardLink(`${directory}/vm/.vm-sentinel-tmp.1`, `${directory}/vm/.vm-sentinel`)
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "V1"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "V1"]])
       yield* world.hardLink(`${directory}/elsewhere`, `${directory}/vm/.vm-sentinel`)
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
       yield* world.remove(`${directory}/vm/.vm-sentinel-tmp.1`)
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
     }))
 
   test("scenario 35: a sentinel whose publication ends during a look is looked at anew", () =>
@@ -339,7 +340,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
       yield* world.hardLink(temporary, `${directory}/vm/.vm-sentinel`)
       yield* interposer.before("lstat", world.remove(temporary), (path) => path === temporary)
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "V1"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "V1"]])
     }))
 
   test("scenario 35: nothing in a directory that everybody may write to is believed", () =>
@@ -348,7 +349,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const directory = yield* world.scratch
       yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
       yield* world.setMode(`${directory}/vm`, 0o1777)
-      assert.deepStrictEqual(verdicts(yield* store.look(`${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
     }))
 
   test("a sentinel that is replaced during a look doesn't make the directory go away", () =>
@@ -357,7 +358,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const directory = yield* world.scratch
       yield* world.file(`${directory}/.vm-sentinel`, "17")
       yield* interposer.fail("scan", "ENOENT")
-      assert.deepStrictEqual(verdicts(yield* store.look(directory)), [[".vm-sentinel", "V1"]])
+      assert.deepStrictEqual(verdicts(yield* look(store, directory)), [[".vm-sentinel", "V1"]])
     }))
 
   test("a failing disk isn't a missing directory", () =>
@@ -365,7 +366,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]
       const directory = yield* world.scratch
       yield* interposer.fail("scan", "EIO")
-      assert.deepInclude(yield* Effect.flip(store.look(directory)), { _tag: "StoreFailure", errno: "EIO" })
+      assert.deepInclude(yield* Effect.flip(look(store, directory)), { _tag: "StoreFailure", errno: "EIO" })
       yield* interposer.fail("lstat", "EMFILE")
       assert.deepInclude(yield* Effect.flip(store.openRoot(directory)), { _tag: "StoreFailure", errno: "EMFILE" })
     }))
@@ -375,7 +376,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const store = yield* SentinelStore
       const directory = yield* world.scratch
       const remote = yield* make
-      const isOneKernel = (path: string) => Effect.map(store.look(path), ({ frame }) => frame.fileSystem?.oneKernel)
+      const isOneKernel = (path: string) => Effect.map(look(store, path), ({ frame }) => frame.fileSystem?.oneKernel)
       // A Disk that can't tell says nothing of either.
       assert.include([true, undefined], yield* isOneKernel(directory))
       assert.include([false, undefined], yield* isOneKernel(remote))

@@ -9,6 +9,7 @@ import { condemnedAt, fresh, textOf } from "./condemning.ts"
 import { pid, record, v1, v2, v3 } from "./fixtures.ts"
 import { Interposer } from "./Interposed.ts"
 import type { Tester } from "./storeTester.ts"
+import { look } from "./looking.ts"
 
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
@@ -33,7 +34,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         assert.deepStrictEqual(yield* world.tree(vm), { ".vm-sentinel": expected })
         assert.deepInclude(yield* disk.lstat(`${vm}/.vm-sentinel`), { mode: 0o600, nlink: 1, id: file.id })
         // Its temporary name goes after it was read, which changes its ctime.
-        const [seen, ...others] = (yield* store.look(vm)).sentinels
+        const [seen, ...others] = (yield* look(store, vm)).sentinels
         assert.deepStrictEqual([{ ...seen, changedAt: file.changedAt }, ...others], [file])
         assert.deepStrictEqual(contentOf(file), Result.succeed(sentinel))
       }
@@ -177,7 +178,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* interposer.before("link", store.publish(directory, three), (from) => from.includes(".old-"))
       assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), "AlreadyOwned")
       assert.sameMembers(Object.values(yield* world.tree(directory)), [textOf(three), textOf(two)])
-      assert.strictEqual((yield* store.look(directory)).sentinels.length, 2)
+      assert.strictEqual((yield* look(store, directory)).sentinels.length, 2)
     }))
 
   for (const moment of ["create", "link", "lstat", "read"] as const) {
@@ -321,23 +322,23 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       })
     }))
 
-  test("withdraws its own sentinel by its nonce, under any role, and no other", () =>
+  test("releases its own sentinel by its nonce, under any role, and no other", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore
       const directory = yield* world.scratch
       const [one, two] = [fresh(), fresh()]
       yield* store.publish(directory, one)
       yield* store.publish(directory, two, { entry: ".vm-sentinel.helper" })
-      assert.strictEqual(yield* tag(store.withdraw(directory, "another-nonce")), "NotFound")
-      yield* store.withdraw(directory, nonceOf(two))
+      assert.strictEqual(yield* tag(store.release(directory, "another-nonce")), "NotFound")
+      yield* store.release(directory, nonceOf(two))
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(one) })
-      yield* store.withdraw(directory, nonceOf(one))
+      yield* store.release(directory, nonceOf(one))
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      assert.strictEqual(yield* tag(store.withdraw(directory, nonceOf(one))), "NotFound")
-      assert.strictEqual(yield* tag(store.withdraw(`${directory}/missing`, nonceOf(one))), "NotFound")
+      assert.strictEqual(yield* tag(store.release(directory, nonceOf(one))), "NotFound")
+      assert.strictEqual(yield* tag(store.release(`${directory}/missing`, nonceOf(one))), "NotFound")
     }))
 
-  test("withdraws nothing that the next owner has published meanwhile", () =>
+  test("releases nothing that the next owner has published meanwhile", () =>
     Effect.gen(function* () {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]
       const directory = yield* world.scratch
@@ -345,11 +346,11 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* store.publish(directory, one)
       const replacing = yield* condemnedAt(store, directory)
       yield* interposer.before("rename", store.publish(directory, two, { replacing }))
-      yield* store.withdraw(directory, nonceOf(one))
+      yield* store.release(directory, nonceOf(one))
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
       for (const errno of ["EIO", "EROFS"]) {
         yield* interposer.fail("rename", errno)
-        assert.strictEqual(yield* tag(store.withdraw(directory, nonceOf(two))), "StoreFailure")
+        assert.strictEqual(yield* tag(store.release(directory, nonceOf(two))), "StoreFailure")
         assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
       }
     }))

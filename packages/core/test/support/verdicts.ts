@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Unavailable } from "../../src/Observation.ts"
+import type { NamespaceProof } from "../../src/PidNamespaces.ts"
 import type { RecordV3, Sentinel } from "../../src/Sentinel.ts"
-import { judge, type NamespaceProof } from "../../src/Verdict.ts"
 import { circumstances, frame, host, inPlace, pid, present, rows, sharedFrame } from "./fixtures.ts"
+import { answer, judge } from "./judging.ts"
 
 /** One judgement: {@link inPlace} judged at the host and in the directory it was made in, but for what is given. */
 export interface Given {
@@ -12,7 +13,7 @@ export interface Given {
   readonly seen?: Observation | null
   readonly host?: Parameters<typeof host>[0]
   readonly circumstances?: Parameters<typeof circumstances>[0]
-  /** `<tag> <reason>` */
+  /** `<verdict> <reason>` */
   readonly is: string
   /** All that was compared, in order. */
   readonly compared: ReadonlyArray<string>
@@ -33,7 +34,7 @@ export const table = (title: string, given: ReadonlyArray<Given>) =>
     for (const row of given) {
       it(`${row.name} → ${row.is}`, () => {
         const verdict = verdictOf(row)
-        assert.strictEqual(`${verdict._tag} ${verdict.reason}`, row.is)
+        assert.strictEqual(answer(verdict), row.is)
         assert.deepStrictEqual(rows(verdict.evidence), row.compared)
       })
     }

@@ -1,10 +1,10 @@
 /** Running one short command and keeping all that it said: output, complaints, exit code, or why there are none. */
+import { codeOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Stream from "effect/Stream"
-import { errorCode } from "./inspection.ts"
 
 export type Ran =
   | { readonly _tag: "Exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
@@ -26,7 +26,7 @@ const text = (stream: Stream.Stream<Uint8Array, PlatformError.PlatformError>) =>
 
 const toRan = (error: PlatformError.PlatformError): Ran => {
   const { reason } = error
-  const errno = errorCode(reason.cause)
+  const errno = codeOf(reason.cause)
   return reason._tag !== "BadArgument" && reason.method === "spawn" && errno !== undefined
     ? { _tag: "NotStarted", errno }
     : { _tag: "Broken", detail: error.message }

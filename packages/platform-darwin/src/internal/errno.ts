@@ -1,4 +1,5 @@
 /** errno of Darwin, `sys/errno.h`: Node's own table is that of the host it was built for. */
+import { isRefusal, isShortage } from "@vm-sentinel/core/Errno"
 
 export const errno = {
   EPERM: 1,
@@ -6,23 +7,42 @@ export const errno = {
   ESRCH: 3,
   EINTR: 4,
   EIO: 5,
+  EBADF: 9,
   ENOMEM: 12,
   EACCES: 13,
   EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENOTDIR: 20,
+  EISDIR: 21,
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  ENOSPC: 28,
+  EROFS: 30,
   EAGAIN: 35,
   ENOTSUP: 45,
+  ELOOP: 62,
+  ENAMETOOLONG: 63,
+  ENOTEMPTY: 66,
+  EDQUOT: 69,
+  ESTALE: 70,
+  ENOLCK: 77,
+  ENOSYS: 78,
   EOVERFLOW: 84
 } as const
 
-const names = new Map<number, string>(Object.entries(errno).map(([name, number]) => [number, name]))
+/** EOPNOTSUPP, by the name that Node has for it too. */
+const otherNotSupported = 102
+
+const names = new Map<number, string>([
+  ...Object.entries(errno).map(([name, number]) => [number, name] as const),
+  [otherNotSupported, "ENOTSUP"]
+])
 
 export const errnoName = (number: number): string => names.get(number) ?? `errno ${number}`
 
-const ofResources = new Set(["EINTR", "EIO", "ENOMEM", "ENFILE", "EMFILE", "EAGAIN"])
-
 /** What a refusal is about: permission, a shortage that may pass, or a call that this kernel doesn't have so. */
 export const classifyErrno = (name: string): "refused" | "resources" | "unsupported" =>
-  name === "EPERM" || name === "EACCES" ? "refused" : ofResources.has(name) ? "resources" : "unsupported"
+  isRefusal(name) ? "refused" : isShortage(name) ? "resources" : "unsupported"

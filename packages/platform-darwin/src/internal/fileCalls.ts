@@ -1,8 +1,9 @@
 /** The file calls of libSystem that Node lacks, through koffi. Each throws an error with the errno's name as `code`. */
 import type { LockState } from "@vm-sentinel/core/Disk"
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import { coded, errnoOf, nameOf } from "./fileErrors.ts"
+import { errnoName } from "./errno.ts"
 import * as Structs from "./fileStructs.ts"
 
 export interface FileCalls {
@@ -108,7 +109,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   const invoke = (call: Call, ...values: Array<unknown>): number => {
     const result = call(...values)
     if (typeof result === "number" && result >= 0) return result
-    throw coded(nameOf(koffi.errno()))
+    throw coded(errnoName(koffi.errno()))
   }
   const buffer = Buffer.alloc(16 * 1024)
   const statfsOf = (call: Call, of: Buffer | number): Structs.FileSystemInfo => {

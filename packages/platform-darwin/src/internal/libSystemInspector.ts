@@ -1,5 +1,5 @@
 /** The inspector over `libSystem`: `proc_pidinfo`, `sysctl`, `proc_pidpath`, `gethostuuid`. */
-import type { Observation, Wanted } from "@vm-sentinel/core/Observation"
+import type { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
@@ -84,7 +84,7 @@ export const make = (
     return reply._tag === "Bytes" ? Structs.decodeTimeval(reply.bytes) : undefined
   }
 
-  const look = (pid: Pid, wanted: Wanted): Settled => {
+  const look = (pid: Pid, wanted: ObserveDepth): Settled => {
     const uniqueId = readUniqueId(pid)
     const listed = uniqueId._tag === "Unusable" ? readBsdInfo(pid) : uniqueId
     const info = readInfo(pid)
@@ -106,7 +106,7 @@ export const make = (
     result._tag === "Settled" &&
     (result.observation._tag !== "Unavailable" || result.observation.reason !== "resources")
 
-  const observe = (pid: Pid, wanted: Wanted): Observation => {
+  const observe = (pid: Pid, wanted: ObserveDepth): Observation => {
     let result = look(pid, wanted)
     for (let tried = 1; tried < attempts && !isFinal(result); tried++) result = look(pid, wanted)
     return result._tag === "Settled"

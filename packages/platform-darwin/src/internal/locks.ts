@@ -4,14 +4,14 @@
  * take it from a child that has the descriptor.
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
+import { attempt, coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import type { FileCalls } from "./fileCalls.ts"
-import { attempt, coded, errnoOf } from "./fileErrors.ts"
 import { idOf, withDirectory } from "./looking.ts"
 
 const LOCK_SH = 1
-const LOCK_EX = 2
+export const LOCK_EX = 2
 
 const take = (calls: FileCalls, fd: number, operation: number): boolean => {
   try {
@@ -22,9 +22,6 @@ const take = (calls: FileCalls, fd: number, operation: number): boolean => {
     return false
   }
 }
-
-/** Takes the lock of an open directory, without waiting; `false`: another holds it. */
-export const takeExclusive = (calls: FileCalls, fd: number): boolean => take(calls, fd, LOCK_EX)
 
 /** Takes the lock. Throws with EBUSY or the errno. */
 export const acquire = (

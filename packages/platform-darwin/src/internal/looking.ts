@@ -1,10 +1,10 @@
 /** What files and directories are, whose, and what they lie on: for a record, and for the rules of trust. */
 import type { FileType, Stat } from "@vm-sentinel/core/Disk"
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
-import type { FileId } from "@vm-sentinel/core/Holding"
+import type { FileId } from "@vm-sentinel/core/FileId"
 import * as Fs from "node:fs"
 import type { FileCalls } from "./fileCalls.ts"
-import { coded, errnoOf } from "./fileErrors.ts"
 
 /** Only one kernel can have them mounted, and their volumes' UUIDs and inode numbers last. */
 const oneKernelTypes = new Set(["apfs", "hfs"])
@@ -74,6 +74,11 @@ const typeOf = (stat: Fs.BigIntStats): FileType => {
   if (stat.isFIFO()) return "fifo"
   if (stat.isSocket()) return "socket"
   return stat.isBlockDevice() || stat.isCharacterDevice() ? "device" : "unknown"
+}
+
+export const kindOf = (fd: number): Pick<Stat, "id" | "type"> => {
+  const stat = Fs.fstatSync(fd, { bigint: true })
+  return { id: idOfStat(stat), type: typeOf(stat) }
 }
 
 /** What goes away meanwhile was never seen. */

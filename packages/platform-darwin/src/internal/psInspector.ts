@@ -1,6 +1,6 @@
 /** The inspector without native code: `ps` for processes, `sysctl` and `ioreg` for the host. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import type { Observation, Present, Wanted } from "@vm-sentinel/core/Observation"
+import type { Observation, Present, ObserveDepth } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
@@ -60,7 +60,7 @@ const present = (pid: Pid, row: Row, isDated: boolean, bootedAt: number | undefi
 })
 
 /** `ps` prints `argv[0]`, which the process can change: it is never an executable. */
-const withExecutable = (observation: Observation, wanted: Wanted): Observation =>
+const withExecutable = (observation: Observation, wanted: ObserveDepth): Observation =>
   observation._tag === "Present" && wanted !== "existence" && wanted !== "identity"
     ? { ...observation, exeError: "not-available" }
     : observation
@@ -146,7 +146,7 @@ export const makeWith = Effect.fnUntraced(function* (
       ? { _tag: "Absent", pid }
       : { _tag: "Unavailable", pid, reason: "unsupported", detail: `ps takes numbers up to ${paths.maxPid}` }
 
-  const observe = (pid: Pid, wanted: Wanted): Effect.Effect<Observation> =>
+  const observe = (pid: Pid, wanted: ObserveDepth): Effect.Effect<Observation> =>
     pid > paths.maxPid
       ? Effect.sync(() => beyond(pid))
       : Effect.map(Effect.request(new Inspect({ pid }), resolver), (observation) => withExecutable(observation, wanted))

@@ -2,17 +2,20 @@
  * Calls relative to a directory's descriptor. What fails throws an error with the errno's name as `code`, as `node:fs`
  * does.
  */
-import type { Attributes, FileType, Stat } from "@vm-sentinel/core/Disk"
+import { errnoOf } from "@vm-sentinel/core/Errno"
+import type { Attributes, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { isMainThread } from "node:worker_threads"
 import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
-import * as Dirent from "./dirent.ts"
 import * as Frames from "./frames.ts"
-import { AT_FDCWD, type LibcAt, type Name } from "./libc.ts"
-import { errnoOf, fstat, lstat } from "./stat.ts"
+import { AT_FDCWD, checked, type LibcAt, type Name } from "./libc.ts"
+import * as NameListing from "./nameListing.ts"
+import { fstat, lstat } from "./stat.ts"
 import * as Statx from "./statx.ts"
+
+export type { Entry, Listing } from "./nameListing.ts"
 
 const { O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const fileFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
@@ -35,24 +38,6 @@ const withoutTrace = (open: (flags: number) => number, flags: number): number =>
 // for it; the number is that of every architecture that Node runs on.
 const O_PATH = 0o10000000
 const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
-
-export interface Entry {
-  readonly name: Name
-  /** `unknown`: the listing doesn't say. */
-  readonly type: FileType
-}
-
-/** A directory as it is read. */
-export interface Listing {
-  readonly next: () => Entry | undefined
-  /** Begins anew. */
-  readonly rewind: () => void
-  /** Likewise, by what was read where that is all of it. */
-  readonly again: () => void
-  readonly close: () => void
-  /** Closes it, to go on later by another descriptor of the directory. */
-  readonly pause: () => (fd: number) => Listing
-}
 
 /**
  * A name is never followed where it is a symbolic link. An absolute path does for one, whatever the descriptor. What one of
@@ -78,7 +63,7 @@ export interface At {
   readonly attributes: (fd: number, name: Name) => Attributes
   /** The mount that a descriptor's file lies on. */
   readonly mount: (fd: number) => string
-  readonly list: (fd: number) => Listing
+  readonly list: (fd: number) => NameListing.Listing
   /** At most `length` bytes, from where the last call ended: how many were read, 0 at the end. */
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   /** EISDIR for a directory. */
@@ -102,12 +87,6 @@ export const nameOf = (name: string): Name => {
 
 export const textOf = (name: Name): string => (typeof name === "string" ? name : decodeName(name.subarray(0, -1)))
 
-/** Text, or where that would not be the same name, bytes. */
-const nameIn = (bytes: Buffer, start = 0, end = bytes.length): Name => {
-  const text = bytes.toString("utf8", start, end)
-  return text.includes("\uFFFD") ? Buffer.concat([bytes.subarray(start, end), Buffer.alloc(1)]) : text
-}
-
 const child = (fd: number, name: Name): string | Buffer => {
   if (fd === anywhere) return typeof name === "string" ? name : name.subarray(0, -1)
   const directory = `/proc/self/fd/${fd}/`
@@ -129,64 +108,6 @@ const mountByFdinfo = (fd: number): string => {
   } finally {
     Fs.closeSync(info)
   }
-}
-
-const typeOf = (entry: Fs.Dirent): FileType => {
-  if (entry.isDirectory()) return "directory"
-  if (entry.isFile()) return "file"
-  if (entry.isSymbolicLink()) return "symlink"
-  if (entry.isFIFO()) return "fifo"
-  if (entry.isSocket()) return "socket"
-  return entry.isBlockDevice() || entry.isCharacterDevice() ? "device" : "unknown"
-}
-
-/** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
-const smallDirectory = 65_536
-
-interface Reader {
-  readonly next: () => Fs.Dirent | null
-  readonly close: () => void
-  /** Of all that was read at once. */
-  readonly restart?: () => void
-}
-
-/** The entries one after the other, in batches where there are many. */
-const reader = (fd: number): Reader => {
-  const path = `/proc/self/fd/${fd}`
-  if (Fs.fstatSync(fd).size > smallDirectory) {
-    const dir = Fs.opendirSync(path, { encoding: "latin1", bufferSize: 256 })
-    return { next: () => dir.readSync(), close: () => dir.closeSync() }
-  }
-  const entries = Fs.readdirSync(path, { withFileTypes: true, encoding: "latin1" })
-  let index = 0
-  return {
-    next: () => entries[index++] ?? null,
-    close: () => {},
-    restart: () => {
-      index = 0
-    }
-  }
-}
-
-const listByNode = (fd: number): Listing => {
-  let entries = reader(fd)
-  const rewind = () => {
-    const again = reader(fd)
-    entries.close()
-    entries = again
-  }
-  const listing: Listing = {
-    next: () => {
-      const entry = entries.next()
-      return entry === null ? undefined : { name: nameIn(Buffer.from(entry.name, "latin1")), type: typeOf(entry) }
-    },
-    rewind,
-    again: () => (entries.restart ?? rewind)(),
-    close: () => entries.close(),
-    // Node reads a directory by its path, and needs no descriptor of ours to go on.
-    pause: () => () => listing
-  }
-  return listing
 }
 
 interface Opener {
@@ -221,7 +142,7 @@ export const procfs: At = {
   statAt: (fd, name) => lstat(child(fd, name)),
   attributes: (fd, name) => (name === "" ? fstat(fd) : lstat(child(fd, name))),
   mount: mountByFdinfo,
-  list: listByNode,
+  list: NameListing.byNode,
   read: (fd, into, length) => Fs.readSync(fd, into, 0, length, null),
   unlink: (fd, name) => Fs.unlinkSync(child(fd, name)),
   removeDirectory: (fd, name) => Fs.rmdirSync(child(fd, name)),
@@ -231,84 +152,25 @@ export const procfs: At = {
 
 const { EPERM } = Os.constants.errno
 
-/** The answer of a call that gives a negative errno where it fails. */
-const checked = (result: number): number => {
-  if (result >= 0) return result
-  const code = errnoName(-result)
-  throw Object.assign(new Error(code), { code })
-}
-
 const AT_REMOVEDIR = 0x200
-
-/** Of one listing at a time; a directory of few files fills a small part of it. */
-const listingBytes = 32_768
-
-// Freed ones are used again: a sweep opens one listing after another.
-const blocks: Array<Dirent.Block> = []
-
-/** `from`: the offset of the entry that came before. */
-const listByLibc = (native: LibcAt, fd: number, from?: bigint): Listing => {
-  const block = blocks.pop() ?? new Dirent.Block(listingBytes)
-  let [at, end, current] = [0, 0, -1]
-  // Of the blocks since the beginning, and whether there are no more.
-  let reads = from === undefined ? 0 : 1
-  let isOver = false
-  const rewind = () => {
-    checked(native.seek(fd, 0n))
-    at = end = reads = 0
-    isOver = false
-  }
-  const close = () => void blocks.push(block)
-  return {
-    next: () => {
-      for (;;) {
-        if (at >= end) {
-          if (isOver) return undefined
-          const count = checked(native.getdents(fd, block.bytes))
-          isOver = count === 0
-          if (isOver) return undefined
-          ;[at, end] = [0, count]
-          reads += 1
-        }
-        current = at
-        at += block.length(current)
-        if (block.isDots(current)) continue
-        return { name: nameIn(block.bytes, Dirent.nameOf(current), block.nameEnd(current)), type: block.type(current) }
-      }
-    },
-    rewind,
-    again: () => {
-      if (isOver && reads <= 1) at = 0
-      else rewind()
-    },
-    close,
-    pause: () => {
-      const offset = current < 0 ? (from ?? 0n) : block.offset(current)
-      close()
-      return (fd) => {
-        checked(native.seek(fd, offset))
-        return listByLibc(native, fd, offset)
-      }
-    }
-  }
-}
 
 /** `openat2(2)` came with 5.6, and a seccomp filter may not know it. */
 const lacksCall = new Set(["ENOSYS", "EPERM", "EINVAL", "E2BIG"])
 
 const libcAt = (native: LibcAt): At => {
+  const statx = Statx.make()
   const openAt = (flags: number) => (fd: number, name: Name) => {
     const opened = native.open(fd, name, flags | O_NOATIME)
     return checked(opened === -EPERM ? native.open(fd, name, flags) : opened)
   }
   const statAt = (fd: number, name: Name): Stat => {
-    checked(native.statx(fd, name, Statx.basicStats | Statx.birthTime, Statx.buffer))
-    return Statx.stat()
+    checked(native.statx(fd, name, Statx.basicStats | Statx.birthTime, statx.buffer))
+    return statx.stat()
   }
   const close = (fd: number) => void checked(native.close(fd))
   const mountByStatx = (fd: number): string | undefined => {
-    checked(native.statx(fd, "", Statx.mountId, Statx.buffer))
-    return Statx.mount()
+    checked(native.statx(fd, "", Statx.mountId, statx.buffer))
+    return statx.mount()
   }
   return {
     openPath: (path) => {
@@ -323,16 +185,16 @@ const libcAt = (native: LibcAt): At => {
     isLasting: true,
     stat: (fd) => statAt(fd, ""),
     look: (fd) => {
-      checked(native.statx(fd, "", Statx.basicStats | Statx.birthTime, Statx.buffer))
-      return Frames.byLibc(native, fd, Statx.stat(), Statx.bornAt())
+      checked(native.statx(fd, "", Statx.basicStats | Statx.birthTime, statx.buffer))
+      return Frames.byLibc(native, fd, statx.stat(), statx.bornAt())
     },
     statAt,
     attributes: (fd, name) => {
-      checked(native.statx(fd, name, Statx.basicStats, Statx.buffer))
-      return Statx.attributes()
+      checked(native.statx(fd, name, Statx.basicStats, statx.buffer))
+      return statx.attributes()
     },
     mount: (fd) => mountByStatx(fd) ?? mountByFdinfo(fd),
-    list: (fd) => listByLibc(native, fd),
+    list: NameListing.byLibc(native),
     read: (fd, into, length) => checked(native.read(fd, into, length)),
     unlink: (fd, name) => void checked(native.unlink(fd, name, 0)),
     removeDirectory: (fd, name) => void checked(native.unlink(fd, name, AT_REMOVEDIR)),

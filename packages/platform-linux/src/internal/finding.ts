@@ -1,9 +1,9 @@
 /** Files of certain names below the first level of a directory, one directory after another, depth first. */
+import { errnoOf } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
-import { type FileId, sameFile } from "@vm-sentinel/core/Holding"
+import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
 import * as At from "./at.ts"
 import type { Name } from "./libc.ts"
-import { errnoOf } from "./stat.ts"
 
 /** Directories open at once. Of those above them only the place is known that they were read to. */
 const maxOpen = 32

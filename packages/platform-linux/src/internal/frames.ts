@@ -6,7 +6,7 @@ import {
   oneKernelTypes
 } from "@vm-sentinel/core/DirectoryFrame"
 import type { Stat } from "@vm-sentinel/core/Disk"
-import type { FileId } from "@vm-sentinel/core/Holding"
+import type { FileId } from "@vm-sentinel/core/FileId"
 import * as Fs from "node:fs"
 import type { LibcAt } from "./libc.ts"
 import { isBirthTold, toStat } from "./stat.ts"
@@ -129,5 +129,5 @@ export const byLibc = (native: LibcAt, fd: number, stat: Stat, birth: bigint): F
 export const byNode = (fd: number): Framed => {
   const stats = Fs.fstatSync(fd, { bigint: true })
   const stat = toStat(stats)
-  return framed(stat, isBirthTold() ? stats.birthtimeNs : 0n, fileSystemByNode(fd, stat.id))
+  return framed(stat, isBirthTold ? stats.birthtimeNs : 0n, fileSystemByNode(fd, stat.id))
 }

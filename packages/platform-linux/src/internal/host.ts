@@ -1,5 +1,5 @@
 /** What `/proc`, `/etc` and `/sys` say about the kernel and the machine. */
-import { errnoOf } from "../Kernel.ts"
+import { expectErrno } from "../Kernel.ts"
 import { isProcfs, type Own, read, readHead, readLine, readOwn, type Source } from "./procfs.ts"
 
 const bootIdFile = "sys/kernel/random/boot_id"
@@ -53,7 +53,7 @@ const exists = ({ kernel }: Source, path: string): boolean => {
   try {
     return kernel.exists(path)
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return false
   }
 }

@@ -1,4 +1,5 @@
 /** The calls that Node lacks and the store wants, through koffi where it loads. */
+import { errnoName } from "../Kernel.ts"
 import { type Library, withKoffi } from "./koffi.ts"
 import * as Statx from "./statx.ts"
 
@@ -36,6 +37,13 @@ export interface Libc {
   readonly hasChanged: (fd: number) => boolean
   /** `undefined`: not all of them are in this libc. */
   readonly at: LibcAt | undefined
+}
+
+/** The answer of a call that gives a negative errno where it fails. */
+export const checked = (result: number): number => {
+  if (result >= 0) return result
+  const code = errnoName(-result)
+  throw Object.assign(new Error(code), { code })
 }
 
 export const AT_FDCWD = -100
@@ -110,9 +118,9 @@ const make = (koffi: Library): Libc => {
   // `struct pollfd`: the descriptor, and two shorts for what is asked and what is answered.
   const polled = new Int32Array(2)
   const [polledBytes, polledShorts] = [new Uint8Array(polled.buffer), new Int16Array(polled.buffer)]
-  const errnoOf = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
+  const errnoAfter = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
   return {
-    renameNoReplace: (from, to) => errnoOf(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
+    renameNoReplace: (from, to) => errnoAfter(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
     hasChanged: (fd) => {
       polled[0] = fd
       polledShorts[2] = POLLPRI

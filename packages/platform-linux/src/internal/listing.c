@@ -1,28 +1,23 @@
 /*
- * Lists a directory in the order of its inodes, while the thread that wants it does something else: what is kept of each
- * name is that and 16 bytes, in memory that the caller owns.
+ * Lists a directory in the order of its inodes. Only a quick way to what looking.ts would do, which gives them by name: nothing is
+ * decided here. A name takes its own bytes and 16 more.
  */
 #define _GNU_SOURCE
 #include "pool.h"
 #include <dirent.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Bytes that are read at once, and how many entries are in them at most: the shortest has 24. */
+/* Bytes read at once, and the most entries in them: the shortest has 24 bytes. */
 #define BLOCK_BYTES 32768
 #define BLOCK_PLACES (BLOCK_BYTES / 24)
 
-/* Nanoseconds after which the rest is left to the next call: the thread is Node's, and its caller may have been stopped. */
-#define CALL_NS 10000000
-
 struct place {
 	uint64_t inode;
-	/* Where in `bytes` the name begins, and how long it is. */
+	/* The byte of `bytes` at which the name begins, and its length. */
 	uint32_t name;
 	uint16_t length;
 	uint8_t type;
@@ -30,20 +25,15 @@ struct place {
 };
 
 struct listing {
-	int32_t fd;
-	/* Of the call that failed, or 0. */
-	int32_t error;
-	/* Not 0: this is all. Else the next call goes on. */
-	int32_t is_done;
-	/* Not 0: there has to be more room first. */
-	int32_t is_full;
-	/* Of `bytes`: names from the beginning on, places up to the end, the last that was read first. */
+	/* `count`: places. `error`: ENOBUFS where there has to be more room first. */
+	struct header header;
+	/* Bytes of `bytes`: names from the beginning on, places up to the end, the last that was read first. */
 	uint32_t capacity;
+	/* Bytes of names. */
 	uint32_t used;
-	uint32_t count;
-	/* Of them, once this is all, so many at the beginning are hidden. */
+	/* How many are hidden. Once all are read, these come first. */
 	uint32_t hidden;
-	char reserved[32];
+	uint32_t reserved;
 	char bytes[];
 };
 
@@ -53,29 +43,21 @@ _Static_assert(offsetof(struct place, name) == 8, "name");
 _Static_assert(offsetof(struct place, length) == 12, "length");
 _Static_assert(offsetof(struct place, type) == 14, "type");
 _Static_assert(offsetof(struct listing, capacity) == 16, "capacity");
-_Static_assert(offsetof(struct listing, bytes) == 64, "bytes");
-
-static int64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
+_Static_assert(offsetof(struct listing, bytes) == 32, "bytes");
 
 static struct place *places_of(struct listing *listing)
 {
-	return (struct place *)(listing->bytes + listing->capacity) - listing->count;
+	return (struct place *)(listing->bytes + listing->capacity) - listing->header.count;
 }
 
 static int has_room(const struct listing *listing)
 {
-	const uint64_t places = (uint64_t)(listing->count + BLOCK_PLACES) * sizeof(struct place);
+	const uint64_t places = (uint64_t)(listing->header.count + BLOCK_PLACES) * sizeof(struct place);
 
 	return listing->used + places + BLOCK_BYTES <= listing->capacity;
 }
 
-/* The names of a block move to the front of it. */
+/* Each name of a block moves to the front. */
 static void note(struct listing *listing, const char *block, long filled)
 {
 	for (const char *end = block + filled; block < end;) {
@@ -96,12 +78,12 @@ static void note(struct listing *listing, const char *block, long filled)
 		memmove(listing->bytes + listing->used, name, length);
 		listing->used += length;
 		listing->hidden += place.is_hidden;
-		listing->count += 1;
+		listing->header.count += 1;
 		*places_of(listing) = place;
 	}
 }
 
-/* Hidden ones first; of those with one inode the one that was read first. */
+/* Hidden ones first; equal inodes in the order in which they were read. */
 static int compare(const void *left, const void *right)
 {
 	const struct place *a = left, *b = right;
@@ -115,27 +97,26 @@ static int compare(const void *left, const void *right)
 
 void vm_sentinel_list(struct listing *listing)
 {
-	const int64_t until = now() + CALL_NS;
+	const int64_t end = now_ns() + CALL_NS;
 
-	listing->is_full = 0;
 	do {
 		char *block = listing->bytes + (listing->used + 7) / 8 * 8;
 		long filled;
 
 		if (!has_room(listing)) {
-			listing->is_full = 1;
+			listing->header.error = ENOBUFS;
 			return;
 		}
-		filled = syscall(SYS_getdents64, listing->fd, block, BLOCK_BYTES - 8);
+		filled = syscall(SYS_getdents64, listing->header.fd, block, BLOCK_BYTES - 8);
 		if (filled < 0) {
-			listing->error = errno;
+			listing->header.error = errno;
 			return;
 		}
 		if (filled == 0) {
-			qsort(places_of(listing), listing->count, sizeof(struct place), compare);
-			listing->is_done = 1;
+			qsort(places_of(listing), listing->header.count, sizeof(struct place), compare);
+			listing->header.is_done = 1;
 			return;
 		}
 		note(listing, block, filled);
-	} while (now() < until);
+	} while (now_ns() < end);
 }

@@ -1,8 +1,8 @@
 /** Processes that hold the `flock(2)` of a directory, by `/proc/<pid>/fdinfo`. */
-import type { FileId } from "@vm-sentinel/core/Holding"
+import type { FileId } from "@vm-sentinel/core/FileId"
 import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Effect from "effect/Effect"
-import { errnoOf } from "../Kernel.ts"
+import { expectErrno } from "../Kernel.ts"
 import { checkNamespace, checkType, listProcesses, readBytes, type Source } from "./procfs.ts"
 
 const latin1 = new TextDecoder("latin1")
@@ -14,7 +14,7 @@ const attempt = <A>(get: () => A): A | undefined => {
   try {
     return get()
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return undefined
   }
 }

@@ -4,10 +4,10 @@
  * inherited the descriptor: nobody here asks for that.
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
-import { sameFile } from "@vm-sentinel/core/Holding"
+import { sameFile } from "@vm-sentinel/core/FileId"
+import { attempt, coded } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as At from "./at.ts"
-import { attempt } from "./calls.ts"
 
 export const LOCK_SH = 1
 export const LOCK_EX = 2
@@ -19,7 +19,7 @@ type Answer = "done" | "busy"
 type Lock = (fd: number, operation: number) => Answer
 
 const fail = (code: string): never => {
-  throw Object.assign(new Error(code), { code })
+  throw coded(code)
 }
 
 const open = (at: At.At, path: string): number => at.openDirectory(At.anywhere, At.nameOf(path))

@@ -1,10 +1,9 @@
 /** What a Linux Disk reads: directories, and files in them, by descriptor. Long ones in slices. */
+import { errnoOf, failed } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
-import type { Attributes, DirectoryEntry, Glimpse, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
+import type { Attributes, DirectoryEntry, Peek, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as At from "./at.ts"
-import { failed } from "./calls.ts"
-import { errnoOf } from "./stat.ts"
 
 // Every call is synchronous and done with the buffer before it returns.
 let buffer = Buffer.allocUnsafe(8192)
@@ -128,14 +127,14 @@ export const frame = (at: At.At, path: string): DirectoryFrame => {
 const permissionsOf = ({ gid, mode, nlink, type, uid }: Attributes): Permissions => ({ type, mode, uid, gid, nlink })
 
 /**
- * At a directory of a root and at what is `below` it. Whoever may write in the directory could have put it there, so it
- * says as much as if it were opened by descriptor.
+ * One directory of a root, and a file in it. A file system user who may write in the directory could have put the file there, so the
+ * path says as much as a descriptor.
  */
-export const peek = (at: At.At, root: number, directory: string, below: string, limit: number): Glimpse | undefined => {
+const peek = (at: At.At, root: number, directory: string, below: string, limit: number): Peek | undefined => {
   let fd: number | undefined
   try {
     const name = At.nameOf(`${directory}${below}`)
-    // What does for the whole does for a part of it.
+    // A path that is text has text in each part.
     const attributes = at.attributes(root, typeof name === "string" ? directory : At.nameOf(directory))
     if (attributes.type !== "directory") return undefined
     fd = at.openFile(root, name)
@@ -144,10 +143,28 @@ export const peek = (at: At.At, root: number, directory: string, below: string, 
     const length = readUpTo(at, fd, limit + 1, file.size)
     if (length > limit) return undefined
     const content = buffer.toString("latin1", 0, length)
-    return { directory: permissionsOf(attributes), file: permissionsOf(file), writtenAt: file.modifiedAt, content }
+    return { directory: permissionsOf(attributes), file: permissionsOf(file), modifiedAt: file.modifiedAt, content }
   } catch {
     return undefined
   } finally {
     if (fd !== undefined) at.close(fd)
   }
+}
+
+/** Whatever isn't told already. */
+export function* peekMany(
+  at: At.At,
+  root: number,
+  directories: ReadonlyArray<string>,
+  file: string,
+  limit: number,
+  told: ReadonlyArray<Peek | undefined>
+): Generator<void, ReadonlyArray<Peek | undefined>> {
+  const isSliceUsedUp = Slices.make()
+  const found: Array<Peek | undefined> = []
+  for (const [index, directory] of directories.entries()) {
+    found.push(told[index] ?? peek(at, root, directory, `/${file}`, limit))
+    if (isSliceUsedUp()) yield
+  }
+  return found
 }

@@ -2,6 +2,7 @@
  * `/proc/self/mountinfo`, which takes long to read. Kept open, the kernel says whether anything was mounted or unmounted
  * since it was read: `poll(2)` of it, by `proc_pid_mountinfo(5)`.
  */
+import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Fs from "node:fs"
 import { decodeName } from "./bytePath.ts"
@@ -21,7 +22,7 @@ export interface MountTable {
 /** The table writes it otherwise, or may. */
 const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()
 
-const notMounted = (mount: string) => Object.assign(new Error(`there is no mount ${mount} here`), { code: "ENOENT" })
+const notMounted = (mount: string) => coded("ENOENT", `there is no mount ${mount} here`)
 
 /** Into `room`, or where that doesn't do into a larger one. */
 const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {

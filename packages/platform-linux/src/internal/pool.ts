@@ -1,19 +1,39 @@
 /**
- * What a thread of Node's pool does by one native call while this one goes on: `listing.c`, `readAhead.c` and
- * `removal.c`, where they were compiled.
+ * Native calls that a thread of Node's pool makes while this one goes on: `listing.c`, `peek.c` and `removal.c`, where they were
+ * compiled. Each is only a quick way to what the TypeScript does too.
  */
+import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
 import { withKoffi } from "./koffi.ts"
 
-/** Does what the memory says, and then calls back. Throws where koffi has too many calls under way. */
-export type Call = (memory: Uint8Array, ended: () => void) => void
+/**
+ * Does what the memory says, and then calls back. The memory, and a descriptor in it, are the thread's until then. `wasMade` is false
+ * where koffi has too many calls under way: nothing was done.
+ */
+export type Call = (memory: Uint8Array, ended: (wasMade: boolean) => void) => void
 
 export interface Pool {
   readonly list: Call
-  readonly readAhead: Call
-  /** Likewise, at once and in this thread. */
-  readonly readNow: (memory: Uint8Array) => void
+  readonly peek: Call
   readonly remove: Call
+}
+
+/** `struct header` of pool.h, with which each memory begins. Numbers of 32 bits, by index. */
+export const header = { count: 0, fd: 1, error: 2, isDone: 3 } as const
+
+/**
+ * Calls until all is done that the memory is about, or a system call failed. `false`: the rest is to be done without. Interruptible
+ * between two calls.
+ */
+export const run = (
+  call: Call,
+  memory: { readonly bytes: Uint8Array; readonly numbers: Uint32Array }
+): Effect.Effect<boolean> => {
+  const { bytes, numbers } = memory
+  const once = Effect.callback<boolean>((resume) => call(bytes, (wasMade) => resume(Effect.succeed(wasMade))))
+  return Effect.flatMap(Effect.uninterruptible(once), (wasMade) =>
+    wasMade && numbers[header.isDone] === 0 && numbers[header.error] === 0 ? run(call, memory) : Effect.succeed(wasMade)
+  )
 }
 
 /** Beside this, whether these are the sources, what was made of them, or the command's bundle. */
@@ -28,14 +48,14 @@ export const pool = (): Pool | undefined =>
       const native = koffi.load(library)
       const call = (name: string): Call => {
         const made = native.func(`void ${name}(void *)`)
-        return (memory, ended) => made.async(memory, ended)
+        return (memory, ended) => {
+          try {
+            made.async(memory, () => ended(true))
+          } catch {
+            ended(false)
+          }
+        }
       }
-      const readNow = native.func("void vm_sentinel_read_now(void *)")
-      return {
-        list: call("vm_sentinel_list"),
-        readAhead: call("vm_sentinel_read_ahead"),
-        readNow: (memory) => readNow(memory),
-        remove: call("vm_sentinel_remove")
-      }
+      return { list: call("vm_sentinel_list"), peek: call("vm_sentinel_peek"), remove: call("vm_sentinel_remove") }
     })
   }).pool

@@ -1,11 +1,12 @@
 /** One PID, asked about once: the table of what each answer of the kernel means. */
-import type { Observation, Present, Unavailable, Wanted } from "@vm-sentinel/core/Observation"
+import { isRefusal, isShortage } from "@vm-sentinel/core/Errno"
+import type { Observation, Present, Unavailable, ObserveDepth } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
-import { errnoOf } from "../Kernel.ts"
+import { expectErrno } from "../Kernel.ts"
 import type { Pidfds } from "../Pidfd.ts"
 import * as ProcStat from "../ProcStat.ts"
 import * as ProcStatus from "../ProcStatus.ts"
-import { checkNamespace, readUptime, resourceErrnos, type Source, type Trusted } from "./procfs.ts"
+import { checkNamespace, readUptime, type Source, type Trusted } from "./procfs.ts"
 
 /** The process changed, or an answer was refused, while it was looked at. `otherwise`: the answer if it goes on so. */
 export interface Again {
@@ -23,10 +24,6 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
  */
 const ticksPerSecond = 100
 
-// One read returns a whole `stat` (at most about 1.1 kB), and the part of `status` up to `Uid`. Every call is
-// synchronous and done with the buffer before it returns.
-const buffer = new Uint8Array(4096)
-
 const lossy = new TextDecoder()
 
 const unavailable = (pid: Pid, reason: Unavailable["reason"], detail: string): Unavailable => ({
@@ -37,8 +34,6 @@ const unavailable = (pid: Pid, reason: Unavailable["reason"], detail: string): U
 })
 
 const again = (otherwise: Observation): Again => ({ _tag: "Again", otherwise })
-
-const isRefusal = (errno: string): boolean => errno === "EACCES" || errno === "EPERM"
 
 const isGone = (errno: string): boolean => errno === "ENOENT" || errno === "ESRCH"
 
@@ -55,7 +50,7 @@ const byPidfd = (source: Source, pidfds: Pidfds, pid: Pid, detail: string): Prob
     if (!exited) return process
     return source.kernel.kill(pid) === "ESRCH" ? again(hidden) : { ...process, state: "Z", threads: 1 }
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return hidden
   } finally {
     pidfds.close(fd)
@@ -86,7 +81,7 @@ const failure = (
   if (isGone(errno)) return again(unavailable(pid, "resources", `${call}: ${errno}, again and again`))
   if (isRefusal(errno)) return refused(source, trusted, pid, `${call}: ${errno}`)
   const answer = unavailable(pid, "resources", `${call}: ${errno}`)
-  return resourceErrnos.has(errno) ? again(answer) : answer
+  return isShortage(errno) ? again(answer) : answer
 }
 
 /** `kill(2)` and procfs say that there is nothing, without a file to open that isn't there. */
@@ -94,7 +89,7 @@ const isAbsent = ({ kernel, root }: Source, pidfds: Pidfds, pid: Pid): boolean =
   try {
     return pidfds.kill(pid) === "ESRCH" && !kernel.exists(`${root}/${pid}`)
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return false
   }
 }
@@ -126,14 +121,14 @@ const quick = (
         return path === "" ? undefined : { _tag: "Present", pid, tgid: pid, exe: { path } }
     }
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return undefined
   } finally {
     if (typeof fd === "number") pidfds.close(fd)
   }
 }
 
-const addExecutable = ({ kernel }: Source, path: string, wanted: Wanted, process: Mutable<Present>): void => {
+const addExecutable = ({ kernel }: Source, path: string, wanted: ObserveDepth, process: Mutable<Present>): void => {
   try {
     const exe = lossy.decode(kernel.readLink(path))
     if (exe === "") {
@@ -145,13 +140,13 @@ const addExecutable = ({ kernel }: Source, path: string, wanted: Wanted, process
     const { dev, ino } = kernel.fileId(path)
     process.exe = { path: exe, dev: `${dev}`, ino: `${ino}` }
   } catch (error) {
-    const errno = errnoOf(error)
-    if (resourceErrnos.has(errno)) throw error
+    const errno = expectErrno(error)
+    if (isShortage(errno)) throw error
     if (process.exe === undefined) process.exeError = isRefusal(errno) ? "permission-denied" : "not-available"
   }
 }
 
-const readStatus = ({ kernel }: Source, folder: string): ProcStatus.ProcStatus => {
+const readStatus = ({ buffer, kernel }: Source, folder: string): ProcStatus.ProcStatus => {
   const fd = kernel.open(`${folder}/status`)
   try {
     return ProcStatus.parse(buffer.subarray(0, kernel.read(fd, buffer, 0)))
@@ -163,7 +158,7 @@ const readStatus = ({ kernel }: Source, folder: string): ProcStatus.ProcStatus =
 /** Answers the errno where it couldn't be had for want of resources. A thread has no id. */
 const addId = (pidfds: Pidfds, pid: Pid, process: Mutable<Present>): string | undefined => {
   const fd = pidfds.open(pid)
-  if (typeof fd === "string") return resourceErrnos.has(fd) ? fd : undefined
+  if (typeof fd === "string") return isShortage(fd) ? fd : undefined
   try {
     process.processId64 = `${pidfds.inode(fd)}`
     return undefined
@@ -172,7 +167,7 @@ const addId = (pidfds: Pidfds, pid: Pid, process: Mutable<Present>): string | un
   }
 }
 
-const readStat = ({ kernel }: Source, fd: number): ProcStat.ProcStat | undefined =>
+const readStat = ({ buffer, kernel }: Source, fd: number): ProcStat.ProcStat | undefined =>
   ProcStat.parse(buffer.subarray(0, kernel.read(fd, buffer, 0)))
 
 const addStart = (source: Source, { timeOffset, uptime }: Trusted, ticks: string, process: Mutable<Present>): void => {
@@ -191,7 +186,7 @@ const addStart = (source: Source, { timeOffset, uptime }: Trusted, ticks: string
  * is ESRCH. It is read *last*. When that succeeds the number was the process's all the time since it was opened, and so
  * was everything that was looked up by number in between.
  */
-const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, fd: number): Probed => {
+const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveDepth, fd: number): Probed => {
   const folder = `${source.root}/${pid}`
   const process: Mutable<Present> = { _tag: "Present", pid }
   if (trusted.pidfds !== undefined && (wanted === "identity" || wanted === "all")) {
@@ -220,25 +215,31 @@ const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, 
   return process
 }
 
-const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, secondLook: boolean): Probed => {
+const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveDepth, secondLook: boolean): Probed => {
   const { kernel, root } = source
   let fd: number
   try {
     fd = kernel.open(`${root}/${pid}/stat`)
   } catch (error) {
-    return failure(source, trusted, pid, "stat", errnoOf(error), secondLook)
+    return failure(source, trusted, pid, "stat", expectErrno(error), secondLook)
   }
   try {
     return readPinned(source, trusted, pid, wanted, fd)
   } catch (error) {
-    return failure(source, trusted, pid, "read", errnoOf(error), secondLook)
+    return failure(source, trusted, pid, "read", expectErrno(error), secondLook)
   } finally {
     kernel.close(fd)
   }
 }
 
 /** Asks once. `secondLook`: what was there a moment ago isn't to be asked for again. */
-export const probe = (source: Source, trusted: Trusted, pid: Pid, wanted: Wanted, secondLook: boolean): Probed => {
+export const probe = (
+  source: Source,
+  trusted: Trusted,
+  pid: Pid,
+  wanted: ObserveDepth,
+  secondLook: boolean
+): Probed => {
   const { pidfds } = trusted
   if (pidfds !== undefined) {
     // What needs all of procfs is read there, unless there is nothing to read.

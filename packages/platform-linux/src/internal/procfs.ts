@@ -1,8 +1,9 @@
 /** Whether `/proc` may be believed, and how its files are read. */
-import { errnoOf, type Kernel } from "../Kernel.ts"
+import { isShortage } from "@vm-sentinel/core/Errno"
+import { expectErrno, type Kernel } from "../Kernel.ts"
 import { isProof, type Pidfds } from "../Pidfd.ts"
 import * as ProcStatus from "../ProcStatus.ts"
-import type { Trees } from "./openTree.ts"
+import type { Trees } from "../OpenTree.ts"
 
 export interface Source {
   readonly kernel: Kernel
@@ -14,15 +15,21 @@ export interface Source {
   /** The sysfs. */
   readonly sysRoot: string
   readonly machineIdFiles: ReadonlyArray<string>
+  /** Room for one read. Each call is synchronous, and what it read is parsed before the next one. */
+  readonly buffer: Uint8Array
 }
+
+/**
+ * Bytes of `Source.buffer`. One read returns a whole `stat` (at most about 1.1 kB) and the part of `status` up to `Uid`; on
+ * most systems all of `status`.
+ */
+export const bufferBytes = 4096
 
 /** Why a procfs isn't believed, and whether the failure may be ours alone. */
 export interface Doubt {
   readonly reason: "no-procfs" | "resources"
   readonly detail: string
 }
-
-export const resourceErrnos: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "EAGAIN"])
 
 /** `PROC_SUPER_MAGIC` of `linux/magic.h`. */
 const procfsMagic = 0x9fa0
@@ -34,8 +41,8 @@ export const readLinkText = ({ kernel }: Source, path: string): string => utf8.d
 const noProcfs = (detail: string): Doubt => ({ reason: "no-procfs", detail })
 
 const doubt = (what: string, error: unknown): Doubt => {
-  const errno = errnoOf(error)
-  return { reason: resourceErrnos.has(errno) ? "resources" : "no-procfs", detail: `${what}: ${errno}` }
+  const errno = expectErrno(error)
+  return { reason: isShortage(errno) ? "resources" : "no-procfs", detail: `${what}: ${errno}` }
 }
 
 /** Whether the file system at `root` is procfs. */
@@ -67,14 +74,11 @@ export const readWhole = ({ kernel }: Source, fd: number): Uint8Array | undefine
   return undefined
 }
 
-/** Its end, on most systems, too. Every call is synchronous and done with the buffer before it returns. */
-const statusBuffer = new Uint8Array(4096)
-
 const readOwnStatus = (source: Source, path: string): ProcStatus.ProcStatus => {
-  const { kernel } = source
+  const { buffer, kernel } = source
   const fd = kernel.open(path)
   try {
-    const status = ProcStatus.parse(statusBuffer.subarray(0, kernel.read(fd, statusBuffer, 0)))
+    const status = ProcStatus.parse(buffer.subarray(0, kernel.read(fd, buffer, 0)))
     if (status.pids !== undefined) return status
     // The line comes after the groups, which may be many; kernels before 4.1 have none.
     const bytes = readWhole(source, fd)
@@ -129,8 +133,8 @@ export const readOwn = <A>(source: Source, name: string, from: (fd: number) => A
       ? { value: from(fd) }
       : { problem: `${path} is not procfs`, passing: false }
   } catch (error) {
-    const errno = errnoOf(error)
-    return { problem: `${path}: ${errno}`, passing: resourceErrnos.has(errno) }
+    const errno = expectErrno(error)
+    return { problem: `${path}: ${errno}`, passing: isShortage(errno) }
   } finally {
     for (const fd of opened) kernel.close(fd)
   }
@@ -154,7 +158,7 @@ export const read = <A>({ kernel }: Source, path: string, from: (fd: number) => 
       kernel.close(fd)
     }
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return undefined
   }
 }
@@ -184,7 +188,7 @@ export const listProcesses = (source: Source): ReadonlyArray<string> | undefined
   try {
     return source.kernel.list(source.root).filter((name) => /^[0-9]+$/.test(name))
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return undefined
   }
 }
@@ -195,12 +199,12 @@ export const readNamespace = (source: Source, kind: "pid" | "time" | "time_for_c
   try {
     return readLinkText(source, `${folder}/${kind}`)
   } catch (error) {
-    if (errnoOf(error) !== "ENOENT") return undefined
+    if (expectErrno(error) !== "ENOENT") return undefined
   }
   try {
     return source.kernel.exists(folder) ? "none" : undefined
   } catch (error) {
-    errnoOf(error)
+    expectErrno(error)
     return undefined
   }
 }

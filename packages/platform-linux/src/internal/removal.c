@@ -1,10 +1,8 @@
 /*
- * Deletes trees as removal.ts does, several in one call, while the thread that wants it does something else. It stops at
- * whatever isn't plain and leaves the rest to that thread, which knows what to do then, and how to tell it: at a directory
- * whose lock is held, and at one below the top that has a sentinel.
+ * Deletes trees, several in one call. Only a quick way to what removing.ts of core would do: nothing is decided here. It stops at
+ * whatever isn't plain, and removing.ts goes on there: a lock that is held, a sentinel below the top, another mount, a call that fails.
  *
- * Every directory is opened with O_NOFOLLOW from the descriptor of its parent, and isn't entered on another mount. The
- * sentinels of a tree go when all else in it is gone.
+ * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree go last.
  */
 #define _GNU_SOURCE
 #include "pool.h"
@@ -12,13 +10,11 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ORDERS 32
@@ -30,9 +26,7 @@
 #define DEPTH 32
 #define SENTINELS 16
 
-/* Nanoseconds after which no other tree is begun: what is gone should be told, and the thread is Node's. */
-#define CALL_NS 5000000
-/* And after which, from the first removal on, a tree is left unfinished, to be gone on with by another call. */
+/* Nanoseconds from the first removal on after which a tree is left unfinished. Another call goes on with it. */
 #define TREE_NS 100000000
 
 enum state { WAITING, BEGUN, UNWANTED };
@@ -53,23 +47,19 @@ struct order {
 };
 
 struct orders {
-	int32_t count;
-	int32_t reserved[15];
+	struct header header;
+	int32_t reserved[12];
 	struct order orders[ORDERS];
 	/* For the directories that are open: koffi's stack is a small one. */
 	char listings[DEPTH][LISTING_BYTES];
 };
 
 /* Where remover.ts expects them. */
-_Static_assert(offsetof(struct orders, orders) == 64, "orders");
-_Static_assert(offsetof(struct order, result) == 4, "result");
-_Static_assert(offsetof(struct order, is_known) == 8, "is_known");
-_Static_assert(offsetof(struct order, is_locking) == 12, "is_locking");
-_Static_assert(offsetof(struct order, dev) == 16, "dev");
-_Static_assert(offsetof(struct order, ino) == 24, "ino");
-_Static_assert(offsetof(struct order, path) == 32, "path");
+_Static_assert(offsetof(struct orders, orders) == 64 && sizeof(struct orders) == 64 + 32 * 4096 + 32 * 8192, "orders");
+_Static_assert(offsetof(struct order, result) == 4 && offsetof(struct order, is_known) == 8, "result, is_known");
+_Static_assert(offsetof(struct order, is_locking) == 12 && offsetof(struct order, dev) == 16, "is_locking, dev");
+_Static_assert(offsetof(struct order, ino) == 24 && offsetof(struct order, path) == 32, "ino, path");
 _Static_assert(sizeof(struct order) == 4096, "struct order");
-_Static_assert(sizeof(struct orders) == 64 + 32 * 4096 + 32 * 8192, "struct orders");
 _Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 0, "listings");
 
 struct work {
@@ -83,14 +73,6 @@ struct work {
 	int sentinels;
 	char sentinel[SENTINELS][NAME_BYTES];
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static int goes_on(struct work *work)
 {
@@ -138,10 +120,12 @@ static int is_same(const struct order *order, const struct statx *found)
 	return order->ino == found->stx_ino && order->dev == makedev(found->stx_dev_major, found->stx_dev_minor);
 }
 
-/* Where there is no lock to be had, it does without. */
-static int is_held(const struct work *work, int fd)
+/* The errnos of lockSupport.ts say that there is no lock to be had. */
+static int is_barred(const struct work *work, int fd)
 {
-	return work->order->is_locking && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	if (!work->order->is_locking || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno != EOPNOTSUPP && errno != ENOLCK && errno != ENOSYS;
 }
 
 /* One that is a directory by its name's type is none. */
@@ -190,7 +174,7 @@ static int remove_inner(struct work *work, int fd, int depth)
 	struct statx found;
 	long length;
 
-	if (!look(fd, &found) || found.stx_mnt_id != work->mount || is_held(work, fd))
+	if (!look(fd, &found) || found.stx_mnt_id != work->mount || is_barred(work, fd))
 		return 0;
 	length = look_through(work, fd, work->listings[depth]);
 	if (length < 0)
@@ -298,7 +282,7 @@ static enum result remove_tree(const struct order *order, char (*listings)[LISTI
 void vm_sentinel_remove(struct orders *orders)
 {
 	const int64_t end = now_ns() + CALL_NS;
-	const int32_t count = orders->count;
+	const int32_t count = orders->header.count;
 
 	for (int32_t index = 0; index < count && (index == 0 || now_ns() < end); index++) {
 		struct order *order = &orders->orders[index];

@@ -2,10 +2,10 @@
  * Who deletes: two threads of Node's pool, by one native call for several trees, so that the next directory is judged
  * meanwhile. What isn't plain they leave to this thread.
  */
+import { placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
 import { encodePath } from "./bytePath.ts"
 import type { Call } from "./pool.ts"
-import { placeOf, type Task } from "./removal.ts"
 
 /** Calls at once: more of them wait for one another in the kernel. */
 const most = 2
@@ -106,11 +106,7 @@ export const make = (load: () => Call | undefined): Remover => {
       for (const each of ended) if (isOver(each)) each.order.answer(each.result === gone)
     }
     running += 1
-    try {
-      remove(job.bytes, () => end((index) => job.numbers[(placeIn(index) + result) / 4]))
-    } catch {
-      end(() => left)
-    }
+    remove(job.bytes, (wasMade) => end((index) => (wasMade ? job.numbers[(placeIn(index) + result) / 4] : left)))
   }
 
   /** Whether it won't be begun any more. */

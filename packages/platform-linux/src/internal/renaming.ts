@@ -1,10 +1,10 @@
 /** A rename that replaces nothing. */
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
 import { errnoName } from "../Kernel.ts"
 import { nameOf } from "./at.ts"
 import { encodePath } from "./bytePath.ts"
 import type { Libc } from "./libc.ts"
-import { errnoOf } from "./stat.ts"
 
 /** Without koffi, or where the file system has no RENAME_NOREPLACE, a look must do. */
 const renameUnlessPresent = (from: string, to: string): void => {
@@ -15,7 +15,7 @@ const renameUnlessPresent = (from: string, to: string): void => {
     Fs.renameSync(encodePath(from), encodePath(to))
     return
   }
-  throw Object.assign(new Error("there is something under the new name"), { code: "EEXIST" })
+  throw coded("EEXIST", "there is something under the new name")
 }
 
 /** Throws with EEXIST when there is anything under `to`. */
@@ -23,6 +23,6 @@ export const renameNew = (native: Libc | undefined, from: string, to: string): v
   const errno = native?.renameNoReplace(nameOf(from), nameOf(to))
   if (errno === 0) return
   const name = errno === undefined ? "ENOSYS" : errnoName(errno)
-  if (name !== "ENOSYS" && name !== "EINVAL") throw Object.assign(new Error(name), { code: name })
+  if (name !== "ENOSYS" && name !== "EINVAL") throw coded(name)
   renameUnlessPresent(from, to)
 }

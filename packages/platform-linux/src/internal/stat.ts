@@ -1,10 +1,6 @@
-/** What Node tells of a file, and of a call that failed. */
+/** What Node tells of a file. */
 import type { FileType, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
-
-/** The errno name in what `node:fs` threw. */
-export const errnoOf = (cause: unknown): string =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "EUNKNOWN"
 
 /** By the `d_type` of `readdir(3)`. */
 const types: ReadonlyArray<FileType> = [
@@ -28,13 +24,22 @@ export const typeOfListed = (type: number): FileType => types[type] ?? "unknown"
 /** The type in a file's mode: S_IFMT of `inode(7)`, which is a `d_type` in twelve bits more. */
 export const typeOf = (mode: number): FileType => typeOfListed((mode & Fs.constants.S_IFMT) >> 12)
 
-// Where libuv has no `statx(2)`, it gives the ctime instead: of procfs, which has no times of birth, too.
-let hasBirths: boolean | undefined
-export const isBirthTold = (): boolean =>
-  (hasBirths ??= Fs.statSync("/proc/self", { bigint: true, throwIfNoEntry: false })?.birthtimeNs === 0n)
+const areBirthsTold = (): boolean => {
+  try {
+    return Fs.statSync("/proc/self", { bigint: true }).birthtimeNs === 0n
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Whether Node tells times of birth. Where libuv has no `statx(2)` it gives the ctime instead, of procfs too, which has no
+ * times of birth.
+ */
+export const isBirthTold: boolean = areBirthsTold()
 
 const birthOf = ({ birthtimeNs }: Fs.BigIntStats): { readonly birth?: string } =>
-  birthtimeNs > 0n && isBirthTold() ? { birth: birthtimeNs.toString() } : {}
+  birthtimeNs > 0n && isBirthTold ? { birth: birthtimeNs.toString() } : {}
 
 export const toStat = (stats: Fs.BigIntStats): Stat => {
   const mode = Number(stats.mode)

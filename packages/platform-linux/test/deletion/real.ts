@@ -10,7 +10,7 @@ import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | SentinelStore.SentinelStore> =>
   Layer.mergeAll(
     LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer)),
-    Layer.provide(SentinelStore.layerDisk, LinuxDisk.layerWith({ pool })),
+    Layer.provide(SentinelStore.layer, LinuxDisk.layerWith({ pool })),
     // A sweep logs what it removes, and an agent's standard output is for its answers.
     Layer.succeed(References.MinimumLogLevel, "None")
   )

@@ -34,7 +34,9 @@ const stepped = (steps: Steps): Layer.Layer<Disk, never, Disk> =>
         realPath: before(disk.realPath),
         lstat: before(disk.lstat),
         entries: before(disk.entries),
+        list: before(disk.list),
         scan: before(disk.scan),
+        peekMany: before(disk.peekMany),
         read: before(disk.read),
         create: before(disk.create),
         link: before(disk.link),
@@ -60,4 +62,4 @@ export const store = (
   steps: Steps,
   disk: Layer.Layer<Disk> = LinuxDisk.layerWith({ pool: false })
 ): Layer.Layer<SentinelStore.SentinelStore> =>
-  Layer.fresh(SentinelStore.layerDisk).pipe(Layer.provide(stepped(steps)), Layer.provide(disk))
+  Layer.fresh(SentinelStore.layer).pipe(Layer.provide(stepped(steps)), Layer.provide(disk))

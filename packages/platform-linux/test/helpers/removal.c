@@ -92,7 +92,7 @@ static int tell_time(clockid_t clock, struct timespec *now) {
 #include "../../src/internal/removal.c"
 
 int main(int count, char **arguments) {
-  static struct orders orders = {.count = 1};
+  static struct orders orders = {.header = {.count = 1}};
   struct order *order = &orders.orders[0];
   struct stat found;
 

@@ -2,45 +2,9 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { DiskError } from "../../Disk.ts"
-import type { FileId } from "../../Holding.ts"
-import { type Caller, Refusal } from "./memoryInode.ts"
-import type { Description } from "./memoryLocks.ts"
-
-export type Operation =
-  | "realpath"
-  | "lstat"
-  | "readdir"
-  | "read"
-  | "mountinfo"
-  | "statfs"
-  | "flock"
-  | "create"
-  | "write"
-  | "fsync"
-  | "link"
-  | "rename"
-  | "unlink"
-  | "mkdir"
-  | "rmdir"
-
-const reading: ReadonlySet<Operation> = new Set([
-  "realpath",
-  "lstat",
-  "readdir",
-  "read",
-  "mountinfo",
-  "statfs",
-  "flock"
-])
-
-export const isMutation = ({ operation }: Call): boolean => !reading.has(operation)
-
-export interface Call {
-  readonly operation: Operation
-  readonly path: string
-  /** The new name of a link or a rename. */
-  readonly to?: string
-}
+import type { FileId } from "../../FileId.ts"
+import { type Call, isMutation, type Operation } from "../MemoryDiskModel.ts"
+import { type Caller, Refusal, type User } from "./memoryInode.ts"
 
 /** What the calls of a killed process end with. */
 export class Killed extends Error {
@@ -50,6 +14,13 @@ export class Killed extends Error {
 interface Hook {
   readonly matches: (call: Call) => boolean
   readonly run: Effect.Effect<unknown>
+}
+
+/** An open file description of a directory. It is open as long as one of its holders lives and hasn't closed it. */
+export interface Description extends User {
+  readonly opener: Process
+  readonly holders: Set<Process>
+  mode: "shared" | "exclusive" | undefined
 }
 
 export interface Process {

@@ -1,10 +1,10 @@
 /** The `Disk` of one process on a volume in memory. */
 import * as Effect from "effect/Effect"
-import { Disk, DiskError, type Glimpse, type HeldLock, type LockOptions, type NewFile } from "../../Disk.ts"
-import { scan } from "../../internal/scan.ts"
+import { type Disk, DiskError, type HeldLock, type LockOptions, make as makeDisk, type NewFile } from "../../Disk.ts"
 import * as Tree from "../../internal/tree.ts"
-import { type Operation, perform, type Process } from "./memoryCalls.ts"
-import { type Caller, Refusal, statOf } from "./memoryInode.ts"
+import type { Operation } from "../MemoryDiskModel.ts"
+import { perform, type Process } from "./memoryCalls.ts"
+import { type Caller, statOf } from "./memoryInode.ts"
 import * as Locks from "./memoryLocks.ts"
 import * as Volume from "./memoryVolume.ts"
 
@@ -37,20 +37,6 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     )
   const read = (path: string, limit: number) =>
     on("read", path, (volume, caller) => Volume.read(volume, caller, path, limit))
-  const peek = (path: string, entry: string, limit: number): Glimpse | undefined => {
-    if (process.isKilled) return undefined
-    const caller = { uid: process.uid ?? 0, now: 0 }
-    try {
-      const directory = Volume.lstat(volume, caller, path)
-      if (directory.type !== "directory") return undefined
-      const { bytes, stat } = Volume.read(volume, caller, `${path}/${entry}`, limit + 1)
-      if (bytes.length > limit) return undefined
-      return { directory, file: stat, writtenAt: stat.modifiedAt, content: String.fromCharCode(...bytes) }
-    } catch (cause) {
-      if (cause instanceof Refusal) return undefined
-      throw cause
-    }
-  }
   const unlink = (path: string) => on("unlink", path, Volume.unlink)
   const removeDirectory = (path: string) => on("rmdir", path, Volume.removeDirectory)
   const mountInside = (path: string) => on("mountinfo", path, Volume.mountInside)
@@ -106,32 +92,12 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       canLock(byCommand) ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
     ).pipe(Effect.orElseSucceed(() => "unknown" as const))
 
-  return Disk.of({
+  return makeDisk({
     principal: Effect.sync(() => ({ uid: process.uid, homes: process.homes, homeIds: process.homeIds })),
     resolve: (path) => Effect.sync(() => absolute(path)),
     realPath: (path) => on("realpath", path, Volume.realPath),
     lstat,
     entries,
-    scan: scan({ lstat, entries, read, frame }),
-    peeker: (root, entry, limit) =>
-      Effect.sync(() => {
-        const look = (directory: string) => peek(`${root}/${directory}`, entry, limit)
-        // Read at once, so that it is as old as can be when it is peeked at.
-        const expected = new Map<string, Glimpse>()
-        return {
-          peek: (directory) => {
-            const seen = expected.get(directory)
-            expected.delete(directory)
-            return seen ?? look(directory)
-          },
-          expect: (directories) => {
-            for (const directory of directories) {
-              const seen = look(directory)
-              if (seen !== undefined) expected.set(directory, seen)
-            }
-          }
-        }
-      }),
     read,
     create,
     link: (from, to) => moving("link", from, to, (caller) => Volume.link(volume, caller, from, to)),
@@ -144,9 +110,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       ),
     removeDirectory,
     syncDirectory: (path) => Effect.asVoid(on("fsync", path, Volume.readDirectory)),
-    removeTree: Tree.removeTree({ lstat, entries, unlink, removeDirectory, mountInside, lock }),
     frame,
-    find: Tree.find({ lstat, entries, mountInside }),
     location: (path) => on("mountinfo", path, Volume.location),
     mountInside,
     lock,

@@ -1,15 +1,8 @@
 /** `flock(2)` in memory: locks of open file descriptions, which children inherit. */
 import type { LockState } from "../../Disk.ts"
-import type { Process } from "./memoryCalls.ts"
-import { refuse, type User } from "./memoryInode.ts"
+import type { Description, Process } from "./memoryCalls.ts"
+import { refuse } from "./memoryInode.ts"
 import type { Spot, Superblock } from "./memoryVolume.ts"
-
-/** An open file description of a directory. It is open as long as one of its holders lives and hasn't closed it. */
-export interface Description extends User {
-  readonly opener: Process
-  readonly holders: Set<Process>
-  mode: "shared" | "exclusive" | undefined
-}
 
 /** Each superblock has its own, also where two show one directory. */
 export type Locks = WeakMap<Superblock, WeakMap<object, Set<Description>>>

@@ -18,6 +18,7 @@ import {
   statOf,
   blocks
 } from "./memoryInode.ts"
+import type { FileSystemOptions, MountOptions } from "../MemoryDiskModel.ts"
 
 /** A file system as one mount of it shows it: a second one, of another type, may show the directories of the first. */
 export interface Superblock {
@@ -49,14 +50,6 @@ export interface Spot {
   readonly inode: Inode
   readonly name: string
   readonly parent: Spot | undefined
-}
-
-/** What a file system is. Without `id` it has one where one kernel alone can have it mounted; `""`: it has none. */
-export interface FileSystemOptions {
-  readonly fileSystem?: string
-  readonly id?: string
-  /** Whether it tells when a directory was made. Default: where one kernel alone can have it mounted. */
-  readonly births?: boolean
 }
 
 const rootDirectory = (number: number, capacity: number, births: Births): Inode =>
@@ -298,11 +291,6 @@ export const removeDirectory = (volume: Volume, caller: Caller, path: string): v
     if (type !== "directory") refuse("ENOTDIR")
     if (children.size > 0) refuse("ENOTEMPTY")
   })
-
-export interface MountOptions extends FileSystemOptions {
-  readonly source?: string
-  readonly capacity?: number
-}
 
 /**
  * Mounts a new file system, or, with a `source`, a directory of one that is mounted. With a `source` and a `fileSystem`

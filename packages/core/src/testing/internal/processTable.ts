@@ -1,27 +1,11 @@
 /** The processes of a fake kernel, and everything that can happen to them. Pure. */
 import * as Hash from "effect/Hash"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import { NotFound } from "../../Errors.ts"
-import type { FileId } from "../../Holding.ts"
-import type { Present, Unavailable } from "../../Observation.ts"
-import { type Executable, type HostIdentity, initialPidNamespace, Pid } from "../../ProcessIdentity.ts"
-
-export class PidUnavailable extends Schema.TaggedError<PidUnavailable>("@vm-sentinel/core/testing/PidUnavailable")(
-  "PidUnavailable",
-  { pid: Schema.optionalKey(Schema.Number) }
-) {
-  override get message(): string {
-    return this.pid === undefined ? "every PID is in use" : `PID ${this.pid} is in use`
-  }
-}
-
-export interface SpawnOptions {
-  readonly exe?: string
-  readonly uid?: number
-  readonly comm?: string
-  readonly parent?: Pid
-}
+import type { FileId } from "../../FileId.ts"
+import type { Unavailable } from "../../Observation.ts"
+import { type Executable, initialPidNamespace, Pid } from "../../ProcessIdentity.ts"
+import { type Maskable, PidUnavailable, type SpawnOptions } from "../FakeProcessTableModel.ts"
 
 export interface Thread {
   readonly tid: Pid
@@ -46,11 +30,6 @@ export interface Process {
   readonly access: "open" | "denied" | "hidden"
   readonly isReader: boolean
 }
-
-/** What a reader may be unable to read: then the key is missing. */
-export type Maskable =
-  | Exclude<keyof HostIdentity, "hostname" | "namespaces">
-  | Exclude<keyof Present, "_tag" | "pid" | "exe" | "exeError">
 
 /** A file that was mounted over the one of the boot id. */
 export interface Cover {

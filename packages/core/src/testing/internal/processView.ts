@@ -1,20 +1,13 @@
 /** What a reader sees of a fake kernel's processes. Pure. */
 import * as Result from "effect/Result"
 import * as Struct from "effect/Struct"
-import { IdentityUnavailable, NotFound, PermissionDenied } from "../../Errors.ts"
-import { type FileId, sameFile } from "../../Holding.ts"
-import type { Observation, Present, Wanted } from "../../Observation.ts"
-import type { Sought } from "../../PidNamespaces.ts"
-import {
-  compare,
-  type FirstProcess,
-  type HostIdentity,
-  initialPidNamespace,
-  type Pid,
-  ProcessIdentity
-} from "../../ProcessIdentity.ts"
-import type { NamespaceProof } from "../../Verdict.ts"
-import { find, isGone, type Maskable, type Process, type Table, tickMillis, tickNanos, ticks } from "./processTable.ts"
+import { IdentityUnavailable } from "../../Errors.ts"
+import { type FileId, sameFile } from "../../FileId.ts"
+import type { Observation, Present, ObserveDepth } from "../../Observation.ts"
+import type { NamespaceProof, Sought } from "../../PidNamespaces.ts"
+import { compare, type FirstProcess, type HostIdentity, initialPidNamespace, type Pid } from "../../ProcessIdentity.ts"
+import type { Maskable } from "../FakeProcessTableModel.ts"
+import { find, type Process, type Table, tickMillis, tickNanos, ticks } from "./processTable.ts"
 
 /** Past 2^53, where a number would no longer tell two processes apart. */
 const processId64 = (process: Process): string => `${2n ** 53n + BigInt(process.serial)}`
@@ -106,7 +99,7 @@ const present = (table: Table, process: Process, pid: Pid): Present => {
 
 type Optional = Exclude<keyof Present, "_tag" | "pid">
 
-const unwanted = (wanted: Wanted, hasId: boolean): ReadonlyArray<Optional> => {
+const unwanted = (wanted: ObserveDepth, hasId: boolean): ReadonlyArray<Optional> => {
   switch (wanted) {
     case "existence":
       return ["startTime", "startedAt", "bootedAt", "processId64", "exe", "exeError", "uid"]
@@ -128,7 +121,12 @@ const answers = {
   unsupported: "no source"
 } as const
 
-export const observe = (table: Table, pid: Pid, wanted: Wanted, pidNamespace = table.pidNamespace): Observation => {
+export const observe = (
+  table: Table,
+  pid: Pid,
+  wanted: ObserveDepth,
+  pidNamespace = table.pidNamespace
+): Observation => {
   const reason = table.failures.get(pid) ?? table.failures.get("all")
   if (reason !== undefined) return { _tag: "Unavailable", pid, reason, detail: answers[reason] }
   const process = find(table, pidNamespace, pid)
@@ -138,46 +136,11 @@ export const observe = (table: Table, pid: Pid, wanted: Wanted, pidNamespace = t
   return Struct.omit(readable, unwanted(wanted, "processId64" in readable))
 }
 
-export const identify = (
-  table: Table,
-  pid: Pid
-): Result.Result<ProcessIdentity, NotFound | PermissionDenied | IdentityUnavailable> => {
-  const operation = "identify process"
-  const seen = observe(table, pid, "all")
-  switch (seen._tag) {
-    case "Absent":
-      return Result.fail(new NotFound({ operation, pid }))
-    case "Hidden":
-      return Result.fail(new PermissionDenied({ operation, pid }))
-    case "Unavailable":
-      return Result.fail(new IdentityUnavailable({ pid, detail: seen.detail }))
-    case "Present": {
-      const process = find(table, table.pidNamespace, pid)
-      if (process?.pid !== pid || isGone(process)) return Result.fail(new NotFound({ operation, pid }))
-      const { exe, processId64, startTime, uid } = seen
-      if (startTime === undefined) return Result.fail(new IdentityUnavailable({ pid, detail: "no start time" }))
-      const { bootIdProblem: _, namespaces: __, virtualMachine: ___, ...place } = host(table)
-      return Result.succeed(
-        new ProcessIdentity({
-          ...place,
-          pid,
-          startTime,
-          ...(processId64 === undefined ? {} : { processId64 }),
-          ...(uid === undefined ? {} : { uid }),
-          ...(exe === undefined ? {} : { exe })
-        })
-      )
-    }
-  }
-}
-
-export const self = (table: Table): Result.Result<ProcessIdentity, IdentityUnavailable> => {
+export const selfPid = (table: Table): Result.Result<Pid, IdentityUnavailable> => {
   const reader = table.processes.find((process) => process.isReader && process.pidNamespace === table.pidNamespace)
-  if (reader === undefined) return Result.fail(new IdentityUnavailable({ pid: 0, detail: "the reader has exited" }))
-  return Result.mapError(
-    identify(table, reader.pid),
-    (error) => new IdentityUnavailable({ pid: reader.pid, detail: error.message })
-  )
+  return reader === undefined
+    ? Result.fail(new IdentityUnavailable({ pid: 0, detail: "the reader has exited" }))
+    : Result.succeed(reader.pid)
 }
 
 export const lockHolders = ({ locks, pidNamespace, processes }: Table, directory: FileId): ReadonlyArray<Pid> =>
@@ -196,7 +159,7 @@ const seesAll = ({ failures, pidNamespace, processes }: Table): boolean =>
  * Searches the whole kernel for a process: by the id that no other one has, else by its PID in the namespace of the
  * number. That may be another one by now, in which another process has the PID.
  */
-export const search = (table: Table, sought: Sought, wanted: Wanted): NamespaceProof => {
+export const search = (table: Table, sought: Sought, wanted: ObserveDepth): NamespaceProof => {
   if (table.namespaces === "none" || !seesAll(table)) return { _tag: "Incomplete" }
   const { pid, pidNamespace, pidNamespaceInit } = sought
   const found = (process: Process): NamespaceProof => ({

@@ -1,0 +1,270 @@
+/**
+ * The way of a condemned directory: lock, rename, look, mark, delete. Each step is one rename, so that a sweep killed anywhere leaves
+ * a state that says how far it came. The lock is held exclusively from before the first rename to the last `rmdir`: no owner comes
+ * in between.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Claim, Discarded, MayRemove, Removable } from "../Claim.ts"
+import { Condemned } from "../Condemned.ts"
+import { type Disk, DiskError } from "../Disk.ts"
+import {
+  Changed,
+  type ClaimError,
+  LockBusy,
+  MountInside,
+  NameTaken,
+  type PermissionDenied,
+  type ResumeError,
+  StoreFailure,
+  Taken
+} from "../Errors.ts"
+import { type FileId, sameFile } from "../FileId.ts"
+import { type Holding, tagOf } from "../Holding.ts"
+import type { Layout } from "../Layout.ts"
+import * as SentinelName from "../SentinelName.ts"
+import { mapStoreError, onErrno } from "./diskErrors.ts"
+import type { Locking } from "./locking.ts"
+import type { Lookup } from "./lookup.ts"
+import { nonce } from "./nonce.ts"
+import { baseName, difference, type Workspace } from "./workspaces.ts"
+
+/** Where claimed directories go. Without a workspace, for which a full file system has no room, to other names in the root. */
+export interface Place {
+  readonly root: string
+  readonly workspace: Workspace | undefined
+}
+
+type DiscardError = Changed | Taken | PermissionDenied | StoreFailure
+
+interface Locked {
+  /** The directory that was locked; `undefined` without a lock. */
+  readonly id: FileId | undefined
+  readonly isLocked: boolean
+}
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
+export type Claims = ReturnType<typeof make>
+
+export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["exclude"]) => {
+  const moveBack = (path: string, origin: string) =>
+    Effect.suspend(() => {
+      const taken = () => new NameTaken({ path: origin, kept: path })
+      // Another sweep that found it claimed has taken it up, or put it back already.
+      const back = disk.renameNew(path, origin).pipe(onErrno(["ENOENT"], () => Effect.void))
+      return mapStoreError("put back", { EEXIST: taken, ENOTEMPTY: taken, ENOTDIR: taken })(back)
+    })
+
+  const mountInside = (path: string) =>
+    mapStoreError("look for mounts", { ENOENT: () => new Taken({ path }) })(disk.mountInside(path))
+
+  const claimedPath = ({ root, workspace }: Place, entry: string) =>
+    workspace === undefined
+      ? Effect.map(nonce, (tag) => `${root}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`)
+      : Effect.succeed(`${workspace.path}/claimed/${entry}`)
+
+  const markedPath = ({ root, workspace }: Place, marked: SentinelName.Marked) =>
+    workspace === undefined
+      ? Effect.map(nonce, (tag) => {
+          const tags = `${tag.slice(0, 8)}${marked.tags.join("")}`
+          return `${root}/${SentinelName.reapInPlace("dead", tags, marked.name)}`
+        })
+      : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
+
+  /** A sweep holds a lock exclusively, owners share it. */
+  const busy = (path: string) =>
+    Effect.flatMap(disk.probeLock(path, { byCommand: true }), (state) =>
+      Effect.fail(state === "exclusive" || state === "free" ? new Taken({ path }) : new LockBusy({ path }))
+    )
+
+  /** Excludes owners and other sweeps, where the file system has locks. */
+  const lock = (
+    { workspace }: Place,
+    path: string,
+    byCommand: boolean
+  ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
+    exclude(path, { byCommand, test: workspace === undefined }).pipe(
+      Effect.map((held) => ({
+        id: held?.id,
+        isLocked: held !== undefined && (workspace === undefined ? held.tested : workspace.isLocked)
+      })),
+      Effect.catch((error): Effect.Effect<never, Taken | LockBusy | PermissionDenied | StoreFailure> =>
+        error.errno === "EBUSY"
+          ? busy(path)
+          : mapStoreError("lock", { ENOENT: () => new Taken({ path }) })(Effect.fail(error))
+      )
+    )
+
+  const requireSame = (path: string, expected: FileId) =>
+    Effect.flatMap(disk.lstat(path), ({ id }) =>
+      sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "mark", path }))
+    )
+
+  /** The path is gone although its parent is there: nobody has moved it away with a directory above it. */
+  const hasGone = (path: string) =>
+    disk.lstat(path).pipe(
+      Effect.as(false),
+      onErrno(["ENOENT"], () => Effect.as(disk.lstat(parentOf(path)), true)),
+      Effect.orElseSucceed(() => false)
+    )
+
+  /** Without a lock another sweep could have taken up what lies in the root, and tells it then. */
+  const isGone = ({ workspace }: Place, isLocked: boolean, markedAt: () => string | undefined) =>
+    Effect.suspend(() => {
+      const path = markedAt()
+      return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(path) : Effect.succeed(false)
+    })
+
+  const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
+    Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked }), (stayed): Discarded => ({ stayed }))
+
+  /** What was renamed last may be another directory that was swapped in: it goes back then, and nothing of it is deleted. */
+  const claimed = Effect.fnUntraced(function* (
+    place: Place,
+    found: { readonly path: string; readonly origin: string; readonly state: Holding; readonly isLocked: boolean }
+  ): Effect.fn.Return<Claim, never, Scope.Scope> {
+    const { isLocked, origin, path, state } = found
+    const grave = yield* markedPath(place, { name: baseName(origin), tags: state.sentinels.map(tagOf) })
+    let markedAt: string | undefined
+    // A claim that went back, or is unlocked, has no say in what lies there now: it may be the next claim's.
+    let isClaimed = true
+    const letGo = Effect.sync(() => void (isClaimed = false))
+    const restore = Effect.uninterruptible(
+      Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void))
+    )
+    yield* Effect.addFinalizer(() =>
+      isClaimed
+        ? Effect.ensuring(Effect.ignore(Effect.andThen(requireSame(path, state.id), restore)), letGo)
+        : Effect.void
+    )
+    const changed = (problem: string) => new Changed({ path: origin, problem })
+
+    const mark = requireSame(path, state.id).pipe(
+      Effect.andThen(disk.renameNew(path, grave)),
+      Effect.andThen(letGo),
+      Effect.andThen(Effect.sync(() => void (markedAt = grave)))
+    )
+    const putBack = ({ errno }: DiskError) => {
+      if (errno !== "ESTALE") return Effect.void
+      markedAt = undefined
+      return Effect.ignore(disk.renameNew(grave, path))
+    }
+
+    const discard = (condemned: Condemned, mayRemove: MayRemove): Effect.Effect<Discarded, DiscardError> =>
+      Effect.uninterruptibleMask((restore): Effect.Effect<Discarded, DiscardError> => {
+        if (!isClaimed) return Effect.fail(new Taken({ path: origin }))
+        const problem = difference(condemned, state)
+        if (problem !== undefined) return Effect.fail(changed(problem))
+        const removed = Effect.andThen(
+          requireSame(grave, state.id),
+          restore(removeTree(grave, state.id, isLocked, mayRemove))
+        )
+        return mapStoreError<Changed | Taken>("delete", {
+          ENOENT: () => new Taken({ path: origin }),
+          ESTALE: () => changed("it is another directory")
+        })(Effect.andThen(mark, Effect.tapError(removed, putBack)))
+      })
+    return { path, origin, state, isLocked, restore, discard, isGone: isGone(place, isLocked, () => markedAt) }
+  })
+
+  const claim = Effect.fnUntraced(function* (
+    place: Place,
+    condemned: Condemned,
+    layout: Layout
+  ): Effect.fn.Return<Claim, ClaimError, Scope.Scope> {
+    const origin = condemned.path
+    const entry = baseName(origin)
+    const path = yield* claimedPath(place, entry)
+    const taken = () => new Taken({ path: origin })
+    if (origin !== `${place.root}/${entry}`) {
+      return yield* new Changed({ path: origin, problem: `it does not lie in ${place.root}` })
+    }
+    if (SentinelName.parseReap(entry) !== undefined) {
+      return yield* new Changed({ path: origin, problem: "it is a sweep's own, and may hold directories that live" })
+    }
+    const stat = yield* mapStoreError("claim", { ENOENT: taken })(disk.lstat(origin))
+    if (stat.type !== "directory") return yield* taken()
+    const mount = yield* mountInside(origin)
+    if (mount !== undefined) return yield* new MountInside({ path: origin, mount })
+    const { id, isLocked } = yield* lock(place, origin, Condemned.is(condemned) && condemned.claimsLock)
+    if (isLocked) {
+      // An owner that came after the judgement and has let go of the lock since: nothing is moved from under it.
+      const now = yield* Effect.catchTag(lookup.look(origin, layout), "NotFound", taken)
+      const change = difference(condemned, now)
+      if (change !== undefined) return yield* new Changed({ path: origin, problem: change })
+    }
+    const busy = () => new MountInside({ path: origin, mount: origin })
+    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })(disk.renameNew(origin, path))
+    const state = yield* lookup.look(path, layout).pipe(
+      Effect.tapError(() => moveBack(path, origin)),
+      Effect.catchTag("NotFound", taken)
+    )
+    const problem =
+      id === undefined || sameFile(id, state.id) ? difference(condemned, state) : "it is another directory"
+    if (problem === undefined) return yield* claimed(place, { path, origin, state, isLocked })
+    yield* moveBack(path, origin)
+    return yield* new Changed({ path: origin, problem })
+  }, Effect.uninterruptible)
+
+  const lookAgain = (path: string, layout: Layout) =>
+    Effect.catchTag(lookup.look(path, layout), "NotFound", () => Effect.fail(new Taken({ path })))
+
+  /** Takes up a claim that a killed sweep left at `path`. */
+  const resume = (place: Place, path: string, name: string, layout: Layout) =>
+    Effect.uninterruptible(
+      Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
+        const { isLocked } = yield* lock(place, path, true)
+        const state = yield* lookAgain(path, layout)
+        return yield* claimed(place, { path, origin: `${place.root}/${name}`, state, isLocked })
+      })
+    )
+
+  /** A file or a link that somebody put in the place of what was to be deleted. */
+  const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
+
+  /** Takes up a deletion that a killed sweep began at `path`. */
+  const resumeDead = (place: Place, path: string, marked: SentinelName.Marked, layout: Layout) =>
+    Effect.uninterruptible(
+      Effect.gen(function* (): Effect.fn.Return<Removable, ResumeError, Scope.Scope> {
+        const { isLocked } = yield* lock(place, path, true)
+        const state = yield* lookAgain(path, layout)
+        let markedAt: string | undefined
+        const finish = Effect.fnUntraced(function* (
+          restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>,
+          condemned: Condemned,
+          mayRemove: MayRemove
+        ): Effect.fn.Return<Discarded, DiscardError> {
+          const isOther = Condemned.is(condemned) && condemned.path !== path
+          const problem = isOther ? "it is not what was judged" : difference(condemned, state)
+          if (problem !== undefined) return yield* new Changed({ path, problem })
+          let grave = path
+          if (place.workspace === undefined) {
+            // Of two sweeps that find the same remains, the rename lets one have them where there are no locks.
+            grave = yield* markedPath(place, marked)
+            yield* mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, grave))
+          }
+          markedAt = grave
+          const mount = yield* mountInside(grave)
+          if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
+          const taken = () => new Taken({ path: grave })
+          return yield* restore(removeTree(grave, state.id, isLocked, mayRemove)).pipe(
+            mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
+            Effect.tapErrorTag("StoreFailure", ({ errno }) =>
+              errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(grave) : Effect.void
+            )
+          )
+        })
+        return {
+          path,
+          state,
+          isLocked,
+          discard: (condemned, mayRemove) =>
+            Effect.uninterruptibleMask((restore) => finish(restore, condemned, mayRemove)),
+          isGone: isGone(place, isLocked, () => markedAt)
+        }
+      })
+    )
+
+  return { claim, resume, resumeDead }
+}

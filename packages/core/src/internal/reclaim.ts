@@ -1,0 +1,37 @@
+/** Reclaims one VM directory. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Outcome } from "../Outcome.ts"
+import type { Entry } from "../Root.ts"
+import * as Outcomes from "./outcomes.ts"
+import { foretold, type Reclaiming } from "./reclaiming.ts"
+import { type Interruptible, stoppable } from "./stopping.ts"
+
+/** Judges a directory, and removes it where it is dead. `undefined`: the sweep was stopped before the directory was gone. */
+export const reclaim = (reclaiming: Reclaiming, entry: Entry): Effect.Effect<Outcome | undefined> => {
+  const { conclude, judging, measured, options, reclaimer, stopped, store } = reclaiming
+
+  const look = Effect.fnUntraced(function* () {
+    const holding = yield* store.look(entry.path, options.layout)
+    // The claim takes the lock. A sweep that only says what it would do has to ask for the lock.
+    return yield* judging.examine(holding, options.dryRun ? "asked" : "claimed")
+  })
+
+  const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {
+    const looked = yield* interruptible(Effect.result(look()))
+    if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
+    const { judgement, mayRemove } = looked.success
+    const { condemned } = judgement
+    if (condemned === undefined || options.dryRun) {
+      return yield* measured(entry.path, interruptible, Effect.succeed(foretold(entry, judgement)))
+    }
+    const removed = reclaimer.claim(condemned).pipe(
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, mayRemove)),
+      Effect.scoped,
+      Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error)))
+    )
+    return yield* measured(entry.path, interruptible, removed)
+  })
+
+  return stoppable(stopped, careful)
+}

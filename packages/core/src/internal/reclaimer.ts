@@ -1,0 +1,97 @@
+/** The way out of one root: a workspace that is made at the first claim, and what killed sweeps left. */
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Leftovers, Reclaimer, ReclaimerOptions } from "../Claim.ts"
+import type { PermissionDenied, StoreFailure } from "../Errors.ts"
+import type { Layout } from "../Layout.ts"
+import type { Entry, Root } from "../Root.ts"
+import * as SentinelName from "../SentinelName.ts"
+import type { Claims, Place } from "./claims.ts"
+import { isFull, type Workspace, type Workspaces } from "./workspaces.ts"
+
+const none: Leftovers = { claimed: [], dead: [] }
+
+export const make = (workspaces: Workspaces, claims: Claims) => {
+  const claimedAt = (place: Place, path: string, name: string, layout: Layout): Leftovers["claimed"][number] => ({
+    name,
+    path,
+    tags: [],
+    open: claims.resume(place, path, name, layout)
+  })
+
+  const deadAt = (
+    place: Place,
+    path: string,
+    marked: SentinelName.Marked,
+    layout: Layout
+  ): Leftovers["dead"][number] => ({
+    name: marked.name,
+    path,
+    tags: marked.tags,
+    open: claims.resumeDead(place, path, marked, layout)
+  })
+
+  const inWorkspace = (root: Root, workspace: Workspace, layout: Layout) =>
+    Effect.map(workspaces.contents(workspace.path), ({ claimed, dead }): Leftovers => {
+      const place: Place = { root: root.path, workspace }
+      return {
+        claimed: claimed.map((name) => claimedAt(place, `${workspace.path}/claimed/${name}`, name, layout)),
+        dead: dead.map((entry) =>
+          deadAt(place, `${workspace.path}/dead/${entry}`, SentinelName.parseMarked(entry), layout)
+        )
+      }
+    })
+
+  return Effect.fnUntraced(function* (
+    root: Root,
+    { layout, self }: ReclaimerOptions
+  ): Effect.fn.Return<Reclaimer, never, Scope.Scope> {
+    const scope = yield* Effect.scope
+    const gate = Semaphore.makeUnsafe(1)
+    let made: Workspace | undefined
+    const inRoot: Place = { root: root.path, workspace: undefined }
+
+    const openOnce = Effect.suspend(() =>
+      made === undefined
+        ? Effect.acquireRelease(workspaces.open(root, self), workspaces.close).pipe(
+            Scope.provide(scope),
+            Effect.tap((workspace) => Effect.sync(() => (made = workspace)))
+          )
+        : Effect.succeed(made)
+    )
+    /** A root in which all live isn't written to. A failure isn't remembered: the next claim tries again. */
+    const place: Effect.Effect<Place, PermissionDenied | StoreFailure> = gate
+      .withPermits(1)(openOnce)
+      .pipe(
+        Effect.map((workspace): Place => ({ root: root.path, workspace })),
+        // A full file system is where a removal is wanted most.
+        Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.succeed(inRoot) : Effect.fail(error)))
+      )
+
+    const leftovers = (entry: Entry): Effect.Effect<Leftovers, PermissionDenied | StoreFailure> => {
+      const { path } = entry
+      const reap = SentinelName.parseReap(entry.entry)
+      switch (reap?.kind) {
+        case "workspace":
+          return inWorkspace(root, { path, isLocked: false }, layout)
+        case "claimed":
+          return Effect.succeed({ ...none, claimed: [claimedAt(inRoot, path, reap.name, layout)] })
+        case "dead":
+          return Effect.succeed({ ...none, dead: [deadAt(inRoot, path, reap, layout)] })
+        default:
+          return Effect.succeed(none)
+      }
+    }
+
+    return {
+      claim: (condemned) => Effect.flatMap(place, (place) => claims.claim(place, condemned, layout)),
+      leftovers,
+      adopt: (condemned) =>
+        Effect.acquireRelease(workspaces.adopt(root, condemned, self), workspaces.close).pipe(
+          Effect.flatMap((workspace) => inWorkspace(root, workspace, layout))
+        ),
+      discardStaged: workspaces.discardStaged
+    }
+  })
+}

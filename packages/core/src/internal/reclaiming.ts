@@ -1,0 +1,145 @@
+/**
+ * The careful path, which alone can remove: one directory, looked at, judged, locked, claimed, judged again, deleted. Here are the
+ * steps that VM directories and what killed sweeps left have in common.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import type * as Scope from "effect/Scope"
+import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../Claim.ts"
+import type { Condemned } from "../Condemned.ts"
+import { type DirectoryError, StoreFailure } from "../Errors.ts"
+import type { Judgement } from "../Condemned.ts"
+import type { Layout } from "../Layout.ts"
+import type { Outcome } from "../Outcome.ts"
+import { ProcessInspector } from "../ProcessInspector.ts"
+import type { Root } from "../Root.ts"
+import * as Sentinel from "../Sentinel.ts"
+import { SentinelStore } from "../SentinelStore.ts"
+import { isoTime } from "./isoTime.ts"
+import * as Judging from "./judging.ts"
+import { nonce } from "./nonce.ts"
+import * as Outcomes from "./outcomes.ts"
+import type { Interruptible } from "./stopping.ts"
+
+export interface Options extends Judging.Options {
+  readonly layout: Layout
+  readonly dryRun: boolean
+  readonly sizes: boolean
+  readonly skip: ReadonlyArray<string>
+}
+
+export interface Reclaiming {
+  readonly root: Root
+  readonly store: SentinelStore["Service"]
+  readonly judging: Judging.Judging
+  readonly reclaimer: Reclaimer
+  readonly options: Options
+  readonly stopped: Deferred.Deferred<void>
+  /** The second judgement, and what follows from it: removed, or put back. `known`: what was found below by the first one. */
+  readonly conclude: (
+    subject: Outcomes.Subject,
+    claim: Claim,
+    interruptible: Interruptible,
+    known?: MayRemove
+  ) => Effect.Effect<Outcome>
+  /** Logs a removal. */
+  readonly logged: <A extends Outcome | undefined, E>(outcome: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Adds the size of the directory at `path` where sizes are asked for. It is measured first. */
+  readonly measured: <A extends Outcome | undefined, E>(
+    path: string,
+    interruptible: Interruptible,
+    outcome: Effect.Effect<A, E>
+  ) => Effect.Effect<A | Outcome, E>
+}
+
+const logRemoval = (outcome: Outcome | undefined) => {
+  if (outcome === undefined || outcome.action !== "removed") return Effect.void
+  const { path, pid, reason, verdict } = outcome
+  return Effect.logInfo("removed directory").pipe(
+    Effect.annotateLogs({ path, verdict, reason, ...(pid === undefined ? {} : { pid }) })
+  )
+}
+
+/** Skips building log entries that no logger would print. */
+const isHeard = Effect.gen(function* () {
+  const { size } = yield* Logger.CurrentLoggers
+  return size > 0 && LogLevel.isLessThanOrEqualTo(yield* References.MinimumLogLevel, "Info")
+})
+
+const nothing: Discarded = { stayed: [] }
+
+/**
+ * Deletes by a judgement. After an interruption `isGone` is asked outside of the interrupted effect, while lock and claim are held: a
+ * directory that is gone is told, whoever won the race.
+ */
+export const discard = (
+  removable: Removable,
+  condemned: Condemned,
+  mayRemove: MayRemove,
+  interruptible: Interruptible
+): ReturnType<Removable["discard"]> =>
+  Effect.catchCauseIf(interruptible(removable.discard(condemned, mayRemove)), Cause.hasInterruptsOnly, (cause) =>
+    Effect.flatMap(removable.isGone, (gone) => (gone ? Effect.succeed(nothing) : Effect.failCause(cause)))
+  )
+
+export const make = Effect.fnUntraced(function* (
+  root: Root,
+  options: Options,
+  stopped: Deferred.Deferred<void>
+): Effect.fn.Return<Reclaiming, never, ProcessInspector | SentinelStore | Scope.Scope> {
+  const inspector = yield* ProcessInspector
+  const store = yield* SentinelStore
+  const judging = yield* Judging.make(options)
+
+  const self: OwnSentinel = Effect.fnUntraced(
+    function* (lock) {
+      const identity = yield* inspector.self
+      const createdAt = isoTime(yield* Clock.currentTimeMillis) ?? ""
+      const acquisition = { nonce: yield* nonce, role: "reaper", createdAt, ...Sentinel.lockRecord(lock, "self") }
+      return yield* Effect.fromResult(Sentinel.fromIdentity(identity, "v3", acquisition))
+    },
+    Effect.mapError((cause) => new StoreFailure({ operation: "identify the sweep itself", path: root.path, cause }))
+  )
+
+  const logged: Reclaiming["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
+
+  const measured: Reclaiming["measured"] = (path, interruptible, outcome) =>
+    options.sizes
+      ? Effect.flatMap(interruptible(Effect.option(store.usage(path))), (bytes) =>
+          Effect.map(outcome, (told) =>
+            told !== undefined && bytes._tag === "Some" ? { ...told, bytes: bytes.value } : told
+          )
+        )
+      : outcome
+
+  const judgeAgain = (claim: Claim, known: MayRemove | undefined) => {
+    const lock = claim.isLocked ? "held" : "asked"
+    return known === undefined
+      ? judging.examine(claim.state, lock)
+      : Effect.map(judging.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
+  }
+
+  const conclude: Reclaiming["conclude"] = (subject, claim, interruptible, known) =>
+    Effect.flatMap(judgeAgain(claim, known), ({ judgement, mayRemove }) => {
+      const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
+      const done: Effect.Effect<Outcome, DirectoryError> =
+        judgement.condemned === undefined
+          ? Effect.as(claim.restore, told("kept"))
+          : Effect.map(discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
+              Outcomes.ofDiscarded(told("removed"), discarded, claim.isLocked)
+            )
+      return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
+    })
+
+  const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
+  return { root, store, judging, reclaimer, options, stopped, conclude, logged, measured }
+})
+
+/** What a sweep that writes nothing says of a judgement. */
+export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
+  Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")

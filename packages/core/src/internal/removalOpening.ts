@@ -1,0 +1,71 @@
+/** Opens the directories of a removal. Each is opened from the descriptor of the one it was found in. */
+import type { DirectoryCalls } from "../DirectoryCalls.ts"
+import type { RemoveTreeOptions } from "../DiskModel.ts"
+import { sameFile } from "../FileId.ts"
+import { coded } from "../Errno.ts"
+import * as Frames from "./removalFrame.ts"
+
+/** The directory that a tree lies in, and the tree's name there. */
+export interface Place {
+  readonly parent: string
+  readonly name: string
+}
+
+/** `undefined`: the path doesn't end in a name. */
+export const placeOf = (path: string): Place | undefined => {
+  const slash = path.lastIndexOf("/")
+  const name = path.slice(slash + 1)
+  if (slash < 0 || name === "" || name === "." || name === "..") return undefined
+  return { parent: path.slice(0, slash) || "/", name }
+}
+
+export const open = <Name>(
+  calls: DirectoryCalls<Name>,
+  parent: number,
+  name: Name,
+  path: () => string
+): Frames.Opened<Name> => {
+  const fd = calls.openDirectory(parent, name)
+  try {
+    return { fd, name, listing: calls.list(fd, path) }
+  } catch (cause) {
+    calls.close(fd)
+    throw cause
+  }
+}
+
+export const close = <Name>(calls: DirectoryCalls<Name>, { fd, listing }: Frames.Opened<Name>): void => {
+  try {
+    listing.close()
+  } finally {
+    calls.close(fd)
+  }
+}
+
+export interface Top<Name> {
+  readonly parent: number
+  readonly top: Frames.Frame<Name>
+  readonly mount: string
+}
+
+/** Opens the tree. Throws where nothing in it is to be touched. */
+export const openTop = <Name>(
+  calls: DirectoryCalls<Name>,
+  path: string,
+  place: Place,
+  { expected }: Pick<RemoveTreeOptions, "expected">
+): Top<Name> => {
+  const parent = calls.openPath(place.parent)
+  let opened: Frames.Opened<Name> | undefined
+  try {
+    opened = open(calls, parent, calls.nameOf(place.name), () => path)
+    if (expected !== undefined && !sameFile(calls.idOf(opened.fd), expected)) throw coded("ESTALE", "another directory")
+    const mount = calls.mount(opened.fd)
+    if (mount !== calls.mount(parent)) throw coded("EXDEV", "on another mount")
+    return { parent, top: Frames.top(opened), mount }
+  } catch (cause) {
+    if (opened !== undefined) close(calls, opened)
+    calls.close(parent)
+    throw cause
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Triage of a page: it can only keep. A directory whose primary sentinel names an owner that certainly lives is kept; every other one
+ * is left open for the careful path, which alone can remove.
+ */
+import type * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Evidence } from "../Evidence.ts"
+import type { Observed, Reader } from "../JudgeInputs.ts"
+import type { Layout } from "../Layout.ts"
+import type { Outcome } from "../Outcome.ts"
+import type { Pid } from "../ProcessIdentity.ts"
+import type { AliveReason } from "../Reason.ts"
+import type { Entry, Root } from "../Root.ts"
+import * as Sentinel from "../Sentinel.ts"
+import type { SentinelStore } from "../SentinelStore.ts"
+import * as Slices from "../Slices.ts"
+import { depthForLiveness, judge } from "../Verdict.ts"
+import { hasOwnerPart, type OwnerPart, ownerPart } from "./canonicalRecords.ts"
+import type { JudgeContext } from "./examination.ts"
+import * as Outcomes from "./outcomes.ts"
+
+/** An owner that lives. */
+export interface Life {
+  readonly reason: AliveReason
+  readonly evidence: Evidence
+  /** The sentinel's. */
+  readonly pid: Pid
+}
+
+/** The page, divided. Both keep its order. */
+export interface Triaged {
+  readonly kept: ReadonlyArray<Outcome>
+  readonly open: ReadonlyArray<Entry>
+}
+
+const encoder = new TextEncoder()
+
+/** One byte for each character. */
+const bytesOf = (content: string): Uint8Array => {
+  const encoded = encoder.encode(content)
+  if (encoded.length === content.length) return encoded
+  return Uint8Array.from(content, (character) => character.charCodeAt(0))
+}
+
+/** The strictest inputs: an owner that is alive under these is alive under any. */
+const strictest: Omit<Reader, "host"> = {
+  frame: { id: { dev: "", ino: "" } },
+  knowledge: { legacy: "keep", lock: "self", shared: "keep" }
+}
+
+/** An owner that was asked about. */
+interface Owner {
+  readonly part: OwnerPart
+  /** `undefined`: it wasn't seen alive. */
+  readonly life: Life | undefined
+}
+
+/** Pages for which an owner that was seen alive isn't asked about again. Triage only keeps: no removal follows from an old answer. */
+const memory = 16
+
+/** Directories between two looks at the clock. */
+const atOnce = 32
+
+export const make = (
+  store: SentinelStore["Service"],
+  { host, inspector, probeLock }: JudgeContext,
+  root: Root,
+  layout: Layout
+): ((page: Arr.NonEmptyReadonlyArray<Entry>) => Effect.Effect<Triaged>) => {
+  const told = Outcomes.ofLives(root.path)
+  const reader: Reader = { ...strictest, host }
+
+  const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Life | undefined => {
+    const { evidence, reason, verdict } = judge(sentinel, { observed }, reader)
+    return verdict === "alive" ? { reason, evidence, pid: sentinel.pid } : undefined
+  }
+
+  const observe = (sentinel: Sentinel.Sentinel, locked: Observed) =>
+    Effect.map(inspector.observe(sentinel.pid, depthForLiveness(sentinel)), (process) =>
+      lifeOf(sentinel, { ...locked, process })
+    )
+
+  /** A lock is a directory's own, so each is asked for. */
+  const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
+    Effect.flatMap(probeLock(path), (lockState) =>
+      lockState === "shared" || lockState === "exclusive"
+        ? Effect.succeed(lifeOf(sentinel, { lockState }))
+        : observe(sentinel, lockState === undefined ? {} : { lockState })
+    )
+
+  /** By PID, of the last pages. */
+  const owners = new Map<number, Owner>()
+  let pages = 0
+
+  const ask = Effect.fnUntraced(function* ({ path }: Entry, content: string): Effect.fn.Return<Life | undefined> {
+    const parsed = Sentinel.parse(bytesOf(content))
+    if (Result.isFailure(parsed)) return undefined
+    const sentinel = parsed.success
+    if (Sentinel.claimsLock(sentinel)) return yield* lifeByLock(path, sentinel)
+    const life = yield* observe(sentinel, {})
+    owners.set(sentinel.pid, { part: ownerPart(content), life })
+    return life
+  })
+
+  const recall = (content: string): Owner | undefined => {
+    const owner = owners.get(Number.parseInt(content, 10))
+    return owner !== undefined && hasOwnerPart(content, owner.part) ? owner : undefined
+  }
+
+  /** An owner that wasn't seen alive is asked about again on the next page. */
+  const forget = () => {
+    pages += 1
+    if (pages % memory === 0) owners.clear()
+    for (const [pid, { life }] of owners) if (life === undefined) owners.delete(pid)
+  }
+
+  return Effect.fnUntraced(function* (page) {
+    const sightings = yield* store.peekMany(root, page, layout)
+    forget()
+    const kept: Array<Outcome> = []
+    const open: Array<Entry> = []
+    const giveWay = Slices.makeGiveWay()
+    for (let index = 0; index < page.length; index++) {
+      const entry = page[index]
+      if (entry === undefined) continue
+      const sighting = sightings[index]
+      if (sighting === undefined) {
+        open.push(entry)
+        continue
+      }
+      const { content, writtenAt } = sighting
+      const known = recall(content)
+      const life = known === undefined ? yield* ask(entry, content) : known.life
+      if (life === undefined) open.push(entry)
+      else kept.push(told(entry, life, writtenAt))
+      if (index % atOnce === atOnce - 1) yield* giveWay
+    }
+    return { kept, open }
+  })
+}

@@ -1,0 +1,243 @@
+/** What a removal does whatever platform makes its calls. Those of real kernels are in the platforms' tests. */
+import { assert, describe, it } from "@effect/vitest"
+import type { RemoveTreeOptions } from "../src/Disk.ts"
+import { type Removed, placeOf, removal } from "../src/TreeRemoval.ts"
+import { type Act, fail, type Fake, make, type Tree } from "./support/fakeDirectories.ts"
+
+const remove = ({ calls }: Fake, options: RemoveTreeOptions = {}): Removed => {
+  const work = removal(calls, { ...options, path: "/tree" }, () => false)
+  for (;;) {
+    const next = work.next()
+    if (next.done === true) return next.value
+  }
+}
+
+const trusting: RemoveTreeOptions = { mayRemove: () => true }
+
+/** Acts before calls of one kind that are about one name. */
+const before =
+  (call: string, name: string, act: () => void): Act =>
+  (made, about) => {
+    if (made === call && about === name) act()
+  }
+
+const chain = (depth: number, end: Tree): Tree =>
+  depth === 0 ? end : { [`d${depth}`]: chain(depth - 1, end), file: "" }
+
+const gone = { failure: undefined, stayed: [] }
+
+describe("a removal of a tree", () => {
+  it("removes all of it, sentinels last, and has closed what it opened", () => {
+    const order: Array<string> = []
+    const fake = make(
+      { other: "", tree: { ".vm-sentinel": "", a: "", sub: { ".vm-sentinel.guest": "", b: "", c: { d: "" } } } },
+      (call, name) => {
+        if (call === "unlink" || call === "removeDirectory") order.push(name)
+      }
+    )
+    assert.deepStrictEqual(remove(fake, trusting), gone)
+    assert.deepStrictEqual(order, ["a", "b", "d", "c", ".vm-sentinel.guest", "sub", ".vm-sentinel", "tree"])
+    assert.deepStrictEqual(fake.tree(), { other: "" })
+    assert.strictEqual(fake.open(), 0)
+  })
+
+  it("any call that fails is the failure told, with all closed, the sentinel still there, and the rest gone next time", () => {
+    const content: Tree = { tree: { ".vm-sentinel": "", a: "", ...chain(34, { ".vm-sentinel": "", z: "" }) } }
+    for (let at = 1; ; at++) {
+      let calls = 0
+      let failing = ""
+      const fake = make(content, (call) => {
+        calls += 1
+        if (calls !== at) return
+        failing = call
+        fail("EIO")
+      })
+      const title = () => `call ${at}, ${failing}`
+      const { failure, stayed } = remove(fake, trusting)
+      assert.strictEqual(fake.open(), 0, title())
+      if (calls < at) {
+        assert.deepStrictEqual(fake.tree(), {})
+        break
+      }
+      const { tree = "" } = fake.tree()
+      // A sentinel that can't be looked at is somebody's.
+      if (failing === "statAt") assert.lengthOf(stayed, 1, title())
+      else assert.strictEqual(failure?.errno, "EIO", title())
+      if (typeof tree === "object" && Object.keys(tree).length > 0) assert.property(tree, ".vm-sentinel", title())
+      assert.deepStrictEqual(remove(fake, trusting), gone, title())
+      assert.deepStrictEqual(fake.tree(), {}, title())
+    }
+  })
+
+  it("ended between two removals, it has closed what it opened", () => {
+    for (let steps = 1; ; steps++) {
+      const fake = make({ tree: { ".vm-sentinel": "", sub: { a: "", sub: { b: "" } } } })
+      const work: Generator<void, unknown, unknown> = removal(fake.calls, { path: "/tree" }, () => true)
+      let isDone = false
+      for (let step = 0; step < steps && !isDone; step++) isDone = work.next().done === true
+      work.return(undefined)
+      assert.strictEqual(fake.open(), 0, `step ${steps}`)
+      if (isDone) break
+      assert.property(fake.tree()["tree"], ".vm-sentinel", `step ${steps}`)
+    }
+  })
+
+  it("touches nothing of another directory than the expected one, of a mount point, and of what is no name", () => {
+    const content = { tree: { a: "" } }
+    const fake = make(content)
+    assert.strictEqual(remove(fake, { expected: { dev: "1", ino: "1" } }).failure?.errno, "ESTALE")
+    fake.mounts.add("tree")
+    assert.strictEqual(remove(fake).failure?.errno, "EXDEV")
+    for (const path of ["tree", "/", "/tree/", "/tree/.", "/tree/.."]) {
+      assert.isUndefined(placeOf(path))
+      assert.deepInclude(removal(fake.calls, { path }).next().value, { stayed: [] })
+    }
+    assert.deepStrictEqual(fake.tree(), content)
+    assert.strictEqual(fake.open(), 0)
+  })
+
+  it("a mount below is a wall, and what it lies in keeps its sentinels", () => {
+    const fake = make({ tree: { ".vm-sentinel": "", a: "", sub: { mounted: { precious: "" }, b: "" } } })
+    fake.mounts.add("mounted")
+    const { failure } = remove(fake)
+    assert.deepInclude(failure, { errno: "EXDEV", path: "/tree/sub/mounted" })
+    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: { mounted: { precious: "" } } } })
+  })
+
+  it("where a listing tells no types: what is a directory is entered, whatever its name, and all else unlinked", () => {
+    const fake = make({ tree: { ".vm-sentinel": { a: "" }, ".bbox-sentinel": "", sub: { ".vm-sentinel": {}, b: "" } } })
+    for (const name of [".vm-sentinel", ".bbox-sentinel", "sub", "a", "b"]) fake.untold.add(name)
+    assert.deepStrictEqual(remove(fake), gone)
+    assert.deepStrictEqual(fake.tree(), {})
+  })
+
+  it("what was listed as a directory and is none by now is told, and gone next time", () => {
+    let writes = 0
+    const fake: Fake = make(
+      { tree: { ".vm-sentinel": "", sub: {} } },
+      before("openDirectory", "sub", () => {
+        if (++writes === 1) fake.write("tree/sub")
+      })
+    )
+    assert.strictEqual(remove(fake).failure?.errno, "ENOTDIR")
+    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: "" } })
+    assert.deepStrictEqual(remove(fake), gone)
+  })
+
+  for (const [errno, becomes] of [
+    ["EAGAIN", "stays"],
+    ["EIO", "is told"],
+    ["EINTR", "is told"],
+    ["EBADF", "is told"],
+    ["ENOTSUP", "goes"],
+    ["EOPNOTSUPP", "goes"],
+    ["ENOLCK", "goes"],
+    ["ENOSYS", "goes"]
+  ] as const) {
+    it(`scenario 109: a directory whose lock answers ${errno} ${becomes}`, () => {
+      const content = { tree: { ".vm-sentinel": "", sub: { a: "", sub: {} } } }
+      const fake = make(
+        content,
+        before("lock", "sub", () => fail(errno))
+      )
+      const { failure, stayed } = remove(fake)
+      assert.deepStrictEqual(fake.tree(), becomes === "goes" ? {} : content)
+      assert.deepStrictEqual(stayed, becomes === "stays" ? ["sub"] : [])
+      assert.strictEqual(failure?.errno, becomes === "is told" ? errno : undefined)
+    })
+  }
+
+  it("scenario 109: a directory that was told to stay stays, though its lock be free when the top is read again", () => {
+    let asked = 0
+    const fake = make(
+      { tree: { held: { a: "" }, ...chain(40, { z: "" }) } },
+      before("lock", "held", () => {
+        if (++asked === 1) fail("EAGAIN")
+      })
+    )
+    assert.deepStrictEqual(remove(fake), { failure: undefined, stayed: ["held"] })
+    assert.deepStrictEqual(fake.tree(), { tree: { held: { a: "" } } })
+  })
+
+  it("scenario 109: a sentinel that can't be looked at keeps its directory", () => {
+    for (const [errno, left] of [
+      ["EACCES", { tree: { sub: { a: "", ".vm-sentinel": "" } } }],
+      ["ELOOP", { tree: { sub: { a: "", ".vm-sentinel": "" } } }]
+    ] as const) {
+      const fake = make(
+        { tree: { sub: { a: "", ".vm-sentinel": "" }, b: "" } },
+        before("statAt", ".vm-sentinel", () => fail(errno))
+      )
+      assert.deepStrictEqual(remove(fake, trusting), { failure: undefined, stayed: ["sub"] })
+      assert.deepStrictEqual(fake.tree(), left)
+    }
+  })
+
+  it("scenario 109: a sentinel that is gone when it is looked at, and there again at once, isn't removed unjudged", () => {
+    const fake = make(
+      { tree: { ".vm-sentinel": "", sub: { a: "", ".vm-sentinel": "" } } },
+      before("statAt", ".vm-sentinel", () => fail("ENOENT"))
+    )
+    assert.deepInclude(remove(fake).failure, { errno: "ENOTEMPTY", path: "/tree/sub" })
+    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "" } } })
+  })
+
+  it("scenario 109: a judged sentinel that is written anew before its turn comes keeps its directory", () => {
+    const fake: Fake = make(
+      { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "", a: "", b: "" } } },
+      before("unlink", "b", () => fake.write("tree/sub/.vm-sentinel"))
+    )
+    const { tree } = fake.tree()
+    let judged: string | undefined
+    const mayRemove: RemoveTreeOptions["mayRemove"] = (relative, { ino }) => {
+      assert.strictEqual(relative, "sub/.vm-sentinel")
+      return ino === (judged ??= ino)
+    }
+    assert.property(tree, "sub")
+    assert.deepStrictEqual(remove(fake, { mayRemove }), { failure: undefined, stayed: ["sub"] })
+    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "" } } })
+  })
+
+  for (const [errno, told] of [
+    ["EIO", { errno: "EIO", operation: "readdir" }],
+    // It may have been read by its path, and lie elsewhere by now.
+    ["ENOENT", { errno: "ENOTEMPTY", operation: "rmdir" }]
+  ] as const) {
+    it(`a directory that can't be read to its end, by ${errno}, keeps its sentinels, and costs the others nothing`, () => {
+      let reads = 0
+      const fake = make(
+        { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "", a: "", b: "" }, z: "" } },
+        // Looked through in four calls, then read to its first entry.
+        before("next", "sub", () => {
+          if (++reads === 6) fail(errno)
+        })
+      )
+      assert.deepInclude(remove(fake, trusting).failure, { ...told, path: "/tree/sub" })
+      assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "", a: "", b: "" } } })
+    })
+  }
+
+  it("one that keeps being written to is left, after so many passes", () => {
+    let written = 0
+    const fake: Fake = make(
+      { tree: { ".vm-sentinel": "", sub: { a: "" } } },
+      before("removeDirectory", "sub", () => fake.write(`tree/sub/${written++}`))
+    )
+    assert.strictEqual(remove(fake).failure?.errno, "ENOTEMPTY")
+    assert.strictEqual(written, 64)
+    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: { 63: "" } } })
+  })
+
+  it("what is gone meanwhile is no failure, but the whole is", () => {
+    let isFirst = true
+    const fake: Fake = make(
+      { tree: { a: "", b: "" } },
+      before("unlink", "b", () => {
+        if (!isFirst) return
+        isFirst = false
+        assert.deepStrictEqual(remove(fake), gone)
+      })
+    )
+    assert.strictEqual(remove(fake).failure?.errno, "ENOENT")
+  })
+})

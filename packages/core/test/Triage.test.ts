@@ -1,0 +1,100 @@
+/** A page is looked at before its directories are judged: what changes in between is lost to nobody. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, type Scope } from "effect"
+import * as Cleanup from "../src/Cleanup.ts"
+import type { Outcome } from "../src/Outcome.ts"
+import { SentinelStore } from "../src/SentinelStore.ts"
+import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as Stage from "./support/Stage.ts"
+import { undirected } from "./support/undirected.ts"
+
+const root = "/srv/vms"
+const names = Array.from({ length: 600 }, (_, index) => `vm-${String(index).padStart(3, "0")}`)
+const sentinelOf = (name: string) => `${root}/${name}/.vm-sentinel`
+const alive = "kept alive matches"
+const dead = "4194000\n/usr/bin/vmm\n"
+
+const stageTest = (title: string, test: () => Effect.Effect<void, unknown, Stage.Services | Scope.Scope>): void =>
+  it.effect(title, () => Effect.provide(test(), Layer.merge(Stage.layerWith({}), Logger.layer([]))))
+
+/** Directories of one owner, all with one text: none says where it was made. */
+const makeAll = Effect.gen(function* () {
+  const memory = yield* MemoryDisk
+  const [first = ""] = names
+  yield* Stage.owned(`${root}/${first}`)
+  const { content = "" } = (yield* memory.snapshot(sentinelOf(first)))[sentinelOf(first)] ?? {}
+  const text = undirected(content)
+  yield* Stage.seed(Object.fromEntries(names.map((name) => [sentinelOf(name), text])))
+  return text
+})
+
+const said = (outcomes: ReadonlyArray<Outcome>) =>
+  Object.fromEntries(outcomes.map(({ action, name, reason, verdict }) => [name, `${action} ${verdict} ${reason}`]))
+
+/** Sweeps, and does something each time that a page was looked at. Gives what was said, and the pages by name. */
+const sweep = (
+  options: Cleanup.SweepOptions,
+  act: (page: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Stage.Services>
+) =>
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Stage.Services>()
+    const store = yield* SentinelStore
+    const pages: Array<ReadonlyArray<string>> = []
+    const peekMany: typeof store.peekMany = (root, entries, layout) =>
+      Effect.tap(store.peekMany(root, entries, layout), () => {
+        const page = entries.map(({ entry }) => entry)
+        pages.push(page)
+        return Effect.orDie(Effect.provideContext(act(page), context))
+      })
+    const swept = Cleanup.sweep(root, options)
+    const { outcomes } = yield* Effect.provideService(swept, SentinelStore, { ...store, peekMany })
+    assert.lengthOf(outcomes, names.length)
+    return { said: said(outcomes), pages }
+  })
+
+describe("a root of many directories", () => {
+  stageTest("is looked at in pages of 256, without what is skipped, and each directory is told once", () =>
+    Effect.gen(function* () {
+      yield* makeAll
+      const skip = ["vm-001", "vm-300"]
+      const found = yield* sweep({ skip }, () => Effect.void)
+      assert.deepStrictEqual(
+        found.pages.map(({ length }) => length),
+        [255, 255, 88]
+      )
+      assert.deepStrictEqual(
+        found.pages.flat(),
+        names.filter((name) => !skip.includes(name))
+      )
+      const expected = names.map((name) => [name, skip.includes(name) ? "kept none skipped" : alive])
+      assert.deepStrictEqual(found.said, Object.fromEntries(expected))
+    })
+  )
+
+  stageTest("loses nothing to an early look: a new owner keeps its directory, an old one until the next sweep", () =>
+    Effect.gen(function* () {
+      const living = yield* makeAll
+      yield* Stage.seed({ [sentinelOf("vm-300")]: dead })
+      const change = Stage.seed({ [sentinelOf("vm-300")]: living, [sentinelOf("vm-301")]: dead })
+      const found = yield* sweep({}, (page) => (page.includes("vm-300") ? change : Effect.void))
+      assert.deepStrictEqual(found.said, Object.fromEntries(names.map((name) => [name, alive])))
+      const next = said((yield* Cleanup.sweep(root)).outcomes)
+      assert.deepStrictEqual(
+        Object.entries(next).filter(([, text]) => text !== alive),
+        [["vm-301", "removed dead pid-dead"]]
+      )
+    })
+  )
+
+  stageTest("is judged in full where a page can't be looked at", () =>
+    Effect.gen(function* () {
+      yield* makeAll
+      yield* Stage.seed({ [sentinelOf("vm-300")]: dead })
+      const store = yield* SentinelStore
+      const peekMany: typeof store.peekMany = (_, entries) => Effect.succeed(entries.map(() => undefined))
+      const swept = Effect.provideService(Cleanup.sweep(root), SentinelStore, { ...store, peekMany })
+      const expected = names.map((name) => [name, name === "vm-300" ? "removed dead pid-dead" : alive])
+      assert.deepStrictEqual(said((yield* swept).outcomes), Object.fromEntries(expected))
+    })
+  )
+})

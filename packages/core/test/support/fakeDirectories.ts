@@ -1,0 +1,169 @@
+/** A tree of directories in memory, by calls relative to descriptors; somebody may act before each call. */
+import type { DirectoryCalls, ListedEntry } from "../../src/DirectoryCalls.ts"
+import { errnoOf } from "../../src/Errno.ts"
+
+export type Tree = { readonly [name: string]: Tree | string }
+
+interface File {
+  readonly ino: number
+  readonly entries?: undefined
+}
+
+interface Directory {
+  readonly ino: number
+  readonly entries: Map<string, Node>
+}
+
+type Node = File | Directory
+
+/** Acts before a call. What it throws is the call's failure. */
+export type Act = (call: string, name: string) => void
+
+export const fail = (code: string): never => {
+  throw Object.assign(new Error(code), { code })
+}
+
+export interface Fake {
+  readonly calls: DirectoryCalls<string>
+  /** What there is now: of a file its text is `""`. */
+  readonly tree: () => Tree
+  /** Writes a file by its path, or writes it anew. */
+  readonly write: (path: string) => void
+  readonly open: () => number
+  /** Types that a listing doesn't tell, by name. */
+  readonly untold: Set<string>
+  /** Names of directories that are on another mount. */
+  readonly mounts: Set<string>
+}
+
+export const make = (content: Tree, act: Act = () => {}): Fake => {
+  let inodes = 0
+  const file = (): File => ({ ino: ++inodes })
+  const directoryOf = (tree: Tree): Directory => ({
+    ino: ++inodes,
+    entries: new Map(
+      Object.entries(tree).map(([name, inner]) => [name, typeof inner === "string" ? file() : directoryOf(inner)])
+    )
+  })
+  const treeOf = ({ entries }: Directory): Tree =>
+    Object.fromEntries([...entries].map(([name, node]) => [name, node.entries === undefined ? "" : treeOf(node)]))
+
+  const root = directoryOf(content)
+  const names = new Map<number, string>()
+  const descriptors = new Map<number, Directory>()
+  let last = 2
+  const [untold, mounts] = [new Set<string>(), new Set<string>()]
+
+  const opened = (directory: Directory, name: string): number => {
+    last += 1
+    descriptors.set(last, directory)
+    names.set(last, name)
+    return last
+  }
+  const at = (fd: number): Directory => descriptors.get(fd) ?? fail("EBADF")
+  const nodeAt = (fd: number, name: string): Node => at(fd).entries.get(name) ?? fail("ENOENT")
+  const nameOf = (fd: number): string => names.get(fd) ?? ""
+  const before = (call: string, name: string): void => act(call, name)
+
+  const calls: DirectoryCalls<string> = {
+    nameOf: (text) => text,
+    textOf: (name) => name,
+    openPath: (path) => {
+      before("openPath", path)
+      return path === "/" ? opened(root, "/") : fail("ENOENT")
+    },
+    openDirectory: (fd, name) => {
+      before("openDirectory", name)
+      const node = nodeAt(fd, name)
+      return node.entries === undefined ? fail("ENOTDIR") : opened(node, name)
+    },
+    close: (fd) => {
+      if (!descriptors.delete(fd)) fail("EBADF")
+    },
+    idOf: (fd) => {
+      before("idOf", nameOf(fd))
+      return { dev: "1", ino: `${at(fd).ino}` }
+    },
+    mount: (fd) => {
+      before("mount", nameOf(fd))
+      return mounts.has(nameOf(fd)) ? "2" : "1"
+    },
+    statAt: (fd, name) => {
+      before("statAt", name)
+      const { entries, ino } = nodeAt(fd, name)
+      return { type: entries === undefined ? "file" : "directory", id: { dev: "1", ino: `${ino}` } }
+    },
+    list: (fd) => {
+      let found: ReadonlyArray<ListedEntry<string>> | undefined
+      let index = 0
+      const read = (): ReadonlyArray<ListedEntry<string>> =>
+        [...at(fd).entries].map(([name, { entries }]) => ({
+          name,
+          type: untold.has(name) ? "unknown" : entries === undefined ? "file" : "directory"
+        }))
+      const rewind = () => {
+        before("rewind", nameOf(fd))
+        found = undefined
+        index = 0
+      }
+      return {
+        next: () => {
+          before("next", nameOf(fd))
+          found ??= read()
+          return found[index++]
+        },
+        rewind,
+        again: () => {
+          index = 0
+        },
+        close: () => {}
+      }
+    },
+    lock: (fd) => {
+      try {
+        before("lock", nameOf(fd))
+        return undefined
+      } catch (cause) {
+        return errnoOf(cause)
+      }
+    },
+    unlink: (fd, name) => {
+      before("unlink", name)
+      if (nodeAt(fd, name).entries !== undefined) fail("EISDIR")
+      at(fd).entries.delete(name)
+    },
+    removeDirectory: (fd, name) => {
+      before("removeDirectory", name)
+      const { entries } = nodeAt(fd, name)
+      if (entries === undefined) fail("ENOTDIR")
+      else if (entries.size > 0) fail("ENOTEMPTY")
+      at(fd).entries.delete(name)
+    },
+    rename: (fromFd, from, toFd, to) => {
+      before("rename", from)
+      at(toFd).entries.set(to, nodeAt(fromFd, from))
+      at(fromFd).entries.delete(from)
+    }
+  }
+
+  return {
+    calls,
+    tree: () => treeOf(root),
+    write: (path) => {
+      const [name = "", ...above] = path
+        .split("/")
+        .filter((part) => part !== "")
+        .toReversed()
+      let directory = root
+      for (const part of above.toReversed()) {
+        const node = directory.entries.get(part)
+        if (node?.entries === undefined) return fail("ENOENT")
+        directory = node
+      }
+      directory.entries.set(name, file())
+    },
+    open: () => descriptors.size,
+    untold,
+    mounts
+  }
+}

@@ -1,0 +1,104 @@
+import { Result } from "effect"
+import * as Condemned from "../../src/Condemned.ts"
+import {
+  MalformedSentinel,
+  OversizedSentinel,
+  PermissionDenied,
+  UnsupportedVersion,
+  UntrustedSentinel
+} from "../../src/Errors.ts"
+import type { Holding, SentinelFile } from "../../src/Holding.ts"
+import type { Kind, Knowledge, Observed } from "../../src/JudgeInputs.ts"
+import type { Judgement } from "../../src/Condemned.ts"
+import type { Observation } from "../../src/Observation.ts"
+import type { Sentinel } from "../../src/Sentinel.ts"
+import { frame, host, present, v3, writtenAt } from "./fixtures.ts"
+import { absent } from "./verdicts.ts"
+
+export const bytes = new TextEncoder().encode("4242")
+
+export const file = (content: SentinelFile["content"], changes: Partial<SentinelFile> = {}): SentinelFile => ({
+  entry: ".vm-sentinel",
+  id: { dev: "1", ino: "100" },
+  size: bytes.length,
+  writtenAt,
+  changedAt: writtenAt,
+  bytes,
+  content,
+  ...changes
+})
+
+export const read = (sentinel: Sentinel, changes: Partial<SentinelFile> = {}) => file(Result.succeed(sentinel), changes)
+
+export const holding = (sentinels: ReadonlyArray<SentinelFile>, changes: Partial<Holding> = {}): Holding => ({
+  path: "/vms/a",
+  id: { dev: "1", ino: "10" },
+  frame: frame(),
+  distrust: undefined,
+  subdirectories: "none",
+  sentinels,
+  foreign: [],
+  ...changes
+})
+
+export const about = { operation: "read sentinel", path: "/vms/a/.vm-sentinel" }
+export const errors = {
+  "oversized-sentinel": new OversizedSentinel({ ...about, size: 5000, limit: 4096 }),
+  "malformed-sentinel": new MalformedSentinel({ ...about, problem: "empty" }),
+  "untrusted-sentinel": new UntrustedSentinel({ ...about, problem: "a symbolic link" }),
+  "unsupported-version": new UnsupportedVersion({ ...about, version: "4" }),
+  unreadable: new PermissionDenied(about)
+} as const
+
+export const hidden: Observation = { _tag: "Hidden", pid: v3().pid, detail: "stat: EPERM" }
+
+export const knowledge: Knowledge = { legacy: "trust", lock: "self", shared: "keep" }
+
+export interface Options extends Partial<Knowledge> {
+  readonly kind?: Kind
+}
+
+/** Judges a directory by what `observe` says of each sentinel. */
+export const judgeBy = (
+  held: Holding,
+  observe: (file: SentinelFile) => Observed,
+  { kind = { _tag: "Directory" }, ...known }: Options = {}
+): Judgement =>
+  Condemned.judge({
+    holding: held,
+    kind,
+    host: host(),
+    knowledge: { ...knowledge, ...known },
+    observed: held.sentinels.map(observe)
+  })
+
+/** Judges a directory each of whose owners is seen so. */
+export const judgeSeen = (held: Holding, process: Observation | undefined, options?: Options): Judgement =>
+  judgeBy(held, () => (process === undefined ? {} : { process }), options)
+
+export type Fate = "alive" | "dead" | "unknown" | "refused"
+
+/** The file of an owner, and what is seen of its process. */
+export const owners: Readonly<Record<Fate, readonly [SentinelFile, Observation]>> = {
+  alive: [read(v3(), { entry: ".vm-sentinel.alive" }), present()],
+  dead: [read(v3(), { entry: ".vm-sentinel.dead" }), absent],
+  unknown: [read(v3(), { entry: ".vm-sentinel.unknown" }), hidden],
+  refused: [file(Result.fail(errors["malformed-sentinel"]), { entry: ".vm-sentinel.refused" }), absent]
+}
+
+/** Judges a directory that has such owners. */
+export const judgeOf = (fates: ReadonlyArray<Fate>, changes: Partial<Holding> = {}, options?: Options): Judgement => {
+  const held = holding(
+    fates.map((fate) => owners[fate][0]),
+    changes
+  )
+  const seen = new Map(Object.values(owners))
+  return judgeBy(
+    held,
+    (file) => {
+      const process = seen.get(file)
+      return process === undefined ? {} : { process }
+    },
+    options
+  )
+}

@@ -1,0 +1,141 @@
+/** What the tests of a store's removing half are made with. */
+import { assert } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
+import type { Reclaimer, Removable } from "../../src/Claim.ts"
+import type { Condemned } from "../../src/Condemned.ts"
+import type { Kind } from "../../src/JudgeInputs.ts"
+import * as Layout from "../../src/Layout.ts"
+import type { Entry, Root } from "../../src/Root.ts"
+import type { Sentinel } from "../../src/Sentinel.ts"
+import { SentinelStore } from "../../src/SentinelStore.ts"
+import { condemned, condemnedAt, fresh, textOf } from "./condemning.ts"
+import { Interposer } from "./Interposed.ts"
+import type { World } from "./World.ts"
+
+export const workspaceKind: Kind = { _tag: "Workspace" }
+
+export const remainsKind: Kind = { _tag: "Remains", tags: [] }
+
+export const nothingBelow = () => false
+
+/** The sweep's own sentinel, whatever lock it has. */
+export const own = (sentinel: Sentinel) => () => Effect.succeed(sentinel)
+
+export const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+export const nonces = /\.vm-sentinel-reap\.[0-9a-f]{8,32}/g
+const tags = /\/dead\/[0-9a-f]{8,32}=/g
+
+/** A tree with the random part of the names of workspaces left out, and what names the sentinels that were judged. */
+export const anonymous = (tree: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(tree).map(([path, kind]) => [path.replace(nonces, "WS").replace(tags, "/dead/"), kind])
+  )
+
+export const isClaimed = (path: string): boolean => /claimed[/=]vm$/.test(path)
+
+const isMarked = (path: string): boolean => /dead(\/|\/[0-9a-f]+=|=)vm$/.test(path)
+
+/** Where claimed directories go. */
+export type Where = "a workspace" | "the root, in place"
+
+export const places: ReadonlyArray<Where> = ["a workspace", "the root, in place"]
+
+/** Claims with room for a workspace, or without. */
+export const claimInto = (where: Where, reclaimer: Reclaimer, condemned: Condemned) =>
+  Effect.andThen(
+    where === "a workspace" ? Effect.void : Interposer.use(({ fail }) => fail("makeDirectory", "ENOSPC")),
+    reclaimer.claim(condemned)
+  )
+
+/** Judges what was claimed or marked, and deletes it. */
+export const discarding = (removable: Removable, kind?: Kind) =>
+  Effect.flatMap(condemned(removable.state, kind), (right) => removable.discard(right, nothingBelow))
+
+/** Interrupts a deletion right before its first removal. */
+export const interrupting = Effect.fnUntraced(function* (removable: Removable, kind?: Kind) {
+  const interposer = yield* Interposer
+  const right = yield* condemned(removable.state, kind)
+  const begun = yield* Deferred.make<void>()
+  yield* interposer.before("removeTree", Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
+  const deleting = yield* Effect.forkChild(removable.discard(right, nothingBelow))
+  yield* Deferred.await(begun)
+  yield* Fiber.interrupt(deleting)
+  const exit = yield* Fiber.await(deleting)
+  assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+})
+
+export const reclaimerOf = (store: SentinelStore["Service"], root: Root, sentinel: Sentinel = fresh()) =>
+  store.reclaimer(root, { self: own(sentinel), layout: Layout.standard })
+
+/** The VM of a scene, where it was. */
+export const untouched = { vm: "directory", "vm/disk": "data" }
+
+export const workspaceName = `.vm-sentinel-reap.${"0123456789abcdef".repeat(2)}`
+
+const workspaceEntry = (directory: string): Entry => ({
+  kind: "workspace",
+  entry: workspaceName,
+  path: `${directory}/${workspaceName}`
+})
+
+export const reapingIn = <R>(world: World<R>) => {
+  /** A root, and sweeps of it. */
+  const empty = Effect.gen(function* () {
+    const store = yield* SentinelStore
+    const directory = yield* world.scratch
+    const root = yield* store.openRoot(directory)
+    const reclaimer = reclaimerOf(store, root)
+    /** One sweep, from its begin to its end. */
+    const sweep = <A, E, R2>(use: (reclaimer: Reclaimer) => Effect.Effect<A, E, R2>) =>
+      Effect.scoped(Effect.flatMap(reclaimer, use))
+    return { store, directory, root, reclaimer, sweep }
+  })
+
+  /** A directory of a VM that is dead. */
+  const dead = Effect.fnUntraced(function* (path: string, sentinel: Sentinel = fresh()) {
+    yield* world.file(`${path}/.vm-sentinel`, textOf(sentinel))
+    yield* world.file(`${path}/disk`, "data")
+  })
+
+  /** A root with one VM, dead. */
+  const scene = Effect.gen(function* () {
+    const made = yield* empty
+    const vm = `${made.directory}/vm`
+    const sentinel = fresh()
+    yield* dead(vm, sentinel)
+    return { ...made, vm, sentinel, condemned: yield* condemnedAt(made.store, vm) }
+  })
+
+  /** A workspace that a killed sweep left, its lock free; without a sentinel unless one is given. */
+  const abandoned = Effect.fnUntraced(function* (directory: string, sentinel?: Sentinel) {
+    const entry = workspaceEntry(directory)
+    for (const name of ["claimed", "dead"]) yield* world.directory(`${entry.path}/${name}`)
+    if (sentinel !== undefined) yield* world.file(`${entry.path}/.vm-sentinel`, textOf(sentinel))
+    return entry
+  })
+
+  /** What a killed sweep left: an abandoned workspace with it, or a directory in the root. */
+  const left = Effect.fnUntraced(function* (where: Where, kind: "claimed" | "dead", directory: string, name: string) {
+    const inRoot = `.vm-sentinel-reap.0123abcd.${kind}=${name}`
+    const entry: Entry =
+      where === "a workspace" ? yield* abandoned(directory) : { kind, entry: inRoot, path: `${directory}/${inRoot}` }
+    return { entry, path: where === "a workspace" ? `${entry.path}/${kind}/${name}` : entry.path }
+  })
+
+  const pathOf = (is: (path: string) => boolean) => (directory: string) =>
+    Effect.map(world.tree(directory), (tree) => `${directory}/${Object.keys(tree).find(is) ?? "none"}`)
+
+  return {
+    empty,
+    dead,
+    scene,
+    abandoned,
+    left,
+    /** Where the one claimed directory lies. */
+    claimedPath: pathOf(isClaimed),
+    /** Where the one marked directory lies. */
+    markedPath: pathOf(isMarked)
+  }
+}

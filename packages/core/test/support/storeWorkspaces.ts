@@ -1,0 +1,261 @@
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Disk } from "../../src/Disk.ts"
+import { condemnedAt, fresh, textOf } from "./condemning.ts"
+import { Interposer } from "./Interposed.ts"
+import { anonymous, discarding, nonces, reapingIn, reclaimerOf, tag, untouched, workspaceKind } from "./reaping.ts"
+import type { Tester } from "./storeTester.ts"
+import { undirectedIn } from "./undirected.ts"
+
+const isStaged = (path: string): boolean => path.endsWith(".new")
+
+export const tests = <R>({ test, world: given }: Tester<R>): void => {
+  const world = undirectedIn(given)
+  const { abandoned, dead, empty, scene } = reapingIn(world)
+
+  test("a workspace is born at the first claim with its sentinel, is ours alone, and goes without a trace", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const { condemned, directory, root, sentinel, store } = yield* scene
+      const ofSweep = fresh()
+      const before = yield* world.tree(directory)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const reclaimer = yield* reclaimerOf(store, root, ofSweep)
+          assert.deepStrictEqual(yield* world.tree(directory), before)
+          const claim = yield* reclaimer.claim(condemned)
+          assert.deepStrictEqual(anonymous(yield* world.tree(directory)), {
+            WS: "directory",
+            "WS/.vm-sentinel": textOf(ofSweep),
+            "WS/claimed": "directory",
+            "WS/claimed/vm": "directory",
+            "WS/claimed/vm/.vm-sentinel": textOf(sentinel),
+            "WS/claimed/vm/disk": "data",
+            "WS/dead": "directory"
+          })
+          const path = claim.path.replace("/claimed/vm", "")
+          const entry = path.slice(directory.length + 1)
+          assert.strictEqual((yield* disk.lstat(path)).mode, 0o700)
+          yield* claim.restore
+          assert.deepStrictEqual(yield* reclaimer.leftovers({ kind: "workspace", entry, path }), {
+            claimed: [],
+            dead: []
+          })
+        })
+      )
+      assert.deepStrictEqual(yield* world.tree(directory), before)
+    }))
+
+  test("a sweep has one workspace, though it claims several directories at once", () =>
+    Effect.gen(function* () {
+      const interposer = yield* Interposer
+      const { directory, store, sweep } = yield* empty
+      const names = ["a", "b", "c"]
+      yield* Effect.forEach(names, (name) => dead(`${directory}/${name}`))
+      const rights = yield* Effect.forEach(names, (name) => condemnedAt(store, `${directory}/${name}`))
+      yield* sweep((reclaimer) =>
+        Effect.gen(function* () {
+          // The others come while the first one makes it.
+          yield* interposer.before("makeDirectory", Effect.yieldNow)
+          yield* Effect.forEach(rights, reclaimer.claim, { concurrency: "unbounded" })
+          const tree = Object.keys(yield* world.tree(directory))
+          assert.lengthOf(
+            tree.filter((path) => !path.includes("/")),
+            1
+          )
+          assert.lengthOf(
+            tree.filter((path) => /\/claimed\/[abc]$/.test(path)),
+            3
+          )
+        })
+      )
+      assert.sameMembers(
+        Object.keys(yield* world.tree(directory)).filter((path) => !path.includes("/")),
+        names
+      )
+    }))
+
+  test("a workspace that somebody removed is nothing to clean up", () =>
+    Effect.gen(function* () {
+      const { condemned, directory, sweep } = yield* scene
+      yield* sweep((reclaimer) =>
+        Effect.gen(function* () {
+          const claim = yield* reclaimer.claim(condemned)
+          yield* claim.restore
+          yield* world.remove(claim.path.replace("/claimed/vm", ""))
+        })
+      )
+      assert.deepInclude(yield* world.tree(directory), untouched)
+    }))
+
+  for (const method of ["makeDirectory", "create", "link", "renameNew"] as const) {
+    test(`a workspace that can't be made (${method}) leaves nothing, and the next claim tries again`, () =>
+      Effect.gen(function* () {
+        const interposer = yield* Interposer
+        const { condemned, directory, reclaimer: opened } = yield* scene
+        const before = yield* world.tree(directory)
+        const reclaimer = yield* opened
+        yield* interposer.fail(method, "EIO")
+        assert.deepInclude(yield* Effect.flip(reclaimer.claim(condemned)), { _tag: "StoreFailure", errno: "EIO" })
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+        yield* interposer.fail(method, "EACCES")
+        assert.strictEqual(yield* tag(reclaimer.claim(condemned)), "PermissionDenied")
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+        for (const errno of ["ENOSPC", "EDQUOT"]) {
+          yield* interposer.fail(method, errno)
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const claim = yield* reclaimer.claim(condemned)
+              // No room for a workspace: claimed in place.
+              assert.sameMembers(Object.keys(anonymous(yield* world.tree(directory))), [
+                "WS.claimed=vm",
+                "WS.claimed=vm/.vm-sentinel",
+                "WS.claimed=vm/disk"
+              ])
+              yield* claim.restore
+            })
+          )
+        }
+        yield* reclaimer.claim(condemned)
+        assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/claimed/vm/disk": "data" })
+      }))
+  }
+
+  test("a workspace that can't be made lets go of its lock at once", () =>
+    Effect.gen(function* () {
+      const interposer = yield* Interposer
+      const { condemned, directory, reclaimer, store, vm } = yield* scene
+      if ((yield* store.probeLock(vm)) === "unknown") return
+      const elsewhere = `${directory}/elsewhere`
+      const keep = Effect.gen(function* () {
+        const staged = Object.keys(yield* world.tree(directory)).find(isStaged)
+        yield* world.move(`${directory}/${staged}`, elsewhere)
+      })
+      yield* interposer.fail("renameNew", "EIO", isStaged)
+      yield* interposer.before("removeTree", keep, isStaged)
+      assert.strictEqual(yield* tag((yield* reclaimer).claim(condemned)), "StoreFailure")
+      assert.property(yield* world.tree(elsewhere), ".vm-sentinel")
+      assert.strictEqual(yield* store.probeLock(elsewhere), "free")
+    }))
+
+  test("a workspace that something had to stay in is given up", () =>
+    Effect.gen(function* () {
+      const { condemned, directory, sweep, vm } = yield* scene
+      yield* sweep((reclaimer) => Effect.andThen(reclaimer.claim(condemned), world.directory(vm)))
+      assert.sameMembers(Object.keys(anonymous(yield* world.tree(directory))), [
+        "WS",
+        "WS/claimed",
+        "WS/claimed/vm",
+        "WS/claimed/vm/.vm-sentinel",
+        "WS/claimed/vm/disk",
+        "WS/dead",
+        "vm"
+      ])
+    }))
+
+  for (const isInherited of [true, false]) {
+    test(`an abandoned workspace ${isInherited ? "with the sentinel of a dead sweep" : "without a sentinel"} is taken over, once`, () =>
+      Effect.gen(function* () {
+        const { directory, root, store, sweep } = yield* empty
+        const { path } = yield* abandoned(directory, isInherited ? fresh() : undefined)
+        yield* dead(`${path}/claimed/vm`)
+        const right = yield* condemnedAt(store, path, workspaceKind)
+        const sentinel = fresh()
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const reclaimer = yield* reclaimerOf(store, root, sentinel)
+            const { claimed, dead } = yield* reclaimer.adopt(right)
+            assert.deepStrictEqual(dead, [])
+            const [leftover] = claimed
+            if (leftover === undefined) return assert.fail("nothing is left")
+            assert.deepInclude(leftover, { name: "vm", tags: [] })
+            assert.isFalse(leftover.path.startsWith(path))
+            const tree = anonymous(yield* world.tree(directory))
+            assert.strictEqual(tree["WS/.vm-sentinel"], textOf(sentinel))
+            assert.notInclude(Object.keys(tree).join(" "), "old-")
+            assert.strictEqual(yield* tag(sweep((other) => other.adopt(right))), "Taken")
+            yield* discarding(yield* leftover.open)
+          })
+        )
+        assert.deepStrictEqual(yield* world.tree(directory), {})
+      }))
+  }
+
+  // Killed after the old sentinel was moved aside, and after the new one appeared.
+  for (const files of [
+    { ".vm-sentinel.old-0123abcd": textOf(fresh()), ".vm-sentinel-tmp.1": "half" },
+    { ".vm-sentinel": textOf(fresh()), ".vm-sentinel.old-4567cdef": textOf(fresh()) }
+  ]) {
+    const names = Object.keys(files).join(", ")
+    test(`a workspace whose taking over was itself cut short (${names}) is still taken over`, () =>
+      Effect.gen(function* () {
+        const { directory, store, sweep } = yield* empty
+        const { path } = yield* abandoned(directory)
+        yield* dead(`${path}/claimed/vm`)
+        for (const [name, text] of Object.entries(files)) yield* world.file(`${path}/${name}`, text)
+        const right = yield* condemnedAt(store, path, workspaceKind)
+        yield* sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const { claimed } = yield* reclaimer.adopt(right)
+            for (const { open } of claimed) yield* (yield* open).restore
+          })
+        )
+        assert.deepInclude(yield* world.tree(directory), untouched)
+        assert.notMatch(Object.keys(yield* world.tree(directory)).join(" "), nonces)
+      }))
+  }
+
+  for (const moment of ["before it is looked at", "before it is renamed"]) {
+    test(`a workspace whose sweep isn't gone after all (${moment}) is left where it was`, () =>
+      Effect.gen(function* () {
+        const interposer = yield* Interposer
+        const { directory, store, sweep } = yield* empty
+        const { path } = yield* abandoned(directory, fresh())
+        const right = yield* condemnedAt(store, path, workspaceKind)
+        const alive = textOf(fresh())
+        const before = yield* world.tree(directory)
+        const come = world.file(`${path}/.vm-sentinel`, alive)
+        yield* moment === "before it is renamed" ? interposer.before("rename", come, (from) => from === path) : come
+        assert.strictEqual(yield* tag(sweep((reclaimer) => reclaimer.adopt(right))), "Changed")
+        assert.deepStrictEqual(yield* world.tree(directory), {
+          ...before,
+          [`${path.slice(directory.length + 1)}/.vm-sentinel`]: alive
+        })
+      }))
+  }
+
+  test("an unfinished workspace is removed when it is a minute old, and not before", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const { directory, reclaimer } = yield* empty
+      const { discardStaged } = yield* reclaimer
+      const entry = ".vm-sentinel-reap.0.new"
+      const path = `${directory}/${entry}`
+      yield* world.file(`${path}/.vm-sentinel`, "17")
+      yield* world.directory(`${path}/claimed`)
+      const staged = { kind: "staged", entry, path } as const
+      yield* world.setTime(path, 1000)
+      yield* TestClock.setTime(60_999)
+      yield* discardStaged(staged)
+      assert.strictEqual((yield* disk.lstat(path)).type, "directory")
+      yield* TestClock.setTime(61_000)
+      yield* discardStaged(staged)
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+      yield* discardStaged(staged)
+    }))
+
+  test("an unfinished directory that is finished after all is left alone", () =>
+    Effect.gen(function* () {
+      const interposer = yield* Interposer
+      const { directory, reclaimer } = yield* empty
+      const { discardStaged } = yield* reclaimer
+      const entry = ".vm-sentinel-reap.0.new"
+      yield* world.file(`${directory}/${entry}/.vm-sentinel`, "17")
+      yield* world.setTime(`${directory}/${entry}`, 0)
+      yield* TestClock.setTime(3_600_000)
+      yield* interposer.before("rename", world.move(`${directory}/${entry}`, `${directory}/vm`))
+      yield* discardStaged({ kind: "staged", entry, path: `${directory}/${entry}` })
+      assert.deepStrictEqual(yield* world.tree(directory), { vm: "directory", "vm/.vm-sentinel": "17" })
+    }))
+}

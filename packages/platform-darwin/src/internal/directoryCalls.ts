@@ -1,0 +1,35 @@
+import type { DirectoryCalls } from "@vm-sentinel/core/DirectoryCalls"
+import type { FileCalls } from "./fileCalls.ts"
+import { errnoOf } from "@vm-sentinel/core/Errno"
+import { list } from "./listing.ts"
+import { LOCK_EX } from "./locks.ts"
+import { idOf, kindOf } from "./looking.ts"
+
+/** What a removal of trees is made of, by the calls of this platform. */
+export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
+  ...calls,
+  nameOf: (text) => Buffer.from(text),
+  textOf: (name) => name.toString(),
+  openPath: calls.openReal,
+  idOf,
+  // macOS has no bind mounts: a directory on another mount is on another device.
+  mount: (fd) => idOf(fd).dev,
+  // A symbolic link, and what isn't for us to read, can't be opened, and so can't be looked at.
+  statAt: (fd, name) => {
+    const file = calls.openFile(fd, name)
+    try {
+      return kindOf(file)
+    } finally {
+      calls.close(file)
+    }
+  },
+  list: (fd, path) => list(calls, fd, path),
+  lock: (fd) => {
+    try {
+      calls.flock(fd, LOCK_EX)
+      return undefined
+    } catch (cause) {
+      return errnoOf(cause)
+    }
+  }
+})

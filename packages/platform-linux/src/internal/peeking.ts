@@ -1,0 +1,112 @@
+/** Peeks by a thread of Node's pool, a page of directories by one native call: `peek.c`. */
+import type { Peek, Permissions } from "@vm-sentinel/core/Disk"
+import * as Effect from "effect/Effect"
+import { encodePath } from "./bytePath.ts"
+import * as Pool from "./pool.ts"
+import { typeOf } from "./stat.ts"
+
+/** Directories of a page. Loading native code takes longer than to look at fewer. */
+export const [fewest, most] = [64, 256] as const
+
+/** Memories that are kept for the next call. No call has one that another still uses. */
+const kept = 2
+
+/** Bytes of a content at most. */
+export const contentBytes = 980
+
+// `struct page` of peek.c: bytes, and of a number of 32 bits the index.
+const next = 4
+const nameBytes = 256
+const below = 24
+const names = below + nameBytes
+const peeks = names + most * nameBytes
+// `struct peek`.
+const [modifiedAt, directory, file, length, content, peekBytes] = [0, 8, 24, 40, 44, 1024] as const
+
+const makeMemory = () => {
+  const memory = new ArrayBuffer(peeks + most * peekBytes)
+  return {
+    bytes: Buffer.from(memory),
+    numbers: new Uint32Array(memory),
+    doubles: new Float64Array(memory, 0, Math.floor(memory.byteLength / 8))
+  }
+}
+type Memory = ReturnType<typeof makeMemory>
+
+/** Writes texts, a NUL after each. `false`: a text isn't a name, or there isn't so much room. */
+const write = (texts: ReadonlyArray<string>, into: Buffer): boolean => {
+  if (texts.some((text) => text.includes("\0"))) return false
+  const encoded = Buffer.from(encodePath(`${texts.join("\0")}\0`))
+  return encoded.length <= into.length && encoded.copy(into) === encoded.length
+}
+
+/** Equal permissions one after the other are one object. */
+const makePermissions = ({ numbers }: Memory) => {
+  let last: Permissions | undefined
+  let lastAt = 0
+  return (at: number): Permissions => {
+    const first = at / 4
+    const isSame = [0, 1, 2, 3].every((index) => numbers[first + index] === numbers[lastAt + index])
+    if (last !== undefined && isSame) return last
+    const mode = numbers[first] ?? 0
+    lastAt = first
+    last = {
+      type: typeOf(mode),
+      mode: mode & 0o7777,
+      uid: numbers[first + 1],
+      gid: numbers[first + 2],
+      nlink: numbers[first + 3]
+    }
+    return last
+  }
+}
+
+/** What a call has told. */
+const read = (memory: Memory, limit: number): ReadonlyArray<Peek | undefined> => {
+  const { bytes, doubles, numbers } = memory
+  const [directoryAt, fileAt] = [makePermissions(memory), makePermissions(memory)]
+  const most = Math.min(limit, contentBytes)
+  const peekAt = (at: number): Peek | undefined => {
+    const size = numbers[(at + length) / 4] ?? 0
+    if (size > most) return undefined
+    return {
+      directory: directoryAt(at + directory),
+      file: fileAt(at + file),
+      modifiedAt: doubles[(at + modifiedAt) / 8] ?? 0,
+      content: bytes.toString("latin1", at + content, at + content + size)
+    }
+  }
+  return Array.from({ length: numbers[next] ?? 0 }, (_, index) => peekAt(peeks + index * peekBytes))
+}
+
+/** `false`: it can't be written down. */
+const fill = (memory: Memory, root: number, directories: ReadonlyArray<string>, file: string): boolean => {
+  const { bytes, numbers } = memory
+  numbers.fill(0, 0, below / 4)
+  numbers[Pool.header.count] = directories.length
+  numbers[Pool.header.fd] = root
+  return write([`/${file}`], bytes.subarray(below, names)) && write(directories, bytes.subarray(names, peeks))
+}
+
+/** Peeks at a file in directories of an open root. What isn't plain stays untold, and maybe all is. */
+export type Peeker = (
+  root: number,
+  directories: ReadonlyArray<string>,
+  file: string,
+  limit: number
+) => Effect.Effect<ReadonlyArray<Peek | undefined>>
+
+export const make = (load: () => Pool.Pool | undefined): Peeker => {
+  const free: Array<Memory> = []
+  return Effect.fnUntraced(function* (root, directories, file, limit) {
+    const isPage = directories.length >= fewest && directories.length <= most
+    const call = isPage ? load()?.peek : undefined
+    if (call === undefined) return []
+    const memory = free.pop() ?? makeMemory()
+    if (!fill(memory, root, directories, file)) return []
+    yield* Pool.run(call, memory)
+    const told = read(memory, limit)
+    if (free.length < kept) free.push(memory)
+    return told
+  })
+}

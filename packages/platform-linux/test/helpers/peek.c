@@ -1,0 +1,15 @@
+/* peek.c with a clock by which each look takes a second. */
+#include <time.h>
+
+static int tell_time(clockid_t clock, struct timespec *now)
+{
+	static time_t passed;
+	int result = clock_gettime(clock, now);
+
+	now->tv_sec += ++passed;
+	return result;
+}
+
+#define clock_gettime tell_time
+
+#include "../../src/internal/peek.c"
