@@ -83,21 +83,30 @@ export interface Leftover<A> {
   /** The name that it had in its root. */
   readonly name: string
   readonly path: string
-  /** Names of the sentinels that were judged when it was marked: {@link SentinelName.Marked}. */
-  readonly tags: ReadonlyArray<string>
   /** Locks it and looks at it. `Taken`: another sweep has it. */
   readonly open: Effect.Effect<A, ResumeError, Scope.Scope>
 }
 
 /**
- * What a killed sweep left. `claimed`: to be judged again. `dead`: its deletion had begun.
+ * A directory that a killed sweep had marked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Remains extends Leftover<Removable> {
+  /** Names of the sentinels that were judged when it was marked: {@link SentinelName.Marked}. */
+  readonly tags: ReadonlyArray<string>
+}
+
+/**
+ * Leftovers of a killed sweep. `claimed`: to be judged again. `dead`: its deletion had begun.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Leftovers {
   readonly claimed: ReadonlyArray<Leftover<Claim>>
-  readonly dead: ReadonlyArray<Leftover<Removable>>
+  readonly dead: ReadonlyArray<Remains>
 }
 
 /**
@@ -130,7 +139,7 @@ export interface Reclaimer {
    * `MountInside`, untouched, when a mount lies in it. On a full file system the rename is in place, which needs no room.
    */
   readonly claim: (condemned: Condemned) => Effect.Effect<Claim, ClaimError, Scope.Scope>
-  /** What lies in an entry of a sweep, without taking it over. */
+  /** Lists what lies in an entry of a sweep, without taking it over. */
   readonly leftovers: (entry: Entry) => Effect.Effect<Leftovers, PermissionDenied | StoreFailure>
   /** Takes an abandoned workspace over, by its lock and an atomic rename; of several sweeps one gets it. */
   readonly adopt: (

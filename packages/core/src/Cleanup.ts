@@ -33,7 +33,7 @@ import { SentinelStore } from "./SentinelStore.ts"
 export interface JudgeOptions {
   /** Base names of the sentinels to read, default `.vm-sentinel`. Known names left out make a directory `unknown`. */
   readonly sentinelNames?: ReadonlyArray<string>
-  /** What a v1 or v2 record, which names no boot and no namespace, can do. Default `trust`. */
+  /** `keep`: a v1 or v2 record, which names no boot and no namespace, never condemns. Default `trust`. */
   readonly legacy?: "trust" | "keep"
   /** `inherited`: commands keep the lock that they were started with, so that a free one proves that they ended. */
   readonly lock?: "self" | "inherited"
@@ -86,9 +86,6 @@ export interface Report {
 /** Bounds what is in memory at once, and the descriptors that are open. */
 const defaultConcurrency = 32
 
-/** A directory whose handling was stopped isn't told. */
-const isTold = (outcome: Outcome.Outcome | undefined): outcome is Outcome.Outcome => outcome !== undefined
-
 const withDefaults = (options: SweepOptions): Reclaiming.Options => {
   const { dryRun = false, sentinelNames, sizes = false, skip = [] } = options
   return { ...options, dryRun, sizes, skip, layout: Layout.ofNames(sentinelNames) }
@@ -118,7 +115,8 @@ export const outcomes = (
   options: SweepOptions = {}
 ): Stream.Stream<Outcome.Outcome, RootError, ProcessInspector | SentinelStore> => {
   const { concurrency = defaultConcurrency, stopWhen } = options
-  const { skip, ...rest } = withDefaults(options)
+  const full = withDefaults(options)
+  const { skip } = full
   return Stream.unwrap(
     Effect.gen(function* () {
       const store = yield* SentinelStore
@@ -127,16 +125,18 @@ export const outcomes = (
       if (stopWhen !== undefined) {
         yield* Effect.forkScoped(Effect.andThen(stopWhen, Deferred.succeed(stopped, undefined)))
       }
-      const reclaiming = yield* Reclaiming.make(opened, { ...rest, skip }, stopped)
+      const reclaiming = yield* Reclaiming.make(opened, full, stopped)
       const { directories, leftovers } = yield* store.list(opened)
       const { measured } = reclaiming
-      const triage = Triage.make(store, reclaiming.judging.context, opened, rest.layout)
-      const atOnce = Semaphore.makeUnsafe(concurrency)
+      const triage = Triage.make(store, reclaiming.judging.context, opened, full.layout)
+      const atMost = Math.max(1, Math.floor(concurrency) || 1)
+      const atOnce = Semaphore.makeUnsafe(atMost)
 
       // `mapEffect` begins an effect before its scope owns the fiber: an interruption in that moment would not wait for the fiber.
       const owned = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(Effect.yieldNow, effect)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
+        if (Deferred.isDoneUnsafe(stopped)) return { kept: [], open: [] }
         const isSkipped = ({ entry }: Entry) => skip.includes(entry)
         const skipped = page.filter(isSkipped).map(Outcomes.skipped)
         const [first, ...others] = page.filter((entry) => !isSkipped(entry))
@@ -160,16 +160,16 @@ export const outcomes = (
         Stream.flatMap(
           ({ kept, open }) =>
             Stream.concat(
-              rest.sizes
-                ? Stream.filter(Stream.mapEffect(Stream.fromArray(kept), sized), isTold)
+              full.sizes
+                ? Stream.filter(Stream.mapEffect(Stream.fromArray(kept), sized), Outcomes.isTold)
                 : Stream.fromArray(kept),
               Stream.filter(
-                Stream.mapEffect(Stream.fromArray(open), reclaimed, { concurrency, unordered: true }),
-                isTold
+                Stream.mapEffect(Stream.fromArray(open), reclaimed, { concurrency: atMost, unordered: true }),
+                Outcomes.isTold
               )
             ),
-          // A directory that takes minutes holds up no other page.
-          { concurrency: 2 }
+          // A page ends with its last directory: directories that take minutes, on as many pages, hold up no other page.
+          { concurrency: Math.max(2, atMost) }
         )
       )
       return Stream.concat(resumed, swept)
@@ -177,7 +177,7 @@ export const outcomes = (
   )
 }
 
-/** What the operator said, for the summary. */
+/** The operator's word, for the summary. */
 const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
   ...(lock === "inherited" ? { lock } : {}),
   ...(shared === "trust" ? { shared } : {}),
@@ -208,7 +208,7 @@ export const sweep: (
 })
 
 /**
- * Judges one directory and removes it where it is dead. What a sweep would keep in the outcome, this fails with.
+ * Judges one directory and removes it where it is dead. Fails with the error that a sweep would keep in the outcome.
  *
  * @category running
  * @since 0.1.0

@@ -29,7 +29,7 @@ export interface DirectoryListing<Name> {
   readonly next: () => ListedEntry<Name> | undefined
   /** Begins anew, and reads the directory again. */
   readonly rewind: () => void
-  /** Begins anew. What was read is used again where it is all there is. */
+  /** Begins anew. Entries in memory are told again, without a read, if they are all. */
   readonly again: () => void
   readonly close: () => void
 }

@@ -97,7 +97,7 @@ export class Disk extends Context.Service<
      * to `path`, and all above them stays too. Interruptible between two removals.
      */
     readonly removeTree: (path: string, options?: RemoveTreeOptions) => Effect.Effect<ReadonlyArray<string>, DiskError>
-    /** What a directory lies on, by a descriptor of it. Only its `id` where the platform can't tell more. */
+    /** A directory and its file system, by a descriptor. Its `id` alone where the platform can't tell more. */
     readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
     /**
      * Files below the first level of a directory whose names `wanted` accepts, relative to it: `a/b/.vm-sentinel`. Enters

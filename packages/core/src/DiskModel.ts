@@ -1,5 +1,5 @@
 /**
- * What a `Disk` tells of files, directories and locks.
+ * Files, directories and locks, as a `Disk` describes them.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ export class DiskError extends Schema.TaggedError<DiskError>("@vm-sentinel/core/
 export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "device" | "unknown"
 
 /**
- * What a file is, whose, and who may change it.
+ * Type, owner, mode and link count of a file.
  *
  * @category models
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface Permissions {
 }
 
 /**
- * What is kept of a file beside its content. Sizes in bytes, times in milliseconds since the epoch.
+ * Permissions, size and times of a file. Bytes; milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
@@ -72,7 +72,7 @@ export interface Stat extends Attributes {
 }
 
 /**
- * What tells a file from all others of its file system, earlier ones included.
+ * Identity of a new file: `birth` tells it from earlier files of the same inode.
  *
  * @category models
  * @since 0.1.0
@@ -80,7 +80,7 @@ export interface Stat extends Attributes {
 export type NewFile = Pick<Stat, "id" | "birth">
 
 /**
- * Who makes the calls. Without a uid nothing can be trusted, and nothing is removed.
+ * The process that makes the calls. Without a uid nothing can be trusted, and nothing is removed.
  *
  * @category models
  * @since 0.1.0
@@ -134,7 +134,7 @@ export interface ScannedFile {
  * @since 0.1.0
  */
 export interface Scan {
-  /** Of the directory. Where it isn't one, nothing else was looked at. */
+  /** The directory's. For anything else nothing more was looked at. */
   readonly stat: Stat
   readonly frame: DirectoryFrame
   /** `none`: proved by the link count or by the listing. */

@@ -1,5 +1,5 @@
 /**
- * What a judgement compared, with both values of each datum.
+ * The data that a judgement compared, with both values of each.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ export const Compared = Schema.Struct({
 export type Compared = typeof Compared.Type
 
 /**
- * What can be compared.
+ * Data that can be compared.
  *
  * @category schemas
  * @since 0.1.0

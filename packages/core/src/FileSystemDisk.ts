@@ -12,15 +12,14 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { Disk, DiskError, type FileType, make, type NewFile, type Principal } from "./Disk.ts"
+import { codeOf } from "./Errno.ts"
 import * as Tree from "./internal/tree.ts"
 import * as Mounts from "./Mounts.ts"
 
 const errnoOf = (error: PlatformError): string => {
   const { reason } = error
-  const { cause } = reason
-  if (Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code)) {
-    return cause.code === "ERR_FS_EISDIR" ? "EISDIR" : cause.code
-  }
+  const code = codeOf(reason.cause)
+  if (code !== undefined) return code === "ERR_FS_EISDIR" ? "EISDIR" : code
   switch (reason._tag) {
     case "NotFound":
       return "ENOENT"

@@ -15,7 +15,7 @@ import { Answer, Reason } from "./Reason.ts"
 import { Sentinel } from "./Sentinel.ts"
 
 /**
- * What an operator knows better, and asks for. A reason that is blank is none.
+ * Knowledge of an operator that the judgement lacks. A blank reason is none.
  *
  * @category schemas
  * @since 0.1.0
@@ -35,7 +35,7 @@ export const Knowledge = Schema.Struct({
 export type Knowledge = typeof Knowledge.Type
 
 /**
- * Who judges, and where: the reader's host, the directory that the sentinels lie in, and what the operator knows.
+ * The reader: its host, the directory that holds the sentinels, and the operator's knowledge.
  *
  * @category schemas
  * @since 0.1.0
@@ -44,7 +44,7 @@ export const Reader = Schema.Struct({ host: HostIdentity, frame: DirectoryFrame,
 export type Reader = typeof Reader.Type
 
 /**
- * What was observed of one owner. A missing key: it was not asked for, since no answer would count.
+ * Observations of one owner. A missing key was not asked for: no answer would count.
  *
  * @category schemas
  * @since 0.1.0
@@ -60,7 +60,7 @@ export const Observed = Schema.Struct({
 export type Observed = typeof Observed.Type
 
 /**
- * What one owner is judged by, besides its record. A missing key is unknown.
+ * Inputs of one owner beside its record. A missing key is unknown.
  *
  * @category models
  * @since 0.1.0
@@ -120,8 +120,8 @@ export const Subject = Schema.Struct({
 export type Subject = typeof Subject.Type
 
 /**
- * What a directory is to the sweep. `Workspace`: a sweep's own, where no sentinel at all means that the sweep gave it up.
- * `Remains`: its deletion was begun, and `tags` name the sentinels that were judged. Both count only for a path of that shape.
+ * A directory's part in the sweep. `Workspace`: a sweep's own; without a sentinel its sweep gave it up. `Remains`: its deletion
+ * was begun, and `tags` name the sentinels that were judged. Both count only for a path of that shape.
  *
  * @category schemas
  * @since 0.1.0
@@ -143,7 +143,7 @@ export const OwnerBelow = Schema.Struct({ path: Schema.String, verdict: Answer, 
 export type OwnerBelow = typeof OwnerBelow.Type
 
 /**
- * All that the judgement of a directory depends on. What is judged of it is the same whenever it is judged again.
+ * All inputs of a directory's judgement. The same inputs give the same decision.
  *
  * @category schemas
  * @since 0.1.0

@@ -5,12 +5,11 @@
  */
 import * as Result from "effect/Result"
 import { UntrustedSentinel } from "./Errors.ts"
-import type { Compared, Evidence } from "./Evidence.ts"
+import type { Compared, Evidence, Verdict } from "./Evidence.ts"
 import type { JudgeInputs, Subject, SubjectError } from "./JudgeInputs.ts"
 import type { DeadReason, FileReason } from "./Reason.ts"
 import { claimsLock, type Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
-import type { Verdict } from "./Evidence.ts"
 import { doom, judge } from "./Verdict.ts"
 
 /**

@@ -6,21 +6,19 @@
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 
-/**
- * Milliseconds of work at a stretch.
- *
- * @category constants
- * @since 0.1.0
- */
-export const length = 1
+/** Milliseconds of work at a stretch. */
+const length = 1
+
+/** Calls between two looks at the clock. */
+const calls = 8
 
 /**
- * Tells, cheaply, when a slice is used up: it looks at the clock once in so many calls. One for each piece of work.
+ * Tells, cheaply, when a slice is used up: it looks at the clock once in 8 calls. One for each piece of work.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (calls = 8): (() => boolean) => {
+export const make = (): (() => boolean) => {
   let count = 0
   let until = performance.now() + length
   return () => {

@@ -581,11 +581,14 @@ describe("Cleanup.sweep", () => {
     return Effect.gen(function* () {
       const pid = yield* Stage.dead(`${root}/a`)
       yield* Stage.owned(`${root}/b`)
+      const claimed = yield* Stage.dead(`${root}/d`)
+      yield* MemoryDisk.use(({ move }) => move(`${root}/d`, `${root}/.vm-sentinel-reap.0123abcd.claimed=d`))
       yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/c/disk`]: "half" })
       yield* Cleanup.sweep(root, { dryRun: true })
       assert.deepStrictEqual(logged, [])
       yield* Cleanup.sweep(root)
       assert.deepStrictEqual(logged, [
+        ["Info", ["removed directory"], `${root}/d`, "dead", "pid-dead", claimed],
         ["Info", ["removed directory"], `${root}/c`, "dead", "resumed", undefined],
         ["Info", ["removed directory"], `${root}/a`, "dead", "pid-dead", pid]
       ])

@@ -291,6 +291,75 @@ describe("scenario 52: a sweep that is to stop", () => {
   )
 })
 
+describe("scenario 52: a sweep that was stopped", () => {
+  it.effect("before it began looks at no directory", () =>
+    inWorld(
+      Effect.gen(function* () {
+        yield* Stage.owned(`${root}/alive`)
+        yield* Stage.dead(`${root}/dead`)
+        const { outcomes, summary } = yield* Cleanup.sweep(root, { stopWhen: Effect.void })
+        assert.deepStrictEqual(outcomes, [])
+        assert.isTrue(summary.interrupted)
+        assert.sameMembers(yield* Stage.names(yield* MemoryDisk, root), ["alive", "dead"])
+      })
+    )
+  )
+
+  it.effect("while it takes up what a killed sweep left, touches nothing more of it", () =>
+    inWorld(
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        const workspace = `${root}/.vm-sentinel-reap.0`
+        yield* Stage.seed({ [`${workspace}/dead/first/disk`]: "half" })
+        for (const name of ["a", "b", "c"]) {
+          yield* Stage.dead(`${root}/${name}`)
+          yield* Stage.seed({ [`${workspace}/claimed/${name}-/disk`]: "" })
+          yield* memory.remove(`${workspace}/claimed/${name}-`)
+          yield* memory.move(`${root}/${name}`, `${workspace}/claimed/${name}`)
+        }
+        const sweeper = yield* Stage.actor()
+        const stop = yield* Latch.make()
+        yield* sweeper.memory.before(
+          ({ operation, path }) => operation === "unlink" && path.endsWith("/first/disk"),
+          Effect.andThen(stop.open, Effect.andThen(Stage.giveWay(3), sweeper.memory.clearCalls))
+        )
+        const { outcomes } = yield* sweeper.run(Cleanup.sweep(root, { stopWhen: stop.await }))
+        assert.deepStrictEqual(
+          outcomes.filter(({ name }) => name !== "first"),
+          []
+        )
+        const touched = (yield* sweeper.memory.calls).filter(({ path }) => /claimed\/[abc]/.test(path))
+        assert.deepStrictEqual(touched, [])
+        const second = yield* (yield* Stage.actor()).run(Cleanup.sweep(root))
+        assert.includeMembers(removals([second]), ["a", "b", "c"])
+        assert.deepStrictEqual(yield* Stage.names(memory, root), [])
+      })
+    )
+  )
+})
+
+describe("a sweep whose reader ends it", () => {
+  it.effect("closes its workspace after the removals under way, and leaves no workspace that is nobody's", () =>
+    inWorld(
+      Effect.gen(function* () {
+        for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+        const memory = yield* MemoryDisk
+        const sweeper = yield* Stage.actor()
+        // The second one is being looked at in the workspace, and goes on late.
+        yield* sweeper.memory.before(
+          ({ operation, path }) => operation === "read" && /claimed\/b/.test(path),
+          Effect.sleep("10 seconds")
+        )
+        const read = Stream.runForEach(Cleanup.outcomes(root, { concurrency: 2 }), () =>
+          Effect.andThen(Stage.giveWay(500), Effect.fail("enough"))
+        )
+        assert.strictEqual(yield* Effect.flip(sweeper.run(read)), "enough")
+        assert.isTrue((yield* Stage.names(memory, root)).every((name) => ["b", "c"].includes(name)))
+      })
+    )
+  )
+})
+
 /** The store, each of whose removals waits for `before` first. */
 const slowly = (
   store: SentinelStore["Service"],
@@ -311,7 +380,7 @@ const slowly = (
 describe("a removal that takes long", () => {
   it.effect.each([
     ["on its page", 5],
-    ["on the next page", 300]
+    ["on the next pages, each of which has one that takes long", 600]
   ] as const)("keeps back no other that is done, %s", ([, size]) =>
     inWorld(
       Effect.gen(function* () {
@@ -323,16 +392,18 @@ describe("a removal that takes long", () => {
         const sweep = Stream.runForEach(Cleanup.outcomes(root), ({ action, name }) =>
           Effect.sync(() => told.push(`${action} ${name}`))
         )
-        const slow = slowly(store, (directory) => (directory === `${root}/000` ? latch.await : Effect.void))
+        const isSlow = (name: string) => Number(name) % 256 === 0
+        const slow = slowly(store, (directory) => (isSlow(directory.slice(-3)) ? latch.await : Effect.void))
         const fiber = yield* Effect.forkChild(Effect.provideService(sweep, SentinelStore, slow))
-        yield* Effect.repeat(Effect.yieldNow, { until: () => told.length === size - 1 })
+        const quick = names.filter((name) => !isSlow(name))
+        yield* Effect.repeat(Effect.yieldNow, { until: () => told.length === quick.length })
         assert.sameMembers(
           told,
-          names.slice(1).map((name) => `removed ${name}`)
+          quick.map((name) => `removed ${name}`)
         )
         yield* latch.open
         yield* Fiber.join(fiber)
-        assert.strictEqual(told.at(-1), "removed 000")
+        assert.strictEqual(told.length, size)
       })
     )
   )

@@ -708,7 +708,7 @@ describe("PID namespaces", () => {
           proof._tag === "Found" ? proof.observation._tag : proof._tag === "Gone" ? proof.by : proof._tag
         )
       yield* table.enterPidNamespace(initialPidNamespace)
-      // Whatever the number of its namespace.
+      // The number of its namespace makes no difference.
       assert.strictEqual(yield* proof({ pid, processId64 }), "Present")
       assert.strictEqual(yield* proof({ pid, processId64: "1" }), "processId64")
       assert.strictEqual(yield* proof({ pid }), "Incomplete")

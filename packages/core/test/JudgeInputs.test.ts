@@ -154,7 +154,7 @@ describe("a sweep", () => {
       const judgements = yield* Effect.forEach(names, (name) => Cleanup.judge(at(name), options))
       const records = yield* Effect.forEach(judgements, ({ inputs }) => record(inputs))
       const { outcomes } = yield* Cleanup.sweep(root, options)
-      // Whoever judged now would find neither processes nor what was removed.
+      // A judgement made now would find neither the processes nor the removed directories.
       yield* FakeProcessTable.use((table) => table.reboot())
       const met = new Set<string>()
       for (const [index, text] of records.entries()) {

@@ -292,7 +292,7 @@ describe("a Condemned at run time", () => {
           if (deletion === inPlace.claim) yield* memory.failNext("mkdir", "ENOSPC")
           const done: unknown = typeof deletion === "function" ? Reflect.apply(deletion, undefined, given) : undefined
           if (!Effect.isEffect(done)) return assert.fail("no deletion")
-          // Who asks for a lock that is held asks again for a while.
+          // A lock that is held is asked for again for a while.
           const fiber = yield* Effect.forkChild(Effect.exit(Effect.orDie(forgetting(done))))
           yield* TestClock.adjust("1 second")
           assert.strictEqual((yield* Fiber.join(fiber))._tag, "Failure")

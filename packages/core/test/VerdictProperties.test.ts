@@ -11,7 +11,7 @@ import { runs } from "./support/property.ts"
 
 const verdictOf = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
 
-/** What there is to know, where no more is asked than is needed. */
+/** The observations of a judgement that asks no more than it needs. */
 const asked = (given: Case): Case => {
   const { around, host, seen, sentinel } = given
   const { process, search } = needed(sentinel, host, around)

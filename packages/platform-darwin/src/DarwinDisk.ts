@@ -31,21 +31,13 @@ export interface Options {
   readonly libraryPath?: string
 }
 
-const orUndefined = <A>(call: () => A): A | undefined => {
-  try {
-    return call()
-  } catch {
-    return undefined
-  }
-}
-
 // A user needs no entry in the directory service, and then `userInfo` throws. A home has more than one path, by firmlinks and by
 // names in another case.
 const principal = Effect.sync((): Principal => {
-  const homes = [orUndefined(Os.homedir), orUndefined(() => Os.userInfo().homedir)].flatMap((home) =>
+  const homes = [Looking.orUndefined(Os.homedir), Looking.orUndefined(() => Os.userInfo().homedir)].flatMap((home) =>
     home === undefined || home === "" ? [] : [home]
   )
-  const homeIds = homes.flatMap((home) => orUndefined(() => Looking.idAt(home)) ?? [])
+  const homeIds = homes.flatMap((home) => Looking.orUndefined(() => Looking.idAt(home)) ?? [])
   return { uid: process.geteuid?.(), homes, homeIds }
 })
 
@@ -58,7 +50,7 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
   const directoryCalls = DirectoryCalls.make(calls)
 
   const isMountPoint = (path: string): boolean =>
-    isOnAnotherDevice(path) || orUndefined(() => calls.statfs(path).mountPoint) === path
+    isOnAnotherDevice(path) || Looking.orUndefined(() => calls.statfs(path).mountPoint) === path
 
   return make({
     principal,

@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import { coded, codeOf } from "@vm-sentinel/core/Errno"
+import { codeOf } from "@vm-sentinel/core/Errno"
 import * as NodeFS from "node:fs"
 import * as NodeOS from "node:os"
+import { mountId } from "./internal/fdinfo.ts"
 
 /**
  * Synchronous calls: procfs is memory, and handing a call of a few µs to another thread costs ten times that. What
@@ -65,12 +66,6 @@ const errnoNames = new Map(
  * @since 0.1.0
  */
 export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`
-
-const mountId = (fd: number): string => {
-  const id = /^mnt_id:\s*([0-9]+)$/m.exec(NodeFS.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1]
-  if (id === undefined) throw coded("ENOTSUP", "no mnt_id in fdinfo")
-  return id
-}
 
 /**
  * The kernel that runs us, through `node:fs`.

@@ -213,8 +213,8 @@ export interface Options {
   /** `false`: as where koffi can't be loaded. A lock is taken by util-linux's `flock` then. Default: `true`. */
   readonly koffi?: boolean
   /**
-   * `false`: no call is made by a thread of Node's pool but `fsync(2)`, and all is listed by name. Default: `true`, where
-   * there is koffi.
+   * `false`: a thread of Node's pool makes no call but `fsync(2)` and the `close(2)` of a removed directory, and all is listed by
+   * name. Default: `true`, where there is koffi.
    */
   readonly pool?: boolean
   /**

@@ -31,7 +31,7 @@ const decodePid = Schema.decodeUnknownEffect(Identity.Pid)
  * @category decoding
  * @since 0.1.0
  */
-export const toPid = (value: unknown): Effect.Effect<Pid, DemoError> =>
+const toPid = (value: unknown): Effect.Effect<Pid, DemoError> =>
   Effect.mapError(decodePid(value), () => new DemoError({ problem: `${String(value)} is not a PID` }))
 
 const kill = (child: ChildProcess.ChildProcess): Effect.Effect<void> =>

@@ -39,7 +39,7 @@ export interface Expectation {
  * @category models
  * @since 0.1.0
  */
-export interface Scene {
+interface Scene {
   readonly expectations: ReadonlyArray<Expectation>
   readonly processes: number
 }
@@ -57,7 +57,7 @@ export interface Recycler {
 }
 
 /** The file that shows whether a directory is whole. */
-export const payload = "console.log"
+const payload = "console.log"
 
 /** A file in the root that is nobody's directory. */
 export const bystander = "notes.txt"

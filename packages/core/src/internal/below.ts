@@ -3,11 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { MayRemove } from "../Claim.ts"
-import { reconsider } from "../Condemned.ts"
+import { type Judgement, reconsider } from "../Condemned.ts"
 import { type FileId, sameFile } from "../FileId.ts"
 import type { Holding, SentinelFile } from "../Holding.ts"
 import type { OwnerBelow } from "../JudgeInputs.ts"
-import type { Judgement } from "../Condemned.ts"
 import type { Layout } from "../Layout.ts"
 import type { SentinelStore } from "../SentinelStore.ts"
 
@@ -38,7 +37,7 @@ export const make = (
     /** `undefined`: each owner there is provably gone. */
     const ask = Effect.fnUntraced(function* (holding: Holding): Effect.fn.Return<OwnerBelow | undefined> {
       const path = holding.path.slice(top.length + 1)
-      // A copy of a record that was judged already.
+      // A record with the nonce of a judged one is a copy of it, and is left out.
       const others = holding.sentinels.filter((file) => {
         const nonce = nonceOf(file)
         return nonce === undefined || !judgedNonces.has(nonce)

@@ -1,7 +1,7 @@
 /**
- * The way of a condemned directory: lock, rename, look, mark, delete. Each step is one rename, so that a sweep killed anywhere leaves
- * a state that says how far it came. The lock is held exclusively from before the first rename to the last `rmdir`: no owner comes
- * in between.
+ * The way of a condemned directory: look for mounts, lock, look, rename, look, mark, delete. Claim and mark are one rename each, so
+ * that a sweep killed anywhere leaves a state that says how far it came. The lock is held exclusively from before the first rename to
+ * the last `rmdir`: no owner comes in between.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -29,7 +29,7 @@ import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
-/** Where claimed directories go. Without a workspace, for which a full file system has no room, to other names in the root. */
+/** `workspace`: directories are claimed into it. `undefined`, on a full file system: they get other names in `root`. */
 export interface Place {
   readonly root: string
   readonly workspace: Workspace | undefined
@@ -101,7 +101,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "mark", path }))
     )
 
-  /** The path is gone although its parent is there: nobody has moved it away with a directory above it. */
+  /** The path is missing and its parent is there. Without its parent, a directory above may have been moved. */
   const hasGone = (path: string) =>
     disk.lstat(path).pipe(
       Effect.as(false),
@@ -109,7 +109,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       Effect.orElseSucceed(() => false)
     )
 
-  /** Without a lock another sweep could have taken up what lies in the root, and tells it then. */
+  /** Without lock and workspace another sweep may have removed the directory, and tells it. */
   const isGone = ({ workspace }: Place, isLocked: boolean, markedAt: () => string | undefined) =>
     Effect.suspend(() => {
       const path = markedAt()
@@ -119,7 +119,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
     Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked }), (stayed): Discarded => ({ stayed }))
 
-  /** What was renamed last may be another directory that was swapped in: it goes back then, and nothing of it is deleted. */
+  /** `discard` compares the directory after its rename. One that was swapped in goes back, and nothing in it is deleted. */
   const claimed = Effect.fnUntraced(function* (
     place: Place,
     found: { readonly path: string; readonly origin: string; readonly state: Holding; readonly isLocked: boolean }
@@ -127,14 +127,18 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     const { isLocked, origin, path, state } = found
     const grave = yield* markedPath(place, { name: baseName(origin), tags: state.sentinels.map(tagOf) })
     let markedAt: string | undefined
-    // A claim that went back, or is unlocked, has no say in what lies there now: it may be the next claim's.
+    // `false` after `restore`, `mark` or the scope's end: another claim may have the path by then.
     let isClaimed = true
     const letGo = Effect.sync(() => void (isClaimed = false))
+    /** An error has said where the directory lies: the end of the scope doesn't move it. */
+    let isTold = false
     const restore = Effect.uninterruptible(
-      Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void))
+      Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void)).pipe(
+        Effect.tapErrorTag("NameTaken", () => Effect.sync(() => void (isTold = true)))
+      )
     )
     yield* Effect.addFinalizer(() =>
-      isClaimed
+      isClaimed && !isTold
         ? Effect.ensuring(Effect.ignore(Effect.andThen(requireSame(path, state.id), restore)), letGo)
         : Effect.void
     )
@@ -189,7 +193,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     if (mount !== undefined) return yield* new MountInside({ path: origin, mount })
     const { id, isLocked } = yield* lock(place, origin, Condemned.is(condemned) && condemned.claimsLock)
     if (isLocked) {
-      // An owner that came after the judgement and has let go of the lock since: nothing is moved from under it.
+      // An owner may have come since the judgement and let go of the lock: its directory isn't renamed.
       const now = yield* Effect.catchTag(lookup.look(origin, layout), "NotFound", taken)
       const change = difference(condemned, now)
       if (change !== undefined) return yield* new Changed({ path: origin, problem: change })
@@ -240,7 +244,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           if (problem !== undefined) return yield* new Changed({ path, problem })
           let grave = path
           if (place.workspace === undefined) {
-            // Of two sweeps that find the same remains, the rename lets one have them where there are no locks.
+            // Without locks this rename decides which of two sweeps gets the remains.
             grave = yield* markedPath(place, marked)
             yield* mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, grave))
           }

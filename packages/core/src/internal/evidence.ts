@@ -1,8 +1,7 @@
 /** Evidence, as it is gathered, and the verdicts that carry it. */
-import type { Compared, Datum, Evidence } from "../Evidence.ts"
+import type { Compared, Datum, Evidence, Verdict } from "../Evidence.ts"
 import { compare, type Comparison } from "../ProcessIdentity.ts"
 import type { AliveReason, DeadReason, UnknownReason } from "../Reason.ts"
-import type { Verdict } from "../Evidence.ts"
 
 export type Notes = { -readonly [K in Datum]?: Compared }
 

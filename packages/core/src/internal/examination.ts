@@ -4,7 +4,6 @@ import * as Result from "effect/Result"
 import * as Condemned from "../Condemned.ts"
 import type { Holding, SentinelFile } from "../Holding.ts"
 import { type Kind, type Knowledge, type Observed, ownerInputs, type Reader } from "../JudgeInputs.ts"
-import type { Judgement } from "../Condemned.ts"
 import type { LockState } from "../LockState.ts"
 import { PidNamespaces, soughtOf } from "../PidNamespaces.ts"
 import type { HostIdentity } from "../ProcessIdentity.ts"
@@ -85,7 +84,7 @@ export const judgeDirectory = (
   context: JudgeContext,
   holding: Holding,
   kind: Kind = directory
-): Effect.Effect<Judgement> =>
+): Effect.Effect<Condemned.Judgement> =>
   Effect.map(observeOwners(context, holding), (observed) => {
     const { host, knowledge } = context
     return Condemned.judge({ holding, kind, host, knowledge, observed })

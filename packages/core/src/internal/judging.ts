@@ -1,9 +1,8 @@
 /** Judging a whole directory: its sentinels, its lock, and the owners below its first level. */
 import * as Effect from "effect/Effect"
-import { reconsider } from "../Condemned.ts"
+import { type Judgement, reconsider } from "../Condemned.ts"
 import type { Holding } from "../Holding.ts"
 import type { Kind } from "../JudgeInputs.ts"
-import type { Judgement } from "../Condemned.ts"
 import type { Layout } from "../Layout.ts"
 import type { LockState } from "../LockState.ts"
 import type { ProcessInspector } from "../ProcessInspector.ts"
@@ -16,10 +15,10 @@ export interface Options extends Examination.JudgeOptions {
 }
 
 /**
- * How the lock is known. `held`: this sweep holds it, so no owner does. `claimed`: asked where a sentinel claims it. `asked`:
- * also asked of each directory that would be condemned.
+ * Source of the lock's state. `held`: this sweep holds it, so no owner does. `claimed`: probed where a sentinel claims it. `asked`:
+ * probed also before a directory is condemned.
  */
-export type KnownLock = "held" | "claimed" | "asked"
+type KnownLock = "held" | "claimed" | "asked"
 
 export interface Judging {
   readonly context: Examination.JudgeContext

@@ -22,7 +22,7 @@ const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
 export type Locking = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
-  /** Whether a path names what was locked, and that has a link: a removed directory can be locked, too. */
+  /** Whether `path` names the locked directory, linked and outside of any sweep. A removed directory can be locked too. */
   const isStillThere = (path: string, lock: HeldLock) =>
     disk.lstat(path).pipe(
       Effect.flatMap(({ id, nlink }) =>
@@ -45,7 +45,7 @@ export const make = (disk: Disk["Service"]) => {
     path: string
   ): Effect.fn.Return<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope> {
     const claimed = new Claimed({ path })
-    // A working directory that a sweep has taken is known by its new path.
+    // A working directory that a sweep has taken has a path inside of the sweep.
     if (SentinelName.liesInSweep(path)) return yield* claimed
     const refused = (error: DiskError): Effect.Effect<never, Claimed | LockBusy | LockUnsupported | LookError> => {
       if (unsupported.has(error.errno)) return Effect.fail(new LockUnsupported({ path }))

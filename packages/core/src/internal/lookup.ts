@@ -72,8 +72,8 @@ export const make = (disk: Disk["Service"]) => {
   })
 
   /**
-   * What another writer replaces goes away for a moment, what it publishes has two names: then all is looked at anew, as
-   * often as `again` says.
+   * Another writer's rename makes a file vanish for a moment (ENOENT, ESTALE). A publication gives a file a second link. Either
+   * repeats the scan, at most `again` times.
    */
   const survey = (
     path: string,
@@ -127,7 +127,7 @@ export const make = (disk: Disk["Service"]) => {
     disk.lstat(path).pipe(
       Effect.as(true),
       onErrno(["ENOENT", "ENOTDIR"], () => Effect.succeed(false)),
-      // Whoever hides it may be the owner.
+      // A path that can't be asked about counts as there: its owner may have hidden it.
       Effect.orElseSucceed(() => true)
     )
 
@@ -152,7 +152,7 @@ export const make = (disk: Disk["Service"]) => {
     entries: Arr.NonEmptyReadonlyArray<Entry>,
     { sentinels: [primary] }: Layout
   ): Effect.Effect<ReadonlyArray<Sighting | undefined>> => {
-    // A Disk gives equal permissions as one object where it can.
+    // `Disk.peekMany` shares one object between equal permissions where it can: they are checked once.
     let trusted: Pick<Peek, "directory" | "file"> | undefined
     const isTrusted = (peek: Peek): boolean => {
       const { directory, file } = peek

@@ -6,14 +6,20 @@ import type { Subject as SentinelSubject } from "../JudgeInputs.ts"
 import type { Judgement } from "../Condemned.ts"
 import type { Pid } from "../ProcessIdentity.ts"
 import type { Outcome } from "../Outcome.ts"
+import type { AliveReason } from "../Reason.ts"
 import type { Discarded } from "../Claim.ts"
 import { isoTime, makeIsoTime } from "./isoTime.ts"
 
-interface Living {
-  readonly reason: Outcome["reason"]
+/** An owner that lives. */
+export interface Living {
+  readonly reason: AliveReason
   readonly evidence: Evidence
+  /** The sentinel's. */
   readonly pid: Pid
 }
+
+/** `undefined`: the sweep was stopped first, or another sweep has the directory. Neither is told. */
+export const isTold = (outcome: Outcome | undefined): outcome is Outcome => outcome !== undefined
 
 export interface Subject {
   readonly entry: string
@@ -92,8 +98,8 @@ export const lockHeld = (subject: Subject): Outcome => ({
   evidence: { lock: { observed: "shared", result: "not-applicable" } }
 })
 
-export const resumed = (subject: Subject, action: Outcome["action"]): Outcome =>
-  plain(subject, { action, verdict: "dead", reason: "resumed" })
+export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
+  plain(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
 
 /** Most subtrees that are named. */
 const mostNamed = 3

@@ -16,7 +16,6 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
   const claimedAt = (place: Place, path: string, name: string, layout: Layout): Leftovers["claimed"][number] => ({
     name,
     path,
-    tags: [],
     open: claims.resume(place, path, name, layout)
   })
 
@@ -47,7 +46,8 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     root: Root,
     { layout, self }: ReclaimerOptions
   ): Effect.fn.Return<Reclaimer, never, Scope.Scope> {
-    const scope = yield* Effect.scope
+    // A scope closes in reverse order. This one is older than those of the claims: the workspace is closed after them.
+    const scope = yield* Scope.fork(yield* Effect.scope)
     const gate = Semaphore.makeUnsafe(1)
     let made: Workspace | undefined
     const inRoot: Place = { root: root.path, workspace: undefined }
@@ -60,7 +60,10 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
           )
         : Effect.succeed(made)
     )
-    /** A root in which all live isn't written to. A failure isn't remembered: the next claim tries again. */
+    /**
+     * The first claim makes the workspace: a root without dead directories isn't written to. A failure isn't remembered: the next
+     * claim tries again.
+     */
     const place: Effect.Effect<Place, PermissionDenied | StoreFailure> = gate
       .withPermits(1)(openOnce)
       .pipe(

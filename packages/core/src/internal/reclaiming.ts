@@ -11,10 +11,8 @@ import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../Claim.ts"
-import type { Condemned } from "../Condemned.ts"
+import type { Condemned, Judgement } from "../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../Errors.ts"
-import type { Judgement } from "../Condemned.ts"
-import type { Layout } from "../Layout.ts"
 import type { Outcome } from "../Outcome.ts"
 import { ProcessInspector } from "../ProcessInspector.ts"
 import type { Root } from "../Root.ts"
@@ -27,7 +25,6 @@ import * as Outcomes from "./outcomes.ts"
 import type { Interruptible } from "./stopping.ts"
 
 export interface Options extends Judging.Options {
-  readonly layout: Layout
   readonly dryRun: boolean
   readonly sizes: boolean
   readonly skip: ReadonlyArray<string>
@@ -40,7 +37,10 @@ export interface Reclaiming {
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stopped: Deferred.Deferred<void>
-  /** The second judgement, and what follows from it: removed, or put back. `known`: what was found below by the first one. */
+  /**
+   * Judges again, then removes or puts back. `known`: the sentinels below that the first judgement allowed; without it the second
+   * judgement looks below too.
+   */
   readonly conclude: (
     subject: Outcomes.Subject,
     claim: Claim,
@@ -48,7 +48,7 @@ export interface Reclaiming {
     known?: MayRemove
   ) => Effect.Effect<Outcome>
   /** Logs a removal. */
-  readonly logged: <A extends Outcome | undefined, E>(outcome: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  readonly logged: <A extends Outcome | undefined, E, R>(outcome: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Adds the size of the directory at `path` where sizes are asked for. It is measured first. */
   readonly measured: <A extends Outcome | undefined, E>(
     path: string,
@@ -125,7 +125,8 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const conclude: Reclaiming["conclude"] = (subject, claim, interruptible, known) =>
-    Effect.flatMap(judgeAgain(claim, known), ({ judgement, mayRemove }) => {
+    // An interrupted judgement closes the scope of the claim, and the directory goes back.
+    Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
       const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
       const done: Effect.Effect<Outcome, DirectoryError> =
         judgement.condemned === undefined
@@ -140,6 +141,6 @@ export const make = Effect.fnUntraced(function* (
   return { root, store, judging, reclaimer, options, stopped, conclude, logged, measured }
 })
 
-/** What a sweep that writes nothing says of a judgement. */
+/** The outcome of a dry run. */
 export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
   Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")

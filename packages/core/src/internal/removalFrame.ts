@@ -25,7 +25,7 @@ export interface Frame<Name> {
 
 export type Opened<Name> = Pick<Frame<Name>, "fd" | "listing" | "name">
 
-/** Sentinels of the top are its caller's: nobody looks for those of others there. */
+/** The caller has judged the sentinels of the top: the top needs no look. */
 export const top = <Name>(opened: Opened<Name>): Frame<Name> => ({
   ...opened,
   above: undefined,

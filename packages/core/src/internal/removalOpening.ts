@@ -42,7 +42,7 @@ export const close = <Name>(calls: DirectoryCalls<Name>, { fd, listing }: Frames
   }
 }
 
-export interface Top<Name> {
+interface Top<Name> {
   readonly parent: number
   readonly top: Frames.Frame<Name>
   readonly mount: string

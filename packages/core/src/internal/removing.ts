@@ -27,8 +27,8 @@ export interface Removing {
 }
 
 /**
- * What a name stands for. A sentinel that is `ours` goes last, one of `others` keeps its directory. A name that is a
- * sentinel's is never `plain`: one that is `gone` may come again, and is left to the next pass then.
+ * The kind of a name. `ours`: a sentinel that goes last. `others`: a sentinel that keeps its directory. `gone`: a sentinel's name
+ * that is missing now; the next pass looks again.
  */
 type Kind = "directory" | "plain" | "ours" | "others" | "gone"
 
@@ -60,7 +60,7 @@ export const begin = <Name>(
     return relative === "" ? path : `${path}/${relative}`
   }
 
-  /** An entry that went away meanwhile is no failure. The top is one: somebody else has removed the tree, and is told so. */
+  /** ENOENT of an entry is no failure. ENOENT of the top is: somebody else has removed the tree. */
   const blame = (frame: Frame, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>): void => {
     const errno = errnoOf(cause)
     if (errno === "ENOENT" && (frame !== top || entry.length > 0)) return
@@ -73,14 +73,14 @@ export const begin = <Name>(
     frame.isStuck = true
   }
 
-  /** What a stuck directory lies in is stuck, too. */
+  /** A stuck directory makes the one above it stuck. */
   const leave = (frame: Frame): void => {
     current = frame.above
     if (current !== undefined && frame.isStuck) current.isStuck = true
     Opening.close(calls, frame)
   }
 
-  /** Leaves a directory when it is over with it, by what is answered or thrown. */
+  /** Leaves `frame` when `isOver` answers true or throws. */
   const leaveWhen = (frame: Frame, isOver: (frame: Frame) => boolean): void => {
     let isLeft = true
     try {
@@ -91,7 +91,7 @@ export const begin = <Name>(
     if (isLeft) leave(frame)
   }
 
-  /** A directory of a sentinel's name is none. A sentinel below the top that can't be looked at is somebody's. */
+  /** A directory named like a sentinel is a directory. A sentinel below the top that can't be looked at counts as `others`. */
   const kindOf = (frame: Frame, { name, type }: ListedEntry<Name>): Kind => {
     if (type === "directory") return "directory"
     if (!SentinelName.isSentinel(textOf(name))) return "plain"
@@ -121,7 +121,7 @@ export const begin = <Name>(
   }
 
   const enter = (frame: Frame, name: Name): void => {
-    // It may be free by now. It was told that it stays.
+    // `stayed` names it already: it stays even if its lock is free by now.
     if (stayed.size > 0 && stayed.has(pathOf(frame, name))) {
       frame.isStuck = true
       return
@@ -185,7 +185,7 @@ export const begin = <Name>(
     if (kind === "directory") enter(frame, name)
     else if (kind === "ours") frame.sentinels.push(name)
     else if (kind === "others") {
-      // It came after the look. What is left, is left to it.
+      // The sentinel came after the look. Its owner keeps the rest.
       stay(frame)
       leave(frame)
     } else if (kind === "plain") {
@@ -194,7 +194,7 @@ export const begin = <Name>(
     }
   }
 
-  /** Below the top each is asked about again: since it was judged it may have been written anew. */
+  /** A sentinel below the top is checked again: it may have been rewritten since it was judged. */
   const unlinkSentinels = (frame: Frame): void => {
     for (const name of frame.sentinels.splice(0)) {
       try {
@@ -226,7 +226,7 @@ export const begin = <Name>(
 
   /** A directory was read to its end. */
   const finish = (frame: Frame): void => {
-    // What was moved up to the top goes before the sentinels of the top.
+    // Directories that `hoist` moved up go before the sentinels of the top.
     const isLast = frame !== top || !isHoistedInto
     if (isLast && isRemovedOrStuck(frame)) return leave(frame)
     frame.listing.rewind()
@@ -234,7 +234,7 @@ export const begin = <Name>(
     if (frame === top) isHoistedInto = false
   }
 
-  /** What wasn't read to its end keeps its sentinels. */
+  /** A directory that can't be read to its end keeps its sentinels. */
   const nextIn = (frame: Frame): ListedEntry<Name> | undefined => {
     try {
       return frame.listing.next()

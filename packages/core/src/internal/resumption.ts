@@ -1,8 +1,8 @@
-/** Taking up what a killed sweep left in a root. What another sweep takes up first isn't reported here. */
+/** Takes up what a killed sweep left in a root. Leftovers that another sweep takes first aren't reported. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Claim, Leftover, Leftovers, Removable } from "../Claim.ts"
+import type { Claim, Leftover, Leftovers, Remains } from "../Claim.ts"
 import type { LockBusy, LookError, PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
 import type { Kind } from "../JudgeInputs.ts"
 import * as Layout from "../Layout.ts"
@@ -15,7 +15,6 @@ import { type Interruptible, stoppable } from "./stopping.ts"
 /** `undefined`: another sweep has it, or this one was stopped first. */
 type Told = Effect.Effect<Outcome | undefined>
 
-const directory: Kind = { _tag: "Directory" }
 const workspace: Kind = { _tag: "Workspace" }
 
 const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subject => ({
@@ -46,20 +45,20 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
     use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, LookError | Taken | LockBusy, Scope.Scope>
   ): Told =>
     stoppable(stopped, (interruptible) =>
-      Effect.catch(logged(measured(path, interruptible, Effect.scoped(use(interruptible)))), (error) =>
+      Effect.catch(measured(path, interruptible, Effect.scoped(use(interruptible))), (error) =>
         Effect.succeed(refused(subject, error))
       )
     )
 
   /** Without a lock and a rename. */
-  const foretell = (subject: Outcomes.Subject, path: string, kind: Kind): Told =>
+  const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
     told(subject, path, (interruptible) =>
       interruptible(
         Effect.flatMap(store.look(path, layout), (holding) => judging.examine(holding, "asked", kind))
       ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
     )
 
-  /** What isn't to be judged goes back to where it was claimed. */
+  /** A skipped directory goes back unjudged. */
   const putBack = (subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> =>
     Effect.match(claim.restore, {
       onSuccess: () => Outcomes.skipped(subject),
@@ -70,7 +69,7 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
     const { name, path } = leftover
     const subject = subjectOf(root, leftover)
     const isSkipped = skip.includes(name)
-    if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(subject)) : foretell(subject, path, directory)
+    if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(subject)) : foretell(subject, path)
     return told(subject, path, (interruptible) =>
       Effect.flatMap(leftover.open, (claim) =>
         isSkipped
@@ -82,7 +81,7 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
     )
   }
 
-  const resumeDead = (leftover: Leftover<Removable>): Told => {
+  const resumeDead = (leftover: Remains): Told => {
     const { path, tags } = leftover
     const subject = subjectOf(root, leftover)
     const kind: Kind = { _tag: "Remains", tags }
@@ -90,7 +89,7 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
       const remains = yield* leftover.open
       const { isLocked, state } = remains
-      const { judgement, mayRemove } = yield* judging.examine(state, isLocked ? "held" : "asked", kind)
+      const { judgement, mayRemove } = yield* interruptible(judging.examine(state, isLocked ? "held" : "asked", kind))
       const { condemned } = judgement
       if (condemned === undefined) return Outcomes.ofJudgement(subject, judgement, "kept")
       return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
@@ -98,23 +97,23 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
           Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
         ),
         Effect.catch((error) =>
-          Effect.succeed(error._tag === "Taken" ? undefined : { ...Outcomes.resumed(subject, "failed"), error })
+          Effect.succeed(error._tag === "Taken" ? undefined : Outcomes.failedResuming(subject, error))
         )
       )
     })
-    return told(subject, path, finish)
+    return told(subject, path, (interruptible) => logged(Effect.scoped(finish(interruptible))))
   }
 
   const resumeAll = ({ claimed, dead }: Leftovers): Stream.Stream<Outcome> =>
     Stream.fromIterable([...dead.map(resumeDead), ...claimed.map(resumeClaimed)]).pipe(
       Stream.mapEffect((outcome) => outcome),
-      Stream.filter((outcome) => outcome !== undefined)
+      Stream.filter(Outcomes.isTold)
     )
 
   const failed = (entry: Entry, error: PermissionDenied | StoreFailure) =>
-    Stream.succeed<Outcome>({ ...Outcomes.resumed(entry, "failed"), error })
+    Stream.succeed(Outcomes.failedResuming(entry, error))
 
-  /** Open as long as what lies in it is taken up. */
+  /** The workspace stays adopted until its contents are taken up. */
   const resumeWorkspace = (entry: Entry): Stream.Stream<Outcome> => {
     const resumed = Effect.gen(function* () {
       const holding = yield* store.look(entry.path, Layout.standard)

@@ -37,7 +37,7 @@ const readFile = Effect.fnUntraced(function* (
 const countingTypes: ReadonlySet<string> = new Set(["ext4", "xfs", "f2fs", "tmpfs"])
 
 /** What is below a directory: a link count of 2 proves that it has no subdirectories, or the listing does. */
-export const subdirectoriesOf = (
+const subdirectoriesOf = (
   { nlink }: Stat,
   { fileSystem }: DirectoryFrame,
   list: ReadonlyArray<DirectoryEntry>

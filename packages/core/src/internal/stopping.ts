@@ -1,4 +1,4 @@
-/** Stopping a sweep by a value: nothing that is gone goes untold. */
+/** Stops a sweep without interrupting it: an interruption drops the outcomes of directories that are gone. */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,17 +16,19 @@ const unlessStopped =
   (effect) =>
     Effect.raceFirst(Effect.andThen(Deferred.await(stopped), Effect.interrupt), effect)
 
-/** Runs `use` uninterruptibly but where it says so. `undefined`: the sweep was stopped first. */
+/** Runs `use` uninterruptibly but where it says so. `undefined`: the sweep was stopped first. A stopped sweep begins nothing. */
 export const stoppable = <A, E, R>(
   stopped: Deferred.Deferred<void>,
   use: (interruptible: Interruptible) => Effect.Effect<A, E, R>
 ): Effect.Effect<A | undefined, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(
-      Effect.exit(use((effect) => restore(unlessStopped(stopped)(effect)))),
-      (exit): Effect.Effect<A | undefined, E> =>
-        Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) && Deferred.isDoneUnsafe(stopped)
-          ? Effect.undefined
-          : exit
-    )
+  Effect.uninterruptibleMask((restore): Effect.Effect<A | undefined, E, R> =>
+    Deferred.isDoneUnsafe(stopped)
+      ? Effect.undefined
+      : Effect.flatMap(
+          Effect.exit(use((effect) => restore(unlessStopped(stopped)(effect)))),
+          (exit): Effect.Effect<A | undefined, E> =>
+            Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) && Deferred.isDoneUnsafe(stopped)
+              ? Effect.undefined
+              : exit
+        )
   )

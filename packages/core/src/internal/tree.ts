@@ -1,4 +1,4 @@
-/** What a `Disk` does with whole trees, put together from its simpler calls. */
+/** Calls of a `Disk` on whole trees, made of its simpler calls. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -37,7 +37,7 @@ const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 interface Visitor<S> {
   /** Names with a higher number come later. */
   readonly order?: (entry: string) => number
-  /** What is in a directory, or `undefined` where it isn't to be entered. The scope closes when the walk leaves it. */
+  /** Lists a directory; `undefined`: it isn't entered. The scope closes when the walk leaves it. */
   readonly open?: (
     path: string,
     stat: S
@@ -55,7 +55,7 @@ interface Open<S> {
 }
 
 /** Visits a directory and what is below it on the same device, with no recursion to overflow. */
-export const walk = Effect.fnUntraced(
+const walk = Effect.fnUntraced(
   function* <S extends Stat>(
     disk: Reading<S>,
     root: string,
@@ -152,13 +152,13 @@ export const removeTree = (disk: Removing) =>
       open: (path, stat) => (path === root ? disk.entries(path) : openInner(path, stat)),
       visit: (path, stat) => {
         if (stat.type === "directory") return kept.has(path) ? Effect.void : disk.removeDirectory(path)
-        // What says whose a directory is stays as long as anything else does.
+        // A sentinel stays as long as anything else in its directory.
         const isLast = SentinelName.isSentinel(path.slice(path.lastIndexOf("/") + 1))
         return isLast && kept.has(parentOf(path)) ? Effect.void : disk.unlink(path)
       },
       failed: (error, path) =>
         Effect.sync(() => {
-          // What goes away meanwhile is no failure, but of the whole: then somebody else has removed it.
+          // ENOENT is no failure but of the root: somebody else has removed it.
           if (error.errno === "ENOENT" && path !== root) return
           first ??= error
           keepAbove(path)
@@ -167,7 +167,7 @@ export const removeTree = (disk: Removing) =>
     return first === undefined ? staying : yield* Effect.fail(first)
   })
 
-/** `occupied`: bytes that a file takes. What can't be read counts nothing. */
+/** `occupied`: bytes that a file takes. An unreadable entry counts nothing. */
 export const usage =
   <S extends Stat>(disk: Reading<S>, occupied: (stat: S) => number) =>
   (root: string): Effect.Effect<number, DiskError> =>
@@ -205,7 +205,7 @@ export const find =
         }
         return found
       }).pipe(
-        // What goes away meanwhile holds nothing.
+        // A directory that is gone holds nothing.
         Effect.catch((error) =>
           error.errno === "ENOENT" && directory !== "" ? Effect.succeed([]) : Effect.fail(error)
         )

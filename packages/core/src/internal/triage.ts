@@ -5,12 +5,9 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { Evidence } from "../Evidence.ts"
 import type { Observed, Reader } from "../JudgeInputs.ts"
 import type { Layout } from "../Layout.ts"
 import type { Outcome } from "../Outcome.ts"
-import type { Pid } from "../ProcessIdentity.ts"
-import type { AliveReason } from "../Reason.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as Sentinel from "../Sentinel.ts"
 import type { SentinelStore } from "../SentinelStore.ts"
@@ -20,16 +17,8 @@ import { hasOwnerPart, type OwnerPart, ownerPart } from "./canonicalRecords.ts"
 import type { JudgeContext } from "./examination.ts"
 import * as Outcomes from "./outcomes.ts"
 
-/** An owner that lives. */
-export interface Life {
-  readonly reason: AliveReason
-  readonly evidence: Evidence
-  /** The sentinel's. */
-  readonly pid: Pid
-}
-
 /** The page, divided. Both keep its order. */
-export interface Triaged {
+interface Triaged {
   readonly kept: ReadonlyArray<Outcome>
   readonly open: ReadonlyArray<Entry>
 }
@@ -53,10 +42,10 @@ const strictest: Omit<Reader, "host"> = {
 interface Owner {
   readonly part: OwnerPart
   /** `undefined`: it wasn't seen alive. */
-  readonly life: Life | undefined
+  readonly life: Outcomes.Living | undefined
 }
 
-/** Pages for which an owner that was seen alive isn't asked about again. Triage only keeps: no removal follows from an old answer. */
+/** Pages after which all owners are forgotten. Triage only keeps: no removal follows from an old answer. */
 const memory = 16
 
 /** Directories between two looks at the clock. */
@@ -71,7 +60,7 @@ export const make = (
   const told = Outcomes.ofLives(root.path)
   const reader: Reader = { ...strictest, host }
 
-  const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Life | undefined => {
+  const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Outcomes.Living | undefined => {
     const { evidence, reason, verdict } = judge(sentinel, { observed }, reader)
     return verdict === "alive" ? { reason, evidence, pid: sentinel.pid } : undefined
   }
@@ -93,7 +82,10 @@ export const make = (
   const owners = new Map<number, Owner>()
   let pages = 0
 
-  const ask = Effect.fnUntraced(function* ({ path }: Entry, content: string): Effect.fn.Return<Life | undefined> {
+  const ask = Effect.fnUntraced(function* (
+    { path }: Entry,
+    content: string
+  ): Effect.fn.Return<Outcomes.Living | undefined> {
     const parsed = Sentinel.parse(bytesOf(content))
     if (Result.isFailure(parsed)) return undefined
     const sentinel = parsed.success
@@ -136,6 +128,8 @@ export const make = (
       else kept.push(told(entry, life, writtenAt))
       if (index % atOnce === atOnce - 1) yield* giveWay
     }
+    // Removals take their time, and an old answer would be told of the pages that wait for them.
+    if (open.length > 0) owners.clear()
     return { kept, open }
   })
 }

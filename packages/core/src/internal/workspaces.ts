@@ -28,7 +28,7 @@ export interface Workspace {
 /** A staged directory younger than this may still be in the making, milliseconds. */
 const stagingGrace = 60_000
 
-/** Nothing can be written: what is to be removed must go all the same. */
+/** ENOSPC or EDQUOT: there is no room for a workspace, and removal goes on without one. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
 /** A caller without types may give a value that only looks like a Condemned. */
@@ -52,6 +52,30 @@ export const make = (
   const toStore = (error: { readonly _tag: string; readonly message: string }, path: string) =>
     isStoreError(error) ? error : new StoreFailure({ operation: "make workspace", path, cause: error })
 
+  const names = (path: string) =>
+    disk.entries(path).pipe(
+      Effect.map((list) => list.map(({ entry }) => entry).sort()),
+      onErrno(["ENOENT"], () => Effect.succeed([]))
+    )
+
+  /** Names of the directories in a workspace. */
+  const contents = (path: string) =>
+    mapStoreError("list workspace")(Effect.all({ claimed: names(`${path}/claimed`), dead: names(`${path}/dead`) }))
+
+  /** Removes a workspace, or, where something had to stay in it, gives it up for the next sweep to adopt. */
+  const close = Effect.fn("SentinelStore.closeWorkspace")(function* ({ path }: Workspace) {
+    const removeEmpty = (directory: string) =>
+      disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
+    const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
+    // Without its sentinel a workspace is anybody's: the next sweep takes up what is in it.
+    const files = yield* Effect.orElseSucceed(names(path), () => [])
+    for (const entry of files) {
+      const isOwn = SentinelName.isSentinel(entry) || entry.startsWith(SentinelName.temporaryPrefix)
+      if (isOwn) yield* Effect.ignore(disk.unlink(`${path}/${entry}`))
+    }
+    if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
+  }, Effect.uninterruptible)
+
   const open = Effect.fn("SentinelStore.openWorkspace")(function* (
     root: Root,
     self: OwnSentinel
@@ -64,11 +88,14 @@ export const make = (
         Effect.tap((held) => Effect.sync(() => (lock = held))),
         Effect.flatMap(self)
       )
-    // Every claim tries again: one that fails must not leave a descriptor open until the sweep ends.
+    // A failed workspace closes its lock at once: each later claim tries again, and would keep another descriptor open.
     const scope = yield* Scope.fork(yield* Effect.scope)
     yield* birth.bear(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
       Scope.provide(scope),
-      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+      // The rename may have been made, and only its fsync have failed.
+      Effect.onError((cause) =>
+        Effect.andThen(close({ path, isLocked: false }), Scope.close(scope, Exit.failCause(cause)))
+      ),
       Effect.mapError((error) => toStore(error, path))
     )
     return { path, isLocked: lock?.tested === true }
@@ -96,7 +123,7 @@ export const make = (
     yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))
     const { holding: now, problem } = yield* look(path)
     if (problem !== undefined) {
-      // Its owner came to life between the judgement and the rename: another sweep, which finds it gone, or itself.
+      // A sentinel changed between judgement and rename: another sweep has adopted the workspace, or its own sweep lives.
       yield* Effect.ignore(disk.renameNew(path, from))
       return yield* new Changed({ path: from, problem })
     }
@@ -110,38 +137,14 @@ export const make = (
     return { path, isLocked: lock?.tested === true }
   }, Effect.uninterruptible)
 
-  const names = (path: string) =>
-    disk.entries(path).pipe(
-      Effect.map((list) => list.map(({ entry }) => entry).sort()),
-      onErrno(["ENOENT"], () => Effect.succeed([]))
-    )
-
-  /** Names of the directories in a workspace. */
-  const contents = (path: string) =>
-    mapStoreError("list workspace")(Effect.all({ claimed: names(`${path}/claimed`), dead: names(`${path}/dead`) }))
-
-  /** Removes a workspace, or, where something had to stay in it, gives it up for the next sweep to adopt. */
-  const close = Effect.fn("SentinelStore.closeWorkspace")(function* ({ path }: Workspace) {
-    const removeEmpty = (directory: string) =>
-      disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
-    const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
-    // Without its sentinel a workspace is anybody's: the next sweep takes up what is in it.
-    const files = yield* Effect.orElseSucceed(names(path), () => [])
-    for (const entry of files) {
-      const isOwn = SentinelName.isSentinel(entry) || entry.startsWith(SentinelName.temporaryPrefix)
-      if (isOwn) yield* Effect.ignore(disk.unlink(`${path}/${entry}`))
-    }
-    if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
-  }, Effect.uninterruptible)
-
   const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
     const holding = yield* Effect.option(lookup.look(path, Layout.standard))
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
     if (stat._tag === "None" || holding._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
     if (holding.value.distrust !== undefined) return
-    // Its creator holds its lock. Without one it may only be suspended. Rename first: then it can neither finish the
-    // directory nor have a finished one deleted.
+    // The creator holds the lock. Without locks it may be suspended: the rename comes first, so that it can't finish this directory
+    // and no finished one is deleted.
     const root = path.slice(0, -entry.length - 1)
     const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
     yield* Effect.andThen(

@@ -5,7 +5,7 @@ import { compareDirectories, fileToken, oneKernelTypes, toRecord } from "../../s
 import { Disk } from "../../src/Disk.ts"
 import { errno, type Tester } from "./diskTester.ts"
 
-/** What is recorded of a directory in a file of it, and what a reader finds there. */
+/** The record of a directory, made with a file in it, and the frame that a reader measures there. */
 const seenFrom = Effect.fnUntraced(function* (directory: string) {
   const disk = yield* Disk
   const file = (yield* disk.lstat(`${directory}/file`)).id.ino

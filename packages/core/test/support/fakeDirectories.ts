@@ -16,7 +16,7 @@ interface Directory {
 
 type Node = File | Directory
 
-/** Acts before a call. What it throws is the call's failure. */
+/** Acts before a call. An error that it throws is the call's failure. */
 export type Act = (call: string, name: string) => void
 
 export const fail = (code: string): never => {

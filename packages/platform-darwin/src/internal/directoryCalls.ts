@@ -5,7 +5,7 @@ import { list } from "./listing.ts"
 import { LOCK_EX } from "./locks.ts"
 import { idOf, kindOf } from "./looking.ts"
 
-/** What a removal of trees is made of, by the calls of this platform. */
+/** The `DirectoryCalls` of this platform. */
 export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
   ...calls,
   nameOf: (text) => Buffer.from(text),

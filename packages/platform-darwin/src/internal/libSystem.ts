@@ -7,7 +7,7 @@ import { kinfoProcSize } from "./structs.ts"
 export const defaultPath = "/usr/lib/libSystem.B.dylib"
 
 /** koffi, the library or its functions are not to be had. */
-export class LibraryUnavailable extends Schema.TaggedError<LibraryUnavailable>(
+class LibraryUnavailable extends Schema.TaggedError<LibraryUnavailable>(
   "@vm-sentinel/platform-darwin/LibraryUnavailable"
 )("LibraryUnavailable", { detail: Schema.String }) {
   override get message(): string {
@@ -31,7 +31,7 @@ export interface LibSystem {
 }
 
 /** The part of koffi that is used. */
-export interface Koffi {
+interface Koffi {
   readonly load: (path: string) => { readonly func: (prototype: string) => (...values: Array<unknown>) => unknown }
   readonly errno: (value?: number) => number
 }

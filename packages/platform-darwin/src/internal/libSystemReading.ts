@@ -23,7 +23,7 @@ export type Settled =
   /** The process changed between two calls, or two calls contradict each other. */
   | { readonly _tag: "Torn"; readonly detail: string }
 
-export const settled = (observation: Observation): Settled => ({ _tag: "Settled", observation })
+const settled = (observation: Observation): Settled => ({ _tag: "Settled", observation })
 export const torn = (detail: string): Settled => ({ _tag: "Torn", detail })
 
 const evidenceOf = (info: ProcessInfo, bootedAt: number | undefined) => ({

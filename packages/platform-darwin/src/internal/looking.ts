@@ -33,7 +33,7 @@ export const withDirectory = <A>(calls: FileCalls, path: string, use: (fd: numbe
   }
 }
 
-const orUndefined = <A>(call: () => A): A | undefined => {
+export const orUndefined = <A>(call: () => A): A | undefined => {
   try {
     return call()
   } catch {

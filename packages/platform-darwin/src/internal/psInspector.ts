@@ -15,7 +15,7 @@ import { interpret, type PsAnswer } from "./psAnswer.ts"
 import { columns, parseRow, type Row } from "./psRows.ts"
 import { decodeUuidText } from "./structs.ts"
 
-export interface Paths {
+interface Paths {
   readonly ps: string
   readonly sysctl: string
   readonly ioreg: string

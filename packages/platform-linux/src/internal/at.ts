@@ -2,13 +2,14 @@
  * Calls relative to a directory's descriptor. What fails throws an error with the errno's name as `code`, as `node:fs`
  * does.
  */
-import { errnoOf } from "@vm-sentinel/core/Errno"
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import type { Attributes, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { isMainThread } from "node:worker_threads"
 import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
+import { mountId } from "./fdinfo.ts"
 import * as Frames from "./frames.ts"
 import { AT_FDCWD, checked, type LibcAt, type Name } from "./libc.ts"
 import * as NameListing from "./nameListing.ts"
@@ -80,7 +81,7 @@ export const anywhere = AT_FDCWD
 /** A name or a path, every byte of it. */
 export const nameOf = (name: string): Name => {
   // The kernel would take what is before it for the whole.
-  if (name.includes("\0")) throw Object.assign(new Error("a NUL in a path"), { code: "EINVAL" })
+  if (name.includes("\0")) throw coded("EINVAL", "a NUL in a path")
   const encoded = encodePath(name)
   return typeof encoded === "string" ? encoded : Buffer.concat([encoded, Buffer.alloc(1)])
 }
@@ -95,21 +96,6 @@ const child = (fd: number, name: Name): string | Buffer => {
     : Buffer.concat([Buffer.from(directory), name.subarray(0, -1)])
 }
 
-const mountBuffer = Buffer.alloc(512)
-
-/** `proc_pid_fdinfo(5)`. */
-const mountByFdinfo = (fd: number): string => {
-  const info = Fs.openSync(`/proc/self/fdinfo/${fd}`, O_RDONLY)
-  try {
-    const text = mountBuffer.toString("latin1", 0, Fs.readSync(info, mountBuffer))
-    const id = /^mnt_id:\s*(\d+)/m.exec(text)?.[1]
-    if (id === undefined) throw Object.assign(new Error("no mnt_id in fdinfo"), { code: "ENOTSUP" })
-    return id
-  } finally {
-    Fs.closeSync(info)
-  }
-}
-
 interface Opener {
   readonly open: (path: string) => number
   readonly close: (fd: number) => void
@@ -120,7 +106,7 @@ const openReal = ({ close, open }: Opener, path: string): number => {
   const fd = open(path)
   try {
     const real = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
-    if (real !== path) throw Object.assign(new Error(`it is ${real}`), { code: "ELOOP" })
+    if (real !== path) throw coded("ELOOP", `it is ${real}`)
     return fd
   } catch (cause) {
     close(fd)
@@ -141,7 +127,7 @@ export const procfs: At = {
   look: Frames.byNode,
   statAt: (fd, name) => lstat(child(fd, name)),
   attributes: (fd, name) => (name === "" ? fstat(fd) : lstat(child(fd, name))),
-  mount: mountByFdinfo,
+  mount: mountId,
   list: NameListing.byNode,
   read: (fd, into, length) => Fs.readSync(fd, into, 0, length, null),
   unlink: (fd, name) => Fs.unlinkSync(child(fd, name)),
@@ -193,7 +179,7 @@ const libcAt = (native: LibcAt): At => {
       checked(native.statx(fd, name, Statx.basicStats, statx.buffer))
       return statx.attributes()
     },
-    mount: (fd) => mountByStatx(fd) ?? mountByFdinfo(fd),
+    mount: (fd) => mountByStatx(fd) ?? mountId(fd),
     list: NameListing.byLibc(native),
     read: (fd, into, length) => checked(native.read(fd, into, length)),
     unlink: (fd, name) => void checked(native.unlink(fd, name, 0)),

@@ -3,7 +3,7 @@ import { type At, nameOf, textOf } from "./at.ts"
 import type { Name } from "./libc.ts"
 import { LOCK_EX, LOCK_NB } from "./locks.ts"
 
-/** What a removal of trees is made of, by the calls of this platform. */
+/** The `DirectoryCalls` of this platform. */
 export const make = (at: At): DirectoryCalls<Name> => ({
   ...at,
   nameOf,

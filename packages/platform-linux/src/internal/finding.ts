@@ -1,5 +1,5 @@
 /** Files of certain names below the first level of a directory, one directory after another, depth first. */
-import { errnoOf } from "@vm-sentinel/core/Errno"
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
 import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
 import * as At from "./at.ts"
@@ -16,13 +16,13 @@ interface Level {
   paused: { readonly id: FileId; readonly resume: (fd: number) => At.Listing } | undefined
 }
 
-export interface Finder {
+interface Finder {
   /** The next one, `undefined` at the end. In slices. */
   readonly next: () => Generator<void, string | undefined>
   readonly close: () => void
 }
 
-const moved = (): Error => Object.assign(new Error("it was moved while it was looked through"), { code: "ESTALE" })
+const moved = (): Error => coded("ESTALE", "it was moved while it was looked through")
 
 /** What was there a moment ago has gone, or something else has come in its place. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])

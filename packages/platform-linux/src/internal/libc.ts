@@ -1,4 +1,5 @@
 /** The calls that Node lacks and the store wants, through koffi where it loads. */
+import { coded } from "@vm-sentinel/core/Errno"
 import { errnoName } from "../Kernel.ts"
 import { type Library, withKoffi } from "./koffi.ts"
 import * as Statx from "./statx.ts"
@@ -42,8 +43,7 @@ export interface Libc {
 /** The answer of a call that gives a negative errno where it fails. */
 export const checked = (result: number): number => {
   if (result >= 0) return result
-  const code = errnoName(-result)
-  throw Object.assign(new Error(code), { code })
+  throw coded(errnoName(-result))
 }
 
 export const AT_FDCWD = -100

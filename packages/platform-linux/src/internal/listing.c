@@ -27,7 +27,7 @@ struct place {
 struct listing {
 	/* `count`: places. `error`: ENOBUFS where there has to be more room first. */
 	struct header header;
-	/* Bytes of `bytes`: names from the beginning on, places up to the end, the last that was read first. */
+	/* Bytes of `bytes`. Names grow from its start, places from its end; the last one read comes first. */
 	uint32_t capacity;
 	/* Bytes of names. */
 	uint32_t used;
@@ -57,7 +57,7 @@ static int has_room(const struct listing *listing)
 	return listing->used + places + BLOCK_BYTES <= listing->capacity;
 }
 
-/* Each name of a block moves to the front. */
+/* Appends the names of a block. */
 static void note(struct listing *listing, const char *block, long filled)
 {
 	for (const char *end = block + filled; block < end;) {

@@ -14,21 +14,21 @@ import { typeOfListed } from "./stat.ts"
 
 // `struct listing` of listing.c: numbers of 32 bits by index, `bytes` by byte.
 const { count, error, fd: fdIndex } = Pool.header
-const [capacityIndex, used, hiddenIndex, header] = [4, 5, 6, 32] as const
+const [capacityIndex, used, hiddenIndex, headerBytes] = [4, 5, 6, 32] as const
 // `struct place`.
 const [name, length, type, placeBytes] = [8, 12, 14, 16] as const
 
 const { ENOBUFS } = Os.constants.errno
 
-/** Bytes of the first memory, at least and at most, and of any: its numbers have 32 bits. */
+/** Bytes of a memory: the first has 128 KiB to 64 MiB, none more than 2 GiB, since its offsets have 32 bits. */
 const [fewestBytes, manyBytes, mostBytes] = [2 ** 17, 2 ** 26, 2 ** 31] as const
 
-/** Mostly enough, and a power of two. A name takes 16 bytes or more of a directory on most disks; others may say any size. */
+/** Four times the directory's own size, as a power of two. Some file systems report any size, hence the bounds. */
 const capacityFor = (size: number): number =>
   2 ** Math.ceil(Math.log2(Math.min(Math.max(fewestBytes, size * 4), manyBytes)))
 
 const makeMemory = (capacity: number) => {
-  const memory = new ArrayBuffer(header + capacity)
+  const memory = new ArrayBuffer(headerBytes + capacity)
   const numbers = new Uint32Array(memory)
   numbers[capacityIndex] = capacity
   return { capacity, bytes: Buffer.from(memory), numbers, shorts: new Uint16Array(memory) }
@@ -38,12 +38,12 @@ type Memory = ReturnType<typeof makeMemory>
 const numberOf = ({ numbers }: Memory, index: number): number => numbers[index] ?? 0
 
 /** Where the places begin. */
-const placesOf = (memory: Memory): number => header + memory.capacity - numberOf(memory, count) * placeBytes
+const placesOf = (memory: Memory): number => headerBytes + memory.capacity - numberOf(memory, count) * placeBytes
 
 const grown = (memory: Memory): Memory => {
   const larger = makeMemory(memory.capacity * 2)
   for (const index of [fdIndex, used, count, hiddenIndex]) larger.numbers[index] = numberOf(memory, index)
-  memory.bytes.copy(larger.bytes, header, header, header + numberOf(memory, used))
+  memory.bytes.copy(larger.bytes, headerBytes, headerBytes, headerBytes + numberOf(memory, used))
   memory.bytes.copy(larger.bytes, placesOf(larger), placesOf(memory))
   return larger
 }
@@ -58,7 +58,7 @@ const listingOf = (memory: Memory): Listing => {
   const all = numberOf(memory, count)
   const at = (index: number): DirectoryEntry => {
     const place = places + index * placeBytes
-    const start = header + (numbers[(place + name) / 4] ?? 0)
+    const start = headerBytes + (numbers[(place + name) / 4] ?? 0)
     const end = start + (shorts[(place + length) / 2] ?? 0)
     return { entry: decodeName(bytes, start, end), type: typeOfListed(bytes[place + type] ?? 0) }
   }

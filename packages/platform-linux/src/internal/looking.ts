@@ -1,5 +1,5 @@
 /** What a Linux Disk reads: directories, and files in them, by descriptor. Long ones in slices. */
-import { errnoOf, failed } from "@vm-sentinel/core/Errno"
+import { coded, errnoOf, failed } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import type { Attributes, DirectoryEntry, Peek, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
@@ -56,7 +56,7 @@ export const read = (at: At.At, path: string, limit: number) => {
   const fd = at.openFile(At.anywhere, At.nameOf(path))
   try {
     const stat = at.stat(fd)
-    if (stat.type !== "file") throw Object.assign(new Error(`a ${stat.type}`), { code: "EINVAL" })
+    if (stat.type !== "file") throw coded("EINVAL", `a ${stat.type}`)
     return { stat, bytes: copy(readUpTo(at, fd, limit, stat.size)) }
   } finally {
     at.close(fd)

@@ -33,11 +33,11 @@ struct peek {
 
 struct page {
 	struct header header;
-	/* How many are over. */
+	/* Directories done. */
 	int32_t next;
 	/* The byte of `names` at which the next begins. */
 	int32_t name;
-	/* What follows the name of each directory. Every name ends in a NUL. */
+	/* The path from a directory to its file, `/.vm-sentinel`. Every name ends in a NUL. */
 	char below[NAME_BYTES];
 	char names[DIRECTORIES * NAME_BYTES];
 	struct peek peeks[DIRECTORIES];

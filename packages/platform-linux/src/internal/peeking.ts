@@ -5,7 +5,7 @@ import { encodePath } from "./bytePath.ts"
 import * as Pool from "./pool.ts"
 import { typeOf } from "./stat.ts"
 
-/** Directories of a page. Loading native code takes longer than to look at fewer. */
+/** Directories of one native call, at least and at most. For fewer, loading koffi takes longer than the peeks. */
 export const [fewest, most] = [64, 256] as const
 
 /** Memories that are kept for the next call. No call has one that another still uses. */
@@ -61,14 +61,14 @@ const makePermissions = ({ numbers }: Memory) => {
   }
 }
 
-/** What a call has told. */
+/** The answers in a memory. */
 const read = (memory: Memory, limit: number): ReadonlyArray<Peek | undefined> => {
   const { bytes, doubles, numbers } = memory
   const [directoryAt, fileAt] = [makePermissions(memory), makePermissions(memory)]
-  const most = Math.min(limit, contentBytes)
+  const mostBytes = Math.min(limit, contentBytes)
   const peekAt = (at: number): Peek | undefined => {
     const size = numbers[(at + length) / 4] ?? 0
-    if (size > most) return undefined
+    if (size > mostBytes) return undefined
     return {
       directory: directoryAt(at + directory),
       file: fileAt(at + file),
@@ -88,7 +88,7 @@ const fill = (memory: Memory, root: number, directories: ReadonlyArray<string>, 
   return write([`/${file}`], bytes.subarray(below, names)) && write(directories, bytes.subarray(names, peeks))
 }
 
-/** Peeks at a file in directories of an open root. What isn't plain stays untold, and maybe all is. */
+/** Peeks at a file in directories of an open root. Special cases stay untold, and maybe all. */
 export type Peeker = (
   root: number,
   directories: ReadonlyArray<string>,

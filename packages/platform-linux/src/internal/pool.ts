@@ -22,8 +22,8 @@ export interface Pool {
 export const header = { count: 0, fd: 1, error: 2, isDone: 3 } as const
 
 /**
- * Calls until all is done that the memory is about, or a system call failed. `false`: the rest is to be done without. Interruptible
- * between two calls.
+ * Repeats the call until the memory is done or a system call fails. `false`: koffi made no call, and TypeScript does the rest.
+ * Interruptible between two calls.
  */
 export const run = (
   call: Call,
@@ -36,7 +36,7 @@ export const run = (
   )
 }
 
-/** Beside this, whether these are the sources, what was made of them, or the command's bundle. */
+/** The library lies beside this module: in the sources, in `dist`, and in the command's bundle. */
 export const library = fileURLToPath(new URL(`./pool-${process.arch}.so`, import.meta.url))
 
 let loaded: { readonly pool: Pool | undefined } | undefined

@@ -9,7 +9,7 @@ import * as ProcStatus from "../ProcStatus.ts"
 import { checkNamespace, readUptime, type Source, type Trusted } from "./procfs.ts"
 
 /** The process changed, or an answer was refused, while it was looked at. `otherwise`: the answer if it goes on so. */
-export interface Again {
+interface Again {
   readonly _tag: "Again"
   readonly otherwise: Observation
 }

@@ -26,7 +26,7 @@ export interface Source {
 export const bufferBytes = 4096
 
 /** Why a procfs isn't believed, and whether the failure may be ours alone. */
-export interface Doubt {
+interface Doubt {
   readonly reason: "no-procfs" | "resources"
   readonly detail: string
 }

@@ -21,7 +21,7 @@
 #define PATH_BYTES 4064
 #define NAME_BYTES 256
 #define LISTING_BYTES 8192
-/* Of an entry, at most. */
+/* Most bytes of one entry. */
 #define ENTRY_BYTES 280
 #define DEPTH 32
 #define SENTINELS 16
@@ -33,12 +33,12 @@ enum state { WAITING, BEGUN, UNWANTED };
 enum result { UNKNOWN, GONE, UNFINISHED, LEFT };
 
 struct order {
-	/* Which both threads change. */
+	/* Both threads change it. */
 	int32_t state;
 	int32_t result;
 	/* Not 0: the directory has to be this one. */
 	int32_t is_known;
-	/* Not 0: of each directory below the top the lock is taken. */
+	/* Not 0: each directory below the top is locked. */
 	int32_t is_locking;
 	uint64_t dev;
 	uint64_t ino;
@@ -50,7 +50,7 @@ struct orders {
 	struct header header;
 	int32_t reserved[12];
 	struct order orders[ORDERS];
-	/* For the directories that are open: koffi's stack is a small one. */
+	/* One for each open directory: koffi's stack is too small. */
 	char listings[DEPTH][LISTING_BYTES];
 };
 
@@ -65,7 +65,7 @@ _Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 
 struct work {
 	const struct order *order;
 	char (*listings)[LISTING_BYTES];
-	/* 0 until something was removed: so each call gets somewhere, however long that takes. */
+	/* 0 until the first removal: each call removes something, however slow it is. */
 	int64_t deadline;
 	int is_late;
 	/* The mount that all of it has to lie on. */
@@ -107,7 +107,7 @@ static int is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Linux 5.8 tells the mount. */
+/* statx(2) tells the mount since Linux 5.8. */
 static int look(int fd, struct statx *into)
 {
 	const unsigned int wanted = STATX_INO | STATX_MNT_ID;
@@ -128,7 +128,7 @@ static int is_barred(const struct work *work, int fd)
 	return errno != EOPNOTSUPP && errno != ENOLCK && errno != ENOSYS;
 }
 
-/* One that is a directory by its name's type is none. */
+/* A directory named like a sentinel is none. */
 static int has_sentinel(const char *listing, long length)
 {
 	const struct dirent64 *child;
@@ -142,8 +142,8 @@ static int has_sentinel(const char *listing, long length)
 }
 
 /*
- * Looks through a directory just opened, before anything in it is removed. How many bytes of `listing` are all there is in
- * it; 0 where it has to be read again; negative where it isn't to be touched.
+ * Reads a directory to its end before anything in it is removed. Returns the bytes of `listing` that hold all of it, 0 if it has to
+ * be read again, -1 if it stays.
  */
 static long look_through(struct work *work, int fd, char *listing)
 {
@@ -207,7 +207,7 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
 		return keep_for_last(work, child->d_name);
 	if (child->d_type != DT_DIR) {
-		/* It came after the look. */
+		/* The sentinel came after the look. */
 		if (vm_sentinel_is_sentinel(child->d_name))
 			return 0;
 		if (remove_name(work, parent, child->d_name, 0))
@@ -218,7 +218,7 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	return remove_directory(work, parent, child->d_name, depth + 1);
 }
 
-/* Of what was read of a directory, all but the sentinels at the top. */
+/* Removes the listed entries; sentinels of the top are kept for last. */
 static int remove_listed(struct work *work, int fd, int depth, long length)
 {
 	const char *listing = work->listings[depth];
@@ -234,7 +234,7 @@ static int remove_listed(struct work *work, int fd, int depth, long length)
 	return 1;
 }
 
-/* Whether a name was passed over since others went, who removes the directory finds. */
+/* readdir may pass over a name after removals: then rmdir fails. */
 static int remove_children(struct work *work, int fd, int depth)
 {
 	long length;
@@ -290,7 +290,7 @@ void vm_sentinel_remove(struct orders *orders)
 
 		if (__atomic_compare_exchange_n(&order->state, &expected, BEGUN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			order->result = remove_tree(order, orders->listings);
-		/* Where processors are few, the thread that wants it goes first. */
+		/* On few processors the thread that waits goes first. */
 		sched_yield();
 	}
 }

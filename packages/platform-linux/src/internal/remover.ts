@@ -1,27 +1,27 @@
 /**
- * Who deletes: two threads of Node's pool, by one native call for several trees, so that the next directory is judged
- * meanwhile. What isn't plain they leave to this thread.
+ * Deletes trees by two threads of Node's pool, several trees by one native call, while the next directory is judged. They leave
+ * every special case to this thread.
  */
 import { placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
 import { encodePath } from "./bytePath.ts"
-import type { Call } from "./pool.ts"
+import { type Call, header } from "./pool.ts"
 
 /** Calls at once: more of them wait for one another in the kernel. */
 const most = 2
 
 // `struct orders` of removal.c, how many it has room for, and room for what it reads.
 const room = 32
-const header = 64
+const headerBytes = 64
 const orderBytes = 4096
 const listingBytes = 32 * 8192
 const [state, result, isKnown, isLocking, dev, ino, path] = [0, 4, 8, 12, 16, 24, 32] as const
 const pathBytes = orderBytes - path
-// `enum state` and `enum result`: what isn't gone nor left was not begun, or not finished.
+// `enum state` and `enum result`. UNKNOWN: not begun. UNFINISHED: another call goes on.
 const [waiting, unwanted] = [0, 2] as const
 const [unknown, gone, left] = [0, 1, 3] as const
 
-/** Whether the tree is gone, and by this. `false`: what there is of it is for the caller to remove. */
+/** `true`: this removed the tree. `false`: the caller removes the rest. */
 export type Remover = (task: Task) => Effect.Effect<boolean>
 
 interface Order {
@@ -52,7 +52,7 @@ const orderOf = ({
 }
 
 const makeJob = () => {
-  const memory = new ArrayBuffer(header + room * orderBytes + listingBytes)
+  const memory = new ArrayBuffer(headerBytes + room * orderBytes + listingBytes)
   return {
     bytes: Buffer.from(memory),
     numbers: new Int32Array(memory),
@@ -61,10 +61,10 @@ const makeJob = () => {
 }
 type Job = ReturnType<typeof makeJob>
 
-const placeIn = (index: number): number => header + index * orderBytes
+const placeIn = (index: number): number => headerBytes + index * orderBytes
 
 const write = ({ bytes, longs, numbers }: Job, orders: ReadonlyArray<Order>): void => {
-  numbers[0] = orders.length
+  numbers[header.count] = orders.length
   orders.forEach((order, index) => {
     const at = placeIn(index)
     const { expected, lockInner } = order
@@ -84,7 +84,7 @@ export const make = (load: () => Call | undefined): Remover => {
   const free: Array<Job> = []
   let running = 0
 
-  /** All that wait share the calls that may be made. */
+  /** Starts the calls that may run. Each takes 1/`most` of the queue, so that another one finds orders too. */
   const startNext = (remove: Call): void => {
     const isNext = () => running < most && queue.length > 0
     while (isNext()) {

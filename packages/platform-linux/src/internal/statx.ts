@@ -34,7 +34,7 @@ const timeAt = (words: Uint32Array, first: number): number =>
 const [birth, changed, modified] = [20, 24, 28] as const
 
 /** One structure, and what it says. Each answer is of the last call that filled `buffer`. */
-export interface Statx {
+interface Statx {
   /** Where the kernel writes. */
   readonly buffer: Uint8Array
   readonly attributes: () => Attributes

@@ -28,7 +28,7 @@ export interface Process {
   homes: ReadonlyArray<string>
   homeIds: ReadonlyArray<FileId>
   isKilled: boolean
-  /** What it has open. */
+  /** Its open files. */
   readonly descriptions: Set<Description>
   readonly calls: Array<Call>
   mutations: number

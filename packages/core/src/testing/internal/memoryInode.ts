@@ -18,7 +18,7 @@ export interface Device {
   capacity: number
   used: number
   highest: number
-  /** Whose numbers may be given again, the last one first, as ext4 does. */
+  /** Inodes that are gone. Their numbers are given again, the last one first, as ext4 does. */
   readonly free: Array<Inode>
   readonly births: Births
 }
@@ -48,7 +48,7 @@ export interface Inode {
   bytes: Uint8Array
   /** May be more than there are bytes: the rest is a hole. */
   size: number
-  /** What has it open, or mounted: its number isn't given again as long. */
+  /** Open files and mounts of it. Its number isn't given again while there is one. */
   readonly users: Set<User>
 }
 

@@ -190,7 +190,7 @@ export const read = (volume: Volume, { uid }: Caller, path: string, limit: numbe
 
 /** May the caller add a name to the directory, or take one away? */
 const requireChange = ({ directory, name }: Place, { uid }: Caller, removed?: Inode): void => {
-  // Whoever has a removed directory open, or mounted, makes nothing in it.
+  // Nothing can be made in a removed directory, though it is open or mounted.
   if (directory.inode.links === 0) refuse("ENOENT")
   requireAccess(directory.inode, uid, 3)
   if (new TextEncoder().encode(name.replace(/[\uDC80-\uDCFF]/g, "?")).length > 255) refuse("ENAMETOOLONG")

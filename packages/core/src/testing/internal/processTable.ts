@@ -7,7 +7,7 @@ import type { Unavailable } from "../../Observation.ts"
 import { type Executable, initialPidNamespace, Pid } from "../../ProcessIdentity.ts"
 import { type Maskable, PidUnavailable, type SpawnOptions } from "../FakeProcessTableModel.ts"
 
-export interface Thread {
+interface Thread {
   readonly tid: Pid
   readonly startTicks: number
 }
@@ -40,7 +40,7 @@ export interface Cover {
 }
 
 /** A process that holds the lock of a directory, as far as readers can see. */
-export interface Lock {
+interface Lock {
   readonly process: string
   readonly directory: FileId
 }
@@ -129,7 +129,7 @@ export const change = (
 }
 
 /** The same, where the process still runs. */
-export const changeRunning = (
+const changeRunning = (
   table: Table,
   operation: string,
   pid: Pid,
@@ -154,9 +154,9 @@ const take = (table: Table, pid: Pid): Table => ({
   lastPids: new Map(table.lastPids).set(table.pidNamespace, pid)
 })
 
-export const executable = (path: string): Executable => ({ path, dev: "64768", ino: `${Hash.string(path) >>> 0}` })
+const executable = (path: string): Executable => ({ path, dev: "64768", ino: `${Hash.string(path) >>> 0}` })
 
-export const commOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1).slice(0, 15)
+const commOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1).slice(0, 15)
 
 type Spawned = Result.Result<readonly [Pid, Table], PidUnavailable | NotFound>
 
