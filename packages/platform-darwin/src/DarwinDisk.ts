@@ -45,7 +45,7 @@ const principal = Effect.sync((): Principal => {
 const isOnAnotherDevice = (path: string): boolean =>
   Fs.lstatSync(path, { bigint: true }).dev !== Fs.lstatSync(Path.dirname(path), { bigint: true }).dev
 
-/** What is derived stands on these calls too: the portable ones know nothing of who can change a file. */
+/** `make` derives the other calls from these. The portable calls don't tell who can change a file. */
 const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"] => {
   const directoryCalls = DirectoryCalls.make(calls)
 

@@ -77,7 +77,7 @@ if (process.platform === "darwin") {
           const first = (yield* disk.frame(yield* attach(one))).fileSystem
           assert.deepInclude(first, { type, oneKernel: true })
           assert.isDefined(first?.id)
-          // Whoever refuses to attach it has told them apart.
+          // A system that refuses to attach it has told the two apart.
           const second = yield* Effect.option(Effect.flatMap(attach(two), disk.frame))
           if (second._tag === "None") return
           assert.deepStrictEqual(second.value.fileSystem?.id, first?.id)

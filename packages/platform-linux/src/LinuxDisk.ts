@@ -136,7 +136,7 @@ const find =
       Stream.unwrap
     )
 
-/** Of what was removed the kernel says so, at the end of its path. */
+/** The kernel marks the path of a removed directory at its end. */
 const pathOf = (at: At.At, fd: number): string => {
   const path = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
   return at.stat(fd).nlink === 0 ? path.replace(/ \(deleted\)$/, MountTable.deleted) : path

@@ -54,8 +54,8 @@ const readEntry = <A>(source: Procfs.Source, number: string, get: () => A | unde
 const valueOf = <A>(entry: Entry<A>): A | undefined => (entry === "unreadable" ? undefined : entry.value)
 
 /**
- * What is read of a process, first of all with `file` of it opened: a read of that succeeds only while the process has its
- * number, so that all the rest, looked up by number in between, was its own.
+ * Opens `file` of a process, runs `lookUp`, then reads the file. The read succeeds only while the process has its number: all
+ * that `lookUp` found by the number is the process's own.
  */
 const readPinned = <A, B>(
   source: Procfs.Source,

@@ -96,7 +96,7 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
       ...(first === undefined ? {} : { pidNamespaceInit: first }),
       ...(timeOffset === undefined ? {} : { timeOffset })
     }
-    // What was missing for want of resources, or of a procfs, may be there the next time.
+    // A fact that lacked a resource or a procfs may be there the next time.
     const isPassing = passing || ("problem" in boot && boot.passing) || pidNamespace === undefined
     if (!isPassing) facts = seen
     return seen

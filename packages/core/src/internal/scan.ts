@@ -36,7 +36,7 @@ const readFile = Effect.fnUntraced(function* (
 /** Where the link count of a directory counts its subdirectories, and `.` and `..` of its own. */
 const countingTypes: ReadonlySet<string> = new Set(["ext4", "xfs", "f2fs", "tmpfs"])
 
-/** What is below a directory: a link count of 2 proves that it has no subdirectories, or the listing does. */
+/** A link count of 2, or the listing, proves that a directory has no subdirectories. */
 const subdirectoriesOf = (
   { nlink }: Stat,
   { fileSystem }: DirectoryFrame,

@@ -25,7 +25,7 @@ export const fail = (code: string): never => {
 
 export interface Fake {
   readonly calls: DirectoryCalls<string>
-  /** What there is now: of a file its text is `""`. */
+  /** The tree as it is now. The text of each file is `""`. */
   readonly tree: () => Tree
   /** Writes a file by its path, or writes it anew. */
   readonly write: (path: string) => void

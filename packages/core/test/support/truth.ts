@@ -28,7 +28,7 @@ export const World = Schema.Struct({
    */
   lies: Schema.Literals(["own", "own", "own", "copy", "snapshot", "copied over"]),
   /**
-   * Whose kernel the owner ran under: the reader's, another machine's (perhaps a clone of one image), or one that was made of
+   * The kernel that the owner ran under: the reader's, another machine's (perhaps a clone of one image), or one that was made of
    * the same state of a virtual machine. `earlier`: this machine's, which has rebooted since.
    */
   kernel: Schema.Literals(["this", "this", "this", "earlier", "other", "clone", "fork"]),
@@ -97,7 +97,7 @@ const lawful = (drawn: World): World => {
       // The operator moved what has no owner any more, or has one that is found.
       assumesMoved: drawn.reader.assumesMoved && !(isForeign && kernel === drawn.kernel)
     },
-    // What has no frame to be compared is as safe as its process, which isn't found under another kernel.
+    // Only the process tells where no frame can be compared, and another kernel doesn't have it.
     lost: drawn.lies === "own" || kernel === "this" ? drawn.lost : { ...drawn.lost, record: [], frame: [] }
   }
 }

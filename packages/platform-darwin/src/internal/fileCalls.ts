@@ -7,7 +7,7 @@ import { errnoName } from "./errno.ts"
 import * as Structs from "./fileStructs.ts"
 
 export interface FileCalls {
-  /** `openat(2)` of a directory that is no symbolic link. Whatever is opened here, {@link close} closes it. */
+  /** `openat(2)` of a directory that is no symbolic link. {@link close} closes all that is opened here. */
   readonly openDirectory: (fd: number, name: Buffer) => number
   /** `openat(2)` of anything that is no symbolic link, to look at it. */
   readonly openFile: (fd: number, name: Buffer) => number

@@ -115,7 +115,7 @@ export const statAt = (calls: FileCalls, path: string): Stat => {
   }
 }
 
-/** What was read is completed with what only {@link statAt} tells. ESTALE: it is another file by now. */
+/** Adds to a stat the data that only {@link statAt} tells. ESTALE: the path is another file by now. */
 export const complete = (calls: FileCalls, path: string, read: Stat): Stat => {
   const { changedAt, gid, id, uid } = statAt(calls, path)
   if (id.dev !== read.id.dev || id.ino !== read.id.ino) throw coded("ESTALE", "another file")

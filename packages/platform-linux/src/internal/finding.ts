@@ -5,7 +5,7 @@ import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
 import * as At from "./at.ts"
 import type { Name } from "./libc.ts"
 
-/** Directories open at once. Of those above them only the place is known that they were read to. */
+/** Directories open at once. The ones above are closed, and go on at the place that they were read to. */
 const maxOpen = 32
 
 interface Level {
