@@ -5,9 +5,7 @@
  */
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { type DirectoryError, type LookError, RefusedRoot, type RootError } from "./Errors.ts"
 import * as Judging from "./internal/judging.ts"
@@ -15,7 +13,7 @@ import * as Outcomes from "./internal/outcomes.ts"
 import { reclaim as reclaimOne } from "./internal/reclaim.ts"
 import * as Reclaiming from "./internal/reclaiming.ts"
 import * as Resumption from "./internal/resumption.ts"
-import { stoppable } from "./internal/stopping.ts"
+import * as Stopping from "./internal/stopping.ts"
 import * as Triage from "./internal/triage.ts"
 import type { Judgement } from "./Condemned.ts"
 import * as Layout from "./Layout.ts"
@@ -121,22 +119,16 @@ export const outcomes = (
     Effect.gen(function* () {
       const store = yield* SentinelStore
       const opened = yield* store.openRoot(root)
-      const stopped = yield* Deferred.make<void>()
-      if (stopWhen !== undefined) {
-        yield* Effect.forkScoped(Effect.andThen(stopWhen, Deferred.succeed(stopped, undefined)))
-      }
-      const reclaiming = yield* Reclaiming.make(opened, full, stopped)
+      const stop = yield* Stopping.make
+      if (stopWhen !== undefined) yield* Effect.forkScoped(Effect.andThen(stopWhen, stop.request))
+      const reclaiming = yield* Reclaiming.make(opened, full, stop)
       const { directories, leftovers } = yield* store.list(opened)
-      const { measured } = reclaiming
       const triage = Triage.make(store, reclaiming.judging.context, opened, full.layout)
-      const atMost = Math.max(1, Math.floor(concurrency) || 1)
-      const atOnce = Semaphore.makeUnsafe(atMost)
-
-      // `mapEffect` begins an effect before its scope owns the fiber: an interruption in that moment would not wait for the fiber.
-      const owned = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(Effect.yieldNow, effect)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
-        if (Deferred.isDoneUnsafe(stopped)) return { kept: [], open: [] }
+        // `mapEffect` begins an effect before its scope owns the fiber: an interruption in that moment would not wait for it.
+        yield* Effect.yieldNow
+        if (stop.isRequested()) return { kept: [], open: [] }
         const isSkipped = ({ entry }: Entry) => skip.includes(entry)
         const skipped = page.filter(isSkipped).map(Outcomes.skipped)
         const [first, ...others] = page.filter((entry) => !isSkipped(entry))
@@ -145,32 +137,31 @@ export const outcomes = (
         return { kept: [...skipped, ...kept], open }
       })
       const sized = (outcome: Outcome.Outcome) =>
-        stoppable(stopped, (interruptible) => measured(outcome.path, interruptible, Effect.succeed(outcome)))
-      const reclaimed = (entry: Entry) => atOnce.withPermits(1)(owned(reclaimOne(reclaiming, entry)))
+        stop.stoppable((interruptible) => reclaiming.measured(outcome.path, interruptible, Effect.succeed(outcome)))
+      const told = (outcome: Outcome.Outcome | undefined) => (outcome === undefined ? [] : [outcome])
+
+      /** What is left to do for a page: each directory that is open, or that has to be measured, is work of its own. */
+      const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
+        ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), told)) : [Effect.succeed(kept)]),
+        ...open.map((entry) => Effect.map(reclaimOne(reclaiming, entry), told))
+      ]
 
       const resumed = Stream.fromIterable(leftovers).pipe(
         Stream.flatMap(Resumption.make(reclaiming)),
-        Stream.haltWhen(Deferred.await(stopped))
+        Stream.haltWhen(stop.requested)
       )
       const swept = directories.pipe(
         Stream.chunks,
         // Drops pages, never a removal.
-        Stream.interruptWhen(Deferred.await(stopped)),
-        Stream.mapEffect((page) => owned(triaged(page)), { concurrency: 2 }),
-        Stream.flatMap(
-          ({ kept, open }) =>
-            Stream.concat(
-              full.sizes
-                ? Stream.filter(Stream.mapEffect(Stream.fromArray(kept), sized), Outcomes.isTold)
-                : Stream.fromArray(kept),
-              Stream.filter(
-                Stream.mapEffect(Stream.fromArray(open), reclaimed, { concurrency: atMost, unordered: true }),
-                Outcomes.isTold
-              )
-            ),
-          // A page ends with its last directory: directories that take minutes, on as many pages, hold up no other page.
-          { concurrency: Math.max(2, atMost) }
-        )
+        Stream.interruptWhen(stop.requested),
+        Stream.mapEffect(triaged, { concurrency: 2 }),
+        Stream.flatMap((page) => Stream.fromArray(work(page))),
+        // A directory that takes minutes holds up no other.
+        Stream.mapEffect((effect) => effect, {
+          concurrency: Math.max(1, Math.floor(concurrency) || 1),
+          unordered: true
+        }),
+        Stream.flatMap(Stream.fromArray)
       )
       return Stream.concat(resumed, swept)
     })
@@ -227,7 +218,7 @@ export const reclaim: (
   }
   const full = withDefaults(options)
   yield* store.look(entry.path, full.layout)
-  const reclaiming = yield* Reclaiming.make(root, full, yield* Deferred.make<void>())
+  const reclaiming = yield* Reclaiming.make(root, full, yield* Stopping.make)
   const outcome = yield* reclaimOne(reclaiming, entry)
   return outcome === undefined ? yield* Effect.interrupt : yield* failOnError(outcome)
 }, Effect.scoped)

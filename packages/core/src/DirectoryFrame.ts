@@ -123,7 +123,8 @@ export const isLasting = (type: string): boolean => type !== "overlay"
  */
 export type Binding = "bound" | "different" | "unbound"
 
-type Key = "id" | "mount" | "inode" | "birth" | "file"
+const keys = ["id", "mount", "inode", "birth", "file"] as const
+type Key = (typeof keys)[number]
 
 /** Which data of a directory compare, by the type of its file system. */
 interface Rule {
@@ -200,9 +201,7 @@ export const compareDirectories = (
     // Where inodes of directories change, those of files do.
     file: compareFiles(recorded.file, file, inode !== undefined && !ignored.includes("inode"))
   }
-  const isDifferent = Object.entries(results).some(
-    ([key, result]) => result === "different" && !ignored.some((name) => name === key)
-  )
+  const isDifferent = keys.some((key) => results[key] === "different" && !ignored.includes(key))
   if (isDifferent) return "different"
   return required.every((key) => results[key] === "equal") ? "bound" : "unbound"
 }
@@ -210,13 +209,12 @@ export const compareDirectories = (
 const describe = (
   type: string,
   id: FileSystemId | undefined,
-  data: { readonly [label: string]: string | undefined }
-): string =>
-  [
-    type,
-    ...(id === undefined ? [] : [`${id.kind} ${id.value}`]),
-    ...Object.entries(data).flatMap(([label, value]) => (value === undefined ? [] : [`${label} ${value}`]))
-  ].join(", ")
+  { birth, file, inode, mount }: Partial<Record<"birth" | "file" | "inode" | "mount", string | undefined>>
+): string => {
+  const part = (label: string, value: string | undefined) => (value === undefined ? "" : `, ${label} ${value}`)
+  const device = id === undefined ? "" : part(id.kind, id.value)
+  return `${type}${device}${part("mount", mount)}${part("inode", inode)}${part("birth", birth)}${part("file", file)}`
+}
 
 /**
  * A recorded directory in words.

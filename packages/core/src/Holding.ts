@@ -109,13 +109,10 @@ export const sameSentinel = (a: Known, b: Known): boolean =>
  * @category comparing
  * @since 0.1.0
  */
-export const tagOf = ({ bytes, id }: Pick<Known, "bytes" | "id">): string => {
+export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<Known, "bytes" | "id">): string => {
   let hash = 0x811c9dc5
-  const add = (byte: number) => {
-    hash = Math.imul(hash ^ byte, 0x01000193)
-  }
-  for (let index = 0; index < id.ino.length; index++) add(id.ino.charCodeAt(index))
-  bytes?.forEach(add)
+  for (let index = 0; index < id.ino.length; index++) hash = Math.imul(hash ^ id.ino.charCodeAt(index), 0x01000193)
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
   return (hash >>> 0).toString(16).padStart(8, "0")
 }
 

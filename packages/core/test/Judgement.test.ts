@@ -534,7 +534,7 @@ describe("what is asked", () => {
       })
     const inspector = yield* Effect.provide(ProcessInspector, Layer.mock(ProcessInspector)({ observe }))
     const probeLock = () => Effect.succeed("free" as const)
-    const context = { inspector, namespaces: yield* PidNamespaces, probeLock, host: host(), knowledge }
+    const context = { inspector, namespaces: yield* PidNamespaces, probeLock, host: Effect.succeed(host()), knowledge }
     const judgement: Judgement = yield* judgeDirectory(context, holding(sentinels))
     return { asked, judgement }
   })

@@ -18,7 +18,8 @@ export interface JudgeContext {
   readonly namespaces: (typeof PidNamespaces)["Service"]
   /** `undefined`: the lock isn't evidence. */
   readonly probeLock: (path: string) => Effect.Effect<LockState | undefined>
-  readonly host: HostIdentity
+  /** Read once, when the first directory is judged. */
+  readonly host: Effect.Effect<HostIdentity>
   readonly knowledge: Knowledge
 }
 
@@ -39,7 +40,13 @@ export const makeContext = Effect.fnUntraced(function* (
   const store = yield* SentinelStore
   const probeLock = (path: string) => store.probeLock(path, { byCommand: true })
   const knowledge = knowledgeOf(options)
-  return { inspector, namespaces: yield* PidNamespaces, probeLock, host: yield* inspector.host, knowledge }
+  return {
+    inspector,
+    namespaces: yield* PidNamespaces,
+    probeLock,
+    host: yield* Effect.cached(inspector.host),
+    knowledge
+  }
 })
 
 /** Makes the observations of one owner that its judgement needs, and no more. */
@@ -60,8 +67,12 @@ const observeOwner = Effect.fnUntraced(function* (
 })
 
 /** Observes the owners in order, until one is alive. */
-const observeOwners = Effect.fnUntraced(function* (context: JudgeContext, { frame, path, sentinels }: Holding) {
-  const reader: Reader = { host: context.host, frame, knowledge: context.knowledge }
+const observeOwners = Effect.fnUntraced(function* (
+  context: JudgeContext,
+  host: HostIdentity,
+  { frame, path, sentinels }: Holding
+) {
+  const reader: Reader = { host, frame, knowledge: context.knowledge }
   const all: Array<Observed> = []
   for (const file of sentinels) {
     if (Result.isFailure(file.content)) {
@@ -80,12 +91,12 @@ const observeOwners = Effect.fnUntraced(function* (context: JudgeContext, { fram
 const directory: Kind = { _tag: "Directory" }
 
 /** Judges a directory that was just read. */
-export const judgeDirectory = (
+export const judgeDirectory = Effect.fnUntraced(function* (
   context: JudgeContext,
   holding: Holding,
   kind: Kind = directory
-): Effect.Effect<Condemned.Judgement> =>
-  Effect.map(observeOwners(context, holding), (observed) => {
-    const { host, knowledge } = context
-    return Condemned.judge({ holding, kind, host, knowledge, observed })
-  })
+): Effect.fn.Return<Condemned.Judgement> {
+  const host = yield* context.host
+  const observed = yield* observeOwners(context, host, holding)
+  return Condemned.judge({ holding, kind, host, knowledge: context.knowledge, observed })
+})

@@ -5,11 +5,11 @@ import type { Outcome } from "../Outcome.ts"
 import type { Entry } from "../Root.ts"
 import * as Outcomes from "./outcomes.ts"
 import { foretold, type Reclaiming } from "./reclaiming.ts"
-import { type Interruptible, stoppable } from "./stopping.ts"
+import type { Interruptible } from "./stopping.ts"
 
 /** Judges a directory, and removes it where it is dead. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaim = (reclaiming: Reclaiming, entry: Entry): Effect.Effect<Outcome | undefined> => {
-  const { conclude, judging, measured, options, reclaimer, stopped, store } = reclaiming
+  const { conclude, judging, measured, options, reclaimer, stop, store } = reclaiming
 
   const look = Effect.fnUntraced(function* () {
     const holding = yield* store.look(entry.path, options.layout)
@@ -33,5 +33,5 @@ export const reclaim = (reclaiming: Reclaiming, entry: Entry): Effect.Effect<Out
     return yield* measured(entry.path, interruptible, removed)
   })
 
-  return stoppable(stopped, careful)
+  return stop.stoppable(careful)
 }

@@ -4,7 +4,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import type * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -22,7 +21,7 @@ import { isoTime } from "./isoTime.ts"
 import * as Judging from "./judging.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
-import type { Interruptible } from "./stopping.ts"
+import type { Interruptible, Stop } from "./stopping.ts"
 
 export interface Options extends Judging.Options {
   readonly dryRun: boolean
@@ -36,7 +35,7 @@ export interface Reclaiming {
   readonly judging: Judging.Judging
   readonly reclaimer: Reclaimer
   readonly options: Options
-  readonly stopped: Deferred.Deferred<void>
+  readonly stop: Stop
   /**
    * Judges again, then removes or puts back. `known`: the sentinels below that the first judgement allowed; without it the second
    * judgement looks below too.
@@ -90,7 +89,7 @@ export const discard = (
 export const make = Effect.fnUntraced(function* (
   root: Root,
   options: Options,
-  stopped: Deferred.Deferred<void>
+  stop: Stop
 ): Effect.fn.Return<Reclaiming, never, ProcessInspector | SentinelStore | Scope.Scope> {
   const inspector = yield* ProcessInspector
   const store = yield* SentinelStore
@@ -138,7 +137,7 @@ export const make = Effect.fnUntraced(function* (
     })
 
   const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
-  return { root, store, judging, reclaimer, options, stopped, conclude, logged, measured }
+  return { root, store, judging, reclaimer, options, stop, conclude, logged, measured }
 })
 
 /** The outcome of a dry run. */

@@ -10,7 +10,7 @@ import type { Outcome } from "../Outcome.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as Outcomes from "./outcomes.ts"
 import { discard, foretold, type Reclaiming } from "./reclaiming.ts"
-import { type Interruptible, stoppable } from "./stopping.ts"
+import type { Interruptible } from "./stopping.ts"
 
 /** `undefined`: another sweep has it, or this one was stopped first. */
 type Told = Effect.Effect<Outcome | undefined>
@@ -36,7 +36,7 @@ const refused = (subject: Outcomes.Subject, error: LookError | Taken | LockBusy)
 }
 
 export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<Outcome>) => {
-  const { conclude, judging, logged, measured, options, reclaimer, root, stopped, store } = reclaiming
+  const { conclude, judging, logged, measured, options, reclaimer, root, stop, store } = reclaiming
   const { dryRun, layout, skip } = options
 
   const told = (
@@ -44,7 +44,7 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
     path: string,
     use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, LookError | Taken | LockBusy, Scope.Scope>
   ): Told =>
-    stoppable(stopped, (interruptible) =>
+    stop.stoppable((interruptible) =>
       Effect.catch(measured(path, interruptible, Effect.scoped(use(interruptible))), (error) =>
         Effect.succeed(refused(subject, error))
       )

@@ -1,34 +1,52 @@
-/** Stops a sweep without interrupting it: an interruption drops the outcomes of directories that are gone. */
+/** Stops a sweep without interrupting its consumer: an interruption drops the outcomes of directories that are gone. */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
 
 /** Makes an effect interruptible where the region around it isn't. */
 export type Interruptible = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/**
- * Interrupts an effect when the sweep is stopped. The stop comes first: once it has happened, the effect isn't begun. The race drops
- * the result of the loser, so no effect whose success must be told belongs here.
- */
-const unlessStopped =
-  (stopped: Deferred.Deferred<void>): Interruptible =>
-  (effect) =>
-    Effect.raceFirst(Effect.andThen(Deferred.await(stopped), Effect.interrupt), effect)
+export interface Stop {
+  /** Interrupts each {@link Stop.stoppable} effect where it is interruptible. */
+  readonly request: Effect.Effect<void>
+  readonly requested: Effect.Effect<void>
+  readonly isRequested: () => boolean
+  /**
+   * Runs `use` in a fiber of its own, uninterruptibly but where it says so. `undefined`: the stop came first. After the stop nothing
+   * interruptible begins.
+   */
+  readonly stoppable: <A, E, R>(
+    use: (interruptible: Interruptible) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A | undefined, E, R>
+}
 
-/** Runs `use` uninterruptibly but where it says so. `undefined`: the sweep was stopped first. A stopped sweep begins nothing. */
-export const stoppable = <A, E, R>(
-  stopped: Deferred.Deferred<void>,
-  use: (interruptible: Interruptible) => Effect.Effect<A, E, R>
-): Effect.Effect<A | undefined, E, R> =>
-  Effect.uninterruptibleMask((restore): Effect.Effect<A | undefined, E, R> =>
-    Deferred.isDoneUnsafe(stopped)
-      ? Effect.undefined
-      : Effect.flatMap(
-          Effect.exit(use((effect) => restore(unlessStopped(stopped)(effect)))),
-          (exit): Effect.Effect<A | undefined, E> =>
-            Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) && Deferred.isDoneUnsafe(stopped)
-              ? Effect.undefined
-              : exit
-        )
-  )
+export const make: Effect.Effect<Stop, never, Scope.Scope> = Effect.gen(function* () {
+  const fibers = yield* FiberSet.make()
+  const done = yield* Deferred.make<void>()
+  const isRequested = () => Deferred.isDoneUnsafe(done)
+
+  const unlessStopped = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A | undefined, E> =>
+    Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) && isRequested() ? Effect.undefined : exit
+
+  const stoppable: Stop["stoppable"] = (use) =>
+    Effect.uninterruptibleMask((restore) =>
+      isRequested()
+        ? Effect.undefined
+        : Effect.forkChild(use(Effect.interruptible), { uninterruptible: true }).pipe(
+            Effect.tap((fiber) => FiberSet.add(fibers, fiber)),
+            Effect.flatMap((fiber) => Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber))),
+            Effect.flatMap(unlessStopped)
+          )
+    )
+
+  return {
+    request: Effect.andThen(Deferred.succeed(done, undefined), FiberSet.clear(fibers)),
+    requested: Deferred.await(done),
+    isRequested,
+    stoppable
+  }
+})

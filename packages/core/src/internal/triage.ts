@@ -18,7 +18,7 @@ import type { JudgeContext } from "./examination.ts"
 import * as Outcomes from "./outcomes.ts"
 
 /** The page, divided. Both keep its order. */
-interface Triaged {
+export interface Triaged {
   readonly kept: ReadonlyArray<Outcome>
   readonly open: ReadonlyArray<Entry>
 }
@@ -58,15 +58,15 @@ export const make = (
   layout: Layout
 ): ((page: Arr.NonEmptyReadonlyArray<Entry>) => Effect.Effect<Triaged>) => {
   const told = Outcomes.ofLives(root.path)
-  const reader: Reader = { ...strictest, host }
 
-  const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Outcomes.Living | undefined => {
-    const { evidence, reason, verdict } = judge(sentinel, { observed }, reader)
-    return verdict === "alive" ? { reason, evidence, pid: sentinel.pid } : undefined
-  }
+  const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Effect.Effect<Outcomes.Living | undefined> =>
+    Effect.map(host, (host) => {
+      const { evidence, reason, verdict } = judge(sentinel, { observed }, { ...strictest, host })
+      return verdict === "alive" ? { reason, evidence, pid: sentinel.pid } : undefined
+    })
 
   const observe = (sentinel: Sentinel.Sentinel, locked: Observed) =>
-    Effect.map(inspector.observe(sentinel.pid, depthForLiveness(sentinel)), (process) =>
+    Effect.flatMap(inspector.observe(sentinel.pid, depthForLiveness(sentinel)), (process) =>
       lifeOf(sentinel, { ...locked, process })
     )
 
@@ -74,7 +74,7 @@ export const make = (
   const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
     Effect.flatMap(probeLock(path), (lockState) =>
       lockState === "shared" || lockState === "exclusive"
-        ? Effect.succeed(lifeOf(sentinel, { lockState }))
+        ? lifeOf(sentinel, { lockState })
         : observe(sentinel, lockState === undefined ? {} : { lockState })
     )
 
