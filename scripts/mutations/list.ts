@@ -184,12 +184,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the look below the first level left out",
     edits: [
       {
-        file: core("internal/below"),
-        from: `judgement.condemned === undefined || judgement.holding.subdirectories === "none"`,
-        to: `judgement.holding.path !== ""`
+        file: core("internal/ownersBelow"),
+        from: `judgement.condemned === undefined || judgement.state.subdirectories === "none"`,
+        to: `judgement.state.path !== ""`
       },
       {
-        file: core("internal/below"),
+        file: core("internal/ownersBelow"),
         from: `const nothingBelow = (): boolean => false`,
         to: `const nothingBelow = (): boolean => true`
       }
@@ -202,7 +202,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "sentinels below that weren't judged go all the same",
     edits: [
       {
-        file: core("internal/below"),
+        file: core("internal/ownersBelow"),
         from: `return judged !== undefined && sameFile(judged, id)`,
         to: `return judged === undefined || sameFile(judged, id)`
       }

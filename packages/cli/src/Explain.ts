@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Path from "node:path"
 import * as Explanation from "./Explanation.ts"
 import * as ExplanationTable from "./ExplanationTable.ts"
-import * as Judging from "./Judging.ts"
+import * as JudgeFlags from "./JudgeFlags.ts"
 import { hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Report from "./Report.ts"
 
@@ -21,7 +21,7 @@ import * as Report from "./Report.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Judging.Judging {
+export interface Options extends JudgeFlags.JudgeFlags {
   readonly directory: string
   readonly json: boolean
 }
@@ -37,8 +37,8 @@ export const explain: (
 ) => Effect.Effect<void, LookError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn("explain")(
   function* (options) {
     const { directory, json } = options
-    const judgement = yield* Cleanup.judge(Path.resolve(directory), Judging.options(options))
-    const { foreign, path } = judgement.holding
+    const judgement = yield* Cleanup.judge(Path.resolve(directory), JudgeFlags.options(options))
+    const { foreign, path } = judgement.state
     const explanation = Explanation.make(path, judgement, foreign)
     if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
     const colors = yield* hasColors("stdout")

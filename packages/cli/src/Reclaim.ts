@@ -12,7 +12,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Judging from "./Judging.ts"
+import * as JudgeFlags from "./JudgeFlags.ts"
 import { hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Overview from "./Overview.ts"
 import * as Report from "./Report.ts"
@@ -22,7 +22,7 @@ import * as Table from "./Table.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Judging.Judging {
+export interface Options extends JudgeFlags.JudgeFlags {
   readonly directory: string
   readonly assumeDead: Option.Option<string>
   readonly json: boolean
@@ -42,7 +42,7 @@ export const reclaim: (
   Effect.fn("reclaim")(function* (options) {
     const { assumeDead, directory, json } = options
     const outcome = yield* Cleanup.reclaim(directory, {
-      ...Judging.options(options),
+      ...JudgeFlags.options(options),
       ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value })
     })
     const word = Option.orElse(assumed(assumeDead, outcome.reason === "assumed-dead"), () =>

@@ -17,7 +17,7 @@ import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import type { Output, OutputError } from "./Output.ts"
-import * as Judging from "./Judging.ts"
+import * as JudgeFlags from "./JudgeFlags.ts"
 import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
 
@@ -25,7 +25,7 @@ import * as Report from "./Report.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Judging.Judging {
+export interface Options extends JudgeFlags.JudgeFlags {
   readonly root: string
   readonly dryRun: boolean
   readonly json: boolean
@@ -60,7 +60,10 @@ export const sweep: (
     const { stderrIsTerminal, stdoutIsTerminal } = yield* Stdio
     const start = yield* Clock.currentTimeMillis
     const reporter = json ? Report.json : Report.human()
-    let summary: Outcome.Summary = { ...Outcome.empty(Path.resolve(root), dryRun, sizes), ...Judging.vouched(options) }
+    let summary: Outcome.Summary = {
+      ...Outcome.empty(Path.resolve(root), dryRun, sizes),
+      ...JudgeFlags.vouched(options)
+    }
 
     const conclude = Effect.fnUntraced(function* (interrupted: boolean) {
       const durationMs = (yield* Clock.currentTimeMillis) - start
@@ -69,7 +72,7 @@ export const sweep: (
 
     const stop = yield* Deferred.make<void>()
     const outcomes = Cleanup.outcomes(root, {
-      ...Judging.options(options),
+      ...JudgeFlags.options(options),
       dryRun,
       sizes,
       skip,

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { SentinelFile } from "@vm-sentinel/core/Holding"
+import type { SentinelFile } from "@vm-sentinel/core/DirectoryState"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"

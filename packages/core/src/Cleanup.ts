@@ -8,11 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type DirectoryError, type LookError, RefusedRoot, type RootError } from "./Errors.ts"
-import * as Judging from "./internal/judging.ts"
+import * as Examiner from "./internal/examiner.ts"
 import * as Outcomes from "./internal/outcomes.ts"
-import { reclaim as reclaimOne } from "./internal/reclaim.ts"
-import * as Reclaiming from "./internal/reclaiming.ts"
-import * as Resumption from "./internal/resumption.ts"
+import { reclaimDirectory } from "./internal/reclaimDirectory.ts"
+import * as ReclaimSteps from "./internal/reclaimSteps.ts"
+import * as ResumeLeftovers from "./internal/resumeLeftovers.ts"
 import * as Stopping from "./internal/stopping.ts"
 import * as Triage from "./internal/triage.ts"
 import type { Judgement } from "./Condemned.ts"
@@ -84,7 +84,7 @@ export interface Report {
 /** Bounds what is in memory at once, and the descriptors that are open. */
 const defaultConcurrency = 32
 
-const withDefaults = (options: SweepOptions): Reclaiming.Options => {
+const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
   const { dryRun = false, sentinelNames, sizes = false, skip = [] } = options
   return { ...options, dryRun, sizes, skip, layout: Layout.ofNames(sentinelNames) }
 }
@@ -121,9 +121,9 @@ export const outcomes = (
       const opened = yield* store.openRoot(root)
       const stop = yield* Stopping.make
       if (stopWhen !== undefined) yield* Effect.forkScoped(Effect.andThen(stopWhen, stop.request))
-      const reclaiming = yield* Reclaiming.make(opened, full, stop)
+      const steps = yield* ReclaimSteps.make(opened, full, stop)
       const { directories, leftovers } = yield* store.list(opened)
-      const triage = Triage.make(store, reclaiming.judging.context, opened, full.layout)
+      const triage = Triage.make(store, steps.examiner.context, opened, full.layout)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
         // `mapEffect` begins an effect before its scope owns the fiber: an interruption in that moment would not wait for it.
@@ -137,17 +137,17 @@ export const outcomes = (
         return { kept: [...skipped, ...kept], open }
       })
       const sized = (outcome: Outcome.Outcome) =>
-        stop.stoppable((interruptible) => reclaiming.measured(outcome.path, interruptible, Effect.succeed(outcome)))
+        stop.stoppable((interruptible) => steps.measured(outcome.path, interruptible, Effect.succeed(outcome)))
       const told = (outcome: Outcome.Outcome | undefined) => (outcome === undefined ? [] : [outcome])
 
       /** What is left to do for a page: each directory that is open, or that has to be measured, is work of its own. */
       const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
         ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), told)) : [Effect.succeed(kept)]),
-        ...open.map((entry) => Effect.map(reclaimOne(reclaiming, entry), told))
+        ...open.map((entry) => Effect.map(reclaimDirectory(steps, entry), told))
       ]
 
       const resumed = Stream.fromIterable(leftovers).pipe(
-        Stream.flatMap(Resumption.make(reclaiming)),
+        Stream.flatMap(ResumeLeftovers.make(steps)),
         Stream.haltWhen(stop.requested)
       )
       const swept = directories.pipe(
@@ -218,8 +218,8 @@ export const reclaim: (
   }
   const full = withDefaults(options)
   yield* store.look(entry.path, full.layout)
-  const reclaiming = yield* Reclaiming.make(root, full, yield* Stopping.make)
-  const outcome = yield* reclaimOne(reclaiming, entry)
+  const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)
+  const outcome = yield* reclaimDirectory(steps, entry)
   return outcome === undefined ? yield* Effect.interrupt : yield* failOnError(outcome)
 }, Effect.scoped)
 
@@ -238,7 +238,7 @@ export const judge: (
 ) {
   const store = yield* SentinelStore
   const layout = Layout.ofNames(options.sentinelNames)
-  const { examine } = yield* Judging.make({ ...options, layout })
+  const { examine } = yield* Examiner.make({ ...options, layout })
   const { judgement } = yield* examine(yield* store.look(directory, layout), "asked")
   return judgement
 })

@@ -4,7 +4,14 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import { difference, type Holding, type Judged, type Known, type SentinelFile, tagOf } from "./Holding.ts"
+import {
+  difference,
+  type DirectoryState,
+  type Fingerprint,
+  type FileFingerprint,
+  type SentinelFile,
+  tagOf
+} from "./DirectoryState.ts"
 import { type JudgeInputs, type Kind, type Knowledge, type Observed, ownerInputs, type Subject } from "./JudgeInputs.ts"
 import { decide, type Decision, isCondemned } from "./Judgement.ts"
 import type { HostIdentity } from "./ProcessIdentity.ts"
@@ -12,7 +19,7 @@ import type { DeadReason } from "./Reason.ts"
 import * as Sentinel from "./Sentinel.ts"
 
 /** The data that identify a file. */
-const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): Known => ({
+const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): FileFingerprint => ({
   entry,
   id: { ...id },
   size,
@@ -24,7 +31,7 @@ const claimsLock = ({ content }: SentinelFile): boolean =>
   Result.isSuccess(content) && Sentinel.claimsLock(content.success)
 
 const seal = Symbol("Condemned")
-let mint: (holding: Holding, reason: DeadReason) => Condemned
+let mint: (state: DirectoryState, reason: DeadReason) => Condemned
 
 /**
  * The right to delete one directory: bound to its device and inode and to the exact sentinels that were judged. Only
@@ -35,38 +42,38 @@ let mint: (holding: Holding, reason: DeadReason) => Condemned
  * @since 0.1.0
  */
 export class Condemned {
-  readonly #judged: Judged
+  readonly #fingerprint: Fingerprint
   readonly reason: DeadReason
   /** One of the sentinels says that a lock is held: it isn't removed where the lock can't be taken. */
   readonly claimsLock: boolean
 
-  private constructor(key: symbol, holding: Holding, reason: DeadReason) {
+  private constructor(key: symbol, state: DirectoryState, reason: DeadReason) {
     if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
     // A copy: the caller can't change what was judged.
-    const { foreign, id, path, sentinels } = holding
-    this.#judged = { path, id: { ...id }, sentinels: sentinels.map(copy), foreign: [...foreign] }
+    const { foreign, id, path, sentinels } = state
+    this.#fingerprint = { path, id: { ...id }, sentinels: sentinels.map(copy), foreign: [...foreign] }
     this.reason = reason
     this.claimsLock = sentinels.some(claimsLock)
     Object.freeze(this)
   }
 
   static {
-    mint = (holding, reason) => new Condemned(seal, holding, reason)
+    mint = (state, reason) => new Condemned(seal, state, reason)
   }
 
   /** Whether a value was really made by a judgement. */
   static is(value: unknown): value is Condemned {
-    return typeof value === "object" && value !== null && #judged in value
+    return typeof value === "object" && value !== null && #fingerprint in value
   }
 
   /** Where the directory was judged. */
   get path(): string {
-    return this.#judged.path
+    return this.#fingerprint.path
   }
 
   /** The first difference between `now` and what was judged; `undefined` where there is none. Throws for a value that is no `Condemned`. */
-  difference(now: Holding): string | undefined {
-    return difference(this.#judged, now)
+  difference(now: DirectoryState): string | undefined {
+    return difference(this.#fingerprint, now)
   }
 }
 
@@ -78,7 +85,7 @@ export class Condemned {
  */
 export type Judgement = Decision & {
   /** The directory as it was read. */
-  readonly holding: Holding
+  readonly state: DirectoryState
   /** All that the decision follows from. */
   readonly inputs: JudgeInputs
   readonly condemned: Condemned | undefined
@@ -91,7 +98,7 @@ export type Judgement = Decision & {
  * @since 0.1.0
  */
 export interface Live {
-  readonly holding: Holding
+  readonly state: DirectoryState
   readonly kind: Kind
   readonly host: HostIdentity
   readonly knowledge: Knowledge
@@ -108,8 +115,8 @@ const subjectOf = (file: SentinelFile, observed: Observed = {}): Subject => ({
   ...ownerInputs(file, observed)
 })
 
-const inputsOf = ({ holding, host, kind, knowledge, observed }: Live): JudgeInputs => {
-  const { distrust, foreign, frame, path, sentinels } = holding
+const inputsOf = ({ state, host, kind, knowledge, observed }: Live): JudgeInputs => {
+  const { distrust, foreign, frame, path, sentinels } = state
   const subjects = sentinels.map((file, index) => subjectOf(file, observed[index]))
   const inputs = { host, frame, knowledge, path, kind, subjects, foreign }
   return distrust === undefined ? inputs : { ...inputs, distrust }
@@ -122,11 +129,11 @@ const inputsOf = ({ holding, host, kind, knowledge, observed }: Live): JudgeInpu
  * @since 0.1.0
  */
 export const judge = (live: Live): Judgement => {
-  const { holding } = live
+  const { state } = live
   const inputs = inputsOf(live)
   const decision = decide(inputs)
-  const condemned = isCondemned(decision) ? mint(holding, decision.reason) : undefined
-  return { ...decision, holding, inputs, condemned }
+  const condemned = isCondemned(decision) ? mint(state, decision.reason) : undefined
+  return { ...decision, state, inputs, condemned }
 }
 
 /**
@@ -136,9 +143,9 @@ export const judge = (live: Live): Judgement => {
  * @since 0.1.0
  */
 export const reconsider = (judgement: Judgement, found: Pick<JudgeInputs, "lock" | "below">): Judgement => {
-  const { condemned, holding } = judgement
+  const { condemned, state } = judgement
   if (condemned === undefined) return judgement
   const inputs = { ...judgement.inputs, ...found }
   const decision = decide(inputs)
-  return { ...decision, holding, inputs, condemned: isCondemned(decision) ? condemned : undefined }
+  return { ...decision, state, inputs, condemned: isCondemned(decision) ? condemned : undefined }
 }

@@ -23,7 +23,7 @@ import {
   type Scan,
   type Stat
 } from "./DiskModel.ts"
-import { listOf, peekManyBy } from "./internal/listing.ts"
+import { listOf, peekManyBy } from "./internal/composedCalls.ts"
 import { scan } from "./internal/scan.ts"
 import * as Tree from "./internal/tree.ts"
 

@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 import { DirectoryFrame, fileToken } from "./DirectoryFrame.ts"
 import { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
-import type { SentinelFile } from "./Holding.ts"
+import type { SentinelFile } from "./DirectoryState.ts"
 import { LockState } from "./LockState.ts"
 import { Observation } from "./Observation.ts"
 import { NamespaceProof } from "./PidNamespaces.ts"
@@ -111,7 +111,7 @@ export const Subject = Schema.Struct({
   changedAt: Schema.Number,
   /** `DirectoryFrame.fileToken` of it. */
   file: Schema.String,
-  /** `Holding.tagOf` of it. */
+  /** `DirectoryState.tagOf` of it. */
   tag: Schema.String,
   content: Schema.Result(Sentinel, SubjectError),
   /** Nothing is observed after the first owner that lives. */

@@ -22,8 +22,8 @@ import {
   type SentinelError
 } from "./Errors.ts"
 import { sameFile } from "./FileId.ts"
-import type { SentinelFile } from "./Holding.ts"
-import * as Examination from "./internal/examination.ts"
+import type { SentinelFile } from "./DirectoryState.ts"
+import * as JudgeDirectory from "./internal/judgeDirectory.ts"
 import { nonce } from "./internal/nonce.ts"
 import { contenders } from "./internal/publication.ts"
 import * as Layout from "./Layout.ts"
@@ -122,10 +122,10 @@ const recordWith = Effect.fnUntraced(function* (
   const found = yield* store.look(directory, Layout.ofNames([entry]))
   // The lock of one directory says nothing of the owners of another that has taken its place.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
-  const holding = contenders(found, entry)
-  const context = yield* Examination.makeContext({})
+  const contending = contenders(found, entry)
+  const context = yield* JudgeDirectory.makeContext({})
   const probeLock = () => Effect.succeed(state)
-  const judgement = yield* Examination.judgeDirectory({ ...context, probeLock }, holding)
+  const judgement = yield* JudgeDirectory.judgeDirectory({ ...context, probeLock }, contending)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
     const { decisive, reason, verdict } = judgement
     return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
@@ -137,8 +137,8 @@ const recordWith = Effect.fnUntraced(function* (
 /** Names who holds the lock, as far as that can be seen. */
 const nameHolders = Effect.fnUntraced(function* (path: string) {
   const { lockHolders } = yield* ProcessInspector
-  const holding = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
-  const holders = holding._tag === "None" ? [] : yield* lockHolders(holding.value.id)
+  const state = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
+  const holders = state._tag === "None" ? [] : yield* lockHolders(state.value.id)
   return yield* new LockBusy({ path, ...(holders.length === 0 ? {} : { holders }) })
 })
 
@@ -240,7 +240,7 @@ type Lock = (
 ) => Effect.Effect<OwnerLock | undefined, Claimed | LockBusy | LookError, ProcessInspector | SentinelStore>
 
 /** Runs with a lock of its own, which is given up when the caller's scope closes, or when it fails. */
-const holding = <A extends Held, E, R>(
+const state = <A extends Held, E, R>(
   directory: string,
   use: (lock: Lock) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | SentinelStore | Scope.Scope> =>
@@ -269,7 +269,7 @@ export const create: (
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.create")(
   (directory, options = {}) =>
-    holding(
+    state(
       directory,
       Effect.fnUntraced(function* (lockOwn) {
         const store = yield* SentinelStore
@@ -299,7 +299,7 @@ export const hold: (
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.hold")(
   (directory, options = {}) =>
-    holding(
+    state(
       directory,
       Effect.fnUntraced(function* (lockOwn) {
         const lock = yield* lockOwn(directory)

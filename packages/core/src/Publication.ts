@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Condemned } from "./Condemned.ts"
-import type { SentinelFile } from "./Holding.ts"
+import type { SentinelFile } from "./DirectoryState.ts"
 
 /**
  * @category models

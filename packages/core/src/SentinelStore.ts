@@ -11,12 +11,12 @@ import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { Reclaimer, ReclaimerOptions } from "./Claim.ts"
+import type { Reclaimer, ReclaimerOptions } from "./Reclaimer.ts"
 import { Disk, type OwnerLock } from "./Disk.ts"
 import type { Claimed, LockBusy, LockUnsupported, LookError, PublishError, RootError, SentinelError } from "./Errors.ts"
 import * as FileSystemDisk from "./FileSystemDisk.ts"
-import type { Holding, SentinelFile, Sighting } from "./Holding.ts"
-import * as Birth from "./internal/birth.ts"
+import type { DirectoryState, SentinelFile, TrustedPeek } from "./DirectoryState.ts"
+import * as Creation from "./internal/creation.ts"
 import * as Claims from "./internal/claims.ts"
 import * as Locking from "./internal/locking.ts"
 import * as Lookup from "./internal/lookup.ts"
@@ -48,7 +48,7 @@ export class SentinelStore extends Context.Service<
     /** Looks into none of the directories: each may be gone by the time that it is pulled. */
     readonly list: (root: Root) => Effect.Effect<Listing, RootError>
     /** Reads the sentinels of a directory once. An error of one file is kept in that file. */
-    readonly look: (path: string, layout: Layout) => Effect.Effect<Holding, LookError>
+    readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
      * Peeks at the primary sentinel of each entry of a page. One answer for each, in order; `undefined`: the entry needs a
      * {@link look}. Never fails for the page.
@@ -57,12 +57,12 @@ export class SentinelStore extends Context.Service<
       root: Root,
       entries: Arr.NonEmptyReadonlyArray<Entry>,
       layout: Layout
-    ) => Effect.Effect<ReadonlyArray<Sighting | undefined>>
+    ) => Effect.Effect<ReadonlyArray<TrustedPeek | undefined>>
     /**
      * Directories below the first level that hold a sentinel of any known name, each looked at. Ends at once where there are no
      * subdirectories, and with the first directory that can't be looked at.
      */
-    readonly ownersBelow: (directory: Holding, layout: Layout) => Stream.Stream<Holding, LookError>
+    readonly ownersBelow: (directory: DirectoryState, layout: Layout) => Stream.Stream<DirectoryState, LookError>
     /** Bytes that a directory occupies. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>
     /**
@@ -114,9 +114,9 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const lookup = Lookup.make(disk)
     const { look, ownersBelow, peekMany, usage } = lookup
     const publication = Publication.make(disk, lookup)
-    const birth = Birth.make(disk, publication)
+    const creation = Creation.make(disk, publication)
     const { exclude, lock, probeLock } = Locking.make(disk)
-    const workspaces = Workspaces.make(disk, lookup, publication, birth, exclude)
+    const workspaces = Workspaces.make(disk, lookup, publication, creation, exclude)
     return SentinelStore.of({
       openRoot,
       openDirectory,
@@ -126,7 +126,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
       ownersBelow,
       usage,
       publish: publication.publish,
-      create: birth.create,
+      create: creation.create,
       release: publication.release,
       lock,
       probeLock,

@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { Condemned, reconsider } from "../src/Condemned.ts"
-import type { Holding } from "../src/Holding.ts"
+import type { DirectoryState } from "../src/DirectoryState.ts"
 import { JudgeInputsJson } from "../src/JudgeInputs.ts"
 import type { Judgement } from "../src/Condemned.ts"
 import { decide } from "../src/Judgement.ts"
 import { v1, v3 } from "./support/fixtures.ts"
-import { bytes, errors, file, holding, judgeOf, judgeSeen, owners, read } from "./support/judgements.ts"
+import { bytes, errors, file, state, judgeOf, judgeSeen, owners, read } from "./support/judgements.ts"
 import { absent } from "./support/verdicts.ts"
 
 /** The judgement of a directory with one sentinel, whose owner is gone. */
-const deadJudgement = (held = holding([read(v3())])) => judgeSeen(held, absent)
+const deadJudgement = (held = state([read(v3())])) => judgeSeen(held, absent)
 
 const condemnedOf = (judgement: Judgement): Condemned => judgement.condemned ?? assert.fail("not condemned")
 
@@ -26,18 +26,18 @@ describe("a Condemned", () => {
   it("can't be constructed", () => {
     const construct = (...args: ReadonlyArray<unknown>): unknown => Reflect.construct(Condemned, [...args])
     assert.throws(() => construct(), TypeError, "made by a judgement alone")
-    assert.throws(() => construct(Symbol("Condemned"), holding([]), "pid-dead"), TypeError)
-    assert.throws(() => construct(Symbol.for("Condemned"), holding([]), "pid-dead"), TypeError)
-    assert.throws(() => construct(undefined, holding([]), "pid-dead"), TypeError)
+    assert.throws(() => construct(Symbol("Condemned"), state([]), "pid-dead"), TypeError)
+    assert.throws(() => construct(Symbol.for("Condemned"), state([]), "pid-dead"), TypeError)
+    assert.throws(() => construct(undefined, state([]), "pid-dead"), TypeError)
     for (const symbol of Object.getOwnPropertySymbols(Condemned)) {
-      assert.throws(() => construct(symbol, holding([]), "pid-dead"), TypeError)
+      assert.throws(() => construct(symbol, state([]), "pid-dead"), TypeError)
     }
   })
 
   it("can't be constructed through a subclass or its own constructor", () => {
-    const construct = (): unknown => Reflect.construct(condemned.constructor, [Symbol("Condemned"), holding([]), "x"])
+    const construct = (): unknown => Reflect.construct(condemned.constructor, [Symbol("Condemned"), state([]), "x"])
     assert.throws(construct, TypeError)
-    assert.throws(() => Reflect.construct(Condemned, [Symbol("Condemned"), holding([]), "x"], Object), TypeError)
+    assert.throws(() => Reflect.construct(Condemned, [Symbol("Condemned"), state([]), "x"], Object), TypeError)
   })
 
   it("can't be imitated or copied", () => {
@@ -60,7 +60,7 @@ describe("a Condemned", () => {
     const imitation: unknown = Object.create(Condemned.prototype)
     const { difference } = Condemned.prototype
     assert.throws(() => Reflect.get(Condemned.prototype, "path", imitation), TypeError)
-    assert.throws(() => Reflect.apply(difference, imitation, [holding([])]), TypeError)
+    assert.throws(() => Reflect.apply(difference, imitation, [state([])]), TypeError)
   })
 
   it("can't be changed", () => {
@@ -80,7 +80,7 @@ describe("a Condemned", () => {
 describe("what a Condemned is bound to", () => {
   const runner = read(v3(), { entry: ".vm-sentinel.runner", id: { dev: "1", ino: "101" } })
   const refused = file(Result.fail(errors["oversized-sentinel"]), { entry: "z", bytes: undefined, size: 5000 })
-  const judged = holding([read(v3()), runner])
+  const judged = state([read(v3()), runner])
   const condemned = condemnedOf(deadJudgement(judged))
   const changedBytes = new TextEncoder().encode("4243")
 
@@ -90,20 +90,20 @@ describe("what a Condemned is bound to", () => {
     assert.isUndefined(condemned.difference({ ...judged, path: "/vms/.vm-sentinel-reap.0/claimed/a" }))
   })
 
-  const changes: ReadonlyArray<readonly [name: string, now: Holding, difference: RegExp]> = [
+  const changes: ReadonlyArray<readonly [name: string, now: DirectoryState, difference: RegExp]> = [
     ["another inode of the directory", { ...judged, id: { dev: "1", ino: "11" } }, /another directory/],
     ["another device of the directory", { ...judged, id: { dev: "2", ino: "10" } }, /another directory/],
-    ["no sentinel any more", holding([]), /appeared or went away/],
-    ["one sentinel less", holding([read(v3())]), /appeared or went away/],
-    ["one sentinel more", holding([read(v3()), runner, read(v1, { entry: "x" })]), /appeared or went away/],
-    ["another order", holding([runner, read(v3())]), /\.vm-sentinel is another/],
-    ["another name", holding([read(v3()), { ...runner, entry: ".vm-sentinel.x" }]), /\.vm-sentinel\.runner is another/],
-    ["other bytes", holding([read(v3(), { bytes: changedBytes }), runner]), /\.vm-sentinel is another/],
-    ["bytes more", holding([read(v3(), { bytes: new TextEncoder().encode("42420") }), runner]), /is another/],
-    ["bytes less", holding([read(v3(), { bytes: bytes.slice(0, 3) }), runner]), /is another/],
-    ["the same bytes in another file", holding([read(v3(), { id: { dev: "1", ino: "7" } }), runner]), /is another/],
-    ["the same inode on another device", holding([read(v3(), { id: { dev: "2", ino: "100" } }), runner]), /is another/],
-    ["a sentinel refused now", holding([read(v3()), { ...refused, entry: runner.entry, id: runner.id }]), /is another/],
+    ["no sentinel any more", state([]), /appeared or went away/],
+    ["one sentinel less", state([read(v3())]), /appeared or went away/],
+    ["one sentinel more", state([read(v3()), runner, read(v1, { entry: "x" })]), /appeared or went away/],
+    ["another order", state([runner, read(v3())]), /\.vm-sentinel is another/],
+    ["another name", state([read(v3()), { ...runner, entry: ".vm-sentinel.x" }]), /\.vm-sentinel\.runner is another/],
+    ["other bytes", state([read(v3(), { bytes: changedBytes }), runner]), /\.vm-sentinel is another/],
+    ["bytes more", state([read(v3(), { bytes: new TextEncoder().encode("42420") }), runner]), /is another/],
+    ["bytes less", state([read(v3(), { bytes: bytes.slice(0, 3) }), runner]), /is another/],
+    ["the same bytes in another file", state([read(v3(), { id: { dev: "1", ino: "7" } }), runner]), /is another/],
+    ["the same inode on another device", state([read(v3(), { id: { dev: "2", ino: "100" } }), runner]), /is another/],
+    ["a sentinel refused now", state([read(v3()), { ...refused, entry: runner.entry, id: runner.id }]), /is another/],
     ["another owner's sentinel", { ...judged, foreign: [".bbox-sentinel"] }, /\.bbox-sentinel appeared/]
   ]
   for (const [name, now, difference] of changes) {
@@ -113,23 +113,23 @@ describe("what a Condemned is bound to", () => {
   }
 
   it("a time of writing alone is no difference: the bytes were read", () => {
-    assert.isUndefined(condemned.difference(holding([read(v3(), { writtenAt: 0 }), runner])))
+    assert.isUndefined(condemned.difference(state([read(v3(), { writtenAt: 0 }), runner])))
   })
 
   it("a sentinel that was never read is known by its size and time", () => {
-    const { condemned } = judgeSeen(holding([refused]), absent, { assumeDead: "it was me" })
+    const { condemned } = judgeSeen(state([refused]), absent, { assumeDead: "it was me" })
     assert.isDefined(condemned)
-    assert.isUndefined(condemned?.difference(holding([refused])))
-    assert.isDefined(condemned?.difference(holding([{ ...refused, size: 5001 }])))
-    assert.isDefined(condemned?.difference(holding([{ ...refused, writtenAt: 0 }])))
-    assert.isDefined(condemned?.difference(holding([{ ...refused, bytes }])))
+    assert.isUndefined(condemned?.difference(state([refused])))
+    assert.isDefined(condemned?.difference(state([{ ...refused, size: 5001 }])))
+    assert.isDefined(condemned?.difference(state([{ ...refused, writtenAt: 0 }])))
+    assert.isDefined(condemned?.difference(state([{ ...refused, bytes }])))
   })
 
   it("another owner's sentinel that was judged, and is gone now, is no difference", () => {
     const foreign = { foreign: [".bbox-sentinel"] }
     const { condemned } = judgeOf(["dead"], foreign, { assumeDead: "it was me" })
-    assert.isUndefined(condemned?.difference(holding([owners.dead[0]])))
-    assert.isUndefined(condemned?.difference(holding([owners.dead[0]], foreign)))
+    assert.isUndefined(condemned?.difference(state([owners.dead[0]])))
+    assert.isUndefined(condemned?.difference(state([owners.dead[0]], foreign)))
   })
 })
 

@@ -160,7 +160,7 @@ describe("a sweep", () => {
       for (const [index, text] of records.entries()) {
         const [judgement, name] = [judgements[index] ?? assert.fail(), names[index]]
         const decision = decide(yield* recall(text))
-        const { condemned: _, holding: __, inputs: ___, ...decided } = judgement
+        const { condemned: _, state: __, inputs: ___, ...decided } = judgement
         assert.deepStrictEqual(decision, decided)
         // A sweep that finds an owner alive at the first look compares less.
         const { evidence, reason, verdict } = outcomes.find((outcome) => outcome.name === name) ?? assert.fail(name)

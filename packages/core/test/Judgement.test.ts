@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Result, Schema } from "effect"
 import { Condemned, reconsider } from "../src/Condemned.ts"
 import { StoreFailure } from "../src/Errors.ts"
-import { type Holding, type SentinelFile, tagOf } from "../src/Holding.ts"
-import { judgeDirectory } from "../src/internal/examination.ts"
+import { type DirectoryState, type SentinelFile, tagOf } from "../src/DirectoryState.ts"
+import { judgeDirectory } from "../src/internal/judgeDirectory.ts"
 import type { Kind, Observed } from "../src/JudgeInputs.ts"
 import type { Judgement } from "../src/Condemned.ts"
 import type { Observation } from "../src/Observation.ts"
@@ -18,7 +18,7 @@ import {
   type Fate,
   file,
   hidden,
-  holding,
+  state,
   judgeBy,
   judgeOf,
   judgeSeen,
@@ -30,7 +30,7 @@ import { runs } from "./support/property.ts"
 import { absent } from "./support/verdicts.ts"
 
 /** The judgement of a directory with one sentinel, whose owner is gone. */
-const deadJudgement = (held = holding([read(v3())])) => judgeSeen(held, absent)
+const deadJudgement = (held = state([read(v3())])) => judgeSeen(held, absent)
 
 describe("judge", () => {
   const rows: ReadonlyArray<readonly [fates: ReadonlyArray<Fate>, verdict: string, reason: string, decisive: string]> =
@@ -74,7 +74,7 @@ describe("judge", () => {
     ["unreadable", new StoreFailure({ ...about, errno: "EIO" })] as const
   ]) {
     it(`${error._tag} → unknown ${reason}, with the error`, () => {
-      const judgement = judgeSeen(holding([file(Result.fail(error), { bytes: undefined })]), absent)
+      const judgement = judgeSeen(state([file(Result.fail(error), { bytes: undefined })]), absent)
       assert.strictEqual(judgement.verdict, "unknown")
       assert.strictEqual(judgement.reason, reason)
       assert.strictEqual(judgement.error, error)
@@ -113,7 +113,7 @@ describe("judge", () => {
   })
 
   it("judges each format, by the dates of its own file", () => {
-    const mixed = holding([read(v3()), read(v2(), { entry: "b" }), read(v1, { entry: "c" })])
+    const mixed = state([read(v3()), read(v2(), { entry: "b" }), read(v1, { entry: "c" })])
     const judgement = judgeSeen(mixed, absent)
     assert.strictEqual(judgement.verdict, "dead")
     assert.strictEqual(judgement.parts.length, 3)
@@ -124,7 +124,7 @@ describe("judge", () => {
   })
 
   it("without an observation nothing is condemned, where the scope doesn't decide", () => {
-    assert.strictEqual(judgeSeen(holding([read(v3())]), undefined).reason, "inspection-failed")
+    assert.strictEqual(judgeSeen(state([read(v3())]), undefined).reason, "inspection-failed")
   })
 
   it("gives the evidence of the sentinel that decided", () => {
@@ -155,22 +155,22 @@ describe("what a sweep left", () => {
   const workspace = { path: "/vms/.vm-sentinel-reap.0123456789abcdef" }
 
   it("a workspace without a sentinel was given up", () => {
-    const judgement = judgeSeen(holding([], workspace), absent, { kind })
+    const judgement = judgeSeen(state([], workspace), absent, { kind })
     assert.strictEqual(judgement.reason, "abandoned")
     assert.strictEqual(judgement.condemned?.path, workspace.path)
   })
 
   it("a workspace with a sentinel is judged by it", () => {
-    assert.strictEqual(judgeSeen(holding([read(v3())], workspace), absent, { kind }).reason, "pid-dead")
-    const alive = judgeSeen(holding([read(v3())], workspace), present(), { kind })
+    assert.strictEqual(judgeSeen(state([read(v3())], workspace), absent, { kind }).reason, "pid-dead")
+    const alive = judgeSeen(state([read(v3())], workspace), present(), { kind })
     assert.strictEqual(alive.verdict, "alive")
-    const unread = holding([file(Result.fail(errors["malformed-sentinel"]))], workspace)
+    const unread = state([file(Result.fail(errors["malformed-sentinel"]))], workspace)
     const refused = judgeSeen(unread, absent, { kind })
     assert.strictEqual(refused.verdict, "unknown")
   })
 
   it("a workspace with another owner's sentinel is kept", () => {
-    const judgement = judgeSeen(holding([], { ...workspace, foreign: [".bbox-sentinel"] }), absent, { kind })
+    const judgement = judgeSeen(state([], { ...workspace, foreign: [".bbox-sentinel"] }), absent, { kind })
     assert.strictEqual(judgement.verdict, "unknown")
     assert.isUndefined(judgement.condemned)
   })
@@ -184,8 +184,8 @@ describe("what a sweep began to delete", () => {
     seen: Observation,
     sentinels: ReadonlyArray<SentinelFile>,
     tags: ReadonlyArray<string>,
-    changes: Partial<Holding> = {}
-  ) => judgeSeen(holding(sentinels, { path, ...changes }), seen, { kind: remains(tags) })
+    changes: Partial<DirectoryState> = {}
+  ) => judgeSeen(state(sentinels, { path, ...changes }), seen, { kind: remains(tags) })
 
   it("goes on where nothing came since, or what came is dead", () => {
     assert.strictEqual(judged(absent, [], []).condemned?.reason, "resumed")
@@ -203,7 +203,7 @@ describe("what a sweep began to delete", () => {
   it("scenario 80: stays where somebody else could have put it there", () => {
     for (const kind of [remains([]), { _tag: "Workspace" }] satisfies ReadonlyArray<Kind>) {
       const place = kind._tag === "Workspace" ? "/vms/.vm-sentinel-reap.0123456789abcdef" : path
-      const planted = holding([], { path: place, distrust: "owned by uid 7" })
+      const planted = state([], { path: place, distrust: "owned by uid 7" })
       const judgement = judgeSeen(planted, absent, { kind })
       assert.strictEqual(judgement.reason, "untrusted-sentinel")
       assert.isUndefined(judgement.condemned)
@@ -212,7 +212,7 @@ describe("what a sweep began to delete", () => {
 
   it("counts by its place alone: elsewhere a directory without a sentinel isn't ours", () => {
     for (const place of ["/vms/a", "/vms/dead/a", "/vms/.vm-sentinel-reap.0123456789abcdef/claimed/a"]) {
-      const judgement = judgeSeen(holding([], { path: place }), absent, { kind: remains([]) })
+      const judgement = judgeSeen(state([], { path: place }), absent, { kind: remains([]) })
       assert.strictEqual(judgement.reason, "no-sentinel")
       assert.isUndefined(judgement.condemned)
     }
@@ -233,7 +233,7 @@ describe("the first process of a PID namespace, proved gone", () => {
   /** Both in a namespace that the reader can't look into. Of the first one's id the whole kernel knows nothing. */
   const judged = (one: Sentinel, other: Sentinel, changes: Observed = {}) => {
     const init = read(one)
-    return judgeBy(holding([init, read(other, { entry: ".vm-sentinel.vmm" })]), (file) =>
+    return judgeBy(state([init, read(other, { entry: ".vm-sentinel.vmm" })]), (file) =>
       file === init ? { search: gone } : { search: { _tag: "Incomplete" }, ...changes }
     )
   }
@@ -259,7 +259,7 @@ describe("the first process of a PID namespace, proved gone", () => {
     const byStart = { pidNamespaceInit: { startTime: "70" } }
     assert.strictEqual(judged(first(byStart), command(byStart)).verdict, "dead")
     const init = read(first(), { entry: ".vm-sentinel.init" })
-    const held = holding([read(command()), init])
+    const held = state([read(command()), init])
     assert.strictEqual(judgeBy(held, (file) => (file === init ? { search: gone } : {})).verdict, "dead")
   })
 
@@ -329,7 +329,7 @@ describe("the first process of a PID namespace, proved gone", () => {
 const lock = { kind: "flock", tested: true, holder: "self" } as const
 
 describe("the directory's own lock", () => {
-  const claiming = holding([read(v3({ lock }))])
+  const claiming = state([read(v3({ lock }))])
   /** The lock wasn't asked for yet. */
   const judgement = deadJudgement(claiming)
 
@@ -372,20 +372,20 @@ describe("the directory's own lock", () => {
       [claims, not],
       [not, claims]
     ]) {
-      assert.strictEqual(reconsider(deadJudgement(holding(sentinels)), { lock: "unknown" }).reason, "lock-unknown")
+      assert.strictEqual(reconsider(deadJudgement(state(sentinels)), { lock: "unknown" }).reason, "lock-unknown")
     }
   })
 
   it("unknown: no lock outlives its boot, but that of another owner of this boot may be held", () => {
     const old = inPlace({ bootId: "boot-0", lock })
     const unknown = { lock: "unknown" } as const
-    const rebooted = deadJudgement(holding([read(old)]))
+    const rebooted = deadJudgement(state([read(old)]))
     assert.strictEqual(rebooted.reason, "rebooted")
     assert.strictEqual(reconsider(rebooted, unknown).condemned, rebooted.condemned)
-    const both = deadJudgement(holding([read(old), read(inPlace({ lock }), { entry: ".vm-sentinel.vmm" })]))
+    const both = deadJudgement(state([read(old), read(inPlace({ lock }), { entry: ".vm-sentinel.vmm" })]))
     assert.strictEqual(both.reason, "rebooted")
     assert.strictEqual(reconsider(both, unknown).reason, "lock-unknown")
-    const third = deadJudgement(holding([read(old), read(v3(), { entry: ".vm-sentinel.vmm" })]))
+    const third = deadJudgement(state([read(old), read(v3(), { entry: ".vm-sentinel.vmm" })]))
     assert.strictEqual(reconsider(third, unknown).condemned, third.condemned)
   })
 
@@ -393,7 +393,7 @@ describe("the directory's own lock", () => {
     const path = "/vms/.vm-sentinel-reap.0123456789abcdef/dead/a"
     const claiming = read(inPlace({ bootId: "boot-0", lock }), { entry: ".vm-sentinel.vmm" })
     for (const sentinels of [[claiming], [read(v3()), claiming]]) {
-      const judgement = judgeSeen(holding(sentinels, { path, distrust: "owned by uid 7" }), present(), {
+      const judgement = judgeSeen(state(sentinels, { path, distrust: "owned by uid 7" }), present(), {
         kind: { _tag: "Remains", tags: [] },
         assumeDead: "host was wiped"
       })
@@ -464,7 +464,7 @@ describe("an owner below the first level", () => {
 })
 
 describe("assumeDead", () => {
-  const assumed = (fates: ReadonlyArray<Fate>, assumeDead = "host was wiped", changes: Partial<Holding> = {}) =>
+  const assumed = (fates: ReadonlyArray<Fate>, assumeDead = "host was wiped", changes: Partial<DirectoryState> = {}) =>
     judgeOf(fates, changes, { assumeDead })
 
   it("overrides unknown, and says so with the reason", () => {
@@ -504,9 +504,9 @@ describe("assumeDead", () => {
 
   it("is bound to the directory that was judged", () => {
     const { condemned } = assumed(["unknown"])
-    assert.isUndefined(condemned?.difference(holding([owners.unknown[0]])))
-    assert.isDefined(condemned?.difference(holding([owners.alive[0]])))
-    assert.isDefined(condemned?.difference(holding([owners.unknown[0]], { id: { dev: "1", ino: "11" } })))
+    assert.isUndefined(condemned?.difference(state([owners.unknown[0]])))
+    assert.isDefined(condemned?.difference(state([owners.alive[0]])))
+    assert.isDefined(condemned?.difference(state([owners.unknown[0]], { id: { dev: "1", ino: "11" } })))
   })
 })
 
@@ -535,7 +535,7 @@ describe("what is asked", () => {
     const inspector = yield* Effect.provide(ProcessInspector, Layer.mock(ProcessInspector)({ observe }))
     const probeLock = () => Effect.succeed("free" as const)
     const context = { inspector, namespaces: yield* PidNamespaces, probeLock, host: Effect.succeed(host()), knowledge }
-    const judgement: Judgement = yield* judgeDirectory(context, holding(sentinels))
+    const judgement: Judgement = yield* judgeDirectory(context, state(sentinels))
     return { asked, judgement }
   })
 

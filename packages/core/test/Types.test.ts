@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, type Scope, type Stream } from "effect"
 import { TestClock } from "effect/testing"
-import type { Claim, Leftovers, MayRemove, Reclaimer, Removable } from "../src/Claim.ts"
+import type { Claim, Leftovers, MayRemove, Reclaimer, Removable } from "../src/Reclaimer.ts"
 import type * as Cleanup from "../src/Cleanup.ts"
 import { Condemned } from "../src/Condemned.ts"
 import { Disk } from "../src/Disk.ts"
 import type * as Errors from "../src/Errors.ts"
-import type { Holding } from "../src/Holding.ts"
+import type { DirectoryState } from "../src/DirectoryState.ts"
 import type { Judgement } from "../src/Condemned.ts"
 import * as Layout from "../src/Layout.ts"
 import type * as Ownership from "../src/Ownership.ts"
@@ -80,7 +80,7 @@ export const channels = (): void => {
 /** A delete takes a Condemned, and nothing else will do. None of this is ever run. */
 export const deletes = (
   store: Store,
-  holding: Holding,
+  state: DirectoryState,
   judgement: Judgement,
   right: Condemned,
   place: {
@@ -102,7 +102,7 @@ export const deletes = (
   // @ts-expect-error nobody may be condemned
   void reclaimer.claim(judgement.condemned)
   // @ts-expect-error what was looked at
-  void reclaimer.claim(holding)
+  void reclaimer.claim(state)
   // @ts-expect-error a path
   void reclaimer.claim("/srv/vms/vm")
   // @ts-expect-error a structure
@@ -124,11 +124,11 @@ export const deletes = (
   // @ts-expect-error what was marked never goes back
   void remains.restore
   // @ts-expect-error nor is a workspace taken over so
-  void reclaimer.adopt(holding)
+  void reclaimer.adopt(state)
   // @ts-expect-error nor a sentinel replaced
-  void store.publish("/srv/vms/vm", fresh(), { replacing: holding })
+  void store.publish("/srv/vms/vm", fresh(), { replacing: state })
   // @ts-expect-error the constructor is private
-  void new Condemned(Symbol("Condemned"), holding, "pid-dead")
+  void new Condemned(Symbol("Condemned"), state, "pid-dead")
 }
 
 /** What a reclaimer gives, and what it holds until a scope closes. */

@@ -198,8 +198,8 @@ await overShim("frames over the shim", ({ shim, test }) => {
         const { openRoot, peekMany } = yield* SentinelStore.SentinelStore
         const root = yield* openRoot(Path.dirname(directory))
         const entry = { kind: "directory", entry: Path.basename(directory), path: directory } as const
-        const [sighting] = yield* peekMany(root, [entry], Layout.standard)
-        return sighting !== undefined
+        const [peek] = yield* peekMany(root, [entry], Layout.standard)
+        return peek !== undefined
       }).pipe(Effect.provide(Layer.fresh(store)))
 
     const rootOf = (directory: string) =>

@@ -3,7 +3,7 @@ import type { Observation } from "@vm-sentinel/core/Observation"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { type Answer, found, fromErrno, gone, unusable } from "../src/internal/answer.ts"
 import { type Reading, settle, type Settled } from "../src/internal/libSystemReading.ts"
-import type { ProcessInfo } from "../src/internal/structs.ts"
+import type { ProcessInfo } from "../src/internal/processStructs.ts"
 
 const pid = Pid.make(812)
 const info: ProcessInfo = { pid, state: "S", started: 1_709_296_496_789_012n, uid: 501, comm: "node" }

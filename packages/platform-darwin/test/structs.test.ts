@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { runs } from "../../core/test/support/property.ts"
-import * as Structs from "../src/internal/structs.ts"
+import * as Structs from "../src/internal/processStructs.ts"
 
 type Field = readonly [offset: number, bytes: ReadonlyArray<number>]
 

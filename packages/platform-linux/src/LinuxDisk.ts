@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as At from "./internal/at.ts"
+import * as DirFd from "./internal/dirFd.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
 import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import * as Finding from "./internal/finding.ts"
@@ -22,9 +22,9 @@ import * as Listing from "./internal/listing.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as MountTable from "./internal/mountTable.ts"
-import * as Peeking from "./internal/peeking.ts"
+import * as PeekMany from "./internal/peekMany.ts"
 import * as Pool from "./internal/pool.ts"
-import * as Remover from "./internal/remover.ts"
+import * as Removal from "./internal/removal.ts"
 import { renameNew } from "./internal/renaming.ts"
 import { fstat } from "./internal/stat.ts"
 import { usage } from "./internal/usage.ts"
@@ -79,7 +79,7 @@ const sliced = <A>(operation: string, path: string, work: () => Generator<void, 
 
 /** A large directory is read by a thread of Node's pool. */
 const list = (
-  at: () => At.At,
+  dirFd: () => DirFd.DirFd,
   pool: () => Pool.Pool | undefined,
   from: number,
   byName: Disk["Service"]["list"]
@@ -88,8 +88,8 @@ const list = (
     const { size } = yield* attempt("readdir", path, () => Fs.statSync(encodePath(path)))
     const call = size < from ? undefined : pool()?.list
     if (call === undefined) return yield* byName(path)
-    const calls = at()
-    const opened = attempt("readdir", path, () => calls.openDirectory(At.anywhere, At.nameOf(path)))
+    const calls = dirFd()
+    const opened = attempt("readdir", path, () => calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path)))
     const found = yield* Effect.acquireUseRelease(
       opened,
       (fd) => Listing.read(call, path, fd, size),
@@ -100,30 +100,30 @@ const list = (
 
 /** By a thread of Node's pool; here what that leaves. */
 const peekMany =
-  (at: () => At.At, peeker: Peeking.Peeker): Disk["Service"]["peekMany"] =>
+  (dirFd: () => DirFd.DirFd, peeker: PeekMany.Peeker): Disk["Service"]["peekMany"] =>
   (root, directories, file, limit) =>
     Effect.acquireUseRelease(
-      attempt("peek", root, () => at().openPath(root)),
+      attempt("peek", root, () => dirFd().openPath(root)),
       (fd) =>
         Effect.flatMap(peeker(fd, directories, file, limit), (told) =>
-          sliced("peek", root, () => Looking.peekMany(at(), fd, directories, file, limit, told))
+          sliced("peek", root, () => Looking.peekMany(dirFd(), fd, directories, file, limit, told))
         ),
-      (fd) => Effect.sync(() => at().close(fd))
+      (fd) => Effect.sync(() => dirFd().close(fd))
     )
 
 /** Likewise. */
 const removeTree =
-  (at: () => At.At, remover: Remover.Remover): Disk["Service"]["removeTree"] =>
+  (dirFd: () => DirFd.DirFd, remover: Removal.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
-    const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(at()), path, options))
+    const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(dirFd()), path, options))
     return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 
 const find =
-  (at: () => At.At): Disk["Service"]["find"] =>
+  (dirFd: () => DirFd.DirFd): Disk["Service"]["find"] =>
   (path, wanted) =>
     Effect.acquireRelease(
-      Effect.sync(() => Finding.make(at(), path, wanted)),
+      Effect.sync(() => Finding.make(dirFd(), path, wanted)),
       (finder) => Effect.sync(finder.close)
     ).pipe(
       Effect.map((finder) =>
@@ -137,17 +137,17 @@ const find =
     )
 
 /** The kernel marks the path of a removed directory at its end. */
-const pathOf = (at: At.At, fd: number): string => {
+const pathOf = (calls: DirFd.DirFd, fd: number): string => {
   const path = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
-  return at.stat(fd).nlink === 0 ? path.replace(/ \(deleted\)$/, MountTable.deleted) : path
+  return calls.stat(fd).nlink === 0 ? path.replace(/ \(deleted\)$/, MountTable.deleted) : path
 }
 
-const locate = (at: At.At, mounts: MountTable.MountTable, path: string): string => {
-  const fd = at.openDirectory(At.anywhere, At.nameOf(path))
+const locate = (calls: DirFd.DirFd, mounts: MountTable.MountTable, path: string): string => {
+  const fd = calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
   try {
-    return mounts.locate(at.mount(fd), pathOf(at, fd))
+    return mounts.locate(calls.mount(fd), pathOf(calls, fd))
   } finally {
-    at.close(fd)
+    calls.close(fd)
   }
 }
 
@@ -160,24 +160,24 @@ const overCalls = (
   nativeFrom: number,
   mounts: MountTable.MountTable
 ): Disk["Service"] => {
-  let calls: At.At | undefined
+  let calls: DirFd.DirFd | undefined
   let homes: ReadonlyArray<string> | undefined
-  const remover = Remover.make(() => pool()?.remove)
-  const at = () => (calls ??= At.make(native()?.at))
+  const remover = Removal.make(() => pool()?.remove)
+  const dirFd = () => (calls ??= DirFd.make(native()?.at))
   /** What there is to know of a root takes less long than to load native code, which an empty one never needs. */
-  const light = () => calls ?? (nativeFrom === 0 ? at() : At.procfs)
-  const entries = (path: string) => sliced("readdir", path, () => Looking.entries(light(), path))
+  const loadedDirFd = () => calls ?? (nativeFrom === 0 ? dirFd() : DirFd.procfs)
+  const entries = (path: string) => sliced("readdir", path, () => Looking.entries(loadedDirFd(), path))
   const disk = make({
     // The path of a home is found again by every way that leads there: no ids are needed.
     principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
     resolve: (path) => Effect.sync(() => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
-    lstat: (path) => attempt("lstat", path, () => light().statAt(At.anywhere, At.nameOf(path))),
+    lstat: (path) => attempt("lstat", path, () => loadedDirFd().statAt(DirFd.AT_FDCWD, DirFd.nameOf(path))),
     entries,
-    scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(at(), path, sort, limit)),
-    peekMany: peekMany(at, Peeking.make(pool)),
-    read: (path, limit) => attempt("read", path, () => Looking.read(at(), path, limit)),
+    scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(dirFd(), path, sort, limit)),
+    peekMany: peekMany(dirFd, PeekMany.make(pool)),
+    read: (path, limit) => attempt("read", path, () => Looking.read(dirFd(), path, limit)),
     create,
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
     rename: (from, to) => attempt("rename", from, () => Fs.renameSync(encodePath(from), encodePath(to))),
@@ -186,23 +186,23 @@ const overCalls = (
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory,
-    removeTree: removeTree(at, remover),
-    frame: (path) => attempt("look", path, () => Looking.frame(at(), path)),
-    find: find(at),
-    location: (path) => attempt("mountinfo", path, () => locate(at(), mounts, path)),
+    removeTree: removeTree(dirFd, remover),
+    frame: (path) => attempt("look", path, () => Looking.frame(dirFd(), path)),
+    find: find(dirFd),
+    location: (path) => attempt("mountinfo", path, () => locate(dirFd(), mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
     lock: (path, options) =>
       Effect.suspend(() => {
-        const calls = at()
+        const calls = dirFd()
         return Effect.acquireRelease(
           attempt("lock", path, () => Locks.acquire(calls, path, options)),
           ({ fd }) => Locks.release(calls, fd)
         )
       }),
-    probeLock: (path, { byCommand } = { byCommand: false }) => Effect.sync(() => Locks.probe(at(), path, byCommand)),
-    usage: (path) => sliced("measure", path, () => usage(at(), path))
+    probeLock: (path, { byCommand } = { byCommand: false }) => Effect.sync(() => Locks.probe(dirFd(), path, byCommand)),
+    usage: (path) => sliced("measure", path, () => usage(dirFd(), path))
   })
-  return Disk.of({ ...disk, list: list(at, pool, nativeFrom, disk.list) })
+  return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })
 }
 
 /**

@@ -5,7 +5,7 @@ import { Effect, Fiber, Result, type Scope, Stream } from "effect"
 import * as Fs from "node:fs"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
-import * as At from "../src/internal/at.ts"
+import * as DirFd from "../src/internal/dirFd.ts"
 import * as Finding from "../src/internal/finding.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
@@ -22,7 +22,7 @@ const find = (path: string) => Disk.use((disk) => Stream.runCollect(disk.find(pa
 const location = (path: string) => Disk.use((disk) => disk.location(path))
 
 /** All that is found by calls that somebody has a hand in. */
-const findAll = (at: At.At, path: string): ReadonlyArray<string> => {
+const findAll = (at: DirFd.DirFd, path: string): ReadonlyArray<string> => {
   const finder = Finding.make(at, path, wanted)
   const found: Array<string> = []
   try {
@@ -69,15 +69,15 @@ const makeDeep = (
 }
 
 const ways = [
-  ["by libc", At.make(libc()?.at)],
-  ["by procfs", At.procfs]
+  ["by libc", DirFd.make(libc()?.at)],
+  ["by procfs", DirFd.procfs]
 ] as const
 
 /** With something done before calls of one kind. */
-const before = (at: At.At, act: (name: string) => void): At.At => ({
+const before = (at: DirFd.DirFd, act: (name: string) => void): DirFd.DirFd => ({
   ...at,
   openDirectory: (fd, name) => {
-    act(At.textOf(name))
+    act(DirFd.textOf(name))
     return at.openDirectory(fd, name)
   }
 })

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
-import * as At from "../src/internal/at.ts"
+import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Mounts from "./mounts.ts"
@@ -86,14 +86,14 @@ describe("the frame of a directory", () => {
       const native = libc()?.at
       assert.isDefined(native)
       const asked: Array<number> = []
-      const at = At.make({
+      const at = DirFd.make({
         ...native,
         ioctl: (fd, request, into) => {
           asked.push(request)
           return request === 0x80111500 ? -25 : native.ioctl(fd, request, into)
         }
       })
-      const fd = at.openDirectory(At.anywhere, vm)
+      const fd = at.openDirectory(DirFd.AT_FDCWD, vm)
       assert.deepStrictEqual(at.look(fd).frame.fileSystem?.id, uuid)
       at.close(fd)
       assert.lengthOf(asked, 2)
@@ -273,8 +273,8 @@ describe("the frame of a directory", () => {
       const vm = yield* world.scratch
       const native = libc()?.at
       assert.isDefined(native)
-      const at = At.make({ ...native, statfs: () => -38 })
-      const fd = at.openDirectory(At.anywhere, vm)
+      const at = DirFd.make({ ...native, statfs: () => -38 })
+      const fd = at.openDirectory(DirFd.AT_FDCWD, vm)
       const { frame, stat } = at.look(fd)
       at.close(fd)
       assert.deepStrictEqual(frame, { id: stat.id })

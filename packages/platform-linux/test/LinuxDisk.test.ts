@@ -9,7 +9,7 @@ import * as Path from "node:path"
 import * as DiskTest from "../../core/test/DiskTest.ts"
 import { ableIn } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
-import * as At from "../src/internal/at.ts"
+import * as DirFd from "../src/internal/dirFd.ts"
 import * as DirectoryCalls from "../src/internal/directoryCalls.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
@@ -75,9 +75,9 @@ const makeDeep = (path: string, depth: number): void => {
 const native = libc()?.at
 
 /** Every way there is to make calls relative to a descriptor. */
-const ways: ReadonlyArray<readonly [string, At.At]> = [
-  ["by libc", At.make(native)],
-  ["by procfs", At.procfs]
+const ways: ReadonlyArray<readonly [string, DirFd.DirFd]> = [
+  ["by libc", DirFd.make(native)],
+  ["by procfs", DirFd.procfs]
 ]
 
 /** Acts before each call that is made through an object of calls, those of what it gives back too. */
@@ -97,10 +97,14 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
 /** Allows every sentinel below the first level to go. */
 const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
-const removalBy = (at: At.At, task: Task) => removal(DirectoryCalls.make(at), task)
+const removalBy = (at: DirFd.DirFd, task: Task) => removal(DirectoryCalls.make(at), task)
 
 /** Runs a removal to its end, doing something each time that it has removed so much. */
-const stepwise = (path: string, act: (step: number) => void, at: At.At = At.make(native)): DiskError | undefined => {
+const stepwise = (
+  path: string,
+  act: (step: number) => void,
+  at: DirFd.DirFd = DirFd.make(native)
+): DiskError | undefined => {
   const work = removalBy(at, taskOf(path))
   for (let step = 0; ; step++) {
     const next = work.next()
@@ -157,7 +161,7 @@ describe("LinuxDisk.removeTree", () => {
         const moved = () => Tree.entries(tree).filter((name) => /hoist\.[0-9a-f-]{36}\./.test(name))
         let seen: ReadonlyArray<string> = []
         for (let kill = 0; kill < 2; kill++) {
-          const work = removalBy(At.make(native), taskOf(tree))
+          const work = removalBy(DirFd.make(native), taskOf(tree))
           while (moved().every((name) => seen.includes(name))) assert.isFalse(work.next().done, "it isn't done yet")
           seen = moved()
           const ended: Generator<void, unknown, unknown> = work
@@ -430,9 +434,9 @@ describe("LinuxDisk.removeTree", () => {
       const scratch = yield* Memory.scratch
       const tree = `${scratch}/tree`
       for (const [what, at, lockInner] of [
-        ["told not to", At.make(native), false],
-        ["ENOLCK", { ...At.make(native), flock: () => "ENOLCK" }, true],
-        ["EOPNOTSUPP", { ...At.make(native), flock: () => "EOPNOTSUPP" }, true]
+        ["told not to", DirFd.make(native), false],
+        ["ENOLCK", { ...DirFd.make(native), flock: () => "ENOLCK" }, true],
+        ["EOPNOTSUPP", { ...DirFd.make(native), flock: () => "EOPNOTSUPP" }, true]
       ] as const) {
         yield* world.file(`${tree}/sub/file`, "")
         yield* Effect.scoped(
@@ -465,7 +469,7 @@ describe("LinuxDisk.removeTree", () => {
         const states = new Set<string>()
         const watching = interposed(at, (call, [, name]) => {
           if (call === "unlink" || (call === "removeDirectory" && name === "sub")) {
-            states.add(Locks.probe(At.make(native), `${tree}/sub`, false))
+            states.add(Locks.probe(DirFd.make(native), `${tree}/sub`, false))
           }
         })
         assert.isUndefined(stepwise(tree, () => {}, watching))
@@ -479,7 +483,7 @@ describe("LinuxDisk.removeTree", () => {
       const scratch = yield* Memory.scratch
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
-      const at = At.make(native)
+      const at = DirFd.make(native)
       // Without locks, by which the other keeps away from what one is at.
       const task = { ...taskOf(tree), lockInner: false }
       const [one, other] = [removalBy(at, task), removalBy(at, task)]
@@ -613,12 +617,12 @@ describe("LinuxDisk", () => {
       const before = Tree.descriptors()
       const { fsync } = Fs
       const held: Array<() => void> = []
-      const holding = (...args: Parameters<typeof fsync>) => void held.push(() => fsync(...args))
+      const state = (...args: Parameters<typeof fsync>) => void held.push(() => fsync(...args))
       for (const call of [
         disk.create(`${scratch}/file`, () => Effect.succeed(new Uint8Array(10))),
         disk.syncDirectory(scratch)
       ]) {
-        const fiber = yield* withCall("fsync", holding, Effect.forkChild(call, { startImmediately: true }))
+        const fiber = yield* withCall("fsync", state, Effect.forkChild(call, { startImmediately: true }))
         assert.lengthOf(held, 1)
         const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
         // A turn of the event loop, at least.

@@ -7,7 +7,7 @@ import * as Fs from "node:fs"
 import { join } from "node:path"
 import { ableIn, Missing } from "../../core/test/support/able.ts"
 import { world } from "../../core/test/support/NodeWorld.ts"
-import * as At from "../src/internal/at.ts"
+import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
@@ -220,7 +220,7 @@ describe("a lock that can't be asked for", () => {
       Effect.gen(function* () {
         const vm = yield* world.scratch
         const before = Tree.descriptors()
-        const at: At.At = { ...At.make(native), flock: () => code }
+        const at: DirFd.DirFd = { ...DirFd.make(native), flock: () => code }
         assert.strictEqual(Locks.probe(at, vm, true), "unknown")
         for (const options of [shared, exclusive])
           assert.strictEqual(
@@ -237,8 +237,8 @@ describe("a lock that can't be asked for", () => {
       const vm = yield* world.scratch
       const before = Tree.descriptors()
       for (const failing of [Locks.LOCK_SH, Locks.LOCK_EX]) {
-        const at: At.At = {
-          ...At.make(native),
+        const at: DirFd.DirFd = {
+          ...DirFd.make(native),
           flock: (_, operation) => (operation === (failing | Locks.LOCK_NB) ? "ENOLCK" : "EAGAIN")
         }
         assert.strictEqual(Locks.probe(at, vm, true), "unknown")
@@ -251,8 +251,8 @@ describe("a lock that can't be asked for", () => {
     Effect.gen(function* () {
       const vm = yield* world.scratch
       let isLate = false
-      const real = At.make(native)
-      const at: At.At = { ...real, flock: (fd, operation) => (isLate ? "EAGAIN" : real.flock?.(fd, operation)) }
+      const real = DirFd.make(native)
+      const at: DirFd.DirFd = { ...real, flock: (fd, operation) => (isLate ? "EAGAIN" : real.flock?.(fd, operation)) }
       const { fd, share } = Locks.acquire(at, vm, exclusive)
       isLate = true
       assert.strictEqual(yield* errno(share), "EBUSY")
@@ -263,7 +263,7 @@ describe("a lock that can't be asked for", () => {
   it.live("isn't said to work where a second open is let in too", () =>
     Effect.gen(function* () {
       const vm = yield* world.scratch
-      const at: At.At = { ...At.make(native), flock: () => undefined }
+      const at: DirFd.DirFd = { ...DirFd.make(native), flock: () => undefined }
       for (const options of [shared, exclusive]) {
         const { fd, tested } = Locks.acquire(at, vm, options)
         assert.isFalse(tested)

@@ -10,7 +10,7 @@ import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Exit, Result, Schema, Scope } from "effect"
 import * as Fs from "node:fs"
 import { world } from "../../core/test/support/NodeWorld.ts"
-import * as At from "../src/internal/at.ts"
+import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as Agents from "./deletion/agents.ts"
@@ -127,7 +127,10 @@ describe("a directory whose lock is held", () => {
       yield* Effect.forkScoped(agent.ask(Schema.Unknown, { op: "exec", command: ["/bin/sleep", "1000000"] }))
       yield* until("execve", () => executableOf(pid)?.endsWith("/node") === false)
       // The kernel gives up locks after the program has changed, and later than the descriptors.
-      yield* until("the end of the lock", () => Locks.probe(At.make(libc()?.at), `${root}/not given`, false) === "free")
+      yield* until(
+        "the end of the lock",
+        () => Locks.probe(DirFd.make(libc()?.at), `${root}/not given`, false) === "free"
+      )
       assert.strictEqual(yield* probe(`${root}/given`), "shared")
       assert.deepStrictEqual(yield* sweep(root), { given: "kept lock-held", "not given": "kept matches" })
       yield* helper.kill

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { createServer } from "node:net"
 import { world } from "../../core/test/support/NodeWorld.ts"
-import * as At from "../src/internal/at.ts"
+import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 
 /** A file of each type, and such whose numbers are large, small or negative. */
@@ -35,26 +35,26 @@ describe("statx(2)", () => {
     Effect.gen(function* () {
       const native = libc()?.at
       assert.isDefined(native)
-      const byLibc = At.make(native)
+      const byLibc = DirFd.make(native)
       const directory = yield* world.scratch
       yield* furnish(directory)
       const names = [...Fs.readdirSync(directory).map((name) => `${directory}/${name}`), "/dev/null", "/proc/sys", "/"]
       assert.isAbove(names.length, 12)
       for (const path of names) {
-        const expected = At.procfs.statAt(At.anywhere, path)
-        assert.deepStrictEqual(byLibc.statAt(At.anywhere, path), expected, path)
+        const expected = DirFd.procfs.statAt(DirFd.AT_FDCWD, path)
+        assert.deepStrictEqual(byLibc.statAt(DirFd.AT_FDCWD, path), expected, path)
         const { birth: _, id: __, ...attributes } = expected
-        assert.deepStrictEqual(byLibc.attributes(At.anywhere, path), attributes, path)
+        assert.deepStrictEqual(byLibc.attributes(DirFd.AT_FDCWD, path), attributes, path)
       }
-      const fd = byLibc.openDirectory(At.anywhere, directory)
+      const fd = byLibc.openDirectory(DirFd.AT_FDCWD, directory)
       try {
-        assert.deepStrictEqual(byLibc.stat(fd), At.procfs.stat(fd))
-        assert.deepStrictEqual(byLibc.statAt(fd, "file"), At.procfs.statAt(fd, "file"))
-        assert.strictEqual(byLibc.mount(fd), At.procfs.mount(fd))
+        assert.deepStrictEqual(byLibc.stat(fd), DirFd.procfs.stat(fd))
+        assert.deepStrictEqual(byLibc.statAt(fd, "file"), DirFd.procfs.statAt(fd, "file"))
+        assert.strictEqual(byLibc.mount(fd), DirFd.procfs.mount(fd))
         const odd = Buffer.from("od\xff\0", "latin1")
         Fs.writeFileSync(Buffer.concat([Buffer.from(`${directory}/`), odd.subarray(0, -1)]), "odd")
         assert.strictEqual(byLibc.statAt(fd, odd).size, 3)
-        assert.deepStrictEqual(byLibc.statAt(fd, odd), At.procfs.statAt(fd, odd))
+        assert.deepStrictEqual(byLibc.statAt(fd, odd), DirFd.procfs.statAt(fd, odd))
       } finally {
         byLibc.close(fd)
       }
@@ -64,12 +64,12 @@ describe("statx(2)", () => {
 
 describe("a name", () => {
   it("with a NUL in it is refused: the kernel would take what is before it for the whole", () => {
-    for (const name of ["a\0b", "\0", "a\0"]) assert.throws(() => At.nameOf(name), /NUL/)
+    for (const name of ["a\0b", "\0", "a\0"]) assert.throws(() => DirFd.nameOf(name), /NUL/)
   })
 
   it("is text, or bytes where it isn't UTF-8", () => {
-    assert.strictEqual(At.nameOf("夜 \uFFFD"), "夜 \uFFFD")
-    assert.deepStrictEqual(At.nameOf("a\udcffb"), Buffer.from("a\xffb\0", "latin1"))
-    assert.strictEqual(At.textOf(At.nameOf("a\udcffb")), "a\udcffb")
+    assert.strictEqual(DirFd.nameOf("夜 \uFFFD"), "夜 \uFFFD")
+    assert.deepStrictEqual(DirFd.nameOf("a\udcffb"), Buffer.from("a\xffb\0", "latin1"))
+    assert.strictEqual(DirFd.textOf(DirFd.nameOf("a\udcffb")), "a\udcffb")
   })
 })

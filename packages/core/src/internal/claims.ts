@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Claim, Discarded, MayRemove, Removable } from "../Claim.ts"
+import type { Claim, Discarded, MayRemove, Removable } from "../Reclaimer.ts"
 import { Condemned } from "../Condemned.ts"
 import { type Disk, DiskError } from "../Disk.ts"
 import {
@@ -20,7 +20,7 @@ import {
   Taken
 } from "../Errors.ts"
 import { type FileId, sameFile } from "../FileId.ts"
-import { type Holding, tagOf } from "../Holding.ts"
+import { type DirectoryState, tagOf } from "../DirectoryState.ts"
 import type { Layout } from "../Layout.ts"
 import * as SentinelName from "../SentinelName.ts"
 import { mapStoreError, onErrno } from "./diskErrors.ts"
@@ -30,7 +30,7 @@ import { nonce } from "./nonce.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
 /** `workspace`: directories are claimed into it. `undefined`, on a full file system: they get other names in `root`. */
-export interface Place {
+export interface Destination {
   readonly root: string
   readonly workspace: Workspace | undefined
 }
@@ -59,12 +59,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const mountInside = (path: string) =>
     mapStoreError("look for mounts", { ENOENT: () => new Taken({ path }) })(disk.mountInside(path))
 
-  const claimedPath = ({ root, workspace }: Place, entry: string) =>
+  const pathForClaimed = ({ root, workspace }: Destination, entry: string) =>
     workspace === undefined
       ? Effect.map(nonce, (tag) => `${root}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`)
       : Effect.succeed(`${workspace.path}/claimed/${entry}`)
 
-  const markedPath = ({ root, workspace }: Place, marked: SentinelName.Marked) =>
+  const pathForMarked = ({ root, workspace }: Destination, marked: SentinelName.Marked) =>
     workspace === undefined
       ? Effect.map(nonce, (tag) => {
           const tags = `${tag.slice(0, 8)}${marked.tags.join("")}`
@@ -80,7 +80,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
 
   /** Excludes owners and other sweeps, where the file system has locks. */
   const lock = (
-    { workspace }: Place,
+    { workspace }: Destination,
     path: string,
     byCommand: boolean
   ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
@@ -110,7 +110,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     )
 
   /** Without lock and workspace another sweep may have removed the directory, and tells it. */
-  const isGone = ({ workspace }: Place, isLocked: boolean, markedAt: () => string | undefined) =>
+  const isGone = ({ workspace }: Destination, isLocked: boolean, markedAt: () => string | undefined) =>
     Effect.suspend(() => {
       const path = markedAt()
       return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(path) : Effect.succeed(false)
@@ -121,11 +121,16 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
 
   /** `discard` compares the directory after its rename. One that was swapped in goes back, and nothing in it is deleted. */
   const claimed = Effect.fnUntraced(function* (
-    place: Place,
-    found: { readonly path: string; readonly origin: string; readonly state: Holding; readonly isLocked: boolean }
+    destination: Destination,
+    found: {
+      readonly path: string
+      readonly origin: string
+      readonly state: DirectoryState
+      readonly isLocked: boolean
+    }
   ): Effect.fn.Return<Claim, never, Scope.Scope> {
     const { isLocked, origin, path, state } = found
-    const grave = yield* markedPath(place, { name: baseName(origin), tags: state.sentinels.map(tagOf) })
+    const markedPath = yield* pathForMarked(destination, { name: baseName(origin), tags: state.sentinels.map(tagOf) })
     let markedAt: string | undefined
     // `false` after `restore`, `mark` or the scope's end: another claim may have the path by then.
     let isClaimed = true
@@ -145,14 +150,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     const changed = (problem: string) => new Changed({ path: origin, problem })
 
     const mark = requireSame(path, state.id).pipe(
-      Effect.andThen(disk.renameNew(path, grave)),
+      Effect.andThen(disk.renameNew(path, markedPath)),
       Effect.andThen(letGo),
-      Effect.andThen(Effect.sync(() => void (markedAt = grave)))
+      Effect.andThen(Effect.sync(() => void (markedAt = markedPath)))
     )
     const putBack = ({ errno }: DiskError) => {
       if (errno !== "ESTALE") return Effect.void
       markedAt = undefined
-      return Effect.ignore(disk.renameNew(grave, path))
+      return Effect.ignore(disk.renameNew(markedPath, path))
     }
 
     const discard = (condemned: Condemned, mayRemove: MayRemove): Effect.Effect<Discarded, DiscardError> =>
@@ -161,28 +166,28 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = Effect.andThen(
-          requireSame(grave, state.id),
-          restore(removeTree(grave, state.id, isLocked, mayRemove))
+          requireSame(markedPath, state.id),
+          restore(removeTree(markedPath, state.id, isLocked, mayRemove))
         )
         return mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),
           ESTALE: () => changed("it is another directory")
         })(Effect.andThen(mark, Effect.tapError(removed, putBack)))
       })
-    return { path, origin, state, isLocked, restore, discard, isGone: isGone(place, isLocked, () => markedAt) }
+    return { path, origin, state, isLocked, restore, discard, isGone: isGone(destination, isLocked, () => markedAt) }
   })
 
   const claim = Effect.fnUntraced(function* (
-    place: Place,
+    destination: Destination,
     condemned: Condemned,
     layout: Layout
   ): Effect.fn.Return<Claim, ClaimError, Scope.Scope> {
     const origin = condemned.path
     const entry = baseName(origin)
-    const path = yield* claimedPath(place, entry)
+    const path = yield* pathForClaimed(destination, entry)
     const taken = () => new Taken({ path: origin })
-    if (origin !== `${place.root}/${entry}`) {
-      return yield* new Changed({ path: origin, problem: `it does not lie in ${place.root}` })
+    if (origin !== `${destination.root}/${entry}`) {
+      return yield* new Changed({ path: origin, problem: `it does not lie in ${destination.root}` })
     }
     if (SentinelName.parseReap(entry) !== undefined) {
       return yield* new Changed({ path: origin, problem: "it is a sweep's own, and may hold directories that live" })
@@ -191,7 +196,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     if (stat.type !== "directory") return yield* taken()
     const mount = yield* mountInside(origin)
     if (mount !== undefined) return yield* new MountInside({ path: origin, mount })
-    const { id, isLocked } = yield* lock(place, origin, Condemned.is(condemned) && condemned.claimsLock)
+    const { id, isLocked } = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
     if (isLocked) {
       // An owner may have come since the judgement and let go of the lock: its directory isn't renamed.
       const now = yield* Effect.catchTag(lookup.look(origin, layout), "NotFound", taken)
@@ -206,7 +211,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     )
     const problem =
       id === undefined || sameFile(id, state.id) ? difference(condemned, state) : "it is another directory"
-    if (problem === undefined) return yield* claimed(place, { path, origin, state, isLocked })
+    if (problem === undefined) return yield* claimed(destination, { path, origin, state, isLocked })
     yield* moveBack(path, origin)
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
@@ -215,12 +220,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     Effect.catchTag(lookup.look(path, layout), "NotFound", () => Effect.fail(new Taken({ path })))
 
   /** Takes up a claim that a killed sweep left at `path`. */
-  const resume = (place: Place, path: string, name: string, layout: Layout) =>
+  const resume = (destination: Destination, path: string, name: string, layout: Layout) =>
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
-        const { isLocked } = yield* lock(place, path, true)
+        const { isLocked } = yield* lock(destination, path, true)
         const state = yield* lookAgain(path, layout)
-        return yield* claimed(place, { path, origin: `${place.root}/${name}`, state, isLocked })
+        return yield* claimed(destination, { path, origin: `${destination.root}/${name}`, state, isLocked })
       })
     )
 
@@ -228,10 +233,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
 
   /** Takes up a deletion that a killed sweep began at `path`. */
-  const resumeDead = (place: Place, path: string, marked: SentinelName.Marked, layout: Layout) =>
+  const resumeDead = (destination: Destination, path: string, marked: SentinelName.Marked, layout: Layout) =>
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Removable, ResumeError, Scope.Scope> {
-        const { isLocked } = yield* lock(place, path, true)
+        const { isLocked } = yield* lock(destination, path, true)
         const state = yield* lookAgain(path, layout)
         let markedAt: string | undefined
         const finish = Effect.fnUntraced(function* (
@@ -242,20 +247,20 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           const isOther = Condemned.is(condemned) && condemned.path !== path
           const problem = isOther ? "it is not what was judged" : difference(condemned, state)
           if (problem !== undefined) return yield* new Changed({ path, problem })
-          let grave = path
-          if (place.workspace === undefined) {
+          let markedPath = path
+          if (destination.workspace === undefined) {
             // Without locks this rename decides which of two sweeps gets the remains.
-            grave = yield* markedPath(place, marked)
-            yield* mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, grave))
+            markedPath = yield* pathForMarked(destination, marked)
+            yield* mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, markedPath))
           }
-          markedAt = grave
-          const mount = yield* mountInside(grave)
+          markedAt = markedPath
+          const mount = yield* mountInside(markedPath)
           if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
-          const taken = () => new Taken({ path: grave })
-          return yield* restore(removeTree(grave, state.id, isLocked, mayRemove)).pipe(
+          const taken = () => new Taken({ path: markedPath })
+          return yield* restore(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
             mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
             Effect.tapErrorTag("StoreFailure", ({ errno }) =>
-              errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(grave) : Effect.void
+              errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
             )
           )
         })
@@ -265,7 +270,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           isLocked,
           discard: (condemned, mayRemove) =>
             Effect.uninterruptibleMask((restore) => finish(restore, condemned, mayRemove)),
-          isGone: isGone(place, isLocked, () => markedAt)
+          isGone: isGone(destination, isLocked, () => markedAt)
         }
       })
     )

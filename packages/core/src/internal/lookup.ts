@@ -16,7 +16,7 @@ import {
   UntrustedSentinel
 } from "../Errors.ts"
 import { sameFile } from "../FileId.ts"
-import type { Holding, SentinelFile, Sighting } from "../Holding.ts"
+import type { DirectoryState, SentinelFile, TrustedPeek } from "../DirectoryState.ts"
 import type { Layout } from "../Layout.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as Sentinel from "../Sentinel.ts"
@@ -131,7 +131,7 @@ export const make = (disk: Disk["Service"]) => {
       Effect.orElseSucceed(() => true)
     )
 
-  const look = (path: string, { sentinels: names }: Layout): Effect.Effect<Holding, LookError> =>
+  const look = (path: string, { sentinels: names }: Layout): Effect.Effect<DirectoryState, LookError> =>
     Effect.flatMap(disk.principal, (principal) =>
       Effect.flatMap(mapLookError("look")(survey(path, names, 2)), (scan) => {
         const { files, frame, linked, noted, stat, subdirectories } = scan
@@ -139,10 +139,10 @@ export const make = (disk: Disk["Service"]) => {
         const distrust = Trust.ofDirectory(stat, principal)
         const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, distrust, principal))
         const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
-        const holding: Holding = { path, id: stat.id, frame, distrust, subdirectories, sentinels, foreign }
-        if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(holding)
+        const state: DirectoryState = { path, id: stat.id, frame, distrust, subdirectories, sentinels, foreign }
+        if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(state)
         return Effect.map(exists(`${path}/${SentinelName.goMicrovmState}`), (hasState) =>
-          hasState ? { ...holding, foreign: [...foreign, SentinelName.goMicrovmState] } : holding
+          hasState ? { ...state, foreign: [...foreign, SentinelName.goMicrovmState] } : state
         )
       })
     )
@@ -151,7 +151,7 @@ export const make = (disk: Disk["Service"]) => {
     { path, principal }: Root,
     entries: Arr.NonEmptyReadonlyArray<Entry>,
     { sentinels: [primary] }: Layout
-  ): Effect.Effect<ReadonlyArray<Sighting | undefined>> => {
+  ): Effect.Effect<ReadonlyArray<TrustedPeek | undefined>> => {
     // `Disk.peekMany` shares one object between equal permissions where it can: they are checked once.
     let trusted: Pick<Peek, "directory" | "file"> | undefined
     const isTrusted = (peek: Peek): boolean => {
@@ -162,17 +162,20 @@ export const make = (disk: Disk["Service"]) => {
       trusted = peek
       return true
     }
-    const sighting = (peek: Peek): Sighting | undefined =>
+    const trustedPeek = (peek: Peek): TrustedPeek | undefined =>
       isTrusted(peek) ? { content: peek.content, writtenAt: peek.modifiedAt } : undefined
     const [first, ...others] = entries
     return disk.peekMany(path, [first.entry, ...others.map(({ entry }) => entry)], primary, Sentinel.maxBytes).pipe(
-      Effect.map((peeks) => peeks.map((peek) => (peek === undefined ? undefined : sighting(peek)))),
+      Effect.map((peeks) => peeks.map((peek) => (peek === undefined ? undefined : trustedPeek(peek)))),
       Effect.orElseSucceed(() => entries.map(() => undefined))
     )
   }
 
   /** Ends with the first directory that can't be looked at. One that goes away meanwhile is passed over. */
-  const ownersBelow = ({ path, subdirectories }: Holding, layout: Layout): Stream.Stream<Holding, LookError> => {
+  const ownersBelow = (
+    { path, subdirectories }: DirectoryState,
+    layout: Layout
+  ): Stream.Stream<DirectoryState, LookError> => {
     if (subdirectories === "none") return Stream.empty
     const isWanted = (entry: string) => ["read", "foreign"].includes(SentinelName.classify(entry, layout.sentinels))
     return disk.find(path, isWanted).pipe(

@@ -7,7 +7,7 @@ import type { Judgement } from "../Condemned.ts"
 import type { Pid } from "../ProcessIdentity.ts"
 import type { Outcome } from "../Outcome.ts"
 import type { AliveReason } from "../Reason.ts"
-import type { Discarded } from "../Claim.ts"
+import type { Discarded } from "../Reclaimer.ts"
 import { isoTime, makeIsoTime } from "./isoTime.ts"
 
 /** An owner that lives. */
@@ -37,13 +37,13 @@ const escapedBytes = (name: string): string => {
   return btoa(bytes.join(""))
 }
 
-const named = ({ entry, path }: Subject) => ({
+const nameFields = ({ entry, path }: Subject) => ({
   name: entry.toWellFormed(),
   ...(entry.isWellFormed() ? {} : { nameBytes: escapedBytes(entry) }),
   path: path.toWellFormed()
 })
 
-const written = (at: number) => {
+const sinceField = (at: number) => {
   const since = isoTime(at)
   return since === undefined ? {} : { since }
 }
@@ -53,12 +53,12 @@ const owner = (file: SentinelSubject | undefined) =>
     ? {}
     : {
         ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {}),
-        ...written(file.writtenAt)
+        ...sinceField(file.writtenAt)
       }
 
 export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
   _tag: "Outcome",
-  ...named(subject),
+  ...nameFields(subject),
   action,
   verdict: judgement.verdict,
   reason: judgement.reason,
@@ -79,27 +79,27 @@ export const ofLives = (root: string) => {
     // The path is well-formed when both parts are: asking the joined string would copy it.
     return since !== undefined && isPlain && name.isWellFormed()
       ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
-      : { _tag: "Outcome", ...named(subject), action, verdict, reason, pid, ...written(writtenAt), evidence }
+      : { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, pid, ...sinceField(writtenAt), evidence }
   }
 }
 
-const plain = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
+const outcomeOf = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
   _tag: "Outcome",
-  ...named(subject),
+  ...nameFields(subject),
   evidence: {},
   ...rest
 })
 
 export const skipped = (subject: Subject): Outcome =>
-  plain(subject, { action: "kept", verdict: "none", reason: "skipped" })
+  outcomeOf(subject, { action: "kept", verdict: "none", reason: "skipped" })
 
 export const lockHeld = (subject: Subject): Outcome => ({
-  ...plain(subject, { action: "kept", verdict: "alive", reason: "lock-held" }),
+  ...outcomeOf(subject, { action: "kept", verdict: "alive", reason: "lock-held" }),
   evidence: { lock: { observed: "shared", result: "not-applicable" } }
 })
 
 export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
-  plain(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
+  outcomeOf(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
 
 /** Most subtrees that are named. */
 const mostNamed = 3
@@ -121,8 +121,8 @@ export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: b
 /** An error that came before any judgement. */
 export const ofLookError = (subject: Subject, error: DirectoryError): Outcome =>
   error._tag === "NotFound"
-    ? plain(subject, { action: "kept", verdict: "none", reason: "taken" })
-    : plain(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
+    ? outcomeOf(subject, { action: "kept", verdict: "none", reason: "taken" })
+    : outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
 
 /** An error on the way from a judgement to the removal. */
 export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {

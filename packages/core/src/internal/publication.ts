@@ -6,7 +6,7 @@ import { fileToken, toRecord } from "../DirectoryFrame.ts"
 import type { Disk, DiskError, NewFile, Stat } from "../Disk.ts"
 import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound, type PublishError } from "../Errors.ts"
 import { sameFile } from "../FileId.ts"
-import { type Holding, sameSentinel, type SentinelFile } from "../Holding.ts"
+import { type DirectoryState, sameSentinel, type SentinelFile } from "../DirectoryState.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import type { PublishOptions } from "../Publication.ts"
@@ -37,12 +37,12 @@ const isAsideOf = (entry: string, name: string): boolean =>
   name.startsWith(`${entry}.`) && /^old-[0-9a-f]{8}$/.test(name.slice(entry.length + 1))
 
 /**
- * A holding as far as the writer of one sentinel file has to judge it: the file, and what another writer moved aside to
+ * A state as far as the writer of one sentinel file has to judge it: the file, and what another writer moved aside to
  * replace, or left there when it was killed.
  */
-export const contenders = (holding: Holding, entry: string): Holding => ({
-  ...holding,
-  sentinels: holding.sentinels.filter((file) => file.entry === entry || isAsideOf(entry, file.entry)),
+export const contenders = (state: DirectoryState, entry: string): DirectoryState => ({
+  ...state,
+  sentinels: state.sentinels.filter((file) => file.entry === entry || isAsideOf(entry, file.entry)),
   foreign: []
 })
 
@@ -68,7 +68,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const putBack = (aside: string, path: string) => Effect.andThen(appear(aside, path), disk.unlink(aside))
 
   /** Compares what a replacement relies on: all that was judged, or the one file that the writer made. */
-  const changeOf = (replacing: Condemned | SentinelFile, before: Holding): string | undefined => {
+  const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
     if (Condemned.is(replacing)) return replacing.difference(before)
     const [file, ...others] = before.sentinels
     if (file === undefined || !sameSentinel(file, replacing)) return `${replacing.entry} is another file`
@@ -223,8 +223,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     publishWith(directory, sentinel, options, true)
 
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: string) {
-    const holding = yield* lookup.look(directory, Layout.standard)
-    const file = holding.sentinels.find(
+    const state = yield* lookup.look(directory, Layout.standard)
+    const file = state.sentinels.find(
       ({ content }) =>
         Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === own
     )

@@ -2,25 +2,30 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { Leftovers, Reclaimer, ReclaimerOptions } from "../Claim.ts"
+import type { Leftovers, Reclaimer, ReclaimerOptions } from "../Reclaimer.ts"
 import type { PermissionDenied, StoreFailure } from "../Errors.ts"
 import type { Layout } from "../Layout.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Claims, Place } from "./claims.ts"
+import type { Claims, Destination } from "./claims.ts"
 import { isFull, type Workspace, type Workspaces } from "./workspaces.ts"
 
 const none: Leftovers = { claimed: [], dead: [] }
 
 export const make = (workspaces: Workspaces, claims: Claims) => {
-  const claimedAt = (place: Place, path: string, name: string, layout: Layout): Leftovers["claimed"][number] => ({
+  const claimedAt = (
+    destination: Destination,
+    path: string,
+    name: string,
+    layout: Layout
+  ): Leftovers["claimed"][number] => ({
     name,
     path,
-    open: claims.resume(place, path, name, layout)
+    open: claims.resume(destination, path, name, layout)
   })
 
   const deadAt = (
-    place: Place,
+    destination: Destination,
     path: string,
     marked: SentinelName.Marked,
     layout: Layout
@@ -28,16 +33,16 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     name: marked.name,
     path,
     tags: marked.tags,
-    open: claims.resumeDead(place, path, marked, layout)
+    open: claims.resumeDead(destination, path, marked, layout)
   })
 
   const inWorkspace = (root: Root, workspace: Workspace, layout: Layout) =>
     Effect.map(workspaces.contents(workspace.path), ({ claimed, dead }): Leftovers => {
-      const place: Place = { root: root.path, workspace }
+      const destination: Destination = { root: root.path, workspace }
       return {
-        claimed: claimed.map((name) => claimedAt(place, `${workspace.path}/claimed/${name}`, name, layout)),
+        claimed: claimed.map((name) => claimedAt(destination, `${workspace.path}/claimed/${name}`, name, layout)),
         dead: dead.map((entry) =>
-          deadAt(place, `${workspace.path}/dead/${entry}`, SentinelName.parseMarked(entry), layout)
+          deadAt(destination, `${workspace.path}/dead/${entry}`, SentinelName.parseMarked(entry), layout)
         )
       }
     })
@@ -50,7 +55,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     const scope = yield* Scope.fork(yield* Effect.scope)
     const gate = Semaphore.makeUnsafe(1)
     let made: Workspace | undefined
-    const inRoot: Place = { root: root.path, workspace: undefined }
+    const inRoot: Destination = { root: root.path, workspace: undefined }
 
     const openOnce = Effect.suspend(() =>
       made === undefined
@@ -64,10 +69,10 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
      * The first claim makes the workspace: a root without dead directories isn't written to. A failure isn't remembered: the next
      * claim tries again.
      */
-    const place: Effect.Effect<Place, PermissionDenied | StoreFailure> = gate
+    const destination: Effect.Effect<Destination, PermissionDenied | StoreFailure> = gate
       .withPermits(1)(openOnce)
       .pipe(
-        Effect.map((workspace): Place => ({ root: root.path, workspace })),
+        Effect.map((workspace): Destination => ({ root: root.path, workspace })),
         // A full file system is where a removal is wanted most.
         Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.succeed(inRoot) : Effect.fail(error)))
       )
@@ -88,7 +93,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     }
 
     return {
-      claim: (condemned) => Effect.flatMap(place, (place) => claims.claim(place, condemned, layout)),
+      claim: (condemned) => Effect.flatMap(destination, (destination) => claims.claim(destination, condemned, layout)),
       leftovers,
       adopt: (condemned) =>
         Effect.acquireRelease(workspaces.adopt(root, condemned, self), workspaces.close).pipe(

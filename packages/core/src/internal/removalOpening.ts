@@ -3,7 +3,7 @@ import type { DirectoryCalls } from "../DirectoryCalls.ts"
 import type { RemoveTreeOptions } from "../DiskModel.ts"
 import { sameFile } from "../FileId.ts"
 import { coded } from "../Errno.ts"
-import * as Frames from "./removalFrame.ts"
+import * as Levels from "./removalLevel.ts"
 
 /** The directory that a tree lies in, and the tree's name there. */
 export interface Place {
@@ -24,7 +24,7 @@ export const open = <Name>(
   parent: number,
   name: Name,
   path: () => string
-): Frames.Opened<Name> => {
+): Levels.Opened<Name> => {
   const fd = calls.openDirectory(parent, name)
   try {
     return { fd, name, listing: calls.list(fd, path) }
@@ -34,7 +34,7 @@ export const open = <Name>(
   }
 }
 
-export const close = <Name>(calls: DirectoryCalls<Name>, { fd, listing }: Frames.Opened<Name>): void => {
+export const close = <Name>(calls: DirectoryCalls<Name>, { fd, listing }: Levels.Opened<Name>): void => {
   try {
     listing.close()
   } finally {
@@ -44,7 +44,7 @@ export const close = <Name>(calls: DirectoryCalls<Name>, { fd, listing }: Frames
 
 interface Top<Name> {
   readonly parent: number
-  readonly top: Frames.Frame<Name>
+  readonly top: Levels.Level<Name>
   readonly mount: string
 }
 
@@ -56,13 +56,13 @@ export const openTop = <Name>(
   { expected }: Pick<RemoveTreeOptions, "expected">
 ): Top<Name> => {
   const parent = calls.openPath(place.parent)
-  let opened: Frames.Opened<Name> | undefined
+  let opened: Levels.Opened<Name> | undefined
   try {
     opened = open(calls, parent, calls.nameOf(place.name), () => path)
     if (expected !== undefined && !sameFile(calls.idOf(opened.fd), expected)) throw coded("ESTALE", "another directory")
     const mount = calls.mount(opened.fd)
     if (mount !== calls.mount(parent)) throw coded("EXDEV", "on another mount")
-    return { parent, top: Frames.top(opened), mount }
+    return { parent, top: Levels.top(opened), mount }
   } catch (cause) {
     if (opened !== undefined) close(calls, opened)
     calls.close(parent)

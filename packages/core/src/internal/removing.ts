@@ -4,7 +4,7 @@ import { DiskError, type RemoveTreeOptions, type Stat } from "../DiskModel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import { coded, errnoOf } from "../Errno.ts"
 import { unsupported } from "./lockSupport.ts"
-import * as Frames from "./removalFrame.ts"
+import * as Levels from "./removalLevel.ts"
 import * as Opening from "./removalOpening.ts"
 
 /** Directories that are open at once. A deeper one is moved up to the top first, so that no depth is too deep. */
@@ -39,11 +39,11 @@ export const begin = <Name>(
   place: Opening.Place,
   options: RemoveTreeOptions
 ): Removing => {
-  type Frame = Frames.Frame<Name>
+  type Level = Levels.Level<Name>
   const { lockInner = true, mayRemove = () => false } = options
   const { textOf } = calls
   const { mount, parent, top } = Opening.openTop(calls, path, place, options)
-  let current: Frame | undefined = top
+  let current: Level | undefined = top
   let first: DiskError | undefined
   const stayed = new Set<string>()
   /** Where a directory that was moved up lay at the beginning, by its name at the top. */
@@ -52,58 +52,58 @@ export const begin = <Name>(
   let hoisted = 0
   let isHoistedInto = false
 
-  const pathOf = (frame: Frame, ...entry: ReadonlyArray<Name>): string =>
-    Frames.pathOf(frame, textOf, ...entry.map(textOf))
+  const pathOf = (level: Level, ...entry: ReadonlyArray<Name>): string =>
+    Levels.pathOf(level, textOf, ...entry.map(textOf))
 
-  const fullPathOf = (frame: Frame, ...entry: ReadonlyArray<Name>): string => {
-    const relative = pathOf(frame, ...entry)
+  const fullPathOf = (level: Level, ...entry: ReadonlyArray<Name>): string => {
+    const relative = pathOf(level, ...entry)
     return relative === "" ? path : `${path}/${relative}`
   }
 
   /** ENOENT of an entry is no failure. ENOENT of the top is: somebody else has removed the tree. */
-  const blame = (frame: Frame, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>): void => {
+  const blame = (level: Level, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>): void => {
     const errno = errnoOf(cause)
-    if (errno === "ENOENT" && (frame !== top || entry.length > 0)) return
-    frame.isStuck = true
-    first ??= new DiskError({ errno, operation, path: fullPathOf(frame, ...entry), cause })
+    if (errno === "ENOENT" && (level !== top || entry.length > 0)) return
+    level.isStuck = true
+    first ??= new DiskError({ errno, operation, path: fullPathOf(level, ...entry), cause })
   }
 
-  const stay = (frame: Frame): void => {
-    stayed.add(pathOf(frame))
-    frame.isStuck = true
+  const stay = (level: Level): void => {
+    stayed.add(pathOf(level))
+    level.isStuck = true
   }
 
   /** A stuck directory makes the one above it stuck. */
-  const leave = (frame: Frame): void => {
-    current = frame.above
-    if (current !== undefined && frame.isStuck) current.isStuck = true
-    Opening.close(calls, frame)
+  const leave = (level: Level): void => {
+    current = level.above
+    if (current !== undefined && level.isStuck) current.isStuck = true
+    Opening.close(calls, level)
   }
 
   /** Leaves `frame` when `isOver` answers true or throws. */
-  const leaveWhen = (frame: Frame, isOver: (frame: Frame) => boolean): void => {
+  const leaveWhen = (level: Level, isOver: (level: Level) => boolean): void => {
     let isLeft = true
     try {
-      isLeft = isOver(frame)
+      isLeft = isOver(level)
     } catch (cause) {
-      blame(frame, "delete", cause)
+      blame(level, "delete", cause)
     }
-    if (isLeft) leave(frame)
+    if (isLeft) leave(level)
   }
 
   /** A directory named like a sentinel is a directory. A sentinel below the top that can't be looked at counts as `others`. */
-  const kindOf = (frame: Frame, { name, type }: ListedEntry<Name>): Kind => {
+  const kindOf = (level: Level, { name, type }: ListedEntry<Name>): Kind => {
     if (type === "directory") return "directory"
     if (!SentinelName.isSentinel(textOf(name))) return "plain"
-    if (frame === top && type !== "unknown") return "ours"
+    if (level === top && type !== "unknown") return "ours"
     let stat: Pick<Stat, "id" | "type">
     try {
-      stat = calls.statAt(frame.fd, name)
+      stat = calls.statAt(level.fd, name)
     } catch (cause) {
-      return errnoOf(cause) === "ENOENT" ? "gone" : frame === top ? "ours" : "others"
+      return errnoOf(cause) === "ENOENT" ? "gone" : level === top ? "ours" : "others"
     }
     if (stat.type === "directory") return "directory"
-    return frame === top || mayRemove(Frames.originOf(frame, textOf, textOf(name)), stat.id) ? "ours" : "others"
+    return level === top || mayRemove(Levels.originOf(level, textOf, textOf(name)), stat.id) ? "ours" : "others"
   }
 
   const isHeld = (fd: number): boolean => {
@@ -113,56 +113,56 @@ export const begin = <Name>(
     throw coded(errno, "the lock can't be asked for")
   }
 
-  const isBarred = (frame: Frame): boolean => {
-    if (calls.mount(frame.fd) !== mount) throw coded("EXDEV", "on another mount")
-    if (!lockInner || !isHeld(frame.fd)) return false
-    stay(frame)
+  const isBarred = (level: Level): boolean => {
+    if (calls.mount(level.fd) !== mount) throw coded("EXDEV", "on another mount")
+    if (!lockInner || !isHeld(level.fd)) return false
+    stay(level)
     return true
   }
 
-  const enter = (frame: Frame, name: Name): void => {
+  const enter = (level: Level, name: Name): void => {
     // `stayed` names it already: it stays even if its lock is free by now.
-    if (stayed.size > 0 && stayed.has(pathOf(frame, name))) {
-      frame.isStuck = true
+    if (stayed.size > 0 && stayed.has(pathOf(level, name))) {
+      level.isStuck = true
       return
     }
-    const opened = Opening.open(calls, frame.fd, name, () => fullPathOf(frame, name))
-    current = Frames.inner(opened, frame, frame === top ? origins.get(textOf(name)) : undefined)
+    const opened = Opening.open(calls, level.fd, name, () => fullPathOf(level, name))
+    current = Levels.inner(opened, level, level === top ? origins.get(textOf(name)) : undefined)
     leaveWhen(current, isBarred)
   }
 
   /** Moves a directory up to the top, under a name that no removal before this one, killed or not, has used. */
-  const hoist = (frame: Frame, above: Frame): void => {
+  const hoist = (level: Level, above: Level): void => {
     hoistTag ??= crypto.randomUUID()
     hoisted += 1
     const moved = `${hoistPrefix}${hoistTag}.${hoisted}`
-    const origin = Frames.originOf(frame, textOf)
-    calls.rename(above.fd, frame.name, top.fd, calls.nameOf(moved))
+    const origin = Levels.originOf(level, textOf)
+    calls.rename(above.fd, level.name, top.fd, calls.nameOf(moved))
     origins.set(moved, origin)
     above.hasProgress = true
     isHoistedInto = true
   }
 
   /** Reads on in a directory that nothing was removed from yet. `true`: it stays as it is, or was moved up. */
-  const lookOn = (frame: Frame): boolean => {
-    const entry = frame.listing.next()
+  const lookOn = (level: Level): boolean => {
+    const entry = level.listing.next()
     if (entry !== undefined) {
-      const isOwned = kindOf(frame, entry) === "others"
-      if (isOwned) stay(frame)
+      const isOwned = kindOf(level, entry) === "others"
+      if (isOwned) stay(level)
       return isOwned
     }
-    frame.listing.again()
-    frame.isLookedThrough = true
-    if (frame.above === undefined || frame.depth < maxDepth) return false
-    hoist(frame, frame.above)
+    level.listing.again()
+    level.isLookedThrough = true
+    if (level.above === undefined || level.depth < maxDepth) return false
+    hoist(level, level.above)
     return true
   }
 
   /** `false`: it is a directory. */
-  const isUnlinked = (frame: Frame, name: Name): boolean => {
+  const isUnlinked = (level: Level, name: Name): boolean => {
     try {
-      calls.unlink(frame.fd, name)
-      frame.hasProgress = true
+      calls.unlink(level.fd, name)
+      level.hasProgress = true
       return true
     } catch (cause) {
       if (errnoOf(cause) === "EISDIR") return false
@@ -170,88 +170,88 @@ export const begin = <Name>(
     }
   }
 
-  const enterOrUnlink = (frame: Frame, name: Name): void => {
+  const enterOrUnlink = (level: Level, name: Name): void => {
     try {
-      enter(frame, name)
+      enter(level, name)
     } catch (cause) {
       const errno = errnoOf(cause)
-      if ((errno !== "ENOTDIR" && errno !== "ELOOP") || !isUnlinked(frame, name)) throw cause
+      if ((errno !== "ENOTDIR" && errno !== "ELOOP") || !isUnlinked(level, name)) throw cause
     }
   }
 
-  const remove = (frame: Frame, entry: ListedEntry<Name>): void => {
+  const remove = (level: Level, entry: ListedEntry<Name>): void => {
     const { name, type } = entry
-    const kind = kindOf(frame, entry)
-    if (kind === "directory") enter(frame, name)
-    else if (kind === "ours") frame.sentinels.push(name)
+    const kind = kindOf(level, entry)
+    if (kind === "directory") enter(level, name)
+    else if (kind === "ours") level.sentinels.push(name)
     else if (kind === "others") {
       // The sentinel came after the look. Its owner keeps the rest.
-      stay(frame)
-      leave(frame)
+      stay(level)
+      leave(level)
     } else if (kind === "plain") {
-      if (type === "unknown") enterOrUnlink(frame, name)
-      else if (!isUnlinked(frame, name)) enter(frame, name)
+      if (type === "unknown") enterOrUnlink(level, name)
+      else if (!isUnlinked(level, name)) enter(level, name)
     }
   }
 
   /** A sentinel below the top is checked again: it may have been rewritten since it was judged. */
-  const unlinkSentinels = (frame: Frame): void => {
-    for (const name of frame.sentinels.splice(0)) {
+  const unlinkSentinels = (level: Level): void => {
+    for (const name of level.sentinels.splice(0)) {
       try {
-        const kind = frame === top ? "ours" : kindOf(frame, { name, type: "unknown" })
-        if (kind === "others") return stay(frame)
+        const kind = level === top ? "ours" : kindOf(level, { name, type: "unknown" })
+        if (kind === "others") return stay(level)
         if (kind !== "ours") continue
-        calls.unlink(frame.fd, name)
-        frame.hasProgress = true
+        calls.unlink(level.fd, name)
+        level.hasProgress = true
       } catch (cause) {
-        blame(frame, "unlink", cause, name)
+        blame(level, "unlink", cause, name)
       }
     }
   }
 
   /** `false`: it is to be read again. */
-  const isRemovedOrStuck = (frame: Frame): boolean => {
-    if (!frame.isStuck) unlinkSentinels(frame)
-    if (frame.isStuck) return true
+  const isRemovedOrStuck = (level: Level): boolean => {
+    if (!level.isStuck) unlinkSentinels(level)
+    if (level.isStuck) return true
     try {
-      calls.removeDirectory(frame.above?.fd ?? parent, frame.name)
+      calls.removeDirectory(level.above?.fd ?? parent, level.name)
     } catch (cause) {
-      if (errnoOf(cause) === "ENOTEMPTY" && frame.hasProgress && (frame.passes += 1) < maxPasses) return false
-      blame(frame, "rmdir", cause)
+      if (errnoOf(cause) === "ENOTEMPTY" && level.hasProgress && (level.passes += 1) < maxPasses) return false
+      blame(level, "rmdir", cause)
     }
-    if (frame.above !== undefined && !frame.isStuck) frame.above.hasProgress = true
-    if (frame.origin !== undefined && !frame.isStuck) origins.delete(textOf(frame.name))
+    if (level.above !== undefined && !level.isStuck) level.above.hasProgress = true
+    if (level.origin !== undefined && !level.isStuck) origins.delete(textOf(level.name))
     return true
   }
 
   /** A directory was read to its end. */
-  const finish = (frame: Frame): void => {
+  const finish = (level: Level): void => {
     // Directories that `hoist` moved up go before the sentinels of the top.
-    const isLast = frame !== top || !isHoistedInto
-    if (isLast && isRemovedOrStuck(frame)) return leave(frame)
-    frame.listing.rewind()
-    Frames.beginAnew(frame)
-    if (frame === top) isHoistedInto = false
+    const isLast = level !== top || !isHoistedInto
+    if (isLast && isRemovedOrStuck(level)) return leave(level)
+    level.listing.rewind()
+    Levels.beginAnew(level)
+    if (level === top) isHoistedInto = false
   }
 
   /** A directory that can't be read to its end keeps its sentinels. */
-  const nextIn = (frame: Frame): ListedEntry<Name> | undefined => {
+  const nextIn = (level: Level): ListedEntry<Name> | undefined => {
     try {
-      return frame.listing.next()
+      return level.listing.next()
     } catch (cause) {
-      blame(frame, "readdir", cause)
-      frame.sentinels = []
+      blame(level, "readdir", cause)
+      level.sentinels = []
       return undefined
     }
   }
 
-  const handleNext = (frame: Frame): void => {
-    const entry = nextIn(frame)
-    if (entry === undefined) return finish(frame)
+  const handleNext = (level: Level): void => {
+    const entry = nextIn(level)
+    if (entry === undefined) return finish(level)
     try {
-      remove(frame, entry)
+      remove(level, entry)
     } catch (cause) {
-      blame(frame, "delete", cause, entry.name)
+      blame(level, "delete", cause, entry.name)
     }
   }
 

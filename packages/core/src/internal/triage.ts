@@ -14,7 +14,7 @@ import type { SentinelStore } from "../SentinelStore.ts"
 import * as Slices from "../Slices.ts"
 import { depthForLiveness, judge } from "../Verdict.ts"
 import { hasOwnerPart, type OwnerPart, ownerPart } from "./canonicalRecords.ts"
-import type { JudgeContext } from "./examination.ts"
+import type { JudgeContext } from "./judgeDirectory.ts"
 import * as Outcomes from "./outcomes.ts"
 
 /** The page, divided. Both keep its order. */
@@ -108,7 +108,7 @@ export const make = (
   }
 
   return Effect.fnUntraced(function* (page) {
-    const sightings = yield* store.peekMany(root, page, layout)
+    const peeks = yield* store.peekMany(root, page, layout)
     forget()
     const kept: Array<Outcome> = []
     const open: Array<Entry> = []
@@ -116,12 +116,12 @@ export const make = (
     for (let index = 0; index < page.length; index++) {
       const entry = page[index]
       if (entry === undefined) continue
-      const sighting = sightings[index]
-      if (sighting === undefined) {
+      const peek = peeks[index]
+      if (peek === undefined) {
         open.push(entry)
         continue
       }
-      const { content, writtenAt } = sighting
+      const { content, writtenAt } = peek
       const known = recall(content)
       const life = known === undefined ? yield* ask(entry, content) : known.life
       if (life === undefined) open.push(entry)

@@ -3,15 +3,15 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type { OwnSentinel } from "../Claim.ts"
+import type { OwnSentinel } from "../Reclaimer.ts"
 import { Condemned } from "../Condemned.ts"
 import type { Disk, HeldLock } from "../Disk.ts"
 import { Changed, type PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
-import type { Holding } from "../Holding.ts"
+import type { DirectoryState } from "../DirectoryState.ts"
 import * as Layout from "../Layout.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as SentinelName from "../SentinelName.ts"
-import type { Birth } from "./birth.ts"
+import type { Creation } from "./creation.ts"
 import { mapStoreError, onErrno } from "./diskErrors.ts"
 import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
@@ -32,7 +32,7 @@ const stagingGrace = 60_000
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
 /** A caller without types may give a value that only looks like a Condemned. */
-export const difference = (condemned: Condemned, now: Holding): string | undefined =>
+export const difference = (condemned: Condemned, now: DirectoryState): string | undefined =>
   Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
 
 export const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
@@ -46,7 +46,7 @@ export const make = (
   disk: Disk["Service"],
   lookup: Lookup,
   publication: Publication,
-  birth: Birth,
+  creation: Creation,
   exclude: Locking["exclude"]
 ) => {
   const toStore = (error: { readonly _tag: string; readonly message: string }, path: string) =>
@@ -90,7 +90,7 @@ export const make = (
       )
     // A failed workspace closes its lock at once: each later claim tries again, and would keep another descriptor open.
     const scope = yield* Scope.fork(yield* Effect.scope)
-    yield* birth.bear(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
+    yield* creation.createWithSentinel(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
       Scope.provide(scope),
       // The rename may have been made, and only its fsync have failed.
       Effect.onError((cause) =>
@@ -113,7 +113,7 @@ export const make = (
     const look = (path: string) =>
       Effect.map(
         Effect.catchTag(lookup.look(path, Layout.standard), "NotFound", () => taken),
-        (holding) => ({ holding, problem: difference(condemned, holding) })
+        (state) => ({ state, problem: difference(condemned, state) })
       )
     // A workspace that another sweep has adopted since is left alone: a rename would have to be undone.
     const { problem: early } = yield* look(from)
@@ -121,7 +121,7 @@ export const make = (
     const gone = { ENOENT: () => taken, EBUSY: () => taken }
     const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { byCommand: true, test: true }))
     yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))
-    const { holding: now, problem } = yield* look(path)
+    const { state: now, problem } = yield* look(path)
     if (problem !== undefined) {
       // A sentinel changed between judgement and rename: another sweep has adopted the workspace, or its own sweep lives.
       yield* Effect.ignore(disk.renameNew(path, from))
@@ -138,11 +138,11 @@ export const make = (
   }, Effect.uninterruptible)
 
   const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
-    const holding = yield* Effect.option(lookup.look(path, Layout.standard))
+    const state = yield* Effect.option(lookup.look(path, Layout.standard))
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
-    if (stat._tag === "None" || holding._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
-    if (holding.value.distrust !== undefined) return
+    if (stat._tag === "None" || state._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
+    if (state.value.distrust !== undefined) return
     // The creator holds the lock. Without locks it may be suspended: the rename comes first, so that it can't finish this directory
     // and no finished one is deleted.
     const root = path.slice(0, -entry.length - 1)

@@ -1,6 +1,6 @@
 import { Effect, Result } from "effect"
 import * as Condemned from "../../src/Condemned.ts"
-import type { Holding } from "../../src/Holding.ts"
+import type { DirectoryState } from "../../src/DirectoryState.ts"
 import type { Kind } from "../../src/JudgeInputs.ts"
 import type { Judgement } from "../../src/Condemned.ts"
 import * as Layout from "../../src/Layout.ts"
@@ -10,17 +10,17 @@ import type { SentinelStore } from "../../src/SentinelStore.ts"
 import { host, v3 } from "./fixtures.ts"
 
 /** A file system of one kernel, for a Disk that can't tell. */
-const local = ({ frame }: Holding) =>
+const local = ({ frame }: DirectoryState) =>
   frame.fileSystem === undefined ? { fileSystem: { type: "ext4", oneKernel: true } } : {}
 
 /** Judges a directory as one whose owners are all gone, or all `alive`. */
-export const judge = (holding: Holding, kind: Kind = { _tag: "Directory" }, alive = false): Judgement =>
+export const judge = (state: DirectoryState, kind: Kind = { _tag: "Directory" }, alive = false): Judgement =>
   Condemned.judge({
-    holding: { ...holding, frame: { ...holding.frame, ...local(holding) } },
+    state: { ...state, frame: { ...state.frame, ...local(state) } },
     kind,
     host: host(),
     knowledge: { legacy: "trust", lock: "self", shared: "keep" },
-    observed: holding.sentinels.map(({ content }) => {
+    observed: state.sentinels.map(({ content }) => {
       if (Result.isFailure(content)) return {}
       const { pid } = content.success
       return { process: alive ? { _tag: "Present", pid, tgid: pid } : { _tag: "Absent", pid } }
@@ -28,16 +28,16 @@ export const judge = (holding: Holding, kind: Kind = { _tag: "Directory" }, aliv
   })
 
 /** The right to remove a directory, where every process that its sentinels name is said to be absent. */
-export const condemned = (holding: Holding, kind?: Kind) =>
+export const condemned = (state: DirectoryState, kind?: Kind) =>
   Effect.suspend(() => {
-    const judgement = judge(holding, kind)
+    const judgement = judge(state, kind)
     return judgement.condemned === undefined
       ? Effect.die(new Error(`not dead: ${judgement.reason}`))
       : Effect.succeed(judgement.condemned)
   })
 
 export const condemnedAt = (store: SentinelStore["Service"], path: string, kind?: Kind) =>
-  Effect.flatMap(Effect.orDie(store.look(path, Layout.standard)), (holding) => condemned(holding, kind))
+  Effect.flatMap(Effect.orDie(store.look(path, Layout.standard)), (state) => condemned(state, kind))
 
 let sentinels = 0
 

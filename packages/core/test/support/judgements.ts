@@ -7,7 +7,7 @@ import {
   UnsupportedVersion,
   UntrustedSentinel
 } from "../../src/Errors.ts"
-import type { Holding, SentinelFile } from "../../src/Holding.ts"
+import type { DirectoryState, SentinelFile } from "../../src/DirectoryState.ts"
 import type { Kind, Knowledge, Observed } from "../../src/JudgeInputs.ts"
 import type { Judgement } from "../../src/Condemned.ts"
 import type { Observation } from "../../src/Observation.ts"
@@ -30,7 +30,10 @@ export const file = (content: SentinelFile["content"], changes: Partial<Sentinel
 
 export const read = (sentinel: Sentinel, changes: Partial<SentinelFile> = {}) => file(Result.succeed(sentinel), changes)
 
-export const holding = (sentinels: ReadonlyArray<SentinelFile>, changes: Partial<Holding> = {}): Holding => ({
+export const state = (
+  sentinels: ReadonlyArray<SentinelFile>,
+  changes: Partial<DirectoryState> = {}
+): DirectoryState => ({
   path: "/vms/a",
   id: { dev: "1", ino: "10" },
   frame: frame(),
@@ -60,12 +63,12 @@ export interface Options extends Partial<Knowledge> {
 
 /** Judges a directory by what `observe` says of each sentinel. */
 export const judgeBy = (
-  held: Holding,
+  held: DirectoryState,
   observe: (file: SentinelFile) => Observed,
   { kind = { _tag: "Directory" }, ...known }: Options = {}
 ): Judgement =>
   Condemned.judge({
-    holding: held,
+    state: held,
     kind,
     host: host(),
     knowledge: { ...knowledge, ...known },
@@ -73,7 +76,7 @@ export const judgeBy = (
   })
 
 /** Judges a directory each of whose owners is seen so. */
-export const judgeSeen = (held: Holding, process: Observation | undefined, options?: Options): Judgement =>
+export const judgeSeen = (held: DirectoryState, process: Observation | undefined, options?: Options): Judgement =>
   judgeBy(held, () => (process === undefined ? {} : { process }), options)
 
 export type Fate = "alive" | "dead" | "unknown" | "refused"
@@ -87,8 +90,12 @@ export const owners: Readonly<Record<Fate, readonly [SentinelFile, Observation]>
 }
 
 /** Judges a directory that has such owners. */
-export const judgeOf = (fates: ReadonlyArray<Fate>, changes: Partial<Holding> = {}, options?: Options): Judgement => {
-  const held = holding(
+export const judgeOf = (
+  fates: ReadonlyArray<Fate>,
+  changes: Partial<DirectoryState> = {},
+  options?: Options
+): Judgement => {
+  const held = state(
     fates.map((fate) => owners[fate][0]),
     changes
   )

@@ -1,7 +1,7 @@
 /** What the tests of a store's removing half are made with. */
 import { assert } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
-import type { Reclaimer, Removable } from "../../src/Claim.ts"
+import type { Reclaimer, Removable } from "../../src/Reclaimer.ts"
 import type { Condemned } from "../../src/Condemned.ts"
 import type { Kind } from "../../src/JudgeInputs.ts"
 import * as Layout from "../../src/Layout.ts"

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { tagOf } from "../../src/Holding.ts"
+import { tagOf } from "../../src/DirectoryState.ts"
 import * as Layout from "../../src/Layout.ts"
 import { condemned, condemnedAt, fresh, textOf } from "./condemning.ts"
 import {

@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import { Effect, Result, Stream } from "effect"
 import type { RootError } from "../../src/Errors.ts"
 import { Disk } from "../../src/Disk.ts"
-import type { Holding, SentinelFile } from "../../src/Holding.ts"
+import type { DirectoryState, SentinelFile } from "../../src/DirectoryState.ts"
 import * as Layout from "../../src/Layout.ts"
 import type { Entry } from "../../src/Root.ts"
 import { SentinelStore } from "../../src/SentinelStore.ts"
@@ -19,7 +19,7 @@ const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A,
 const verdictOf = ({ content }: SentinelFile): string =>
   Result.isSuccess(content) ? content.success._tag : content.failure._tag
 
-const verdicts = (holding: Holding) => holding.sentinels.map((file) => [file.entry, verdictOf(file)])
+const verdicts = (state: DirectoryState) => state.sentinels.map((file) => [file.entry, verdictOf(file)])
 
 export const tests = <R>({ able, test, world }: Tester<R>): void => {
   test("opens a real directory as a root, by an absolute, a relative or an untidy path", () =>
@@ -136,14 +136,14 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.strictEqual(seen.length, names.length + 1)
       assert.isUndefined(seen[0], "missing")
       for (const [index, name] of names.entries()) {
-        const sighting = seen[index + 1]
+        const peek = seen[index + 1]
         if (name !== "vm" && name !== "broken") {
-          assert.isUndefined(sighting, name)
+          assert.isUndefined(peek, name)
           continue
         }
         const [first] = (yield* look(store, `${directory}/${name}`)).sentinels
         const content = String.fromCharCode(...(first?.bytes ?? []))
-        assert.deepStrictEqual(sighting, { content, writtenAt: first?.writtenAt ?? -1 }, name)
+        assert.deepStrictEqual(peek, { content, writtenAt: first?.writtenAt ?? -1 }, name)
       }
     }))
 
@@ -198,16 +198,16 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/.vm-sentinels`, "17")
       yield* world.file(`${directory}/disk.img`, "17")
       yield* world.setTime(`${directory}/.vm-sentinel`, 1_700_000_000_000)
-      const holding = yield* look(store, directory)
-      assert.deepStrictEqual(verdicts(holding), [
+      const state = yield* look(store, directory)
+      assert.deepStrictEqual(verdicts(state), [
         [".vm-sentinel", "V3"],
         [".vm-sentinel.helper", "V2"],
         [".vm-sentinel.zeta", "V1"]
       ])
-      assert.deepStrictEqual(holding.foreign, [])
-      assert.strictEqual(holding.path, directory)
-      assert.deepStrictEqual(holding.id, (yield* disk.lstat(directory)).id)
-      const [file] = holding.sentinels
+      assert.deepStrictEqual(state.foreign, [])
+      assert.strictEqual(state.path, directory)
+      assert.deepStrictEqual(state.id, (yield* disk.lstat(directory)).id)
+      const [file] = state.sentinels
       assert.strictEqual(file?.writtenAt, 1_700_000_000_000)
       assert.strictEqual(new TextDecoder().decode(file?.bytes), textOf(sentinel))
       assert.strictEqual(file?.size, textOf(sentinel).length)
@@ -225,7 +225,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/owner.pid`, "17")
       yield* world.file(`${directory}/data/go-microvm-state.json`, "{}")
       const seen = (...names: ReadonlyArray<string>) =>
-        Effect.map(look(store, directory, names), (holding) => [...verdicts(holding).flat(), "|", ...holding.foreign])
+        Effect.map(look(store, directory, names), (state) => [...verdicts(state).flat(), "|", ...state.foreign])
       const state = "data/go-microvm-state.json"
       const own = [".vm-sentinel", "V1", ".vm-sentinel.helper", "V1"]
       assert.deepStrictEqual(yield* seen(".vm-sentinel"), [...own, "|", ".bbox-sentinel", state])
@@ -297,12 +297,12 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
           // What a symbolic link would lead to.
           yield* world.file(`${directory}/vm/other.target`, "18")
           const before = yield* world.tree(directory)
-          const holding = yield* look(store, `${directory}/vm`)
-          assert.deepStrictEqual(verdicts(holding), [
+          const state = yield* look(store, `${directory}/vm`)
+          assert.deepStrictEqual(verdicts(state), [
             [".vm-sentinel", "V1"],
             [".vm-sentinel.role", expected]
           ])
-          const [, file] = holding.sentinels
+          const [, file] = state.sentinels
           assert.strictEqual(file?.bytes === undefined, expected.startsWith("O") || expected === "UntrustedSentinel")
           assert.strictEqual(yield* tag(read(store, `${directory}/vm`)), expected)
           assert.deepStrictEqual(yield* world.tree(directory), before)

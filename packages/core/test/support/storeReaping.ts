@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Claim, Removable } from "../../src/Claim.ts"
-import { tagOf } from "../../src/Holding.ts"
+import type { Claim, Removable } from "../../src/Reclaimer.ts"
+import { tagOf } from "../../src/DirectoryState.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
 import {

@@ -1,5 +1,5 @@
 import { Effect, Result } from "effect"
-import type { SentinelFile } from "../../src/Holding.ts"
+import type { SentinelFile } from "../../src/DirectoryState.ts"
 import type { Sentinel } from "../../src/Sentinel.ts"
 import type { World } from "./World.ts"
 

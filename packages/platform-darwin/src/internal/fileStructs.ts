@@ -1,7 +1,7 @@
 /** Structs of Darwin's file calls as an LP64 kernel writes them, little-endian. */
 
 import type { LockState } from "@vm-sentinel/core/Disk"
-import { formatUuid } from "./structs.ts"
+import { formatUuid } from "./processStructs.ts"
 
 /** `struct statfs` with 64-bit inodes, `sys/mount.h`. */
 export const statfsSize = 2168

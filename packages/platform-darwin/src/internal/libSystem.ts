@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { errnoName } from "./errno.ts"
-import { kinfoProcSize } from "./structs.ts"
+import { kinfoProcSize } from "./processStructs.ts"
 
 export const defaultPath = "/usr/lib/libSystem.B.dylib"
 

@@ -7,7 +7,7 @@ import { type Answer, found, fromErrno, gone, unusable } from "./answer.ts"
 import * as Inspection from "./inspection.ts"
 import type { LibSystem, Reply } from "./libSystem.ts"
 import { settle, type Settled, torn } from "./libSystemReading.ts"
-import * as Structs from "./structs.ts"
+import * as Structs from "./processStructs.ts"
 
 /** `PROC_PIDUNIQIDENTIFIERINFO`: open to every user. */
 const uniqueIdentifierFlavor = 17

@@ -2,7 +2,7 @@
 import type { Observation, Present } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { type Answer, describe } from "./answer.ts"
-import type { ProcessInfo } from "./structs.ts"
+import type { ProcessInfo } from "./processStructs.ts"
 
 export interface Reading {
   readonly pid: Pid

@@ -13,7 +13,7 @@ import * as Command from "./command.ts"
 import * as Inspection from "./inspection.ts"
 import { interpret, type PsAnswer } from "./psAnswer.ts"
 import { columns, parseRow, type Row } from "./psRows.ts"
-import { decodeUuidText } from "./structs.ts"
+import { decodeUuidText } from "./processStructs.ts"
 
 interface Paths {
   readonly ps: string

@@ -1,13 +1,13 @@
 import type { DirectoryCalls } from "@vm-sentinel/core/DirectoryCalls"
-import { type At, nameOf, textOf } from "./at.ts"
+import { type DirFd, nameOf, textOf } from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 import { LOCK_EX, LOCK_NB } from "./locks.ts"
 
 /** The `DirectoryCalls` of this platform. */
-export const make = (at: At): DirectoryCalls<Name> => ({
-  ...at,
+export const make = (calls: DirFd): DirectoryCalls<Name> => ({
+  ...calls,
   nameOf,
   textOf,
-  idOf: (fd) => at.stat(fd).id,
-  lock: (fd) => (at.flock === undefined ? "ENOTSUP" : at.flock(fd, LOCK_EX | LOCK_NB))
+  idOf: (fd) => calls.stat(fd).id,
+  lock: (fd) => (calls.flock === undefined ? "ENOTSUP" : calls.flock(fd, LOCK_EX | LOCK_NB))
 })

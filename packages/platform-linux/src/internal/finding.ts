@@ -2,7 +2,7 @@
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
 import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
-import * as At from "./at.ts"
+import * as DirFd from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 
 /** Directories open at once. The ones above are closed, and go on at the place that they were read to. */
@@ -12,8 +12,8 @@ interface Level {
   /** `""`: the top, of which nothing is told. */
   readonly path: string
   /** `undefined`: it is closed, and to be gone on with. */
-  open: { readonly fd: number; readonly listing: At.Listing } | undefined
-  paused: { readonly id: FileId; readonly resume: (fd: number) => At.Listing } | undefined
+  open: { readonly fd: number; readonly listing: DirFd.Listing } | undefined
+  paused: { readonly id: FileId; readonly resume: (fd: number) => DirFd.Listing } | undefined
 }
 
 interface Finder {
@@ -27,24 +27,24 @@ const moved = (): Error => coded("ESTALE", "it was moved while it was looked thr
 /** What was there a moment ago has gone, or something else has come in its place. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
-export const make = (at: At.At, root: string, wanted: (entry: string) => boolean): Finder => {
+export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) => boolean): Finder => {
   const levels: Array<Level> = []
   let mount: string | undefined
 
   const shut = (level: Level): void => {
     level.open?.listing.close()
-    if (level.open !== undefined) at.close(level.open.fd)
+    if (level.open !== undefined) calls.close(level.open.fd)
     level.open = undefined
   }
 
   const push = (path: string, fd: number): void => {
     try {
-      const lying = at.mount(fd)
+      const lying = calls.mount(fd)
       mount ??= lying
-      if (lying !== mount) return at.close(fd)
-      levels.push({ path, open: { fd, listing: at.list(fd) }, paused: undefined })
+      if (lying !== mount) return calls.close(fd)
+      levels.push({ path, open: { fd, listing: calls.list(fd) }, paused: undefined })
     } catch (cause) {
-      at.close(fd)
+      calls.close(fd)
       throw cause
     }
   }
@@ -53,10 +53,10 @@ export const make = (at: At.At, root: string, wanted: (entry: string) => boolean
   const pause = (level: Level): void => {
     if (level.open === undefined) return
     const { fd, listing } = level.open
-    const { id } = at.stat(fd)
+    const { id } = calls.stat(fd)
     level.open = undefined
     level.paused = { id, resume: listing.pause() }
-    at.close(fd)
+    calls.close(fd)
   }
 
   const orVanished = <A>(call: () => A): A | undefined => {
@@ -69,7 +69,7 @@ export const make = (at: At.At, root: string, wanted: (entry: string) => boolean
   }
 
   const enter = (fd: number, name: Name, path: string): void => {
-    const inner = orVanished(() => at.openDirectory(fd, name))
+    const inner = orVanished(() => calls.openDirectory(fd, name))
     if (inner === undefined) return
     push(path, inner)
     const far = levels.at(-1 - maxOpen)
@@ -78,20 +78,20 @@ export const make = (at: At.At, root: string, wanted: (entry: string) => boolean
 
   /** Opens a directory again by the way up from one that lies in it. */
   const reopen = (level: Level, from: number): void => {
-    const fd = orVanished(() => at.openDirectory(from, ".."))
+    const fd = orVanished(() => calls.openDirectory(from, ".."))
     if (fd === undefined) throw moved()
     try {
       const { paused } = level
-      if (paused === undefined || !sameFile(at.stat(fd).id, paused.id)) throw moved()
+      if (paused === undefined || !sameFile(calls.stat(fd).id, paused.id)) throw moved()
       level.open = { fd, listing: paused.resume(fd) }
     } catch (cause) {
-      at.close(fd)
+      calls.close(fd)
       throw cause
     }
   }
 
   /** One that was removed has no more names in it. */
-  const nextIn = ({ path }: Level, listing: At.Listing) =>
+  const nextIn = ({ path }: Level, listing: DirFd.Listing) =>
     path === "" ? listing.next() : orVanished(() => listing.next())
 
   const leave = (level: Level): void => {
@@ -104,12 +104,12 @@ export const make = (at: At.At, root: string, wanted: (entry: string) => boolean
     }
   }
 
-  const typeIn = (fd: number, { name, type }: At.Entry) =>
-    type === "unknown" ? orVanished(() => at.statAt(fd, name))?.type : type
+  const typeIn = (fd: number, { name, type }: DirFd.Entry) =>
+    type === "unknown" ? orVanished(() => calls.statAt(fd, name))?.type : type
 
   function* next(): Generator<void, string | undefined> {
     const isSliceUsedUp = Slices.make()
-    if (mount === undefined) push("", at.openDirectory(At.anywhere, At.nameOf(root)))
+    if (mount === undefined) push("", calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(root)))
     for (let level = levels.at(-1); level?.open !== undefined; level = levels.at(-1)) {
       if (isSliceUsedUp()) yield
       const { fd, listing } = level.open
@@ -118,7 +118,7 @@ export const make = (at: At.At, root: string, wanted: (entry: string) => boolean
         leave(level)
         continue
       }
-      const name = At.textOf(entry.name)
+      const name = DirFd.textOf(entry.name)
       const path = level.path === "" ? name : `${level.path}/${name}`
       if (typeIn(fd, entry) === "directory") enter(fd, entry.name, path)
       else if (level.path !== "" && wanted(name)) return path

@@ -7,7 +7,7 @@ import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { sameFile } from "@vm-sentinel/core/FileId"
 import { attempt, coded } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
-import * as At from "./at.ts"
+import * as DirFd from "./dirFd.ts"
 
 export const LOCK_SH = 1
 export const LOCK_EX = 2
@@ -22,7 +22,7 @@ const fail = (code: string): never => {
   throw coded(code)
 }
 
-const open = (at: At.At, path: string): number => at.openDirectory(At.anywhere, At.nameOf(path))
+const open = (calls: DirFd.DirFd, path: string): number => calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
 
 /** `flock(1)` of util-linux, or of busybox, locks the open file that it inherits, and leaves the lock behind with it. */
 const lockByCommand: Lock = (fd, operation) => {
@@ -35,8 +35,8 @@ const lockByCommand: Lock = (fd, operation) => {
 }
 
 /** `undefined`: there is no way to. */
-const lockBy = (at: At.At, mayStart: boolean): Lock | undefined => {
-  const { flock } = at
+const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
+  const { flock } = calls
   if (flock === undefined) return mayStart ? lockByCommand : undefined
   return (fd, operation) => {
     const errno = flock(fd, operation | LOCK_NB)
@@ -45,63 +45,64 @@ const lockBy = (at: At.At, mayStart: boolean): Lock | undefined => {
 }
 
 /** What a descriptor of its own, closed at once, is answered. */
-const tryIt = <A>(at: At.At, path: string, ask: (fd: number) => A): A => {
-  const fd = open(at, path)
+const tryIt = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {
+  const fd = open(calls, path)
   try {
     return ask(fd)
   } finally {
-    at.close(fd)
+    calls.close(fd)
   }
 }
 
 /** Takes the lock and, if that is wanted, tries it. EBUSY, or the errno. Held until the descriptor is closed. */
 export const acquire = (
-  at: At.At,
+  calls: DirFd.DirFd,
   path: string,
   { byCommand, mode, test }: LockOptions
 ): HeldLock & { readonly fd: number } => {
-  const lock = lockBy(at, byCommand) ?? fail("ENOTSUP")
+  const lock = lockBy(calls, byCommand) ?? fail("ENOTSUP")
   const [own, others] = mode === "exclusive" ? [LOCK_EX, LOCK_SH] : [LOCK_SH, LOCK_EX]
-  const fd = open(at, path)
+  const fd = open(calls, path)
   try {
     if (lock(fd, own) === "busy") return fail("EBUSY")
-    const { id } = at.stat(fd)
-    const tested = test && tryIt(at, path, (other) => sameFile(at.stat(other).id, id) && lock(other, others) === "busy")
+    const { id } = calls.stat(fd)
+    const tested =
+      test && tryIt(calls, path, (other) => sameFile(calls.stat(other).id, id) && lock(other, others) === "busy")
     const share = attempt("lock", path, () => {
       if (lock(fd, LOCK_SH) === "busy") fail("EBUSY")
     })
     const isGone = Effect.orElseSucceed(
-      attempt("stat", path, () => at.stat(fd).nlink === 0),
+      attempt("stat", path, () => calls.stat(fd).nlink === 0),
       () => false
     )
-    return { id, fd, tested, lasting: at.isLasting, isGone, share: Effect.uninterruptible(share) }
+    return { id, fd, tested, lasting: calls.isLasting, isGone, share: Effect.uninterruptible(share) }
   } catch (cause) {
-    at.close(fd)
+    calls.close(fd)
     throw cause
   }
 }
 
 /** `false` where the file system doesn't answer. */
-const hasLink = (at: At.At, fd: number): boolean => {
+const hasLink = (calls: DirFd.DirFd, fd: number): boolean => {
   try {
-    return at.stat(fd).nlink !== 0
+    return calls.stat(fd).nlink !== 0
   } catch {
     return false
   }
 }
 
-export const release = (at: At.At, fd: number): Effect.Effect<void> =>
+export const release = (calls: DirFd.DirFd, fd: number): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (!hasLink(at, fd)) return Effect.callback((resume) => at.closeLater(fd, () => resume(Effect.void)))
-    at.close(fd)
+    if (!hasLink(calls, fd)) return Effect.callback((resume) => calls.closeLater(fd, () => resume(Effect.void)))
+    calls.close(fd)
     return Effect.void
   })
 
-export const probe = (at: At.At, path: string, mayStart: boolean): LockState => {
-  const lock = lockBy(at, mayStart)
+export const probe = (calls: DirFd.DirFd, path: string, mayStart: boolean): LockState => {
+  const lock = lockBy(calls, mayStart)
   if (lock === undefined) return "unknown"
   try {
-    return tryIt(at, path, (fd) => {
+    return tryIt(calls, path, (fd) => {
       if (lock(fd, LOCK_EX) === "done") return "free"
       return lock(fd, LOCK_SH) === "done" ? "shared" : "exclusive"
     })

@@ -2,7 +2,7 @@
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
 import { errnoName } from "../Kernel.ts"
-import { nameOf } from "./at.ts"
+import { nameOf } from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
 import type { Libc } from "./libc.ts"
 

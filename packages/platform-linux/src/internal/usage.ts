@@ -1,7 +1,7 @@
 /** What a directory occupies. */
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Fs from "node:fs"
-import type * as At from "./at.ts"
+import type * as DirFd from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
 import { list } from "./looking.ts"
 
@@ -16,7 +16,7 @@ const orNothing = <A>(call: () => A): A | undefined => {
   }
 }
 
-export function* usage(at: At.At, root: string): Generator<void, number> {
+export function* usage(calls: DirFd.DirFd, root: string): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
   const isSliceUsedUp = Slices.make()
   const seen = new Set<bigint>()
@@ -27,7 +27,7 @@ export function* usage(at: At.At, root: string): Generator<void, number> {
     const fd = orNothing(() => Fs.openSync(directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_DIRECTORY))
     if (fd === undefined) continue
     try {
-      yield* list(at, fd, (entry) => {
+      yield* list(calls, fd, (entry) => {
         const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
         if (stats === undefined || stats.dev !== top.dev) return
         if (stats.isDirectory()) pending.push(`${path}/${entry}`)

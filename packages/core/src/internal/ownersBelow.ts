@@ -2,10 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { MayRemove } from "../Claim.ts"
+import type { MayRemove } from "../Reclaimer.ts"
 import { type Judgement, reconsider } from "../Condemned.ts"
 import { type FileId, sameFile } from "../FileId.ts"
-import type { Holding, SentinelFile } from "../Holding.ts"
+import type { DirectoryState, SentinelFile } from "../DirectoryState.ts"
 import type { OwnerBelow } from "../JudgeInputs.ts"
 import type { Layout } from "../Layout.ts"
 import type { SentinelStore } from "../SentinelStore.ts"
@@ -27,29 +27,29 @@ const nothingBelow = (): boolean => false
 export const make = (
   store: SentinelStore["Service"],
   layout: Layout,
-  judge: (holding: Holding) => Effect.Effect<Judgement>
+  judge: (state: DirectoryState) => Effect.Effect<Judgement>
 ): ((judgement: Judgement) => Effect.Effect<Examined>) => {
   const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
-    const { path: top, sentinels } = judgement.holding
+    const { path: top, sentinels } = judgement.state
     const judgedNonces = new Set(sentinels.map(nonceOf))
     const known = new Map<string, FileId>()
 
     /** `undefined`: each owner there is provably gone. */
-    const ask = Effect.fnUntraced(function* (holding: Holding): Effect.fn.Return<OwnerBelow | undefined> {
-      const path = holding.path.slice(top.length + 1)
+    const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
+      const path = state.path.slice(top.length + 1)
       // A record with the nonce of a judged one is a copy of it, and is left out.
-      const others = holding.sentinels.filter((file) => {
+      const others = state.sentinels.filter((file) => {
         const nonce = nonceOf(file)
         return nonce === undefined || !judgedNonces.has(nonce)
       })
-      const isNew = others.length > 0 || holding.foreign.length > 0
-      const { condemned, reason, verdict } = isNew ? yield* judge({ ...holding, sentinels: others }) : judgement
+      const isNew = others.length > 0 || state.foreign.length > 0
+      const { condemned, reason, verdict } = isNew ? yield* judge({ ...state, sentinels: others }) : judgement
       if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
-      for (const file of holding.sentinels) known.set(`${path}/${file.entry}`, file.id)
+      for (const file of state.sentinels) known.set(`${path}/${file.entry}`, file.id)
       return undefined
     })
 
-    const owner = yield* store.ownersBelow(judgement.holding, layout).pipe(
+    const owner = yield* store.ownersBelow(judgement.state, layout).pipe(
       Stream.mapEffect(ask),
       Stream.filter((found) => found !== undefined),
       Stream.runHead,
@@ -70,7 +70,7 @@ export const make = (
   })
 
   return (judgement) =>
-    judgement.condemned === undefined || judgement.holding.subdirectories === "none"
+    judgement.condemned === undefined || judgement.state.subdirectories === "none"
       ? Effect.succeed({ judgement, mayRemove: nothingBelow })
       : examineBelow(judgement)
 }

@@ -4,17 +4,17 @@ import * as Result from "effect/Result"
 import type { Outcome } from "../Outcome.ts"
 import type { Entry } from "../Root.ts"
 import * as Outcomes from "./outcomes.ts"
-import { foretold, type Reclaiming } from "./reclaiming.ts"
+import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
 /** Judges a directory, and removes it where it is dead. `undefined`: the sweep was stopped before the directory was gone. */
-export const reclaim = (reclaiming: Reclaiming, entry: Entry): Effect.Effect<Outcome | undefined> => {
-  const { conclude, judging, measured, options, reclaimer, stop, store } = reclaiming
+export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
+  const { conclude, examiner, measured, options, reclaimer, stop, store } = steps
 
   const look = Effect.fnUntraced(function* () {
-    const holding = yield* store.look(entry.path, options.layout)
+    const state = yield* store.look(entry.path, options.layout)
     // The claim takes the lock. A sweep that only says what it would do has to ask for the lock.
-    return yield* judging.examine(holding, options.dryRun ? "asked" : "claimed")
+    return yield* examiner.examine(state, options.dryRun ? "asked" : "claimed")
   })
 
   const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {

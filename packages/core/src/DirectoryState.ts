@@ -38,7 +38,7 @@ export interface SentinelFile {
  * @category models
  * @since 0.1.0
  */
-export interface Holding {
+export interface DirectoryState {
   readonly path: string
   readonly id: FileId
   readonly frame: DirectoryFrame
@@ -57,7 +57,7 @@ export interface Holding {
  * @category models
  * @since 0.1.0
  */
-export type Known = Omit<SentinelFile, "content" | "changedAt" | "birth">
+export type FileFingerprint = Omit<SentinelFile, "content" | "changedAt" | "birth">
 
 /**
  * What of a directory tells whether it is still as it was judged.
@@ -65,8 +65,8 @@ export type Known = Omit<SentinelFile, "content" | "changedAt" | "birth">
  * @category models
  * @since 0.1.0
  */
-export interface Judged extends Omit<Holding, "sentinels" | "frame" | "distrust" | "subdirectories"> {
-  readonly sentinels: ReadonlyArray<Known>
+export interface Fingerprint extends Omit<DirectoryState, "sentinels" | "frame" | "distrust" | "subdirectories"> {
+  readonly sentinels: ReadonlyArray<FileFingerprint>
 }
 
 /**
@@ -75,7 +75,7 @@ export interface Judged extends Omit<Holding, "sentinels" | "frame" | "distrust"
  * @category models
  * @since 0.1.0
  */
-export interface Sighting {
+export interface TrustedPeek {
   /** Each byte of the file as one character, U+0000 to U+00FF. */
   readonly content: string
   /** Modification time, milliseconds since the epoch. */
@@ -95,7 +95,7 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
  * @category comparing
  * @since 0.1.0
  */
-export const sameSentinel = (a: Known, b: Known): boolean =>
+export const sameSentinel = (a: FileFingerprint, b: FileFingerprint): boolean =>
   a.entry === b.entry &&
   sameFile(a.id, b.id) &&
   (a.bytes !== undefined && b.bytes !== undefined
@@ -109,7 +109,7 @@ export const sameSentinel = (a: Known, b: Known): boolean =>
  * @category comparing
  * @since 0.1.0
  */
-export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<Known, "bytes" | "id">): string => {
+export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<FileFingerprint, "bytes" | "id">): string => {
   let hash = 0x811c9dc5
   for (let index = 0; index < id.ino.length; index++) hash = Math.imul(hash ^ id.ino.charCodeAt(index), 0x01000193)
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
@@ -123,7 +123,7 @@ export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<Known, "bytes" | "i
  * @category comparing
  * @since 0.1.0
  */
-export const difference = (judged: Judged, now: Judged): string | undefined => {
+export const difference = (judged: Fingerprint, now: Fingerprint): string | undefined => {
   if (!sameFile(judged.id, now.id)) return "it is another directory"
   if (judged.sentinels.length !== now.sentinels.length) return "a sentinel appeared or went away"
   const changed = judged.sentinels.find((file, index) => {

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Condemned from "../Condemned.ts"
-import type { Holding, SentinelFile } from "../Holding.ts"
+import type { DirectoryState, SentinelFile } from "../DirectoryState.ts"
 import { type Kind, type Knowledge, type Observed, ownerInputs, type Reader } from "../JudgeInputs.ts"
 import type { LockState } from "../LockState.ts"
 import { PidNamespaces, soughtOf } from "../PidNamespaces.ts"
@@ -70,7 +70,7 @@ const observeOwner = Effect.fnUntraced(function* (
 const observeOwners = Effect.fnUntraced(function* (
   context: JudgeContext,
   host: HostIdentity,
-  { frame, path, sentinels }: Holding
+  { frame, path, sentinels }: DirectoryState
 ) {
   const reader: Reader = { host, frame, knowledge: context.knowledge }
   const all: Array<Observed> = []
@@ -93,10 +93,10 @@ const directory: Kind = { _tag: "Directory" }
 /** Judges a directory that was just read. */
 export const judgeDirectory = Effect.fnUntraced(function* (
   context: JudgeContext,
-  holding: Holding,
+  state: DirectoryState,
   kind: Kind = directory
 ): Effect.fn.Return<Condemned.Judgement> {
   const host = yield* context.host
-  const observed = yield* observeOwners(context, host, holding)
-  return Condemned.judge({ holding, kind, host, knowledge: context.knowledge, observed })
+  const observed = yield* observeOwners(context, host, state)
+  return Condemned.judge({ state, kind, host, knowledge: context.knowledge, observed })
 })

@@ -9,7 +9,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
-import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../Claim.ts"
+import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../Reclaimer.ts"
 import type { Condemned, Judgement } from "../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../Errors.ts"
 import type { Outcome } from "../Outcome.ts"
@@ -18,21 +18,21 @@ import type { Root } from "../Root.ts"
 import * as Sentinel from "../Sentinel.ts"
 import { SentinelStore } from "../SentinelStore.ts"
 import { isoTime } from "./isoTime.ts"
-import * as Judging from "./judging.ts"
+import * as Examiner from "./examiner.ts"
 import { nonce } from "./nonce.ts"
 import * as Outcomes from "./outcomes.ts"
 import type { Interruptible, Stop } from "./stopping.ts"
 
-export interface Options extends Judging.Options {
+export interface Options extends Examiner.Options {
   readonly dryRun: boolean
   readonly sizes: boolean
   readonly skip: ReadonlyArray<string>
 }
 
-export interface Reclaiming {
+export interface ReclaimSteps {
   readonly root: Root
   readonly store: SentinelStore["Service"]
-  readonly judging: Judging.Judging
+  readonly examiner: Examiner.Examiner
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stop: Stop
@@ -90,10 +90,10 @@ export const make = Effect.fnUntraced(function* (
   root: Root,
   options: Options,
   stop: Stop
-): Effect.fn.Return<Reclaiming, never, ProcessInspector | SentinelStore | Scope.Scope> {
+): Effect.fn.Return<ReclaimSteps, never, ProcessInspector | SentinelStore | Scope.Scope> {
   const inspector = yield* ProcessInspector
   const store = yield* SentinelStore
-  const judging = yield* Judging.make(options)
+  const examiner = yield* Examiner.make(options)
 
   const self: OwnSentinel = Effect.fnUntraced(
     function* (lock) {
@@ -105,9 +105,9 @@ export const make = Effect.fnUntraced(function* (
     Effect.mapError((cause) => new StoreFailure({ operation: "identify the sweep itself", path: root.path, cause }))
   )
 
-  const logged: Reclaiming["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
+  const logged: ReclaimSteps["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
 
-  const measured: Reclaiming["measured"] = (path, interruptible, outcome) =>
+  const measured: ReclaimSteps["measured"] = (path, interruptible, outcome) =>
     options.sizes
       ? Effect.flatMap(interruptible(Effect.option(store.usage(path))), (bytes) =>
           Effect.map(outcome, (told) =>
@@ -119,11 +119,11 @@ export const make = Effect.fnUntraced(function* (
   const judgeAgain = (claim: Claim, known: MayRemove | undefined) => {
     const lock = claim.isLocked ? "held" : "asked"
     return known === undefined
-      ? judging.examine(claim.state, lock)
-      : Effect.map(judging.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
+      ? examiner.examine(claim.state, lock)
+      : Effect.map(examiner.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
   }
 
-  const conclude: Reclaiming["conclude"] = (subject, claim, interruptible, known) =>
+  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, known) =>
     // An interrupted judgement closes the scope of the claim, and the directory goes back.
     Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
       const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (
     })
 
   const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
-  return { root, store, judging, reclaimer, options, stop, conclude, logged, measured }
+  return { root, store, examiner, reclaimer, options, stop, conclude, logged, measured }
 })
 
 /** The outcome of a dry run. */

@@ -1,12 +1,12 @@
 /** A directory that is being removed, and where it lies in its tree. No calls are made here. */
 import type { DirectoryListing } from "../DirectoryCalls.ts"
 
-export interface Frame<Name> {
+export interface Level<Name> {
   readonly fd: number
   readonly name: Name
   readonly listing: DirectoryListing<Name>
   /** The directory that it lies in. `undefined`: it is the top of the tree. */
-  readonly above: Frame<Name> | undefined
+  readonly above: Level<Name> | undefined
   /** Directories above it in the tree. */
   readonly depth: number
   /** Where a directory that was moved up lay at the beginning. */
@@ -23,10 +23,10 @@ export interface Frame<Name> {
   passes: number
 }
 
-export type Opened<Name> = Pick<Frame<Name>, "fd" | "listing" | "name">
+export type Opened<Name> = Pick<Level<Name>, "fd" | "listing" | "name">
 
 /** The caller has judged the sentinels of the top: the top needs no look. */
-export const top = <Name>(opened: Opened<Name>): Frame<Name> => ({
+export const top = <Name>(opened: Opened<Name>): Level<Name> => ({
   ...opened,
   above: undefined,
   depth: 0,
@@ -40,9 +40,9 @@ export const top = <Name>(opened: Opened<Name>): Frame<Name> => ({
 
 export const inner = <Name>(
   { fd, listing, name }: Opened<Name>,
-  above: Frame<Name>,
+  above: Level<Name>,
   origin: string | undefined
-): Frame<Name> => ({
+): Level<Name> => ({
   fd,
   listing,
   name,
@@ -57,32 +57,32 @@ export const inner = <Name>(
 })
 
 /** Before it is read from its beginning again. */
-export const beginAnew = <Name>(frame: Frame<Name>): void => {
-  frame.hasProgress = false
-  frame.sentinels = []
+export const beginAnew = <Name>(level: Level<Name>): void => {
+  level.hasProgress = false
+  level.sentinels = []
 }
 
 /** Goes up to the top, which has no name in its own tree. */
 const joined = <Name>(
-  frame: Frame<Name>,
+  level: Level<Name>,
   entry: ReadonlyArray<string>,
-  nameOf: (frame: Frame<Name>) => string
+  nameOf: (level: Level<Name>) => string
 ): string => {
   const names = [...entry]
-  for (let at = frame; at.above !== undefined; at = at.above) names.unshift(nameOf(at))
+  for (let at = level; at.above !== undefined; at = at.above) names.unshift(nameOf(at))
   return names.join("/")
 }
 
 /** Where a directory, or an entry of it, lies now, relative to the top. `""`: the top itself. */
 export const pathOf = <Name>(
-  frame: Frame<Name>,
+  level: Level<Name>,
   textOf: (name: Name) => string,
   ...entry: ReadonlyArray<string>
-): string => joined(frame, entry, ({ name }) => textOf(name))
+): string => joined(level, entry, ({ name }) => textOf(name))
 
 /** Where it lay at the beginning, before anything was moved up. */
 export const originOf = <Name>(
-  frame: Frame<Name>,
+  level: Level<Name>,
   textOf: (name: Name) => string,
   ...entry: ReadonlyArray<string>
-): string => joined(frame, entry, ({ name, origin }) => origin ?? textOf(name))
+): string => joined(level, entry, ({ name, origin }) => origin ?? textOf(name))

@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { Condemned } from "./Condemned.ts"
 import type { HeldLock, RemoveTreeOptions } from "./DiskModel.ts"
 import type { Changed, ClaimError, NameTaken, PermissionDenied, ResumeError, StoreFailure, Taken } from "./Errors.ts"
-import type { Holding } from "./Holding.ts"
+import type { DirectoryState } from "./DirectoryState.ts"
 import type { Layout } from "./Layout.ts"
 import type { Entry } from "./Root.ts"
 import type { Sentinel } from "./Sentinel.ts"
@@ -41,7 +41,7 @@ export interface Discarded {
 export interface Removable {
   /** Where it lies now. */
   readonly path: string
-  readonly state: Holding
+  readonly state: DirectoryState
   /** `false`: the file system has no lock, so no owner is excluded. */
   readonly isLocked: boolean
   /**

@@ -45,7 +45,7 @@ const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
  * these has opened it alone may close: Node keeps a list of what it opened in a worker thread, and closes the numbers in it
  * at the thread's end, whoever has them by then.
  */
-export interface At {
+export interface DirFd {
   /** A directory by its absolute path, with no symbolic link in any component followed. For passing through alone. */
   readonly openPath: (path: string) => number
   readonly openDirectory: (fd: number, name: Name) => number
@@ -76,7 +76,7 @@ export interface At {
 }
 
 /** The directory in which an absolute path is a name. */
-export const anywhere = AT_FDCWD
+export { AT_FDCWD }
 
 /** A name or a path, every byte of it. */
 export const nameOf = (name: string): Name => {
@@ -89,7 +89,7 @@ export const nameOf = (name: string): Name => {
 export const textOf = (name: Name): string => (typeof name === "string" ? name : decodeName(name.subarray(0, -1)))
 
 const child = (fd: number, name: Name): string | Buffer => {
-  if (fd === anywhere) return typeof name === "string" ? name : name.subarray(0, -1)
+  if (fd === AT_FDCWD) return typeof name === "string" ? name : name.subarray(0, -1)
   const directory = `/proc/self/fd/${fd}/`
   return typeof name === "string"
     ? `${directory}${name}`
@@ -115,7 +115,7 @@ const openReal = ({ close, open }: Opener, path: string): number => {
 }
 
 /** Through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
-export const procfs: At = {
+export const procfs: DirFd = {
   openPath: (path) =>
     openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close: Fs.closeSync }, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
@@ -143,7 +143,7 @@ const AT_REMOVEDIR = 0x200
 /** `openat2(2)` came with 5.6, and a seccomp filter may not know it. */
 const lacksCall = new Set(["ENOSYS", "EPERM", "EINVAL", "E2BIG"])
 
-const libcAt = (native: LibcAt): At => {
+const libcAt = (native: LibcAt): DirFd => {
   const statx = Statx.make()
   const openAt = (flags: number) => (fd: number, name: Name) => {
     const opened = native.open(fd, name, flags | O_NOATIME)
@@ -162,7 +162,7 @@ const libcAt = (native: LibcAt): At => {
     openPath: (path) => {
       const fd = native.openWithoutSymlinks(nameOf(path), waypointFlags)
       if (fd >= 0 || !lacksCall.has(errnoName(-fd))) return checked(fd)
-      return openReal({ open: (path) => checked(native.open(anywhere, nameOf(path), waypointFlags)), close }, path)
+      return openReal({ open: (path) => checked(native.open(AT_FDCWD, nameOf(path), waypointFlags)), close }, path)
     },
     openDirectory: openAt(directoryFlags),
     openFile: openAt(fileFlags),
@@ -193,4 +193,4 @@ const libcAt = (native: LibcAt): At => {
 }
 
 /** By libc where it can be called, which is quicker: a name below `/proc/self/fd` is looked up in procfs first. */
-export const make = (native: LibcAt | undefined): At => (native === undefined ? procfs : libcAt(native))
+export const make = (native: LibcAt | undefined): DirFd => (native === undefined ? procfs : libcAt(native))

@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
  * @category models
  * @since 0.1.0
  */
-export interface Judging {
+export interface JudgeFlags {
   /** Empty: the default. */
   readonly sentinelNames: ReadonlyArray<string>
   readonly legacy: "trust" | "keep"
@@ -29,7 +29,7 @@ const moved = (reason: Option.Option<string>) => (Option.isNone(reason) ? {} : {
  * @category converting
  * @since 0.1.0
  */
-export const options = ({ assumeMoved, legacy, lock, sentinelNames, shared }: Judging): Cleanup.JudgeOptions => ({
+export const options = ({ assumeMoved, legacy, lock, sentinelNames, shared }: JudgeFlags): Cleanup.JudgeOptions => ({
   legacy,
   lock,
   shared,
@@ -43,7 +43,11 @@ export const options = ({ assumeMoved, legacy, lock, sentinelNames, shared }: Ju
  * @category converting
  * @since 0.1.0
  */
-export const vouched = ({ assumeMoved, lock, shared }: Judging): Pick<Summary, "lock" | "shared" | "assumeMoved"> => ({
+export const vouched = ({
+  assumeMoved,
+  lock,
+  shared
+}: JudgeFlags): Pick<Summary, "lock" | "shared" | "assumeMoved"> => ({
   ...(lock === "inherited" ? { lock } : {}),
   ...(shared === "trust" ? { shared } : {}),
   ...moved(assumeMoved)

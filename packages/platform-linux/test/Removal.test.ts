@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { ableIn, Missing } from "../../core/test/support/able.ts"
 import { withKoffi } from "../src/internal/koffi.ts"
 import * as Pool from "../src/internal/pool.ts"
-import * as Remover from "../src/internal/remover.ts"
+import * as Removal from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Memory from "./deletion/memory.ts"
 import * as Places from "./deletion/places.ts"
@@ -79,7 +79,7 @@ const makeScene = (count: number) =>
   Effect.gen(function* () {
     const scratch = yield* Memory.scratch
     const hand = byHand()
-    const remover = Remover.make(() => hand.call)
+    const remover = Removal.make(() => hand.call)
     for (const name of named(count)) make(`${scratch}/${name}`, 2)
     const fibers = yield* Effect.forEach(named(count), (name) =>
       Effect.forkChild(remover({ path: `${scratch}/${name}` }), { startImmediately: true })
@@ -231,7 +231,7 @@ describe("the remover", () => {
       const scratch = yield* Memory.scratch
       const hand = byHand()
       let isFull = true
-      const remover = Remover.make(() => (memory, ended) => {
+      const remover = Removal.make(() => (memory, ended) => {
         if (isFull) ended(false)
         else hand.call(memory, ended)
       })
@@ -249,7 +249,7 @@ describe("the remover", () => {
   it.effect("asks for nothing without native code, nor for what it can't write down", () =>
     Effect.gen(function* () {
       const hand = byHand()
-      const [without, remover] = [Remover.make(() => undefined), Remover.make(() => hand.call)]
+      const [without, remover] = [Removal.make(() => undefined), Removal.make(() => hand.call)]
       assert.isFalse(yield* without({ path: "/tree" }))
       const long = `/${"x".repeat(4062)}`
       for (const path of ["tree", "/tmp/", "/tmp/.", "/tmp/..", "/tmp/a\0b", long]) {

@@ -2,14 +2,14 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Claim, Leftover, Leftovers, Remains } from "../Claim.ts"
+import type { Claim, Leftover, Leftovers, Remains } from "../Reclaimer.ts"
 import type { LockBusy, LookError, PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
 import type { Kind } from "../JudgeInputs.ts"
 import * as Layout from "../Layout.ts"
 import type { Outcome } from "../Outcome.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as Outcomes from "./outcomes.ts"
-import { discard, foretold, type Reclaiming } from "./reclaiming.ts"
+import { discard, foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
 /** `undefined`: another sweep has it, or this one was stopped first. */
@@ -35,8 +35,8 @@ const refused = (subject: Outcomes.Subject, error: LookError | Taken | LockBusy)
   }
 }
 
-export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<Outcome>) => {
-  const { conclude, judging, logged, measured, options, reclaimer, root, stop, store } = reclaiming
+export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outcome>) => {
+  const { conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
   const { dryRun, layout, skip } = options
 
   const told = (
@@ -53,9 +53,9 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
   /** Without a lock and a rename. */
   const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
     told(subject, path, (interruptible) =>
-      interruptible(
-        Effect.flatMap(store.look(path, layout), (holding) => judging.examine(holding, "asked", kind))
-      ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
+      interruptible(Effect.flatMap(store.look(path, layout), (state) => examiner.examine(state, "asked", kind))).pipe(
+        Effect.map(({ judgement }) => foretold(subject, judgement))
+      )
     )
 
   /** A skipped directory goes back unjudged. */
@@ -89,7 +89,7 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
       const remains = yield* leftover.open
       const { isLocked, state } = remains
-      const { judgement, mayRemove } = yield* interruptible(judging.examine(state, isLocked ? "held" : "asked", kind))
+      const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
       const { condemned } = judgement
       if (condemned === undefined) return Outcomes.ofJudgement(subject, judgement, "kept")
       return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
@@ -116,8 +116,8 @@ export const make = (reclaiming: Reclaiming): ((entry: Entry) => Stream.Stream<O
   /** The workspace stays adopted until its contents are taken up. */
   const resumeWorkspace = (entry: Entry): Stream.Stream<Outcome> => {
     const resumed = Effect.gen(function* () {
-      const holding = yield* store.look(entry.path, Layout.standard)
-      const judgement = yield* judging.examineTop(holding, "asked", workspace)
+      const state = yield* store.look(entry.path, Layout.standard)
+      const judgement = yield* examiner.examineTop(state, "asked", workspace)
       const { condemned, verdict } = judgement
       if (verdict === "alive") return Stream.empty
       if (condemned === undefined) return Stream.succeed(Outcomes.ofJudgement(entry, judgement, "kept"))

@@ -2,14 +2,14 @@
 import * as Effect from "effect/Effect"
 import type { Disk } from "../Disk.ts"
 import { AlreadyOwned, type PublishError } from "../Errors.ts"
-import type { SentinelFile } from "../Holding.ts"
+import type { SentinelFile } from "../DirectoryState.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import { mapLookError } from "./diskErrors.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
 
-export type Birth = ReturnType<typeof make>
+export type Creation = ReturnType<typeof make>
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
@@ -18,7 +18,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
    * Staged under a name that a sweep removes when it is found unfinished, then renamed. `AlreadyOwned` when there is
    * something under the path.
    */
-  const bear = Effect.fnUntraced(function* <E, R>(
+  const createWithSentinel = Effect.fnUntraced(function* <E, R>(
     path: string,
     sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
     options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string>; readonly isOwn?: boolean }
@@ -44,7 +44,9 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
   }, Effect.uninterruptible)
 
   const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>
-    Effect.flatMap(disk.resolve(path), (resolved) => bear(resolved, sentinelOf, entry === undefined ? {} : { entry }))
+    Effect.flatMap(disk.resolve(path), (resolved) =>
+      createWithSentinel(resolved, sentinelOf, entry === undefined ? {} : { entry })
+    )
 
-  return { bear, create }
+  return { createWithSentinel, create }
 }

@@ -9,7 +9,7 @@ import { ableIn, Missing } from "../../core/test/support/able.ts"
 import { runs } from "../../core/test/support/property.ts"
 import { encodePath } from "../src/internal/bytePath.ts"
 import { withKoffi } from "../src/internal/koffi.ts"
-import * as Peeking from "../src/internal/peeking.ts"
+import * as PeekMany from "../src/internal/peekMany.ts"
 import * as Pool from "../src/internal/pool.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Agents from "./deletion/agents.ts"
@@ -60,8 +60,8 @@ const kinds: Readonly<Record<string, (path: string) => void>> = {
   },
   "with a directory": (path) => Fs.mkdirSync(`${path}/${file}`, { recursive: true }),
   "with an empty file": (path) => makePlain(path, ""),
-  "with a long file": (path) => makePlain(path, "1".repeat(Peeking.contentBytes)),
-  "with a longer file": (path) => makePlain(path, "1".repeat(Peeking.contentBytes + 1)),
+  "with a long file": (path) => makePlain(path, "1".repeat(PeekMany.contentBytes)),
+  "with a longer file": (path) => makePlain(path, "1".repeat(PeekMany.contentBytes + 1)),
   "with the longest file": (path) => makePlain(path, "1".repeat(limit)),
   oversized: (path) => makePlain(path, "1".repeat(limit + 1)),
   "with every byte": (path) => makePlain(path, Buffer.from(Array.from({ length: 2 * 256 }, (_, index) => index % 256))),
@@ -158,7 +158,7 @@ describe("peekMany by native code", () => {
         const own = `${process.pid}\n${Fs.readlinkSync("/proc/self/exe")}\n`
         for (const [root, count] of [
           ["many", 1000],
-          ["few", Peeking.fewest - 1]
+          ["few", PeekMany.fewest - 1]
         ] as const) {
           Fs.mkdirSync(`${scratch}/${root}`)
           for (const name of named(count)) makePlain(`${scratch}/${root}/${name}`, own)
@@ -170,7 +170,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("answers as it does without, whatever a directory and its file are", () =>
     Effect.gen(function* () {
-      const plain = named(Peeking.fewest)
+      const plain = named(PeekMany.fewest)
       const odd = [...Object.keys(kinds), ...noNames]
       const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
       const told = contentsOf(yield* peek(root, [...plain, ...Object.keys(kinds)]))
@@ -190,7 +190,7 @@ describe("peekMany by native code", () => {
     "answers as it does without to a user who may not read it all, and may not ask for no trace",
     () =>
       Effect.gen(function* () {
-        const plain = named(Peeking.fewest)
+        const plain = named(PeekMany.fewest)
         const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
         for (const name of plain.slice(1)) Fs.chmodSync(`${root}/${name}`, 0o755)
         const names = [...plain, ...Object.keys(kinds)]
@@ -207,7 +207,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("answers as it does without, whatever the number of directories, their order, and the limit", () =>
     Effect.gen(function* () {
-      const plain = named(Peeking.most)
+      const plain = named(PeekMany.most)
       const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
       for (const count of [1, 63, 64, 255, 256]) {
         assert.deepStrictEqual(contentsOf(yield* peek(root, plain.slice(0, count))), plain.slice(0, count))
@@ -216,7 +216,7 @@ describe("peekMany by native code", () => {
         count: Schema.Literals([1, 63, 64, 65, 200, 256, 257, 300]),
         odd: Schema.Array(Schema.Literals([...Object.keys(kinds), ...noNames])),
         at: Schema.Literals([0, 0.3, 1]),
-        limit: Schema.Literals([0, 4, Peeking.contentBytes - 1, Peeking.contentBytes, limit, 10_000])
+        limit: Schema.Literals([0, 4, PeekMany.contentBytes - 1, PeekMany.contentBytes, limit, 10_000])
       })
       const property = ({ at, count, limit, odd }: typeof Case.Type) =>
         Effect.gen(function* () {
@@ -235,7 +235,7 @@ describe("peekMany by native code", () => {
     "answers a page by as many calls as it takes, interruptible between two",
     () =>
       Effect.gen(function* () {
-        const names = named(Peeking.fewest)
+        const names = named(PeekMany.fewest)
         const root = yield* makeRoot(names)
         const library = (yield* Programs).library("peek")
         const peek = withKoffi((koffi) => koffi.load(library).func("void vm_sentinel_peek(void *)"))
@@ -251,7 +251,7 @@ describe("peekMany by native code", () => {
           if (calls < last) ended(true)
           else setImmediate(() => ended(true))
         }
-        const peeker = Peeking.make(() => ({ list: slow, peek: slow, remove: slow }))
+        const peeker = PeekMany.make(() => ({ list: slow, peek: slow, remove: slow }))
         assert.deepStrictEqual(contentsOf(yield* peeker(fd, names, file, limit)), names)
         assert.strictEqual(calls, names.length)
         last = calls + 3
@@ -266,7 +266,7 @@ describe("peekMany by native code", () => {
       const root = yield* Memory.scratch
       Fs.symlinkSync(root, `${root}/link`)
       const disks = [yield* diskOf({}), yield* diskOf({ pool: false })]
-      const all = named(Peeking.fewest)
+      const all = named(PeekMany.fewest)
       for (const name of ["missing", "link"]) {
         const errors = yield* Effect.forEach(disks, (disk) => Effect.flip(peekMany(disk, `${root}/${name}`, all)))
         assert.strictEqual(errors[0]?.errno, errors[1]?.errno)
@@ -297,7 +297,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("is done without where koffi has no call left", () =>
     Effect.gen(function* () {
-      const names = named(Peeking.fewest)
+      const names = named(PeekMany.fewest)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const before = opened()
@@ -316,7 +316,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("keeps the root open until the call has ended, however early it is interrupted", () =>
     Effect.gen(function* () {
-      const names = named(Peeking.most)
+      const names = named(PeekMany.most)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const before = opened()
@@ -337,7 +337,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("leaves no descriptor open", () =>
     Effect.gen(function* () {
-      const names = named(Peeking.fewest)
+      const names = named(PeekMany.fewest)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const all = [...names, ...Object.keys(kinds), ...noNames]
