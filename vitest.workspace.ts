@@ -11,6 +11,8 @@ interface Before {
 /** Milliseconds. No test is timed: this ends what hangs, also on a machine that is busy. */
 const patience = 30_000
 
+const slow = "**/*.slow.test.ts"
+
 const project = (name: string, root: string, before: Before = {}) => ({
   // Files share a worker, and with it the modules that they import: no module, of the tests or their support, holds anything
   // that one file changes and another one reads, or that ends with a file.
@@ -18,6 +20,7 @@ const project = (name: string, root: string, before: Before = {}) => ({
     name,
     root,
     include: ["test/**/*.test.ts"],
+    exclude: [slow],
     isolate: false,
     testTimeout: patience,
     hookTimeout: patience,
@@ -38,7 +41,9 @@ export default defineConfig({
       project("platform-darwin", "packages/platform-darwin", prebuilt),
       project("cli", "packages/cli", prebuilt),
       project("orchestrator", "examples/orchestrator", prebuilt),
-      project("repository", "scripts")
+      project("repository", "scripts"),
+      // Containers, file systems, crashes at every change: what takes seconds each. `npm run test:slow` and CI run them.
+      { test: { ...project("slow", ".", prebuilt).test, include: [`packages/*/test/${slow}`], exclude: [] } }
     ]
   }
 })

@@ -1,4 +1,4 @@
-/** Who is measured inside of Node. Each is loaded only by the process that runs it. */
+/** The contestants that run in Node. A process loads only the contestant that it runs. */
 import * as Fs from "node:fs"
 
 export interface Counts {
@@ -6,7 +6,10 @@ export interface Counts {
   readonly removed: number
 }
 
-/** Prepares, and gives back what runs one sweep. What that gives back counts, outside of the measured time. */
+/**
+ * Loads a contestant and returns the function that sweeps one root. That function returns a third one, which counts the
+ * outcomes outside of the measured time.
+ */
 export type Contestant = () => Promise<(root: string) => Promise<() => Counts>>
 
 type Layers = "linux" | "portable"
@@ -31,7 +34,7 @@ const load = async (layers: Layers) => {
     return Layer.provide(SentinelStore.layerFileSystem, [NodeFileSystem.layer, NodePath.layer])
   }
   const store = await (layers === "linux" ? linux() : portable())
-  // No logger: what a line for each removed directory costs is the logger's affair.
+  // No logger: the time to log each removed directory is the logger's, not the sweep's.
   const runtime = ManagedRuntime.make(Layer.mergeAll(Inspector.layer, store, Logger.layer([])))
   await runtime.context()
   return { Cleanup, Effect, Stream, runtime }
@@ -74,7 +77,7 @@ const plain: Contestant = async () => {
   }
 }
 
-/** Does nothing for a while: what of a delay is the machine's own. */
+/** Waits for one second: its event-loop delay is the machine's own. */
 const idle: Contestant = async () => async (root) => {
   Fs.statSync(root)
   await new Promise((done) => {

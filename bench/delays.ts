@@ -1,4 +1,4 @@
-/** How long the event loop of the host is kept waiting during a sweep. */
+/** Event-loop delay of the process that runs a sweep. */
 import * as Lab from "./lab.ts"
 import * as Roots from "./roots.ts"
 import { median } from "./statistics.ts"
@@ -6,6 +6,7 @@ import { median } from "./statistics.ts"
 export interface Row {
   readonly spec: Roots.RootSpec
   readonly contestant: string
+  /** Milliseconds, as `p99`, `max` and `worst`. `p50`, `p99` and `max` are medians of the rounds. */
   readonly p50: number
   readonly p99: number
   readonly max: number
@@ -30,7 +31,7 @@ const sampleOf = async (lab: Lab.Lab, name: string, spec: Roots.RootSpec) => {
   return delay
 }
 
-/** A process that only waits: what of a delay is the machine's own. */
+/** For the process that only waits: its delay is the machine's own. */
 const idle: Roots.RootSpec = { size: 0, kind: "v3", dead: 0, files: 1 }
 
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {

@@ -1,4 +1,4 @@
-/** How long single steps take. */
+/** Times of single steps of a sweep. */
 import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"

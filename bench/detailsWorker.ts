@@ -1,4 +1,7 @@
-/** Single steps, many times each: `detailsWorker.ts LIVE_PID DEAD_PID ROOT MILLISECONDS`, ROOT with live directories. */
+/**
+ * Times single steps: `detailsWorker.ts LIVE_PID DEAD_PID V2_ROOT V3_ROOT MILLISECONDS`. Both roots hold only
+ * directories with live owners. Each step is repeated for at least MILLISECONDS.
+ */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Layout from "@vm-sentinel/core/Layout"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -21,7 +24,7 @@ const [livePid, deadPid] = [Pid.make(Number(live)), Pid.make(Number(dead))]
 
 const figures: Array<Figure> = []
 
-/** Batches of about a millisecond; the median of the second half of them, when the code is hot. */
+/** Runs batches of about 1 ms. The figure is the median of the second half: V8 has optimised the code before. */
 const time = async (name: string, run: (times: number) => Promise<void> | void): Promise<void> => {
   const batches: Array<number> = []
   let times = 1

@@ -1,7 +1,7 @@
 /*
- * The kernel's part of a sweep: the fewest system calls that judge a directory by its sentinel and, where its owner is
- * gone, claim it with two renames and delete it. No thread, no safety, no report. Sweeps each root that it is given as
- * a line, and answers with a line of JSON.
+ * The kernel's part of a sweep: the fewest system calls that judge a directory by its sentinel and, if the owner is
+ * gone, rename the directory twice (claim, mark) and delete it. No threads, no safety checks, no report. Each line of
+ * standard input is the path of a root. The program sweeps the root and answers with a line of JSON.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -50,7 +50,7 @@ static int is_dot(const char *name)
 	return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 }
 
-/* Field 22 of /proc/<pid>/stat, where the record has no 64-bit id. */
+/* For a record without a 64-bit id: field 22 of /proc/<pid>/stat, the start time. */
 static int has_start(long pid, const char *start)
 {
 	char path[32], text[1200], *field;
@@ -136,7 +136,7 @@ static int open_in(int parent, const char *name)
 	return fd;
 }
 
-/* Of files alone, as the benchmark makes them. */
+/* Deletes a directory that holds only files, as the benchmark makes directories. */
 static void delete_directory(int parent, const char *name)
 {
 	int fd = open_in(parent, name);
@@ -174,7 +174,7 @@ static void reclaim(int root, const char *name)
 	delete_directory(dead, name);
 }
 
-/* In the order of inodes, which the listing gives for nothing: ext4 lists by hash, which is slower to walk. */
+/* Sorts by inode, which getdents64 returns at no cost. ext4 lists in hash order, in which inodes are slower to visit. */
 static int by_inode(const void *a, const void *b)
 {
 	uint64_t left = (*(struct entry *const *)a)->ino, right = (*(struct entry *const *)b)->ino;

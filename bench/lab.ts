@@ -1,4 +1,4 @@
-/** Where measurements are made: a directory on the real disk, owners, and contestants in processes of their own. */
+/** Environment of a measurement: a directory on the real disk, owner processes, contestants in processes of their own. */
 import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
@@ -14,7 +14,7 @@ export interface Settings {
   readonly quick: boolean
   readonly full: boolean
   readonly rounds: number | undefined
-  /** Text that a case's id has to contain. */
+  /** Only cases whose id contains this text are measured. */
   readonly only: string
 }
 
@@ -31,10 +31,10 @@ export interface Lab {
 
 export const repository = Path.resolve(import.meta.dirname, "..")
 
-/** The name of the contestant that isn't in Node. */
+/** Name of the contestant in C, the only one that doesn't run in Node. */
 export const floorName = "floor"
 
-/** Directories of the root that each process sweeps before the one that counts. Half of them are dead. */
+/** Directories in the warm-up root, which each process sweeps before the measured root. Half of them are dead. */
 export const warmUp = 100
 
 export const hasCommand = (command: string, ...args: ReadonlyArray<string>): boolean =>
@@ -48,7 +48,7 @@ const compile = (directory: string): string | undefined => {
     : undefined
 }
 
-/** The contestants as JavaScript, which is how the packages are published: no types are stripped while anybody is measured. */
+/** Bundles the contestants as JavaScript, as the packages are published: Node strips no types during a measurement. */
 const bundle = async (directory: string): Promise<string> => {
   const platform = `${repository}/packages/platform-linux`
   const { build } = await import("rolldown")
@@ -62,7 +62,7 @@ const bundle = async (directory: string): Promise<string> => {
   })
   copyNative(buildNative(), `${directory}/code`)
   Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
-  // Where koffi is found.
+  // The bundle finds koffi by this link.
   Fs.symlinkSync(`${platform}/node_modules`, `${directory}/node_modules`)
   return `${directory}/code/worker.js`
 }
@@ -71,8 +71,8 @@ export const open = async (settings: Settings): Promise<Lab & { readonly close: 
   const cache = `${repository}/node_modules/.cache`
   Fs.mkdirSync(cache, { recursive: true })
   const directory = Fs.mkdtempSync(`${cache}/vm-sentinel-bench-`)
-  // Where there is no journal, ext4 passes by every inode that was freed lately, one by one, when it looks for a new one.
-  // This lets it put each root where nothing was removed.
+  // Without a journal, ext4 skips each recently freed inode, one by one, in its search for a free inode. The attribute
+  // T of `chattr(1)` lets ext4 spread the roots over block groups, away from freed inodes.
   spawnSync("chattr", ["+T", directory], { stdio: "ignore" })
   const owners = await Owners.make()
   const close = () => {
@@ -96,7 +96,7 @@ export interface Worker {
 
 export interface StartOptions {
   readonly args?: ReadonlyArray<string>
-  /** A command in front of the contestant's. */
+  /** Command that starts the contestant, such as strace with its arguments. */
   readonly under?: ReadonlyArray<string>
   /** Options of Node. */
   readonly flags?: ReadonlyArray<string>
@@ -113,7 +113,7 @@ const commandOf = (
   return [...under, floor]
 }
 
-/** Starts a contestant, which loads what it needs while it waits for its first root. */
+/** Starts a contestant, which loads its modules while it waits for its first root. */
 export const start = (lab: Lab, name: string, options: StartOptions = {}): Worker => {
   const [command = "", ...args] = commandOf(lab, name, options)
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(command, args, {
@@ -121,7 +121,7 @@ export const start = (lab: Lab, name: string, options: StartOptions = {}): Worke
     env: { ...process.env, NODE_NO_WARNINGS: "1" }
   })
   const exited = once(child, "exit")
-  // What it died of is on standard error; whoever waits for its answer is told.
+  // A dead contestant has written its error to standard error, and `run` rejects: EPIPE adds nothing.
   child.stdin.on("error", () => undefined)
   const lines = ReadLine.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
@@ -140,7 +140,7 @@ export const start = (lab: Lab, name: string, options: StartOptions = {}): Worke
 
 let made = 0
 
-/** A path that no root has had. */
+/** A path that no earlier root had. */
 export const freshPath = (lab: Lab): string => `${lab.directory}/root-${++made}`
 
 export const withRoot = async <A>(lab: Lab, spec: Roots.RootSpec, use: (root: string) => Promise<A>): Promise<A> => {
@@ -165,7 +165,7 @@ const verify = (name: string, spec: Roots.RootSpec, root: string, { alive, remov
 export const warm = (lab: Lab, worker: Worker, kind: Owners.Kind): Promise<Sample> =>
   withRoot(lab, { size: warmUp, kind, dead: 50, files: 1 }, worker.run)
 
-/** One sweep of a root by a fresh process, warmed up, on a disk that has nothing left to write. */
+/** Measures one sweep of a root by a fresh, warmed-up process, after `sync`: no pending writes slow the sweep down. */
 export const sample = async (
   lab: Lab,
   name: string,
@@ -185,7 +185,7 @@ export const sample = async (
   }
 }
 
-/** {@link sample} of a root made for it. */
+/** {@link sample} of a new root, which is removed afterwards. */
 export const sampleFresh = (
   lab: Lab,
   name: string,

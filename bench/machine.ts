@@ -1,4 +1,4 @@
-/** Where the figures come from. */
+/** The machine on which the figures were measured. */
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -11,7 +11,7 @@ export interface Machine {
   readonly fileSystem: string
   readonly node: string
   readonly date: string
-  /** Load averages when the run began: other work makes figures worse. */
+  /** Load averages of 1, 5 and 15 minutes, read before the measurements: other load makes the figures worse. */
   readonly load: string
 }
 

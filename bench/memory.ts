@@ -1,4 +1,4 @@
-/** How much memory a sweep takes at its peak, of few directories and of many. */
+/** Peak memory of a sweep of few directories and of many. */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
@@ -12,8 +12,9 @@ export interface Row {
   readonly dead: number
   readonly small: number
   readonly large: number
-  /** KiB, as the peaks. */
+  /** Peak resident memory at `small` directories, KiB. */
   readonly smallPeak: number
+  /** Peak resident memory at `large` directories, KiB. */
   readonly largePeak: number
 }
 
@@ -23,11 +24,11 @@ const largeOf = ({ full, quick }: Lab.Settings): number => (full ? 100_000 : qui
 
 const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.cjs`
 
-/** Those of its first line: the command's own are what keeps it small. */
+/** V8 flags in the `#!` line of the command: they keep its heap small. */
 const flagsOf = (command: string): ReadonlyArray<string> =>
   Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
-/** The stream, in a Node that collects as the command does. */
+/** Name of the contestant that runs `stream` with the command's V8 flags. */
 export const tight = "tight"
 
 const peakKiBOf = (pid: number | undefined): number => {
@@ -38,7 +39,7 @@ const peakKiBOf = (pid: number | undefined): number => {
   }
 }
 
-/** `vm-sentinel sweep --json`, from its start to its end. */
+/** Peak of the process of `vm-sentinel sweep --json`, start-up included, KiB. Polled every 5 ms. */
 const peakOfCommand = (lab: Lab.Lab, spec: RootSpec): Promise<number> =>
   Lab.withRoot(lab, spec, async (root) => {
     const child = spawn(process.execPath, [...flagsOf(bundle(lab)), bundle(lab), "sweep", "--json", root], {

@@ -1,4 +1,4 @@
-/** Real processes to own directories: some that live as long as the benchmark, some that have really exited. */
+/** Real processes as owners: some live as long as the benchmark, some have really exited. */
 import type { RecordedDirectory } from "@vm-sentinel/core/DirectoryFrame"
 import { Pid, type ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -12,13 +12,13 @@ import { once } from "node:events"
 
 export type Kind = "v2" | "v3"
 
-/** A sentinel's text for one more directory. Each directory has a nonce of its own, and in v3 names itself. */
+/** Makes the text of a sentinel for one directory. Each directory has its own nonce; a v3 record names the directory. */
 export type Inscribe = (kind: Kind, nonce: string, directory: RecordedDirectory | undefined) => string
 
 export interface Owners {
-  /** Of living processes, several: a memory of the last PID must not pass for speed. */
+  /** Living processes. Several, because a cache of the last PID must not look like speed. */
   readonly live: ReadonlyArray<{ readonly pid: number; readonly inscribe: Inscribe }>
-  /** Of exited ones whose numbers nobody has now. */
+  /** Exited processes whose PIDs no process has now. */
   readonly dead: () => Promise<ReadonlyArray<{ readonly pid: number; readonly inscribe: Inscribe }>>
   readonly end: () => void
 }
@@ -30,7 +30,7 @@ const runtime = ManagedRuntime.make(LinuxProcessInspector.layer)
 const identify = (pid: number): Promise<ProcessIdentity> =>
   runtime.runPromise(Effect.flatMap(ProcessInspector, (inspector) => inspector.identify(Pid.make(pid))))
 
-/** Ends by itself when its standard input does, and so with the benchmark, however that ends. */
+/** Starts `cat`, which exits at the end of its standard input: even a killed benchmark leaves no owner behind. */
 const start = async (): Promise<ChildProcess & { readonly pid: number }> => {
   const child = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] })
   await once(child, "spawn")

@@ -1,6 +1,6 @@
 /**
- * What somebody would write in an afternoon: synchronous, no claim, no second look, through mounts, with a judgement that
- * takes any process of the same executable for the owner. The floor for Node, not a model.
+ * The simplest sweep in Node: synchronous, without a claim or a second look, and deleting through mounts. Any process
+ * with the same executable counts as the owner. A lower bound of the time in Node, not a model for a safe sweep.
  */
 import * as Fs from "node:fs"
 

@@ -36,7 +36,7 @@ const text = (x: number, y: number, content: string, kind: string) =>
 const timeOf = (microseconds: number): string =>
   microseconds < 10_000 ? `${microseconds.toFixed(1)} µs` : `${(microseconds / 1000).toFixed(1)} ms`
 
-/** Each group has its own scale: its longest bar is as long as there is room. */
+/** Each group has its own scale: its longest bar takes the full width. */
 const group = (rows: ReadonlyArray<Row>, top: number): ReadonlyArray<string> => {
   const [first] = rows
   if (first === undefined) return []

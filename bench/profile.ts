@@ -1,4 +1,4 @@
-/** Where the time of our sweep goes: V8's sampling profiler, over the sweep alone. */
+/** Time of a sweep by function, from V8's sampling profiler. Start-up and warm-up are left out. */
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Lab from "./lab.ts"
@@ -27,7 +27,7 @@ const placeOf = (url: string): string =>
     .replace(`${Lab.repository}/`, "")
     .replace(/^.*node_modules\//, "")
 
-/** Whose code a frame is. */
+/** The package that the code of a frame belongs to. */
 const ownerOf = ({ functionName, url }: typeof CallFrame.Type): string => {
   const place = placeOf(url)
   if (place === "") return functionName.startsWith("(") ? functionName : "native"
@@ -48,7 +48,7 @@ const summarise = ({ nodes, samples, timeDeltas }: Profile) => {
   let total = 0
   for (const [id, time] of times) {
     const frame = byId.get(id)?.callFrame
-    // Starting and stopping the profiler is not the sweep's.
+    // The sweep doesn't wait, and doesn't start or stop the profiler.
     if (frame === undefined || frame.functionName === "(idle)" || frame.url.startsWith("node:inspector")) continue
     total += time
     add(self, labelOf(frame), time)

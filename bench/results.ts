@@ -1,4 +1,4 @@
-/** Everything that was measured. What wasn't is missing. */
+/** All results of a run. A key is missing if its part was not measured. */
 import type * as Delays from "./delays.ts"
 import type * as Details from "./details.ts"
 import type * as Memory from "./memory.ts"

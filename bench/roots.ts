@@ -1,4 +1,4 @@
-/** Roots to sweep, on the real disk. */
+/** Makes roots to sweep, on the real disk. */
 import { fileToken, type RecordedDirectory, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
@@ -13,21 +13,21 @@ export interface RootSpec {
   readonly dead: number
   /** Files in each directory, besides the sentinel. */
   readonly files: number
-  /** Directories below each directory, {@link breadth} in one; none by default. */
+  /** Inner directories of each directory, in groups of {@link breadth}; none by default. */
   readonly inner?: number
 }
 
 export const idOf = ({ dead, files, inner = 0, kind, size }: RootSpec): string =>
   `${size}-${kind}-${dead}${files === 1 ? "" : `-${files}files`}${inner === 0 ? "" : `-${inner}inner`}`
 
-/** The portable Layer can't tell what a directory lies on, and so it condemns nothing inside of a virtual machine. */
+/** The portable Layer can't see the file system of a directory: in a virtual machine it condemns nothing. */
 export const isPortable = ({ dead }: Pick<RootSpec, "dead">): boolean => dead === 0
 
 export const deadCount = ({ dead, size }: RootSpec): number => Math.round((size * dead) / 100)
 
 const logLine = "2026-01-01T00:00:00.000Z the guest has started\n"
 
-/** Unlike a counter, names of no order: sorted by name, directories aren't in the order in which they were made. */
+/** Names from a hash instead of a counter: their order must not be the order in which directories were made. */
 const nameOf = (index: number): string =>
   `vm-${Crypto.createHash("sha256").update(`${index}`).digest("hex").slice(0, 12)}`
 
@@ -42,7 +42,7 @@ const withDescriptor = <A>(path: string, flags: number, use: (fd: number) => A):
   }
 }
 
-/** What a record says of the directory that it is made in: the sentinel is there by then, and empty. */
+/** The directory as a v3 record describes it. `sentinel`: descriptor of the sentinel file, which is still empty. */
 const recordOf = (directory: string, sentinel: number): RecordedDirectory | undefined =>
   withDescriptor(directory, Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY, (fd) =>
     toRecord(Frames.byNode(fd).frame, fileToken(fstat(sentinel)))
@@ -56,7 +56,7 @@ const addInner = (directory: string, inner: number): void => {
   }
 }
 
-/** Makes a root. The dead ones lie evenly among the others. */
+/** Makes a root in which the dead directories are spread evenly among the live ones. */
 export const build = async (path: string, spec: RootSpec, owners: Owners): Promise<void> => {
   const { live } = owners
   const dead = await owners.dead()
@@ -80,7 +80,7 @@ export const build = async (path: string, spec: RootSpec, owners: Owners): Promi
   }
 }
 
-/** What is left in a root. */
+/** Number of entries in a root. */
 export const remaining = (path: string): number => Fs.readdirSync(path).length
 
 export const remove = (path: string): void => Fs.rmSync(path, { recursive: true, force: true })

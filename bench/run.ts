@@ -1,4 +1,4 @@
-/** The benchmark. `--help` says how it is run; README.md what it measures. */
+/** Runs the benchmark. `--help` lists the options; README.md explains what is measured. */
 import * as Fs from "node:fs"
 import { parseArgs } from "node:util"
 import * as Delays from "./delays.ts"

@@ -1,4 +1,4 @@
-/** How long the command takes to start, beside a Node that does nothing. */
+/** Start-up time of the command, compared with a Node that does nothing. */
 import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Lab from "./lab.ts"
@@ -6,7 +6,7 @@ import { median, medianRatio, rotated } from "./statistics.ts"
 
 export interface Row {
   readonly command: string
-  /** From sources, or as it is published; `undefined`: Node itself. */
+  /** `source`: the TypeScript sources. `dist`: the published bundle. `undefined`: Node without a program of ours. */
   readonly form: "source" | "dist" | undefined
   readonly what: "nothing" | "version" | "list"
   readonly ms: number
@@ -55,7 +55,7 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   execFileSync(process.execPath, [`${Lab.repository}/scripts/bundle.ts`], { stdio: "inherit" })
   const emptyRoot = Lab.freshPath(lab)
   Fs.mkdirSync(emptyRoot, { mode: 0o700 })
-  // The first run of each isn't counted: it fills the kernel's caches.
+  // `canRun` runs each candidate once, uncounted: this run fills the kernel's caches.
   const candidates = candidatesOf(emptyRoot).filter((candidate) => canRun(lab, candidate))
   const times = new Map(candidates.map((candidate) => [candidate, new Array<number>()]))
   for (let round = 0; round < rounds; round++) {

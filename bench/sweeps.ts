@@ -1,4 +1,4 @@
-/** How long a sweep takes, for everybody, in rounds. */
+/** Time of a sweep by each contestant, in rounds. */
 import * as Lab from "./lab.ts"
 import * as Roots from "./roots.ts"
 import type { Sample } from "./sample.ts"
@@ -11,7 +11,7 @@ export interface Row {
   readonly ms: number
   readonly userMs: number
   readonly systemMs: number
-  /** To the floor and to the plain loop, the median of the rounds' ratios; `NaN` where they weren't measured. */
+  /** Ratio to the time of the C floor, as `toPlain` to the plain loop: median of the rounds, `NaN` if not measured. */
   readonly toFloor: number
   readonly toPlain: number
 }
@@ -27,7 +27,7 @@ const casesOf = ({ full, quick }: Lab.Settings): ReadonlyArray<Roots.RootSpec> =
     spec(size, "v3", 100)
   ]),
   spec(quick ? 3 : 10, "v3", 100, 1000),
-  // Each of them may be somebody's, and its lock is taken.
+  // Each inner directory may have an owner: a removal takes the lock of each.
   { ...spec(1, "v3", 100), inner: quick ? 2000 : 20_000 },
   ...(full ? [spec(100_000, "v3", 0), spec(100_000, "v3", 100)] : [])
 ]
@@ -42,7 +42,7 @@ const contestantsOf = (lab: Lab.Lab, spec: Roots.RootSpec): ReadonlyArray<string
   "stream",
   ...(isHuge(spec) || !Roots.isPortable(spec) ? [] : ["portable"]),
   "plain",
-  // It removes files alone.
+  // The floor removes no inner directories.
   ...(lab.floor === undefined || spec.inner !== undefined ? [] : [Lab.floorName])
 ]
 
@@ -56,7 +56,7 @@ const measure = async (lab: Lab.Lab, spec: Roots.RootSpec): Promise<Samples> => 
   }
   const rounds = roundsOf(lab.settings, spec)
   if (spec.dead === 0) {
-    // Nothing changes in it: one root does for all.
+    // No sweep changes a root without dead directories: all contestants share one.
     await Lab.withRoot(lab, spec, async (root) => {
       for (let number = 0; number < rounds; number++) await round(number, (name) => Lab.sample(lab, name, spec, root))
     })

@@ -1,6 +1,6 @@
 /**
- * System calls for one directory, by name: what a sweep of 2N directories makes more than one of N, divided by N, so that
- * start-up and warm-up cancel.
+ * System calls for one directory, by name: the calls of a sweep of 2N directories minus those of a sweep of N, divided
+ * by N. The difference cancels start-up and warm-up.
  */
 import * as Fs from "node:fs"
 import * as Lab from "./lab.ts"
@@ -13,11 +13,11 @@ export interface Row {
   readonly dead: number
   /** Calls for a directory, most frequent first. */
   readonly calls: ReadonlyArray<{ readonly name: string; readonly count: number }>
-  /** Without {@link runtimes}. */
+  /** Sum of `calls`, without {@link runtimes}. */
   readonly total: number
 }
 
-/** What V8 and libuv do for themselves: memory, threads, waiting. */
+/** Calls of V8 and libuv for their own needs: memory, threads, waiting. */
 export const runtimes: ReadonlySet<string> = new Set(
   [
     "brk madvise mmap mprotect mremap munmap pkey_mprotect",
@@ -28,7 +28,7 @@ export const runtimes: ReadonlySet<string> = new Set(
   ].flatMap((names) => names.split(" "))
 )
 
-/** The table that `strace -c` writes: `% time, seconds, usecs/call, calls, [errors], syscall`. */
+/** Parses the table of `strace -c`: `% time, seconds, usecs/call, calls, [errors], syscall`. */
 const parse = (table: string): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const line of table.split("\n")) {
@@ -67,7 +67,7 @@ const rowOf = async (lab: Lab.Lab, contestant: string, kind: Kind, dead: number)
   return { contestant, kind, dead, calls, total }
 }
 
-/** `undefined` where there is no strace. */
+/** `undefined` if strace is missing or may not trace. */
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row> | undefined> => {
   if (!Lab.hasCommand("strace", "-o", "/dev/null", "true")) {
     lab.say("system calls: skipped, strace isn't there or may not trace")

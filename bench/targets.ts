@@ -1,4 +1,4 @@
-/** What the project promises itself, and whether this run shows it. */
+/** The project's performance targets, and whether a run meets them. */
 import * as Memory from "./memory.ts"
 import type { Results } from "./results.ts"
 import type { Row as SweepRow } from "./sweeps.ts"
@@ -72,7 +72,7 @@ const memory = ({ memory = [] }: Results): ReadonlyArray<Target> =>
     return atMost(what, 32, " MiB", growth, 1)
   })
 
-/** What is published is what counts; the sources stand in where it isn't built. */
+/** The target is for the published bundle; a run without a bundle shows the sources. */
 const startup = (results: Results): ReadonlyArray<Target> =>
   (["version", "list"] as const).map((what) => {
     const rows = results.startup?.filter((row) => row.what === what) ?? []

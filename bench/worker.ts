@@ -1,6 +1,6 @@
 /**
- * One contestant in a process of its own: `worker.ts NAME [--delay] [--profile FILE]`. Sweeps each root that it is given
- * as a line, and answers with a line of JSON.
+ * Runs one contestant in a process of its own: `worker.ts NAME [--delay] [--profile FILE]`. Each line of standard input
+ * is the path of a root. The worker sweeps the root and answers with a line of JSON.
  */
 import * as Fs from "node:fs"
 import * as Inspector from "node:inspector/promises"
@@ -19,7 +19,7 @@ const contestant = contestants.get(name)
 if (contestant === undefined) throw new Error(`no contestant "${name}"`)
 const run = await contestant()
 
-/** Sets `VmHWM` to what is resident now: what loading took is not the sweep's. */
+/** Resets `VmHWM` to the current resident memory (`proc_pid_clear_refs(5)`): loading modules is not part of the sweep. */
 const resetPeak = () => Fs.writeFileSync("/proc/self/clear_refs", "5")
 
 const peakKiB = (): number =>
@@ -28,13 +28,13 @@ const peakKiB = (): number =>
 const delayed = async <A>(run: () => Promise<A>): Promise<readonly [A, NonNullable<Sample["delay"]>]> => {
   const histogram = monitorEventLoopDelay({ resolution: 1 })
   histogram.enable()
-  // The first tick of its timer is where it begins to measure.
+  // The histogram begins to measure at the first tick of its timer.
   await new Promise((done) => {
     setTimeout(done, 5)
   })
   histogram.reset()
   const result = await run()
-  // A block at the very end is seen by the next tick.
+  // The next tick records a delay at the very end of the sweep.
   await new Promise((done) => {
     setTimeout(done, 5)
   })

@@ -1,7 +1,7 @@
 /**
- * The published command: `packages/cli/dist`, in which everything but Node and koffi is. What is loaded by `import()` (the
- * commands, the platforms) is in chunks of its own. CommonJS, for Node loads it faster than modules.
- * `node scripts/bundle.ts [DIRECTORY]`.
+ * Bundles the published command: `node scripts/bundle.ts [DIRECTORY]`, by default into `packages/cli/dist`. The bundle
+ * holds every dependency except koffi. Modules that are loaded by `import()` (the commands, the platforms) have chunks
+ * of their own. The format is CommonJS, which Node loads faster than ES modules.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -32,7 +32,7 @@ copyNative(buildNative(), directory)
 
 const chunks = output.filter((file): file is OutputChunk => file.type === "chunk")
 
-/** Directories of the packages that came in from elsewhere. Their licences go with them. */
+/** Directories of the third-party packages in the bundle, whose licences must be published with it. */
 const bundled = new Set(
   chunks.flatMap(({ moduleIds }) =>
     moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? [])

@@ -1,8 +1,9 @@
 /**
- * Applies changes that take a proof's ground away, one at a time, and runs the tests that must see it:
- * `node scripts/mutations.ts [--check] [NAME...]`. The sources are as they were at its end, however it ends. Ends with 1 when a
- * mutant survives, or its tests fail without it. With `--check` nothing is run: each change must fit the sources, and each test
- * file must be there.
+ * Applies mutations to the sources, one at a time, and runs the tests that must fail for each:
+ * `node scripts/mutations.ts [--check] [NAME...]`. A mutation removes the ground of one safety argument. The script
+ * restores the sources when it ends, also by SIGINT, SIGTERM or SIGHUP. It exits with 1 if a mutant survives, or if its
+ * tests fail without the mutation. `--check` runs no test: each mutation must fit the sources, and each test file must
+ * exist.
  */
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -14,7 +15,7 @@ const root = Path.join(import.meta.dirname, "..")
 const vitest = `${root}/node_modules/vitest/vitest.mjs`
 const scratch = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-mutations-"))
 
-/** What files were before they were changed. */
+/** Original texts of the mutated files, by path. */
 const originals = new Map<string, string>()
 
 const revert = (): void => {
@@ -35,7 +36,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   })
 }
 
-/** Why the change can't be made. */
+/** Why an edit doesn't fit the sources; `undefined` if it fits. */
 const misfit = ({ file, from, to }: Edit): string | undefined => {
   const path = `${root}/${file}`
   if (!Fs.existsSync(path)) return `${file} isn't there`
@@ -62,7 +63,8 @@ const apply = (edit: Edit): void => {
   )
 }
 
-const projectOf = (test: string): string => /^packages\/([^/]+)\//.exec(test)?.[1] ?? ""
+const projectOf = (test: string): string =>
+  test.endsWith(".slow.test.ts") ? "slow" : (/^packages\/([^/]+)\//.exec(test)?.[1] ?? "")
 
 interface Result {
   readonly ran: number
@@ -99,7 +101,7 @@ const run = async ({ only, tests }: Mutation): Promise<Result> => {
   return { ran: all.filter(({ status }) => status === "passed" || status === "failed").length, failed }
 }
 
-/** Tests fail for a mutant alone: what fails without one says nothing. */
+/** Results of tests without a mutation. A test that fails without a mutation proves nothing when it fails with one. */
 const sound = new Map<string, Promise<Result>>()
 
 const unchanged = (mutation: Mutation): Promise<Result> => {

@@ -1,6 +1,6 @@
 /**
- * Compiles what of the Linux package is native code: `node scripts/native.ts`. Without a compiler the package does without
- * it, and so does a machine of an architecture that there was no compiler for.
+ * Compiles the native code of the Linux package: `node scripts/native.ts`. An architecture without a compiler gets no
+ * library: on such a machine the package works without native code.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -9,7 +9,7 @@ import * as Path from "node:path"
 const internal = Path.resolve(import.meta.dirname, "../packages/platform-linux/src/internal")
 const built = Path.resolve(internal, "../../dist/internal")
 
-/** By `process.arch`, how Debian names the compilers for it. */
+/** Prefixes of Debian's cross compilers, by `process.arch`. */
 const triples = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }
 
 const compilersFor = (arch: string, triple: string): ReadonlyArray<string> =>
@@ -21,7 +21,10 @@ const compile = (compiler: string, output: string): boolean => {
   return spawnSync(compiler, [...options, "-o", output, ...sources], { stdio: "inherit" }).status === 0
 }
 
-/** Into the sources, where it is found as in what is published; never half written, for others may load it meanwhile. */
+/**
+ * Compiles one library for each architecture, next to the sources: sources and published code look for the library in
+ * their own directory. A rename puts each file in place, because another process may load the library meanwhile.
+ */
 export const buildNative = (): ReadonlyArray<string> => {
   if (process.platform !== "linux") return []
   return Object.entries(triples).flatMap(([arch, triple]) => {
@@ -33,7 +36,7 @@ export const buildNative = (): ReadonlyArray<string> => {
   })
 }
 
-/** Copies it to where what was made of the sources looks for it. */
+/** Copies the libraries to the directory of built code, in which that code looks for them. */
 export const copyNative = (files: ReadonlyArray<string>, directory: string): void => {
   for (const file of files) Fs.copyFileSync(file, `${directory}/${Path.basename(file)}`)
 }

@@ -1,6 +1,6 @@
 /**
- * What tests start as processes, built once before them: a process that runs JavaScript starts in a third of the time, and
- * the command is tested as it is published. Without it they run the sources.
+ * What tests start as processes, built once before them: a process that runs JavaScript starts in a third of the time,
+ * and the command is tested as it is published. Without it they run the sources.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -14,28 +14,28 @@ const darwin = `${packages}/platform-darwin`
 
 const variable = "VM_SENTINEL_PREBUILT"
 
-/** Where koffi is found. */
+/** A directory from which Node resolves koffi. */
 const parent = `${packages}/cli/node_modules/.cache`
 
 export default async (): Promise<() => void> => {
   if (process.platform !== "linux" || process.env[variable] !== undefined) return () => undefined
   Fs.mkdirSync(parent, { recursive: true })
   const directory = Fs.mkdtempSync(`${parent}/vm-sentinel-test-`)
-  // Other users start it too.
+  // Tests also start these programs as other users.
   Fs.chmodSync(directory, 0o755)
   Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
   execFileSync(process.execPath, [`${import.meta.dirname}/bundle.ts`, `${directory}/command`], { stdio: "inherit" })
   await build({
     input: {
-      agent: `${linux}/test/deletion/agent.ts`,
-      inspectorAgent: `${linux}/test/agent.ts`,
-      darwinAgent: `${darwin}/test/agent.ts`,
-      withoutKoffi: `${darwin}/test/support/withoutKoffi.ts`,
-      torn: `${linux}/test/torn.ts`,
-      taker: `${linux}/test/deletion/taker.ts`,
-      attack: `${linux}/test/deletion/attack.ts`,
-      attacker: `${linux}/test/deletion/attacker.ts`,
-      fullDisk: `${linux}/test/deletion/fullDisk.ts`
+      sweeper: `${linux}/test/agents/sweeper.ts`,
+      inspector: `${linux}/test/agents/inspector.ts`,
+      darwinInspector: `${darwin}/test/agents/inspector.ts`,
+      withoutKoffi: `${darwin}/test/agents/withoutKoffi.ts`,
+      torn: `${linux}/test/agents/torn.ts`,
+      taker: `${linux}/test/agents/taker.ts`,
+      attack: `${linux}/test/agents/attack.ts`,
+      attacker: `${linux}/test/agents/attacker.ts`,
+      fullDisk: `${linux}/test/agents/fullDisk.ts`
     },
     platform: "node",
     external: ["koffi"],
@@ -43,7 +43,7 @@ export default async (): Promise<() => void> => {
     logLevel: "warn"
   })
   copyNative(buildNative(), `${directory}/agent`)
-  Fs.cpSync(`${linux}/test/helpers`, `${directory}/agent/helpers`, { recursive: true })
+  Fs.cpSync(`${linux}/test/support/programs`, `${directory}/agent/programs`, { recursive: true })
   process.env[variable] = directory
   return () => Fs.rmSync(directory, { recursive: true })
 }

@@ -1,4 +1,4 @@
-/** Puts the example into the README as it is. The tests check that it is. */
+/** Copies the source of the example into the README. A test checks that both are equal. */
 import * as Fs from "node:fs"
 
 const readme = new URL("../README.md", import.meta.url)

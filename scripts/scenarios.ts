@@ -1,11 +1,11 @@
 /**
- * The table of situations in `docs/scenarios.md`: what each is, what the answer must be, and which tests carry its
- * number in their names. `node scripts/scenarios.ts` writes it; a test checks that it is current.
+ * The table of situations in `docs/scenarios.md`: each situation, the required answer, and the tests with the number of
+ * the situation in their names. `node scripts/scenarios.ts` writes the page; a test checks that the page is current.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
-/** `number`: where it isn't the one after the row before. */
+/** `number`: given only if it doesn't follow the number of the row before. */
 type Row = readonly [situation: string, answer: string, number?: string]
 
 const rows: ReadonlyArray<Row> = [
@@ -129,7 +129,7 @@ const testFiles = (): ReadonlyArray<string> =>
     Fs.globSync(`${folder}/*/test/**/*.ts`, { cwd: root, exclude: (path) => path.includes("node_modules") })
   )
 
-/** `scenario 14`, `scenarios 78a, 78b and 99`, `scenarios 2 to 4`. */
+/** Scenario numbers in a text: `scenario 14`, `scenarios 78a, 78b and 99`, `scenarios 2 to 4`. */
 const numbersIn = (text: string): ReadonlyArray<string> =>
   [...text.matchAll(/scenarios? (\d+[a-z]?(?:(?:, | and |, and | to )\d+[a-z]?)*)/g)].flatMap(([, list = ""]) => {
     const range = /^(\d+) to (\d+)$/.exec(list)
@@ -161,9 +161,9 @@ export const tested = (): ReadonlyMap<string, ReadonlyArray<string>> => {
   return found
 }
 
-const link = (file: string): string => `[${Path.basename(file).replace(/(\.test)?\.ts$/, "")}](../${file})`
+const link = (file: string): string => `[${Path.basename(file).replace(/(\.slow)?(\.test)?\.ts$/, "")}](../${file})`
 
-/** The page as it should be. */
+/** The text of `docs/scenarios.md`. */
 export const page = (): string => {
   const tests = tested()
   const lines = numbered.map(

@@ -1,11 +1,45 @@
+/**
+ * A reporter for vitest that names the skipped tests. Each title carries its reason: `(skipped: not root)`.
+ *
+ * `VM_SENTINEL_MAY_SKIP`, reasons separated by `;`, makes any other skip an error, and a run without tests too. Empty: no test may be
+ * skipped.
+ */
 import type { Reporter, TestModule } from "vitest/node"
 
-/** Says, after a run of vitest, which tests were skipped: a reason is in each title. */
+export interface Test {
+  readonly name: string
+  readonly state: "passed" | "failed" | "skipped" | "pending"
+}
+
+/** What a run says at its end, and whether it fails. `mayBe`: the reasons that are meant; `undefined`: any. */
+export const summary = (
+  tests: ReadonlyArray<Test>,
+  mayBe: ReadonlyArray<string> | undefined
+): { readonly text: string; readonly isFailure: boolean } => {
+  const count = (state: Test["state"]) => tests.filter((test) => test.state === state).length
+  const skipped = tests.filter(({ state }) => state === "skipped" || state === "pending")
+  const isMeant = ({ name }: Test) => mayBe === undefined || mayBe.some((why) => name.includes(`(skipped: ${why})`))
+  const lines = skipped.map((test) => `${isMeant(test) ? "skipped" : "skipped, and must run here"}: ${test.name}\n`)
+  const counts = `${count("passed")} passed, ${count("failed")} failed, ${skipped.length} skipped\n`
+  const hasNone = mayBe !== undefined && count("passed") === 0
+  return { text: `${lines.join("")}${counts}`, isFailure: hasNone || !skipped.every(isMeant) }
+}
+
+const { VM_SENTINEL_MAY_SKIP: reasons } = process.env
+
 export default class Skipped implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
-    const tests = modules.flatMap((module) => [...module.children.allTests("skipped")])
-    if (tests.length === 0) return
-    const lines = tests.map(({ fullName, project }) => `  ${project.name}: ${fullName}\n`)
-    process.stdout.write(`\n${tests.length} skipped:\n${lines.join("")}`)
+    const tests = modules.flatMap((module) =>
+      [...module.children.allTests()].map((test) => ({
+        name: `${test.project.name}: ${test.fullName}`,
+        state: test.result().state
+      }))
+    )
+    const { isFailure, text } = summary(
+      tests,
+      reasons?.split(";").filter((reason) => reason !== "")
+    )
+    process.stdout.write(`\n${text}`)
+    if (isFailure) process.exitCode = 1
   }
 }

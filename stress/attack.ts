@@ -1,12 +1,12 @@
 /**
- * Two attackers race the delete with symbolic links, mounts and renames: `node stress/attack.ts [SECONDS]`, default 60.
- * Needs root: it works in a mount namespace of its own.
+ * Two attackers race a deletion with symbolic links, mounts and renames: `node stress/attack.ts [SECONDS]`, default 60.
+ * Needs root, for a mount namespace of its own.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
-import { AttackResult } from "../packages/platform-linux/test/deletion/attackResult.ts"
-import * as Random from "../packages/platform-linux/test/deletion/random.ts"
-import { inOwnMounts } from "../packages/platform-linux/test/deletion/scripts.ts"
+import { AttackResult } from "@vm-sentinel/platform-linux/test/agents/attackResult"
+import * as Random from "@vm-sentinel/platform-linux/test/support/random"
+import { inOwnMounts } from "@vm-sentinel/platform-linux/test/support/scripts"
 
 const [seconds = "60"] = process.argv.slice(2)
 

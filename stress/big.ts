@@ -1,8 +1,8 @@
 /**
- * A directory of a million files, and a root of 100 000 directories: `node stress/big.ts [FILES] [DIRECTORIES] [DEPTH]`,
- * by default 1000000, 100000 and, for one very deep tree, 100000. Each is swept by the command, stopped with SIGINT on
- * the way, and swept again. Says how much memory a process took above one that sweeps nothing, how long it took to stop,
- * and what it showed on a terminal. What is swept lies in `TMPDIR`.
+ * The command sweeps a directory of FILES files, a root of DIRECTORIES directories, and a tree DEPTH levels deep:
+ * `node stress/big.ts [FILES] [DIRECTORIES] [DEPTH]`, by default 1000000, 100000 and 100000. SIGINT stops the first two
+ * sweeps on the way, and a second sweep finishes them. Prints the memory above that of a sweep of nothing, the time to
+ * stop, and the progress shown on a terminal. All roots lie in `TMPDIR`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
@@ -10,19 +10,19 @@ import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Agents from "../packages/platform-linux/test/deletion/agents.ts"
-import * as Owners from "../packages/platform-linux/test/deletion/owners.ts"
-import * as Real from "../packages/platform-linux/test/deletion/real.ts"
+import * as Agents from "@vm-sentinel/platform-linux/test/support/sweepers"
+import * as Owners from "@vm-sentinel/platform-linux/test/support/owners"
+import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
 
 const [files = 1_000_000, directories = 100_000, depth = 100_000] = process.argv.slice(2).map(Number)
 const { command } = Agents
-/** Those of the command's first line. */
+/** V8 flags in the `#!` line of the command. */
 const flags = Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
-/** The records name no directory, and this machine may be a virtual one. */
+/** The records name no directory: in a virtual machine a sweep condemns none of them without this option. */
 const trusting = ["--shared", "trust"]
 
-/** High water of the resident set, MiB. */
+/** Peak resident memory (`VmHWM` of `proc_pid_status(5)`), MiB. */
 const peakOf = (pid: number): number => {
   try {
     const status = Fs.readFileSync(`/proc/${pid}/status`, "utf8")
@@ -62,7 +62,7 @@ const follow = (
       const end = performance.now()
       clearInterval(timer)
       const stopped = interruptedAt === undefined ? undefined : end - interruptedAt
-      // What is left of its output.
+      // Output may still arrive after the exit.
       setTimeout(() => resume(Effect.succeed({ code, seconds: (end - start) / 1000, peak, stopped, removed })), 50)
     })
   })
@@ -112,7 +112,7 @@ const require = (holds: boolean, what: string): void => {
   console.log(`  WRONG: ${what}`)
 }
 
-/** What a terminal shows of a sweep: `script` of util-linux gives it one. */
+/** Output of a sweep on a terminal, which `script(1)` of util-linux provides. */
 const watched = (root: string) =>
   Effect.callback<string>((resume) => {
     let text = ""

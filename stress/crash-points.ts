@@ -1,7 +1,7 @@
 /**
- * A sweep killed with SIGKILL at every call that changes the file system, then swept again. Then the sweep that takes up
- * what was left, killed at every such call too. Usage: `node stress/crash-points.ts [PAIRS]`, PAIRS (default 200) of two
- * kills in a row, drawn by `VM_SENTINEL_SEED`.
+ * SIGKILL stops a sweep at each call that changes the file system, and a second sweep finishes. The same again for a
+ * sweep that starts with leftovers of killed sweeps. Usage: `node stress/crash-points.ts [PAIRS]`: PAIRS (default 200)
+ * pairs of kills in a row are drawn at random, by `VM_SENTINEL_SEED`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
@@ -9,14 +9,14 @@ import { execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Agents from "../packages/platform-linux/test/deletion/agents.ts"
-import * as Crashes from "../packages/platform-linux/test/deletion/crashes.ts"
-import { Result } from "../packages/platform-linux/test/deletion/fullDiskResult.ts"
-import * as Owners from "../packages/platform-linux/test/deletion/owners.ts"
-import * as Random from "../packages/platform-linux/test/deletion/random.ts"
-import * as Real from "../packages/platform-linux/test/deletion/real.ts"
-import * as Scene from "../packages/platform-linux/test/deletion/scene.ts"
-import { inOwnMounts } from "../packages/platform-linux/test/deletion/scripts.ts"
+import * as Agents from "@vm-sentinel/platform-linux/test/support/sweepers"
+import * as Crashes from "@vm-sentinel/platform-linux/test/support/crashes"
+import { Result } from "@vm-sentinel/platform-linux/test/agents/fullDiskResult"
+import * as Owners from "@vm-sentinel/platform-linux/test/support/owners"
+import * as Random from "@vm-sentinel/platform-linux/test/support/random"
+import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
+import * as Scene from "@vm-sentinel/platform-linux/test/support/scene"
+import { inOwnMounts } from "@vm-sentinel/platform-linux/test/support/scripts"
 
 const [pairs = 200] = process.argv.slice(2).map(Number)
 const random = Random.make(Random.seed)
@@ -25,7 +25,7 @@ const say = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`
 
 let wrong = 0
 
-/** Runs each list of kills in a scene of its own, two at once. */
+/** Runs each list of kills in a scene of its own, two scenes at once. */
 const all = Effect.fnUntraced(function* (
   title: string,
   options: Scene.Options,
@@ -77,14 +77,14 @@ const hasStrace = Effect.sync(() => {
   }
 })
 
-/** The same from outside: strace sends the signal as a thread of the process enters its `n`-th call of a kind. */
+/** Kills from outside: strace sends SIGKILL when a thread of the process enters its `n`-th call of a kind. */
 const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string, pool: boolean) {
-  const agent = Path.join(import.meta.dirname, "../packages/platform-linux/test/deletion/agent.ts")
+  const agent = Path.join(import.meta.dirname, "../packages/platform-linux/test/agents/sweeper.ts")
   return yield* Effect.callback<boolean>((resume) => {
     const inject = `inject=${kind}:signal=KILL:when=${n}`
     const args = ["-f", "-o", "/dev/null", "-e", `trace=${kind}`, "-e", inject]
     const command = [...(pool ? Agents.withPool : []), process.execPath, agent]
-    // strace counts the calls of each thread: all that Node hands to its pool are made by one.
+    // strace counts calls for each thread. With one thread in Node's pool, that thread makes all calls of the pool.
     const env = { ...process.env, UV_THREADPOOL_SIZE: "1" }
     const child = spawn("strace", [...args, ...command], { stdio: ["pipe", "ignore", "ignore"], env })
     child.once("exit", (code, signal) => resume(Effect.succeed(signal === "SIGKILL" || code === 137)))
@@ -92,7 +92,7 @@ const straced = Effect.fnUntraced(function* (kind: string, n: number, root: stri
   })
 })
 
-/** Each of these calls is made by the sweep alone. */
+/** Calls that only the sweep makes, and Node itself doesn't. */
 const stracedKinds = ["rename", "renameat2", "renameat", "unlink", "unlinkat", "rmdir", "mkdir", "link", "fsync"]
 
 const allStraced = Effect.fnUntraced(function* (pool: boolean) {
@@ -119,7 +119,7 @@ const allStraced = Effect.fnUntraced(function* (pool: boolean) {
   }
 }, Effect.scoped)
 
-/** In place, where there is no room for a workspace; in mount namespaces, so as root. */
+/** Removals in place, on file systems without space for a workspace. Needs root, for mount namespaces. */
 const onFullDisks = Effect.gen(function* () {
   for (const kind of ["tmpfs", "tmpfs-bytes", "ext4"]) {
     const { killed, problems, runs } = yield* inOwnMounts(Result, "fullDisk", [kind, "all", "0"])

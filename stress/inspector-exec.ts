@@ -1,6 +1,7 @@
 /**
- * A process that runs itself in place over and over, from a thread that isn't its leader, is never judged anything but
- * alive. Between two fields of `stat` its leader is a zombie without threads. `node stress/inspector-exec.ts [COUNT]`
+ * A process that calls `execve(2)` on itself over and over, from a thread that isn't its leader, is never judged dead:
+ * `node stress/inspector-exec.ts [COUNT]`, default 100 000. `/proc/<pid>/stat` is no snapshot: during such a call its
+ * fields together can show the leader as a zombie without threads.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,8 +11,8 @@ import { ProcessInspector } from "../packages/core/src/ProcessInspector.ts"
 import * as Sentinel from "../packages/core/src/Sentinel.ts"
 import * as Verdict from "../packages/core/src/Verdict.ts"
 import * as LinuxProcessInspector from "../packages/platform-linux/src/LinuxProcessInspector.ts"
-import { Programs } from "../packages/platform-linux/test/Programs.ts"
-import { piped } from "../packages/platform-linux/test/world.ts"
+import { Programs } from "@vm-sentinel/platform-linux/test/support/programs"
+import { piped } from "@vm-sentinel/platform-linux/test/support/processes"
 
 const count = Number(process.argv[2] ?? 100_000)
 

@@ -1,6 +1,7 @@
 /**
- * No observation mixes two processes: one number, given to one process after another as fast as two programs can, is
- * observed 100 000 times with pidfds and 100 000 times without. `node stress/inspector-torn.ts [COUNT]`
+ * No observation mixes two processes: two programs give one PID to one process after another, as fast as they can,
+ * while the inspector observes that PID. `node stress/inspector-torn.ts [COUNT]`: COUNT (default 100 000) observations
+ * with pidfds, and as many without.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -14,7 +15,7 @@ const Result = Schema.Struct({
   examples: Schema.Array(Schema.Unknown)
 })
 
-const script = join(dirname(import.meta.filename), "../packages/platform-linux/test/torn.ts")
+const script = join(dirname(import.meta.filename), "../packages/platform-linux/test/agents/torn.ts")
 const count = process.argv[2] ?? "100000"
 
 const program = Effect.gen(function* () {

@@ -1,16 +1,17 @@
 /**
- * Owners take directories by path, working directory, bind mount and descriptor, by `hold`, `record` and `create`, while four
- * sweeps remove them: nobody is ever told that it holds what then goes away, no role has two owners, nothing of a living
- * owner is lost. Usage, as root: `node stress/owners.ts [ROUNDS]`, 500 of them; drawn by `VM_SENTINEL_SEED`.
+ * Owners take directories by path, working directory, bind mount and descriptor, with `hold`, `record` and `create`,
+ * while four sweeps remove directories. No sweep removes a directory after an owner was told that it holds the
+ * directory, no role has two owners, and no file of a living owner is lost. Usage, as root:
+ * `node stress/owners.ts [ROUNDS]`, default 500, drawn at random by `VM_SENTINEL_SEED`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Random from "../packages/platform-linux/test/deletion/random.ts"
-import * as Real from "../packages/platform-linux/test/deletion/real.ts"
-import * as Takeovers from "../packages/platform-linux/test/deletion/takeovers.ts"
+import * as Random from "@vm-sentinel/platform-linux/test/support/random"
+import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
+import * as Takeovers from "@vm-sentinel/platform-linux/test/support/takeovers"
 
 const [rounds = 500] = process.argv.slice(2).map(Number)
 

@@ -1,6 +1,6 @@
 /**
- * What the scripts start as processes is built first, as for the tests. To be imported before all else, and synchronous:
- * the next import doesn't wait for one that awaits.
+ * Builds the programs that the stress scripts start as processes, as for the tests. A script imports this module before
+ * all others. The build is synchronous: the next import wouldn't wait for a module with a top-level `await`.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"

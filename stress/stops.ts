@@ -1,7 +1,7 @@
 /**
- * A sweep of many directories that is stopped on the way: `node stress/stops.ts [POINTS] [DIRECTORIES]`, by default 60 and 2000.
- * A sweep is stopped at each of the points, by the number of outcomes that it has told. Each directory that is gone by the end of the
- * sweep must have been told as removed, none that lives may be gone, and the next sweep must remove the rest. What is swept lies in
+ * Stops sweeps of DIRECTORIES directories on the way: `node stress/stops.ts [POINTS] [DIRECTORIES]`, by default 60 and
+ * 2000. Each of POINTS sweeps stops after another number of outcomes. A stopped sweep must have reported each directory
+ * that is gone as removed, and must have kept every live one. The next sweep must remove the rest. The root lies in
  * `TMPDIR`.
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -9,12 +9,12 @@ import { Deferred, Effect, Stream } from "effect"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Owners from "../packages/platform-linux/test/deletion/owners.ts"
-import * as Real from "../packages/platform-linux/test/deletion/real.ts"
+import * as Owners from "@vm-sentinel/platform-linux/test/support/owners"
+import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
 
 const [points = 60, directories = 2000] = process.argv.slice(2).map(Number)
 
-/** One of this many directories is owned by a process that lives. */
+/** One in this many directories has a living owner. */
 const living = 10
 
 const scratchDirectory = Effect.acquireRelease(
@@ -35,7 +35,7 @@ const furnish = (root: string, { dead, live }: Owners.Owners): void => {
 
 const vms = (root: string): ReadonlyArray<string> => Fs.readdirSync(root).filter((name) => name.startsWith("vm-"))
 
-/** Names that a sweep told as removed, stopped after so many outcomes. */
+/** Sweeps until `after` outcomes, or to the end if `after` is 0. Returns the names reported as removed, and the errors. */
 const sweep = Effect.fnUntraced(function* (root: string, after: number) {
   const stop = yield* Deferred.make<void>()
   const removed: Array<string> = []
@@ -62,7 +62,7 @@ const program = Effect.gen(function* () {
     const first = yield* sweep(root, Math.max(1, Math.floor((point * directories) / (points + 1))))
     const gone = directories - vms(root).length
     if (gone < directories - directories / living) stoppedEarly += 1
-    // What was claimed and isn't deleted yet lies in the workspace, and isn't told.
+    // A directory in a workspace was claimed and isn't deleted yet: the stopped sweep doesn't report such a directory.
     const waiting = Fs.readdirSync(root)
       .filter((name) => name.startsWith("."))
       .flatMap((name) => ["claimed", "dead"].map((folder) => `${root}/${name}/${folder}`))

@@ -1,16 +1,16 @@
 /**
- * Eight processes sweep one root of 200 dead and 50 live directories, while an owner takes the names of what they remove,
- * 100 times. Usage: `node stress/sweepers.ts [ROUNDS]`; then as many rounds in which owners take up directories that are
- * still there, and a quarter as many in which a sweeper is killed on the way.
+ * Eight processes sweep one root of 200 dead and 50 live directories: `node stress/sweepers.ts [ROUNDS]`, default 100.
+ * ROUNDS rounds in which new owners take the names of removed directories; as many in which owners also take up
+ * directories that still exist; and a quarter as many in which a sweeper is also killed on the way.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Contest from "../packages/platform-linux/test/deletion/contest.ts"
-import * as Random from "../packages/platform-linux/test/deletion/random.ts"
-import * as Real from "../packages/platform-linux/test/deletion/real.ts"
+import * as Contest from "@vm-sentinel/platform-linux/test/support/contest"
+import * as Random from "@vm-sentinel/platform-linux/test/support/random"
+import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
 
 const [rounds = 100] = process.argv.slice(2).map(Number)
 const size = { sweepers: 8, dead: 200, live: 50 } as const

@@ -1,8 +1,8 @@
-/** Changes to the sources that take a proof's ground away, and the tests that must see it. */
+/** Mutations of the sources. Each removes the ground of one safety argument, and names the tests that must fail. */
 
 export interface Edit {
   readonly file: string
-  /** Stands in the file exactly once. */
+  /** A text that occurs in the file exactly once. */
   readonly from: string
   readonly to: string
 }
@@ -11,16 +11,16 @@ export interface Mutation {
   readonly name: string
   readonly what: string
   readonly edits: ReadonlyArray<Edit>
-  /** Test files. */
+  /** Paths of the test files. */
   readonly tests: ReadonlyArray<string>
-  /** Of these files only the tests whose names match. */
+  /** Pattern: of these files only the tests whose names match are run. */
   readonly only?: string
 }
 
 const core = (name: string) => `packages/core/src/${name}.ts`
 const coreTest = (name: string) => `packages/core/test/${name}.test.ts`
 const linux = (name: string) => `packages/platform-linux/src/internal/${name}.ts`
-const frames = (name: string) => `packages/cli/test/frames/${name}.test.ts`
+const frames = (name: string) => `packages/cli/test/frames/${name}.slow.test.ts`
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
@@ -152,7 +152,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `Effect.scoped(exclude(path, { byCommand, test: workspace === undefined })).pipe(`
       }
     ],
-    tests: [coreTest("CleanupRaces"), coreTest("SentinelStore"), frames("takeover")]
+    tests: [coreTest("CleanupRaces.slow"), coreTest("SentinelStore"), frames("takeover")]
   },
   {
     name: "lock-refused",
@@ -164,7 +164,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `lock(fd, own)`
       }
     ],
-    tests: ["packages/platform-linux/test/Locks.test.ts", "packages/platform-linux/test/OwnershipLock.test.ts"]
+    tests: ["packages/platform-linux/test/Locks.test.ts", "packages/platform-linux/test/OwnershipLock.slow.test.ts"]
   },
   {
     name: "lock-inner",

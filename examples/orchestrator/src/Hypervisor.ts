@@ -1,4 +1,4 @@
-/** What runs a VM: here any long-lived process will do. */
+/** Starts VMs. In this example any long-lived process can stand in for a VM. */
 import type { HeldLock } from "@vm-sentinel/core/Disk"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Context from "effect/Context"
@@ -9,12 +9,12 @@ import { spawn } from "node:child_process"
 export class Hypervisor extends Context.Service<
   Hypervisor,
   {
-    /** Boots a VM with its files in a directory, and hands it the lock, at descriptor 3. It runs until it is killed. */
+    /** Boots a VM with its files in `directory`. The VM inherits the lock as descriptor 3, and runs until it is killed. */
     readonly boot: (directory: string, lock: HeldLock | undefined) => Effect.Effect<Pid>
   }
 >()("example/Hypervisor") {}
 
-/** VMs as real processes, `sleep` standing in for the VMM. */
+/** Each VM is a real process: `sleep` stands in for the VMM. */
 export const layer: Layer.Layer<Hypervisor> = Layer.succeed(
   Hypervisor,
   Hypervisor.of({

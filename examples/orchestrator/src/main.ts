@@ -1,5 +1,6 @@
 /**
- * Start VMs, lose one, start again: `node src/main.ts ROOT a b` and, later, `node src/main.ts ROOT`.
+ * Sweeps ROOT, then starts VMs: `node src/main.ts ROOT a b`. After one of the VMs was killed, `node src/main.ts ROOT`
+ * keeps the directory of the other and removes that of the killed one.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as LinuxProcessInspector from "@vm-sentinel/platform-linux/LinuxProcessInspector"

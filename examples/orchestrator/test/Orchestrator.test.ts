@@ -12,7 +12,7 @@ import * as Orchestrator from "../src/Orchestrator.ts"
 
 const root = "/vms"
 
-/** VMs as processes of the fake table. */
+/** Each VM is a process of the fake table. */
 const layerHypervisor = Layer.effect(
   Hypervisor,
   Effect.map(FakeProcessTable.FakeProcessTable, (table) =>
@@ -24,7 +24,7 @@ const layer = layerHypervisor.pipe(
   Layer.provideMerge(Layer.mergeAll(FakeProcessTable.layer, MemorySentinelStore.layer))
 )
 
-/** The orchestrator as it starts up, its sweep included. */
+/** Starts the orchestrator, its sweep included. */
 const boot = Effect.scoped(
   Effect.gen(function* () {
     const services = yield* Layer.build(Layer.fresh(Orchestrator.layer(root)))
@@ -95,7 +95,7 @@ describe.runIf(isLinux)(kernel, () => {
       for (const [, pid] of started.matchAll(/^started \S+ (\d+)$/gm)) pids.push(Number(pid))
       assert.lengthOf(pids, 2)
       process.kill(pids[1] ?? 0, "SIGKILL")
-      // Its directory is its working directory: the kernel is done with it when the link is gone.
+      // The VM's working directory is its own directory: the kernel has released it when the `cwd` link is gone.
       while (Fs.existsSync(`/proc/${pids[1]}/cwd`)) continue
       const lines = run(root)
       assert.match(lines, /^kept alive lock-held$/m)

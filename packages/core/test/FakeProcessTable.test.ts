@@ -5,7 +5,7 @@ import type { Present, ObserveDepth } from "../src/Observation.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import * as FakeProcessTable from "../src/testing/FakeProcessTable.ts"
-import * as ProcessInspectorTest from "./ProcessInspectorTest.ts"
+import * as ProcessInspectorTest from "./support/ProcessInspectorTest.ts"
 import { lose } from "./support/arbitraries.ts"
 import { runs } from "./support/property.ts"
 

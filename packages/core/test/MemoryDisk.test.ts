@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { compareDirectories, toRecord } from "../src/DirectoryFrame.ts"
 import { Disk, type LockOptions } from "../src/Disk.ts"
 import * as MemoryDisk from "../src/testing/MemoryDisk.ts"
-import * as DiskTest from "./DiskTest.ts"
+import * as DiskTest from "./support/DiskTest.ts"
 import { lose } from "./support/arbitraries.ts"
 import { world } from "./support/MemoryWorld.ts"
 

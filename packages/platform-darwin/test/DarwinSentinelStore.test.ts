@@ -1,7 +1,7 @@
 /** The conformance suite of the store, over the Disk of macOS. */
-import { skipped } from "../../core/test/support/able.ts"
-import { world as nodeWorld } from "../../core/test/support/NodeWorld.ts"
-import * as SentinelStoreTest from "../../core/test/SentinelStoreTest.ts"
+import { skipped } from "@vm-sentinel/core/test/support/able"
+import { world as nodeWorld } from "@vm-sentinel/core/test/support/NodeWorld"
+import * as SentinelStoreTest from "@vm-sentinel/core/test/support/SentinelStoreTest"
 import * as DarwinDisk from "../src/DarwinDisk.ts"
 import { world } from "./support/darwinWorld.ts"
 import * as Shim from "./support/shim.ts"

@@ -1,12 +1,12 @@
 /** The conformance suite over the stand-ins of macOS, with real processes; and again where numbers are really reused. */
 import { Effect, Layer } from "effect"
-import { skipped } from "../../core/test/support/able.ts"
-import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
+import { skipped } from "@vm-sentinel/core/test/support/able"
+import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
-import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
-import { Programs } from "../../platform-linux/test/Programs.ts"
-import * as Remote from "../../platform-linux/test/remote.ts"
-import { makeWorld } from "../../platform-linux/test/world.ts"
+import { scriptOf } from "@vm-sentinel/platform-linux/test/support/prebuilt"
+import { Programs } from "@vm-sentinel/platform-linux/test/support/programs"
+import * as Remote from "@vm-sentinel/platform-linux/test/support/remoteInspector"
+import { makeWorld } from "@vm-sentinel/platform-linux/test/support/processes"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import * as Shim from "./support/shim.ts"
 import * as Standins from "./support/standins.ts"
@@ -28,7 +28,7 @@ if (process.platform === "linux") {
       Effect.flatMap(PidNamespace.unshareArguments, (args) =>
         Remote.tidySession(
           ["unshare", ...args],
-          scriptOf(new URL("agent.ts", import.meta.url).pathname, "darwinAgent"),
+          scriptOf(new URL("agents/inspector.ts", import.meta.url).pathname, "darwinInspector"),
           [JSON.stringify(options)]
         )
       )

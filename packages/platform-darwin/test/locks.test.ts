@@ -7,7 +7,7 @@ import { once } from "node:events"
 import * as Fs from "node:fs"
 import { text } from "node:stream/consumers"
 import { Worker } from "node:worker_threads"
-import * as Tree from "../../platform-linux/test/deletion/tree.ts"
+import * as Tree from "@vm-sentinel/platform-linux/test/support/tree"
 import { world } from "./support/darwinWorld.ts"
 import { overShim } from "./support/overShim.ts"
 
@@ -126,7 +126,7 @@ await overShim("locks over the shim", ({ calls, shim, test }) => {
       const heard = (warning: Error) => void warnings.push(warning.message)
       process.on("warning", heard)
       const printed = yield* Effect.promise(async () => {
-        const url = new URL("support/lockingWorker.ts", import.meta.url)
+        const url = new URL("agents/lockingWorker.ts", import.meta.url)
         const worker = new Worker(url, { stdout: true, workerData: { libraryPath: shim.path, directory: scratch } })
         const exited = once(worker, "exit")
         const printed = await text(worker.stdout)

@@ -6,9 +6,9 @@ import { Effect, Schema } from "effect"
 import { execFile } from "node:child_process"
 import { hostname } from "node:os"
 import { fileURLToPath } from "node:url"
-import { skipped } from "../../core/test/support/able.ts"
-import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
-import * as Protocol from "../../platform-linux/test/protocol.ts"
+import { skipped } from "@vm-sentinel/core/test/support/able"
+import { scriptOf } from "@vm-sentinel/platform-linux/test/support/prebuilt"
+import * as Protocol from "@vm-sentinel/platform-linux/test/agents/inspectorProtocol"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import * as Shim from "./support/shim.ts"
 import * as Standins from "./support/standins.ts"
@@ -77,7 +77,7 @@ if (process.platform === "linux") {
       })
     )
 
-    const script = scriptOf(fileURLToPath(new URL("support/withoutKoffi.ts", import.meta.url)), "withoutKoffi")
+    const script = scriptOf(fileURLToPath(new URL("agents/withoutKoffi.ts", import.meta.url)), "withoutKoffi")
     const shim = Shim.build()
     // Without koffi the library is never looked at: any will do.
     const library = typeof shim === "string" ? "/nonexistent/lib.dylib" : shim.path

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { runs } from "../../core/test/support/property.ts"
+import { runs } from "@vm-sentinel/core/test/support/property"
 import type { Ran } from "../src/internal/command.ts"
 import { interpret, type PsAnswer } from "../src/internal/psAnswer.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { runs } from "../../core/test/support/property.ts"
+import { runs } from "@vm-sentinel/core/test/support/property"
 import { type Column, type Fields, parseRow, parseStart, splitRow } from "../src/internal/psRows.ts"
 
 const seconds = (iso: string): number => Date.parse(iso) / 1000

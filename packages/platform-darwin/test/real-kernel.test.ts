@@ -9,9 +9,9 @@ import { copyFileSync, mkdtempSync, realpathSync, renameSync, rmSync, unlinkSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { suite, type World } from "../../core/test/ProcessInspectorTest.ts"
-import * as Protocol from "../../platform-linux/test/protocol.ts"
-import { piped, until } from "../../platform-linux/test/world.ts"
+import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import * as Protocol from "@vm-sentinel/platform-linux/test/agents/inspectorProtocol"
+import { piped, until } from "@vm-sentinel/platform-linux/test/support/processes"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import { defaultPath, type LibSystem, load, type Reply } from "../src/internal/libSystem.ts"
 import { parseRow } from "../src/internal/psRows.ts"
@@ -297,7 +297,7 @@ if (process.platform === "darwin") {
       Effect.gen(function* () {
         const pid = yield* spawn
         const path = standins.executable(`exec ${sandbox("(deny process-info*)")} "$@"`)
-        const script = fileURLToPath(new URL("support/observe.ts", import.meta.url))
+        const script = fileURLToPath(new URL("agents/observe.ts", import.meta.url))
         const stdout = yield* Effect.callback<string, Error>((resume) => {
           execFile(path, [process.execPath, "--no-warnings", script, `${pid}`], (error, stdout) =>
             resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))

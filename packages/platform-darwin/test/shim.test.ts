@@ -1,9 +1,9 @@
 /** The stand-in for libSystem answers as macOS is documented to, quirks included, about real processes. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { because, skipped, whyNot } from "../../core/test/support/able.ts"
-import { Programs } from "../../platform-linux/test/Programs.ts"
-import { makeWorld } from "../../platform-linux/test/world.ts"
+import { because, skipped, whyNot } from "@vm-sentinel/core/test/support/able"
+import { Programs } from "@vm-sentinel/platform-linux/test/support/programs"
+import { makeWorld } from "@vm-sentinel/platform-linux/test/support/processes"
 import { errno } from "../src/internal/errno.ts"
 import * as Shim from "./support/shim.ts"
 

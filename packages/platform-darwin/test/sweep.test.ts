@@ -8,14 +8,14 @@ import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Layer, References, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import type { World } from "../../core/test/ProcessInspectorTest.ts"
-import { world as files } from "../../core/test/support/NodeWorld.ts"
-import { because, skipped } from "../../core/test/support/able.ts"
+import type { World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import { world as files } from "@vm-sentinel/core/test/support/NodeWorld"
+import { because, skipped } from "@vm-sentinel/core/test/support/able"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
-import { scriptOf } from "../../platform-linux/test/prebuilt.ts"
-import { Programs } from "../../platform-linux/test/Programs.ts"
-import * as Remote from "../../platform-linux/test/remote.ts"
-import { makeWorld } from "../../platform-linux/test/world.ts"
+import { scriptOf } from "@vm-sentinel/platform-linux/test/support/prebuilt"
+import { Programs } from "@vm-sentinel/platform-linux/test/support/programs"
+import * as Remote from "@vm-sentinel/platform-linux/test/support/remoteInspector"
+import { makeWorld } from "@vm-sentinel/platform-linux/test/support/processes"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import * as DarwinSentinelStore from "../src/DarwinSentinelStore.ts"
 import * as Shim from "./support/shim.ts"
@@ -92,7 +92,7 @@ if (typeof shim === "string") {
   const quiet = Layer.succeed(References.MinimumLogLevel, "None")
   const store = Layer.merge(DarwinSentinelStore.layerAt(options), quiet)
   const why = await Effect.runPromise(PidNamespace.unavailable)
-  const agent = scriptOf(new URL("agent.ts", import.meta.url).pathname, "darwinAgent")
+  const agent = scriptOf(new URL("agents/inspector.ts", import.meta.url).pathname, "darwinInspector")
   const inNamespace = Remote.layer(
     Effect.flatMap(PidNamespace.unshareArguments, (args) =>
       Remote.tidySession(["unshare", ...args], agent, [JSON.stringify(options)])

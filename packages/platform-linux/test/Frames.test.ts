@@ -5,12 +5,12 @@ import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
-import { ableIn } from "../../core/test/support/able.ts"
-import { world } from "../../core/test/support/NodeWorld.ts"
+import { ableIn } from "@vm-sentinel/core/test/support/able"
+import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
-import * as Mounts from "./mounts.ts"
+import * as Mounts from "./support/mounts.ts"
 
 const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
 

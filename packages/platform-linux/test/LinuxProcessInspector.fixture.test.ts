@@ -1,6 +1,6 @@
 /** The conformance suite on a procfs of plain files. */
-import { suite } from "../../core/test/ProcessInspectorTest.ts"
-import * as Fixture from "./Fixture.ts"
+import { suite } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import * as Fixture from "./support/procfsFixture.ts"
 
 suite("fixture procfs, with pidfds", {
   layer: Fixture.layer("pidfd"),

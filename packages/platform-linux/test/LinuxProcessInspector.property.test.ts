@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Sentinel } from "@vm-sentinel/core/Sentinel"
 import { Effect, Schema } from "effect"
-import { judged, recordOf, withoutId64 } from "../../core/test/ProcessInspectorTest.ts"
+import { judged, recordOf, withoutId64 } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
-import * as Fixture from "./Fixture.ts"
-import { patience } from "./places.ts"
+import * as Fixture from "./support/procfsFixture.ts"
+import { patience } from "./support/inspectorsElsewhere.ts"
 
 /** What became of the owner since it was recorded. */
 const fates = {

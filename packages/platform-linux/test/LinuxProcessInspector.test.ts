@@ -5,13 +5,13 @@ import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Effect, type Scope } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
-import { circumstances } from "../../core/test/ProcessInspectorTest.ts"
-import { judge } from "../../core/test/support/judging.ts"
+import { circumstances } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import { judge } from "@vm-sentinel/core/test/support/judging"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import type { Kernel } from "../src/Kernel.ts"
 import * as Pidfd from "../src/Pidfd.ts"
 import type { Trees } from "../src/OpenTree.ts"
-import * as Fixture from "./Fixture.ts"
+import * as Fixture from "./support/procfsFixture.ts"
 
 const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "executable", "all"]
 

@@ -1,5 +1,5 @@
-import { world } from "../../core/test/support/NodeWorld.ts"
-import * as SentinelStoreTest from "../../core/test/SentinelStoreTest.ts"
+import { world } from "@vm-sentinel/core/test/support/NodeWorld"
+import * as SentinelStoreTest from "@vm-sentinel/core/test/support/SentinelStoreTest"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 
 SentinelStoreTest.suite("linux", { disk: LinuxDisk.layerWith({ nativeFrom: 0 }), world })

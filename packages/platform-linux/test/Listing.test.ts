@@ -3,13 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema, Stream } from "effect"
 import type { DirectoryEntry, Listing as DiskListing } from "@vm-sentinel/core/Disk"
 import * as Os from "node:os"
-import { ableIn, Missing } from "../../core/test/support/able.ts"
-import { runs } from "../../core/test/support/property.ts"
+import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
+import { runs } from "@vm-sentinel/core/test/support/property"
 import { encodePath } from "../src/internal/bytePath.ts"
 import { withKoffi } from "../src/internal/koffi.ts"
 import * as Listing from "../src/internal/listing.ts"
 import type { Call } from "../src/internal/pool.ts"
-import { hasCompiler, Programs } from "./Programs.ts"
+import { hasCompiler, Programs } from "./support/programs.ts"
 
 /** `linux/fs_types.h`, written down once more. */
 const types = { unknown: 0, fifo: 1, device: 2, directory: 4, file: 8, symlink: 10, socket: 12 } as const

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import * as Fs from "node:fs"
-import { ableIn } from "../../core/test/support/able.ts"
-import { world } from "../../core/test/support/NodeWorld.ts"
+import { ableIn } from "@vm-sentinel/core/test/support/able"
+import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import { libc } from "../src/internal/libc.ts"
 import * as MountTable from "../src/internal/mountTable.ts"
 

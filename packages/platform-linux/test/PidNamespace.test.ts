@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as PidNamespace from "../src/testing/PidNamespace.ts"
-import { because } from "../../core/test/support/able.ts"
-import { noNamespace, patience } from "./places.ts"
-import { Programs } from "./Programs.ts"
+import { because } from "@vm-sentinel/core/test/support/able"
+import { noNamespace, patience } from "./support/inspectorsElsewhere.ts"
+import { Programs } from "./support/programs.ts"
 
 /** A script that says what it is told to in JavaScript. */
 const saying = (code: string) =>

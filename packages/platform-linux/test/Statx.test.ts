@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { createServer } from "node:net"
-import { world } from "../../core/test/support/NodeWorld.ts"
+import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 

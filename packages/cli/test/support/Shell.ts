@@ -3,7 +3,7 @@ import { Effect, type Scope } from "effect"
 import * as FS from "node:fs"
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
-import { piped } from "../../../platform-linux/test/world.ts"
+import { piped } from "@vm-sentinel/platform-linux/test/support/processes"
 import { bundle } from "./Bundle.ts"
 import * as Cli from "./Cli.ts"
 import * as Roots from "./Roots.ts"
@@ -77,7 +77,7 @@ const inOneLine = (script: string): string => {
 }
 
 /** Holds a directory by the library, from sources. */
-export const supervisor = fileURLToPath(new URL("../frames/programs/supervisor.ts", import.meta.url))
+export const supervisor = fileURLToPath(new URL("../agents/supervisor.ts", import.meta.url))
 
 /**
  * Of every shell. `hold DIR`: starts a program that holds a directory by the library, from sources: `$!`, once it does.

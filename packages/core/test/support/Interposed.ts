@@ -1,26 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { Disk, DiskError } from "../../src/Disk.ts"
-
-/** The methods of a Disk that take a path first. */
-type Method =
-  | "realPath"
-  | "lstat"
-  | "entries"
-  | "scan"
-  | "read"
-  | "create"
-  | "link"
-  | "rename"
-  | "renameNew"
-  | "unlink"
-  | "makeDirectory"
-  | "removeDirectory"
-  | "syncDirectory"
-  | "removeTree"
-  | "mountInside"
-  | "frame"
-  | "location"
-  | "lock"
+import { type Before, type Method, wrappedDisk } from "./wrappedDisk.ts"
 
 type Matches = (path: string, to: unknown) => boolean
 
@@ -52,44 +32,13 @@ const make = Effect.gen(function* () {
   let rules: ReadonlyArray<Rule> = []
   let called: ReadonlyArray<Method> = []
 
-  /** What comes before a call. */
-  const come = (method: Method, path: string, to: unknown) =>
+  const before: Before = (method, path, to) =>
     Effect.suspend(() => {
       called = [...called, method]
       const rule = rules.find((rule) => rule.method === method && rule.matches(path, to))
       rules = rules.filter((other) => other !== rule)
       return rule?.act(path) ?? Effect.void
     })
-
-  const interpose =
-    <A extends ReadonlyArray<unknown>, B, R = never>(
-      method: Method,
-      call: (path: string, ...rest: A) => Effect.Effect<B, DiskError, R>
-    ): ((path: string, ...rest: A) => Effect.Effect<B, DiskError, R>) =>
-    (path, ...rest) =>
-      Effect.andThen(come(method, path, rest[0]), call(path, ...rest))
-
-  const interposed = Disk.of({
-    ...disk,
-    realPath: interpose("realPath", disk.realPath),
-    lstat: interpose("lstat", disk.lstat),
-    entries: interpose("entries", disk.entries),
-    scan: interpose("scan", disk.scan),
-    read: interpose("read", disk.read),
-    create: (path, bytesOf) => Effect.andThen(come("create", path, undefined), disk.create(path, bytesOf)),
-    link: interpose("link", disk.link),
-    rename: interpose("rename", disk.rename),
-    renameNew: interpose("renameNew", disk.renameNew),
-    unlink: interpose("unlink", disk.unlink),
-    makeDirectory: interpose("makeDirectory", disk.makeDirectory),
-    removeDirectory: interpose("removeDirectory", disk.removeDirectory),
-    syncDirectory: interpose("syncDirectory", disk.syncDirectory),
-    removeTree: interpose("removeTree", disk.removeTree),
-    mountInside: interpose("mountInside", disk.mountInside),
-    frame: interpose("frame", disk.frame),
-    location: interpose("location", disk.location),
-    lock: interpose("lock", disk.lock)
-  })
 
   const interposer = Interposer.of({
     before: (method, effect, matches = () => true) =>
@@ -110,7 +59,7 @@ const make = Effect.gen(function* () {
     })
   })
 
-  return Context.make(Disk, interposed).pipe(Context.add(Interposer, interposer))
+  return Context.make(Disk, wrappedDisk(disk, before)).pipe(Context.add(Interposer, interposer))
 })
 
 export const layer: Layer.Layer<Disk | Interposer, never, Disk> = Layer.effectContext(make)

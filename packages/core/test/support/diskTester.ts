@@ -1,6 +1,6 @@
 import { Effect, Result, type Scope } from "effect"
 import type { Disk, DiskError } from "../../src/Disk.ts"
-import type { Strength } from "../DiskTest.ts"
+import type { Strength } from "./DiskTest.ts"
 import type { Able } from "./able.ts"
 import type { World } from "./World.ts"
 

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
-import { Missing } from "../../../core/test/support/able.ts"
-import { world as nodeWorld } from "../../../core/test/support/NodeWorld.ts"
-import type { World } from "../../../core/test/support/World.ts"
+import { Missing } from "@vm-sentinel/core/test/support/able"
+import { world as nodeWorld } from "@vm-sentinel/core/test/support/NodeWorld"
+import type { World } from "@vm-sentinel/core/test/support/World"
 
 const run = (command: string, ...args: ReadonlyArray<string>): void => {
   const { status, stderr } = spawnSync(command, args, { encoding: "utf8" })

@@ -2,7 +2,7 @@
 import { it } from "@effect/vitest"
 import type { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, type Scope } from "effect"
-import { skipped } from "../../../core/test/support/able.ts"
+import { skipped } from "@vm-sentinel/core/test/support/able"
 import * as DarwinDisk from "../../src/DarwinDisk.ts"
 import { type FileCalls, load } from "../../src/internal/fileCalls.ts"
 import * as Shim from "./shim.ts"

@@ -1,9 +1,0 @@
-/** Holds a directory in a scope that closes, and lives on. `closingScope.ts DIRECTORY` says when it is closed. */
-import * as Ownership from "@vm-sentinel/core/Ownership"
-import { Effect } from "effect"
-import * as Platform from "../../../src/Platform.ts"
-
-const [directory = ""] = process.argv.slice(2)
-await Effect.runPromise(Effect.scoped(Ownership.hold(directory)).pipe(Effect.provide(Platform.layer)))
-console.log("closed")
-setInterval(() => undefined, 1_000_000)

@@ -1,0 +1,52 @@
+/** A Disk with something in front of each of its calls. */
+import { Effect, Stream } from "effect"
+import { Disk, type DiskError } from "../../src/Disk.ts"
+
+/** Each method of a Disk that does I/O. All take a path first. */
+export type Method = Exclude<keyof Disk["Service"], "principal" | "resolve">
+
+/** Runs right before a call of `method`, and fails in its place. `to`: the second argument. */
+export type Before = (method: Method, path: string, to: unknown) => Effect.Effect<void, DiskError>
+
+export const wrappedDisk = (disk: Disk["Service"], before: Before): Disk["Service"] => {
+  const wrap =
+    <A extends ReadonlyArray<unknown>, B, R = never>(
+      method: Method,
+      call: (path: string, ...rest: A) => Effect.Effect<B, DiskError, R>
+    ): ((path: string, ...rest: A) => Effect.Effect<B, DiskError, R>) =>
+    (path, ...rest) =>
+      Effect.andThen(
+        before(method, path, rest[0]),
+        Effect.suspend(() => call(path, ...rest))
+      )
+  return Disk.of({
+    ...disk,
+    realPath: wrap("realPath", disk.realPath),
+    lstat: wrap("lstat", disk.lstat),
+    entries: wrap("entries", disk.entries),
+    list: wrap("list", disk.list),
+    scan: wrap("scan", disk.scan),
+    peekMany: wrap("peekMany", disk.peekMany),
+    read: wrap("read", disk.read),
+    create: (path, bytesOf) => Effect.andThen(before("create", path, undefined), disk.create(path, bytesOf)),
+    link: wrap("link", disk.link),
+    rename: wrap("rename", disk.rename),
+    renameNew: wrap("renameNew", disk.renameNew),
+    unlink: wrap("unlink", disk.unlink),
+    makeDirectory: wrap("makeDirectory", disk.makeDirectory),
+    removeDirectory: wrap("removeDirectory", disk.removeDirectory),
+    syncDirectory: wrap("syncDirectory", disk.syncDirectory),
+    removeTree: wrap("removeTree", disk.removeTree),
+    frame: wrap("frame", disk.frame),
+    find: (path, wanted) => Stream.unwrap(Effect.as(before("find", path, undefined), disk.find(path, wanted))),
+    location: wrap("location", disk.location),
+    mountInside: wrap("mountInside", disk.mountInside),
+    lock: wrap("lock", disk.lock),
+    probeLock: (path, options) =>
+      Effect.orElseSucceed(
+        Effect.andThen(before("probeLock", path, undefined), disk.probeLock(path, options)),
+        () => "unknown"
+      ),
+    usage: wrap("usage", disk.usage)
+  })
+}

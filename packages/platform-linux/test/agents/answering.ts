@@ -1,0 +1,26 @@
+/** The loop of an agent: one line of JSON asks, one line of JSON answers. */
+import { Effect, Schema } from "effect"
+import { createInterface } from "node:readline"
+
+/** Ends with the standard input. `told`: how a failure is told. */
+export const answerLines = <A, E, R>(
+  request: Schema.Decoder<A>,
+  answer: (request: A) => Effect.Effect<unknown, E, R>,
+  told: (failed: unknown) => unknown = (failed) => failed
+): Effect.Effect<void, never, R> =>
+  Effect.gen(function* () {
+    const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+    const decode = Schema.decodeEffect(Schema.fromJsonString(request))
+    for (;;) {
+      const next = yield* Effect.promise(() => lines.next())
+      if (next.done === true) return
+      const reply = yield* decode(next.value).pipe(
+        Effect.flatMap(answer),
+        Effect.match({
+          onFailure: (failed) => ({ failed: told(failed), message: failed instanceof Error ? failed.message : "" }),
+          onSuccess: (ok) => ({ ok: ok ?? null })
+        })
+      )
+      process.stdout.write(`${JSON.stringify(reply)}\n`)
+    }
+  })

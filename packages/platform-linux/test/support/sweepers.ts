@@ -1,0 +1,89 @@
+/** Agents, from the side of who asks them. */
+import { Data, Effect, Schema, type Scope, Semaphore } from "effect"
+import { join } from "node:path"
+import { type PidNamespaceError, sessionUnder } from "../../src/testing/PidNamespace.ts"
+import { scriptOf } from "./prebuilt.ts"
+import * as Protocol from "../agents/sweeperProtocol.ts"
+
+const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
+export const script = scriptOf(join(import.meta.dirname, "../agents/sweeper.ts"), "sweeper")
+
+/** The command, as a script for Node. */
+export const command =
+  prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.cjs`
+
+// Tests start a hundred agents: compiled once, one starts in half the time.
+const cache =
+  prebuilt === undefined
+    ? join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")
+    : `${prebuilt}/compiled`
+export const compiled: ReadonlyArray<string> = ["env", `NODE_COMPILE_CACHE=${cache}`]
+
+/** What the agent's task failed with. */
+export class Refused extends Data.TaggedError("Refused")<{ readonly failed: string; readonly message: string }> {}
+
+export interface Agent {
+  /** `PidNamespaceError`: it ended. */
+  readonly ask: <A>(
+    schema: Schema.Codec<A, unknown>,
+    request: Protocol.Request
+  ) => Effect.Effect<A, Refused | PidNamespaceError | Schema.SchemaError>
+}
+
+/** Starts one, under a command such as `unshare` with its arguments. The end of the scope kills it. */
+export const start = Effect.fnUntraced(function* (
+  command: ReadonlyArray<string> = []
+): Effect.fn.Return<Agent, PidNamespaceError, Scope.Scope> {
+  const session = yield* sessionUnder([...compiled, ...command], script)
+  // It answers one at a time.
+  const turn = Semaphore.makeUnsafe(1)
+  return {
+    ask: (schema, request) =>
+      Effect.gen(function* () {
+        const said = yield* turn.withPermit(session.request(request))
+        const reply = yield* Schema.decodeUnknownEffect(Protocol.Reply)(said)
+        return "ok" in reply ? yield* Schema.decodeUnknownEffect(schema)(reply.ok) : yield* new Refused(reply)
+      })
+  }
+})
+
+/** Removes by threads of Node's pool. */
+export const withPool = ["env", "VM_SENTINEL_POOL=1"]
+
+/** A mount namespace of its own: what is mounted in it is seen and undone there alone. */
+export const ownMounts = ["unshare", "--mount", "--propagation", "private"]
+
+export const sweep = (
+  agent: Agent,
+  root: string,
+  options: { readonly dryRun?: boolean; readonly concurrency?: number } = {}
+) => agent.ask(Protocol.Report, { op: "sweep", root, ...options })
+
+export const run = (agent: Agent, ...command: ReadonlyArray<string>) => agent.ask(Schema.String, { op: "run", command })
+
+export const pid = (agent: Agent) => agent.ask(Schema.Number, { op: "pid" })
+
+export const create = (agent: Agent, directory: string) => agent.ask(Protocol.Lock, { op: "create", directory })
+
+export const hold = (agent: Agent, directory: string, role = "owner") =>
+  agent.ask(Protocol.Lock, { op: "hold", directory, role })
+
+export const probe = (agent: Agent, directory: string) => agent.ask(Schema.String, { op: "probe", directory })
+
+/** Kills it at a change of the task; whether it came so far. Anything else that ends it is a failure. */
+export const untilKilled = (
+  agent: Agent,
+  at: number,
+  when: "before" | "after",
+  task: Protocol.Task
+): Effect.Effect<boolean, Refused | Schema.SchemaError | PidNamespaceError> =>
+  Effect.andThen(
+    agent.ask(Schema.Unknown, { op: "arm", at, when }),
+    agent.ask(Schema.Unknown, task).pipe(
+      Effect.as(false),
+      Effect.catchIf(
+        (error) => error._tag === "PidNamespaceError" && error.problem === "the script ended: ",
+        () => Effect.succeed(true)
+      )
+    )
+  )
