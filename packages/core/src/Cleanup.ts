@@ -1,5 +1,6 @@
 /**
- * The cleanup program: judge every directory under a root, reclaim the dead ones, explain all.
+ * Programs that judge VM directories and remove those whose owners are all provably gone. Each outcome names its
+ * reason.
  *
  * @since 0.1.0
  */
@@ -23,55 +24,74 @@ import type { Entry } from "./Root.ts"
 import { SentinelStore } from "./SentinelStore.ts"
 
 /**
- * How directories are judged.
+ * Options of a judgement.
  *
  * @category models
  * @since 0.1.0
  */
 export interface JudgeOptions {
-  /** Base names of the sentinels to read, default `.vm-sentinel`. Known names left out make a directory `unknown`. */
+  /**
+   * Base names of the sentinels to read. Default: `.vm-sentinel`. A sentinel with a known name that isn't listed makes
+   * its directory `unknown`.
+   */
   readonly sentinelNames?: ReadonlyArray<string>
-  /** `keep`: a v1 or v2 record, which names no boot and no namespace, never condemns. Default `trust`. */
+  /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. Default: `trust`. */
   readonly legacy?: "trust" | "keep"
-  /** `inherited`: commands keep the lock that they were started with, so that a free one proves that they ended. */
+  /**
+   * `inherited`: the operator vouches that a command keeps an inherited lock until the command ends. A free lock then
+   * proves that the command ended. Default: `self`.
+   */
   readonly lock?: "self" | "inherited"
-  /** `trust`: no other kernel has this one's boot id, though it runs in a virtual machine. Default `keep`. */
+  /**
+   * `trust`: the operator vouches that no other running kernel has this kernel's boot id, machine id and host name,
+   * although this kernel runs in a virtual machine. Default: `keep`.
+   */
   readonly shared?: "trust" | "keep"
-  /** Why records of another directory are of this one: an operator moved the root. Blank: they aren't. */
+  /**
+   * The operator's reason to accept records that were made in another directory: the root was moved. A blank text
+   * counts as none.
+   */
   readonly assumeMoved?: string
 }
 
 /**
+ * Options of a removal.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface ReclaimOptions extends JudgeOptions {
-  /** Judge only; nothing is written. */
+  /** `true`: judges only, and writes nothing. Default: `false`. */
   readonly dryRun?: boolean
-  /** Measure what each directory occupies. */
+  /** `true`: measures the bytes that each directory occupies. Default: `false`. */
   readonly sizes?: boolean
-  /** An operator's reason for removing what stays `unknown`. Never overrides `alive`. */
+  /**
+   * The operator's reason to remove a directory whose verdict is `unknown`. Never overrides `alive`. A blank text
+   * counts as none.
+   */
   readonly assumeDead?: string
 }
 
 /**
+ * Options of a sweep.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface SweepOptions extends ReclaimOptions {
-  /** Names of directories that aren't even judged. */
+  /** Names of directories that the sweep keeps without judging them. */
   readonly skip?: ReadonlyArray<string>
-  /** Directories reclaimed at once. Default 32. */
+  /** Number of directories that are reclaimed at once. Default: 32. */
   readonly concurrency?: number
   /**
-   * The sweep ends early when this effect does: no other directory is begun, each deletion under way is stopped, and every
-   * directory that is gone by then is told. An interruption can't tell those. Default: never.
+   * When this effect ends, the sweep ends early: it begins no other directory, stops each deletion under way, and
+   * reports every directory that is already gone. An interruption can't report those. Default: never.
    */
   readonly stopWhen?: Effect.Effect<unknown>
 }
 
 /**
- * Every outcome of a sweep, and their count.
+ * Result of a sweep: every outcome, and the counts.
  *
  * @category models
  * @since 0.1.0
@@ -81,7 +101,7 @@ export interface Report {
   readonly summary: Outcome.Summary
 }
 
-/** Bounds what is in memory at once, and the descriptors that are open. */
+/** Bounds memory use and the number of open descriptors. */
 const defaultConcurrency = 32
 
 const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
@@ -90,8 +110,8 @@ const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
 }
 
 /**
- * Fails with the error of an outcome; to be put behind {@link outcomes} where the first error of a directory ends all:
- * `Stream.mapEffect(outcomes(root), failOnError)`.
+ * Fails with the error of an outcome, if the outcome has one. `Stream.mapEffect(outcomes(root), failOnError)` is a
+ * sweep that ends with the first error of a directory.
  *
  * @category running
  * @since 0.1.0
@@ -100,10 +120,14 @@ export const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Out
   outcome.error === undefined ? Effect.succeed(outcome) : Effect.fail(outcome.error)
 
 /**
- * Sweeps a root, lazily: one outcome for each directory, as it is done. First what a killed sweep left is taken up. Then pages of
- * 256 directories go through triage, which can only keep, and each directory that is left open goes the careful path, which alone can
- * remove: it is judged, claimed, judged once more, and deleted. Running two sweeps at once is safe: each directory is reported
- * `removed` once. Interruption leaves a state that the next sweep resumes.
+ * Sweeps a root lazily. Emits one outcome for each directory as soon as the directory is done.
+ *
+ * The sweep first resumes what killed sweeps left. Pages of 256 directories then pass triage, which can only keep a
+ * directory. Each directory that triage leaves open takes the careful path, the only one that can remove: judge, lock,
+ * claim, judge again, delete.
+ *
+ * Two sweeps of one root may run at once: only one of them reports a directory `removed`. An interruption leaves a
+ * state that the next sweep resumes.
  *
  * @category running
  * @since 0.1.0
@@ -126,7 +150,8 @@ export const outcomes = (
       const triage = Triage.make(store, steps.examiner.context, opened, full.layout)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
-        // `mapEffect` begins an effect before its scope owns the fiber: an interruption in that moment would not wait for it.
+        // `Stream.mapEffect` starts a fiber before its scope owns the fiber: an interruption in between would not wait
+        // for the fiber. The yield keeps the work out of that gap.
         yield* Effect.yieldNow
         if (stop.isRequested()) return { kept: [], open: [] }
         const isSkipped = ({ entry }: Entry) => skip.includes(entry)
@@ -140,7 +165,10 @@ export const outcomes = (
         stop.stoppable((interruptible) => steps.measured(outcome.path, interruptible, Effect.succeed(outcome)))
       const told = (outcome: Outcome.Outcome | undefined) => (outcome === undefined ? [] : [outcome])
 
-      /** What is left to do for a page: each directory that is open, or that has to be measured, is work of its own. */
+      /**
+       * Effects that finish a page. Each open directory, and each kept directory that has to be measured, is an effect
+       * of its own.
+       */
       const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
         ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), told)) : [Effect.succeed(kept)]),
         ...open.map((entry) => Effect.map(reclaimDirectory(steps, entry), told))
@@ -152,11 +180,11 @@ export const outcomes = (
       )
       const swept = directories.pipe(
         Stream.chunks,
-        // Drops pages, never a removal.
+        // A stop drops the pages that aren't listed yet. No removal is interrupted here.
         Stream.interruptWhen(stop.requested),
         Stream.mapEffect(triaged, { concurrency: 2 }),
         Stream.flatMap((page) => Stream.fromArray(work(page))),
-        // A directory that takes minutes holds up no other.
+        // Unordered: a directory that takes minutes delays no other outcome.
         Stream.mapEffect((effect) => effect, {
           concurrency: Math.max(1, Math.floor(concurrency) || 1),
           unordered: true
@@ -168,7 +196,7 @@ export const outcomes = (
   )
 }
 
-/** The operator's word, for the summary. */
+/** What the operator vouched for, as the summary reports it. */
 const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
   ...(lock === "inherited" ? { lock } : {}),
   ...(shared === "trust" ? { shared } : {}),
@@ -176,7 +204,8 @@ const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
 })
 
 /**
- * {@link outcomes}, collected. Fails for the root alone: a directory's own error is kept in its outcome.
+ * Runs {@link outcomes} and collects the outcomes in a report. Fails only with an error of the root. The error of a
+ * directory is kept in its outcome.
  *
  * @category running
  * @since 0.1.0
@@ -199,7 +228,8 @@ export const sweep: (
 })
 
 /**
- * Judges one directory and removes it where it is dead. Fails with the error that a sweep would keep in the outcome.
+ * Judges one directory, and removes the directory if the judgement condemns it. Fails with the error that a sweep would
+ * keep in the outcome.
  *
  * @category running
  * @since 0.1.0
@@ -213,7 +243,7 @@ export const reclaim: (
   const store = yield* SentinelStore
   const { entry, root } = yield* store.openDirectory(directory)
   if (entry.kind !== "directory") {
-    // It may hold directories that live: only a sweep knows how to take it up.
+    // A sweep's workspace may hold directories of living owners. Only a sweep can resume a workspace.
     return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
   }
   const full = withDefaults(options)
@@ -224,7 +254,8 @@ export const reclaim: (
 }, Effect.scoped)
 
 /**
- * Judges one directory. Writes nothing. The judgement carries every comparison of every sentinel.
+ * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel, up to the first living
+ * owner.
  *
  * @category running
  * @since 0.1.0

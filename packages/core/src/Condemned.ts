@@ -1,5 +1,6 @@
 /**
- * The only thing that a delete takes: the right to remove one directory. The judgement of a live directory alone gives it.
+ * `Condemned`, the right to remove one directory: every deletion requires one. Only the judgement of a directory that
+ * was just read creates a `Condemned`.
  *
  * @since 0.1.0
  */
@@ -18,7 +19,7 @@ import type { HostIdentity } from "./ProcessIdentity.ts"
 import type { DeadReason } from "./Reason.ts"
 import * as Sentinel from "./Sentinel.ts"
 
-/** The data that identify a file. */
+/** Copies the data that identify a file. */
 const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): FileFingerprint => ({
   entry,
   id: { ...id },
@@ -34,22 +35,26 @@ const seal = Symbol("Condemned")
 let mint: (state: DirectoryState, reason: DeadReason) => Condemned
 
 /**
- * The right to delete one directory: bound to its device and inode and to the exact sentinels that were judged. Only
- * {@link judge} makes one. There is no schema of it, and recorded inputs that are judged again give none; it can't be forged or
- * copied.
+ * The right to delete one directory. Bound to the directory's device and inode, and to the exact sentinels that were
+ * judged. Only {@link judge} creates a `Condemned`: the class has no schema, and recorded inputs that are judged again
+ * yield none. A `Condemned` can't be forged or copied.
  *
  * @category models
  * @since 0.1.0
  */
 export class Condemned {
   readonly #fingerprint: Fingerprint
+  /** Why the directory is dead. */
   readonly reason: DeadReason
-  /** One of the sentinels says that a lock is held: it isn't removed where the lock can't be taken. */
+  /**
+   * At least one sentinel claims the ownership lock. While the state of that lock is `unknown`, the directory isn't
+   * removed, unless each claiming record is of an earlier boot.
+   */
   readonly claimsLock: boolean
 
   private constructor(key: symbol, state: DirectoryState, reason: DeadReason) {
     if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
-    // A copy: the caller can't change what was judged.
+    // The copy keeps the caller from changing what was judged.
     const { foreign, id, path, sentinels } = state
     this.#fingerprint = { path, id: { ...id }, sentinels: sentinels.map(copy), foreign: [...foreign] }
     this.reason = reason
@@ -61,24 +66,27 @@ export class Condemned {
     mint = (state, reason) => new Condemned(seal, state, reason)
   }
 
-  /** Whether a value was really made by a judgement. */
+  /** Whether {@link judge} created a value. */
   static is(value: unknown): value is Condemned {
     return typeof value === "object" && value !== null && #fingerprint in value
   }
 
-  /** Where the directory was judged. */
+  /** Path at which the directory was judged. */
   get path(): string {
     return this.#fingerprint.path
   }
 
-  /** The first difference between `now` and what was judged; `undefined` where there is none. Throws for a value that is no `Condemned`. */
+  /**
+   * Describes the first difference between the judged directory and `now`; `undefined` if there is none. Throws a
+   * `TypeError` if `this` isn't a `Condemned`.
+   */
   difference(now: DirectoryState): string | undefined {
     return difference(this.#fingerprint, now)
   }
 }
 
 /**
- * The judgement of a directory that was just read. Only a `dead` one carries a {@link Condemned}.
+ * The judgement of a directory that was just read. Only a `dead` judgement has a {@link Condemned}.
  *
  * @category models
  * @since 0.1.0
@@ -86,13 +94,14 @@ export class Condemned {
 export type Judgement = Decision & {
   /** The directory as it was read. */
   readonly state: DirectoryState
-  /** All that the decision follows from. */
+  /** Everything that the decision depends on. */
   readonly inputs: JudgeInputs
+  /** The right to delete the directory; `undefined` if anything keeps the directory. */
   readonly condemned: Condemned | undefined
 }
 
 /**
- * A directory that was just read, and what was observed of its owners.
+ * A directory that was just read, and the observations of its owners.
  *
  * @category models
  * @since 0.1.0
@@ -102,7 +111,7 @@ export interface Live {
   readonly kind: Kind
   readonly host: HostIdentity
   readonly knowledge: Knowledge
-  /** One for each sentinel, in order, up to the first owner that is alive. */
+  /** One for each sentinel, in the order of `state.sentinels`, up to the first living owner. */
   readonly observed: ReadonlyArray<Observed>
 }
 
@@ -123,7 +132,7 @@ const inputsOf = ({ state, host, kind, knowledge, observed }: Live): JudgeInputs
 }
 
 /**
- * Judges a live directory, and condemns it where all its owners are provably gone.
+ * Judges a directory that was just read, and condemns the directory if all its owners are provably gone.
  *
  * @category judging
  * @since 0.1.0
@@ -137,7 +146,8 @@ export const judge = (live: Live): Judgement => {
 }
 
 /**
- * Judges a condemned directory again with what was found out since: it stays condemned, or is kept. Changes no other.
+ * Judges a condemned directory again with later findings. The directory stays condemned or is kept. A judgement that
+ * condemns nothing is returned unchanged.
  *
  * @category judging
  * @since 0.1.0

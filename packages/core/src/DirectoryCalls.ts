@@ -1,5 +1,5 @@
 /**
- * The system calls that a removal of trees is made of. A platform that can make them all removes trees by descriptor.
+ * The system calls that `TreeRemoval` needs. A platform that can make all of these calls removes trees by descriptor.
  *
  * @since 0.1.0
  */
@@ -7,30 +7,34 @@ import type { FileType, Stat } from "./DiskModel.ts"
 import type { FileId } from "./FileId.ts"
 
 /**
- * A name that a directory has, as it was listed.
+ * One entry of a directory listing.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ListedEntry<Name> {
   readonly name: Name
-  /** `unknown`: the listing doesn't say. `other`: no directory. */
+  /** `unknown`: the listing doesn't report the type. `other`: anything but a directory. */
   readonly type: FileType | "other"
 }
 
 /**
- * An open directory while it is read. The descriptor it was made for belongs to the caller.
+ * Reads the entries of an open directory. The descriptor that the listing was made for belongs to the caller.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DirectoryListing<Name> {
-  /** The next entry but `.` and `..`, `undefined` at the end. */
+  /** Returns the next entry, or `undefined` at the end. Skips `.` and `..`. */
   readonly next: () => ListedEntry<Name> | undefined
-  /** Begins anew, and reads the directory again. */
+  /** Starts again at the first entry, and reads the directory again. */
   readonly rewind: () => void
-  /** Begins anew. Entries in memory are told again, without a read, if they are all. */
+  /**
+   * Starts again at the first entry. If all entries are in memory, `next` returns those without a read of the
+   * directory.
+   */
   readonly again: () => void
+  /** Frees everything that the listing holds. The caller's descriptor stays open. */
   readonly close: () => void
 }
 
@@ -39,34 +43,45 @@ export interface DirectoryListing<Name> {
  *
  * **Details**
  *
- * No call follows a symbolic link. A call that fails throws an error with the name of the errno as its `code`.
+ * No call follows a symbolic link. A failed call throws an error whose `code` is the name of the errno.
  *
- * `Name` is how the platform writes a name down, every byte of it.
+ * `Name` is the platform's representation of a file name. A `Name` keeps every byte.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DirectoryCalls<Name> {
+  /** Encodes text as a name. */
   readonly nameOf: (text: string) => Name
+  /** Decodes a name. */
   readonly textOf: (name: Name) => string
-  /** A directory by its absolute path, with no symbolic link in any component. It may be for passing through alone. */
+  /**
+   * Opens a directory by its absolute path. Refuses a symbolic link in any component. The descriptor may be an `O_PATH`
+   * one, which serves only as the base of other calls.
+   */
   readonly openPath: (path: string) => number
-  /** ENOTDIR or ELOOP for what is no directory. */
+  /** Opens the directory `name` in the directory `fd`. Throws ENOTDIR or ELOOP if the entry isn't a directory. */
   readonly openDirectory: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
+  /** Device and inode of an open directory. */
   readonly idOf: (fd: number) => FileId
-  /** The mount that a directory lies on. Two directories on one mount have the same. */
+  /** Identifies the mount that a directory lies on. Two directories on one mount have equal values. */
   readonly mount: (fd: number) => string
+  /** Identity and type of an entry. */
   readonly statAt: (fd: number, name: Name) => Pick<Stat, "id" | "type">
-  /** `path`: where the directory lies now, for a platform that can't read every directory by descriptor. */
+  /**
+   * Lists an open directory. `path`: its present path, for a platform that can't read every directory by descriptor.
+   */
   readonly list: (fd: number, path: () => string) => DirectoryListing<Name>
   /**
-   * `flock(2)`, exclusive, without waiting. `undefined` on success, else the name of the errno: EAGAIN when another holds it.
-   * Closing the descriptor gives it up.
+   * `flock(2)` with `LOCK_EX | LOCK_NB`. Returns `undefined` on success, otherwise the name of the errno: EAGAIN if the
+   * lock is held through another open file. Closing the descriptor releases the lock.
    */
   readonly lock: (fd: number) => string | undefined
-  /** EISDIR or EPERM for a directory. */
+  /** `unlinkat(2)`. Throws EISDIR or EPERM for a directory. */
   readonly unlink: (fd: number, name: Name) => void
+  /** `unlinkat(2)` with `AT_REMOVEDIR`. */
   readonly removeDirectory: (fd: number, name: Name) => void
+  /** `renameat(2)`. */
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
 }

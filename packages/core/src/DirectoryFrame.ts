@@ -1,5 +1,6 @@
 /**
- * Which directory a record was made in: its file system, its inode, and when it was made. Pure.
+ * Compares the directory in which a record was made with the one in which the record lies, by file system, inode and
+ * birth time. Pure.
  *
  * @since 0.1.0
  */
@@ -8,8 +9,8 @@ import { FileId } from "./FileId.ts"
 import { compare, type Comparison, Decimal } from "./ProcessIdentity.ts"
 
 /**
- * The id of a file system, and where it comes from: `uuid` (`FS_IOC_GETFSUUID`, or `XFS_IOC_FSGEOMETRY`), `fsid`
- * (`f_fsid` of `statfs(2)`), or `volume` (Darwin, `ATTR_VOL_UUID`). Ids of two kinds don't compare.
+ * The id of a file system, and its source: `uuid` (`FS_IOC_GETFSUUID`, or `XFS_IOC_FSGEOMETRY`), `fsid` (`f_fsid` of
+ * `statfs(2)`), or `volume` (Darwin, `ATTR_VOL_UUID`). Ids of different kinds can't be compared.
  *
  * @category schemas
  * @since 0.1.0
@@ -21,7 +22,8 @@ export const FileSystemId = Schema.Struct({
 export type FileSystemId = typeof FileSystemId.Type
 
 /**
- * A file by its inode and, after a dot, its time of birth: a restored file may get the inode of the one that it replaces.
+ * Identifies a file: its inode and, after a dot, its birth time in nanoseconds since the epoch. The inode alone doesn't
+ * identify a file: a restored file may get the inode of the file that it replaces.
  *
  * @category schemas
  * @since 0.1.0
@@ -29,7 +31,7 @@ export type FileSystemId = typeof FileSystemId.Type
 export const FileToken = Schema.String.check(Schema.isPattern(/^[0-9]{1,20}(\.[0-9]{1,20})?$/))
 
 /**
- * The {@link FileToken} of a file.
+ * Returns the {@link FileToken} of a file.
  *
  * @category constructors
  * @since 0.1.0
@@ -44,39 +46,40 @@ export const fileToken = ({ birth, id }: { readonly id: FileId; readonly birth?:
  * @since 0.1.0
  */
 export const RecordedDirectory = Schema.Struct({
-  /** File-system type: `ext4`, `overlay`, or `f_type` in hexadecimal. */
+  /** File-system type, such as `ext4`, `overlay` or `apfs`. A type without a known name is `f_type` in hexadecimal. */
   type: Schema.NonEmptyString,
+  /** Missing if the kernel doesn't report an id. */
   id: Schema.optionalKey(FileSystemId),
-  /** Darwin: `f_fsid`, the name of one mount in one boot. */
+  /** Darwin: `f_fsid` of `statfs(2)`, which identifies one mount within one boot. */
   mount: Schema.optionalKey(Schema.NonEmptyString),
-  /** Inode of the directory. Missing where inode numbers change. */
+  /** Inode of the directory. Missing on file systems whose inode numbers change. */
   inode: Schema.optionalKey(Decimal),
-  /** When the directory was made, nanoseconds since the epoch: `stx_btime` of `statx(2)`. */
+  /** Birth time of the directory, nanoseconds since the epoch: `stx_btime` of `statx(2)`. */
   birth: Schema.optionalKey(Decimal),
-  /** The sentinel file itself, see {@link fileToken}. */
+  /** {@link FileToken} of the sentinel file itself. */
   file: Schema.optionalKey(FileToken)
 })
 export type RecordedDirectory = typeof RecordedDirectory.Type
 
 /**
- * The file system that a directory lies on, by a descriptor of the directory.
+ * The file system that a directory lies on, as read through a descriptor of the directory.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const FileSystemFrame = Schema.Struct({
-  /** As {@link RecordedDirectory} has it. */
+  /** File-system type, in the form that {@link RecordedDirectory} has. */
   type: Schema.String,
   id: Schema.optionalKey(FileSystemId),
-  /** Darwin: `f_fsid`. */
+  /** Darwin: `f_fsid` of `statfs(2)`. */
   mount: Schema.optionalKey(Schema.String),
-  /** Only one kernel can have it mounted. */
+  /** Only one kernel at a time can have the file system mounted. */
   oneKernel: Schema.Boolean
 })
 export type FileSystemFrame = typeof FileSystemFrame.Type
 
 /**
- * A directory as a reader sees it. A missing key is unknown, never different.
+ * A directory as a reader sees it. A missing key means unknown, never different.
  *
  * @category schemas
  * @since 0.1.0
@@ -84,13 +87,15 @@ export type FileSystemFrame = typeof FileSystemFrame.Type
 export const DirectoryFrame = Schema.Struct({
   id: FileId,
   fileSystem: Schema.optionalKey(FileSystemFrame),
+  /** Missing on file systems whose inode numbers change. */
   inode: Schema.optionalKey(Schema.String),
+  /** Birth time, nanoseconds since the epoch. */
   birth: Schema.optionalKey(Schema.String)
 })
 export type DirectoryFrame = typeof DirectoryFrame.Type
 
 /**
- * File systems that one kernel alone can have mounted. Every other type is shared, or may be.
+ * File-system types that only one kernel at a time can have mounted. Every other type is shared, or may be.
  *
  * @category constants
  * @since 0.1.0
@@ -108,7 +113,8 @@ export const oneKernelTypes: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether a file system outlives the boot in which it was seen. The layers of an overlay can be joined anew in the next.
+ * Whether a file system of this type keeps its identity across boots. An overlay doesn't: the next boot may join its
+ * layers anew.
  *
  * @category predicates
  * @since 0.1.0
@@ -116,7 +122,8 @@ export const oneKernelTypes: ReadonlySet<string> = new Set([
 export const isLasting = (type: string): boolean => type !== "overlay"
 
 /**
- * `bound`: the record was made in this very directory. `different`: in another one. `unbound`: that can't be told.
+ * Relation of a record to the directory in which the record lies. `bound`: the record was made in this directory.
+ * `different`: the record was made in another directory. `unbound`: the known data don't decide.
  *
  * @category models
  * @since 0.1.0
@@ -126,11 +133,14 @@ export type Binding = "bound" | "different" | "unbound"
 const keys = ["id", "mount", "inode", "birth", "file"] as const
 type Key = (typeof keys)[number]
 
-/** Which data of a directory compare, by the type of its file system. */
+/** Which data of two directories are compared. Depends on the type of the file system. */
 interface Rule {
-  /** All of it must be equal. */
+  /** Data that must all be equal for `bound`. */
   readonly required: ReadonlyArray<Key>
-  /** None of it counts: inodes of overlays move, and a restored copy on Darwin can have its birth time set back. */
+  /**
+   * Data that don't count. Inode numbers on overlayfs change. On Darwin, the birth time of a restored copy can be set
+   * back, and the number of a mount is constant within one boot only.
+   */
   readonly ignored: ReadonlyArray<Key>
 }
 
@@ -140,7 +150,8 @@ const ruleOf = (type: string, boot: Comparison): Rule => {
       return { required: ["id", "birth"], ignored: ["inode"] }
     case "apfs":
     case "hfs":
-      // A mounted block copy has the same volume and inodes, and in one boot never the same mount.
+      // A block-level copy has the volume UUID and the inodes of its original. Within one boot, the mounts of both
+      // differ.
       return boot === "different"
         ? { required: ["id", "inode"], ignored: ["mount", "birth"] }
         : { required: ["id", "inode", "mount"], ignored: ["birth"] }
@@ -150,12 +161,12 @@ const ruleOf = (type: string, boot: Comparison): Rule => {
     case "tmpfs":
       return { required: ["inode", "birth"], ignored: [] }
     default:
-      // A snapshot has the same inodes and births, and another id.
+      // A snapshot has the inodes and birth times of its original, but another file-system id.
       return { required: ["id", "inode", "birth"], ignored: [] }
   }
 }
 
-/** A platform without a datum may report 0: missing, too. */
+/** A platform that lacks a datum may report 0, which counts as missing. */
 const datum = (text: string | undefined): string | undefined =>
   text === undefined || /^0*$/.test(text) ? undefined : text
 
@@ -165,7 +176,7 @@ const idOf = (id: FileSystemId | undefined): FileSystemId | undefined =>
 const compareIds = (recorded: FileSystemId | undefined, observed: FileSystemId | undefined): Comparison =>
   recorded?.kind === observed?.kind ? compare(idOf(recorded)?.value, idOf(observed)?.value) : "unknown"
 
-/** Compares the births of two files where both are known, and their inodes where inodes stay. */
+/** Compares two file tokens: the birth times if both are known, and the inodes if inode numbers don't change. */
 const compareFiles = (recorded: string | undefined, observed: string | undefined, hasInodes: boolean): Comparison => {
   const [inode, birth] = recorded?.split(".") ?? []
   const [otherInode, otherBirth] = observed?.split(".") ?? []
@@ -176,8 +187,8 @@ const compareFiles = (recorded: string | undefined, observed: string | undefined
 }
 
 /**
- * Compares a recorded directory with the one in which the record lies. `file`: {@link fileToken} of the sentinel. `boot`: whether the
- * record is of this boot, in which the number of a mount stays.
+ * Compares a recorded directory with the one in which the record lies. `file`: {@link fileToken} of the sentinel.
+ * `boot`: whether the record is of this boot. The number of a mount is constant within one boot only.
  *
  * @category comparing
  * @since 0.1.0
@@ -194,11 +205,11 @@ export const compareDirectories = (
   const mount = compare(recorded.mount, fileSystem.mount)
   const results: Readonly<Record<Key, Comparison>> = {
     id: compareIds(recorded.id, fileSystem.id),
-    // Another mount is another directory only where both are of one boot.
+    // A different mount proves a different directory only if both mounts are of one boot.
     mount: mount === "different" && boot === "unknown" ? "unknown" : mount,
     inode: compare(datum(recorded.inode), datum(inode)),
     birth: compare(datum(recorded.birth), datum(birth)),
-    // Where inodes of directories change, those of files do.
+    // If the inode numbers of directories change, those of files change too.
     file: compareFiles(recorded.file, file, inode !== undefined && !ignored.includes("inode"))
   }
   const isDifferent = keys.some((key) => results[key] === "different" && !ignored.includes(key))
@@ -217,7 +228,7 @@ const describe = (
 }
 
 /**
- * A recorded directory in words.
+ * Describes a recorded directory in words.
  *
  * @category formatting
  * @since 0.1.0
@@ -226,7 +237,7 @@ export const describeRecorded = ({ birth, file, id, inode, mount, type }: Record
   describe(type, id, { mount, inode, birth, file })
 
 /**
- * A directory as it is now, in words; `undefined` where nothing is known of its file system.
+ * Describes a directory as the reader sees it, in words. `undefined`: its file system is unknown.
  *
  * @category formatting
  * @since 0.1.0
@@ -245,7 +256,8 @@ export const describeObserved = (
       })
 
 /**
- * The record of a directory that a writer makes in it; `undefined` where its file system is unknown.
+ * Returns the record of a directory, for a sentinel that is written into that directory. `file`: {@link fileToken} of
+ * the sentinel. `undefined`: the file system is unknown.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What one directory holds: the sentinels in it, read once, with enough to know them again.
+ * The sentinels of one directory, read once, and the comparisons that tell whether the directory changed since.
  *
  * @since 0.1.0
  */
@@ -19,21 +19,22 @@ export interface SentinelFile {
   /** File name inside the directory. */
   readonly entry: string
   readonly id: FileId
-  /** When the file was made, nanoseconds since the epoch, in decimal digits. */
+  /** Birth time of the file, nanoseconds since the epoch, in decimal digits. */
   readonly birth?: string
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number
   /** Modification time, milliseconds since the epoch. */
   readonly writtenAt: number
   /** The later of mtime and ctime, milliseconds since the epoch. */
   readonly changedAt: number
-  /** `undefined`: refused before it was read. */
+  /** Content of the file. `undefined`: the file was refused before it was read. */
   readonly bytes: Uint8Array | undefined
+  /** The parsed record, or the reason why there is none. */
   readonly content: Result.Result<Sentinel, SentinelError | PermissionDenied | StoreFailure>
 }
 
 /**
- * A directory and its sentinels, the base name first.
+ * A directory and its sentinels, as they were read.
  *
  * @category models
  * @since 0.1.0
@@ -42,17 +43,18 @@ export interface DirectoryState {
   readonly path: string
   readonly id: FileId
   readonly frame: DirectoryFrame
-  /** Why nothing in it is believed; `undefined` where it is. */
+  /** Why nothing in the directory is trusted; `undefined` if the directory is trusted. */
   readonly distrust: string | undefined
-  /** `none`: nothing below the first level. */
+  /** `none`: the directory provably has no subdirectory. */
   readonly subdirectories: "none" | "some"
+  /** Sorted by name: a base name comes before the files of its roles. */
   readonly sentinels: ReadonlyArray<SentinelFile>
-  /** Names of sentinels of owners that the caller doesn't read. */
+  /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
   readonly foreign: ReadonlyArray<string>
 }
 
 /**
- * What of a sentinel file tells whether it is still the same.
+ * The data of a sentinel file that {@link sameSentinel} compares.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +62,7 @@ export interface DirectoryState {
 export type FileFingerprint = Omit<SentinelFile, "content" | "changedAt" | "birth">
 
 /**
- * What of a directory tells whether it is still as it was judged.
+ * The data of a directory that {@link difference} compares.
  *
  * @category models
  * @since 0.1.0
@@ -70,7 +72,8 @@ export interface Fingerprint extends Omit<DirectoryState, "sentinels" | "frame" 
 }
 
 /**
- * The primary sentinel of one directory, already trusted: enough to keep the directory, nothing to condemn it by.
+ * Content of a directory's primary sentinel, which has passed the checks of `Trust`. A peek suffices to keep the
+ * directory, never to condemn it.
  *
  * @category models
  * @since 0.1.0
@@ -89,8 +92,9 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
 }
 
 /**
- * Whether a file is still the one that was read. An inode number alone is reused at once on many file systems, and
- * bytes alone can be written twice: both must be equal. A file that was refused unread is known by its size and time.
+ * Whether a sentinel file is still the one that was read. Name, device, inode and bytes must be equal. The inode alone
+ * isn't enough: many file systems reuse an inode number at once. The bytes alone aren't enough: two files can have
+ * equal bytes. A file that was refused unread is compared by size and modification time instead of bytes.
  *
  * @category comparing
  * @since 0.1.0
@@ -103,8 +107,8 @@ export const sameSentinel = (a: FileFingerprint, b: FileFingerprint): boolean =>
     : a.bytes === b.bytes && a.size === b.size && a.writtenAt === b.writtenAt)
 
 /**
- * A short name of one sentinel file, 8 hexadecimal digits: FNV-1a of its inode and its bytes. Tells a file that was judged from
- * one that came later, not from one that was made to look like it.
+ * A short name of one sentinel file, 8 hexadecimal digits: FNV-1a of its inode and its bytes. Tells a judged file from
+ * a later one, but not from a forged one.
  *
  * @category comparing
  * @since 0.1.0
@@ -117,8 +121,8 @@ export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<FileFingerprint, "b
 }
 
 /**
- * What differs between a directory as it was judged and as it is now; `undefined` where nothing that was judged does.
- * The path is left out: a claim moves the directory.
+ * Describes the first difference between a directory as it was judged and as it is now; `undefined` if there is none.
+ * Ignores the path, because a claim moves the directory. Ignores foreign files that were removed.
  *
  * @category comparing
  * @since 0.1.0

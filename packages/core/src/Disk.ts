@@ -1,5 +1,6 @@
 /**
- * The few calls on a file system that a sentinel store is made of. A platform that can make them safely has a store.
+ * `Disk`: the file-system calls that a `SentinelStore` is built from. A platform that can make these calls safely has a
+ * store.
  *
  * @since 0.1.0
  */
@@ -30,7 +31,7 @@ import * as Tree from "./internal/tree.ts"
 export * from "./DiskModel.ts"
 
 /**
- * File-system calls. No path's last component is ever followed where it is a symbolic link.
+ * File-system calls. No call but `realPath` follows a symbolic link in the last component of a path.
  *
  * @category services
  * @since 0.1.0
@@ -38,26 +39,35 @@ export * from "./DiskModel.ts"
 export class Disk extends Context.Service<
   Disk,
   {
+    /** The process that makes the calls. */
     readonly principal: Effect.Effect<Principal>
-    /** An absolute path, without I/O. */
+    /** Makes a path absolute, without I/O. */
     readonly resolve: (path: string) => Effect.Effect<string>
+    /** `realpath(3)`. */
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>
+    /** `lstat(2)`. */
     readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
+    /** Lists a directory, without `.` and `..`. */
     readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
     /**
-     * {@link entries} in two parts. `hidden`: names that begin with a dot, sorted. `visible`: the others, in the order of their
-     * inodes where the disk tells it, else by name; each is decoded when it is pulled.
+     * Lists a directory in two parts. `hidden`: names that begin with a dot, sorted. `visible`: all other names, in the
+     * order of their inodes if the disk reports inodes, otherwise by name. A visible name is decoded when the stream is
+     * pulled.
      */
     readonly list: (path: string) => Effect.Effect<Listing, DiskError>
-    /** The directory, and those of its files that `sort` wants, in one look. Other names aren't held in memory. */
+    /**
+     * Looks at a directory and its files in one pass. `sort` decides by name: `read` reads a file of at most `limit`
+     * bytes, `note` reports the name, `ignore` doesn't hold the name in memory.
+     */
     readonly scan: (
       path: string,
       sort: (entry: string) => "read" | "note" | "ignore",
       limit: number
     ) => Effect.Effect<Scan, DiskError>
     /**
-     * Looks at `file` in each of `directories` of `root`, without a listing of them. One answer for each, in order. `undefined`: the
-     * directory or the file isn't there, isn't plain, or is over `limit` bytes; a {@link scan} tells which.
+     * Looks at `file` in each of `directories` of `root`, without listing the directories. Returns one answer for each
+     * directory, in order. `undefined`: the directory or the file is missing, has another type or can't be read, or the
+     * file is over `limit` bytes. A `scan` tells which.
      */
     readonly peekMany: (
       root: string,
@@ -65,69 +75,82 @@ export class Disk extends Context.Service<
       file: string,
       limit: number
     ) => Effect.Effect<ReadonlyArray<Peek | undefined>, DiskError>
-    /** At most `limit` bytes of a regular file, and the `fstat(2)` of what was opened. Never blocks on a FIFO. */
+    /**
+     * Reads at most `limit` bytes of a regular file. `stat` is the `fstat(2)` of the opened file. Never blocks on a
+     * FIFO.
+     */
     readonly read: (
       path: string,
       limit: number
     ) => Effect.Effect<{ readonly stat: Stat; readonly bytes: Uint8Array }, DiskError>
     /**
-     * A new file, mode 0600, complete and synced. EEXIST when there is one. On any failure nothing is left. `bytesOf` is
-     * given the file as it is made, empty: a record can say in which file it lies.
+     * Creates a file, mode 0600, complete and synced. EEXIST if the path exists. A failure leaves no file. `bytesOf`
+     * gets the identity of the new, still empty file: a record can then name the file that contains the record.
      */
     readonly create: <E = never>(
       path: string,
       bytesOf: (file: NewFile) => Effect.Effect<Uint8Array, E>
     ) => Effect.Effect<void, DiskError | E>
-    /** `link(2)`: EEXIST when `to` exists. */
+    /** `link(2)`: EEXIST if `to` exists. */
     readonly link: (from: string, to: string) => Effect.Effect<void, DiskError>
     /** `rename(2)`. */
     readonly rename: (from: string, to: string) => Effect.Effect<void, DiskError>
-    /** A rename that fails with EEXIST when there is anything under `to`. */
+    /** A rename that fails with EEXIST if `to` exists. */
     readonly renameNew: (from: string, to: string) => Effect.Effect<void, DiskError>
+    /** `unlink(2)`. */
     readonly unlink: (path: string) => Effect.Effect<void, DiskError>
-    /** Mode 0700. */
+    /** `mkdir(2)`, mode 0700. */
     readonly makeDirectory: (path: string) => Effect.Effect<void, DiskError>
-    /** `rmdir(2)`: ENOTEMPTY when something is in it. */
+    /** `rmdir(2)`: ENOTEMPTY if the directory isn't empty. */
     readonly removeDirectory: (path: string) => Effect.Effect<void, DiskError>
+    /** `fsync(2)` of a directory. Succeeds on a file system that can't sync directories. */
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
-     * Deletes a directory and all below it, the sentinels among its direct children last. Follows no symbolic link and
-     * crosses no mount (EXDEV). Goes on past what can't be removed, and then fails with the first. An inner directory
-     * whose lock is held, or that has a sentinel which `mayRemove` refuses, stays as it is: those are given back, relative
-     * to `path`, and all above them stays too. Interruptible between two removals.
+     * Deletes a directory and everything below it. The sentinels among its direct children go last. Follows no symbolic
+     * link and crosses no mount (EXDEV). Passes over entries that can't be removed, and fails with the first error at
+     * the end.
+     *
+     * An inner directory stays as it is if its lock is held, or if `mayRemove` refuses one of its sentinels. All
+     * directories above it stay too. Returns the inner directories that stayed, relative to `path`. Interruptible
+     * between two removals.
      */
     readonly removeTree: (path: string, options?: RemoveTreeOptions) => Effect.Effect<ReadonlyArray<string>, DiskError>
-    /** A directory and its file system, by a descriptor. Its `id` alone where the platform can't tell more. */
+    /**
+     * Identifies a directory and its file system through a descriptor. Returns the `id` alone if the platform can't
+     * tell more.
+     */
     readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
     /**
-     * Files below the first level of a directory whose names `wanted` accepts, relative to it: `a/b/.vm-sentinel`. Enters
-     * no mount and follows no link. Interruptible between two directories.
+     * Finds files below the first level of a directory whose names `wanted` accepts. Emits paths relative to `path`,
+     * such as `a/b/.vm-sentinel`. Enters no mount and follows no symbolic link. Interruptible between two directories.
      */
     readonly find: (path: string, wanted: (entry: string) => boolean) => Stream.Stream<string, DiskError>
     /**
-     * Where a directory lies on its file system, whatever bind mount it is reached through: the root field of its mount
-     * (`proc_pid_mountinfo(5)`) and the path below that. The real path where the platform can't tell.
+     * Path of a directory on its file system, the same through every bind mount: the root field of the directory's
+     * mount (`proc_pid_mountinfo(5)`), and the path below that root. The real path if the platform can't tell.
      */
     readonly location: (path: string) => Effect.Effect<string, DiskError>
-    /** A mount at or below the directory; `undefined` when there is none. */
+    /** A mount point at or below the directory; `undefined` if there is none. */
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
     /**
-     * Holds the directory's `flock(2)` until the scope closes or this process ends, however it ends. EBUSY when another
-     * holds it, ENOTSUP where there is no such lock.
+     * Takes the directory's `flock(2)` without waiting, and holds the lock until the scope closes or this process ends,
+     * however the process ends. EBUSY if a conflicting lock is held, ENOTSUP if the platform or the file system has no
+     * such lock.
      */
     readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
     /**
-     * The state of the lock. Tries exclusive, then shared, without waiting, on a descriptor of its own that is closed at once:
-     * two that look at one moment may see each other as `exclusive`. Looks without taking where the platform can.
+     * Tells the state of the directory's lock. Tries exclusive, then shared, without waiting, through a descriptor of
+     * its own that is closed at once. Two simultaneous probes may therefore see each other as `exclusive`. A platform
+     * that can test a lock without taking the lock does so.
      */
     readonly probeLock: (path: string, options?: Pick<LockOptions, "byCommand">) => Effect.Effect<LockState>
-    /** Bytes that the tree occupies, hard links counted once a tree. */
+    /** Bytes that the tree occupies. A file with several hard links counts once per tree. */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }
 >()("@vm-sentinel/core/Disk") {}
 
 /**
- * Calls that only a platform can make.
+ * The 13 calls that only a platform can make.
  *
  * @category models
  * @since 0.1.0
@@ -150,8 +173,10 @@ export type Primitives = Pick<
 >
 
 /**
- * A Disk of {@link Primitives}. A call that isn't given is made of them in its weakest honest form: a frame holds the id alone, a mount
- * is known by its device, `renameNew` looks before it renames, and there are no locks (ENOTSUP, `unknown`).
+ * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these, with the weakest guarantee
+ * that is still true: `frame` returns the id alone, `mountInside` finds another device, `renameNew` looks before it
+ * renames, `location` is the real path, `usage` adds the sizes of files, `lock` fails with ENOTSUP, and `probeLock`
+ * answers `unknown`.
  *
  * @category constructors
  * @since 0.1.0

@@ -10,7 +10,7 @@ import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { FileId } from "./FileId.ts"
 
 /**
- * A call that failed, with the errno name the kernel gave, or `EUNKNOWN`.
+ * A failed call. `errno` is the errno's name, such as `ENOENT`, or `EUNKNOWN`.
  *
  * @category errors
  * @since 0.1.0
@@ -27,6 +27,8 @@ export class DiskError extends Schema.TaggedError<DiskError>("@vm-sentinel/core/
 }
 
 /**
+ * Type of a file. `device`: a block or a character device. `unknown`: the kernel doesn't report the type.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -40,39 +42,43 @@ export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "d
  */
 export interface Permissions {
   readonly type: FileType
+  /** The low 12 bits of `st_mode`. */
   readonly mode: number
+  /** `undefined`: not known, so that nothing vouches for the file. */
   readonly uid: number | undefined
   readonly gid: number | undefined
+  /** Number of hard links. */
   readonly nlink: number | undefined
 }
 
 /**
- * Permissions, size and times of a file. Bytes; milliseconds since the epoch.
+ * Permissions, size and times of a file. The size is in bytes, the times are in milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Attributes extends Permissions {
   readonly size: number
+  /** The mtime. */
   readonly modifiedAt: number
-  /** The later of mtime and ctime: a program can set the first, not the second. */
+  /** The later of mtime and ctime: a program can set the mtime, but not the ctime. */
   readonly changedAt: number
 }
 
 /**
- * `lstat(2)`, reduced.
+ * The data of `lstat(2)` that this library uses.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Stat extends Attributes {
   readonly id: FileId
-  /** When it was made, nanoseconds since the epoch, in decimal digits. Missing where that isn't known. */
+  /** Birth time, nanoseconds since the epoch, in decimal digits. Missing if it isn't known. */
   readonly birth?: string
 }
 
 /**
- * Identity of a new file: `birth` tells it from earlier files of the same inode.
+ * Identity of a new file. `birth` tells the file from earlier files with the same inode.
  *
  * @category models
  * @since 0.1.0
@@ -80,44 +86,52 @@ export interface Stat extends Attributes {
 export type NewFile = Pick<Stat, "id" | "birth">
 
 /**
- * The process that makes the calls. Without a uid nothing can be trusted, and nothing is removed.
+ * The process that makes the calls.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Principal {
+  /** Effective uid. `undefined`: no file can be trusted, and nothing is removed. */
   readonly uid: number | undefined
-  /** Directories that are never swept, beside `/`. */
+  /** Paths of directories that are never swept. `/` is never swept either. */
   readonly homes: ReadonlyArray<string>
-  /** Likewise, where one directory has several paths (Darwin). */
+  /** Ids of directories that are never swept, for a platform on which one directory has several paths (Darwin). */
   readonly homeIds: ReadonlyArray<FileId>
 }
 
 /**
+ * One entry of a directory.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface DirectoryEntry {
-  /** A name that isn't UTF-8 has its odd bytes 0x80 to 0xff as lone surrogates U+DC80 to U+DCFF, losing nothing. */
+  /**
+   * File name. Each byte 0x80 to 0xff that isn't part of valid UTF-8 is a lone surrogate U+DC80 to U+DCFF, so that no
+   * byte is lost.
+   */
   readonly entry: string
-  /** `unknown`: the listing didn't say. */
+  /** `unknown`: the listing doesn't report the type. */
   readonly type: FileType
 }
 
 /**
- * The names of a directory.
+ * The entries of a directory, in two parts.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Listing {
-  /** Names that begin with a dot. */
+  /** Entries whose names begin with a dot. */
   readonly hidden: ReadonlyArray<DirectoryEntry>
+  /** All other entries. */
   readonly visible: Stream.Stream<DirectoryEntry, DiskError>
 }
 
 /**
- * A file that was to be read. Without `bytes` it isn't regular, is over the limit, or answered with `error`.
+ * A file that a scan was asked to read. `bytes` is missing if the file isn't regular, is over the limit, or failed with
+ * `error`.
  *
  * @category models
  * @since 0.1.0
@@ -130,23 +144,25 @@ export interface ScannedFile {
 }
 
 /**
+ * Result of `Disk.scan`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Scan {
-  /** The directory's. For anything else nothing more was looked at. */
+  /** Stat of the scanned path. If the path isn't a directory, the scan looked at nothing else. */
   readonly stat: Stat
   readonly frame: DirectoryFrame
-  /** `none`: proved by the link count or by the listing. */
+  /** `none`: the link count or the listing proves that the directory has no subdirectory. */
   readonly subdirectories: "none" | "some"
-  /** Sorted by name. */
+  /** Files that the scan was asked to read, sorted by name. */
   readonly files: ReadonlyArray<ScannedFile>
-  /** Sorted. */
+  /** Names that the scan was asked to note, sorted. */
   readonly noted: ReadonlyArray<string>
 }
 
 /**
- * One look at a directory and one regular file in it, without a listing.
+ * Result of one look at a directory and at one regular file in the directory, without a listing.
  *
  * @category models
  * @since 0.1.0
@@ -163,40 +179,52 @@ export interface Peek {
 export type { LockState } from "./LockState.ts"
 
 /**
+ * Options of `Disk.lock`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface LockOptions {
   readonly mode: "shared" | "exclusive"
-  /** Whether a program may be started to take it, which costs some milliseconds. `false`: ENOTSUP where it has to be. */
+  /**
+   * `true`: a program may be started to take the lock, which costs some milliseconds. `false`: ENOTSUP if only a
+   * program could take the lock.
+   */
   readonly byCommand: boolean
-  /** Whether a second open of the directory is tried, which must be refused. */
+  /** `true`: tries to take a conflicting lock through a second open of the directory. See {@link HeldLock} `tested`. */
   readonly test: boolean
 }
 
 /**
- * A lock that is held, through a descriptor that is closed on `execve(2)`. It ends when the last descriptor closes.
+ * A held lock. The descriptor of the lock is close-on-exec. The lock ends when the last duplicate of the descriptor
+ * closes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HeldLock {
-  /** The directory that was locked, by its descriptor: the path may name another one by now. */
+  /** Id of the locked directory, read through the descriptor. The path may name another directory now. */
   readonly id: FileId
-  /** To be passed on to one child by `stdio`; `undefined` where there is none. */
+  /** The descriptor, to be passed to one child process by `stdio`; `undefined` if there is none. */
   readonly fd: number | undefined
-  /** A second open of the directory was tried, and refused: the lock works on this file system. */
+  /** `true`: a conflicting lock through a second open was refused, so locks work on this file system. */
   readonly tested: boolean
-  /** Held as long as this process lives. `false`: the thread that opened it takes it along at its end. */
+  /**
+   * `true`: held as long as this process lives. `false`: Node closes the descriptor when the thread that opened it
+   * ends.
+   */
   readonly lasting: boolean
-  /** Whether what was locked was removed: it has no link any more. `false` where that can't be told. */
+  /** Whether the locked directory was removed: its link count is 0. `false` if the link count can't be read. */
   readonly isGone: Effect.Effect<boolean>
-  /** Converts exclusive to shared on the same descriptor. `flock(2)` isn't atomic there: EBUSY means that it is lost. */
+  /**
+   * Converts an exclusive lock to shared, on the same descriptor. `flock(2)` doesn't convert atomically: EBUSY means
+   * that the lock is lost.
+   */
   readonly share: Effect.Effect<void, DiskError>
 }
 
 /**
- * The lock of an owner. `alone`: it was had exclusively, so nobody else holds it.
+ * The lock of an owner. `alone`: the owner took the lock in exclusive mode, so nobody else held the lock.
  *
  * @category models
  * @since 0.1.0
@@ -206,14 +234,19 @@ export interface OwnerLock extends HeldLock {
 }
 
 /**
+ * Options of `Disk.removeTree`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface RemoveTreeOptions {
-  /** ESTALE, and nothing touched, when the path is another directory. */
+  /** The directory to remove. ESTALE, and nothing is touched, if the path names another directory. */
   readonly expected?: FileId
-  /** Asked of each sentinel below the first level, `a/b/.vm-sentinel`. `false`: the directory it lies in stays. */
+  /**
+   * Asked about each sentinel below the first level. `relative`: its path, such as `a/b/.vm-sentinel`. `false`: the
+   * directory that holds the sentinel stays. Default: `false` for all.
+   */
   readonly mayRemove?: (relative: string, id: FileId) => boolean
-  /** Whether the lock of each inner directory is taken, without waiting, before anything in it is touched. Default true. */
+  /** Whether each inner directory is locked, without waiting, before anything in it is touched. Default: `true`. */
   readonly lockInner?: boolean
 }

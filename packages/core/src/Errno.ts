@@ -1,5 +1,5 @@
 /**
- * Failures of system calls, by the name of their errno. Errors of `node:fs` carry it as `code`.
+ * Errors of system calls, identified by the name of the errno. Errors of `node:fs` have that name as `code`.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as Predicate from "effect/Predicate"
 import { DiskError } from "./DiskModel.ts"
 
 /**
- * The text that an error carries as `code`, `ENOENT` for instance. `undefined`: it carries none.
+ * The `code` of an error, if the `code` is text, such as `ENOENT`. Otherwise `undefined`.
  *
  * @category getters
  * @since 0.1.0
@@ -17,7 +17,7 @@ export const codeOf = (error: unknown): string | undefined =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : undefined
 
 /**
- * Name of the errno that a call failed with, or `EUNKNOWN`.
+ * Name of the errno with which a call failed, or `EUNKNOWN`.
  *
  * @category getters
  * @since 0.1.0
@@ -25,7 +25,7 @@ export const codeOf = (error: unknown): string | undefined =>
 export const errnoOf = (cause: unknown): string => codeOf(cause) ?? "EUNKNOWN"
 
 /**
- * Whether the kernel refused the caller.
+ * Whether the kernel denied permission (EACCES, EPERM).
  *
  * @category guards
  * @since 0.1.0
@@ -35,7 +35,8 @@ export const isRefusal = (errno: string): boolean => errno === "EACCES" || errno
 const shortages: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "EAGAIN"])
 
 /**
- * Whether a call failed for want of resources. The same call may succeed later.
+ * Whether a call failed for lack of resources (EMFILE, ENFILE, ENOMEM, EIO, EINTR, EAGAIN). The same call may succeed
+ * later.
  *
  * @category guards
  * @since 0.1.0
@@ -43,7 +44,7 @@ const shortages: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "E
 export const isShortage = (errno: string): boolean => shortages.has(errno)
 
 /**
- * An error that carries its errno's name as those of `node:fs` do.
+ * Builds an error whose `code` is the name of an errno, as in errors of `node:fs`.
  *
  * @category constructors
  * @since 0.1.0
@@ -52,7 +53,7 @@ export const coded = (errno: string, detail: string = errno): Error & { readonly
   Object.assign(new Error(detail), { code: errno })
 
 /**
- * What a call threw, as the error of a Disk.
+ * Wraps what a call threw in a `DiskError`.
  *
  * @category constructors
  * @since 0.1.0
@@ -61,7 +62,7 @@ export const failed = (operation: string, path: string, cause: unknown): DiskErr
   new DiskError({ errno: errnoOf(cause), operation, path, cause })
 
 /**
- * A synchronous call as an Effect that fails with the errno.
+ * Makes a synchronous call an Effect. What the call throws becomes a `DiskError`.
  *
  * @category constructors
  * @since 0.1.0

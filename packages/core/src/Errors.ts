@@ -1,12 +1,13 @@
 /**
- * Every error a service or a program of this library can fail with. Each names the operation and the path or PID.
+ * All errors with which the services and programs of this library fail. Each names the path or the PID that it is
+ * about.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 const about = {
-  /** What was being done, such as `read sentinel`. */
+  /** The attempted action, such as `read sentinel`. */
   operation: Schema.String,
   path: Schema.optionalKey(Schema.String),
   pid: Schema.optionalKey(Schema.Number)
@@ -16,7 +17,7 @@ const subject = (error: { readonly path?: string; readonly pid?: number }): stri
   error.path !== undefined ? error.path : error.pid !== undefined ? `process ${error.pid}` : "unknown"
 
 /**
- * There is nothing under the path or the PID. A zombie counts as not found where an owner is asked for.
+ * Nothing exists under the path or the PID. A zombie or a thread counts as not found if an owner is asked for.
  *
  * @category errors
  * @since 0.1.0
@@ -28,7 +29,7 @@ export class NotFound extends Schema.TaggedError<NotFound>("@vm-sentinel/core/No
 }
 
 /**
- * The kernel refused (EACCES, EPERM). It never means that a process is gone.
+ * The kernel denied permission (EACCES, EPERM). This error never means that a process is gone.
  *
  * @category errors
  * @since 0.1.0
@@ -43,7 +44,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@vm-
 }
 
 /**
- * A sentinel over the cap: not read. `size` and `limit` in bytes.
+ * A sentinel that is over the size limit, and therefore isn't read. `size` and `limit` are in bytes.
  *
  * @category errors
  * @since 0.1.0
@@ -58,7 +59,7 @@ export class OversizedSentinel extends Schema.TaggedError<OversizedSentinel>("@v
 }
 
 /**
- * A sentinel that none of the formats describes, or a record that none of them can hold.
+ * A sentinel that matches none of the formats, or a record that none of the formats can hold.
  *
  * @category errors
  * @since 0.1.0
@@ -73,7 +74,8 @@ export class MalformedSentinel extends Schema.TaggedError<MalformedSentinel>("@v
 }
 
 /**
- * A record of a version this release doesn't know. Update before sweeping: it is never read as an older one.
+ * A record of a version that this release doesn't know. The record is never read as one of an older version. Update
+ * before sweeping.
  *
  * @category errors
  * @since 0.1.0
@@ -88,7 +90,8 @@ export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>("
 }
 
 /**
- * A sentinel somebody else could have made: not a regular file, another user's, writable by others, or hard-linked.
+ * A sentinel that another user could have made: not a regular file, owned by another user, writable by others, or
+ * hard-linked.
  *
  * @category errors
  * @since 0.1.0
@@ -103,7 +106,8 @@ export class UntrustedSentinel extends Schema.TaggedError<UntrustedSentinel>("@v
 }
 
 /**
- * A root that is never swept: `/`, a home directory, a symbolic link, not a directory, or not ours.
+ * A root that is never swept: `/`, a home directory, a symbolic link, a path that isn't a directory, or a directory
+ * that a user other than the caller and root owns or can write to.
  *
  * @category errors
  * @since 0.1.0
@@ -125,6 +129,7 @@ export class RefusedRoot extends Schema.TaggedError<RefusedRoot>("@vm-sentinel/c
  */
 export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel/core/AlreadyOwned")("AlreadyOwned", {
   path: Schema.String,
+  /** PID of the owner. Missing if no readable record names the owner. */
   owner: Schema.optionalKey(Schema.Number),
   verdict: Schema.Literals(["alive", "unknown"]),
   reason: Schema.String
@@ -136,7 +141,7 @@ export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel
 }
 
 /**
- * A sweeper took the directory while it was being written to. Nothing was lost: make the directory anew.
+ * A sweep has the directory, or took the directory during a write. Nothing was lost: create the directory again.
  *
  * @category errors
  * @since 0.1.0
@@ -150,7 +155,7 @@ export class Claimed extends Schema.TaggedError<Claimed>("@vm-sentinel/core/Clai
 }
 
 /**
- * A mount lies inside the directory (`proc_pid_mountinfo(5)`): unmount it first. Nothing was touched.
+ * The directory is a mount point or contains one (`proc_pid_mountinfo(5)`). Nothing was touched. Unmount `mount` first.
  *
  * @category errors
  * @since 0.1.0
@@ -165,7 +170,7 @@ export class MountInside extends Schema.TaggedError<MountInside>("@vm-sentinel/c
 }
 
 /**
- * The directory went away, or another sweep has it.
+ * The directory is gone, or another sweep has it.
  *
  * @category errors
  * @since 0.1.0
@@ -177,7 +182,7 @@ export class Taken extends Schema.TaggedError<Taken>("@vm-sentinel/core/Taken")(
 }
 
 /**
- * The directory is no longer what was judged: another device or inode, or another sentinel. Nothing was deleted.
+ * The directory differs from the judged one: another device or inode, or another sentinel. Nothing was deleted.
  *
  * @category errors
  * @since 0.1.0
@@ -192,7 +197,8 @@ export class Changed extends Schema.TaggedError<Changed>("@vm-sentinel/core/Chan
 }
 
 /**
- * A claimed directory turned out to be owned, and its name was taken meanwhile: it stays under `kept`, complete.
+ * A claimed directory turned out to be owned, and its name was taken meanwhile. The directory stays complete, at the
+ * path `kept`.
  *
  * @category errors
  * @since 0.1.0
@@ -207,8 +213,8 @@ export class NameTaken extends Schema.TaggedError<NameTaken>("@vm-sentinel/core/
 }
 
 /**
- * Somebody holds the ownership lock of the directory and leaves no room beside it. `holders`: those that can be seen from
- * here.
+ * Another process holds the ownership lock of the directory in a conflicting mode. `holders`: PIDs of the holders that
+ * this process can see.
  *
  * @category errors
  * @since 0.1.0
@@ -225,7 +231,8 @@ export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/Lo
 }
 
 /**
- * No `flock(2)` on this platform, without koffi, or on this file system. Ownership rests on the process alone then.
+ * `flock(2)` isn't available on this platform, without koffi, or on this file system. Ownership then rests on the
+ * recorded process alone.
  *
  * @category errors
  * @since 0.1.0
@@ -240,7 +247,8 @@ export class LockUnsupported extends Schema.TaggedError<LockUnsupported>("@vm-se
 }
 
 /**
- * The file system failed otherwise (ENOSPC, EIO, EMFILE, EBUSY, …). What was there before is intact or resumable.
+ * Any other failure of the file system (ENOSPC, EIO, EMFILE, EBUSY, …). Earlier data is intact, or the next sweep can
+ * resume.
  *
  * @category errors
  * @since 0.1.0
@@ -248,7 +256,7 @@ export class LockUnsupported extends Schema.TaggedError<LockUnsupported>("@vm-se
 export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel/core/StoreFailure")("StoreFailure", {
   operation: Schema.String,
   path: Schema.String,
-  /** The errno name, such as `ENOSPC`, where there is one. */
+  /** Name of the errno, such as `ENOSPC`, if there is one. */
   errno: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
@@ -258,7 +266,7 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
 }
 
 /**
- * A process can't be identified here at all: no procfs, no libproc, an answer that makes no sense.
+ * This platform can't identify the process: no procfs, no libproc, or an answer that can't be parsed.
  *
  * @category errors
  * @since 0.1.0
@@ -272,7 +280,7 @@ export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>
 }
 
 /**
- * What a sentinel file's own content or keeping can be refused for.
+ * Reasons to refuse a sentinel file: its content, or who could have written the file.
  *
  * @category errors
  * @since 0.1.0
@@ -281,7 +289,7 @@ export const SentinelError = Schema.Union([OversizedSentinel, MalformedSentinel,
 export type SentinelError = typeof SentinelError.Type
 
 /**
- * What one directory can fail with. A sweep keeps it in the directory's outcome.
+ * Errors of one directory. A sweep keeps the error in the directory's outcome.
  *
  * @category errors
  * @since 0.1.0
@@ -303,7 +311,7 @@ export const DirectoryError = Schema.Union([
 export type DirectoryError = typeof DirectoryError.Type
 
 /**
- * What a root can fail with, before anything is judged.
+ * Errors of opening or listing a root.
  *
  * @category errors
  * @since 0.1.0
@@ -311,7 +319,7 @@ export type DirectoryError = typeof DirectoryError.Type
 export type RootError = NotFound | PermissionDenied | RefusedRoot | StoreFailure
 
 /**
- * Errors of a look at a directory.
+ * Errors of looking at a directory.
  *
  * @category errors
  * @since 0.1.0
@@ -335,7 +343,7 @@ export type PublishError = AlreadyOwned | Claimed | Changed | MalformedSentinel 
 export type ClaimError = Taken | Changed | LockBusy | MountInside | NameTaken | PermissionDenied | StoreFailure
 
 /**
- * Errors of taking up what a killed sweep left.
+ * Errors of resuming what a killed sweep left.
  *
  * @category errors
  * @since 0.1.0

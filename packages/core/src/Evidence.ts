@@ -1,5 +1,5 @@
 /**
- * The data that a judgement compared, with both values of each.
+ * Evidence of a judgement: each datum that was compared, with the recorded and the observed value.
  *
  * @since 0.1.0
  */
@@ -8,20 +8,22 @@ import { Comparison } from "./ProcessIdentity.ts"
 import type { AliveReason, DeadReason, UnknownReason } from "./Reason.ts"
 
 /**
- * One datum that was compared, and both values of it.
+ * Both values of one compared datum, and the result. A missing value is unknown.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Compared = Schema.Struct({
+  /** The value in the record. */
   recorded: Schema.optionalKey(Schema.String),
+  /** The value that the reader found. */
   observed: Schema.optionalKey(Schema.String),
   result: Comparison
 })
 export type Compared = typeof Compared.Type
 
 /**
- * Data that can be compared.
+ * Names of the data that can be compared.
  *
  * @category schemas
  * @since 0.1.0
@@ -55,7 +57,7 @@ export const Datum = Schema.Literals([
 export type Datum = typeof Datum.Type
 
 /**
- * All that was compared, in the order in which it was.
+ * All compared data, in the order of comparison.
  *
  * @category models
  * @since 0.1.0
@@ -63,7 +65,7 @@ export type Datum = typeof Datum.Type
 export type Evidence = { readonly [K in Datum]?: Compared }
 
 /**
- * The judgement of one owner. Only `dead` can lead to a delete.
+ * The judgement of one owner. Only `dead` can lead to a deletion.
  *
  * @category models
  * @since 0.1.0

@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * A device and an inode, as decimal strings.
+ * Device and inode of a file, in decimal digits.
  *
  * @category schemas
  * @since 0.1.0
@@ -15,6 +15,8 @@ export const FileId = Schema.Struct({ dev: Schema.String, ino: Schema.String })
 export type FileId = typeof FileId.Type
 
 /**
+ * Whether two ids name one file: device and inode are equal.
+ *
  * @category comparing
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * A `Disk` over `effect/FileSystem`: the portable one. It works by path, so it is as safe as the parents of the paths
- * it is given: a sweep's workspace is 0700 for that reason. A platform package's own Disk works by descriptor.
+ * The portable `Disk`, over `effect/FileSystem`. It works by path, and is only as safe as the directories above each
+ * path: a sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
  *
  * @since 0.1.0
  */
@@ -61,9 +61,10 @@ const toStat = (info: FileSystem.File.Info) => ({
   gid: Option.getOrUndefined(info.gid),
   nlink: Option.getOrUndefined(Option.map(info.nlink, Number)),
   modifiedAt: timeOf(info.mtime),
-  // No ctime is available. Judging by age also needs the file system, which this Disk doesn't know either.
+  // `FileSystem.File.Info` has no ctime. The mtime in its place condemns no directory: judging by age also needs a
+  // known file system, and this Disk knows none.
   changedAt: timeOf(info.mtime),
-  /** Bytes on the disk, of which a sparse file has fewer than its size. */
+  /** Bytes on the disk. A sparse file occupies fewer bytes than its size. */
   occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })
 })
 
@@ -82,7 +83,7 @@ const overFileSystem = Effect.gen(function* () {
 
   const lstat = (path: string) => Effect.map(failing("lstat", path)(fs.lstat(path)), toStat)
 
-  /** Follows a symbolic link: for a path that was seen to be a directory. */
+  /** Follows a symbolic link: only for a path that was just seen to be a directory. */
   const list = (path: string) =>
     fs.readDirectoryEntries(path).pipe(
       failing("readdir", path),
@@ -96,7 +97,7 @@ const overFileSystem = Effect.gen(function* () {
 
   const read = Effect.fnUntraced(
     function* (path: string, limit: number) {
-      // open(2) of a FIFO waits for a writer, and there is no O_NONBLOCK to ask for here: look first.
+      // `open(2)` of a FIFO waits for a writer, and `FileSystem.open` has no O_NONBLOCK: look first.
       const before = yield* lstat(path)
       if (before.type !== "file") return yield* new DiskError({ errno: "EINVAL", operation: "read", path })
       const file = yield* failing("open", path)(fs.open(path, { flag: "r", noFollow: true }))
@@ -119,7 +120,7 @@ const overFileSystem = Effect.gen(function* () {
       "unlink",
       path
     )(fs.remove(path)).pipe(
-      // Node's rm tries rmdir(2) where unlink(2) was refused with EPERM, and tells the answer to that.
+      // After EPERM from `unlink(2)`, Node's `rm` tries `rmdir(2)` and reports that call's ENOTDIR.
       Effect.catchIf(
         (error) => error.errno === "ENOTDIR",
         () => Effect.andThen(lstat(path), Effect.fail(new DiskError({ errno: "EPERM", operation: "unlink", path })))
@@ -156,7 +157,7 @@ const overFileSystem = Effect.gen(function* () {
     )(fs.open(path, { flag: "r", noFollow: true })).pipe(
       Effect.flatMap((file) => failing("fsync", path)(file.sync)),
       Effect.scoped,
-      // Some file systems have no fsync of directories, and then nothing to wait for.
+      // Some file systems have no `fsync(2)` of directories. They leave nothing to wait for.
       Effect.catchIf(
         (error) => error.errno === "EINVAL" || error.errno === "ENOTSUP",
         () => Effect.void
@@ -203,8 +204,9 @@ const overFileSystem = Effect.gen(function* () {
 })
 
 /**
- * The portable Disk. `renameNew` looks before it renames, so an *empty* directory made in between is replaced; a
- * directory is removed by path once it was seen empty.
+ * The portable Disk. Two of its calls aren't atomic. `renameNew` looks before it renames, and replaces whatever
+ * `rename(2)` can replace, such as an *empty* directory, that appears in between. `removeDirectory` sees the directory
+ * empty, and then removes the directory recursively by path.
  *
  * @category layers
  * @since 0.1.0

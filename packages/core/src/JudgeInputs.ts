@@ -1,5 +1,5 @@
 /**
- * All that the judgement of a directory depends on, as one value that can be recorded and judged again.
+ * Everything that the judgement of a directory depends on, as one value that can be recorded and judged again.
  *
  * @since 0.1.0
  */
@@ -15,27 +15,27 @@ import { Answer, Reason } from "./Reason.ts"
 import { Sentinel } from "./Sentinel.ts"
 
 /**
- * Knowledge of an operator that the judgement lacks. A blank reason is none.
+ * What an operator knows, and the judgement can't find out. A blank reason counts as none.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Knowledge = Schema.Struct({
-  /** `keep`: a v1 or v2 record, which names no boot and no namespace, never condemns. */
+  /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. */
   legacy: Schema.Literals(["trust", "keep"]),
-  /** `inherited`: commands keep the lock that they were started with. */
+  /** `inherited`: a command keeps an inherited lock until the command ends. */
   lock: Schema.Literals(["self", "inherited"]),
-  /** `trust`: no other kernel has this one's ids, though it runs in a virtual machine. */
+  /** `trust`: no other running kernel has the ids of this kernel, although this kernel runs in a virtual machine. */
   shared: Schema.Literals(["trust", "keep"]),
-  /** Why records of another directory are of this one. */
+  /** The reason to accept records that were made in another directory: the root was moved. */
   assumeMoved: Schema.optionalKey(Schema.String),
-  /** Why the owners are gone, where the judgement can't know. */
+  /** The reason to take owners for dead whose verdict is `unknown`. */
   assumeDead: Schema.optionalKey(Schema.String)
 })
 export type Knowledge = typeof Knowledge.Type
 
 /**
- * The reader: its host, the directory that holds the sentinels, and the operator's knowledge.
+ * The reader of a sentinel: its host, the frame of the directory that holds the sentinel, and the operator's knowledge.
  *
  * @category schemas
  * @since 0.1.0
@@ -44,23 +44,23 @@ export const Reader = Schema.Struct({ host: HostIdentity, frame: DirectoryFrame,
 export type Reader = typeof Reader.Type
 
 /**
- * Observations of one owner. A missing key was not asked for: no answer would count.
+ * Observations of one owner. A missing key wasn't asked for, because no answer would count.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Observed = Schema.Struct({
-  /** State of the directory's lock, as it is for this owner. */
+  /** State of the directory's lock, if the owner's record claims the lock. */
   lockState: Schema.optionalKey(LockState),
-  /** What the kernel has under the owner's PID. */
+  /** The kernel's answer about the owner's PID. */
   process: Schema.optionalKey(Observation),
-  /** What a search of the whole kernel found. */
+  /** Result of a search of all processes of the kernel. */
   search: Schema.optionalKey(NamespaceProof)
 })
 export type Observed = typeof Observed.Type
 
 /**
- * Inputs of one owner beside its record. A missing key is unknown.
+ * Inputs of one owner's judgement, in addition to the owner's record. A missing key means unknown.
  *
  * @category models
  * @since 0.1.0
@@ -74,7 +74,7 @@ export interface OwnerInputs {
 }
 
 /**
- * The {@link OwnerInputs} of a sentinel that was read.
+ * Returns the {@link OwnerInputs} of a sentinel that was read.
  *
  * @category constructors
  * @since 0.1.0
@@ -86,7 +86,7 @@ export const ownerInputs = (file: SentinelFile, observed: Observed): Required<Ow
 })
 
 /**
- * Why a sentinel has no record to judge.
+ * Why a sentinel has no record that can be judged.
  *
  * @category schemas
  * @since 0.1.0
@@ -95,7 +95,8 @@ export const SubjectError = Schema.Union([SentinelError, PermissionDenied, Store
 export type SubjectError = typeof SubjectError.Type
 
 /**
- * One sentinel file, as far as it is judged and explained, and what was observed of the owner that it names.
+ * One sentinel file: the data that its judgement and its explanation need, and the observations of the owner that the
+ * file names.
  *
  * @category schemas
  * @since 0.1.0
@@ -103,25 +104,27 @@ export type SubjectError = typeof SubjectError.Type
 export const Subject = Schema.Struct({
   /** File name inside the directory. */
   entry: Schema.String,
-  /** Bytes. */
+  /** Size in bytes. */
   size: Schema.Number,
   /** Modification time, milliseconds since the epoch. */
   writtenAt: Schema.Number,
   /** The later of mtime and ctime, milliseconds since the epoch. */
   changedAt: Schema.Number,
-  /** `DirectoryFrame.fileToken` of it. */
+  /** `DirectoryFrame.fileToken` of the file. */
   file: Schema.String,
-  /** `DirectoryState.tagOf` of it. */
+  /** `DirectoryState.tagOf` of the file. */
   tag: Schema.String,
+  /** The parsed record, or the reason why there is none. */
   content: Schema.Result(Sentinel, SubjectError),
-  /** Nothing is observed after the first owner that lives. */
+  /** Empty for each sentinel after the first living owner. */
   observed: Observed
 })
 export type Subject = typeof Subject.Type
 
 /**
- * A directory's part in the sweep. `Workspace`: a sweep's own; without a sentinel its sweep gave it up. `Remains`: its deletion
- * was begun, and `tags` name the sentinels that were judged. Both count only for a path of that shape.
+ * What a directory is to the sweep. `Directory`: a VM directory. `Workspace`: a sweep's own directory; if it has no
+ * sentinel, its sweep gave it up. `Remains`: a directory whose deletion has begun; `tags` name the sentinels that were
+ * judged. `Workspace` and `Remains` count only if the path has the form that a sweep gives to such a directory.
  *
  * @category schemas
  * @since 0.1.0
@@ -134,7 +137,8 @@ export const Kind = Schema.TaggedUnion({
 export type Kind = typeof Kind.Type
 
 /**
- * An owner below the first level that isn't provably gone. `path`: where its sentinel lies.
+ * An owner below the first level that isn't provably gone. `path`: the inner directory that holds the owner's sentinel,
+ * relative to the judged directory.
  *
  * @category schemas
  * @since 0.1.0
@@ -143,7 +147,7 @@ export const OwnerBelow = Schema.Struct({ path: Schema.String, verdict: Answer, 
 export type OwnerBelow = typeof OwnerBelow.Type
 
 /**
- * All inputs of a directory's judgement. The same inputs give the same decision.
+ * All inputs of a directory's judgement. Equal inputs give equal decisions.
  *
  * @category schemas
  * @since 0.1.0
@@ -152,20 +156,21 @@ export const JudgeInputs = Schema.Struct({
   ...Reader.fields,
   path: Schema.String,
   kind: Kind,
-  /** Why nothing in the directory is believed. */
+  /** Why nothing in the directory is trusted. Missing if the directory is trusted. */
   distrust: Schema.optionalKey(Schema.String),
+  /** The sentinels that were read, in the order in which they are judged. */
   subjects: Schema.Array(Subject),
-  /** Names of sentinels of owners that the caller doesn't read. */
+  /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
   foreign: Schema.Array(Schema.String),
-  /** State of the directory's lock, asked for where the directory would be condemned. */
+  /** State of the directory's lock. Asked for only if the directory would otherwise be condemned. */
   lock: Schema.optionalKey(LockState),
-  /** Looked for where the directory would be condemned. */
+  /** The first owner found below. Searched for only if the directory would otherwise be condemned. */
   below: Schema.optionalKey(OwnerBelow)
 })
 export type JudgeInputs = typeof JudgeInputs.Type
 
 /**
- * {@link JudgeInputs} as a text of JSON, for a log.
+ * {@link JudgeInputs} as JSON text, for a log.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,5 +1,6 @@
 /**
- * The judgement of a whole directory. Pure: recorded inputs can be judged again, and give nobody the right to delete.
+ * The judgement of a whole directory. Pure: recorded inputs can be judged again. A decision alone grants no right to
+ * delete.
  *
  * @since 0.1.0
  */
@@ -13,7 +14,7 @@ import * as SentinelName from "./SentinelName.ts"
 import { doom, judge } from "./Verdict.ts"
 
 /**
- * One sentinel and its verdict; an error where its content can't be judged.
+ * One sentinel, and the verdict on its owner or the reason why there is none.
  *
  * @category models
  * @since 0.1.0
@@ -24,7 +25,7 @@ export interface Part {
 }
 
 /**
- * The answer for a directory: that of an owner, or one that no owner gives.
+ * The answer for a directory: the verdict on one of its owners, or an answer that only a whole directory can have.
  *
  * @category models
  * @since 0.1.0
@@ -36,13 +37,14 @@ export type Conclusion =
   | { readonly verdict: "none"; readonly reason: "no-sentinel"; readonly evidence: Evidence }
 
 type Finding = Conclusion & {
-  /** The sentinel that decided. */
+  /** The sentinel that decided; `undefined` if no single sentinel did. */
   readonly decisive: Subject | undefined
+  /** Why the decisive sentinel, or the whole directory, couldn't be judged. */
   readonly error: SubjectError | undefined
 }
 
 /**
- * All that follows from {@link JudgeInputs}.
+ * Everything that {@link decide} concludes: the answer, and the parts up to the first living owner.
  *
  * @category models
  * @since 0.1.0
@@ -61,7 +63,7 @@ export const isCondemned = <D extends Decision>(
   decision.verdict === "dead" && decision.reason !== "owner-inside"
 
 /**
- * The reason that an error of a sentinel gives.
+ * The reason for which a sentinel's error keeps its directory.
  *
  * @category judging
  * @since 0.1.0
@@ -94,7 +96,7 @@ const byNobody = { evidence: {}, decisive: undefined, error: undefined } as cons
 const notOurs: Finding = { verdict: "none", reason: "no-sentinel", ...byNobody }
 const ofOthers: Finding = { verdict: "unknown", reason: "other-owner", ...byNobody }
 
-/** Alive when one owner is, dead only when all are. */
+/** Alive if one owner is alive, dead only if all owners are dead. */
 const ofOwners = ({ foreign }: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const findings = parts.map(findingOf)
   const kept = findings.find(({ verdict }) => verdict === "alive") ?? findings.find(({ verdict }) => verdict !== "dead")
@@ -102,10 +104,10 @@ const ofOwners = ({ foreign }: JudgeInputs, parts: ReadonlyArray<Part>): Finding
   return foreign.length > 0 ? ofOthers : (findings[0] ?? notOurs)
 }
 
-/** A directory that a sweep left. Its owners were judged before, and nobody has come since. */
+/** A directory that an earlier sweep left. That sweep had judged its owners, and no owner has come since. */
 const leftover = (reason: "abandoned" | "resumed"): Finding => ({ verdict: "dead", reason, ...byNobody })
 
-/** A directory that somebody else could have made, or have put something into. */
+/** A directory that another user could have made, or into which another user could have put files. */
 const distrusted = (path: string, problem: string): Finding => ({
   verdict: "unknown",
   reason: "untrusted-sentinel",
@@ -113,7 +115,7 @@ const distrusted = (path: string, problem: string): Finding => ({
   error: new UntrustedSentinel({ operation: "read sentinel", path, problem })
 })
 
-/** A workspace is born with its sentinel, and loses it when its sweep gives it up. */
+/** A sweep creates its workspace with a sentinel in it, and removes that sentinel when it gives the workspace up. */
 const ofWorkspace = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   if (parts.length > 0 || inputs.foreign.length > 0) return ofOwners(inputs, parts)
   return inputs.distrust === undefined ? leftover("abandoned") : distrusted(inputs.path, inputs.distrust)
@@ -122,7 +124,10 @@ const ofWorkspace = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding =
 const isVerdict = ({ judged }: Part, verdict: Verdict["verdict"]): boolean =>
   Result.isSuccess(judged) && judged.success.verdict === verdict
 
-/** A sentinel that wasn't there when the directory was marked, or is alive, keeps it. */
+/**
+ * A sentinel keeps the directory if its owner is alive. A sentinel that `tags` don't name came after the directory was
+ * marked, and keeps the directory unless its owner is dead.
+ */
 const ofRemains = (inputs: JudgeInputs, parts: ReadonlyArray<Part>, tags: ReadonlyArray<string>): Finding => {
   const { distrust, foreign, path } = inputs
   if (distrust !== undefined) return distrusted(path, distrust)
@@ -139,7 +144,7 @@ const isMarkedPath = (path: string): boolean => {
   return SentinelName.parseReap(name)?.kind === "dead" || (above === "dead" && isWorkspacePath(workspace))
 }
 
-/** A kind counts only for a path of its shape. */
+/** A kind counts only if the path has the form that a sweep gives to directories of that kind. */
 const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const { kind, path } = inputs
   if (kind._tag === "Workspace" && isWorkspacePath(path.slice(path.lastIndexOf("/") + 1))) {
@@ -148,7 +153,7 @@ const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding =
   return kind._tag === "Remains" && isMarkedPath(path) ? ofRemains(inputs, parts, kind.tags) : ofOwners(inputs, parts)
 }
 
-/** Judges the owners in order, until one is alive. */
+/** Judges the owners in order, up to the first living one. */
 const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> => {
   const parts: Array<Part> = []
   for (const subject of inputs.subjects) {
@@ -162,7 +167,10 @@ const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> => {
 const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sentinel> =>
   isVerdict(part, verdict) && Result.isSuccess(part.subject.content) ? [part.subject.content.success] : []
 
-/** The first process of a PID namespace takes all others with it: the unknown ones are dead. */
+/**
+ * The kernel ends a PID namespace with its first process (`pid_namespaces(7)`): if that process is provably gone,
+ * unknown owners in the same namespace are dead.
+ */
 const withDoomed = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
   const gone = parts.flatMap((part) => sentinelOf(part, "dead"))
   if (gone.length === 0 || gone.length === parts.length) return parts
@@ -175,8 +183,8 @@ const withDoomed = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
 }
 
 /**
- * An operator's word that the owners are gone, where the judgement can't know. Overrides `unknown`, never `alive` and never
- * `none`: a directory without a sentinel isn't ours.
+ * Applies an operator's statement that the owners are gone. Overrides `unknown`, never `alive` and never `none`: a
+ * directory without a sentinel isn't ours.
  */
 const withAssumption = (finding: Finding, { knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
   if (finding.verdict !== "unknown" || assumeDead.trim() === "") return finding
@@ -193,14 +201,19 @@ const withAssumption = (finding: Finding, { knowledge: { assumeDead = "" } }: Ju
 const isRebooted = (part: Part | undefined): boolean =>
   part !== undefined && Result.isSuccess(part.judged) && part.judged.success.reason === "rebooted"
 
-/** Whether a sentinel claims a lock that may be held. No lock outlives its boot, where the record of that is believed. */
+/**
+ * Whether a sentinel claims a lock that may still be held. No lock outlives its boot: a record of an earlier boot
+ * doesn't count, unless the directory is distrusted.
+ */
 const mayBeLocked = ({ distrust, subjects }: JudgeInputs, parts: ReadonlyArray<Part>): boolean =>
   subjects.some(
     ({ content }, index) =>
       Result.isSuccess(content) && claimsLock(content.success) && (distrust !== undefined || !isRebooted(parts[index]))
   )
 
-/** The directory's own lock: alive where somebody holds it, whatever the sentinels say. */
+/**
+ * Applies the state of the directory's own lock. A held lock makes a dead directory alive, whatever the sentinels say.
+ */
 const withLock = (finding: Finding, inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const { lock: state } = inputs
   if (finding.verdict !== "dead" || state === undefined || state === "free") return finding
@@ -211,7 +224,7 @@ const withLock = (finding: Finding, inputs: JudgeInputs, parts: ReadonlyArray<Pa
   return mayBeLocked(inputs, parts) ? { verdict: "unknown", reason: "lock-unknown", ...rest } : finding
 }
 
-/** An owner below the first level that isn't provably gone keeps what is dead. */
+/** An owner below the first level that isn't provably gone keeps a dead directory. */
 const withOwnerBelow = (finding: Finding, { below: owner }: JudgeInputs): Finding => {
   if (finding.verdict !== "dead" || owner === undefined) return finding
   const { path: recorded, reason, verdict } = owner
@@ -221,8 +234,8 @@ const withOwnerBelow = (finding: Finding, { below: owner }: JudgeInputs): Findin
 }
 
 /**
- * Judges a directory: alive when any of its owners is, dead only when every one is provably gone and nobody else's sentinel
- * lies in it. The same inputs give the same decision, whenever they were recorded.
+ * Judges a directory. Alive if any of its owners is alive. Dead only if every owner is provably gone and the directory
+ * has no sentinel of a foreign owner. Equal inputs give equal decisions, whenever the inputs were recorded.
  *
  * @category judging
  * @since 0.1.0

@@ -1,24 +1,26 @@
 /**
- * Which files of a directory name its owners.
+ * `Layout`: which files of a directory are read as sentinels.
  *
  * @since 0.1.0
  */
 import * as SentinelName from "./SentinelName.ts"
 
 /**
+ * The files of a directory that are read as sentinels.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Layout {
   /**
-   * Base names of the sentinels to read; their `<name>.<role>` files are read too. The first one is the primary, at which triage peeks.
-   * A known name that isn't listed makes a directory `unknown`.
+   * Base names of the sentinels. The files `<name>.<role>` are read too. The first name is the primary sentinel, at
+   * which triage peeks. A sentinel with a known name that isn't listed makes its directory `unknown`.
    */
   readonly sentinels: readonly [string, ...ReadonlyArray<string>]
 }
 
 /**
- * `.vm-sentinel` alone.
+ * The layout with `.vm-sentinel` alone.
  *
  * @category constants
  * @since 0.1.0
@@ -26,7 +28,7 @@ export interface Layout {
 export const standard: Layout = { sentinels: [SentinelName.defaultName] }
 
 /**
- * The layout of some base names; {@link standard} for none.
+ * Returns the layout with the given base names; {@link standard} if there are none.
  *
  * @category constructors
  * @since 0.1.0

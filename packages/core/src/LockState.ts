@@ -1,13 +1,13 @@
 /**
- * What a probe of a directory's ownership lock says.
+ * The answers of a probe of a directory's ownership lock.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * State of the `flock(2)` of a directory. `shared`: owners hold it. `exclusive`: a remover, or a foreign program.
- * `unknown`: it can't be asked.
+ * State of a directory's `flock(2)`. `shared`: owners hold the lock. `exclusive`: a remover or a foreign program holds
+ * the lock. `unknown`: the state can't be asked for.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,20 +1,24 @@
 /**
- * The mount table, as `proc_pid_mountinfo(5)` gives it: where other file systems begin, and which are of this machine.
+ * The mount table of `proc_pid_mountinfo(5)`: mount points and the types of their file systems.
  *
  * @since 0.1.0
  */
 
 /**
+ * One mount.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Mount {
+  /** Path at which the file system is mounted. */
   readonly mountPoint: string
+  /** Type of the file system, such as `ext4`. */
   readonly fileSystem: string
 }
 
 /**
- * A field as it was before it was written there: a space is `\\040`.
+ * Decodes a field of the mount table. The kernel writes a space as `\040`.
  *
  * @category parsing
  * @since 0.1.0
@@ -23,7 +27,7 @@ export const unescape = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 
 /**
- * Parses `/proc/<pid>/mountinfo`. Lines that can't be read are left out.
+ * Parses `/proc/<pid>/mountinfo`. Leaves out lines that can't be parsed.
  *
  * @category parsing
  * @since 0.1.0
@@ -43,7 +47,8 @@ const contains = (directory: string, path: string): boolean =>
   path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
 
 /**
- * The mount that a real path lies on: the longest mount point, and of equal ones the last mounted.
+ * Finds the mount that a real path lies on: the longest mount point that contains the path, and the last mounted of
+ * equal ones.
  *
  * @category queries
  * @since 0.1.0
@@ -57,7 +62,7 @@ export const find = (mounts: ReadonlyArray<Mount>, path: string): Mount | undefi
 }
 
 /**
- * A mount point at or below a real path, if there is one.
+ * Returns a mount point at or below a real path; `undefined` if there is none.
  *
  * @category queries
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What the kernel says about a PID now.
+ * The kernel's current answer about a PID.
  *
  * @since 0.1.0
  */
@@ -7,36 +7,46 @@ import * as Schema from "effect/Schema"
 import { Executable, Pid } from "./ProcessIdentity.ts"
 
 /**
- * The kernel has a process, or a thread, under the number. A missing key was not asked for or not to be had.
+ * The kernel has a process or a thread under the PID. A key is missing where the caller did not ask for the datum or
+ * the kernel did not give it.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Present = Schema.TaggedStruct("Present", {
   pid: Pid,
-  /** Thread group leader (`Tgid` of `proc_pid_status(5)`). Different from `pid`: the number names a thread. */
+  /**
+   * PID of the thread group leader (`Tgid` of `proc_pid_status(5)`). Where `tgid` differs from `pid`, `pid` names a
+   * thread.
+   */
   tgid: Schema.optionalKey(Schema.Number),
-  /** One letter, `proc_pid_stat(5)` field 3: `Z` zombie, `X` dead. */
+  /** State as one letter, `proc_pid_stat(5)` field 3: `Z` zombie, `X` dead. */
   state: Schema.optionalKey(Schema.String),
-  /** Threads in the group, `proc_pid_stat(5)` field 20. A real zombie has at most one. */
+  /** Threads in the thread group, `proc_pid_stat(5)` field 20. A process that has ended has at most one. */
   threads: Schema.optionalKey(Schema.Number),
+  /** Start as a `ProcessIdentity.StartToken`, in the reader's time namespace. */
   startTime: Schema.optionalKey(Schema.String),
-  /** Estimated wall-clock start, milliseconds since the epoch. Never identity: only v2 records are judged with it. */
+  /**
+   * Estimated wall-clock start, milliseconds since the epoch. Only v2 records are judged by `startedAt`: it is no
+   * identity.
+   */
   startedAt: Schema.optionalKey(Schema.Number),
-  /** Estimated wall-clock time at which the kernel booted, by the same clock as `startedAt`. */
+  /** Estimated wall-clock boot of the kernel, milliseconds since the epoch, by the same clock as `startedAt`. */
   bootedAt: Schema.optionalKey(Schema.Number),
+  /** 64-bit process id, see `ProcessIdentity.identityFields`. */
   processId64: Schema.optionalKey(Schema.String),
   exe: Schema.optionalKey(Executable),
-  /** Why `exe` is missing although it was asked for. */
+  /** Why `exe` is missing although the caller asked for the executable. */
   exeError: Schema.optionalKey(Schema.Literals(["permission-denied", "not-available"])),
+  /** Effective uid. */
   uid: Schema.optionalKey(Schema.Number),
-  /** Short command name, for people only. */
+  /** Short command name, for people. No judgement depends on `comm`. */
   comm: Schema.optionalKey(Schema.String)
 })
 export type Present = typeof Present.Type
 
 /**
- * Whether the number names a thread, and not the process.
+ * Whether the PID names a thread that isn't its thread group's leader.
  *
  * @category guards
  * @since 0.1.0
@@ -44,7 +54,8 @@ export type Present = typeof Present.Type
 export const isThread = ({ pid, tgid }: Present): boolean => tgid !== undefined && tgid !== pid
 
 /**
- * Whether the process has ended and only waits to be reaped. A leader that exited leaves `Z` too while other threads run.
+ * Whether the process has ended and only waits to be reaped. State `Z` alone is no proof: the kernel also shows `Z` for
+ * a leader that exited while other threads of its group run.
  *
  * @category guards
  * @since 0.1.0
@@ -53,7 +64,7 @@ export const isExited = ({ state, threads }: Present): boolean =>
   (state === "Z" || state === "X") && threads !== undefined && threads <= 1
 
 /**
- * The kernel has nothing under the number: `/proc/<pid>` answered ENOENT and `kill(2)` ESRCH.
+ * The kernel has no process under the PID: `/proc/<pid>` answered ENOENT and `kill(2)` answered ESRCH.
  *
  * @category schemas
  * @since 0.1.0
@@ -62,24 +73,26 @@ export const Absent = Schema.TaggedStruct("Absent", { pid: Pid })
 export type Absent = typeof Absent.Type
 
 /**
- * Something is there, or may be, and the kernel won't say what: `hidepid`, another user's process, a policy.
+ * A process exists or may exist, and the kernel refuses to describe it: `hidepid`, another user's process, a security
+ * policy.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Hidden = Schema.TaggedStruct("Hidden", {
   pid: Pid,
-  /** What was asked and answered, such as `stat: EACCES` or `stat: ENOENT, kill: EPERM`. */
+  /** The calls and their errnos, such as `stat: EACCES` or `stat: ENOENT, kill: EPERM`. */
   detail: Schema.String
 })
 export type Hidden = typeof Hidden.Type
 
 /**
- * The question could not be asked. It says nothing about the process.
+ * The kernel could not be asked. `Unavailable` proves nothing about the process.
  *
- * `no-procfs`: `/proc` is missing, isn't procfs, or belongs to another PID namespace. `resources`: EMFILE, ENFILE,
- * ENOMEM, EIO, EINTR, EAGAIN after a bounded retry. `malformed`: an answer that can't be parsed. `unsupported`: no
- * source for this platform.
+ * - `no-procfs`: `/proc` is missing, isn't procfs, or belongs to another PID namespace.
+ * - `resources`: EMFILE, ENFILE, ENOMEM, EIO, EINTR or EAGAIN, after a bounded number of retries.
+ * - `malformed`: the answer can't be parsed, or the number is no PID.
+ * - `unsupported`: this platform has no source of process data.
  *
  * @category schemas
  * @since 0.1.0
@@ -87,6 +100,7 @@ export type Hidden = typeof Hidden.Type
 export const Unavailable = Schema.TaggedStruct("Unavailable", {
   pid: Pid,
   reason: Schema.Literals(["no-procfs", "resources", "malformed", "unsupported"]),
+  /** The failure in words. */
   detail: Schema.String
 })
 export type Unavailable = typeof Unavailable.Type
@@ -101,12 +115,14 @@ export const Observation = Schema.Union([Present, Absent, Hidden, Unavailable])
 export type Observation = typeof Observation.Type
 
 /**
- * How much of a {@link Present} is asked for. Nothing else is read.
+ * Which keys of a {@link Present} an observation reads. Other keys are not read.
  *
- * `existence`: present or not, thread or process, zombie or not. `identity`: also the 64-bit process id, or where that
- * can't be had the start token. `path`: existence and the path of the executable, by the fewest calls: enough to find an
- * owner that lives, not to condemn one. `executable`: existence, the executable and the start. `all`: everything, for
- * people.
+ * - `existence`: whether the PID is in use, whether it names a thread, and whether the process has ended.
+ * - `identity`: `existence`, and the 64-bit process id, or the start token where the kernel gives no such id.
+ * - `path`: `existence`, and the path of the executable, by the fewest calls. Enough to recognise a living owner, not
+ *   to condemn one.
+ * - `executable`: `existence`, the executable and the start.
+ * - `all`: every key.
  *
  * @category schemas
  * @since 0.1.0

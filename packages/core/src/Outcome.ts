@@ -1,5 +1,5 @@
 /**
- * The lines of `--json`: the outcome of each directory, and the summary of a sweep.
+ * The lines of `--json`: one outcome for each directory, and the summary of a sweep.
  *
  * @since 0.1.0
  */
@@ -9,33 +9,37 @@ import { Compared } from "./Evidence.ts"
 import { Answer, Reason } from "./Reason.ts"
 
 /**
- * The action on one directory, and its reason.
+ * The action of a sweep on one directory, and the reason.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Outcome = Schema.TaggedStruct("Outcome", {
+  /** Name of the directory in its root. */
   name: Schema.String,
-  /** The name's bytes in base64, where they aren't UTF-8. */
+  /** Bytes of the name in base64. Present only where the name isn't UTF-8. */
   nameBytes: Schema.optionalKey(Schema.String),
   path: Schema.String,
+  /** `would-remove`: a dry run found what a sweep would remove. */
   action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
   verdict: Answer,
   reason: Reason,
+  /** PID that the deciding sentinel names. */
   pid: Schema.optionalKey(Schema.Number),
-  /** When the deciding sentinel was written, ISO 8601. */
+  /** Modification time of the deciding sentinel, ISO 8601. */
   since: Schema.optionalKey(Schema.String),
-  /** Size of the directory, where sizes were asked for. */
+  /** Bytes that the directory occupied. Present only where the caller asked for sizes. */
   bytes: Schema.optionalKey(Schema.Number),
-  /** Removed although no lock could be taken there. */
+  /** The deletion ran without a lock: none works on that file system. */
   unlocked: Schema.optionalKey(Schema.Literal(true)),
+  /** Data that the judgement compared. */
   evidence: Schema.Record(Schema.String, Compared),
   error: Schema.optionalKey(DirectoryError)
 })
 export type Outcome = typeof Outcome.Type
 
 /**
- * The count of a sweep. In a dry run `removed` counts what would be.
+ * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove.
  *
  * @category schemas
  * @since 0.1.0
@@ -43,16 +47,21 @@ export type Outcome = typeof Outcome.Type
 export const Summary = Schema.TaggedStruct("Summary", {
   root: Schema.String,
   dryRun: Schema.Boolean,
+  /** Directories with an outcome: `removed`, `kept` and `failed` together. */
   scanned: Schema.Number,
   removed: Schema.Number,
   kept: Schema.Number,
   failed: Schema.Number,
+  /** Directories with the verdict `unknown`, whatever the action. */
   unknown: Schema.Number,
   bytesFreed: Schema.optionalKey(Schema.Number),
   bytesKept: Schema.optionalKey(Schema.Number),
-  /** Removed although no lock could be taken there. */
+  /** Directories whose deletion ran without a lock. */
   unlocked: Schema.optionalKey(Schema.Number),
-  /** What the operator said that they know better, where they did. */
+  /**
+   * `lock`, `shared` and `assumeMoved`: assertions of the operator, see `JudgeInputs.Knowledge`. Missing where none was
+   * made.
+   */
   lock: Schema.optionalKey(Schema.Literals(["inherited"])),
   shared: Schema.optionalKey(Schema.Literals(["trust"])),
   assumeMoved: Schema.optionalKey(Schema.String),
@@ -62,13 +71,15 @@ export const Summary = Schema.TaggedStruct("Summary", {
 export type Summary = typeof Summary.Type
 
 /**
+ * One line of `--json`: an {@link Outcome} or a {@link Summary}.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Line = Schema.Union([Outcome, Summary])
 
 /**
- * The summary of nothing yet.
+ * The summary of a sweep before its first outcome. `sizes`: whether the summary adds up bytes.
  *
  * @category summarising
  * @since 0.1.0
@@ -90,7 +101,7 @@ const add = (total: number | undefined, bytes: number | undefined): number | und
   total === undefined ? undefined : total + (bytes ?? 0)
 
 /**
- * Counts some more outcomes.
+ * A summary with more outcomes counted in.
  *
  * @category summarising
  * @since 0.1.0

@@ -1,5 +1,6 @@
 /**
- * The owner's side: leaving a sentinel in a directory, and never over another owner's.
+ * The owner's side: publishes the sentinel of a process in a directory, and never replaces the sentinel of another
+ * owner that isn't provably gone.
  *
  * @since 0.1.0
  */
@@ -34,43 +35,50 @@ import * as SentinelName from "./SentinelName.ts"
 import { SentinelStore } from "./SentinelStore.ts"
 
 /**
+ * Options of {@link record}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface RecordOptions {
-  /** The owner, default the calling process. */
+  /** The process to record. Default: the calling process. */
   readonly pid?: Pid
-  /** Default `v3`. Under `.bbox-sentinel` always `v2`. */
+  /** Default `v3`. The file `.bbox-sentinel` takes only `v2`, its default. */
   readonly format?: Sentinel.Format
-  /** Default `owner`. Every other role has a file of its own. */
+  /** Role of the owner: 1 to 32 letters, digits, `-` and `_`. Default `owner`. Each role has a file of its own. */
   readonly role?: string
-  /** Base name of the file, default `.vm-sentinel`. */
+  /** Base name of the sentinel file. Default `.vm-sentinel`. */
   readonly sentinelName?: string
-  /** The directory's lock, where the caller holds it and `pid` inherited it. */
+  /** The directory's lock, which the caller holds and whose descriptor `pid` inherited. The record claims this lock. */
   readonly lock?: HeldLock
 }
 
 /**
+ * Errors of {@link record}, {@link create} and {@link hold}.
+ *
  * @category errors
  * @since 0.1.0
  */
 export type RecordError = PublishError | LockBusy | IdentityUnavailable
 
 /**
+ * Options of {@link create} and {@link hold}. Both take the lock themselves.
+ *
  * @category models
  * @since 0.1.0
  */
 export type HoldOptions = Omit<RecordOptions, "lock">
 
 /**
- * A directory that is held: its sentinel, and the lock where the platform and the file system have one. When the scope closes
- * the sentinel is rewritten without its claim on the lock, then the lock is given up.
+ * A held directory: its sentinel, and its lock. When the scope closes, the sentinel is rewritten without its claim on
+ * the lock; then the lock is released.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Held {
   readonly file: SentinelFile
+  /** `undefined`: the platform or the file system has no lock. */
   readonly lock: HeldLock | undefined
 }
 
@@ -95,7 +103,7 @@ const compose = Effect.fnUntraced(function* (
   if (isBroodBox && role !== "owner") return yield* refuse("nobody reads a role's file of brood-box's sentinel")
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
   const createdAt = DateTime.formatIso(yield* DateTime.now)
-  // A process that was started with the descriptor may have closed it.
+  // Only the caller is known to hold the lock. `pid` was started with the descriptor, and may have closed it.
   const lock = Sentinel.lockRecord(held, options.pid === undefined ? "self" : "inherited")
   const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
   if (Result.isFailure(made)) {
@@ -104,14 +112,16 @@ const compose = Effect.fnUntraced(function* (
   return { entry, sentinel: made.success }
 })
 
-/** A lock of the directory, whether the record says so, and what it says of other owners. */
+/** The lock under which a record is published. */
 interface Standing {
   readonly lock: HeldLock | undefined
+  /** Whether the record claims `lock`. */
   readonly isClaimed: boolean
+  /** Evidence of `lock` about other owners. `undefined`: none, since other owners may share it. */
   readonly state: LockState | undefined
 }
 
-/** Judges who has the role, and publishes. */
+/** Judges the present owner of the role. Publishes the record unless that owner is alive or unknown. */
 const recordWith = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
@@ -120,7 +130,7 @@ const recordWith = Effect.fnUntraced(function* (
   const store = yield* SentinelStore
   const { entry, sentinel } = yield* compose(directory, options, isClaimed ? lock : undefined)
   const found = yield* store.look(directory, Layout.ofNames([entry]))
-  // The lock of one directory says nothing of the owners of another that has taken its place.
+  // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
   const contending = contenders(found, entry)
   const context = yield* JudgeDirectory.makeContext({})
@@ -134,7 +144,7 @@ const recordWith = Effect.fnUntraced(function* (
   return yield* store.publish(directory, sentinel, { entry, ...replacing })
 })
 
-/** Names who holds the lock, as far as that can be seen. */
+/** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
 const nameHolders = Effect.fnUntraced(function* (path: string) {
   const { lockHolders } = yield* ProcessInspector
   const state = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
@@ -142,7 +152,7 @@ const nameHolders = Effect.fnUntraced(function* (path: string) {
   return yield* new LockBusy({ path, ...(holders.length === 0 ? {} : { holders }) })
 })
 
-/** The owner's lock; `undefined` where there is none to be had. */
+/** The owner's lock. `undefined`: the platform or the file system has none. */
 const lockOf = Effect.fnUntraced(function* (directory: string) {
   const store = yield* SentinelStore
   return yield* store.lock(directory).pipe(
@@ -151,11 +161,14 @@ const lockOf = Effect.fnUntraced(function* (directory: string) {
   )
 })
 
-/** What the lock that was taken says of other owners: nothing, where they share it. */
+/** Evidence of the owner's lock about other owners. `undefined`: none, since other owners share the lock. */
 const stateOf = (lock: OwnerLock | undefined): LockState | undefined =>
   lock === undefined ? "unknown" : lock.alone ? "free" : undefined
 
-/** Another directory may have taken the place of the one that was locked, which then has this record for nothing. */
+/**
+ * Publishes a record, and takes it back where it doesn't lie in the locked directory. `recordWith` publishes by path:
+ * another directory, which the lock doesn't protect, may have replaced the locked one.
+ */
 const recordLocked = Effect.fnUntraced(function* (directory: string, options: RecordOptions, standing: Standing) {
   const file = yield* recordWith(directory, options, standing)
   const { lock } = standing
@@ -167,8 +180,8 @@ const recordLocked = Effect.fnUntraced(function* (directory: string, options: Re
 })
 
 /**
- * Exclusive becomes shared: other roles may live beside this one. It is the only moment at which a sweep could have come in
- * between, and then the record is taken back.
+ * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
+ * convert atomically: a sweep may take the lock in between. Then the record is taken back.
  */
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
   lock.alone
@@ -178,9 +191,11 @@ const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
     : Effect.void
 
 /**
- * Records a process as the owner of a directory. A sentinel that is there already is replaced only when its owner is
- * provably gone; else `AlreadyOwned` names it. The directory's lock is held meanwhile, so that no sweep takes it: one that
- * has it already is `Claimed`, and a holder that leaves no room is `LockBusy`.
+ * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only when its owner
+ * is provably gone; otherwise `AlreadyOwned` names that owner. `record` holds the directory's lock until it returns: no
+ * sweep can take the directory meanwhile.
+ *
+ * `Claimed`: a sweep already has the directory. `LockBusy`: another process held the lock exclusively for 5 s.
  *
  * @category owning
  * @since 0.1.0
@@ -190,7 +205,7 @@ export const record: (
   options?: RecordOptions
 ) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(
   function* (directory, options = {}) {
-    // The caller's own lock keeps every sweep away, and says nothing about an owner that shares it.
+    // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
     if (options.lock !== undefined) {
       return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, state: undefined })
     }
@@ -200,7 +215,7 @@ export const record: (
   Effect.scoped
 )
 
-/** Whether nothing claims the lock any more: the directory was removed, or it has no such record now. */
+/** Whether no record claims the lock any more: the directory was removed, or its sentinel has another nonce. */
 const isUnclaimed = Effect.fnUntraced(function* (
   directory: string,
   { entry }: SentinelFile,
@@ -210,7 +225,7 @@ const isUnclaimed = Effect.fnUntraced(function* (
   if (yield* lock.isGone) return true
   const store = yield* SentinelStore
   const found = yield* Effect.option(store.look(directory, Layout.ofNames([entry])))
-  // Another directory may be in its place, and it may be anywhere, with its record.
+  // The locked directory may lie elsewhere now, together with a record that claims the lock.
   if (found._tag === "None" || !sameFile(found.value.id, lock.id)) return false
   return !found.value.sentinels.some(
     ({ content }) =>
@@ -219,8 +234,9 @@ const isUnclaimed = Effect.fnUntraced(function* (
 })
 
 /**
- * Gives up what was held. The record claims the lock: it is rewritten first, and where that fails the descriptor stays open
- * until this process ends.
+ * Rewrites the record without its claim on the lock, then releases the lock. A claimed lock that is free proves the
+ * owner's end to a reader in another PID namespace. Where the rewrite fails, this living process therefore keeps the
+ * descriptor open until it ends.
  */
 const letGo = Effect.fnUntraced(function* (directory: string, { file, lock }: Held, scope: Scope.Closeable) {
   const store = yield* SentinelStore
@@ -239,12 +255,12 @@ type Lock = (
   path: string
 ) => Effect.Effect<OwnerLock | undefined, Claimed | LockBusy | LookError, ProcessInspector | SentinelStore>
 
-/** Runs with a lock of its own, which is given up when the caller's scope closes, or when it fails. */
+/** Runs `use` with a scope for the lock. The lock is released when `use` fails, or when the caller's scope closes. */
 const state = <A extends Held, E, R>(
   directory: string,
   use: (lock: Lock) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | SentinelStore | Scope.Scope> =>
-  // Interrupted between its record and its return, the record would claim a lock that nobody holds.
+  // An interrupt after the publication would release the lock: the record would claim a lock that nobody holds.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
@@ -257,9 +273,9 @@ const state = <A extends Held, E, R>(
   )
 
 /**
- * Makes a directory that is born complete: with its owner's sentinel in it and the ownership lock held, so that no
- * crash leaves one that nobody answers for. The lock is held until the scope closes, and by every process that its
- * descriptor was passed to. `AlreadyOwned` when there is something under the path.
+ * Makes a directory that appears under its path with its owner's sentinel in it and the ownership lock held: no crash
+ * leaves a directory without a sentinel under the path. The lock stays held until the scope has closed and every
+ * process that inherited its descriptor has closed it. `AlreadyOwned`: the path exists.
  *
  * @category owning
  * @since 0.1.0
@@ -287,9 +303,10 @@ export const create: (
 )
 
 /**
- * Records the calling process as the owner of a directory that is there, and holds the ownership lock, shared, until the scope
- * closes. The lock outranks every other evidence, also for a reader in another PID namespace; where there is none to be
- * had, the sentinel alone stands. The sentinel stays when the scope closes: it says dead once this process is.
+ * Records the calling process, or `options.pid`, as the owner of an existing directory, and holds the ownership lock,
+ * shared, until the scope closes. A held lock outranks all other evidence, also for a reader in another PID namespace.
+ * Where the platform or the file system has no lock, ownership rests on the sentinel alone. The sentinel stays when the
+ * scope closes: the directory is judged dead once the recorded process has ended.
  *
  * @category owning
  * @since 0.1.0
@@ -311,8 +328,9 @@ export const hold: (
 )
 
 /**
- * Takes back a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other: where the owner
- * has handed the directory over. `NotFound` where it is gone.
+ * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other: for an owner that
+ * has handed the directory over. `NotFound`: the sentinel is gone, or is a v1 or v2 sentinel, which has no nonce to
+ * tell it by.
  *
  * @category owning
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The search of the whole kernel for a process of another PID namespace.
+ * Searches all processes of the kernel for one of another PID namespace.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,12 @@ import type { FirstProcess, Pid } from "./ProcessIdentity.ts"
 import type { SentinelV3 } from "./Sentinel.ts"
 
 /**
- * The answer of a reader that sees every process of the kernel, about a process that it can't look up by its PID. `Gone`: its
- * PID namespace has no process (`namespace`), or no process of the kernel has its 64-bit id (`processId64`).
+ * Result of a search of all processes of the kernel for a process that can't be looked up by its PID.
+ *
+ * - `Gone`: no process of the recorded PID namespace is left (`namespace`), or no process has the recorded 64-bit id
+ *   (`processId64`).
+ * - `Found`: what the kernel has under the recorded PID of that namespace, or under the recorded 64-bit id.
+ * - `Incomplete`: no proof. The reader doesn't see every process, or the record doesn't say enough.
  *
  * @category schemas
  * @since 0.1.0
@@ -25,7 +29,7 @@ export const NamespaceProof = Schema.TaggedUnion({
 export type NamespaceProof = typeof NamespaceProof.Type
 
 /**
- * The data of a record that name its process to a search of the whole kernel.
+ * The data of a record by which a search of the whole kernel recognises its process. Fields as in the record.
  *
  * @category models
  * @since 0.1.0
@@ -35,12 +39,12 @@ export interface Sought {
   readonly processId64?: string
   readonly pidNamespace?: string
   readonly pidNamespaceInit?: FirstProcess
-  /** Its start ticks, and those of `pidNamespaceInit`, are shifted by it. */
+  /** Nanoseconds by which a time namespace shifted the start of `pidNamespaceInit`. */
   readonly timeOffset?: string
 }
 
 /**
- * The {@link Sought} of a record.
+ * The {@link Sought} of a v3 sentinel.
  *
  * @category constructors
  * @since 0.1.0
@@ -57,14 +61,14 @@ export const soughtOf = ({ pid, record }: SentinelV3): Sought => {
 }
 
 /**
- * Searches for the process of a record whose PID can't be looked up: it is of another PID namespace, or of an unknown boot.
- * The default finds nothing. Layer: `LinuxPidNamespaces`.
+ * Searches for the process of a record whose PID can't be looked up, because its PID namespace isn't known to be the
+ * reader's own. The default answers `Incomplete`. Layer: `LinuxPidNamespaces`.
  *
  * @category services
  * @since 0.1.0
  */
 export const PidNamespaces = Context.Reference<{
-  /** Total. `Gone` and `Found` are complete proofs about this kernel, in this boot. */
+  /** Never fails. `Gone` and `Found` are proofs about the running kernel in its present boot. */
   readonly prove: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
 }>("@vm-sentinel/core/PidNamespaces", {
   defaultValue: () => ({ prove: () => Effect.succeed({ _tag: "Incomplete" }) })

@@ -1,5 +1,6 @@
 /**
- * Enough about one process to tell it from every other, and enough about one host to know whether the two compare.
+ * Data that tell one process from every other process, and data of a host that tell whether two such identities
+ * compare.
  *
  * @since 0.1.0
  */
@@ -8,7 +9,7 @@ import * as Schema from "effect/Schema"
 const [smallestPid, largestPid] = [1, 2_147_483_647]
 
 /**
- * A number that can name a process: 1 to 2^31-1. Never 0 or negative, which `kill(2)` reads as process groups.
+ * A number that can name a process: 1 to 2^31-1. `kill(2)` reads 0 and negative numbers as process groups.
  *
  * @category schemas
  * @since 0.1.0
@@ -19,7 +20,7 @@ export const Pid = Schema.Int.check(Schema.isBetween({ minimum: smallestPid, max
 export type Pid = typeof Pid.Type
 
 /**
- * Whether a number is a {@link Pid}, at once: it is asked of each of very many.
+ * Whether a number is a {@link Pid}. Faster than the schema: a sweep asks once for each sentinel.
  *
  * @category guards
  * @since 0.1.0
@@ -28,7 +29,7 @@ export const isPid = (value: number): value is Pid =>
   Number.isInteger(value) && value >= smallestPid && value <= largestPid
 
 /**
- * An integer that may pass 2^53, as decimal digits. Compare for equality only.
+ * An integer that may exceed 2^53, as up to 20 decimal digits. Compare for equality only.
  *
  * @category schemas
  * @since 0.1.0
@@ -36,8 +37,8 @@ export const isPid = (value: number): value is Pid =>
 export const Decimal = Schema.String.check(Schema.isPattern(/^[0-9]{1,20}$/))
 
 /**
- * The executable a process runs: its path as the kernel gives it (`readlink /proc/<pid>/exe`, `proc_pidpath`), and the
- * device and inode behind it, which stay right when the file is renamed or deleted.
+ * The executable of a process: its path as the kernel gives it (`readlink /proc/<pid>/exe`, `proc_pidpath`), and the
+ * device and inode of the file. Device and inode stay right when the file is renamed or deleted.
  *
  * @category schemas
  * @since 0.1.0
@@ -50,9 +51,9 @@ export const Executable = Schema.Struct({
 export type Executable = typeof Executable.Type
 
 /**
- * When a process started, as an opaque token. Linux: clock ticks since boot, `proc_pid_stat(5)` field 22. Darwin:
- * microseconds since the epoch, or `s:<seconds>` where only `ps` could be asked. Kept across `execve(2)`. Never
- * converted to wall time for identity: see {@link compareStartTokens}.
+ * Start of a process, as an opaque token. Linux: clock ticks since boot, `proc_pid_stat(5)` field 22. Darwin:
+ * microseconds since the epoch, or `s:<seconds>` where only `ps` could be asked. `execve(2)` doesn't change the start.
+ * No identity is judged by a token that was converted to wall time: see {@link compareStartTokens}.
  *
  * @category schemas
  * @since 0.1.0
@@ -60,8 +61,8 @@ export type Executable = typeof Executable.Type
 export const StartToken = Schema.String.check(Schema.isPattern(/^(s:)?[0-9]{1,20}$/))
 
 /**
- * The first process of a PID namespace. With the namespace's number, which the kernel gives again within seconds, it
- * names one namespace of one boot.
+ * The first process of a PID namespace (PID 1 in it). The kernel reuses a namespace's number within seconds: only
+ * number and first process together name one namespace of one boot.
  *
  * @category schemas
  * @since 0.1.0
@@ -70,7 +71,8 @@ export const FirstProcess = Schema.Struct({ startTime: StartToken, processId64: 
 export type FirstProcess = typeof FirstProcess.Type
 
 /**
- * Nanoseconds that a time namespace adds to the time since boot, `/proc/self/timens_offsets` of `time_namespaces(7)`.
+ * Nanoseconds that a time namespace adds to the time since boot: `boottime` of `/proc/self/timens_offsets`,
+ * `time_namespaces(7)`.
  *
  * @category schemas
  * @since 0.1.0
@@ -85,15 +87,18 @@ export const TimeOffset = Schema.String.check(Schema.isPattern(/^-?[0-9]{1,20}$/
  */
 export const identityFields = {
   startTime: StartToken,
-  /** Never reused within one boot. Linux: inode of the pidfd on pidfs (6.9 and later). Darwin: `p_uniqueid`. */
+  /** 64-bit id, never reused within one boot. Linux 6.9 or later: inode of the pidfd on pidfs. Darwin: `p_uniqueid`. */
   processId64: Schema.optionalKey(Decimal),
   /** Linux `/proc/sys/kernel/random/boot_id`, Darwin `kern.bootsessionuuid`. */
   bootId: Schema.optionalKey(Schema.NonEmptyString),
-  /** PID namespace of the process that recorded the identity, as `readlink /proc/self/ns/pid` gives it. */
+  /** PID namespace of the recording process, in which `pid` is its number: `readlink /proc/self/ns/pid`. */
   pidNamespace: Schema.optionalKey(Schema.NonEmptyString),
-  /** The first process of that namespace, as the process that recorded the identity saw it. */
+  /** The first process of `pidNamespace`, as the recording process saw it. */
   pidNamespaceInit: Schema.optionalKey(FirstProcess),
-  /** Offset of the time namespace of the process that recorded the identity: its start ticks are shifted by it. */
+  /**
+   * Offset of the recording process's time namespace. The kernel added it to `startTime` and to the one of
+   * `pidNamespaceInit`.
+   */
   timeOffset: Schema.optionalKey(TimeOffset),
   /** `machine-id(5)`; Darwin `gethostuuid(2)`. */
   machineId: Schema.optionalKey(Schema.NonEmptyString),
@@ -104,7 +109,7 @@ export const identityFields = {
 } as const
 
 /**
- * One process, told from every other process of every boot of every machine.
+ * Identity of one process among all processes of all boots of all machines.
  *
  * @category models
  * @since 0.1.0
@@ -115,32 +120,34 @@ export class ProcessIdentity extends Schema.Class<ProcessIdentity>("@vm-sentinel
 }) {}
 
 /**
- * What the reader knows about its own kernel and its own place in it. A missing key is *unknown*, never *different*.
+ * The reader's own kernel, and the namespaces from which the reader sees it. A missing key compares as *unknown*, never
+ * as *different*.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const HostIdentity = Schema.Struct({
-  /** The kernel's own. A file that was mounted over it says nothing. */
+  /** Boot id of the kernel. Missing where another file is mounted over the kernel's: that file proves nothing. */
   bootId: Schema.optionalKey(Schema.String),
-  /** Why `bootId` is missing, in words. */
+  /** The cause of a missing `bootId`, in words. */
   bootIdProblem: Schema.optionalKey(Schema.String),
   machineId: Schema.optionalKey(Schema.String),
   hostname: Schema.String,
-  /** `none`: this kernel has no PID or time namespaces (Darwin), so there is nothing to compare. */
+  /** `none`: the kernel has neither PID nor time namespaces (Darwin), and neither is compared. */
   namespaces: Schema.Literals(["supported", "none"]),
   pidNamespace: Schema.optionalKey(Schema.String),
   /** The first process of `pidNamespace`. */
   pidNamespaceInit: Schema.optionalKey(FirstProcess),
   /** Nanoseconds, as {@link TimeOffset}. */
   timeOffset: Schema.optionalKey(Schema.String),
-  /** Whether this kernel runs in a virtual machine, whose state can be restored twice. Missing: it may. */
+  /** Whether the kernel runs in a VM. A VM state restored twice gives two kernels equal ids. Missing: unknown. */
   virtualMachine: Schema.optionalKey(Schema.Boolean)
 })
 export type HostIdentity = typeof HostIdentity.Type
 
 /**
- * The answer to "are these two the same?", where not knowing is an answer of its own.
+ * Result of a comparison of a recorded and an observed value. `unknown`: one of the two isn't known. `not-applicable`:
+ * they aren't compared.
  *
  * @category schemas
  * @since 0.1.0
@@ -149,7 +156,7 @@ export const Comparison = Schema.Literals(["equal", "different", "unknown", "not
 export type Comparison = typeof Comparison.Type
 
 /**
- * Compares two values for equality; a missing one makes the answer `unknown`.
+ * Compares two values for equality. A missing value makes the answer `unknown`.
  *
  * @category comparing
  * @since 0.1.0
@@ -157,12 +164,13 @@ export type Comparison = typeof Comparison.Type
 export const compare = (recorded: string | undefined, observed: string | undefined): Comparison =>
   recorded === undefined || observed === undefined ? "unknown" : recorded === observed ? "equal" : "different"
 
-/** Nanoseconds in a clock tick of `proc_pid_stat(5)`. */
+/** Nanoseconds of one clock tick of `proc_pid_stat(5)`: `CLK_TCK` is 100 on every Linux in use. */
 const tickNanos = 10_000_000n
 
 /**
- * Compares two start tokens that were read in time namespaces of known offsets. Equal offsets compare exactly, others
- * after subtracting, within a tick. A missing offset makes the answer `unknown`.
+ * Compares two start tokens that were read in time namespaces. With equal offsets the tokens must be equal. With
+ * different offsets each offset is subtracted first, and the tokens must agree within one tick of 10 ms. A missing
+ * offset makes the answer `unknown`.
  *
  * @category comparing
  * @since 0.1.0
@@ -178,14 +186,14 @@ export const compareShiftedTokens = (
   if (recorded === undefined || observed === undefined) return "unknown"
   if (recorded.startsWith("s:") || observed.startsWith("s:")) return "unknown"
   const shift = BigInt(observedOffset) - BigInt(recordedOffset)
-  // The kernel shifts nanoseconds in 64 bits without a sign, and then cuts them to ticks.
+  // The kernel adds the offset to nanoseconds in unsigned 64-bit arithmetic, then truncates to ticks.
   const apart = BigInt.asIntN(64, (BigInt(observed) - BigInt(recorded)) * tickNanos - shift)
   return -tickNanos < apart && apart < tickNanos ? "equal" : "different"
 }
 
 /**
- * Number of the initial PID namespace, `PROC_PID_INIT_INO` of `linux/proc_ns.h`: the same in every boot of every kernel, and
- * never given again.
+ * Number of the initial PID namespace, `PROC_PID_INIT_INO` of `linux/proc_ns.h`. It is the same in every boot of every
+ * kernel, and no other namespace ever gets it.
  *
  * @category constants
  * @since 0.1.0
@@ -193,8 +201,8 @@ export const compareShiftedTokens = (
 export const initialPidNamespace = "pid:[4026531836]"
 
 /**
- * Compares two start tokens of one boot. A token in seconds (`s:`, from `ps`) is compared with one in microseconds at
- * the coarser grain.
+ * Compares two start tokens of one boot. A token in seconds (`s:`, from `ps`) and one in microseconds compare by whole
+ * seconds.
  *
  * @category comparing
  * @since 0.1.0
@@ -211,8 +219,8 @@ const wholeSeconds = (token: string): string | undefined => {
 }
 
 /**
- * Compares the first processes of two PID namespaces: by their 64-bit ids where both have one, else by their starts, each
- * read in a time namespace of a known offset.
+ * Compares the first processes of two PID namespaces: by their 64-bit ids where both are known, else by their starts
+ * with {@link compareShiftedTokens}.
  *
  * @category comparing
  * @since 0.1.0

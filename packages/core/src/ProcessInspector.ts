@@ -1,5 +1,5 @@
 /**
- * Asks the kernel about processes.
+ * The service that asks the kernel about processes.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,8 @@ import { isExited, isThread, type Observation, type Present, type ObserveDepth }
 import { type HostIdentity, isPid, type Pid, ProcessIdentity } from "./ProcessIdentity.ts"
 
 /**
- * Why a process has no identity that could be recorded.
+ * Why no identity of a process can be recorded. `NotFound`: no such process. `PermissionDenied`: the kernel refused.
+ * `IdentityUnavailable`: the kernel could not be asked.
  *
  * @category errors
  * @since 0.1.0
@@ -22,7 +23,7 @@ export type IdentifyError = NotFound | PermissionDenied | IdentityUnavailable
 
 /**
  * Asks the kernel about processes. Layers: `LinuxProcessInspector`, `DarwinProcessInspector`, and for tests
- * `testing/FakeProcessTable`. Another one is built with {@link make}.
+ * `testing/FakeProcessTable`. {@link make} builds the service for another platform.
  *
  * @category services
  * @since 0.1.0
@@ -30,22 +31,23 @@ export type IdentifyError = NotFound | PermissionDenied | IdentityUnavailable
 export class ProcessInspector extends Context.Service<
   ProcessInspector,
   {
-    /** This kernel, and the caller's place in it. What can't be read is missing, not an error. */
+    /** The running kernel, and the caller's namespaces. A datum that can't be read is missing; `host` never fails. */
     readonly host: Effect.Effect<HostIdentity>
-    /** The calling process. */
+    /** Identity of the calling process. */
     readonly self: Effect.Effect<ProcessIdentity, IdentityUnavailable>
     /**
-     * The process under `pid`, to be recorded. A thread id and a zombie are `NotFound`: neither can own anything.
+     * Identity of the process under `pid`, to be recorded. A thread id or a zombie is `NotFound`: neither can own a
+     * directory.
      */
     readonly identify: (pid: Pid) => Effect.Effect<ProcessIdentity, IdentifyError>
     /**
-     * What the kernel says about `pid` now. Total: every refusal is an answer. All data of one observation come from
-     * one process. `wanted` (default `all`) bounds what is read.
+     * The kernel's current answer about `pid`. Never fails: a refusal is an answer. All data of one observation belong
+     * to one process, even if the kernel reuses the PID meanwhile. `wanted` (default `all`) limits which keys are read.
      */
     readonly observe: (pid: Pid, wanted?: ObserveDepth) => Effect.Effect<Observation>
     /**
-     * Processes that hold the `flock(2)` of a directory, those that can be seen from here: for people, never evidence.
-     * Linux: the `lock:` lines of `/proc/<pid>/fdinfo`.
+     * Processes that hold the `flock(2)` of a directory, as far as the caller can see them. For messages to people; no
+     * judgement depends on the list. Linux: the `lock:` lines of `/proc/<pid>/fdinfo`.
      */
     readonly lockHolders: (directory: FileId) => Effect.Effect<ReadonlyArray<Pid>>
   }
@@ -54,7 +56,7 @@ export class ProcessInspector extends Context.Service<
 type Service = ProcessInspector["Service"]
 
 /**
- * What {@link make} needs of a platform.
+ * The parts of a platform from which {@link make} builds the service.
  *
  * @category models
  * @since 0.1.0
@@ -63,17 +65,17 @@ export interface Options {
   readonly host: Service["host"]
   /** PID of the calling process. */
   readonly selfPid: Effect.Effect<Pid, IdentityUnavailable>
-  /** Gets numbers from 1 on alone. `kill(2)` reads 0 and below as process groups. */
+  /** `make` passes only valid PIDs, 1 to 2^31-1. `kill(2)` reads 0 and negative numbers as process groups. */
   readonly observe: (pid: Pid, wanted: ObserveDepth) => Effect.Effect<Observation>
-  /** Default: {@link identityOf} what `observe` gives at depth `all`. */
+  /** Default: {@link identityOf} of an observation at depth `all`. */
   readonly identify?: Service["identify"]
-  /** Default: none, for a kernel that doesn't tell who holds a lock. */
+  /** Default: no processes, for a kernel that doesn't tell the holders of a lock. */
   readonly lockHolders?: Service["lockHolders"]
 }
 
 const operation = "identify process"
 
-/** The part of an identity that comes from the host of the process that records it. */
+/** Keys of an identity that come from the host of the recording process. */
 const placeKeys = ["bootId", "hostname", "machineId", "pidNamespace", "pidNamespaceInit", "timeOffset"] as const
 
 interface Recordable {
@@ -104,11 +106,11 @@ const toIdentity = ({ process, startTime }: Recordable, host: HostIdentity): Pro
 }
 
 /**
- * The identity to record of an observed process, or why there is none. Pure.
+ * The identity to record of an observed process, or the reason why it has none. Pure.
  *
  * **Gotchas**
  *
- * A path with a replacement character was no UTF-8: it isn't recorded.
+ * `identityOf` leaves out an executable whose path contains U+FFFD: the path wasn't UTF-8, and its bytes are lost.
  *
  * @category getters
  * @since 0.1.0
@@ -120,7 +122,7 @@ export const identityOf = (
   Result.map(recordable(observation), (process) => toIdentity(process, host))
 
 /**
- * Builds the service from `observe` and from what it is observed in. `identify` and `self` follow from these.
+ * Builds the service of a platform. `identify` and `self` are derived from `observe`, `selfPid` and `host`.
  *
  * @category constructors
  * @since 0.1.0

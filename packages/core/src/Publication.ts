@@ -1,5 +1,5 @@
 /**
- * How a sentinel is published.
+ * Options for the publication of a sentinel.
  *
  * @since 0.1.0
  */
@@ -7,15 +7,17 @@ import type { Condemned } from "./Condemned.ts"
 import type { SentinelFile } from "./DirectoryState.ts"
 
 /**
+ * Options of `SentinelStore.publish`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface PublishOptions {
-  /** File name, default `.vm-sentinel`. `.bbox-sentinel` takes v2 records alone. */
+  /** File name of the sentinel. Default `.vm-sentinel`. `.bbox-sentinel` takes only v2 sentinels. */
   readonly entry?: string
   /**
-   * The judgement by which the sentinel that lies there may be replaced, or the file that the writer itself published. Without it
-   * there must be none.
+   * The right to replace an existing sentinel: the judgement that condemned its owner, or the file that the writer
+   * itself published. Without `replacing`, `publish` fails with `AlreadyOwned` where `entry` exists.
    */
   readonly replacing?: Condemned | SentinelFile
 }

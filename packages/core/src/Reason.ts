@@ -1,12 +1,12 @@
 /**
- * Why a directory is judged as it is, and why it is kept: every reason there is.
+ * All reasons of judgements, and all reasons for keeping a directory.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * The four answers of a judgement. `none`: the directory has no owner that is ours.
+ * The four answers of a judgement. `none`: no sentinel of the names that were looked for lies in the directory.
  *
  * @category schemas
  * @since 0.1.0
@@ -17,6 +17,10 @@ export type Answer = typeof Answer.Type
 /**
  * Reasons of `alive`.
  *
+ * - `lock-held`: a process holds the directory's lock.
+ * - `matches`: the recorded process is seen to live.
+ * - `pid-alive`: a process has the PID of a v1 sentinel, which records nothing else to compare.
+ *
  * @category schemas
  * @since 0.1.0
  */
@@ -24,7 +28,8 @@ export const AliveReason = Schema.Literals(["lock-held", "matches", "pid-alive"]
 export type AliveReason = typeof AliveReason.Type
 
 /**
- * Reasons of `dead`. An operator says `assumed-dead`; a sweep that was killed leaves `abandoned` and `resumed`.
+ * Reasons of `dead`. `assumed-dead` is an operator's assertion. `abandoned` (a workspace) and `resumed` (a deletion
+ * that had begun) are remains of a killed sweep. All others are proofs that the recorded process has ended.
  *
  * @category schemas
  * @since 0.1.0
@@ -47,7 +52,7 @@ export const DeadReason = Schema.Literals([
 export type DeadReason = typeof DeadReason.Type
 
 /**
- * Reasons of `unknown` that a comparison gives.
+ * Reasons of `unknown` where the record of an owner was judged.
  *
  * @category schemas
  * @since 0.1.0
@@ -70,7 +75,8 @@ export const UnknownReason = Schema.Literals([
 export type UnknownReason = typeof UnknownReason.Type
 
 /**
- * Reasons of `unknown` where no process is judged: what is wrong with a sentinel, or whose it is.
+ * Reasons of `unknown` where no record was judged: a sentinel can't be read or believed, or the directory holds a known
+ * sentinel whose name the caller doesn't read (`other-owner`).
  *
  * @category schemas
  * @since 0.1.0
@@ -86,7 +92,7 @@ export const FileReason = Schema.Literals([
 export type FileReason = typeof FileReason.Type
 
 /**
- * Reasons for keeping a directory that its verdict doesn't give.
+ * Reasons for keeping a directory that don't come from its verdict.
  *
  * @category schemas
  * @since 0.1.0
@@ -95,7 +101,7 @@ export const KeptReason = Schema.Literals(["skipped", "mount-inside", "owner-ins
 export type KeptReason = typeof KeptReason.Type
 
 /**
- * Every reason, by the answer that it comes with; `kept` comes with any.
+ * All reasons, by the answer that they explain. Those of `kept` can accompany every answer.
  *
  * @category constants
  * @since 0.1.0
@@ -109,7 +115,7 @@ export const reasons = {
 } as const
 
 /**
- * Any reason.
+ * Any reason of {@link reasons}.
  *
  * @category schemas
  * @since 0.1.0

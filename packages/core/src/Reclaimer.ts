@@ -1,5 +1,5 @@
 /**
- * A dead directory on its way out of a root.
+ * Removal of condemned directories from a root: claim, judge again, mark, delete.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { Entry } from "./Root.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
 /**
- * Which sentinels below the first level were judged: one that is found there must be among them to be deleted.
+ * Whether a sentinel below the first level of a directory may be deleted: its owner was judged provably gone.
  *
  * @category models
  * @since 0.1.0
@@ -22,84 +22,92 @@ import type { Sentinel } from "./Sentinel.ts"
 export type MayRemove = NonNullable<RemoveTreeOptions["mayRemove"]>
 
 /**
- * A deletion that has ended.
+ * Result of a deletion.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Discarded {
-  /** Subtrees that were not deleted, relative to the directory: their lock is held, or a sentinel in them was not judged. */
+  /**
+   * Paths, relative to the directory, of subtrees that were not deleted: their lock is held, or `MayRemove` refused a
+   * sentinel.
+   */
   readonly stayed: ReadonlyArray<string>
 }
 
 /**
- * A directory that no owner can find by its name any more, until the scope closes. Its lock is held until then.
+ * A directory that a sweep has renamed away from its owners. The sweep holds its lock, where locks work, until the
+ * scope closes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Removable {
-  /** Where it lies now. */
+  /** The directory's present path. */
   readonly path: string
+  /** The directory as it was read after the rename. */
   readonly state: DirectoryState
-  /** `false`: the file system has no lock, so no owner is excluded. */
+  /** `false`: no lock works on the file system, and no owner is excluded. */
   readonly isLocked: boolean
   /**
-   * Deletes the directory: a rename that marks it, then the tree, its sentinels last. Takes the judgement of `state` and refuses
-   * (`Changed`) any other. Uninterruptible but between two removals. A part that couldn't be removed stays for the next sweep.
+   * Deletes the directory: first a rename marks it, then the tree is removed, its sentinels last. `condemned` must be a
+   * judgement of `state`; `Changed` otherwise. Interruptible only between the removals of two entries. The next sweep
+   * takes up what couldn't be removed.
    */
   readonly discard: (
     condemned: Condemned,
     mayRemove: MayRemove
   ) => Effect.Effect<Discarded, Changed | Taken | PermissionDenied | StoreFailure>
   /**
-   * After an interrupted `discard`: nothing is left, and this sweep removed it. Asked outside of the interrupted effect, before the
-   * scope closes: a fiber that is interrupted, and the loser of a race, have no result.
+   * Whether an interrupted `discard` had already removed the whole directory. An interrupted fiber and the loser of a
+   * race have no result: run `isGone` outside of the interrupted effect, before the scope closes. `false` where another
+   * sweep may have removed the directory.
    */
   readonly isGone: Effect.Effect<boolean>
 }
 
 /**
- * A directory that was locked, renamed into the workspace, and seen to be the one that was judged. When the scope closes before
- * `discard` has marked it, the directory goes back to `origin`.
+ * A directory that was locked, renamed into the workspace, and verified to be the one that was judged. When the scope
+ * closes before `discard` has marked the directory, the directory is renamed back to `origin`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Claim extends Removable {
-  /** Where it was. */
+  /** The directory's path in its root. */
   readonly origin: string
-  /** Puts the directory back. `NameTaken`, and it stays where it is, when another has its name. */
+  /** Renames the directory back to `origin`. `NameTaken`: `origin` exists, and the directory stays at `path`. */
   readonly restore: Effect.Effect<void, NameTaken | PermissionDenied | StoreFailure>
 }
 
 /**
- * A directory that a killed sweep had claimed or marked. Nothing is touched until it is opened.
+ * A directory that a killed sweep had claimed or marked. `open` takes it up; nothing is changed before.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Leftover<A> {
-  /** The name that it had in its root. */
+  /** The directory's original name in its root. */
   readonly name: string
+  /** The directory's present path. */
   readonly path: string
-  /** Locks it and looks at it. `Taken`: another sweep has it. */
+  /** Locks the directory and reads it. `Taken`: another sweep has it. `LockBusy`: an owner holds its lock. */
   readonly open: Effect.Effect<A, ResumeError, Scope.Scope>
 }
 
 /**
- * A directory that a killed sweep had marked.
+ * A directory that a killed sweep had marked: its deletion had been decided, and may have begun.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Remains extends Leftover<Removable> {
-  /** Names of the sentinels that were judged when it was marked: {@link SentinelName.Marked}. */
+  /** One tag for each sentinel that was judged before the directory was marked: `SentinelName.Marked`. */
   readonly tags: ReadonlyArray<string>
 }
 
 /**
- * Leftovers of a killed sweep. `claimed`: to be judged again. `dead`: its deletion had begun.
+ * Directories that a killed sweep left. Those of `claimed` have to be judged again; those of `dead` were marked.
  *
  * @category models
  * @since 0.1.0
@@ -110,7 +118,7 @@ export interface Leftovers {
 }
 
 /**
- * The sentinel of a sweep, by the lock of the workspace that it is for.
+ * Makes the sweep's own sentinel for a workspace. Argument: the lock of the workspace, `undefined` where it has none.
  *
  * @category models
  * @since 0.1.0
@@ -118,33 +126,50 @@ export interface Leftovers {
 export type OwnSentinel = (lock: HeldLock | undefined) => Effect.Effect<Sentinel, StoreFailure>
 
 /**
+ * Options of `SentinelStore.reclaimer`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface ReclaimerOptions {
   readonly self: OwnSentinel
+  /** Sentinels that a claim reads. */
   readonly layout: Layout
 }
 
 /**
- * The way out of one root, in a workspace that is made at the first claim and closed with the scope.
+ * Removes directories from one root by way of a workspace, a directory of the sweep's own in the root. The first claim
+ * makes the workspace; the end of the scope removes it, or gives it up for the next sweep where something had to stay
+ * in it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Reclaimer {
   /**
-   * Locks a condemned directory exclusively, renames it into the workspace, and requires that it is the one that was judged:
-   * `Changed`, and put back, when it isn't; `Taken` when it is gone or another sweep has it; `LockBusy` when an owner holds its lock;
-   * `MountInside`, untouched, when a mount lies in it. On a full file system the rename is in place, which needs no room.
+   * Locks a condemned directory exclusively, renames it into the workspace, and compares it with the one that was
+   * judged.
+   *
+   * - `Changed`: the directory differs. It is under its old path again, unless another directory has taken that
+   *   (`NameTaken`).
+   * - `Taken`: the directory is gone, or another sweep has it.
+   * - `LockBusy`: an owner holds the directory's lock.
+   * - `MountInside`: a mount lies in the directory. The directory was not touched.
+   *
+   * A full file system has no room for a workspace: there the directory gets another name in the root.
    */
   readonly claim: (condemned: Condemned) => Effect.Effect<Claim, ClaimError, Scope.Scope>
-  /** Lists what lies in an entry of a sweep, without taking it over. */
+  /** Lists the directories that a killed sweep left in `entry`, without changing anything. */
   readonly leftovers: (entry: Entry) => Effect.Effect<Leftovers, PermissionDenied | StoreFailure>
-  /** Takes an abandoned workspace over, by its lock and an atomic rename; of several sweeps one gets it. */
+  /**
+   * Takes over an abandoned workspace, by its lock and an atomic rename. Only one of several sweeps gets the workspace.
+   */
   readonly adopt: (
     workspace: Condemned
   ) => Effect.Effect<Leftovers, Taken | Changed | PermissionDenied | StoreFailure, Scope.Scope>
-  /** Removes a `staged` workspace that was never finished; one younger than a minute is left alone. */
+  /**
+   * Removes a `staged` directory that its creator never finished. Leaves one alone that was modified within the last
+   * minute.
+   */
   readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
 }

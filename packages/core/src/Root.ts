@@ -1,5 +1,5 @@
 /**
- * A directory of VM directories, and the entries in it.
+ * A root, which is a directory of VM directories, and the entries in it.
  *
  * @since 0.1.0
  */
@@ -9,41 +9,43 @@ import type { RootError } from "./Errors.ts"
 import type { FileId } from "./FileId.ts"
 
 /**
- * A directory of VM directories that may be swept.
+ * A directory of VM directories that passed the checks of `SentinelStore.openRoot` and may be swept.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Root {
-  /** Absolute and real. */
+  /** Absolute, without symbolic links: `realpath(3)`. */
   readonly path: string
   readonly id: FileId
-  /** The process that opened it. */
+  /** The process that opened the root. */
   readonly principal: Principal
 }
 
 /**
- * A directory in a root. `directory`: a VM's. The other kinds are a sweep's own: a `workspace`, one that is being made (`staged`), and
- * a VM's directory that a sweep `claimed` or marked `dead` in place.
+ * A directory in a root, told by its name. `directory`: a VM's directory. `workspace`: a sweep's own directory.
+ * `staged`: a directory that is being made. `claimed`, `dead`: a VM's directory that a sweep claimed or marked in
+ * place.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Entry {
   readonly kind: "directory" | "workspace" | "staged" | "claimed" | "dead"
+  /** File name in the root. */
   readonly entry: string
   readonly path: string
 }
 
 /**
- * The real directories in a root.
+ * The directories in a root. Symbolic links and other files are left out.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Listing {
-  /** Directories that killed sweeps left, in the order in which they are taken up: workspaces last. */
+  /** Directories of sweeps, running or killed, in the order in which a sweep takes them up: workspaces last. */
   readonly leftovers: ReadonlyArray<Entry>
-  /** All others, in chunks of at most 256, in the order of the disk. */
+  /** All other directories, in chunks of at most 256, in the order of `Disk.list`. */
   readonly directories: Stream.Stream<Entry, RootError>
 }

@@ -1,5 +1,6 @@
 /**
- * The file an owner leaves in its directory: who it is. Three formats, each a line longer than the last; one parser.
+ * The sentinel: the file in a directory that names the directory's owner. One parser reads three formats. Each format
+ * has one line more than the one before.
  *
  * ```text
  * <pid>                               v1
@@ -21,7 +22,7 @@ import { type LockRecord, RecordV3 } from "./SentinelRecord.ts"
 export { LockRecord, RecordV3, Role } from "./SentinelRecord.ts"
 
 /**
- * The most bytes a sentinel may have. More is never read.
+ * Largest size of a sentinel, in bytes. A larger file is not read.
  *
  * @category constants
  * @since 0.1.0
@@ -29,7 +30,7 @@ export { LockRecord, RecordV3, Role } from "./SentinelRecord.ts"
 export const maxBytes = 4096
 
 /**
- * A sentinel of one line.
+ * A v1 sentinel, one line: the PID.
  *
  * @category schemas
  * @since 0.1.0
@@ -38,20 +39,20 @@ export const SentinelV1 = Schema.TaggedStruct("V1", { pid: Pid })
 export type SentinelV1 = typeof SentinelV1.Type
 
 /**
- * A sentinel of two lines.
+ * A v2 sentinel, two lines: the PID and the executable.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const SentinelV2 = Schema.TaggedStruct("V2", {
   pid: Pid,
-  /** An absolute path, or a bare name that matches any directory. */
+  /** An absolute path, or a file name without a directory, which matches an executable in any directory. */
   executable: Schema.String
 })
 export type SentinelV2 = typeof SentinelV2.Type
 
 /**
- * A sentinel of three lines.
+ * A v3 sentinel, three lines: the PID, the executable, and a record in JSON.
  *
  * @category schemas
  * @since 0.1.0
@@ -60,7 +61,7 @@ export const SentinelV3 = Schema.TaggedStruct("V3", { pid: Pid, record: RecordV3
 export type SentinelV3 = typeof SentinelV3.Type
 
 /**
- * A sentinel of any format, as it was read.
+ * A sentinel of any format.
  *
  * @category schemas
  * @since 0.1.0
@@ -69,7 +70,7 @@ export const Sentinel = Schema.Union([SentinelV1, SentinelV2, SentinelV3])
 export type Sentinel = typeof Sentinel.Type
 
 /**
- * The formats a sentinel can be written in.
+ * Formats in which a sentinel can be written.
  *
  * @category models
  * @since 0.1.0
@@ -77,7 +78,7 @@ export type Sentinel = typeof Sentinel.Type
 export type Format = "v1" | "v2" | "v3"
 
 /**
- * Why bytes aren't a sentinel, or a sentinel can't become bytes.
+ * Why bytes can't be parsed as a sentinel, or a sentinel can't be encoded.
  *
  * @category models
  * @since 0.1.0
@@ -105,7 +106,7 @@ const parsePid = (line: string): Result.Result<Pid, Problem> => {
 }
 
 const agree = (pid: Pid, executable: string, pidAgain: unknown, record: RecordV3): Result.Result<Sentinel, Problem> => {
-  // Line 1 once more, so that damage to it shows.
+  // The record repeats the PID of line 1, so that damage to line 1 is detected.
   if (pidAgain !== undefined && pidAgain !== pid) return malformed("line 3 disagrees with line 1")
   if ((record.exe?.path ?? "") !== executable) return malformed("line 3 disagrees with line 2")
   return Result.succeed({ _tag: "V3", pid, record })
@@ -132,7 +133,10 @@ const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<
 
 const dropCR = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line)
 
-/** A v3 record begins so. In line 2 it means that a line end was lost: read as v2 the record would lose its scope. */
+/**
+ * Beginning of a v3 record. A line 2 that contains it has lost the line end before line 3. Parsed as v2, such a
+ * sentinel would be judged without its record's boot, namespace and directory.
+ */
 const recordStart = '{"v":'
 
 const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
@@ -147,8 +151,8 @@ const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
 }
 
 /**
- * Reads a sentinel of any format. Pure and total. A third line that isn't a valid v3 record is malformed, never "then
- * it is v2".
+ * Parses a sentinel of any format. Pure; never throws. A sentinel whose third line isn't a valid v3 record is an error:
+ * it is never read as v2.
  *
  * @category parsing
  * @since 0.1.0
@@ -182,7 +186,8 @@ const text = (sentinel: Sentinel): string => {
 }
 
 /**
- * Writes a sentinel. Fails, rather than truncate or lie, on a path that a line can't hold and on a record over the cap.
+ * Encodes a sentinel. Fails where {@link parse} could not give the same sentinel back, such as a path with a newline,
+ * and where the result would exceed {@link maxBytes}.
  *
  * @category encoding
  * @since 0.1.0
@@ -201,7 +206,7 @@ export const encode = (sentinel: Sentinel): Result.Result<Uint8Array, Problem> =
 }
 
 /**
- * The executable a record names, or `undefined` where it names none.
+ * The executable that a sentinel names; `undefined` where it names none.
  *
  * @category accessors
  * @since 0.1.0
@@ -218,7 +223,7 @@ export const executableOf = (sentinel: Sentinel): string | undefined => {
 }
 
 /**
- * Whether a record says that the directory's lock is held.
+ * Whether a sentinel claims that its owner holds the directory's lock.
  *
  * @category accessors
  * @since 0.1.0
@@ -226,7 +231,7 @@ export const executableOf = (sentinel: Sentinel): string | undefined => {
 export const claimsLock = (sentinel: Sentinel): boolean => sentinel._tag === "V3" && sentinel.record.lock !== undefined
 
 /**
- * What a v3 record says besides the identity.
+ * The fields of a v3 record besides the identity of the process. See `RecordV3` for each.
  *
  * @category models
  * @since 0.1.0
@@ -240,8 +245,8 @@ export interface Acquisition {
 }
 
 /**
- * What a record says of the lock that its process holds, or was started with. Nothing where the lock was not seen to work, or
- * where its own thread takes it along.
+ * The `lock` field of a record, for the lock that its process holds or was started with. Empty without a lock, and
+ * where the lock ends before the process does, with the thread that took it (`lasting` is `false`).
  *
  * @category constructors
  * @since 0.1.0
@@ -253,7 +258,8 @@ export const lockRecord = (
   lock === undefined || !lock.lasting ? {} : { lock: { kind: "flock", tested: lock.tested, holder } }
 
 /**
- * The sentinel of a process in one of the formats. v1 and v2 drop what they have no line for.
+ * The sentinel of a process in one of the formats. v1 and v2 drop the data that they have no line for. v2 needs an
+ * executable.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,11 +1,11 @@
 /**
- * The file names this library reads, writes, and recognises as somebody else's.
+ * Names of files and directories that this library reads, writes, or recognises as those of another tool.
  *
  * @since 0.1.0
  */
 
 /**
- * The default sentinel.
+ * Default name of a sentinel.
  *
  * @category constants
  * @since 0.1.0
@@ -13,7 +13,8 @@
 export const defaultName = ".vm-sentinel"
 
 /**
- * brood-box's sentinel: the v2 format exactly, so a v3 record is never written under it.
+ * Name of brood-box's sentinel. brood-box reads everything after line 1 as a path: this library writes only v2 under
+ * the name.
  *
  * @category constants
  * @since 0.1.0
@@ -21,7 +22,8 @@ export const defaultName = ".vm-sentinel"
 export const broodBoxName = ".bbox-sentinel"
 
 /**
- * go-microvm's state file, relative to the directory: a sign of an owner that isn't read yet.
+ * go-microvm's state file, relative to the directory. The file is evidence of an owner, but this library doesn't read
+ * it: it keeps a directory that holds one.
  *
  * @category constants
  * @since 0.1.0
@@ -29,7 +31,7 @@ export const broodBoxName = ".bbox-sentinel"
 export const goMicrovmState = "data/go-microvm-state.json"
 
 /**
- * Prefix of a sweep's workspace in the root.
+ * Prefix of all directories that a sweep, or a creator of directories, makes in the root.
  *
  * @category constants
  * @since 0.1.0
@@ -37,7 +39,7 @@ export const goMicrovmState = "data/go-microvm-state.json"
 export const workspacePrefix = ".vm-sentinel-reap."
 
 /**
- * Prefix of a sentinel that is being written.
+ * Prefix of the temporary file in which a sentinel is written.
  *
  * @category constants
  * @since 0.1.0
@@ -45,7 +47,8 @@ export const workspacePrefix = ".vm-sentinel-reap."
 export const temporaryPrefix = ".vm-sentinel-tmp."
 
 /**
- * Suffix of a workspace that is being made: it never holds a claim.
+ * Suffix of a directory that is being made under {@link workspacePrefix}. Such a directory never holds a claimed
+ * directory.
  *
  * @category constants
  * @since 0.1.0
@@ -53,7 +56,7 @@ export const temporaryPrefix = ".vm-sentinel-tmp."
 export const stagedSuffix = ".new"
 
 /**
- * The file of a role: the base name for `owner`, `<base>.<role>` for every other.
+ * File name of a role's sentinel: the base name for `owner`, `<base>.<role>` for every other role.
  *
  * @category naming
  * @since 0.1.0
@@ -64,8 +67,8 @@ const isOf = (base: string, name: string): boolean =>
   name === base || (base !== broodBoxName && name.startsWith(`${base}.`))
 
 /**
- * What a file in a directory is: a sentinel to `read`, one of an owner that the caller doesn't read (`foreign`), a
- * sentinel being written (`temporary`), or anything else.
+ * Classifies a file by its name. `read`: a sentinel under one of the `wanted` base names. `foreign`: a sentinel under
+ * another known base name. `temporary`: a sentinel that is being written. `other`: anything else.
  *
  * @category naming
  * @since 0.1.0
@@ -77,7 +80,7 @@ export const classify = (name: string, wanted: ReadonlyArray<string>): "read" | 
 }
 
 /**
- * Whether a file is a sentinel of any owner that this library knows.
+ * Whether a name is that of a sentinel, of this library or of brood-box.
  *
  * @category naming
  * @since 0.1.0
@@ -85,9 +88,9 @@ export const classify = (name: string, wanted: ReadonlyArray<string>): "read" | 
 export const isSentinel = (name: string): boolean => isOf(defaultName, name) || isOf(broodBoxName, name)
 
 /**
- * What a sweep's directory in a root is, by its name. A full file system has no room for a workspace: a directory is
- * claimed by its new name alone then, `.vm-sentinel-reap.<nonce>.claimed=<name>`, and marked by the next,
- * `.vm-sentinel-reap.<nonce><tags>.dead=<name>`.
+ * Meaning of the name of a sweep's directory in a root. A full file system has no room for a workspace. There a sweep
+ * claims a directory in place, by a rename to `.vm-sentinel-reap.<nonce>.claimed=<name>`, and marks the directory by a
+ * rename to `.vm-sentinel-reap.<nonce><tags>.dead=<name>`.
  *
  * @category models
  * @since 0.1.0
@@ -98,8 +101,8 @@ export type Reap =
   | ({ readonly kind: "dead" } & Marked)
 
 /**
- * A directory that was marked to be deleted. `tags`: one for each sentinel that was judged. Any other sentinel in it came
- * later.
+ * Name and tags of a directory that a sweep marked for deletion. `tags` has one `DirectoryState.tagOf` for each
+ * sentinel that was judged: a sentinel with another tag came later.
  *
  * @category models
  * @since 0.1.0
@@ -114,7 +117,7 @@ const inPlace = /^([0-9a-f]+)\.(claimed|dead)=(.+)$/s
 const tagsOf = (text: string): ReadonlyArray<string> => text.match(/[0-9a-f]{8}/g) ?? []
 
 /**
- * The name of a directory that is claimed, or condemned, in place.
+ * The name of a directory that is claimed (`claimed`) or marked (`dead`) in place.
  *
  * @category naming
  * @since 0.1.0
@@ -123,7 +126,7 @@ export const reapInPlace = (kind: "claimed" | "dead", nonce: string, name: strin
   `${workspacePrefix}${nonce}.${kind}=${name}`
 
 /**
- * Recognises a sweep's directory; `undefined` for every other.
+ * Parses the name of a sweep's directory; `undefined` for every other name.
  *
  * @category naming
  * @since 0.1.0
@@ -131,21 +134,22 @@ export const reapInPlace = (kind: "claimed" | "dead", nonce: string, name: strin
 export const parseReap = (entry: string): Reap | undefined => {
   if (!entry.startsWith(workspacePrefix)) return undefined
   const [, tag = "", kind, name] = inPlace.exec(entry.slice(workspacePrefix.length)) ?? []
-  // The first 8 digits are the sweep's.
+  // The first 8 hexadecimal digits are the nonce of the sweep.
   if (name !== undefined)
     return kind === "dead" ? { kind, name, tags: tagsOf(tag).slice(1) } : { kind: "claimed", name }
   return { kind: entry.endsWith(stagedSuffix) ? "staged" : "workspace" }
 }
 
-/** A longer list of tags leaves too little room for the name. */
+/** More tags would leave too little of the 255 bytes for the name. */
 const mostTags = 4
-/** `NAME_MAX` of `limits.h`, bytes. */
+/** `NAME_MAX` of `limits.h`, in bytes. */
 const longestName = 255
 
 const marked = /^((?:[0-9a-f]{8}){1,4})=(.+)$/s
 
 /**
- * The name in `dead/` of a workspace. Without tags where they don't fit: every sentinel in it has to be proved dead again.
+ * The name of a marked directory in `dead/` of a workspace. Tags that don't fit are left out: then the next sweep has
+ * to prove the owner of every sentinel gone again.
  *
  * @category naming
  * @since 0.1.0
@@ -157,7 +161,7 @@ export const markedName = ({ name, tags }: Marked): string => {
 }
 
 /**
- * Reads a name in `dead/`.
+ * Parses a name in `dead/` of a workspace.
  *
  * @category naming
  * @since 0.1.0
@@ -168,7 +172,7 @@ export const parseMarked = (entry: string): Marked => {
 }
 
 /**
- * Whether a path leads through a sweep's directory: what lies there is on its way out. A directory that is being made
+ * Whether a path leads through a directory in which a sweep claims or deletes. A directory that is being made
  * (`staged`) doesn't count.
  *
  * @category predicates

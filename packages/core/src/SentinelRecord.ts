@@ -8,7 +8,8 @@ import { RecordedDirectory } from "./DirectoryFrame.ts"
 import { identityFields } from "./ProcessIdentity.ts"
 
 /**
- * What an owner is to its directory. Each role has a file of its own; the directory is dead only when all are.
+ * Role of an owner of a directory. Each role has its own sentinel file. A directory is dead only when its owners of all
+ * roles are.
  *
  * @category schemas
  * @since 0.1.0
@@ -16,8 +17,11 @@ import { identityFields } from "./ProcessIdentity.ts"
 export const Role = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,32}$/))
 
 /**
- * How the owner holds the ownership lock. `tested`: a second open was seen to be refused. `holder`: `self`, the recorded
- * process itself holds it; `inherited`, it was started with the descriptor, and may have closed it.
+ * How the owner holds the ownership lock, the `flock(2)` of the directory.
+ *
+ * - `tested`: a second open of the directory was refused the lock. The lock works on that file system.
+ * - `holder`: `self`, the recorded process took the lock. `inherited`, the recorded process was started with the
+ *   descriptor, and may have closed it.
  *
  * @category schemas
  * @since 0.1.0
@@ -30,21 +34,21 @@ export const LockRecord = Schema.Struct({
 export type LockRecord = typeof LockRecord.Type
 
 /**
- * The third line of a v3 record.
+ * The third line of a v3 sentinel, without the PID that the line repeats.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const RecordV3 = Schema.Struct({
   v: Schema.Literal(3),
-  /** Random for each acquisition: one PID that writes the same bytes twice is still two owners. */
+  /** Random for each acquisition: two acquisitions by one process are two owners. */
   nonce: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9-]{8,64}$/)),
   ...identityFields,
   role: Role,
   lock: Schema.optionalKey(LockRecord),
-  /** The directory it was made in. */
+  /** The directory in which the record was made. */
   directory: Schema.optionalKey(RecordedDirectory),
-  /** ISO 8601, for people only. */
+  /** Time of the acquisition, ISO 8601, for people. No judgement depends on `createdAt`. */
   createdAt: Schema.String
 })
 export type RecordV3 = typeof RecordV3.Type

@@ -1,5 +1,5 @@
 /**
- * Sentinels on disk, and the way of a condemned directory out of it: claim, verify, mark, delete.
+ * Sentinels on disk: reads and publishes them, and removes condemned directories.
  *
  * @since 0.1.0
  */
@@ -30,7 +30,8 @@ import type { Entry, Listing, Root } from "./Root.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
 /**
- * Sentinels on disk. Layers: {@link layer}, {@link layerFileSystem}, and for tests `testing/MemorySentinelStore`.
+ * Reads and publishes sentinels on disk, and removes condemned directories. Layers: {@link layer},
+ * {@link layerFileSystem}, and for tests `testing/MemorySentinelStore`.
  *
  * @category services
  * @since 0.1.0
@@ -39,19 +40,22 @@ export class SentinelStore extends Context.Service<
   SentinelStore,
   {
     /**
-     * Checks a root: a real directory of ours or root's, not `/`, not a home, not a symbolic link. Relative paths are
-     * resolved first; `/` and homes are refused before any I/O.
+     * Checks a root. `RefusedRoot`: `/`, a home directory, a symbolic link, not a directory, of a user other than the
+     * caller and uid 0, or writable by others. A relative path is resolved first. `/` and home directories are refused
+     * before any I/O.
      */
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
-    /** The root that a directory lies in, checked likewise, and its entry there. The directory itself isn't looked at. */
+    /** The root of a directory, checked as by `openRoot`, and the directory's entry there. The directory isn't read. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
-    /** Looks into none of the directories: each may be gone by the time that it is pulled. */
+    /** Lists the directories of a root without opening them: each may be gone when the stream emits its entry. */
     readonly list: (root: Root) => Effect.Effect<Listing, RootError>
-    /** Reads the sentinels of a directory once. An error of one file is kept in that file. */
+    /**
+     * Reads the sentinels of a directory once. An error of one file is in the `content` of that file; `look` succeeds.
+     */
     readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
-     * Peeks at the primary sentinel of each entry of a page. One answer for each, in order; `undefined`: the entry needs a
-     * {@link look}. Never fails for the page.
+     * Reads the primary sentinel of each entry, and nothing else. One answer for each entry, in order. `undefined`: the
+     * entry needs a {@link look}. Never fails.
      */
     readonly peekMany: (
       root: Root,
@@ -59,15 +63,16 @@ export class SentinelStore extends Context.Service<
       layout: Layout
     ) => Effect.Effect<ReadonlyArray<TrustedPeek | undefined>>
     /**
-     * Directories below the first level that hold a sentinel of any known name, each looked at. Ends at once where there are no
-     * subdirectories, and with the first directory that can't be looked at.
+     * Finds and reads the directories below the first level of `directory` that hold a sentinel of any known name.
+     * Fails with the first of these directories that can't be read. Empty, without I/O, where `directory` has no
+     * subdirectories.
      */
     readonly ownersBelow: (directory: DirectoryState, layout: Layout) => Stream.Stream<DirectoryState, LookError>
-    /** Bytes that a directory occupies. */
+    /** Bytes that a directory and all below it occupy. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>
     /**
-     * Publishes a sentinel: whole or not at all, durable, and never over another owner's. `Claimed`: a sweep took the
-     * directory meanwhile.
+     * Publishes a sentinel: atomically, durably (`fsync(2)`), and never over the sentinel of another owner. `Claimed`:
+     * a sweep took the directory meanwhile.
      */
     readonly publish: (
       path: string,
@@ -75,33 +80,35 @@ export class SentinelStore extends Context.Service<
       options?: PublishOptions
     ) => Effect.Effect<SentinelFile, PublishError>
     /**
-     * Makes a directory that is born with its sentinel: no crash leaves one without. `sentinelOf` is given the directory
-     * under its first name, where it can be locked. `AlreadyOwned` when there is something under the path.
+     * Makes a directory that appears under `path` with its sentinel in it: no crash leaves one under `path` without a
+     * sentinel. `sentinelOf` gets the temporary path at which the directory is made, and can lock it there.
+     * `AlreadyOwned`: `path` exists.
      */
     readonly create: <E, R>(
       path: string,
       sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
       entry?: string
     ) => Effect.Effect<SentinelFile, PublishError | E, R>
-    /** Removes the v3 sentinel that carries `nonce`, and no other. `NotFound` where there is none. */
+    /** Removes the v3 sentinel with this `nonce`, and no other. `NotFound`: the directory has no such sentinel. */
     readonly release: (path: string, nonce: string) => Effect.Effect<void, LookError | SentinelError>
     /**
-     * The owner's lock of a directory, until the scope closes or this process ends: exclusive where nobody holds it, else
-     * shared. Waits up to 5 s for a process that only looks. `Claimed` when a sweep has the directory, `LockBusy` when somebody
-     * holds the lock exclusively; `LockUnsupported` where the platform or the file system has none.
+     * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive where nobody else
+     * holds the lock, otherwise shared. Waits up to 5 s for a process that holds the lock exclusively, since a probe
+     * does so briefly. `Claimed`: a sweep has the directory. `LockBusy`: another process still holds the lock
+     * exclusively after 5 s. `LockUnsupported`: the platform or the file system has no such lock.
      */
     readonly lock: (
       path: string
     ) => Effect.Effect<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope>
-    /** The state of a directory's ownership lock. */
+    /** The state of a directory's ownership lock, see `Disk.probeLock`. */
     readonly probeLock: Disk["Service"]["probeLock"]
-    /** The way out of a root, until the scope closes. Nothing is written before the first claim. */
+    /** Removes directories from a root until the scope closes. Nothing is written before the first claim. */
     readonly reclaimer: (root: Root, options: ReclaimerOptions) => Effect.Effect<Reclaimer, never, Scope.Scope>
   }
 >()("@vm-sentinel/core/SentinelStore") {}
 
 /**
- * A store over any {@link Disk}.
+ * The store over any {@link Disk}.
  *
  * @category layers
  * @since 0.1.0
@@ -136,7 +143,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
 )
 
 /**
- * The portable store, over `effect/FileSystem`.
+ * The portable store over `effect/FileSystem`, with the limits of `FileSystemDisk`.
  *
  * @category layers
  * @since 0.1.0

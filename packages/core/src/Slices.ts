@@ -1,19 +1,21 @@
 /**
- * Long synchronous work in slices, so that the event loop gets its turn and a fiber can be interrupted between two.
+ * Runs long synchronous work in slices of 1 ms. Between two slices the event loop runs, and the fiber can be
+ * interrupted.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 
-/** Milliseconds of work at a stretch. */
+/** Length of a slice, in milliseconds. */
 const length = 1
 
-/** Calls between two looks at the clock. */
+/** The function of `make` reads the clock once in this number of calls. */
 const calls = 8
 
 /**
- * Tells, cheaply, when a slice is used up: it looks at the clock once in 8 calls. One for each piece of work.
+ * Makes a function that returns `true` when a slice is used up, and begins the next slice. Cheap enough for each step
+ * of a loop: it reads the clock once in 8 calls. Make one function for each piece of work.
  *
  * @category constructors
  * @since 0.1.0
@@ -30,7 +32,8 @@ export const make = (): (() => boolean) => {
 }
 
 /**
- * Lets the event loop have its turn when a slice is used up, and does nothing before. One for each piece of work.
+ * Makes an effect that yields to the event loop when a slice is used up, and otherwise does nothing. Make one effect
+ * for each piece of work.
  *
  * @category constructors
  * @since 0.1.0
@@ -44,12 +47,12 @@ export const makeGiveWay = (): Effect.Effect<void> => {
   return Effect.suspend(() => (performance.now() < until ? Effect.void : giveWay))
 }
 
-/** Of all long work one slice is done in a turn of the event loop, however many fibers have some. */
+/** All `run`s together do one slice in a turn of the event loop. The first slice of each `run` isn't counted. */
 const turn = Semaphore.makeUnsafe(1)
 
 /**
- * Runs a generator to its end, giving way at each `yield`; what it throws becomes an error by `failed`. Ended early, its
- * `finally` blocks run.
+ * Runs a generator to its end, and yields to the event loop at each `yield`. `failed` converts an exception of the
+ * generator to the error. Interruptible at each `yield`: then the generator's `finally` blocks run.
  *
  * @category running
  * @since 0.1.0
@@ -59,7 +62,7 @@ export const run = <A, E>(start: () => Generator<void, A>, failed: (cause: unkno
     const work = start()
     try {
       const step = work.next()
-      // Most is done within the first slice.
+      // Most work ends within its first slice.
       if (step.done === true) return Effect.succeed(step.value)
     } catch (cause) {
       return Effect.fail(failed(cause))

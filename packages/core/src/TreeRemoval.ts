@@ -1,5 +1,5 @@
 /**
- * Removes a directory and all below it by descriptors, on any platform that has the {@link DirectoryCalls} for it.
+ * Removes a directory and all below it by descriptors, on every platform with {@link DirectoryCalls}.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Removing from "./internal/removing.ts"
 import * as Slices from "./Slices.ts"
 
 /**
- * A tree that is to be removed. `path` is absolute.
+ * The tree to remove, and options. `path` is absolute.
  *
  * @category models
  * @since 0.1.0
@@ -28,14 +28,16 @@ export interface Task extends RemoveTreeOptions {
  * @since 0.1.0
  */
 export interface Removed {
-  /** The first failure. */
+  /** The first failure; `undefined` where nothing failed. */
   readonly failure: DiskError | undefined
-  /** Subtrees that stayed as they were, relative to the top, sorted. */
+  /**
+   * Subtrees that were left because their lock is held or `mayRemove` refused a sentinel. Relative to the top, sorted.
+   */
   readonly stayed: ReadonlyArray<string>
 }
 
 /**
- * The directory that a tree lies in, and the tree's name there. `undefined`: the path doesn't end in a name.
+ * The parent directory of a tree, and the tree's name in it. `undefined`: the path doesn't end in a name.
  *
  * @category getters
  * @since 0.1.0
@@ -43,21 +45,22 @@ export interface Removed {
 export const placeOf: (path: string) => { readonly parent: string; readonly name: string } | undefined = Opening.placeOf
 
 /**
- * Removes a tree in slices: the generator yields when a slice is used up, and goes on when it is asked again. Everything it
- * opened is closed when it ends or is ended.
+ * Removes a tree in slices: the generator yields when a slice is used up. The generator closes all its descriptors when
+ * it ends, also early by `return()`.
  *
  * **Details**
  *
- * - A symbolic link leads nowhere: each directory is opened, without following one, from the descriptor of the directory it
- *   was found in, and each name is removed relative to that.
- * - Nothing is touched when the directory isn't the `expected` one (ESTALE), or is a mount point (EXDEV). A mount further
- *   below isn't entered.
- * - The lock of an inner directory is taken, and all its names are looked through, before anything in it is removed. A
- *   directory whose lock is held, or that has a sentinel which `mayRemove` refuses, stays as it is. All it lies in stays too,
- *   with the sentinels there.
- * - The sentinels of a directory go when all else in it is gone.
- * - A directory that isn't empty at its end is read again as long as something was removed from it, 64 times at most.
- * - What can't be removed is passed over. The first failure is told at the end.
+ * - No symbolic link is followed: each directory is opened relative to the descriptor of its parent, with no link
+ *   followed, and each name is removed relative to the descriptor of its directory.
+ * - Nothing is removed where the top isn't the `expected` directory (ESTALE) or is a mount point (EXDEV). A mount below
+ *   the top isn't entered.
+ * - An inner directory is locked, and all its names are read, before anything in it is removed. An inner directory
+ *   whose lock is held, or that has a sentinel which `mayRemove` refuses, is left unchanged. Its parents up to the top
+ *   are left with their sentinels.
+ * - The sentinels of a directory are removed last, when all else in it is gone.
+ * - A directory that isn't empty after it was read to its end is read again while each pass removes something, at most
+ *   64 times.
+ * - A failure doesn't end the removal: the rest is still removed. The first failure is reported at the end.
  *
  * @category running
  * @since 0.1.0
@@ -85,7 +88,8 @@ export function* removal<Name>(
 }
 
 /**
- * `removeTree` of a {@link Disk}: {@link removal}, with the event loop's turn between two slices. Interruptible there.
+ * `removeTree` of a `Disk`: runs {@link removal}, and yields to the event loop between two slices. Interruptible
+ * between two slices.
  *
  * @category running
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Whether a file says what its owner said: who could have written or replaced it. Pure.
+ * Whether a file can be believed, judged by the users that could have written or replaced it. Pure.
  *
  * @since 0.1.0
  */
@@ -16,13 +16,15 @@ const kept = (stat: Permissions, principal: Principal): string | undefined => {
   if (stat.uid === undefined) return "its owner can't be told"
   if (stat.uid !== uid && stat.uid !== 0) return `owned by uid ${stat.uid}, neither ours (${uid}) nor root's`
   if ((stat.mode & worldWritable) !== 0) return "writable by everybody"
-  // With umask 0002 each user has a private group of the same number. Root vouches for no such custom.
+  // Where umask is 0002, each user has a private group with gid equal to uid. A sweep by root can't rely on such
+  // groups.
   if ((stat.mode & groupWritable) !== 0 && (uid === 0 || stat.gid !== stat.uid)) return `writable by group ${stat.gid}`
   return undefined
 }
 
 /**
- * Why a sentinel isn't believed; `undefined` where it is. `links`: the hard links that are accounted for.
+ * Why a sentinel isn't believed; `undefined` where it is. `links`: largest number of hard links. A sentinel has 2 while
+ * it is being published.
  *
  * @category judging
  * @since 0.1.0
@@ -34,7 +36,7 @@ export const ofSentinel = (stat: Permissions, principal: Principal, links: numbe
 }
 
 /**
- * Why what lies in a directory isn't believed; `undefined` where it is.
+ * Why the sentinels in a directory aren't believed; `undefined` where they are.
  *
  * @category judging
  * @since 0.1.0
@@ -43,7 +45,7 @@ export const ofDirectory = (stat: Permissions, principal: Principal): string | u
   stat.type === "directory" ? kept(stat, principal) : `a ${stat.type}, not a directory`
 
 /**
- * Why a directory is no root to sweep; `undefined` where it is one. `path` is absolute; `stat` doesn't follow links.
+ * Why a directory may not be swept; `undefined` where it may. `stat` comes from `lstat(2)`.
  *
  * @category judging
  * @since 0.1.0
@@ -57,7 +59,7 @@ export const ofRoot = (stat: Stat, principal: Principal): string | undefined => 
 }
 
 /**
- * Why a path is refused before any look at the disk; `undefined` where it isn't.
+ * Why a root is refused by its absolute path alone, without I/O; `undefined` where it isn't.
  *
  * @category judging
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The judgement of one owner: does the process that a sentinel names still live? Pure and total.
+ * The judgement of one owner: does the process that a sentinel names still live? Pure; never throws.
  *
  * @since 0.1.0
  */
@@ -15,8 +15,8 @@ import { compare, compareFirstProcesses, initialPidNamespace } from "./ProcessId
 import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
 
 /**
- * A process must have started this many milliseconds after a v2 record was written to be certainly not its writer: mtime
- * and the start tick are rounded, and the wall clock is slewed between them.
+ * Milliseconds by which a process must have started after a v2 record was written to be certainly not the record's
+ * process. The margin covers the rounding of mtime and start tick, and the slewing of the wall clock between the two.
  *
  * @category constants
  * @since 0.1.0
@@ -24,8 +24,9 @@ import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
 export const startMargin: number = JudgeProcess.startMargin
 
 /**
- * Whether a recorded executable is the one the kernel names. The kernel appends " (deleted)" to the path of a removed
- * file, `proc_pid_exe(5)`, and a file may really be named so. A bare name is compared with the last component.
+ * Whether a recorded executable is the one that the kernel names. The kernel appends " (deleted)" to the path of a
+ * removed file, `proc_pid_exe(5)`; the name of a file may also end in " (deleted)". A recorded name without a directory
+ * is compared with the last component of the observed path.
  *
  * @category comparing
  * @since 0.1.0
@@ -34,7 +35,10 @@ export const sameExecutable: (recorded: string, observed: string) => boolean = J
 
 const isHeld = (lock: LockState | undefined): boolean => lock === "shared" || lock === "exclusive"
 
-/** Limits of a v1 or v2 record, which has no frame: where it isn't trusted it condemns nothing. */
+/**
+ * Turns `dead` into `unknown` where a v1 or v2 record isn't enough: such a record names neither boot nor PID namespace.
+ * It may condemn on a file system that only one kernel can have mounted, and where the operator trusts such records.
+ */
 const restrain = (verdict: Verdict, { frame, knowledge }: Reader, notes: Notes): Verdict => {
   if (verdict.verdict !== "dead") return verdict
   if (knowledge.legacy === "keep") {
@@ -48,7 +52,7 @@ const restrain = (verdict: Verdict, { frame, knowledge }: Reader, notes: Notes):
 }
 
 /**
- * Depth of the observation that judges a record.
+ * Depth of the observation by which a record is judged.
  *
  * @category judging
  * @since 0.1.0
@@ -60,13 +64,13 @@ export const depthFor = (sentinel: Sentinel): ObserveDepth => {
     case "V2":
       return "executable"
     case "V3":
-      // "identity" may stop at the 64-bit id; a record without one needs the start token.
+      // "identity" may read the 64-bit id and no start token. A record without the id is judged by the start token.
       return sentinel.record.processId64 === undefined ? "executable" : "identity"
   }
 }
 
 /**
- * Depth of the observation that finds a living owner: for v2 records less than {@link depthFor}.
+ * Depth of the observation by which a living owner is recognised. For v2 records it reads less than {@link depthFor}.
  *
  * @category judging
  * @since 0.1.0
@@ -75,23 +79,25 @@ export const depthForLiveness = (sentinel: Sentinel): ObserveDepth =>
   sentinel._tag === "V2" ? "path" : depthFor(sentinel)
 
 /**
- * Observations that judge a record whose lock is known: the process under its PID, and a search of the whole kernel where
- * that isn't enough.
+ * Observations that {@link judge} needs, once the state of the lock is known.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Needed {
-  /** `undefined`: the record and the host decide, or the PID means nothing here. */
+  /** Depth of the observation of the recorded PID. `undefined`: no observation of the PID can change the verdict. */
   readonly process: ObserveDepth | undefined
-  /** Asked of `PidNamespaces`, unless the process has the recorded 64-bit id. */
+  /**
+   * Whether `PidNamespaces` has to be searched. A search isn't needed where the observed process has the recorded
+   * 64-bit id.
+   */
   readonly search: boolean
 }
 
 const nothing: Needed = { process: undefined, search: false }
 
 /**
- * Which observations {@link judge} needs. Looks at no observation but the state of the lock.
+ * The observations that {@link judge} needs. Of `inputs.observed` only `lockState` is used.
  *
  * @category judging
  * @since 0.1.0
@@ -101,13 +107,14 @@ export const needed = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader):
   if (sentinel._tag !== "V3") return { process: depthFor(sentinel), search: false }
   const standing = standingOf(sentinel, inputs, reader, {})
   if (standing.isRebooted) return nothing
-  // An equal 64-bit id of a living process outranks every doubt.
+  // A living process with the recorded 64-bit id proves life, whatever is unknown about boot, namespace or directory.
   const isWorthALook = isInReach(standing) || sentinel.record.processId64 !== undefined
   return { process: isWorthALook ? depthFor(sentinel) : undefined, search: isSearchable(standing) }
 }
 
 /**
- * Whether an observation shows that the recorded process lives: by its 64-bit id, which no other process of the boot has.
+ * Whether an observation proves by the 64-bit id that the recorded process lives. No other process of the boot ever has
+ * the same id.
  *
  * @category comparing
  * @since 0.1.0
@@ -134,17 +141,19 @@ const judgeSeen = (
   return unknown("inspection-failed", notes)
 }
 
-/** Whether the PID of a record names one process of the whole kernel. */
+/**
+ * Whether a record names one PID namespace: the initial one, or one with its first process. The number alone is reused.
+ */
 const isNamed = ({ pidNamespace, pidNamespaceInit }: RecordV3): boolean =>
   pidNamespace === initialPidNamespace || (pidNamespace !== undefined && pidNamespaceInit !== undefined)
 
-/** The namespace or the id of the record that a search found gone. */
+/** The PID namespace, or the 64-bit id, of the record that a search found gone. */
 const goneOf = ({ record }: SentinelV3, search: NamespaceProof | undefined): string | undefined => {
   if (search?._tag !== "Gone") return undefined
   return search.by === "namespace" ? record.pidNamespace : record.processId64
 }
 
-/** Judges a record whose PID can't be looked up here. */
+/** Judges a record whose PID can't be looked up, because its PID namespace isn't known to be the reader's own. */
 const judgeElsewhere = (
   sentinel: SentinelV3,
   inputs: OwnerInputs,
@@ -176,40 +185,44 @@ const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, note
   const standing = standingOf(sentinel, inputs, reader, notes)
   const { cap, isRebooted } = standing
   if (isRebooted) return dead("rebooted", notes)
-  // The ids start again with each boot: one of another boot is no sign of life.
+  // The kernel counts 64-bit ids anew in each boot: equal ids of different boots prove nothing.
   const isOfOtherBoot = notes.bootId?.result === "different"
   if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {
     return judgeSeen(sentinel, process, inputs, reader, notes)
   }
-  // A process of an earlier boot is gone, and one of this boot is under its PID: an absent one is gone in both cases.
+  // The record is of this boot or of an earlier one of this machine. A process of an earlier boot is gone. A process of
+  // this boot has its PID in the reader's namespace. An absent process is gone in both cases.
   if (cap === undefined) {
     return isInReach(standing)
       ? judgeSeen(sentinel, process, inputs, reader, notes)
       : judgeElsewhere(sentinel, inputs, reader, standing, notes)
   }
   if (!isInReach(standing)) return unknown(cap, notes)
-  // Wherever the record was made, a living process of this boot stays alive.
+  // `cap` forbids to condemn. A living process of this boot proves `alive` even if the record was made in another
+  // directory.
   const seen = judgeSeen(sentinel, process, inputs, reader, notes)
   return seen.verdict === "alive" && standing.boot === "this" ? seen : unknown(cap, notes)
 }
 
-/** The lock that a record claims, in words. */
+/** The lock that a record claims, in words for the evidence. */
 const claimOf = (sentinel: Sentinel): string | undefined =>
   sentinel._tag === "V3" && sentinel.record.lock !== undefined ? describeLock(sentinel.record.lock) : undefined
 
 const describeLock = ({ holder, kind, tested }: LockRecord): string =>
   `${kind} ${holder === "self" ? "of its own" : "that it inherited"}, ${tested ? "tested" : "not tested"}`
 
-/** The holder of a claimed lock may live where the lock can't be asked. */
+/** Turns `dead` into `unknown` where a claimed lock can't be probed: a process may hold it. A reboot ends every lock. */
 const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
   verdict.verdict === "dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
     ? unknown("lock-unknown", verdict.evidence)
     : verdict
 
 /**
- * Judges one record. The first decisive datum wins; each is compared only where writer and reader are known to look at the
- * same thing. A missing one is *unknown*, never *different*; a permission error is never *dead*. The process that was observed
- * is that of `sentinel.pid`, where {@link needed} asks for it.
+ * Judges one record. The first decisive datum gives the verdict. A datum is compared only where it is known to mean the
+ * same to writer and reader: a PID, for example, only within one PID namespace. A missing datum is *unknown*, never
+ * *different*. A permission error is never *dead*.
+ *
+ * `inputs.observed.process` must be an observation of `sentinel.pid`, made where {@link needed} asks for it.
  *
  * @category judging
  * @since 0.1.0
@@ -226,7 +239,9 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
     : restrain(judgeSeen(sentinel, process, inputs, reader, notes), reader, notes)
 }
 
-/** Whether two records name one PID namespace. Without its boot, number and start may be those of another one. */
+/**
+ * Whether two records name one PID namespace. Two namespaces of different boots can agree in number and first process.
+ */
 const sameNamespace = (a: RecordV3, b: RecordV3): boolean =>
   a.pidNamespace !== initialPidNamespace &&
   compare(a.pidNamespace, b.pidNamespace) === "equal" &&
@@ -241,15 +256,16 @@ const isFirst = ({ pid, record }: SentinelV3): boolean => {
   return byId === "unknown" ? first.startTime === record.startTime : byId === "equal"
 }
 
-/** Whether the PID namespace is the only doubt: the directory is the record's own, and the lock isn't in doubt. */
+/** Whether boot or PID namespace is the only doubt: the record is of this directory, and no claimed lock is unknown. */
 const isDoomable = ({ record }: SentinelV3, { evidence, reason }: Verdict): boolean =>
   (reason === "other-pid-namespace" || reason === "boot-unknown") &&
   (evidence.directory?.result === "equal" || evidence.moved !== undefined) &&
   (record.lock === undefined || evidence.lock?.observed !== "unknown")
 
 /**
- * The kernel ends a PID namespace with its first process: an owner that was the first process of its namespace, and is
- * proved gone, has doomed all records of exactly that namespace. An unknown verdict becomes a dead one, or stays.
+ * Turns an `unknown` verdict into `dead` where the first process of the record's PID namespace is proved gone: the
+ * kernel kills all processes of a PID namespace when its first process ends, `pid_namespaces(7)`. `gone`: sentinels of
+ * owners that are proved gone.
  *
  * @category judging
  * @since 0.1.0

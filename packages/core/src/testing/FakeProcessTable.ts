@@ -1,6 +1,6 @@
 /**
- * A deterministic kernel for tests: processes that are started, exit, and are recycled on command, seen through
- * `ProcessInspector` as Linux would show them.
+ * A deterministic kernel for tests. The test starts and ends processes and reuses PIDs; `ProcessInspector` shows the
+ * processes as Linux would.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ import type { Cover, Maskable, Options, PidUnavailable, Place, SpawnOptions } fr
 export * from "./FakeProcessTableModel.ts"
 
 /**
- * The PID namespace in which the reader starts, and whose reader sees every process.
+ * The PID namespace in which the reader starts. A reader in this namespace sees every process of the kernel.
  *
  * @category constants
  * @since 0.1.0
@@ -36,11 +36,11 @@ type Pid = ProcessIdentity.Pid
 type Act<E = NotFound> = (pid: Pid) => Effect.Effect<void, E>
 
 /**
- * The controls of the process table. PIDs are those of the reader's PID namespace; `NotFound` where no process has the
- * number (a thread has none of these).
+ * The controls of the process table. All PIDs are numbers of the reader's PID namespace. `NotFound`: no process has the
+ * PID. A thread id counts as no PID, except for `exitThread`.
  *
- * Time is Effect's `Clock`: under `TestClock` it stands still, so that two processes start in one tick of 10 ms and only
- * the 64-bit process id tells them apart, until `TestClock.adjust` or `tick` lets time pass.
+ * Time is Effect's `Clock`. Under `TestClock` time stands still until `TestClock.adjust` or `tick`: processes that are
+ * started meanwhile start in one tick of 10 ms, and only their 64-bit process ids tell them apart.
  *
  * @category services
  * @since 0.1.0
@@ -48,85 +48,98 @@ type Act<E = NotFound> = (pid: Pid) => Effect.Effect<void, E>
 export class FakeProcessTable extends Context.Service<
   FakeProcessTable,
   {
-    /** Starts a process under the next free PID after the last one, wrapping at `pidMax`. */
+    /** Starts a process under the next free PID after the last one given. After `pidMax`, PIDs start at 1 again. */
     readonly spawn: (options?: SpawnOptions) => Effect.Effect<Pid, PidUnavailable | NotFound>
-    /** Starts a process under a PID of choice, which must not be in use: `/proc/sys/kernel/ns_last_pid`. */
+    /**
+     * Starts a process under `pid`, as a write to `/proc/sys/kernel/ns_last_pid` allows. `PidUnavailable`: `pid` is in
+     * use.
+     */
     readonly spawnAt: (pid: Pid, options?: SpawnOptions) => Effect.Effect<Pid, PidUnavailable | NotFound>
-    /** The process and its threads exit and are reaped: its numbers are free. */
+    /** The process and all its threads exit, and the process is reaped: its PID and thread ids are free. */
     readonly exit: Act
-    /** The process and its threads exit, unreaped: state Z with one thread, the PID stays taken. */
+    /** The process and all its threads exit, and nobody reaps it: state Z with one thread; the PID stays in use. */
     readonly zombie: Act
     /** Reaps a zombie. `NotFound` where the process still runs. */
     readonly reap: Act
-    /** The leader exits. With threads left, state Z and the process runs on; without, a zombie. */
+    /** The leader exits. The state is Z. The process runs on while it has other threads; without any it is a zombie. */
     readonly exitLeader: Act
-    /** Starts a thread, whose id comes out of the numbers of PIDs. */
+    /** Starts a thread. Its thread id comes from the same numbers as PIDs. */
     readonly addThread: (pid: Pid) => Effect.Effect<Pid, PidUnavailable | NotFound>
-    /** A thread exits. The last one of a process whose leader exited leaves a zombie. */
+    /** A thread exits. Where the leader has exited before, the exit of the last thread leaves a zombie. */
     readonly exitThread: (tid: Pid) => Effect.Effect<void, NotFound>
-    /** SIGSTOP: state T. */
+    /** Sends SIGSTOP: state T. */
     readonly stop: Act
-    /** SIGCONT. */
+    /** Sends SIGCONT: state S. */
     readonly resume: Act
-    /** `execve(2)` in place: another executable and command name, same start and 64-bit id, the other threads end. */
+    /** `execve(2)`: executable and command name change, start and 64-bit id don't. All threads but the leader end. */
     readonly exec: (pid: Pid, exe: string) => Effect.Effect<void, NotFound>
-    /** The executable's file is renamed (`mv own own.old`): the link follows. */
+    /** Renames the file of the executable: `/proc/<pid>/exe` shows the new path. */
     readonly renameExe: (pid: Pid, path: string) => Effect.Effect<void, NotFound>
-    /** The executable's file is removed: the link gets ` (deleted)` at its end. */
+    /** Removes the file of the executable: `/proc/<pid>/exe` shows its path with ` (deleted)` appended. */
     readonly deleteExe: Act
-    /** Another user's process: start readable, executable refused. */
+    /** The kernel refuses the executable, as for another user's process. Other data stay readable. */
     readonly deny: Act
-    /** `hidepid=invisible`: `/proc/<pid>` ENOENT, `kill` EPERM. */
+    /** Hides the process, as `hidepid=invisible` does: `/proc/<pid>` answers ENOENT, `kill(2)` answers EPERM. */
     readonly hide: Act
     /** Undoes `deny` and `hide`. */
     readonly allow: Act
-    /** Every question about the PID (or about any) is `Unavailable`, until `restore`. */
+    /** Each observation of the PID, or of all PIDs, is `Unavailable` until `restore`. */
     readonly fail: (pid: Pid | "all", reason: Unavailable["reason"]) => Effect.Effect<void>
     /** Undoes every `fail`. */
     readonly restore: Effect.Effect<void>
     /**
-     * The process is seen to hold the lock of a directory, until the effect that is given back, or until it ends. Only
-     * `lockHolders` tells: the lock itself is the Disk's.
+     * `lockHolders` names the process as a holder of the directory's lock, until the returned effect runs or the
+     * process ends. `holdLock` takes no lock: locks belong to the `Disk`.
      */
     readonly holdLock: (pid: Pid, directory: FileId) => Effect.Effect<Effect.Effect<void>, NotFound>
-    /** Data the reader can't read from now on; replaces those masked before. */
+    /** Makes data unreadable: their keys are missing from now on. Replaces the data of an earlier `mask`. */
     readonly mask: (...data: ReadonlyArray<Maskable>) => Effect.Effect<void>
     /**
-     * All processes end; another boot id, PIDs, ticks and 64-bit ids start again. With the id of another machine, the
-     * reader is on that one.
+     * Reboots: all processes end, the boot id changes, and PIDs, ticks and 64-bit ids start again. With a `machineId`
+     * or `hostname`, the reader is on that machine after the reboot.
      */
     readonly reboot: (machine?: { readonly machineId?: string; readonly hostname?: string }) => Effect.Effect<void>
-    /** The reader is on another machine. */
+    /** Reboots onto another machine, with another machine id and host name. */
     readonly otherMachine: Effect.Effect<void>
-    /** Lets ticks of 10 ms pass (default 1), besides those of the Clock. */
+    /** Advances time by ticks of 10 ms (default 1), in addition to the `Clock`. */
     readonly tick: (ticks?: number) => Effect.Effect<void>
-    /** Sets the wall clock off by milliseconds. Ticks go on: only the estimated start of a process moves. */
+    /**
+     * Sets the error of the wall clock, in milliseconds. Ticks don't change: only the estimates `startedAt` and
+     * `bootedAt` move.
+     */
     readonly setWallClock: (offset: number) => Effect.Effect<void>
     /**
-     * Moves the reader into a PID namespace, made where there is none of that name, with PIDs of its own. There the
-     * reader is another process: the namespace's first. Simpler than the kernel's: its processes have no numbers outside.
+     * Moves the reader into a PID namespace, which is made where none of that name exists. The reader is another
+     * process there: the first of the namespace. Unlike in the kernel, a process of a namespace has no PID in an outer
+     * one.
      */
     readonly enterPidNamespace: (pidNamespace: string) => Effect.Effect<void>
-    /** Ends a PID namespace and all in it. Its number may be entered anew, as the kernel reuses them. */
+    /**
+     * Ends a PID namespace and all its processes. `enterPidNamespace` can make a new one of its name: the kernel reuses
+     * numbers.
+     */
     readonly endPidNamespace: (pidNamespace: string) => Effect.Effect<void>
-    /** What the reader can prove about a process that it can't look up: nothing, unless it sees every process. */
+    /** `PidNamespaces.prove` of the reader. `Incomplete` unless the reader sees every process of the kernel. */
     readonly namespaceProof: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
-    /** Mounts a file over the one of the boot id, which the reader can't read then. `undefined`: takes it away. */
+    /** Mounts a file over that of the boot id: the reader can't read the boot id. `undefined`: unmounts the file. */
     readonly coverBootId: (cover: Cover | undefined) => Effect.Effect<void>
-    /** Moves the reader into the time namespace of an offset in ticks: every start it reads is shifted. 0: the initial one. */
+    /**
+     * Moves the reader into a time namespace. Adds `offset`, in ticks, to every start that it reads. 0: the initial
+     * namespace.
+     */
     readonly setTimeNamespace: (offset: number) => Effect.Effect<void>
-    /** Another reader of the same kernel, with controls that have the PIDs of its namespace. */
+    /** Another reader of the same kernel. Its controls use the PIDs of its own namespace. */
     readonly reader: (place?: Place) => Effect.Effect<Context.Context<ProcessInspector | FakeProcessTable>>
-    /** Every PID a process has in the reader's namespace, zombies included. */
+    /** PIDs of all processes in the reader's namespace, zombies included. */
     readonly pids: Effect.Effect<ReadonlyArray<Pid>>
-    /** The truth: an id that names the process under a PID and never another one. */
+    /** For assertions: an id of the process under a PID that no other process ever gets. No reader sees the id. */
     readonly idOf: (pid: Pid) => Effect.Effect<string, NotFound>
-    /** The truth: whether the process of an {@link idOf} still runs. A zombie doesn't. */
+    /** For assertions: whether the process of an {@link idOf} still runs. A zombie doesn't. */
     readonly isAlive: (id: string) => Effect.Effect<boolean>
   }
 >()("@vm-sentinel/core/testing/FakeProcessTable") {}
 
-/** The kernel is one for all of its readers; each has a place of its own. */
+/** All readers share the kernel in `state`. Each reader has its own `Place`. */
 const readerOf = (
   state: Ref.Ref<Table.Table>,
   initialPlace: Table.Place
@@ -230,7 +243,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
 })
 
 /**
- * A process table of its own, and the inspector that sees it.
+ * A new process table, and the inspector that shows it. Also provides `PidNamespaces`.
  *
  * @category layers
  * @since 0.1.0
@@ -239,7 +252,7 @@ export const layerWith = (options: Options): Layer.Layer<ProcessInspector | Fake
   Layer.effectContext(make(options))
 
 /**
- * {@link layerWith} the defaults.
+ * {@link layerWith} with default options.
  *
  * @category layers
  * @since 0.1.0

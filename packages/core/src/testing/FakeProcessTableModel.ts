@@ -1,5 +1,5 @@
 /**
- * What a `FakeProcessTable` is told, and tells.
+ * Options, arguments and errors of `FakeProcessTable`.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import type { Present } from "../Observation.ts"
 import type { HostIdentity, Pid } from "../ProcessIdentity.ts"
 
 /**
- * Every PID is in use, or the one that was asked for.
+ * The requested PID is in use; without `pid`, every PID is.
  *
  * @category errors
  * @since 0.1.0
@@ -23,7 +23,8 @@ export class PidUnavailable extends Schema.TaggedError<PidUnavailable>("@vm-sent
 }
 
 /**
- * How a process is started. A key that isn't given comes from the parent, as by `fork(2)`.
+ * Options of a new process. Missing keys are inherited from `parent`, as by `fork(2)`. Without `parent`, `exe` is
+ * `/usr/bin/node` and `uid` the reader's. A given `exe` also determines a missing `comm`, which is its file name.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +37,7 @@ export interface SpawnOptions {
 }
 
 /**
- * A datum that the reader may be unable to read: then its key is missing.
+ * A key of a host identity or observation that `mask` can make unreadable.
  *
  * @category models
  * @since 0.1.0
@@ -46,15 +47,15 @@ export type Maskable =
   | Exclude<keyof Present, "_tag" | "pid" | "exe" | "exeError">
 
 /**
- * Where a reader stands, and what it sees of its host. A key that isn't given is as its maker has it.
+ * Namespaces, uid and host of a new reader. A missing key has the value of the reader whose controls make the new one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Place {
-  /** Made where there is none of that name, with the reader as its first process. */
+  /** A namespace that doesn't exist is made, with the reader as its first process. */
   readonly pidNamespace?: string
-  /** In ticks: see `setTimeNamespace`. */
+  /** Ticks of 10 ms: see `setTimeNamespace`. */
   readonly timeOffset?: number
   /** See `coverBootId`. */
   readonly cover?: Cover | undefined
@@ -64,37 +65,41 @@ export interface Place {
 }
 
 /**
- * A file that is mounted over the one of the boot id, as systemd-nspawn and LXC do. `seenByRoot`: a reader of uid 0 looks
- * below it.
+ * A file that is mounted over that of the boot id, as systemd-nspawn and LXC do.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Cover {
-  /** What the reader has in place of a boot id, in words. */
+  /** Value of `bootIdProblem` for readers that can't read the boot id. */
   readonly problem?: string
+  /** Whether a reader of uid 0 reads the boot id below the mounted file (default false). */
   readonly seenByRoot?: boolean
 }
 
 /**
- * How a fake kernel begins.
+ * Options of a fake kernel and its first reader.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The largest PID (default 1024): after it, numbers start again at the bottom. */
+  /** The largest PID (default 1024). After it, PIDs start at 1 again. */
   readonly pidMax?: number
-  /** Whether the 64-bit process id is served (default true). Without it only ticks of 10 ms tell processes apart. */
+  /**
+   * Whether readers get 64-bit process ids (default true). Without them only start ticks of 10 ms tell processes apart.
+   */
   readonly processIds?: boolean
-  /** `none`: a kernel without PID and time namespaces. */
+  /** `none`: a kernel without PID and time namespaces, such as Darwin. Default `supported`. */
   readonly namespaces?: "supported" | "none"
-  /** Tells kernels apart that are up at one time (default 0): two with one number have the same boot ids. */
+  /** Number of the kernel (default 0). Two fake kernels with one number have the same boot ids. */
   readonly kernel?: number
   readonly machineId?: string
   readonly hostname?: string
   /** Whether the kernel runs in a virtual machine (default false). */
   readonly virtualMachine?: boolean
-  /** Uid of the reader (default 1000). Unless it is 0, executables of other users' processes are refused. */
+  /**
+   * Uid of the reader (default 1000). A reader of another uid than 0 can't read executables of other users' processes.
+   */
   readonly uid?: number
 }

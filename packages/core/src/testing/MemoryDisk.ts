@@ -1,6 +1,6 @@
 /**
- * A `Disk` in memory, for tests: POSIX semantics, several processes on one volume, and every call of each of them can
- * fail, end its process, or wait until somebody else has acted.
+ * A `Disk` in memory, for tests: POSIX semantics, and several processes on one volume. A test can make each call of a
+ * process fail, end the process, or wait until another process has acted.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import type { Call, MountOptions, Operation } from "./MemoryDiskModel.ts"
 export * from "./MemoryDiskModel.ts"
 
 /**
- * What can be kept of an inode beside its content. Times in milliseconds since the epoch.
+ * Attributes of an inode that a test can set. Times in milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
@@ -32,12 +32,13 @@ export interface Attributes {
   readonly uid?: number
   readonly gid?: number
   readonly modifiedAt?: number
-  /** ctime, which only the clock sets elsewhere. */
+  /** ctime. On a real file system only the kernel's clock sets it. */
   readonly changedAt?: number
 }
 
 /**
- * A file of some text, or anything else. `size` makes a sparse file.
+ * A file that `seed` puts under a path: a text or bytes for a regular file, or a file of any type. A `size` beyond the
+ * content makes a sparse file. `target`: of a symbolic link.
  *
  * @category models
  * @since 0.1.0
@@ -53,7 +54,7 @@ export type Seed =
     } & Attributes)
 
 /**
- * What lies under a path: `content` of a file as text, or the target of a symbolic link.
+ * A file of any type in a snapshot.
  *
  * @category models
  * @since 0.1.0
@@ -61,40 +62,49 @@ export type Seed =
 export interface Node {
   readonly type: FileType
   readonly ino: string
-  /** Nanoseconds since the epoch: with `ino` it tells every inode from every other of its file system. */
+  /** Birth time, nanoseconds since the epoch. `ino` and `birth` together are unique on a file system. */
   readonly birth: string
   readonly mode: number
   readonly uid: number | undefined
   readonly links: number
+  /** Content of a regular file, decoded as UTF-8, or target of a symbolic link. */
   readonly content?: string
 }
 
 /**
+ * Options of a volume and its first process.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Uid of the first process, default 1000. `undefined`: a platform without uids. */
+  /** Uid of the first process. Default 1000. `undefined`: a platform without uids. */
   readonly uid?: number | undefined
+  /** `homes` and `homeIds`: home directories of the first process, see `Principal`. Default: none. */
   readonly homes?: ReadonlyArray<string>
   readonly homeIds?: ReadonlyArray<FileId>
   /** Type of the root's file system, as the mount table names it. Default `ext4`. */
   readonly fileSystem?: string
-  /** Its id. Default: one of its own where one kernel alone can have it mounted, else none. `""`: none. */
+  /** Id of the root's file system: see `FileSystemOptions`. */
   readonly id?: string
-  /** Bytes, in blocks of 4096 for files and one for each directory. Default: no end. */
+  /**
+   * Size of the root's file system, bytes. Files take blocks of 4096 bytes, a directory takes one. Default: unlimited.
+   */
   readonly capacity?: number
-  /** `false`: the inode number of what was removed is never given again, as on xfs and tmpfs. */
+  /** `false`: inode numbers of removed files are never reused, as on xfs and tmpfs. Default `true`, as on ext4. */
   readonly reuseInodes?: boolean
-  /** `false`: listings don't say the type of an entry. */
+  /** `false`: listings give the type of an entry as `unknown` (`DT_UNKNOWN`). Default `true`. */
   readonly entryTypes?: boolean
-  /** `false`: no `flock(2)`. `command`: a program has to be started for it. */
+  /**
+   * `false`: no `flock(2)`. `command`: only a program can take the lock, see `LockOptions.byCommand`. Default `true`.
+   */
   readonly locks?: boolean | "command"
 }
 
 /**
- * The controls. What touches the volume holds for all processes; the rest for the one process whose `Disk` came with
- * this service. Numbers of calls count from when they are given.
+ * The controls of a volume and of one process on it. Changes to the volume affect all processes. Principal, calls,
+ * failures and descriptors belong to the process whose `Disk` came with this service. The `n`-th call counts from when
+ * the control runs: the next call is 1.
  *
  * @category services
  * @since 0.1.0
@@ -102,58 +112,72 @@ export interface Options {
 export class MemoryDisk extends Context.Service<
   MemoryDisk,
   {
-    /** Puts entries under paths, with the directories that lead there. What is there is replaced, a file in place. */
+    /**
+     * Puts entries under absolute paths, and makes missing parents. Replaces what lies under the path: a file of the
+     * same type keeps its inode.
+     */
     readonly seed: (entries: Readonly<Record<string, Seed>>) => Effect.Effect<void>
     readonly setAttributes: (path: string, attributes: Attributes) => Effect.Effect<void>
-    /** A second name for a file, whoever may make one. */
+    /** Makes a hard link, without permission checks. */
     readonly hardLink: (from: string, to: string) => Effect.Effect<void>
     readonly move: (from: string, to: string) => Effect.Effect<void>
-    /** Removes what lies at and below a path. */
+    /** Removes a path and all below it. */
     readonly remove: (path: string) => Effect.Effect<void>
-    /** What lies at and below a path, by path. */
+    /** Everything at and below a path (default `/`), by path. */
     readonly snapshot: (path?: string) => Effect.Effect<Readonly<Record<string, Node>>>
-    /** `cp -a`: other inodes and births, the same content, modes, owners and mtimes. */
+    /** Copies a tree as `cp -a` does: new inodes and births; the same contents, modes, owners and mtimes. */
     readonly copy: (from: string, to: string) => Effect.Effect<void>
     /**
-     * Mounts a new file system on a directory, or, with a `source`, another directory (`mount --bind`): the same inode, frame
-     * and lock. With a `source` and a `fileSystem` it is another superblock that shows the same content, as overlayfs,
-     * bindfs and NFS do: with a frame and locks of its own.
+     * Mounts a new file system on a directory. With a `source`, mounts another directory instead (`mount --bind`), with
+     * the same inode, frame and lock. With a `source` and a `fileSystem`, mounts another superblock that shows the
+     * content of `source`, as overlayfs, bindfs and NFS do, with its own frame and its own locks.
      */
     readonly mount: (path: string, options?: MountOptions) => Effect.Effect<void>
+    /** Unmounts the file system that was mounted last on a path. */
     readonly unmount: (path: string) => Effect.Effect<void>
-    /** Leaves room for some blocks of 4096 bytes on the root's file system (default 0), counted from now. */
+    /** Limits the root's file system to the space in use and `spare` blocks of 4096 bytes (default 0). */
     readonly fill: (spare?: number) => Effect.Effect<void>
 
+    /** Changes uid and homes of the process. */
     readonly setPrincipal: (principal: Partial<Principal>) => Effect.Effect<void>
-    /** Every call that reached the volume, in order. */
+    /** Calls of the process, in order, failed ones included. */
     readonly calls: Effect.Effect<ReadonlyArray<Call>>
     readonly clearCalls: Effect.Effect<void>
-    /** The next call of an operation fails, and changes nothing. Given twice, so do the next two. */
+    /**
+     * The next call of an operation fails and changes nothing. A second `failNext` makes the call after that fail too.
+     */
     readonly failNext: (operation: Operation, errno: string) => Effect.Effect<void>
-    /** The `n`-th mutating call, the next being the first, fails and changes nothing. */
+    /** The `n`-th mutating call fails and changes nothing. */
     readonly failAt: (n: number, errno: string) => Effect.Effect<void>
     /**
-     * The process is killed at the `n`-th mutating call, before or after it took effect. Nothing it does reaches the
-     * volume any more: see {@link untilKilled}. Locks it held are free.
+     * Kills the process at the `n`-th mutating call, before (default) or after that call takes effect. Each later call
+     * of the process dies and changes nothing: see {@link untilKilled}. The process's locks are released.
      */
     readonly killAt: (n: number, when?: "before" | "after") => Effect.Effect<void>
+    /** Kills the process now. */
     readonly kill: Effect.Effect<void>
-    /** Runs an effect right before the first call that matches, or the `n`-th of all, once: it comes in between. */
+    /**
+     * Runs an effect once, right before the first matching call: a call of an operation, a call that a predicate
+     * accepts, or the `n`-th call.
+     */
     readonly before: (
       matches: Operation | number | ((call: Call) => boolean),
       effect: Effect.Effect<unknown>
     ) => Effect.Effect<void>
-    /** Runs an effect before every call. A random number of `Effect.yieldNow` makes a random interleaving. */
+    /** Runs an effect before every call. With a random number of `Effect.yieldNow`, processes interleave at random. */
     readonly pause: (effect: Effect.Effect<unknown>) => Effect.Effect<void>
-    /** Another process on the same volume, with calls, faults and locks of its own. */
+    /** Another process on the same volume, with its own calls, failures and locks. */
     readonly fork: Effect.Effect<Context.Context<Disk | MemoryDisk>>
-    /** The same, that inherits what this one has open: its locks are free when both have ended, or closed them. */
+    /**
+     * Another process on the same volume that inherits the open descriptors of this one. An inherited lock is released
+     * when both processes have closed its descriptor or ended.
+     */
     readonly inherit: Effect.Effect<Context.Context<Disk | MemoryDisk>>
-    /** How many directories this process holds open, which it locks. */
+    /** Number of descriptors that the process has open. Only locks keep a descriptor open. */
     readonly descriptors: Effect.Effect<number>
-    /** Closes what this process inherited. */
+    /** Closes the descriptors that this process inherited. */
     readonly closeInherited: Effect.Effect<void>
-    /** Closes all that this process has open, what it inherited too, whatever its scopes think. */
+    /** Closes all descriptors of this process, inherited ones too, even while scopes still hold them. */
     readonly closeAll: Effect.Effect<void>
   }
 >()("@vm-sentinel/core/testing/MemoryDisk") {}
@@ -198,7 +222,7 @@ const controls = (machine: Disks.Machine, process: Calls.Process): MemoryDisk["S
   const { volume } = machine
   const owner = () => ({ uid: process.uid ?? 0, gid: process.uid ?? 0 })
 
-  /** Done by somebody who may do everything. What is refused even so is a mistake of the test. */
+  /** Runs as uid 0, without permission checks. A `Refusal` is a mistake of the test, and dies. */
   const act = (change: (caller: Caller) => void) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sync(() => change({ uid: 0, now })))
 
@@ -274,7 +298,7 @@ const contextOf = (machine: Disks.Machine, process: Calls.Process): Context.Cont
   Context.make(Disk, Disks.make(machine, process)).pipe(Context.add(MemoryDisk, controls(machine, process)))
 
 /**
- * Runs what one process does, up to its end: `None` where the process was killed on the way.
+ * Runs the effect of one process. `None`: the process was killed before the effect ended.
  *
  * @category running
  * @since 0.1.0
@@ -287,7 +311,7 @@ export const untilKilled = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Eff
   )
 
 /**
- * A volume of its own, and the first process on it.
+ * A new volume, and the first process on it.
  *
  * @category layers
  * @since 0.1.0
@@ -304,7 +328,7 @@ export const layerWith = (options: Options): Layer.Layer<Disk | MemoryDisk> =>
   )
 
 /**
- * {@link layerWith} the defaults.
+ * {@link layerWith} with default options.
  *
  * @category layers
  * @since 0.1.0

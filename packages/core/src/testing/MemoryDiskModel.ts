@@ -1,12 +1,13 @@
 /**
- * What a `MemoryDisk` is told, and tells.
+ * Arguments and results of `MemoryDisk`.
  *
  * @since 0.1.0
  */
 
 /**
- * The calls that can be counted on, failed, and waited for. A `Disk` method is one call or several: `create` is `create`,
- * `write` and `fsync`; `removeTree` has one `unlink` or `rmdir` for each thing that it removes.
+ * Calls of a `MemoryDisk`, by which tests inject failures and other actors. A `Disk` method makes one call or several:
+ * `create` makes `create`, `write` and `fsync`; `removeTree` makes one `unlink` or `rmdir` for each entry that it
+ * removes.
  *
  * @category models
  * @since 0.1.0
@@ -29,7 +30,7 @@ export type Operation =
   | "rmdir"
 
 /**
- * One call that was made.
+ * One call of a process.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +38,7 @@ export type Operation =
 export interface Call {
   readonly operation: Operation
   readonly path: string
-  /** The new name of a link or a rename. */
+  /** New path of a `link` or a `rename`. */
   readonly to?: string
 }
 
@@ -52,7 +53,7 @@ const reading: ReadonlySet<Operation> = new Set([
 ])
 
 /**
- * Whether a call changes the volume, or tells it to keep what was changed.
+ * Whether a call changes the volume or syncs a change (`fsync`).
  *
  * @category predicates
  * @since 0.1.0
@@ -60,25 +61,29 @@ const reading: ReadonlySet<Operation> = new Set([
 export const isMutation = ({ operation }: Call): boolean => !reading.has(operation)
 
 /**
- * What a file system is. Without `id` it has one where one kernel alone can have it mounted; `""`: it has none.
+ * Properties of a file system in memory.
  *
  * @category models
  * @since 0.1.0
  */
 export interface FileSystemOptions {
+  /** Type, as the mount table names it. Default `ext4`. */
   readonly fileSystem?: string
+  /** Id. `""`: none. Default: an id of its own for a type of `DirectoryFrame.oneKernelTypes`, none for other types. */
   readonly id?: string
-  /** Whether it tells when a directory was made. Default: where one kernel alone can have it mounted. */
+  /** Whether files and directories have a birth time. Default: `true` for a type of `DirectoryFrame.oneKernelTypes`. */
   readonly births?: boolean
 }
 
 /**
- * A mount: a new file system, or a directory of one that is mounted, its `source`.
+ * Options of `MemoryDisk.mount`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface MountOptions extends FileSystemOptions {
+  /** Path of the directory to bind-mount. Without `source` a new, empty file system is mounted. */
   readonly source?: string
+  /** Bytes of the new file system. Default: unlimited. */
   readonly capacity?: number
 }

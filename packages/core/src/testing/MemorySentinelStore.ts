@@ -1,5 +1,5 @@
 /**
- * A `SentinelStore` over {@link MemoryDisk}, for tests.
+ * A `SentinelStore` over `MemoryDisk`, for tests.
  *
  * @since 0.1.0
  */
@@ -10,11 +10,11 @@ import type { Disk } from "../Disk.ts"
 import { layer as layerOverDisk, SentinelStore } from "../SentinelStore.ts"
 import * as MemoryDisk from "./MemoryDisk.ts"
 
-/** Layers are built once: without `fresh` every volume would share the store of the first. */
+/** Effect memoizes layers by reference. Without `fresh`, all volumes would share the store of the first. */
 const freshDisk = Layer.fresh(layerOverDisk)
 
 /**
- * The store of the first process on a volume, with the volume's controls.
+ * The store of the first process on a new volume, with the controls of the volume and of that process.
  *
  * @category layers
  * @since 0.1.0
@@ -23,7 +23,7 @@ export const layerWith = (options: MemoryDisk.Options): Layer.Layer<SentinelStor
   Layer.provideMerge(freshDisk, MemoryDisk.layerWith(options))
 
 /**
- * {@link layerWith} the defaults.
+ * {@link layerWith} with default options.
  *
  * @category layers
  * @since 0.1.0
@@ -49,7 +49,7 @@ export const fork: Effect.Effect<Process, never, MemoryDisk.MemoryDisk> = Effect
 )
 
 /**
- * The same, of a process that inherits what this one has open.
+ * The store of another process on the same volume, which inherits the open descriptors of the first, with its controls.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,4 +1,4 @@
-/** The calls of one process: counted, logged, and made to fail, to end the process, or to wait for somebody else. */
+/** The calls of one process: counts and logs each, and injects failures, kills and other effects. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { DiskError } from "../../Disk.ts"
@@ -6,7 +6,7 @@ import type { FileId } from "../../FileId.ts"
 import { type Call, isMutation, type Operation } from "../MemoryDiskModel.ts"
 import { type Caller, Refusal, type User } from "./memoryInode.ts"
 
-/** What the calls of a killed process end with. */
+/** Defect with which each call of a killed process dies. */
 export class Killed extends Error {
   override readonly message = "the process was killed"
 }
@@ -16,7 +16,7 @@ interface Hook {
   readonly run: Effect.Effect<unknown>
 }
 
-/** An open file description of a directory. It is open as long as one of its holders lives and hasn't closed it. */
+/** An open file description of a directory. It is open while a living process among `holders` hasn't closed it. */
 export interface Description extends User {
   readonly opener: Process
   readonly holders: Set<Process>
@@ -28,7 +28,7 @@ export interface Process {
   homes: ReadonlyArray<string>
   homeIds: ReadonlyArray<FileId>
   isKilled: boolean
-  /** Its open files. */
+  /** Open file descriptions that the process has a descriptor of. */
   readonly descriptions: Set<Description>
   readonly calls: Array<Call>
   mutations: number
@@ -70,7 +70,7 @@ const takeFailure = (process: Process, { operation }: Call, isMutating: boolean)
   return next?.errno
 }
 
-/** Makes one call. `body` changes the volume at once, or throws a {@link Refusal}. */
+/** Makes one call. `body` changes the volume synchronously, or throws a {@link Refusal}. */
 export const perform = Effect.fnUntraced(function* <A>(
   process: Process,
   call: Call,

@@ -11,7 +11,7 @@ import * as Volume from "./memoryVolume.ts"
 export interface Machine {
   readonly volume: Volume.Volume
   readonly entryTypes: boolean
-  /** `command`: only a program can take them. */
+  /** `command`: only a program can take locks, see `LockOptions.byCommand`. */
   readonly hasLocks: boolean | "command"
   readonly locks: Locks.Locks
 }
@@ -72,7 +72,8 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       Locks.take(locks, spot, description, mode)
       return spot
     }).pipe(Effect.onError(() => Effect.sync(() => Locks.close(process, description))))
-    // The kernel gives the exclusive lock up before it tries to take the shared one.
+    // `flock(2)` releases the exclusive lock before it takes the shared one: another process may get the lock in
+    // between.
     const share = Effect.suspend(() => {
       description.mode = undefined
       return on("flock", path, () => Locks.take(locks, spot, description, "shared"))

@@ -1,7 +1,10 @@
-/** Inodes in memory: what they keep, the space they take, and who may do what with them. */
+/** Inodes in memory: their attributes, the space that they take, and permission checks. */
 import type { FileType, Stat } from "../../Disk.ts"
 
-/** Thrown by a call that is refused. No Error: nobody wants to know where from, and many are thrown. */
+/**
+ * Thrown by a call that fails with an errno. Not an `Error`, which would capture a stack trace for each of many
+ * failures.
+ */
 export class Refusal {
   readonly errno: string
   constructor(errno: string) {
@@ -18,15 +21,15 @@ export interface Device {
   capacity: number
   used: number
   highest: number
-  /** Inodes that are gone. Their numbers are given again, the last one first, as ext4 does. */
+  /** Removed inodes. Their numbers are reused, the last removed first. ext4 reuses numbers at once too. */
   readonly free: Array<Inode>
   readonly births: Births
 }
 
 export interface Births {
-  /** When the last inode was made, nanoseconds since the epoch: no two are made at one time. */
+  /** Birth time of the last inode, nanoseconds since the epoch. No two inodes have the same birth time. */
   last: bigint
-  /** Whether numbers are given again. */
+  /** Whether inode numbers are reused. */
   readonly reuseInodes: boolean
 }
 
@@ -36,19 +39,19 @@ export interface Inode {
   readonly type: FileType
   readonly children: Map<string, Inode>
   readonly target: string
-  /** Nanoseconds since the epoch. */
+  /** Birth time, nanoseconds since the epoch. */
   readonly birth: bigint
   mode: number
   uid: number
   gid: number
   modifiedAt: number
-  /** When it, or what is kept of it, was changed last: ctime. */
+  /** ctime, milliseconds since the epoch. */
   changedAt: number
   links: number
   bytes: Uint8Array
-  /** May be more than there are bytes: the rest is a hole. */
+  /** A size beyond the length of `bytes` is a hole. */
   size: number
-  /** Open files and mounts of it. Its number isn't given again while there is one. */
+  /** Open file descriptions and mounts of the inode. Its number isn't reused while one of them is open. */
   readonly users: Set<User>
 }
 
@@ -58,7 +61,7 @@ export interface User {
 
 const isUsed = ({ users }: Inode): boolean => [...users].some((user) => user.isOpen())
 
-/** Who calls, and when. A process of uid 0 may do everything; a process's group has the number of its uid. */
+/** Uid and time of a call. Uid 0 passes all permission checks. The gid of a process equals its uid. */
 export interface Caller {
   readonly uid: number
   readonly now: number
@@ -67,7 +70,7 @@ export interface Caller {
 const block = 4096
 export const blocks = (bytes: number): number => Math.ceil(bytes / block) * block
 
-/** What an inode takes of its device. */
+/** Bytes that an inode takes on its device. */
 export const occupied = ({ bytes, type }: Inode): number => (type === "directory" ? block : blocks(bytes.length))
 
 export const charge = (device: Device, bytes: number): void => {
@@ -122,7 +125,7 @@ export interface Measured extends Stat {
 const subdirectories = ({ children }: Inode): number =>
   [...children.values()].filter(({ type }) => type === "directory").length
 
-/** `dev`: number of the superblock that it is seen on. */
+/** `dev`: number of the superblock through which the inode is seen. */
 export const statOf = (inode: Inode, dev = inode.device.number): Measured => ({
   type: inode.type,
   id: { dev: `${dev}`, ino: `${inode.ino}` },

@@ -1,10 +1,10 @@
-/** `flock(2)` in memory: locks of open file descriptions, which children inherit. */
+/** `flock(2)` in memory: a lock belongs to an open file description, which child processes inherit. */
 import type { LockState } from "../../Disk.ts"
 import type { Description, Process } from "./memoryCalls.ts"
 import { refuse } from "./memoryInode.ts"
 import type { Spot, Superblock } from "./memoryVolume.ts"
 
-/** Each superblock has its own, also where two show one directory. */
+/** Locks by superblock and inode. Two superblocks that show one directory have separate locks on it. */
 export type Locks = WeakMap<Superblock, WeakMap<object, Set<Description>>>
 
 const isHeld = ({ isOpen, mode }: Description): boolean => mode !== undefined && isOpen()
@@ -23,7 +23,7 @@ export const stateOf = (locks: Locks, spot: Spot): LockState => {
   return modes.includes("exclusive") ? "exclusive" : modes.length > 0 ? "shared" : "free"
 }
 
-/** Takes the lock for a description that holds none. */
+/** Takes the lock for a description that doesn't hold it. EBUSY where another description is in the way. */
 export const take = (locks: Locks, spot: Spot, description: Description, mode: "shared" | "exclusive"): void => {
   const state = stateOf(locks, spot)
   if (state === "exclusive" || (state === "shared" && mode === "exclusive")) refuse("EBUSY")
@@ -45,7 +45,7 @@ export const close = (process: Process, description: Description): void => {
   description.holders.delete(process)
 }
 
-/** As `fork(2)` does: one description, and one more that holds it. */
+/** Shares all open file descriptions with the child, as `fork(2)` does. */
 export const inherit = (parent: Process, child: Process): void => {
   for (const description of parent.descriptions) {
     description.holders.add(child)

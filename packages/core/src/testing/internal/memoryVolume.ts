@@ -1,4 +1,4 @@
-/** A file system in memory: paths, links, mounts. Synchronous; a call that is refused throws a {@link Refusal}. */
+/** File systems in memory: paths, links, mounts. Synchronous. A call that fails throws a `Refusal`. */
 import { type DirectoryFrame, type FileSystemFrame, oneKernelTypes } from "../../DirectoryFrame.ts"
 import type { FileType } from "../../Disk.ts"
 import {
@@ -20,18 +20,18 @@ import {
 } from "./memoryInode.ts"
 import type { FileSystemOptions, MountOptions } from "../MemoryDiskModel.ts"
 
-/** A file system as one mount of it shows it: a second one, of another type, may show the directories of the first. */
+/** One superblock. Another superblock, of another type, may show the same directories, as overlayfs and NFS do. */
 export interface Superblock {
   readonly number: number
   readonly root: Inode
   readonly fileSystem: FileSystemFrame
-  /** Whether it tells when a directory was made. */
+  /** Whether the superblock gives birth times. */
   readonly births: boolean
 }
 
 interface Mount {
   readonly superblock: Superblock
-  /** The one of a bind mount lies below the one of the superblock. */
+  /** Root of the mount. The root of a bind mount may lie below the superblock's root. */
   readonly root: Inode
   readonly on: { readonly mount: Mount; readonly inode: Inode } | undefined
 }
@@ -40,11 +40,11 @@ export interface Volume {
   readonly mounts: Array<Mount>
   readonly root: Mount
   readonly births: Births
-  /** The highest that a superblock has. */
+  /** Highest number of a superblock. */
   superblocks: number
 }
 
-/** An inode, and the way to it. */
+/** An inode, with the mount and the parents through which it was found. */
 export interface Spot {
   readonly mount: Mount
   readonly inode: Inode
@@ -83,10 +83,14 @@ const cross = (volume: Volume, spot: Spot): Spot => {
   return mount === undefined ? spot : cross(volume, { ...spot, mount, inode: mount.root })
 }
 
-/** Where the last component of a path is, or would be. Symbolic links before it are followed. */
+/**
+ * Place of the last component of a path. Symbolic links in earlier components are followed; with `follow`, in the last
+ * too.
+ */
 interface Place {
   readonly directory: Spot
   readonly name: string
+  /** `undefined`: the directory has no such entry. */
   readonly spot: Spot | undefined
 }
 
@@ -122,7 +126,7 @@ const pathOf = ({ name, parent }: Spot): string =>
 
 export const realPath = (volume: Volume, { uid }: Caller, path: string): string => pathOf(find(volume, uid, path, true))
 
-/** The inode under a path, whoever may see it. */
+/** The inode under a path, without permission checks. */
 export const inodeAt = (volume: Volume, path: string): Inode | undefined => {
   try {
     return find(volume, 0, path).inode
@@ -138,7 +142,7 @@ const statAt = ({ inode, mount: { superblock } }: Spot): Measured => {
 
 export const lstat = (volume: Volume, { uid }: Caller, path: string): Measured => statAt(find(volume, uid, path))
 
-/** A directory that is opened: for reading, unless `bits` say less. */
+/** Opens a directory. `bits`: permissions that the caller needs on it, by default read. */
 export const open = (volume: Volume, { uid }: Caller, path: string, bits = 4): Spot => {
   const spot = find(volume, uid, path)
   if (spot.inode.type !== "directory") refuse("ENOTDIR")
@@ -153,7 +157,7 @@ export const frame = (volume: Volume, caller: Caller, path: string): DirectoryFr
   return {
     id,
     fileSystem,
-    // Those of an overlay's directories change.
+    // overlayfs doesn't keep the inode numbers of directories.
     ...(fileSystem.type === "overlay" ? {} : { inode: id.ino }),
     ...(births ? { birth: `${spot.inode.birth}` } : {})
   }
@@ -168,7 +172,7 @@ const pathTo = (from: Inode, to: Inode, at: string): string | undefined => {
   return undefined
 }
 
-/** Where a directory lies below the root of its file system. */
+/** Path of a directory relative to the root of its file system. */
 export const location = (volume: Volume, caller: Caller, path: string): string => {
   const { inode, mount } = open(volume, caller, path, 0)
   const found = pathTo(mount.superblock.root, inode, "") ?? refuse("ENOENT")
@@ -188,9 +192,9 @@ export const read = (volume: Volume, { uid }: Caller, path: string, limit: numbe
   return { stat: statAt(spot), bytes }
 }
 
-/** May the caller add a name to the directory, or take one away? */
+/** Checks that the caller may add `name` to the directory, or may remove the inode `removed` from it. */
 const requireChange = ({ directory, name }: Place, { uid }: Caller, removed?: Inode): void => {
-  // Nothing can be made in a removed directory, though it is open or mounted.
+  // No entry can be made in a removed directory, even while the directory is still open or mounted.
   if (directory.inode.links === 0) refuse("ENOENT")
   requireAccess(directory.inode, uid, 3)
   if (new TextEncoder().encode(name.replace(/[\uDC80-\uDCFF]/g, "?")).length > 255) refuse("ENAMETOOLONG")
@@ -227,7 +231,7 @@ export const link = (volume: Volume, caller: Caller, from: string, to: string): 
   })
 }
 
-/** The inode that a name stands for, whatever is mounted on it. */
+/** The inode of a name. EBUSY for a mount point and for the root. */
 const named = (volume: Volume, at: Place): Inode => {
   if (at.name === "") refuse("EBUSY")
   const inode = at.directory.inode.children.get(at.name) ?? refuse("ENOENT")
@@ -293,8 +297,8 @@ export const removeDirectory = (volume: Volume, caller: Caller, path: string): v
   })
 
 /**
- * Mounts a new file system, or, with a `source`, a directory of one that is mounted. With a `source` and a `fileSystem`
- * another superblock shows that directory, as overlayfs, bindfs and NFS do: with a frame and with locks of its own.
+ * Mounts a new file system. With a `source`, bind-mounts that directory. With a `source` and a `fileSystem`, mounts
+ * another superblock that shows `source`, as overlayfs, bindfs and NFS do, with its own frame and its own locks.
  */
 export const mount = (volume: Volume, path: string, options: MountOptions): void => {
   const { inode, mount } = find(volume, 0, path)
@@ -310,14 +314,14 @@ export const mount = (volume: Volume, path: string, options: MountOptions): void
   return add(superblockOf(number, root, options), root)
 }
 
-/** Takes away what was mounted last on a path. */
+/** Removes the mount that was mounted last on a path. */
 export const unmount = (volume: Volume, path: string): void => {
   const { mount } = find(volume, 0, path)
   if (mount === volume.root) refuse("EINVAL")
   volume.mounts.splice(volume.mounts.indexOf(mount), 1)
 }
 
-/** A mount at or below a directory. */
+/** Path of a mount point at or below a directory. */
 export const mountInside = (volume: Volume, { uid }: Caller, path: string): string | undefined => {
   const top = find(volume, uid, path)
   if (top.inode === top.mount.root && top.parent !== undefined) return path
@@ -332,7 +336,7 @@ export const mountInside = (volume: Volume, { uid }: Caller, path: string): stri
   return search(top.inode, path)
 }
 
-/** A copy as `cp -a` makes it: other inodes, and everything else but the times of change. */
+/** Copies a tree as `cp -a` does: new inodes, births and ctimes; the same content and other attributes. */
 export const copy = (volume: Volume, caller: Caller, from: string, to: string): void => {
   for (const [path, source] of below(volume, from)) {
     const { bytes, gid, mode, modifiedAt, size, target, type, uid } = source
@@ -342,7 +346,7 @@ export const copy = (volume: Volume, caller: Caller, from: string, to: string): 
   }
 }
 
-/** Every path at or below `path`, whoever may read it. */
+/** Every path at or below `path`, without permission checks. Parents come before their entries. */
 export const below = (volume: Volume, path: string): ReadonlyMap<string, Inode> => {
   const found = new Map<string, Inode>()
   const visit = (at: string): void => {

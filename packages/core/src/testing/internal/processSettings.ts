@@ -1,4 +1,4 @@
-/** How a fake kernel begins, and where its readers are put. Pure. */
+/** Initial state of a fake kernel, and of its readers. Pure. */
 import { initialPidNamespace } from "../../ProcessIdentity.ts"
 import type { Cover, Options, Place } from "../FakeProcessTableModel.ts"
 import * as Table from "./processTable.ts"

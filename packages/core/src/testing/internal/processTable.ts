@@ -1,4 +1,4 @@
-/** The processes of a fake kernel, and everything that can happen to them. Pure. */
+/** The processes of a fake kernel, and all changes to them. Pure. */
 import * as Hash from "effect/Hash"
 import * as Result from "effect/Result"
 import { NotFound } from "../../Errors.ts"
@@ -13,15 +13,15 @@ interface Thread {
 }
 
 export interface Process {
-  /** The truth no reader sees: never given twice, over all boots and machines. */
+  /** Unique over all boots and machines. No reader sees it; tests assert with it. */
   readonly id: string
   readonly serial: number
   readonly pidNamespace: string
   readonly pid: Pid
   readonly startTicks: number
-  /** Besides the leader. */
+  /** Threads other than the leader. */
   readonly threads: ReadonlyArray<Thread>
-  /** The leader exited: a zombie, unless threads are left. */
+  /** Whether the leader has exited. The process is a zombie then, unless it has other threads. */
   readonly exited: boolean
   readonly stopped: boolean
   readonly exe: Executable
@@ -31,24 +31,25 @@ export interface Process {
   readonly isReader: boolean
 }
 
-/** A file that was mounted over the one of the boot id. */
+/** A file that is mounted over that of the boot id. */
 export interface Cover {
-  /** Why there is no boot id then, in words. */
+  /** The cause of the missing boot id, in words. */
   readonly problem: string
-  /** Whether root can look below it. */
+  /** Whether a reader of uid 0 reads the boot id below the mounted file. */
   readonly seenByRoot: boolean
 }
 
-/** A process that holds the lock of a directory, as far as readers can see. */
+/** A process that `lockHolders` names for a directory. */
 interface Lock {
+  /** `Process.id` of the holder. */
   readonly process: string
   readonly directory: FileId
 }
 
-/** Where a reader stands, and what it is. */
+/** Namespaces, uid and host of a reader. */
 export interface Place {
   readonly pidNamespace: string
-  /** In ticks. */
+  /** Offset of the time namespace, in ticks. */
   readonly timeOffset: number
   readonly cover: Cover | undefined
   readonly readerUid: number
@@ -65,25 +66,29 @@ export const placeOf = ({ cover, hostname, machineId, pidNamespace, readerUid, t
   timeOffset
 })
 
-/** A kernel, and the reader that looks at it. */
+/** A kernel, and the present reader. */
 export interface Table extends Place {
-  /** No other kernel has it. */
+  /** Number of the kernel, from which its boot ids are made. */
   readonly kernel: number
   readonly pidMax: number
   readonly namespaces: "supported" | "none"
   readonly virtualMachine: boolean
   readonly boots: number
   readonly processes: ReadonlyArray<Process>
-  /** Of this boot. */
+  /** Number of processes started in this boot. */
   readonly spawned: number
+  /** The last PID or thread id given, by PID namespace. */
   readonly lastPids: ReadonlyMap<string, number>
   readonly masked: ReadonlyArray<Maskable>
   readonly failures: ReadonlyMap<Pid | "all", Unavailable["reason"]>
   readonly locks: ReadonlyArray<Lock>
-  /** Milliseconds: the reading of the Clock, what `tick` added to it, the boot on their sum, the wall clock's error. */
+  /** Time of Effect's `Clock`, milliseconds. */
   readonly now: number
+  /** Milliseconds that `tick` has added to `now`. */
   readonly elapsed: number
+  /** Time of the boot, milliseconds, in terms of `now + elapsed`. */
   readonly bootedAt: number
+  /** Error of the wall clock, milliseconds. */
   readonly skew: number
 }
 
@@ -91,7 +96,9 @@ export interface Table extends Place {
 export const tickMillis = 10
 export const tickNanos = 10_000_000n
 
-/** The kernel is up this long when the table begins, and after each reboot: so ticks are met again, too. */
+/**
+ * Uptime at the beginning and right after each reboot, milliseconds. Processes of two boots can have equal start ticks.
+ */
 const bootMillis = 1000
 
 export const ticks = (table: Table): number => Math.floor((table.now + table.elapsed - table.bootedAt) / tickMillis)
@@ -101,7 +108,7 @@ export const isGone = (process: Process): boolean => process.exited && process.t
 const isNumbered = (process: Process, number: number): boolean =>
   process.pid === number || process.threads.some(({ tid }) => tid === number)
 
-/** The process that `number` names in a PID namespace, itself or through one of its threads. */
+/** The process that has `number` in a PID namespace, as its PID or as one of its thread ids. */
 export const find = (table: Table, pidNamespace: string, number: number): Process | undefined =>
   table.processes.find((process) => process.pidNamespace === pidNamespace && isNumbered(process, number))
 
@@ -112,7 +119,7 @@ export const idOf = (table: Table, pid: Pid): Result.Result<string, NotFound> =>
   return process?.pid === pid ? Result.succeed(process.id) : notFound("look up", pid)
 }
 
-/** Changes the process `pid` as the reader sees it; `undefined` removes it. */
+/** Changes the process under `pid` in the reader's PID namespace. A result of `undefined` removes the process. */
 export const change = (
   table: Table,
   operation: string,
@@ -128,7 +135,7 @@ export const change = (
   return Result.succeed({ ...table, processes })
 }
 
-/** The same, where the process still runs. */
+/** {@link change}, with `NotFound` for a zombie. */
 const changeRunning = (
   table: Table,
   operation: string,
@@ -139,7 +146,7 @@ const changeRunning = (
   return process !== undefined && isGone(process) ? notFound(operation, pid) : change(table, operation, pid, f)
 }
 
-/** Like the kernel: the next number after the last one, round and round, that nothing uses. */
+/** The next free number after the last one given, as the kernel does. After `pidMax`, numbers start at 1 again. */
 const allocate = (table: Table): Result.Result<Pid, PidUnavailable> => {
   const last = table.lastPids.get(table.pidNamespace) ?? 0
   for (let step = 0; step < table.pidMax; step++) {
@@ -160,7 +167,7 @@ const commOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1).s
 
 type Spawned = Result.Result<readonly [Pid, Table], PidUnavailable | NotFound>
 
-/** Starts a process: without `at`, under the next free number. It inherits what it isn't given, as by `fork(2)`. */
+/** Starts a process under PID `at`, by default the next free one. Data missing in `options` come from the parent. */
 export const spawn = (table: Table, options: SpawnOptions, at?: Pid, isReader = false): Spawned => {
   const number = at === undefined ? allocate(table) : Result.succeed(at)
   if (Result.isFailure(number)) return Result.fail(number.failure)
@@ -213,7 +220,10 @@ export const reap = (table: Table, pid: Pid): Result.Result<Table, NotFound> => 
   return process !== undefined && isGone(process) ? change(table, "reap", pid, () => undefined) : notFound("reap", pid)
 }
 
-/** The other threads end, and the one that calls takes the leader's place, number and start time. */
+/**
+ * `execve(2)`: all other threads end. The calling thread gets the leader's PID and start time, even if the leader has
+ * exited.
+ */
 export const exec = (table: Table, pid: Pid, path: string): Result.Result<Table, NotFound> =>
   changeRunning(table, "exec", pid, (process) => ({
     ...process,
@@ -223,7 +233,10 @@ export const exec = (table: Table, pid: Pid, path: string): Result.Result<Table,
     comm: commOf(path)
   }))
 
-/** Moves the reader. The first process of a namespace is a reader of its own, under the first number. */
+/**
+ * Moves the reader into a PID namespace. Each namespace has its own reader process, the first process that starts in
+ * it.
+ */
 export const enter = (table: Table, pidNamespace: string): Table => {
   const moved = { ...table, pidNamespace }
   if (moved.processes.some((process) => process.pidNamespace === pidNamespace && process.isReader)) return moved
@@ -233,7 +246,7 @@ export const enter = (table: Table, pidNamespace: string): Table => {
   })
 }
 
-/** The init of a PID namespace died: the kernel kills all in it, and its number may be given again. */
+/** Ends a PID namespace with all its processes, as the kernel does when its first process ends. */
 export const end = (table: Table, pidNamespace: string): Table => {
   const lastPids = new Map(table.lastPids)
   lastPids.delete(pidNamespace)
@@ -244,7 +257,7 @@ export const end = (table: Table, pidNamespace: string): Table => {
   }
 }
 
-/** A new boot, of this machine unless another is named: nothing runs but the reader, and every count starts again. */
+/** Boots the kernel anew, on `machine` where that is given. Only the reader runs, and all counters start again. */
 export const boot = (table: Table, machine: { readonly machineId?: string; readonly hostname?: string }): Table =>
   enter(
     {

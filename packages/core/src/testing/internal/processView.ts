@@ -1,4 +1,4 @@
-/** What a reader sees of a fake kernel's processes. Pure. */
+/** A fake kernel and its processes, as a reader sees them. Pure. */
 import * as Result from "effect/Result"
 import * as Struct from "effect/Struct"
 import { IdentityUnavailable } from "../../Errors.ts"
@@ -9,10 +9,10 @@ import { compare, type FirstProcess, type HostIdentity, initialPidNamespace, typ
 import type { Maskable } from "../FakeProcessTableModel.ts"
 import { find, type Process, type Table, tickMillis, tickNanos, ticks } from "./processTable.ts"
 
-/** Past 2^53, where a number would no longer tell two processes apart. */
+/** Above 2^53: a consumer that converts ids to `number` confuses two processes, and its tests fail. */
 const processId64 = (process: Process): string => `${2n ** 53n + BigInt(process.serial)}`
 
-// The kernel adds the offset of the reader's time namespace, as an unsigned number.
+// The kernel adds the offset of the reader's time namespace in unsigned 64-bit arithmetic.
 const startTime = (table: Table, ticks: number): string =>
   BigInt.asUintN(64, BigInt(ticks + table.timeOffset)).toString()
 
@@ -69,7 +69,7 @@ const isOfHost = (key: Maskable): key is OfHost => key in ofHost
 const isOfProcess = (key: Maskable): key is Exclude<Maskable, OfHost> => !isOfHost(key)
 
 const executableOf = (table: Table, process: Process): Pick<Present, "exe" | "exeError"> => {
-  // A leader that exited has no memory map, and so no link, also where threads are left.
+  // A leader that has exited has no memory map, hence no `/proc/<pid>/exe`, even while other threads run.
   if (process.exited) return { exeError: "not-available" }
   const isForeign = table.readerUid !== 0 && process.uid !== table.readerUid
   return process.access === "denied" || isForeign ? { exeError: "permission-denied" } : { exe: process.exe }
@@ -84,7 +84,7 @@ const present = (table: Table, process: Process, pid: Pid): Present => {
     pid,
     tgid: process.pid,
     state: process.exited && thread === undefined ? "Z" : process.stopped ? "T" : "S",
-    // The kernel counts a leader that exited as long as it isn't reaped.
+    // The kernel counts an exited leader until it is reaped.
     threads: process.threads.length + 1,
     startTime: startTime(table, startTicks),
     startedAt: wallClock - (ticks(table) - startTicks) * tickMillis,
@@ -151,13 +151,13 @@ export const lockHolders = ({ locks, pidNamespace, processes }: Table, directory
       : []
   )
 
-/** A reader in the initial PID namespace, that is refused nothing, sees every process of the kernel. */
+/** Whether the reader sees every process: it is in the initial PID namespace, and no process or answer is withheld. */
 const seesAll = ({ failures, pidNamespace, processes }: Table): boolean =>
   pidNamespace === initialPidNamespace && failures.size === 0 && processes.every(({ access }) => access !== "hidden")
 
 /**
- * Searches the whole kernel for a process: by the id that no other one has, else by its PID in the namespace of the
- * number. That may be another one by now, in which another process has the PID.
+ * Searches the whole kernel for a process: by its 64-bit id where that is known, else by its PID in the namespace with
+ * the recorded number. That namespace may be a later one with the same number, in which another process has the PID.
  */
 export const search = (table: Table, sought: Sought, wanted: ObserveDepth): NamespaceProof => {
   if (table.namespaces === "none" || !seesAll(table)) return { _tag: "Incomplete" }
