@@ -174,7 +174,7 @@ static void reclaim(int root, const char *name)
 	delete_directory(dead, name);
 }
 
-/* Sorts by inode, which getdents64 returns at no cost. ext4 lists in hash order, in which inodes are slower to visit. */
+/* Sorts by inode, which getdents64 returns at no cost. ext4 lists in hash order, in which inodes are slower to read. */
 static int by_inode(const void *a, const void *b)
 {
 	uint64_t left = (*(struct entry *const *)a)->ino, right = (*(struct entry *const *)b)->ino;

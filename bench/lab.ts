@@ -1,4 +1,4 @@
-/** Environment of a measurement: a directory on the real disk, owner processes, contestants in processes of their own. */
+/** Environment of a measurement: a directory on the real disk, owner processes, and a process for each contestant. */
 import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"

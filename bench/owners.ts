@@ -12,7 +12,7 @@ import { once } from "node:events"
 
 export type Kind = "v2" | "v3"
 
-/** Makes the text of a sentinel for one directory. Each directory has its own nonce; a v3 record names the directory. */
+/** Makes the sentinel's text for one directory. Each directory has its own nonce; a v3 record names its directory. */
 export type Inscribe = (kind: Kind, nonce: string, directory: RecordedDirectory | undefined) => string
 
 export interface Owners {

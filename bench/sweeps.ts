@@ -11,8 +11,9 @@ export interface Row {
   readonly ms: number
   readonly userMs: number
   readonly systemMs: number
-  /** Ratio to the time of the C floor, as `toPlain` to the plain loop: median of the rounds, `NaN` if not measured. */
+  /** Ratio of the time to that of the C floor: median of the rounds' ratios, `NaN` if not measured. */
   readonly toFloor: number
+  /** Ratio of the time to that of the plain loop: median of the rounds' ratios, `NaN` if not measured. */
   readonly toPlain: number
 }
 

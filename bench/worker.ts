@@ -19,7 +19,7 @@ const contestant = contestants.get(name)
 if (contestant === undefined) throw new Error(`no contestant "${name}"`)
 const run = await contestant()
 
-/** Resets `VmHWM` to the current resident memory (`proc_pid_clear_refs(5)`): loading modules is not part of the sweep. */
+/** Resets `VmHWM` to the current resident memory (`proc_pid_clear_refs(5)`): the figure leaves out module loading. */
 const resetPeak = () => Fs.writeFileSync("/proc/self/clear_refs", "5")
 
 const peakKiB = (): number =>

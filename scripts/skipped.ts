@@ -1,8 +1,8 @@
 /**
- * A reporter for vitest that names the skipped tests. Each title carries its reason: `(skipped: not root)`.
+ * A reporter for vitest that names the skipped tests. Each title contains the reason: `(skipped: not root)`.
  *
- * `VM_SENTINEL_MAY_SKIP`, reasons separated by `;`, makes any other skip an error, and a run without tests too. Empty: no test may be
- * skipped.
+ * `VM_SENTINEL_MAY_SKIP` lists the allowed reasons, separated by `;`. If the variable is set, a skip for another reason
+ * is an error, and so is a run in which no test passes. Empty: no test may be skipped.
  */
 import type { Reporter, TestModule } from "vitest/node"
 
@@ -11,7 +11,7 @@ export interface Test {
   readonly state: "passed" | "failed" | "skipped" | "pending"
 }
 
-/** What a run says at its end, and whether it fails. `mayBe`: the reasons that are meant; `undefined`: any. */
+/** Text that a run prints at its end, and whether the run fails. `mayBe`: the allowed reasons; `undefined`: any. */
 export const summary = (
   tests: ReadonlyArray<Test>,
   mayBe: ReadonlyArray<string> | undefined

@@ -35,7 +35,7 @@ const furnish = (root: string, { dead, live }: Owners.Owners): void => {
 
 const vms = (root: string): ReadonlyArray<string> => Fs.readdirSync(root).filter((name) => name.startsWith("vm-"))
 
-/** Sweeps until `after` outcomes, or to the end if `after` is 0. Returns the names reported as removed, and the errors. */
+/** Sweeps until `after` outcomes, or to the end if `after` is 0. Returns the names reported as removed, and errors. */
 const sweep = Effect.fnUntraced(function* (root: string, after: number) {
   const stop = yield* Deferred.make<void>()
   const removed: Array<string> = []

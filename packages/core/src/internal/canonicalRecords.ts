@@ -1,13 +1,14 @@
 /**
- * Sentinels exactly as this library writes them. The third line is read by one expression: a fifth of the time that JSON
- * and the schema take. A line that differs in anything, if only in the order of its keys, is theirs.
+ * Fast reading of sentinels that look exactly as this library writes them. One regular expression reads the third line,
+ * in a fifth of the time of `JSON.parse` and the schema, which read every other line, even one that differs only in the
+ * order of its keys.
  */
 import type { FileSystemId, RecordedDirectory } from "../DirectoryFrame.ts"
 import type { RecordV3 } from "../SentinelRecord.ts"
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** What a JSON string holds where nothing in it is escaped. */
+/** One character of a JSON string without escapes. */
 const plain = String.raw`[^"\\\u0000-\u001f]`
 const decimal = "[0-9]{1,20}"
 const string = (key: string, pattern: string): string => `"${key}":"(${pattern})"`
@@ -53,7 +54,7 @@ const line = new RegExp(
 const isKind = (kind: string | undefined): kind is FileSystemId["kind"] =>
   kind === "uuid" || kind === "fsid" || kind === "volume"
 
-/** The PID that it repeats, and the record. `undefined`: it isn't written so. */
+/** The record in a third line, and the PID, which line 1 has too. `undefined`: the line has another form. */
 export const read = (text: string): { readonly pid: number; readonly record: RecordV3 } | undefined => {
   const found = line.exec(text)
   if (found === null) return undefined
@@ -94,14 +95,14 @@ export const read = (text: string): { readonly pid: number; readonly record: Rec
   return { pid: Number(pid), record }
 }
 
-/** What all sentinels of one process have in common. Of contents with each byte as one character. */
+/** The text that all sentinels of one process share. A content has one character for each byte of its file. */
 export interface OwnerPart {
   readonly content: string
-  /** It is followed by what each acquisition adds; else it is all there is. */
+  /** `true`: the fields of one acquisition follow `content`. `false`: `content` is the whole sentinel. */
   readonly isOpen: boolean
 }
 
-/** {@link plain}, in ASCII alone: what is beyond may not be UTF-8. */
+/** {@link plain} in ASCII alone: a byte above 0x7f may be invalid UTF-8, which this expression can't tell. */
 const plainAscii = String.raw`[ !#-[\]-~]`
 const asciiDirectory = directory.replaceAll(plain, plainAscii)
 const ending = new RegExp(String.raw`${acquisition(`${plainAscii}*`)}${maybe(asciiDirectory)}\}\n$`, "y")
@@ -111,7 +112,7 @@ const endsAt = (content: string, start: number): boolean => {
   return ending.test(content)
 }
 
-/** Of a sentinel that could be read, and that has no lock. */
+/** The shared part of `content`: a sentinel that was parsed, and that claims no lock. */
 export const ownerPart = (content: string): OwnerPart => {
   const start = content.lastIndexOf(',"nonce":"')
   return start >= 0 && endsAt(content, start)
@@ -119,10 +120,10 @@ export const ownerPart = (content: string): OwnerPart => {
     : { content, isOpen: false }
 }
 
-/** Whether a content is a sentinel of the same process, of which nothing else is to be known. */
+/** Whether `content` is a sentinel of the same process without a lock: one observation answers for both sentinels. */
 export const hasOwnerPart = (content: string, part: OwnerPart): boolean => {
   if (!part.isOpen) return content === part.content
   const { length } = part.content
-  // Thrice as fast as `startsWith`.
+  // Three times as fast as `startsWith`.
   return content.slice(0, length) === part.content && endsAt(content, length)
 }

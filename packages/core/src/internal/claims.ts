@@ -1,7 +1,8 @@
 /**
- * The way of a condemned directory: look for mounts, lock, look, rename, look, mark, delete. Claim and mark are one rename each, so
- * that a sweep killed anywhere leaves a state that says how far it came. The lock is held exclusively from before the first rename to
- * the last `rmdir`: no owner comes in between.
+ * Removal of a condemned directory, in seven steps: look for mounts, lock, look, rename (claim), look, rename (mark),
+ * delete. Claim and mark are one rename each: the place of the directory shows how far a killed sweep came. The
+ * exclusive lock is held from before the first rename until after the last `rmdir`: no owner can take the directory in
+ * between.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -29,7 +30,7 @@ import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
-/** `workspace`: directories are claimed into it. `undefined`, on a full file system: they get other names in `root`. */
+/** Claims move directories into `workspace`. `undefined`, on a full file system: claims stay within `root`. */
 export interface Destination {
   readonly root: string
   readonly workspace: Workspace | undefined
@@ -51,7 +52,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const moveBack = (path: string, origin: string) =>
     Effect.suspend(() => {
       const taken = () => new NameTaken({ path: origin, kept: path })
-      // Another sweep that found it claimed has taken it up, or put it back already.
+      // ENOENT: another sweep has resumed this claim, or has already put the directory back.
       const back = disk.renameNew(path, origin).pipe(onErrno(["ENOENT"], () => Effect.void))
       return mapStoreError("put back", { EEXIST: taken, ENOTEMPTY: taken, ENOTDIR: taken })(back)
     })
@@ -72,7 +73,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
         })
       : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
 
-  /** A sweep holds a lock exclusively, owners share it. */
+  /** Tells who holds a busy lock: sweeps hold it exclusively (`Taken`), owners share it (`LockBusy`). */
   const busy = (path: string) =>
     Effect.flatMap(disk.probeLock(path, { byCommand: true }), (state) =>
       Effect.fail(state === "exclusive" || state === "free" ? new Taken({ path }) : new LockBusy({ path }))
@@ -101,7 +102,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "mark", path }))
     )
 
-  /** The path is missing and its parent is there. Without its parent, a directory above may have been moved. */
+  /** `true`: the path is missing and its parent exists. Without the parent, a directory above may have been renamed. */
   const hasGone = (path: string) =>
     disk.lstat(path).pipe(
       Effect.as(false),
@@ -109,7 +110,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       Effect.orElseSucceed(() => false)
     )
 
-  /** Without lock and workspace another sweep may have removed the directory, and tells it. */
+  /** `false` with neither lock nor workspace: another sweep may have removed the directory, and reports that. */
   const isGone = ({ workspace }: Destination, isLocked: boolean, markedAt: () => string | undefined) =>
     Effect.suspend(() => {
       const path = markedAt()
@@ -119,7 +120,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
     Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked }), (stayed): Discarded => ({ stayed }))
 
-  /** `discard` compares the directory after its rename. One that was swapped in goes back, and nothing in it is deleted. */
+  /**
+   * The claim of a directory that lies at `path` now. `discard` compares the directory's id again after its own rename:
+   * a directory that was swapped in goes back, and nothing in that directory is deleted.
+   */
   const claimed = Effect.fnUntraced(function* (
     destination: Destination,
     found: {
@@ -132,10 +136,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     const { isLocked, origin, path, state } = found
     const markedPath = yield* pathForMarked(destination, { name: baseName(origin), tags: state.sentinels.map(tagOf) })
     let markedAt: string | undefined
-    // `false` after `restore`, `mark` or the scope's end: another claim may have the path by then.
+    // `false` after `restore`, after `mark` and after the scope has closed: another claim may have this path since.
     let isClaimed = true
     const letGo = Effect.sync(() => void (isClaimed = false))
-    /** An error has said where the directory lies: the end of the scope doesn't move it. */
+    /** `NameTaken` has told the caller where the directory lies: the finalizer leaves the directory at that path. */
     let isTold = false
     const restore = Effect.uninterruptible(
       Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void)).pipe(
@@ -198,7 +202,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     if (mount !== undefined) return yield* new MountInside({ path: origin, mount })
     const { id, isLocked } = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
     if (isLocked) {
-      // An owner may have come since the judgement and let go of the lock: its directory isn't renamed.
+      // An owner may have come since the judgement and released the lock. This look finds that owner before the rename.
       const now = yield* Effect.catchTag(lookup.look(origin, layout), "NotFound", taken)
       const change = difference(condemned, now)
       if (change !== undefined) return yield* new Changed({ path: origin, problem: change })
@@ -219,7 +223,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const lookAgain = (path: string, layout: Layout) =>
     Effect.catchTag(lookup.look(path, layout), "NotFound", () => Effect.fail(new Taken({ path })))
 
-  /** Takes up a claim that a killed sweep left at `path`. */
+  /** Resumes a claim that a killed sweep left at `path`. */
   const resume = (destination: Destination, path: string, name: string, layout: Layout) =>
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
@@ -229,10 +233,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       })
     )
 
-  /** A file or a link that somebody put in the place of what was to be deleted. */
+  /** Unlinks a file or symbolic link that another process has put in place of the directory. */
   const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
 
-  /** Takes up a deletion that a killed sweep began at `path`. */
+  /** Resumes a deletion that a killed sweep began at `path`. */
   const resumeDead = (destination: Destination, path: string, marked: SentinelName.Marked, layout: Layout) =>
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Removable, ResumeError, Scope.Scope> {

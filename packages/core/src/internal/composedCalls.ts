@@ -1,4 +1,4 @@
-/** `Disk.list` and `Disk.peekMany`, put together from the simpler calls. */
+/** `Disk.list` and `Disk.peekMany`, composed of simpler calls. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { DirectoryEntry, DiskError, Listing, Peek, Stat } from "../DiskModel.ts"
@@ -7,7 +7,7 @@ const byName = (a: DirectoryEntry, b: DirectoryEntry): number => (a.entry < b.en
 
 const isHidden = ({ entry }: DirectoryEntry): boolean => entry.startsWith(".")
 
-/** Sorted by name. */
+/** `Disk.list`, with both parts sorted by name. */
 export const listOf =
   (entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>) =>
   (path: string): Effect.Effect<Listing, DiskError> =>

@@ -1,4 +1,4 @@
-/** A directory that appears with its sentinel in it, or not at all. */
+/** Creates a directory together with its sentinel: one rename makes both appear. */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../Disk.ts"
 import { AlreadyOwned, type PublishError } from "../Errors.ts"
@@ -15,8 +15,8 @@ const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 export const make = (disk: Disk["Service"], publication: Publication) => {
   /**
-   * Staged under a name that a sweep removes when it is found unfinished, then renamed. `AlreadyOwned` when there is
-   * something under the path.
+   * Builds the directory under a staging name, then renames it to `path`. A sweep removes a staging directory that was
+   * never finished. `AlreadyOwned`: something exists at `path`.
    */
   const createWithSentinel = Effect.fnUntraced(function* <E, R>(
     path: string,

@@ -9,31 +9,31 @@ const isDenied = (error: DiskError): boolean => isRefusal(error.errno)
 const failure = (operation: string, error: DiskError): StoreFailure =>
   new StoreFailure({ operation, path: error.path, errno: error.errno, cause: error })
 
-/** Where the thing may be missing. */
+/** The error of a call on a path that may be missing: ENOENT and ENOTDIR become `NotFound`. */
 export const toLookError = (operation: string, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
   if (isMissing(error)) return new NotFound({ operation, path: error.path })
   return isDenied(error) ? new PermissionDenied({ operation, path: error.path }) : failure(operation, error)
 }
 
-/** Where it can't be missing unless somebody interferes. */
+/** The error of a call on a path that exists unless another process interferes: ENOENT is a `StoreFailure`. */
 export const toStoreError = (operation: string, error: DiskError): PermissionDenied | StoreFailure =>
   isDenied(error) ? new PermissionDenied({ operation, path: error.path }) : failure(operation, error)
 
 type Specific<E> = { readonly [errno: string]: () => E }
 
-/** Errnos that mean something here first; the rest as {@link toLookError}. */
+/** Maps the errnos in `specific` by their own functions, and every other errno by {@link toLookError}. */
 export const mapLookError =
   <E = never>(operation: string, specific: Specific<E> = {}) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
     Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toLookError(operation, error))
 
-/** Errnos that mean something here first; the rest as {@link toStoreError}. */
+/** Maps the errnos in `specific` by their own functions, and every other errno by {@link toStoreError}. */
 export const mapStoreError =
   <E = never>(operation: string, specific: Specific<E> = {}) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
     Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toStoreError(operation, error))
 
-/** Recovers from one errno. */
+/** Recovers from the errnos in `errnos`. */
 export const onErrno =
   <B>(errnos: ReadonlyArray<string>, recover: (error: DiskError) => Effect.Effect<B, DiskError>) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>): Effect.Effect<A | B, DiskError, R> =>

@@ -1,6 +1,7 @@
 /**
- * The first key that one object of a JSON text carries twice. `JSON.parse` keeps the last silently, so two readers could
- * see two owners in one record. The text must already have been parsed.
+ * The first key that one object of a JSON text has twice; `undefined` without such a key. `JSON.parse` silently keeps
+ * the last value, another parser may keep the first: two readers could see two owners in one record. `json` must be
+ * valid JSON.
  */
 export const duplicateKey = (json: string): string | undefined => {
   const open: Array<Set<string> | undefined> = []

@@ -1,4 +1,4 @@
-/** Evidence, as it is gathered, and the verdicts that carry it. */
+/** Collects evidence, and makes the verdicts that carry evidence. */
 import type { Compared, Datum, Evidence, Verdict } from "../Evidence.ts"
 import { compare, type Comparison } from "../ProcessIdentity.ts"
 import type { AliveReason, DeadReason, UnknownReason } from "../Reason.ts"
@@ -25,7 +25,7 @@ export const note = (
   observed: string | undefined
 ): Comparison => {
   const result = compare(recorded, observed)
-  // The recorded text may be a part of a longer one, and keep the whole of it in memory.
+  // `recorded` may be a slice of a longer string, and V8 keeps that whole string in memory for a slice.
   notes[datum] = compared(result === "equal" ? observed : recorded, observed, result)
   return result
 }

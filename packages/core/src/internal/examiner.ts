@@ -1,4 +1,4 @@
-/** Judging a whole directory: its sentinels, its lock, and the owners below its first level. */
+/** Judges a whole directory: its sentinels, its lock, and the owners below its first level. */
 import * as Effect from "effect/Effect"
 import { type Judgement, reconsider } from "../Condemned.ts"
 import type { DirectoryState } from "../DirectoryState.ts"
@@ -15,16 +15,16 @@ export interface Options extends JudgeDirectory.JudgeOptions {
 }
 
 /**
- * Source of the lock's state. `held`: this sweep holds it, so no owner does. `claimed`: probed where a sentinel claims it. `asked`:
- * probed also before a directory is condemned.
+ * Source of the lock's state. `held`: this sweep holds the lock, so no owner does. `claimed`: the lock is probed for
+ * each sentinel that claims a lock. `asked`: the lock is also probed before a directory is condemned.
  */
 type KnownLock = "held" | "claimed" | "asked"
 
 export interface Examiner {
   readonly context: JudgeDirectory.JudgeContext
-  /** The directory's own sentinels, and its lock. */
+  /** Judges the directory's own sentinels and its lock. */
   readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
-  /** {@link examineTop}, and what lies below the first level. */
+  /** {@link examineTop}, then the owners below the first level. */
   readonly examine: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<OwnersBelow.Examined>
 }
 

@@ -1,15 +1,15 @@
-/** Times as text. */
+/** Formats times. */
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 
-/** ISO 8601, of milliseconds since the epoch. `undefined`: no date is so far away, but a file's time may be set to it. */
+/** Milliseconds since the epoch as ISO 8601. `undefined` outside the range of `Date`, in which not every mtime lies. */
 export const isoTime = (milliseconds: number): string | undefined =>
   Option.getOrUndefined(Option.map(DateTime.make(Math.floor(milliseconds)), DateTime.formatIso))
 
-/** The last time that a date can be. */
+/** Latest time of a `Date`, milliseconds since the epoch. */
 const latest = 8.64e15
 
-/** {@link isoTime} of many times. The text of a second is made once for the times in it that come one after the other. */
+/** {@link isoTime} for many times: consecutive times within one second share the text of that second. */
 export const makeIsoTime = (): ((milliseconds: number) => string | undefined) => {
   let second = Number.NaN
   let prefix: string | undefined

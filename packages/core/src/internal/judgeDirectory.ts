@@ -1,4 +1,4 @@
-/** Observing the owners of a directory, and judging it by what was observed. */
+/** Observes the owners of a directory, and judges the directory by the observations. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Condemned from "../Condemned.ts"
@@ -12,13 +12,13 @@ import * as Sentinel from "../Sentinel.ts"
 import { SentinelStore } from "../SentinelStore.ts"
 import { depthFor, hasRecordedId, judge, needed } from "../Verdict.ts"
 
-/** The services that a judgement asks, and what the operator knows. */
+/** Services and operator's knowledge that a judgement uses. */
 export interface JudgeContext {
   readonly inspector: ProcessInspector["Service"]
   readonly namespaces: (typeof PidNamespaces)["Service"]
-  /** `undefined`: the lock isn't evidence. */
+  /** State of the lock of the directory at `path`. `undefined`: the lock is no evidence. */
   readonly probeLock: (path: string) => Effect.Effect<LockState | undefined>
-  /** Read once, when the first directory is judged. */
+  /** Identity of this host, read once: at the first judgement. */
   readonly host: Effect.Effect<HostIdentity>
   readonly knowledge: Knowledge
 }
@@ -49,7 +49,7 @@ export const makeContext = Effect.fnUntraced(function* (
   }
 })
 
-/** Makes the observations of one owner that its judgement needs, and no more. */
+/** Makes only the observations of one owner that its judgement needs. */
 const observeOwner = Effect.fnUntraced(function* (
   { inspector, namespaces, probeLock }: JudgeContext,
   reader: Reader,
@@ -66,7 +66,7 @@ const observeOwner = Effect.fnUntraced(function* (
   return { ...observed, search: yield* namespaces.prove(soughtOf(sentinel), depthFor(sentinel)) }
 })
 
-/** Observes the owners in order, until one is alive. */
+/** Observes the owners in order, up to the first that is alive. */
 const observeOwners = Effect.fnUntraced(function* (
   context: JudgeContext,
   host: HostIdentity,

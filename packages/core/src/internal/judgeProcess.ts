@@ -1,4 +1,4 @@
-/** The process that a record names, compared with what the kernel shows under its PID. */
+/** Compares the process that a record names with the process that the kernel has under the same PID. */
 import type { OwnerInputs } from "../JudgeInputs.ts"
 import { isExited, type Observation, type Present } from "../Observation.ts"
 import { compareShiftedTokens, compareStartTokens, type HostIdentity } from "../ProcessIdentity.ts"
@@ -44,7 +44,7 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
   notes.executable = compared(recorded, observed, same ? "equal" : "different")
   if (same) return alive("matches", notes)
   const { bootedAt, startedAt } = process
-  // A record dated before this boot is of an earlier one, or the clock was wrong when it was written: neither can be told.
+  // A record dated before this boot is of an earlier boot, or of this boot with a wrong clock: both look the same.
   const isOfThisBoot = bootedAt !== undefined && changedAt !== undefined && changedAt >= bootedAt
   const isYounger =
     isOfThisBoot && startedAt !== undefined && changedAt !== undefined && startedAt >= changedAt + startMargin
@@ -58,7 +58,7 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
     const result = bootedAt === undefined || changedAt === undefined ? "unknown" : "different"
     notes.bootedAt = compared(iso(changedAt), iso(bootedAt), result)
   }
-  // A process as old as the record can't have recycled the number: it is the owner, and its binary was renamed.
+  // A process as old as the record can't have recycled the PID: this is the owner, and its executable was renamed.
   return isYounger ? dead("exe-mismatch", notes) : unknown("exe-changed", notes)
 }
 

@@ -1,4 +1,7 @@
-/** The ownership lock: shared by owners, exclusive to a remover, and given up by the kernel when its holder ends. */
+/**
+ * The ownership lock, `flock(2)` on the directory: owners share the lock, a remover holds it exclusively, and the
+ * kernel releases it when its holder ends.
+ */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -11,10 +14,10 @@ import { unsupported } from "./lockSupport.ts"
 
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
 
-/** An owner waits 5 s for somebody who only looks, or was stopped while looking. */
+/** An owner waits 5 s for a process that only probes the lock, even if that process was stopped in mid-probe. */
 const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
 
-/** A remover waits 50 ms for somebody who only looks. */
+/** A remover waits 50 ms for a process that only probes the lock. */
 const removersPatience = { schedule: Schedule.spaced("5 millis"), times: 10 }
 
 const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
@@ -22,7 +25,10 @@ const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
 export type Locking = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
-  /** Whether `path` names the locked directory, linked and outside of any sweep. A removed directory can be locked too. */
+  /**
+   * Whether `path` still names the locked directory, and the directory is linked and lies outside of every workspace. A
+   * check is needed because the kernel also locks a directory that was removed.
+   */
   const isStillThere = (path: string, lock: HeldLock) =>
     disk.lstat(path).pipe(
       Effect.flatMap(({ id, nlink }) =>
@@ -45,7 +51,7 @@ export const make = (disk: Disk["Service"]) => {
     path: string
   ): Effect.fn.Return<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope> {
     const claimed = new Claimed({ path })
-    // A working directory that a sweep has taken has a path inside of the sweep.
+    // A sweep may have claimed the caller's working directory: `path` then lies inside of a workspace.
     if (SentinelName.liesInSweep(path)) return yield* claimed
     const refused = (error: DiskError): Effect.Effect<never, Claimed | LockBusy | LockUnsupported | LookError> => {
       if (unsupported.has(error.errno)) return Effect.fail(new LockUnsupported({ path }))
@@ -53,7 +59,7 @@ export const make = (disk: Disk["Service"]) => {
       return Effect.flatMap(isSwept(path), (swept) => Effect.fail(swept ? claimed : new LockBusy({ path })))
     }
     const held = yield* attempt(path).pipe(
-      // A process that only looks lets go soon. A sweep that has the directory doesn't.
+      // A process that only probes releases the lock soon. A sweep that has claimed the directory keeps the lock.
       Effect.retry({
         while: (error) => (isBusy(error) ? Effect.map(isSwept(path), (swept) => !swept) : false),
         ...ownersPatience
@@ -64,7 +70,7 @@ export const make = (disk: Disk["Service"]) => {
     return isThere ? held : yield* claimed
   })
 
-  /** Whether the directory is gone, or on its way out. */
+  /** Whether the directory is gone, or a sweep has claimed it. */
   const isSwept = (path: string) =>
     disk.location(path).pipe(
       Effect.map(SentinelName.liesInSweep),
@@ -72,8 +78,8 @@ export const make = (disk: Disk["Service"]) => {
     )
 
   /**
-   * Excludes every owner. `undefined`: there is no way to lock here. `byCommand`: a program may be started for it. EBUSY:
-   * somebody holds it.
+   * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.
+   * `byCommand`: a program may be started to take the lock. EBUSY: another process holds the lock.
    */
   const exclude = (
     path: string,

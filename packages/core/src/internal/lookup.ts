@@ -1,4 +1,4 @@
-/** Reading the sentinels of a directory. */
+/** Reads the sentinels of a directory. */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -47,7 +47,7 @@ const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8A
 export type Lookup = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
-  /** Whether the second link of a file is its temporary one: a sentinel has both names while it is being published. */
+  /** Whether the second hard link of a file is a temporary name: during its publication a sentinel has both names. */
   const isBeingPublished = Effect.fnUntraced(function* (
     path: string,
     { id }: Stat,
@@ -60,7 +60,7 @@ export const make = (disk: Disk["Service"]) => {
     return false
   })
 
-  /** The files of a scan with a second link that nothing explains. */
+  /** Files of a scan with a second hard link that no publication explains. */
   const linkedFiles = Effect.fnUntraced(function* (path: string, { files, noted }: Scan, names: ReadonlyArray<string>) {
     const linked: Array<ScannedFile> = []
     for (const file of files) {
@@ -72,8 +72,8 @@ export const make = (disk: Disk["Service"]) => {
   })
 
   /**
-   * Another writer's rename makes a file vanish for a moment (ENOENT, ESTALE). A publication gives a file a second link. Either
-   * repeats the scan, at most `again` times.
+   * Scans a directory. Another writer's rename makes a file vanish for a moment (ENOENT, ESTALE), and a publication
+   * gives a file a second link for a moment. Either repeats the scan, at most `again` times.
    */
   const survey = (
     path: string,
@@ -127,7 +127,7 @@ export const make = (disk: Disk["Service"]) => {
     disk.lstat(path).pipe(
       Effect.as(true),
       onErrno(["ENOENT", "ENOTDIR"], () => Effect.succeed(false)),
-      // A path that can't be asked about counts as there: its owner may have hidden it.
+      // Any other error counts as existence: the path's owner may have denied access on purpose.
       Effect.orElseSucceed(() => true)
     )
 
@@ -152,7 +152,7 @@ export const make = (disk: Disk["Service"]) => {
     entries: Arr.NonEmptyReadonlyArray<Entry>,
     { sentinels: [primary] }: Layout
   ): Effect.Effect<ReadonlyArray<TrustedPeek | undefined>> => {
-    // `Disk.peekMany` shares one object between equal permissions where it can: they are checked once.
+    // `Disk.peekMany` may return one shared object for equal permissions: each object is checked once.
     let trusted: Pick<Peek, "directory" | "file"> | undefined
     const isTrusted = (peek: Peek): boolean => {
       const { directory, file } = peek
@@ -171,7 +171,7 @@ export const make = (disk: Disk["Service"]) => {
     )
   }
 
-  /** Ends with the first directory that can't be looked at. One that goes away meanwhile is passed over. */
+  /** States of the inner directories with sentinels. Fails at the first unreadable directory; skips a vanished one. */
   const ownersBelow = (
     { path, subdirectories }: DirectoryState,
     layout: Layout

@@ -1,4 +1,4 @@
-/** From a judgement or an error to the outcome that says it. */
+/** Makes the outcome of a judgement or of an error. */
 import * as Result from "effect/Result"
 import type { DirectoryError } from "../Errors.ts"
 import type { Evidence } from "../Evidence.ts"
@@ -10,15 +10,15 @@ import type { AliveReason } from "../Reason.ts"
 import type { Discarded } from "../Reclaimer.ts"
 import { isoTime, makeIsoTime } from "./isoTime.ts"
 
-/** An owner that lives. */
+/** An owner that was found alive. */
 export interface Living {
   readonly reason: AliveReason
   readonly evidence: Evidence
-  /** The sentinel's. */
+  /** PID in the sentinel. */
   readonly pid: Pid
 }
 
-/** `undefined`: the sweep was stopped first, or another sweep has the directory. Neither is told. */
+/** Whether there is an outcome. `undefined`: the sweep was stopped first, or another sweep has the directory. */
 export const isTold = (outcome: Outcome | undefined): outcome is Outcome => outcome !== undefined
 
 export interface Subject {
@@ -67,7 +67,7 @@ export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outc
   ...(judgement.error === undefined ? {} : { error: judgement.error })
 })
 
-/** Directories whose owner was found alive by triage. */
+/** Makes the outcomes of directories whose owner triage found alive. */
 export const ofLives = (root: string) => {
   const isPlain = root.isWellFormed()
   const action = "kept"
@@ -76,7 +76,7 @@ export const ofLives = (root: string) => {
   return (subject: Subject, { evidence, pid, reason }: Living, writtenAt: number): Outcome => {
     const { entry: name, path } = subject
     const since = timeOf(writtenAt)
-    // The path is well-formed when both parts are: asking the joined string would copy it.
+    // The path is well-formed if both of its parts are. `isWellFormed` of the joined string would copy that string.
     return since !== undefined && isPlain && name.isWellFormed()
       ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
       : { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, pid, ...sinceField(writtenAt), evidence }
@@ -101,7 +101,7 @@ export const lockHeld = (subject: Subject): Outcome => ({
 export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
   outcomeOf(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
 
-/** Most subtrees that are named. */
+/** An outcome names at most this many subtrees. */
 const mostNamed = 3
 
 /** The outcome of a deletion: the whole directory went, or subtrees of other owners stayed. */
@@ -118,13 +118,13 @@ export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: b
   }
 }
 
-/** An error that came before any judgement. */
+/** The outcome of an error before any judgement. */
 export const ofLookError = (subject: Subject, error: DirectoryError): Outcome =>
   error._tag === "NotFound"
     ? outcomeOf(subject, { action: "kept", verdict: "none", reason: "taken" })
     : outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
 
-/** An error on the way from a judgement to the removal. */
+/** The outcome of an error between the judgement and the end of the removal. */
 export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {
   const judged = ofJudgement(subject, judgement, "kept")
   switch (error._tag) {

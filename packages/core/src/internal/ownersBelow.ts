@@ -1,4 +1,4 @@
-/** Owners below the first level of a directory: nothing is removed while one of them isn't provably gone. */
+/** Examines owners below the first level of a directory: nothing is removed unless all of them are provably gone. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -10,7 +10,7 @@ import type { OwnerBelow } from "../JudgeInputs.ts"
 import type { Layout } from "../Layout.ts"
 import type { SentinelStore } from "../SentinelStore.ts"
 
-/** A judgement, and which sentinels below may go with what it condemns. */
+/** A judgement, and the inner sentinels that may be deleted together with the condemned directory. */
 export interface Examined {
   readonly judgement: Judgement
   readonly mayRemove: MayRemove
@@ -22,7 +22,8 @@ const nonceOf = ({ content }: SentinelFile): string | undefined =>
 const nothingBelow = (): boolean => false
 
 /**
- * Judges what lies below a dead directory, until an owner is found that isn't provably gone. `judge` judges one directory.
+ * Judges the inner directories of a dead directory, up to the first owner that isn't provably gone. `judge` judges one
+ * directory.
  */
 export const make = (
   store: SentinelStore["Service"],
@@ -34,10 +35,10 @@ export const make = (
     const judgedNonces = new Set(sentinels.map(nonceOf))
     const known = new Map<string, FileId>()
 
-    /** `undefined`: each owner there is provably gone. */
+    /** Judges one inner directory. `undefined`: each of its owners is provably gone. */
     const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
       const path = state.path.slice(top.length + 1)
-      // A record with the nonce of a judged one is a copy of it, and is left out.
+      // A record with the nonce of a judged record is a copy of that record, and isn't judged again.
       const others = state.sentinels.filter((file) => {
         const nonce = nonceOf(file)
         return nonce === undefined || !judgedNonces.has(nonce)

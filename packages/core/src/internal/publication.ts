@@ -1,4 +1,4 @@
-/** Writing: a sentinel appears whole or not at all, and never over one whose owner isn't provably gone. */
+/** Writes sentinels: each appears whole or not at all, and replaces only a sentinel whose owner is provably gone. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { Condemned } from "../Condemned.ts"
@@ -19,26 +19,26 @@ const operation = "write sentinel"
 
 const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 
-// Not every file system has hard links; FAT and some FUSE answer so.
+// Errnos of `link(2)` on a file system without hard links, such as FAT and some FUSE.
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
 
 /**
- * How often a writer looks for the directory that it has just published in. A sweep that judged it before takes it away
- * for a moment, sees the new record, and puts it back.
+ * How often a writer looks again for the directory in which it has just published. A sweep that judged the directory
+ * earlier renames it away for a moment, sees the new record, and puts the directory back.
  */
 const confirmations = 200
 
-/** Where the record of `entry` waits while another is published in its place. It still counts: it is one of a role. */
+/** Name of the record of `entry` while another replaces it. The record still counts: the name is that of a role. */
 const asideOf = (entry: string, tag: string): string =>
-  // `.bbox-sentinel` has no roles.
+  // `.bbox-sentinel` has no roles: its record takes a name of `.vm-sentinel`.
   SentinelName.ofRole(entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry, `old-${tag.slice(0, 8)}`)
 
 const isAsideOf = (entry: string, name: string): boolean =>
   name.startsWith(`${entry}.`) && /^old-[0-9a-f]{8}$/.test(name.slice(entry.length + 1))
 
 /**
- * A state as far as the writer of one sentinel file has to judge it: the file, and what another writer moved aside to
- * replace, or left there when it was killed.
+ * The part of a state that the writer of one sentinel file has to judge: the file, and each record that another writer,
+ * running or killed, has moved aside to replace.
  */
 export const contenders = (state: DirectoryState, entry: string): DirectoryState => ({
   ...state,
@@ -64,10 +64,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return yield* refuse(bytes.failure._tag === "Malformed" ? bytes.failure.problem : "unsupported version")
   })
 
-  /** The record comes back to its name, or stays aside, where it counts as well. `EEXIST`: another was published. */
+  /** Renames a record back. EEXIST: another record was published; the old one stays aside, and still counts. */
   const putBack = (aside: string, path: string) => Effect.andThen(appear(aside, path), disk.unlink(aside))
 
-  /** Compares what a replacement relies on: all that was judged, or the one file that the writer made. */
+  /** What has changed since the judgement, or since the writer wrote its own file; `undefined`: nothing. */
   const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
     if (Condemned.is(replacing)) return replacing.difference(before)
     const [file, ...others] = before.sentinels
@@ -76,8 +76,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   }
 
   /**
-   * Moves the condemned sentinel aside: one writer gets it, and were it killed now, the directory would still say whose
-   * it was. Moved back when it isn't what was judged. Returns the paths of all that may go once the new one is there.
+   * Renames the condemned sentinel aside. Of several writers one succeeds, and even if that writer is killed, the
+   * directory still has a record of its owner. A sentinel that isn't the judged one is renamed back. Returns the paths
+   * of all records that may be unlinked after the new sentinel has appeared.
    */
   const takeAside = Effect.fnUntraced(function* (
     directory: string,
@@ -101,7 +102,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "replaced by another writer" })
   })
 
-  /** Whether a directory lies where it lay. Else a sweep took it, whatever it was that failed. */
+  /** Whether a directory still lies at its path. If not, a sweep has claimed it, which explains any earlier error. */
   const isStill = (directory: string, before: Stat) =>
     Effect.match(disk.lstat(directory), {
       onSuccess: (now) => sameFile(now.id, before.id),
@@ -134,14 +135,17 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }
   })
 
-  /** Opens the directory again by its path: a sweep may have claimed it while the sentinel was being written. */
+  /** Reads the sentinel back by its path: a sweep may have claimed the directory while the writer was at work. */
   const confirm = (directory: string, before: Stat, entry: string, bytes: Uint8Array) =>
     confirmOnce(directory, before, entry, bytes).pipe(
       Effect.tapErrorTag("Claimed", () => Effect.yieldNow),
       Effect.retry({ while: ({ _tag }) => _tag === "Claimed", times: confirmations })
     )
 
-  /** A v3 record says where it was made. Measured when its file is there: overlayfs has copied the directory up by then. */
+  /**
+   * Adds to a v3 record the directory that the record is made in. `frame` runs after the file was created: the creation
+   * makes overlayfs copy the directory up.
+   */
   const framed = (directory: string, sentinel: Sentinel.Sentinel, file: NewFile) =>
     sentinel._tag === "V3"
       ? Effect.map(disk.frame(directory), (frame): Sentinel.Sentinel => {
@@ -151,7 +155,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         })
       : Effect.succeed(sentinel)
 
-  /** A bind mount may lead to a directory that a sweep has taken meanwhile. */
+  /** Refuses a directory that a sweep has claimed: a bind mount still leads to such a directory by its old path. */
   const refuseInSweep = (directory: string) =>
     Effect.flatMap(mapLookError(operation)(disk.location(directory)), (location) =>
       SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : Effect.void
@@ -165,7 +169,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   ): Effect.fn.Return<SentinelFile, PublishError> {
     const entry = options.entry ?? SentinelName.defaultName
     const path = `${directory}/${entry}`
-    // What can't be encoded is refused before anything is looked at.
+    // A sentinel that can't be encoded is refused before any call to the disk.
     yield* encode(path, entry, sentinel)
     let bytes = new Uint8Array()
     const bytesOf = (file: NewFile) =>
@@ -191,13 +195,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: claimed })(
         appear(temporary, path)
       ).pipe(
-        // The old record comes back, unless another writer has published one.
+        // The old record returns to its name, unless another writer has published a record.
         Effect.tapError((error) => {
           if (aside === undefined) return Effect.void
           return error._tag === "AlreadyOwned" ? discard(aside) : Effect.ignore(putBack(aside, path))
         })
       )
-      // It may be away already.
+      // ENOENT: a sweep may already have claimed the directory. `confirm` finds that out.
       yield* disk.syncDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
       return [temporary, ...earlier, ...(aside === undefined ? [] : [aside])]
     }).pipe(
@@ -218,7 +222,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       publishWith(directory, sentinel, options, false)
   )
 
-  /** In a directory of a sweep's own. */
+  /** `publish` into a sweep's own workspace, which `publish` itself refuses. */
   const inscribe = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
@@ -234,7 +238,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     yield* Effect.gen(function* () {
       yield* disk.rename(path, aside)
       const moved = yield* disk.lstat(aside)
-      // The next owner's, published in between: back it goes.
+      // The next owner has published this file in between.
       if (!sameFile(moved.id, file.id)) return yield* putBack(aside, path)
       yield* disk.unlink(aside)
       yield* disk.syncDirectory(directory)

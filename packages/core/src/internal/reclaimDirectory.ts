@@ -7,13 +7,13 @@ import * as Outcomes from "./outcomes.ts"
 import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
-/** Judges a directory, and removes it where it is dead. `undefined`: the sweep was stopped before the directory was gone. */
+/** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
   const { conclude, examiner, measured, options, reclaimer, stop, store } = steps
 
   const look = Effect.fnUntraced(function* () {
     const state = yield* store.look(entry.path, options.layout)
-    // The claim takes the lock. A sweep that only says what it would do has to ask for the lock.
+    // A claim takes the lock later. A dry run makes no claim, and probes the lock.
     return yield* examiner.examine(state, options.dryRun ? "asked" : "claimed")
   })
 

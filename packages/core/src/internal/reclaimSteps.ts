@@ -1,6 +1,6 @@
 /**
- * The careful path, which alone can remove: one directory, looked at, judged, locked, claimed, judged again, deleted. Here are the
- * steps that VM directories and what killed sweeps left have in common.
+ * Steps of the careful path, the only path that can remove: look at one directory, judge, lock, claim, judge again,
+ * delete. VM directories and leftovers of killed sweeps share these steps.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -37,8 +37,8 @@ export interface ReclaimSteps {
   readonly options: Options
   readonly stop: Stop
   /**
-   * Judges again, then removes or puts back. `known`: the sentinels below that the first judgement allowed; without it the second
-   * judgement looks below too.
+   * Judges a claimed directory again, then removes it or puts it back. `known`: the inner sentinels that the first
+   * judgement allowed to delete. Without `known` the second judgement examines the inner directories too.
    */
   readonly conclude: (
     subject: Outcomes.Subject,
@@ -46,9 +46,9 @@ export interface ReclaimSteps {
     interruptible: Interruptible,
     known?: MayRemove
   ) => Effect.Effect<Outcome>
-  /** Logs a removal. */
+  /** Logs the outcome if it is a removal. */
   readonly logged: <A extends Outcome | undefined, E, R>(outcome: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Adds the size of the directory at `path` where sizes are asked for. It is measured first. */
+  /** Adds the size of the directory at `path` if sizes are wanted. Measures before `outcome` runs, which may remove. */
   readonly measured: <A extends Outcome | undefined, E>(
     path: string,
     interruptible: Interruptible,
@@ -73,8 +73,9 @@ const isHeard = Effect.gen(function* () {
 const nothing: Discarded = { stayed: [] }
 
 /**
- * Deletes by a judgement. After an interruption `isGone` is asked outside of the interrupted effect, while lock and claim are held: a
- * directory that is gone is told, whoever won the race.
+ * Deletes a directory by its judgement. After an interruption `isGone` runs outside of the interrupted effect, while
+ * lock and claim are still held: a directory that is gone is reported, whether the deletion or the interruption came
+ * first.
  */
 export const discard = (
   removable: Removable,
@@ -124,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, known) =>
-    // An interrupted judgement closes the scope of the claim, and the directory goes back.
+    // An interrupted judgement closes the scope of the claim, whose finalizer puts the directory back.
     Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
       const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
       const done: Effect.Effect<Outcome, DirectoryError> =
@@ -140,6 +141,6 @@ export const make = Effect.fnUntraced(function* (
   return { root, store, examiner, reclaimer, options, stop, conclude, logged, measured }
 })
 
-/** The outcome of a dry run. */
+/** The outcome of a judgement that removes nothing: `kept`, or `would-remove` in a dry run. */
 export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
   Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")

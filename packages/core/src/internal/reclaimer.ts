@@ -1,4 +1,4 @@
-/** The way out of one root: a workspace that is made at the first claim, and what killed sweeps left. */
+/** Claims directories of one root into a workspace, made at the first claim, and opens leftovers of killed sweeps. */
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -51,7 +51,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     root: Root,
     { layout, self }: ReclaimerOptions
   ): Effect.fn.Return<Reclaimer, never, Scope.Scope> {
-    // A scope closes in reverse order. This one is older than those of the claims: the workspace is closed after them.
+    // Finalizers run in reverse order. This scope is older than the claims' scopes: the workspace closes after them.
     const scope = yield* Scope.fork(yield* Effect.scope)
     const gate = Semaphore.makeUnsafe(1)
     let made: Workspace | undefined
@@ -66,14 +66,14 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
         : Effect.succeed(made)
     )
     /**
-     * The first claim makes the workspace: a root without dead directories isn't written to. A failure isn't remembered: the next
-     * claim tries again.
+     * The first claim makes the workspace: a sweep of a root without dead directories writes nothing. After a failure
+     * the next claim tries again.
      */
     const destination: Effect.Effect<Destination, PermissionDenied | StoreFailure> = gate
       .withPermits(1)(openOnce)
       .pipe(
         Effect.map((workspace): Destination => ({ root: root.path, workspace })),
-        // A full file system is where a removal is wanted most.
+        // A full file system needs removals most: a claim in `root` takes no space.
         Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.succeed(inRoot) : Effect.fail(error)))
       )
 

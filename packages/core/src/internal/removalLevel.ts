@@ -1,31 +1,31 @@
-/** A directory that is being removed, and where it lies in its tree. No calls are made here. */
+/** State of one directory of a tree during the tree's removal. This module makes no system calls. */
 import type { DirectoryListing } from "../DirectoryCalls.ts"
 
 export interface Level<Name> {
   readonly fd: number
   readonly name: Name
   readonly listing: DirectoryListing<Name>
-  /** The directory that it lies in. `undefined`: it is the top of the tree. */
+  /** The parent directory. `undefined`: this level is the top of the tree. */
   readonly above: Level<Name> | undefined
-  /** Directories above it in the tree. */
+  /** Number of directories above, up to the top. */
   readonly depth: number
-  /** Where a directory that was moved up lay at the beginning. */
+  /** Original path, relative to the top, of a directory that was moved up to the top. `undefined` for every other. */
   readonly origin: string | undefined
-  /** Its sentinels go when all else in it is gone: what says whose a directory is stays as long as anything else. */
+  /** Sentinels of the directory, unlinked last: a directory names its owner as long as it holds anything else. */
   sentinels: Array<Name>
-  /** Nothing in a directory is touched before all of it was looked through. */
+  /** `true`: all entries were read once. Nothing in a directory is removed before. */
   isLookedThrough: boolean
-  /** Something in it was removed since it was last read from its beginning. */
+  /** An entry was removed since the listing was last rewound. */
   hasProgress: boolean
-  /** Something in it can't be removed, or is to stay. */
+  /** An entry can't be removed, or has to stay. */
   isStuck: boolean
-  /** How often it was read again. */
+  /** How often the listing was read again because `rmdir` found the directory not empty. */
   passes: number
 }
 
 export type Opened<Name> = Pick<Level<Name>, "fd" | "listing" | "name">
 
-/** The caller has judged the sentinels of the top: the top needs no look. */
+/** The top of a tree. The caller has judged its sentinels: the removal needn't look for sentinels of others in it. */
 export const top = <Name>(opened: Opened<Name>): Level<Name> => ({
   ...opened,
   above: undefined,
@@ -56,13 +56,13 @@ export const inner = <Name>(
   passes: 0
 })
 
-/** Before it is read from its beginning again. */
+/** Resets a level whose listing is read from the beginning again. */
 export const beginAnew = <Name>(level: Level<Name>): void => {
   level.hasProgress = false
   level.sentinels = []
 }
 
-/** Goes up to the top, which has no name in its own tree. */
+/** Joins the names from below the top down to `entry`. */
 const joined = <Name>(
   level: Level<Name>,
   entry: ReadonlyArray<string>,
@@ -73,14 +73,14 @@ const joined = <Name>(
   return names.join("/")
 }
 
-/** Where a directory, or an entry of it, lies now, relative to the top. `""`: the top itself. */
+/** Current path of a directory, or of an entry in it, relative to the top. `""`: the top itself. */
 export const pathOf = <Name>(
   level: Level<Name>,
   textOf: (name: Name) => string,
   ...entry: ReadonlyArray<string>
 ): string => joined(level, entry, ({ name }) => textOf(name))
 
-/** Where it lay at the beginning, before anything was moved up. */
+/** Original path of a directory, or of an entry in it, relative to the top: before any directory was moved up. */
 export const originOf = <Name>(
   level: Level<Name>,
   textOf: (name: Name) => string,

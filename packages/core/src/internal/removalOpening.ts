@@ -1,17 +1,17 @@
-/** Opens the directories of a removal. Each is opened from the descriptor of the one it was found in. */
+/** Opens the directories of a removal, each relative to the descriptor of its parent. */
 import type { DirectoryCalls } from "../DirectoryCalls.ts"
 import type { RemoveTreeOptions } from "../DiskModel.ts"
 import { sameFile } from "../FileId.ts"
 import { coded } from "../Errno.ts"
 import * as Levels from "./removalLevel.ts"
 
-/** The directory that a tree lies in, and the tree's name there. */
+/** Parent directory of a tree, and the tree's name in this parent. */
 export interface Place {
   readonly parent: string
   readonly name: string
 }
 
-/** `undefined`: the path doesn't end in a name. */
+/** Splits the path of a tree. `undefined`: the path doesn't end in a name. */
 export const placeOf = (path: string): Place | undefined => {
   const slash = path.lastIndexOf("/")
   const name = path.slice(slash + 1)
@@ -48,7 +48,7 @@ interface Top<Name> {
   readonly mount: string
 }
 
-/** Opens the tree. Throws where nothing in it is to be touched. */
+/** Opens the top of a tree. Throws ESTALE if the top isn't `expected`, EXDEV if its mount isn't that of its parent. */
 export const openTop = <Name>(
   calls: DirectoryCalls<Name>,
   path: string,

@@ -7,32 +7,32 @@ import { unsupported } from "./lockSupport.ts"
 import * as Levels from "./removalLevel.ts"
 import * as Opening from "./removalOpening.ts"
 
-/** Directories that are open at once. A deeper one is moved up to the top first, so that no depth is too deep. */
+/** Directories that are open at once. A deeper directory is first renamed up to the top: any depth can be removed. */
 const maxDepth = 32
 
-/** How often a directory that isn't empty at its end is read. One that keeps being written to is left then. */
+/** Most passes over a directory that isn't empty at its end: other processes may go on creating entries forever. */
 const maxPasses = 64
 
 const hoistPrefix = ".vm-sentinel-hoist."
 
 export interface Removing {
-  /** `false`: all is done. */
+  /** Handles one entry. `false`: the removal has ended. */
   readonly step: () => boolean
   /** The first failure. */
   readonly failure: () => DiskError | undefined
-  /** Subtrees that stayed as they were, relative to the top. */
+  /** Paths of the subtrees that have to stay, relative to the top. */
   readonly stayed: () => ReadonlyArray<string>
-  /** Closes all that is open. */
+  /** Closes every open descriptor. */
   readonly close: () => void
 }
 
 /**
- * The kind of a name. `ours`: a sentinel that goes last. `others`: a sentinel that keeps its directory. `gone`: a sentinel's name
- * that is missing now; the next pass looks again.
+ * Kind of an entry. `ours`: a sentinel that may be removed, after all other entries. `others`: a sentinel that may not
+ * be removed; its directory stays. `gone`: a sentinel that has vanished since it was listed; the next pass looks again.
  */
 type Kind = "directory" | "plain" | "ours" | "others" | "gone"
 
-/** Throws where nothing is to be touched. */
+/** Begins the removal of a tree. Throws the errors of {@link Opening.openTop} before anything is touched. */
 export const begin = <Name>(
   calls: DirectoryCalls<Name>,
   path: string,
@@ -46,7 +46,7 @@ export const begin = <Name>(
   let current: Level | undefined = top
   let first: DiskError | undefined
   const stayed = new Set<string>()
-  /** Where a directory that was moved up lay at the beginning, by its name at the top. */
+  /** Original paths of the directories that were moved up, by their names at the top. */
   const origins = new Map<string, string>()
   let hoistTag: string | undefined
   let hoisted = 0
@@ -60,7 +60,7 @@ export const begin = <Name>(
     return relative === "" ? path : `${path}/${relative}`
   }
 
-  /** ENOENT of an entry is no failure. ENOENT of the top is: somebody else has removed the tree. */
+  /** Records a failure. ENOENT is a failure for the top alone: another process has removed the tree. */
   const blame = (level: Level, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>): void => {
     const errno = errnoOf(cause)
     if (errno === "ENOENT" && (level !== top || entry.length > 0)) return
@@ -73,14 +73,14 @@ export const begin = <Name>(
     level.isStuck = true
   }
 
-  /** A stuck directory makes the one above it stuck. */
+  /** Closes `level` and goes on in its parent. A stuck directory makes its parent stuck. */
   const leave = (level: Level): void => {
     current = level.above
     if (current !== undefined && level.isStuck) current.isStuck = true
     Opening.close(calls, level)
   }
 
-  /** Leaves `frame` when `isOver` answers true or throws. */
+  /** Leaves `level` when `isOver` answers true or throws. */
   const leaveWhen = (level: Level, isOver: (level: Level) => boolean): void => {
     let isLeft = true
     try {
@@ -91,7 +91,7 @@ export const begin = <Name>(
     if (isLeft) leave(level)
   }
 
-  /** A directory named like a sentinel is a directory. A sentinel below the top that can't be looked at counts as `others`. */
+  /** A directory with a sentinel's name is a directory. A sentinel below the top counts as `others` if `stat` fails. */
   const kindOf = (level: Level, { name, type }: ListedEntry<Name>): Kind => {
     if (type === "directory") return "directory"
     if (!SentinelName.isSentinel(textOf(name))) return "plain"
@@ -121,7 +121,7 @@ export const begin = <Name>(
   }
 
   const enter = (level: Level, name: Name): void => {
-    // `stayed` names it already: it stays even if its lock is free by now.
+    // A directory that `stayed` already names has to stay, even if its lock has been released since.
     if (stayed.size > 0 && stayed.has(pathOf(level, name))) {
       level.isStuck = true
       return
@@ -131,7 +131,7 @@ export const begin = <Name>(
     leaveWhen(current, isBarred)
   }
 
-  /** Moves a directory up to the top, under a name that no removal before this one, killed or not, has used. */
+  /** Renames a directory up to the top. The random UUID in the name tells it from names of earlier, killed removals. */
   const hoist = (level: Level, above: Level): void => {
     hoistTag ??= crypto.randomUUID()
     hoisted += 1
@@ -143,7 +143,7 @@ export const begin = <Name>(
     isHoistedInto = true
   }
 
-  /** Reads on in a directory that nothing was removed from yet. `true`: it stays as it is, or was moved up. */
+  /** Looks at one entry of a directory that is still complete. `true`: the directory has to stay, or was moved up. */
   const lookOn = (level: Level): boolean => {
     const entry = level.listing.next()
     if (entry !== undefined) {
@@ -158,7 +158,7 @@ export const begin = <Name>(
     return true
   }
 
-  /** `false`: it is a directory. */
+  /** `false`: the name is a directory. */
   const isUnlinked = (level: Level, name: Name): boolean => {
     try {
       calls.unlink(level.fd, name)
@@ -185,7 +185,7 @@ export const begin = <Name>(
     if (kind === "directory") enter(level, name)
     else if (kind === "ours") level.sentinels.push(name)
     else if (kind === "others") {
-      // The sentinel came after the look. Its owner keeps the rest.
+      // This sentinel came after the look at all entries. Its owner keeps the entries that are left.
       stay(level)
       leave(level)
     } else if (kind === "plain") {
@@ -194,7 +194,7 @@ export const begin = <Name>(
     }
   }
 
-  /** A sentinel below the top is checked again: it may have been rewritten since it was judged. */
+  /** Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. */
   const unlinkSentinels = (level: Level): void => {
     for (const name of level.sentinels.splice(0)) {
       try {
@@ -209,7 +209,7 @@ export const begin = <Name>(
     }
   }
 
-  /** `false`: it is to be read again. */
+  /** Removes a directory after its last entry. `false`: the listing has to be read again. */
   const isRemovedOrStuck = (level: Level): boolean => {
     if (!level.isStuck) unlinkSentinels(level)
     if (level.isStuck) return true
@@ -224,9 +224,9 @@ export const begin = <Name>(
     return true
   }
 
-  /** A directory was read to its end. */
+  /** Handles the end of a listing. */
   const finish = (level: Level): void => {
-    // Directories that `hoist` moved up go before the sentinels of the top.
+    // Directories that `hoist` moved up are removed before the sentinels of the top.
     const isLast = level !== top || !isHoistedInto
     if (isLast && isRemovedOrStuck(level)) return leave(level)
     level.listing.rewind()
@@ -234,7 +234,7 @@ export const begin = <Name>(
     if (level === top) isHoistedInto = false
   }
 
-  /** A directory that can't be read to its end keeps its sentinels. */
+  /** The next entry. A directory whose listing fails keeps its sentinels. */
   const nextIn = (level: Level): ListedEntry<Name> | undefined => {
     try {
       return level.listing.next()

@@ -1,4 +1,4 @@
-/** Takes up what a killed sweep left in a root. Leftovers that another sweep takes first aren't reported. */
+/** Resumes what killed sweeps left in a root. If another sweep takes a leftover first, that sweep reports it. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -12,7 +12,7 @@ import * as Outcomes from "./outcomes.ts"
 import { discard, foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
-/** `undefined`: another sweep has it, or this one was stopped first. */
+/** `undefined`: another sweep has the leftover, or this sweep was stopped first. */
 type Told = Effect.Effect<Outcome | undefined>
 
 const workspace: Kind = { _tag: "Workspace" }
@@ -22,7 +22,7 @@ const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subjec
   path: `${path}/${name}`
 })
 
-/** `undefined`: another sweep has it. */
+/** The outcome of a leftover that could not be opened. `undefined`: another sweep has the leftover. */
 const refused = (subject: Outcomes.Subject, error: LookError | Taken | LockBusy): Outcome | undefined => {
   switch (error._tag) {
     case "NotFound":
@@ -50,7 +50,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
       )
     )
 
-  /** Without a lock and a rename. */
+  /** Judges a leftover in a dry run: takes no lock, renames nothing. */
   const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
     told(subject, path, (interruptible) =>
       interruptible(Effect.flatMap(store.look(path, layout), (state) => examiner.examine(state, "asked", kind))).pipe(
@@ -58,7 +58,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
       )
     )
 
-  /** A skipped directory goes back unjudged. */
+  /** Puts a skipped directory back into the root, unjudged. */
   const putBack = (subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> =>
     Effect.match(claim.restore, {
       onSuccess: () => Outcomes.skipped(subject),
@@ -113,7 +113,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
   const failed = (entry: Entry, error: PermissionDenied | StoreFailure) =>
     Stream.succeed(Outcomes.failedResuming(entry, error))
 
-  /** The workspace stays adopted until its contents are taken up. */
+  /** This sweep keeps the adopted workspace until all of its contents are resumed. */
   const resumeWorkspace = (entry: Entry): Stream.Stream<Outcome> => {
     const resumed = Effect.gen(function* () {
       const state = yield* store.look(entry.path, Layout.standard)

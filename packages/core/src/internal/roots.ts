@@ -1,4 +1,4 @@
-/** Roots, and the directories in them. */
+/** Opens roots, and lists the directories in them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Disk, DirectoryEntry } from "../Disk.ts"
@@ -15,7 +15,7 @@ const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 
 
 const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindOf(a.entry)] - kindOrder[kindOf(b.entry)]
 
-/** Entries of a page. */
+/** Entries in one page. */
 const pageSize = 256
 
 export const make = (disk: Disk["Service"]) => {
@@ -30,7 +30,7 @@ export const make = (disk: Disk["Service"]) => {
     yield* refuse(resolved, Trust.ofRoot(stat, principal))
     const path = yield* mapLookError("open root")(disk.realPath(resolved))
     yield* refuse(resolved, Trust.ofRootPath(path, principal))
-    // A magic link of procfs, such as /proc/PID/root, leads where no path of this mount namespace does.
+    // A magic link of procfs, such as /proc/PID/root, leads to directories without a path in this mount namespace.
     const real = yield* mapLookError("open root")(disk.lstat(path))
     yield* refuse(resolved, sameFile(real.id, stat.id) ? undefined : `its real path, ${path}, is another directory`)
     return { path, id: stat.id, principal }

@@ -1,4 +1,4 @@
-/** `Disk.scan`, put together from the simpler calls. */
+/** `Disk.scan`, composed of simpler calls. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { DirectoryFrame } from "../DirectoryFrame.ts"
@@ -33,7 +33,7 @@ const readFile = Effect.fnUntraced(function* (
   return bytes.length > limit ? { entry, stat: { ...opened, size: bytes.length } } : { entry, stat: opened, bytes }
 })
 
-/** Where the link count of a directory counts its subdirectories, and `.` and `..` of its own. */
+/** File systems on which a directory's link count is 2 (its name, its `.`) plus 1 for the `..` of each subdirectory. */
 const countingTypes: ReadonlySet<string> = new Set(["ext4", "xfs", "f2fs", "tmpfs"])
 
 /** A link count of 2, or the listing, proves that a directory has no subdirectories. */

@@ -1,4 +1,4 @@
-/** Where a v3 record was made, as far as the host alone can tell: directory, boot and PID namespace. */
+/** Compares the origin of a v3 record (directory, boot, PID namespace) with the reader's. Observes no process. */
 import { compareDirectories, describeObserved, describeRecorded, isLasting } from "../DirectoryFrame.ts"
 import type { OwnerInputs, Reader } from "../JudgeInputs.ts"
 import {
@@ -13,7 +13,7 @@ import type { UnknownReason } from "../Reason.ts"
 import type { SentinelV3 } from "../Sentinel.ts"
 import { compared, note, type Notes } from "./evidence.ts"
 
-/** Names that many machines have. Two equal ones say nothing. */
+/** Host names that distributions set by default. Two equal ones don't show that two machines are one. */
 const defaultHostnames: ReadonlySet<string> = new Set([
   "",
   "(none)",
@@ -33,22 +33,22 @@ const defaultHostnames: ReadonlySet<string> = new Set([
 
 type Place = "bound" | "moved" | "different" | "unbound"
 
-/** Which boot of which machine. */
+/** The boot and the machine that a record comes from. */
 interface Boot {
-  /** The record is of an earlier boot of this machine: nothing else needs to be known. */
+  /** The record is of an earlier boot of this machine: this alone proves its process gone. */
   readonly isRebooted: boolean
-  /** The reason why no process condemns. */
+  /** Why no observation of a process can condemn; `undefined` where one can. */
   readonly cap: UnknownReason | undefined
-  /** `unknown`: this boot or an earlier one of this machine. `undefined`: it doesn't matter, or may be another machine's. */
+  /** `unknown`: this boot or an earlier one of this machine. `undefined`: `isRebooted` or a `cap` decides instead. */
   readonly boot: "this" | "unknown" | undefined
-  /** The boot is unknown, and another machine's id was recorded, which may be that of a container. */
+  /** The boot is unknown, and the record has another machine id, which may be that of a container on this machine. */
   readonly isContradicted: boolean
 }
 
 export interface Standing extends Boot {
-  /** Comparison of the PID namespaces, where the boot leaves it open. */
+  /** Comparison of the PID namespaces; `unknown` where `boot` is `undefined`. */
   readonly namespace: Comparison
-  /** The lock that a record claims is the one of this directory, and of this kernel alone. */
+  /** The lock that the record claims is the lock of this directory, and only processes of this kernel can hold it. */
   readonly sharesLock: boolean
 }
 
@@ -69,7 +69,7 @@ const noteDirectory = (
   return "moved"
 }
 
-/** Whether the host names the one machine that wrote the record: the reason why not, or `undefined` where it does. */
+/** Compares the machines of record and reader. `undefined`: both are the same machine. Else why that isn't certain. */
 const noteMachine = (
   { record }: SentinelV3,
   { host, knowledge: { shared } }: Reader,
@@ -86,7 +86,7 @@ const noteMachine = (
   const observed = virtualMachine === undefined ? "not known" : virtualMachine ? "yes" : "no"
   const isTrusted = virtualMachine !== false && shared === "trust"
   notes.virtualMachine = compared(isTrusted ? "trusted" : undefined, observed, "not-applicable")
-  // A restored or forked state gives two running kernels one boot id, one machine id and one name.
+  // Two virtual machines restored or forked from one state have one boot id, one machine id and one host name.
   return virtualMachine === false || isTrusted ? undefined : "machine-unknown"
 }
 
@@ -115,12 +115,12 @@ const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Place, notes: No
       : { ...plainBoot, boot: undefined, isRebooted: true }
   }
   const cap = noteMachine(sentinel, reader, notes)
-  // The directory decides on such a file system, and it isn't known to be the record's own.
+  // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.
   if (wasOneKernel) return { ...plainBoot, boot: undefined, cap: cap ?? "machine-unknown" }
   return { ...plainBoot, boot: undefined, cap, isRebooted: cap === undefined && place !== "different" }
 }
 
-/** A first process in words. */
+/** Describes the first process of a PID namespace, for evidence. */
 export const describeFirst = (first: FirstProcess | undefined): string | undefined =>
   first === undefined
     ? undefined
@@ -133,7 +133,7 @@ const noteNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes)
   }
   const number = note(notes, "pidNamespace", record.pidNamespace, host.pidNamespace)
   if (number !== "equal" || record.pidNamespace === initialPidNamespace) return number
-  // The kernel gives the number again within seconds; its first process tells which namespace had it.
+  // The kernel gives a namespace's number to another one within seconds. Their first processes tell the two apart.
   const { pidNamespaceInit, timeOffset } = record
   const first = compareFirstProcesses(pidNamespaceInit, timeOffset, host.pidNamespaceInit, host.timeOffset)
   notes.firstProcess = compared(describeFirst(pidNamespaceInit), describeFirst(host.pidNamespaceInit), first)
@@ -152,14 +152,17 @@ export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Re
   return { ...found, cap, namespace, sharesLock }
 }
 
-/** Whether the process can be looked up by its PID. */
+/** Whether the record's PID is one of the reader's PID namespace: the reader can look the process up. */
 export const isInReach = ({ namespace }: Standing): boolean => namespace === "equal"
 
-/** Whether a search of the whole kernel would decide. */
+/** Whether a search of all PID namespaces of this kernel would decide. */
 export const isSearchable = ({ boot, cap, namespace }: Standing): boolean =>
   cap === undefined && boot !== undefined && namespace !== "equal"
 
-/** A free lock proves that its holder closed it, where the record's own process was the holder. */
+/**
+ * Whether a free lock proves that the owner closed it: the lock was tested, and the record's own process held it, or a
+ * command that, by the operator's word, keeps the lock that it inherited.
+ */
 export const isLockFree = (
   { record: { lock } }: SentinelV3,
   { observed: { lockState } }: OwnerInputs,

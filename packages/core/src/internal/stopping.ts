@@ -1,4 +1,4 @@
-/** Stops a sweep without interrupting its consumer: an interruption drops the outcomes of directories that are gone. */
+/** Stops a sweep without interrupting its consumer: an interruption drops outcomes of directories already removed. */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 
-/** Makes an effect interruptible where the region around it isn't. */
+/** Makes an effect interruptible within an uninterruptible region. */
 export type Interruptible = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export interface Stop {
@@ -16,8 +16,8 @@ export interface Stop {
   readonly requested: Effect.Effect<void>
   readonly isRequested: () => boolean
   /**
-   * Runs `use` in a fiber of its own, uninterruptibly but where it says so. `undefined`: the stop came first. After the stop nothing
-   * interruptible begins.
+   * Runs `use` in a fiber of its own, uninterruptible except for the effects that `use` passes to `interruptible`.
+   * After the stop no such effect begins. `undefined`: the stop came before `use` was done.
    */
   readonly stoppable: <A, E, R>(
     use: (interruptible: Interruptible) => Effect.Effect<A, E, R>

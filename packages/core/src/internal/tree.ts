@@ -1,4 +1,4 @@
-/** Calls of a `Disk` on whole trees, made of its simpler calls. */
+/** Calls of a `Disk` on whole trees, composed of simpler calls. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -35,14 +35,14 @@ const refused = (errno: string, operation: string, path: string) => new DiskErro
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 interface Visitor<S> {
-  /** Names with a higher number come later. */
+  /** Names with a higher number are visited later. */
   readonly order?: (entry: string) => number
-  /** Lists a directory; `undefined`: it isn't entered. The scope closes when the walk leaves it. */
+  /** Lists a directory. `undefined`: the walk doesn't enter it. The scope closes when the walk leaves the directory. */
   readonly open?: (
     path: string,
     stat: S
   ) => Effect.Effect<ReadonlyArray<DirectoryEntry> | undefined, DiskError, Scope.Scope>
-  /** Called for a directory after all that is in it. */
+  /** Called for each entry, and for a directory after all of its entries. */
   readonly visit: (path: string, stat: S) => Effect.Effect<void, DiskError>
   readonly failed: (error: DiskError, path: string) => Effect.Effect<void, DiskError>
 }
@@ -54,7 +54,7 @@ interface Open<S> {
   readonly scope: Scope.Closeable
 }
 
-/** Visits a directory and what is below it on the same device, with no recursion to overflow. */
+/** Visits a directory and all entries below it on one device. No recursion: a deep tree can't overflow the stack. */
 const walk = Effect.fnUntraced(
   function* <S extends Stat>(
     disk: Reading<S>,
@@ -72,7 +72,7 @@ const walk = Effect.fnUntraced(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
       if (list === undefined) return yield* Scope.close(scope, Exit.void)
-      // The last one is the next.
+      // `pop` takes the last name first.
       const names = list.map(({ entry }) => entry).sort((a, b) => order(b) - order(a))
       pending.push({ path, stat, names, scope })
     })
@@ -99,7 +99,7 @@ const walk = Effect.fnUntraced(
   (effect) => Effect.scoped(effect)
 )
 
-/** `false`: somebody holds it. Where there are no locks there is nobody to exclude. */
+/** Locks an inner directory. `false`: another process holds the lock. Any other failure counts as a lack of locks. */
 const lockInner = (disk: Removing, path: string, { id }: Stat) =>
   disk.lock(path, { mode: "exclusive", byCommand: false, test: false }).pipe(
     Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
@@ -116,12 +116,12 @@ export const removeTree = (disk: Removing) =>
   ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
     const { id } = yield* disk.lstat(root)
     if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
-    // A bind mount of the same device looks like any directory.
+    // A bind mount of the same device has the device number of its parent: `walk` can't see it.
     const mount = yield* disk.mountInside(root)
     if (mount !== undefined) return yield* refused("EXDEV", "delete", mount)
     let first: DiskError | undefined
     const staying: Array<string> = []
-    // Directories that something stays in.
+    // Directories in which an entry stays.
     const kept = new Set<string>()
     const keepAbove = (path: string): void => {
       for (let above = parentOf(path); above.length >= root.length && !kept.has(above); above = parentOf(above)) {
@@ -158,7 +158,7 @@ export const removeTree = (disk: Removing) =>
       },
       failed: (error, path) =>
         Effect.sync(() => {
-          // ENOENT is no failure but of the root: somebody else has removed it.
+          // ENOENT is a failure for the root alone: another process has removed the tree.
           if (error.errno === "ENOENT" && path !== root) return
           first ??= error
           keepAbove(path)
@@ -167,7 +167,7 @@ export const removeTree = (disk: Removing) =>
     return first === undefined ? staying : yield* Effect.fail(first)
   })
 
-/** `occupied`: bytes that a file takes. An unreadable entry counts nothing. */
+/** Bytes that a tree takes. `occupied`: bytes of one file. An unreadable entry counts as 0 bytes. */
 export const usage =
   <S extends Stat>(disk: Reading<S>, occupied: (stat: S) => number) =>
   (root: string): Effect.Effect<number, DiskError> =>
@@ -205,7 +205,7 @@ export const find =
         }
         return found
       }).pipe(
-        // A directory that is gone holds nothing.
+        // A directory that has vanished meanwhile holds nothing.
         Effect.catch((error) =>
           error.errno === "ENOENT" && directory !== "" ? Effect.succeed([]) : Effect.fail(error)
         )
@@ -224,7 +224,7 @@ export const find =
     )
   }
 
-/** Without a mount table, another device below the directory gives a mount away. */
+/** Finds a mount below a directory without a mount table, by its device: the path of the mount, or `undefined`. */
 export const otherDevice =
   (disk: Reading<Stat>) =>
   (path: string): Effect.Effect<string | undefined, DiskError> =>

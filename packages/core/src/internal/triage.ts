@@ -1,6 +1,6 @@
 /**
- * Triage of a page: it can only keep. A directory whose primary sentinel names an owner that certainly lives is kept; every other one
- * is left open for the careful path, which alone can remove.
+ * Triage of a page: it keeps each directory whose primary sentinel names an owner that certainly lives. Every other
+ * directory stays open for the careful path. Triage can only keep; only the careful path can remove.
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ import { hasOwnerPart, type OwnerPart, ownerPart } from "./canonicalRecords.ts"
 import type { JudgeContext } from "./judgeDirectory.ts"
 import * as Outcomes from "./outcomes.ts"
 
-/** The page, divided. Both keep its order. */
+/** A page in two parts, each in the order of the page. */
 export interface Triaged {
   readonly kept: ReadonlyArray<Outcome>
   readonly open: ReadonlyArray<Entry>
@@ -25,7 +25,7 @@ export interface Triaged {
 
 const encoder = new TextEncoder()
 
-/** One byte for each character. */
+/** The bytes of a content that has one character for each byte. */
 const bytesOf = (content: string): Uint8Array => {
   const encoded = encoder.encode(content)
   if (encoded.length === content.length) return encoded
@@ -38,10 +38,10 @@ const strictest: Omit<Reader, "host"> = {
   knowledge: { legacy: "keep", lock: "self", shared: "keep" }
 }
 
-/** An owner that was asked about. */
+/** An owner that was observed. */
 interface Owner {
   readonly part: OwnerPart
-  /** `undefined`: it wasn't seen alive. */
+  /** `undefined`: the owner wasn't seen alive. */
   readonly life: Outcomes.Living | undefined
 }
 
@@ -70,7 +70,7 @@ export const make = (
       lifeOf(sentinel, { ...locked, process })
     )
 
-  /** A lock is a directory's own, so each is asked for. */
+  /** Each directory has its own lock: an answer for one directory says nothing about the next. */
   const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
     Effect.flatMap(probeLock(path), (lockState) =>
       lockState === "shared" || lockState === "exclusive"
@@ -78,7 +78,7 @@ export const make = (
         : observe(sentinel, lockState === undefined ? {} : { lockState })
     )
 
-  /** By PID, of the last pages. */
+  /** Owners of the last pages, by PID. */
   const owners = new Map<number, Owner>()
   let pages = 0
 
@@ -100,7 +100,7 @@ export const make = (
     return owner !== undefined && hasOwnerPart(content, owner.part) ? owner : undefined
   }
 
-  /** An owner that wasn't seen alive is asked about again on the next page. */
+  /** Forgets each owner that wasn't seen alive: the next page observes that owner again. */
   const forget = () => {
     pages += 1
     if (pages % memory === 0) owners.clear()
@@ -128,7 +128,7 @@ export const make = (
       else kept.push(told(entry, life, writtenAt))
       if (index % atOnce === atOnce - 1) yield* giveWay
     }
-    // Removals take their time, and an old answer would be told of the pages that wait for them.
+    // Removals take time, and the next pages wait for them: answers would be old when they are reported.
     if (open.length > 0) owners.clear()
     return { kept, open }
   })

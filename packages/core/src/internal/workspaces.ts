@@ -1,4 +1,4 @@
-/** A sweep's own directory in a root: made with its sentinel and its lock, taken over from a sweep that is gone, given up. */
+/** Workspaces, a sweep's own directories in a root: makes one, adopts that of a sweep that is gone, closes one. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,17 +21,17 @@ import type { Publication } from "./publication.ts"
 /** A sweep's own directory. */
 export interface Workspace {
   readonly path: string
-  /** The sweep holds its lock, and a second open was refused: locks work on this file system. */
+  /** The sweep holds the workspace's lock, and the lock refused a second open: locks work on this file system. */
   readonly isLocked: boolean
 }
 
-/** A staged directory younger than this may still be in the making, milliseconds. */
+/** Milliseconds. The creator of a staged directory younger than this may still be at work. */
 const stagingGrace = 60_000
 
-/** ENOSPC or EDQUOT: there is no room for a workspace, and removal goes on without one. */
+/** Whether the file system has no space for a workspace (ENOSPC, EDQUOT): removal goes on without one. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
-/** A caller without types may give a value that only looks like a Condemned. */
+/** A caller in JavaScript may pass a value that only looks like a `Condemned`. */
 export const difference = (condemned: Condemned, now: DirectoryState): string | undefined =>
   Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
 
@@ -58,16 +58,16 @@ export const make = (
       onErrno(["ENOENT"], () => Effect.succeed([]))
     )
 
-  /** Names of the directories in a workspace. */
+  /** Names of the claimed and of the marked directories in a workspace. */
   const contents = (path: string) =>
     mapStoreError("list workspace")(Effect.all({ claimed: names(`${path}/claimed`), dead: names(`${path}/dead`) }))
 
-  /** Removes a workspace, or, where something had to stay in it, gives it up for the next sweep to adopt. */
+  /** Removes a workspace. One that still holds a directory loses its sentinel, and the next sweep adopts it. */
   const close = Effect.fn("SentinelStore.closeWorkspace")(function* ({ path }: Workspace) {
     const removeEmpty = (directory: string) =>
       disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
     const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
-    // Without its sentinel a workspace is anybody's: the next sweep takes up what is in it.
+    // A workspace without a sentinel has no owner: the next sweep may resume its contents.
     const files = yield* Effect.orElseSucceed(names(path), () => [])
     for (const entry of files) {
       const isOwn = SentinelName.isSentinel(entry) || entry.startsWith(SentinelName.temporaryPrefix)
@@ -88,11 +88,11 @@ export const make = (
         Effect.tap((held) => Effect.sync(() => (lock = held))),
         Effect.flatMap(self)
       )
-    // A failed workspace closes its lock at once: each later claim tries again, and would keep another descriptor open.
+    // A failed open releases its lock at once: each later claim opens again, and would hold one more descriptor.
     const scope = yield* Scope.fork(yield* Effect.scope)
     yield* creation.createWithSentinel(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
       Scope.provide(scope),
-      // The rename may have been made, and only its fsync have failed.
+      // The rename may have succeeded, and only the fsync after it failed: the workspace may exist.
       Effect.onError((cause) =>
         Effect.andThen(close({ path, isLocked: false }), Scope.close(scope, Exit.failCause(cause)))
       ),
@@ -101,7 +101,7 @@ export const make = (
     return { path, isLocked: lock?.tested === true }
   }, Effect.uninterruptible)
 
-  /** Takes an abandoned workspace over. */
+  /** Takes over the workspace of a sweep that is gone. */
   const adopt = Effect.fn("SentinelStore.adopt")(function* (
     root: Root,
     condemned: Condemned,
@@ -115,7 +115,7 @@ export const make = (
         Effect.catchTag(lookup.look(path, Layout.standard), "NotFound", () => taken),
         (state) => ({ state, problem: difference(condemned, state) })
       )
-    // A workspace that another sweep has adopted since is left alone: a rename would have to be undone.
+    // Look before the rename: if another sweep has adopted the workspace since, no rename has to be undone.
     const { problem: early } = yield* look(from)
     if (early !== undefined) return yield* new Changed({ path: from, problem: early })
     const gone = { ENOENT: () => taken, EBUSY: () => taken }
@@ -123,14 +123,14 @@ export const make = (
     yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))
     const { state: now, problem } = yield* look(path)
     if (problem !== undefined) {
-      // A sentinel changed between judgement and rename: another sweep has adopted the workspace, or its own sweep lives.
+      // A sentinel has changed since the judgement: another sweep has adopted the workspace, or its own sweep lives.
       yield* Effect.ignore(disk.renameNew(path, from))
       return yield* new Changed({ path: from, problem })
     }
     const replacing = now.sentinels.length === 0 ? {} : { replacing: condemned }
     yield* publication.inscribe(path, yield* self(lock), replacing).pipe(
       Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
-      // A full file system has no room for our sentinel. Another sweep may take the workspace from us then.
+      // A full file system has no space for our sentinel. Another sweep may then adopt this workspace from us.
       Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
       Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
     )
@@ -143,8 +143,8 @@ export const make = (
     const now = yield* Clock.currentTimeMillis
     if (stat._tag === "None" || state._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
     if (state.value.distrust !== undefined) return
-    // The creator holds the lock. Without locks it may be suspended: the rename comes first, so that it can't finish this directory
-    // and no finished one is deleted.
+    // A running creator holds the lock. Without locks the creator may only be suspended. Rename first: then it can
+    // neither finish this directory nor have a finished one deleted.
     const root = path.slice(0, -entry.length - 1)
     const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
     yield* Effect.andThen(
