@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Cause, type Context, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { compareDirectories, toRecord } from "../src/DirectoryFrame.ts"
-import { Disk, type LockOptions } from "../src/Disk.ts"
+import { Disk, DiskError, type LockOptions, make } from "../src/Disk.ts"
 import * as MemoryDisk from "../src/testing/MemoryDisk.ts"
 import * as DiskTest from "./support/DiskTest.ts"
 import { lose } from "./support/arbitraries.ts"
@@ -153,6 +153,21 @@ memoryTest(
     yield* memory.failNext("fsync", "EIO")
     assert.strictEqual(yield* errno(disk.create("/v/tree/new", bytes(1))), "EIO")
     assert.deepStrictEqual(yield* tree(memory), ["/v/tree", "/v/tree/.vm-sentinel", "/v/tree/a", "/v/tree/a/file"])
+  })
+)
+
+memoryTest(
+  "removes no inner directory whose lock can't be asked for",
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    const { removeTree: _, ...calls } = disk
+    const withLock = (errno: string) =>
+      make({ ...calls, lock: (path) => Effect.fail(new DiskError({ errno, operation: "lock", path })) })
+    for (const refused of ["EMFILE", "EIO", "EACCES"]) {
+      assert.strictEqual(yield* errno(withLock(refused).removeTree("/v/tree")), refused)
+      assert.include(yield* tree(memory), "/v/tree/a/file")
+    }
+    assert.deepStrictEqual(yield* withLock("ENOTSUP").removeTree("/v/tree"), [])
   })
 )
 

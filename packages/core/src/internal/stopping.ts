@@ -38,6 +38,8 @@ export const make: Effect.Effect<Stop, never, Scope.Scope> = Effect.gen(function
         ? Effect.undefined
         : Effect.forkChild(use(Effect.interruptible), { uninterruptible: true }).pipe(
             Effect.tap((fiber) => FiberSet.add(fibers, fiber)),
+            // A stop may have come while the fiber wasn't in the set.
+            Effect.tap((fiber) => Effect.sync(() => isRequested() && fiber.interruptUnsafe())),
             Effect.flatMap((fiber) => Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber))),
             Effect.flatMap(unlessStopped)
           )

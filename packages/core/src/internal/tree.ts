@@ -13,6 +13,7 @@ import {
   type Stat
 } from "../DiskModel.ts"
 import { sameFile } from "../FileId.ts"
+import { unsupported } from "./lockSupport.ts"
 import * as SentinelName from "../SentinelName.ts"
 
 interface Reading<S extends Stat> {
@@ -99,13 +100,13 @@ const walk = Effect.fnUntraced(
   (effect) => Effect.scoped(effect)
 )
 
-/** Locks an inner directory. `false`: another process holds the lock. Any other failure counts as a lack of locks. */
+/** Locks an inner directory. `false`: another process holds the lock. A file system without locks has no owner to exclude. */
 const lockInner = (disk: Removing, path: string, { id }: Stat) =>
   disk.lock(path, { mode: "exclusive", byCommand: false, test: false }).pipe(
     Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
     Effect.catch((error) => {
       if (error.errno === "EBUSY") return Effect.succeed(false)
-      return error.errno === "ENOENT" || error.errno === "ESTALE" ? Effect.fail(error) : Effect.succeed(true)
+      return unsupported.has(error.errno) ? Effect.succeed(true) : Effect.fail(error)
     })
   )
 
