@@ -9,7 +9,7 @@ import { spawn } from "node:child_process"
 export class Hypervisor extends Context.Service<
   Hypervisor,
   {
-    /** Boots a VM with its files in `directory`. The VM inherits the lock as descriptor 3, and runs until it is killed. */
+    /** Boots a VM with its files in `directory`. The VM inherits the lock as descriptor 3 and runs until killed. */
     readonly boot: (directory: string, lock: HeldLock | undefined) => Effect.Effect<Pid>
   }
 >()("example/Hypervisor") {}

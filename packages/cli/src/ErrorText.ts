@@ -1,5 +1,5 @@
 /**
- * One line for one error: what it is about, and what to do.
+ * Renders an error as one line: the failure, and the operator's next step.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ const advice = (error: CommandError): string | undefined => {
     case "PermissionDenied":
       return "run as the owner, or as root"
     case "RefusedRoot":
-      // A symbolic link is told so already.
+      // The problem of a symbolic link already says which path to give.
       return error.problem.includes("give") ? undefined : "give the directory that holds the VM directories"
     case "OversizedSentinel":
     case "MalformedSentinel":
@@ -57,12 +57,14 @@ const advice = (error: CommandError): string | undefined => {
     case "Changed":
       return "look again"
     default:
-      // Their messages say it.
+      // The messages of these errors already say what to do.
       return undefined
   }
 }
 
 /**
+ * The line for stderr, with its newline. Characters that a terminal would act on are escaped.
+ *
  * @category rendering
  * @since 0.1.0
  */

@@ -7,9 +7,10 @@ import * as Data from "effect/Data"
 import * as Runtime from "effect/Runtime"
 
 /**
- * `failed`: the root couldn't be swept, or what was asked for couldn't be done. `undecided`: with `--strict`, something
- * was unknown or failed. `interrupted`: SIGINT or SIGTERM. `closed`: stdout was closed before all was written, as a
- * shell shows a command that SIGPIPE ended.
+ * The exit codes. `done`: success. `failed`: the root couldn't be swept, or the command couldn't do its work. `usage`:
+ * invalid command line. `undecided`: with `--strict`, a directory was unknown or failed. `interrupted`: SIGINT or
+ * SIGTERM. `closed`: stdout was closed before all was written; a shell reports the same code for a command that SIGPIPE
+ * ended.
  *
  * @category constants
  * @since 0.1.0
@@ -17,7 +18,7 @@ import * as Runtime from "effect/Runtime"
 export const ExitCode = { done: 0, failed: 1, usage: 2, undecided: 3, interrupted: 130, closed: 141 } as const
 
 /**
- * Ends the command with an exit code. All that is to be said has been said.
+ * Ends the command with an exit code. All messages are already printed.
  *
  * @category errors
  * @since 0.1.0

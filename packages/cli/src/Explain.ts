@@ -18,6 +18,8 @@ import { hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Report from "./Report.ts"
 
 /**
+ * Options of {@link explain}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +31,8 @@ export interface Options extends JudgeFlags.JudgeFlags {
 const encode = Schema.encodeEffect(Explanation.Explanation)
 
 /**
+ * Judges one directory, and prints all that was compared, as tables or as one JSON line.
+ *
  * @category running
  * @since 0.1.0
  */

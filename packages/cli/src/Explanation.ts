@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
- * One sentinel file, and what its judgement compared.
+ * One sentinel file, and all that its judgement compared.
  *
  * @category schemas
  * @since 0.1.0
@@ -25,16 +25,16 @@ export const SentinelExplanation = Schema.Struct({
   format: Schema.optionalKey(Schema.Literals(["v1", "v2", "v3"])),
   pid: Schema.optionalKey(Schema.Number),
   role: Schema.optionalKey(Schema.String),
-  /** Modification time, ISO 8601, where it is one. */
+  /** Modification time, ISO 8601. Missing where the time isn't a valid date. */
   since: Schema.optionalKey(Schema.String),
-  /** Bytes. */
+  /** Size of the file in bytes. */
   size: Schema.Number,
   verdict: Schema.Literals(["alive", "dead", "unknown"]),
   reason: Reason,
   /** The datum that decided this sentinel, one of `evidence`. */
   decidedBy: Schema.optionalKey(Schema.String),
   evidence: Schema.Record(Schema.String, Compared),
-  /** What was asked for and could not be had, on one side or both. */
+  /** Data that couldn't be compared, since they are missing on one side or both. */
   notAvailable: Schema.Array(Schema.String),
   error: Schema.optionalKey(DirectoryError)
 })
@@ -50,19 +50,21 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
   verdict: Answer,
   reason: Reason,
-  /** The sentinel that decided; missing where what lies beside the sentinels did. */
+  /** Name of the sentinel that decided. Missing where the evidence about the directory itself decided. */
   decisive: Schema.optionalKey(Schema.String),
   /** Evidence about the directory itself, not about one sentinel: its lock, and the owners below its first level. */
   evidence: Schema.Record(Schema.String, Compared),
   /** The datum of `evidence` that decided. */
   decidedBy: Schema.optionalKey(Schema.String),
   sentinels: Schema.Array(SentinelExplanation),
-  /** Sentinels of owners that weren't read. */
+  /** Names of other owners' sentinels, which weren't read. */
   foreign: Schema.Array(Schema.String)
 })
 export type Explanation = typeof Explanation.Type
 
-/** The data that each reason can rest on, the likeliest first. What isn't here rests on the last datum compared. */
+/**
+ * The data that can decide for each reason, the likeliest first. For any other reason the last datum compared decides.
+ */
 const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
   "lock-held": ["lock"],
   "lock-free": ["lock"],
@@ -87,7 +89,7 @@ const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
   "assumed-dead": ["assumption"]
 }
 
-/** An equal datum decides nothing beside one that differs. Nor does a machine that is real, or trusted. */
+/** Whether a datum decides only if no other datum does: an equal one, and a machine that is real, or trusted. */
 const isSettled = (datum: Datum, compared: Compared | undefined): boolean =>
   compared?.result === "equal" ||
   (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))
@@ -144,13 +146,15 @@ const decisiveEvidence = ({ decisive, parts }: Decision): Evidence => {
   return part !== undefined && Result.isSuccess(part.judged) ? part.judged.success.evidence : {}
 }
 
-/** What a judgement compared that none of its sentinels told. */
+/** The evidence of a judgement that isn't evidence of the decisive sentinel. */
 const ownEvidence = (decision: Decision): SentinelExplanation["evidence"] => {
   const told: { readonly [datum: string]: unknown } = decisiveEvidence(decision)
   return Object.fromEntries(Object.entries(decision.evidence).filter(([datum, compared]) => told[datum] !== compared))
 }
 
 /**
+ * The explanation of a judgement. `foreign`: names of other owners' sentinels, which weren't read.
+ *
  * @category explaining
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * An explanation as tables for a person. Pure.
+ * Renders an explanation as tables for a person. Pure.
  *
  * @since 0.1.0
  */
@@ -9,11 +9,13 @@ import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
 /**
+ * Options of {@link render}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The time that ages are counted to. */
+  /** The time at which ages are computed. */
   readonly now: DateTime.DateTime
   readonly colors: boolean
 }
@@ -26,13 +28,16 @@ const columns: ReadonlyArray<Table.Column> = [
   { header: "RESULT" }
 ]
 
-/** Two values of this width, the names of data and results, and the gaps between fit in 100 columns. */
+/** Columns of a value: two values, the names of data and results, and the gaps between fit in 100 columns. */
 const valueWidth = 30
 
 const resultStyles: Record<string, Table.Style> = { equal: "green", different: "red", unknown: "yellow" }
 const verdictStyles: Record<string, Table.Style> = { alive: "green", dead: "red", unknown: "yellow", none: "dim" }
 
-/** A value in lines of {@link valueWidth}: one that is a list has an item a line, so that both sides stand side by side. */
+/**
+ * Splits a value into lines of {@link valueWidth}. A list has one item on each line: the items of both sides stand side
+ * by side.
+ */
 const value = (text: string | undefined): ReadonlyArray<Table.Cell> => {
   if (text === undefined) return [{ text: "-", style: "dim" }]
   const escaped = Text.escape(text)
@@ -99,6 +104,8 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
 }
 
 /**
+ * The judgement of the directory, a table for each sentinel and one for the directory itself, and the conclusion.
+ *
  * @category rendering
  * @since 0.1.0
  */

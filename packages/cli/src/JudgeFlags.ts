@@ -1,5 +1,5 @@
 /**
- * How the commands judge: what their flags say, as core takes it and as the summary shows it. Pure.
+ * The flags that decide how a directory is judged, converted to options of core and to fields of a summary. Pure.
  *
  * @since 0.1.0
  */
@@ -8,24 +8,29 @@ import type { Summary } from "@vm-sentinel/core/Outcome"
 import * as Option from "effect/Option"
 
 /**
- * What `sweep`, `list`, `explain` and `reclaim` have in common.
+ * The flags that `sweep`, `list`, `explain` and `reclaim` share.
  *
  * @category models
  * @since 0.1.0
  */
 export interface JudgeFlags {
-  /** Empty: the default. */
+  /** Names of sentinels to read. Empty: the default name. */
   readonly sentinelNames: ReadonlyArray<string>
+  /** `keep`: a v1 or v2 sentinel never condemns. */
   readonly legacy: "trust" | "keep"
+  /** `inherited`: commands keep the lock that they were started with. */
   readonly lock: "self" | "inherited"
+  /** `trust`: no other kernel has the ids of this one. */
   readonly shared: "trust" | "keep"
-  /** Why records of another directory are of this one. */
+  /** The operator's reason to judge records of another directory as records of this one. */
   readonly assumeMoved: Option.Option<string>
 }
 
 const moved = (reason: Option.Option<string>) => (Option.isNone(reason) ? {} : { assumeMoved: reason.value })
 
 /**
+ * The flags as options of `Cleanup`.
+ *
  * @category converting
  * @since 0.1.0
  */
@@ -38,7 +43,7 @@ export const options = ({ assumeMoved, legacy, lock, sentinelNames, shared }: Ju
 })
 
 /**
- * What the operator says that they know better, where they do.
+ * The operator's assertions as fields of a summary. Flags at their defaults are left out.
  *
  * @category converting
  * @since 0.1.0

@@ -36,7 +36,7 @@ const command = Command.make("vm-sentinel").pipe(
   Command.withSubcommands([sweep, list, explain, write, run, reclaim, demo])
 )
 
-/** Help that was asked for is data; help that wasn't is a complaint. */
+/** Requested help is data, for stdout. Help after an invalid command line is for stderr. */
 const presenter = Layer.effect(
   CliOutput.Presenter,
   Effect.map(Stdio.Stdio, (stdio) => ({
@@ -60,7 +60,7 @@ const presenter = Layer.effect(
   }))
 )
 
-/** Nothing here reads a file, or starts a process, while parsing. */
+/** Services for parsing the command line, which reads no file and starts no process. */
 const environment = Layer.mergeAll(
   FileSystem.layerNoop({}),
   Path.layer,
@@ -80,8 +80,8 @@ const settings = Layer.mergeAll(
 )
 
 /**
- * Runs the command line that `Stdio` has. Ends in a {@link Quit} for every exit code but 0; what there was to say has
- * been said.
+ * Runs the command line of `Stdio`. Fails with {@link Quit} for every exit code but 0. All messages are printed before
+ * it fails.
  *
  * @category running
  * @since 0.1.0

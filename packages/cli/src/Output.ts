@@ -1,5 +1,5 @@
 /**
- * Where the command speaks, by `effect/Stdio`: data on stdout, everything else on stderr.
+ * The output of the command through `effect/Stdio`: data on stdout, everything else on stderr.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 
 /**
- * The services of the command's streams.
+ * The services that the output needs.
  *
  * @category models
  * @since 0.1.0
@@ -23,7 +23,7 @@ import * as Terminal from "effect/Terminal"
 export type Output = Stdio.Stdio | Terminal.Terminal
 
 /**
- * stdout takes no more. `EPIPE`: its reader is gone, which is no failure of ours.
+ * A write to stdout failed. `EPIPE`: the reader is gone, which is no failure of the command.
  *
  * @category errors
  * @since 0.1.0
@@ -36,13 +36,13 @@ export class OutputError extends Data.TaggedError("OutputError")<{ readonly errn
 
 const toOutputError = ({ reason: { cause } }: PlatformError): OutputError => {
   const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
-  // Node itself refuses what comes after the EPIPE.
+  // Node's own code for a write after the EPIPE.
   if (code === "ERR_STREAM_DESTROYED") return new OutputError({ errno: "EPIPE" })
   return new OutputError({ errno: Predicate.isString(code) ? code : "EUNKNOWN" })
 }
 
 /**
- * Writes to stdout. Done when the kernel has it.
+ * Writes to stdout. Succeeds when the kernel has the text.
  *
  * @category writing
  * @since 0.1.0
@@ -53,7 +53,7 @@ export const write = (text: string): Effect.Effect<void, OutputError, Stdio.Stdi
   )
 
 /**
- * Writes to stderr. A closed stderr is nobody listening.
+ * Writes to stderr. Errors are ignored: a closed stderr has no reader.
  *
  * @category writing
  * @since 0.1.0
@@ -62,8 +62,8 @@ export const note = (text: string): Effect.Effect<void, never, Stdio.Stdio> =>
   Stdio.Stdio.use(({ stderr }) => Effect.ignore(Stream.run(Stream.succeed(text), stderr({ endOnDone: false }))))
 
 /**
- * Whether a stream is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set. `TerminalCapabilities` answers for stdout
- * alone, and obeys `FORCE_COLOR`, which would put colours into pipes.
+ * Whether to print colours: the stream is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set.
+ * `TerminalCapabilities` answers for stdout alone, and obeys `FORCE_COLOR`, which would put colours into pipes.
  *
  * @category getters
  * @since 0.1.0
@@ -77,7 +77,8 @@ export const hasColors = (stream: "stdout" | "stderr"): Effect.Effect<boolean, n
   )
 
 /**
- * Width of stdout's terminal; `undefined` where there is none, and where it has no size, as some consoles.
+ * Columns of stdout's terminal. `undefined`: stdout isn't a terminal, or the terminal reports no size, as some
+ * consoles.
  *
  * @category getters
  * @since 0.1.0
@@ -101,11 +102,14 @@ const sink = (stream: NodeJS.WriteStream) => () => Sink.forEach((text: string | 
 
 const ignore = () => {}
 
-/** NodeStdio is done with a text once Node buffers it: an exit loses it, and a failure after that is Node's to report. */
+/**
+ * Completes a write only when the kernel has the text. NodeStdio completes a write once Node buffers the text: an exit
+ * then loses the text, and a later failure doesn't reach the writer.
+ */
 const stdio = Layer.effect(
   Stdio.Stdio,
   Effect.map(Stdio.Stdio, (node) => {
-    // Each write reports its error; without a listener Node throws it as well.
+    // Each write reports its own error. Without a listener Node throws the error as well.
     process.stdout.on("error", ignore)
     process.stderr.on("error", ignore)
     return { ...node, stdout: sink(process.stdout), stderr: sink(process.stderr) }
@@ -114,7 +118,7 @@ const stdio = Layer.effect(
 
 const unasked = Effect.die("the command asks for nothing")
 
-/** NodeTerminal opens stdin, which makes it non-blocking for all processes that share it. */
+/** Never opens stdin. NodeTerminal does, which makes stdin non-blocking for all processes that share it. */
 const terminal = Layer.succeed(
   Terminal.Terminal,
   Terminal.make({
@@ -128,7 +132,7 @@ const terminal = Layer.succeed(
 )
 
 /**
- * The process's own streams.
+ * The output of this process: its stdout, its stderr and its terminal.
  *
  * @category layers
  * @since 0.1.0

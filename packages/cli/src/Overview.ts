@@ -1,5 +1,5 @@
 /**
- * A root at a glance: a row for each directory, and one line for all. Pure.
+ * Renders the outcomes of a root: a row for each directory, and a summary line. Pure.
  *
  * @since 0.1.0
  */
@@ -9,14 +9,16 @@ import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
 /**
+ * Options of {@link render}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The time that ages are counted to. */
+  /** The time at which ages are computed. */
   readonly now: DateTime.DateTime
   readonly colors: boolean
-  /** Names are shortened so that the table fits. Without: whole. */
+  /** Columns of the terminal. Names are shortened so that the table fits. `undefined`: names stay whole. */
   readonly width?: number | undefined
 }
 
@@ -35,7 +37,7 @@ const actionStyles: Record<Outcome["action"], Table.Style> = {
 }
 
 /**
- * The name of a directory as a person can read it.
+ * The name of a directory for a person: what a terminal would act on, or not show, is escaped.
  *
  * @category rendering
  * @since 0.1.0
@@ -44,6 +46,8 @@ export const displayName = ({ name, nameBytes }: Outcome): string =>
   nameBytes === undefined ? Text.escape(name) : Text.escapeBytes(Buffer.from(nameBytes, "base64"))
 
 /**
+ * The columns of the table, without the size.
+ *
  * @category rendering
  * @since 0.1.0
  */
@@ -76,7 +80,7 @@ export const row = (outcome: Outcome, now: DateTime.DateTime): ReadonlyArray<Tab
 
 const narrowestName = 12
 
-/** Where an owner was found below the first level; or, when the deletion had begun, what of it was left to owners there. */
+/** The owner that was found below the first level. If the deletion had begun: what was left to inner owners. */
 const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyArray<string> => {
   if (reason !== "owner-inside" || below === undefined) return []
   const { observed, recorded = "below" } = below
@@ -87,14 +91,14 @@ const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyAr
   ]
 }
 
-/** What a row of single directories has no room for, a line each. */
+/** Errors and inner owners, a line each: a row has no room for them. */
 const details = (outcomes: ReadonlyArray<Outcome>): string =>
   outcomes
     .flatMap((outcome) => (outcome.error === undefined ? ownerInside(outcome) : [outcome.error.message]))
     .map((detail) => `\n  ${Text.escape(detail)}`)
     .join("")
 
-/** What the operator vouched for, in words. */
+/** The operator's assertions in words. */
 const vouched = ({ assumeMoved, lock, shared }: Summary): string => {
   const words = [
     ...(lock === "inherited" ? ["commands keep the lock that they were started with"] : []),
@@ -126,7 +130,7 @@ export const summaryLine = (summary: Summary): string => {
 }
 
 /**
- * The whole picture.
+ * The table of all directories, the details and the summary line.
  *
  * @category rendering
  * @since 0.1.0

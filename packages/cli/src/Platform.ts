@@ -1,5 +1,5 @@
 /**
- * The one place where the platform is chosen.
+ * Chooses the platform. No other module does.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * Nothing here knows how to tell one process from another on this platform.
+ * vm-sentinel can't tell processes apart on this platform.
  *
  * @category errors
  * @since 0.1.0
@@ -42,7 +42,7 @@ const darwin = Effect.promise(async () => {
 })
 
 /**
- * The services of the platform this runs on, loaded when a command needs them.
+ * The services of the platform that the command runs on. Their modules are loaded when a command needs them.
  *
  * @category layers
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * A word on stderr while something takes long.
+ * Shows progress on stderr.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,8 @@ import * as Output from "./Output.ts"
 const clearLine = "\r\u001b[2K"
 
 /**
- * Shows `text()` on a terminal's last line from the first second on, and wipes it at the end.
+ * Runs an effect. From 1 s on, shows `text()` on stderr every 200 ms, always on the same line, and clears the line at
+ * the end.
  *
  * @category running
  * @since 0.1.0

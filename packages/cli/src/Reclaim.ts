@@ -1,5 +1,5 @@
 /**
- * `reclaim`: one directory.
+ * `reclaim`: judges one directory, and removes it if its owners are gone.
  *
  * @since 0.1.0
  */
@@ -19,11 +19,14 @@ import * as Report from "./Report.ts"
 import * as Table from "./Table.ts"
 
 /**
+ * Options of {@link reclaim}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends JudgeFlags.JudgeFlags {
   readonly directory: string
+  /** The operator's reason to treat owners as dead although their death can't be proven. */
   readonly assumeDead: Option.Option<string>
   readonly json: boolean
 }
@@ -33,6 +36,8 @@ const encode = Schema.encodeEffect(Outcome.Outcome)
 const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filter(reason, () => decided)
 
 /**
+ * Reclaims one directory and prints the outcome. Logs a warning if the operator's word decided.
+ *
  * @category running
  * @since 0.1.0
  */

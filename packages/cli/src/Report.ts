@@ -1,5 +1,5 @@
 /**
- * How outcomes are told: as JSON lines, as they happen; or as one picture at the end.
+ * Reports outcomes: as JSON lines while they happen, or as one table at the end.
  *
  * @since 0.1.0
  */
@@ -11,20 +11,22 @@ import * as Output from "./Output.ts"
 import * as Overview from "./Overview.ts"
 
 /**
+ * Prints the outcomes of a sweep.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Reporter {
-  /** Some of them, in order. */
+  /** Reports further outcomes, in order. */
   readonly outcomes: (
     outcomes: ReadonlyArray<Outcome.Outcome>
   ) => Effect.Effect<void, Output.OutputError, Output.Output>
-  /** The last line. */
+  /** Reports the summary, after all outcomes. */
   readonly summary: (summary: Outcome.Summary) => Effect.Effect<void, Output.OutputError, Output.Output>
 }
 
 /**
- * One line of JSON. What JSON may hold as it is but some terminals act on (DEL and C1) is escaped too.
+ * One line of JSON. DEL and C1, which JSON needn't escape but some terminals act on, are escaped, too.
  *
  * @category encoding
  * @since 0.1.0
@@ -34,14 +36,14 @@ export const jsonLine = (value: unknown): string =>
 
 const encodeLine = Schema.encodeEffect(Outcome.Line)
 
-/** The usual outcome is as it is written; the schema puts an error into words, and a size in its place. */
+/** Skips encoding an outcome without error and size: only these two differ in their encoded form. */
 const outcomeLine = (outcome: Outcome.Outcome): Effect.Effect<string> =>
   outcome.error === undefined && outcome.bytes === undefined
     ? Effect.succeed(jsonLine(outcome))
     : Effect.map(Effect.orDie(encodeLine(outcome)), jsonLine)
 
 /**
- * A line for each, at once.
+ * Writes outcomes as JSON lines at once, and the summary as the last line.
  *
  * @category reporting
  * @since 0.1.0
@@ -53,7 +55,7 @@ export const json: Reporter = {
 }
 
 /**
- * One table of all, at the end.
+ * Keeps all outcomes, and writes one table, sorted by name, together with the summary.
  *
  * @category reporting
  * @since 0.1.0

@@ -19,11 +19,14 @@ import { Quit } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
 
 /**
+ * Options of {@link run}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly directory: string
+  /** The command and its arguments. */
   readonly command: ReadonlyArray<string>
   readonly sentinelName: Option.Option<string>
 }
@@ -37,8 +40,8 @@ const isFile = (path: string): boolean => {
 }
 
 /**
- * Why a command couldn't be run. Of one that is nowhere `execvp(3)` says EACCES, too, where a directory of PATH can't be
- * searched, or has a directory of that name.
+ * Why a command couldn't be run. `execvp(3)` reports EACCES even for a command that doesn't exist, if a directory of
+ * PATH can't be searched, or contains a directory of the command's name.
  */
 const reasonOf = (command: string, { code, message }: NodeJS.ErrnoException): string => {
   if (code !== "EACCES" || command.includes("/")) return code ?? message
@@ -46,26 +49,26 @@ const reasonOf = (command: string, { code, message }: NodeJS.ErrnoException): st
   return directories.some((directory) => isFile(Path.join(directory, command))) ? code : "ENOENT"
 }
 
-/** As a shell does: 127 for a command that isn't there, 126 for one that can't be run. */
+/** The exit code of a shell: 127 for a command that doesn't exist, 126 for one that can't be run. */
 const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 
-/** `lock`: descriptor that the command finds as its descriptor 3. */
+/** Starts the command. `lock`: the descriptor that the command gets as descriptor 3. */
 const start = (command: string, args: ReadonlyArray<string>, lock: number | undefined) =>
   Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
     const stdio: StdioOptions = ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]
-    // The same session, terminal and process group.
+    // Not detached: the command stays in the same session, terminal and process group.
     const child = spawn(command, args, { stdio })
     child.once("spawn", () => resume(Effect.succeed(child)))
     child.once("error", (error) => resume(Effect.fail(error)))
   })
 
 const passed: ReadonlyArray<NodeJS.Signals> = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH"]
-/** What a terminal sends to the whole process group: the command has it already. */
+/** Signals that a terminal sends to the whole process group, which includes the command. */
 const ofTerminal: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
 /**
- * Passes on the signals that only this process got, as long as the command runs. Nobody else hears them meanwhile: the
- * command says what they mean.
+ * Passes on the signals that only this process gets, while the command runs. Other listeners are removed meanwhile: the
+ * command alone decides what a signal means.
  */
 const passSignals = (child: ChildProcess): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
@@ -98,8 +101,9 @@ const exited = (child: ChildProcess) =>
   })
 
 /**
- * Ends with the command's own exit code, 128 and the signal's number where one ended it. The sentinels stay: they say
- * dead from then on.
+ * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
+ * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, and are
+ * judged dead from then on.
  *
  * @category running
  * @since 0.1.0
@@ -113,7 +117,8 @@ export const run: (
     const path = Path.resolve(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
     const { lock } = yield* Ownership.hold(path, named)
-    // Were this process killed, the command would still hold the lock. No other child does: it is closed on exec.
+    // The command inherits the lock, and holds it even if this process is killed. No other child does: the descriptor
+    // is closed on exec.
     const child = yield* start(command, args, lock?.fd).pipe(
       Effect.catch((error) => {
         const reason = reasonOf(command, error)
@@ -124,14 +129,14 @@ export const run: (
     yield* passSignals(child)
     const held = lock === undefined ? {} : { lock }
     yield* Ownership.record(path, { ...named, ...held, pid: Pid.make(child.pid ?? 0), role: "command" }).pipe(
-      // A command that is done already needs no record of its own.
+      // A command that has already ended needs no record of its own.
       Effect.catchTag("NotFound", () => Effect.void),
       Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))
     )
     const code = yield* exited(child)
     if (code !== 0) return yield* new Quit({ code })
   },
-  // An interruption is a signal, and a signal is the command's to answer.
+  // An interruption comes from a signal, and the command decides what a signal means.
   Effect.uninterruptible,
   Effect.scoped
 )

@@ -22,32 +22,40 @@ import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
 
 /**
+ * Options of {@link sweep}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends JudgeFlags.JudgeFlags {
   readonly root: string
+  /** Judges, and removes nothing. */
   readonly dryRun: boolean
   readonly json: boolean
+  /** Names of directories to pass over. */
   readonly skip: ReadonlyArray<string>
+  /** A missing root is no failure. */
   readonly ifExists: boolean
+  /** Fails when a directory was unknown or failed. */
   readonly strict: boolean
+  /** Measures what each directory occupies. */
   readonly sizes: boolean
 }
 
-/** Signals are seen, and progress is shown, between turns of the event loop: one comes after so many outcomes. */
+/** Outcomes between two turns of the event loop. Signals are handled, and progress is shown, in such a turn. */
 const turn = 32
 const takeTurn = Effect.callback<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** A reader that doesn't read must not hold an interrupted process. */
+/** Waits 2 s at most: a reader that doesn't read must not hold up an interrupted process. */
 const inTime = <A, E, R>(word: Effect.Effect<A, E, R>) =>
   Effect.ignore(Effect.timeoutOption(Effect.interruptible(word), "2 seconds"))
 
 /**
- * Sweeps, or with `dryRun` only judges, and says what became of each directory. Interrupted, it says how far it came.
+ * Sweeps a root, or with `dryRun` only judges, and reports the outcome of each directory. After an interruption it
+ * reports the summary so far. Fails with {@link Quit} if `strict` is set, and a directory was unknown or failed.
  *
  * @category running
  * @since 0.1.0
@@ -91,7 +99,7 @@ export const sweep: (
     const watched = isWatched
       ? Progress.during(() => `${summary.scanned} scanned, ${summary.removed} removed`)(run)
       : run
-    // What is gone when it is interrupted is told too.
+    // A fiber of its own: after an interruption the directories that are already removed are still reported.
     const sweeping = yield* Effect.forkChild(watched)
     yield* Fiber.join(sweeping).pipe(
       Effect.catchTag("NotFound", (error) => (ifExists && summary.scanned === 0 ? Effect.void : Effect.fail(error))),

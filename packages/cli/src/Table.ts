@@ -1,18 +1,20 @@
 /**
- * Tables for a terminal: aligned, as wide as their content. Pure.
+ * Renders tables for a terminal: aligned, as wide as their content. Pure.
  *
  * @since 0.1.0
  */
 import * as Text from "./Text.ts"
 
 /**
+ * How a text is shown.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Style = "plain" | "bold" | "dim" | "red" | "green" | "yellow"
 
 /**
- * Text that is safe to print (see `Text.escape`), and how to show it.
+ * Text that is safe to print (see `Text.escape`), and its style.
  *
  * @category models
  * @since 0.1.0
@@ -23,6 +25,8 @@ export interface Cell {
 }
 
 /**
+ * Header of a column, and the side to which its cells are aligned. Default: left.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -32,18 +36,22 @@ export interface Column {
 }
 
 /**
+ * Options of {@link render}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly colors: boolean
-  /** Put before each line. */
+  /** Text before each line. */
   readonly indent?: string
 }
 
 const codes: Record<Style, number> = { plain: 0, bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
 
 /**
+ * A text in the escape sequences of a style. Without `colors` the text itself.
+ *
  * @category rendering
  * @since 0.1.0
  */
@@ -56,7 +64,7 @@ const columnWidths = (columns: ReadonlyArray<Column>, lines: ReadonlyArray<Reado
   )
 
 /**
- * Columns of the terminal that a table takes.
+ * Columns of the terminal that a table takes, without an indent.
  *
  * @category rendering
  * @since 0.1.0
@@ -65,7 +73,8 @@ export const width = (columns: ReadonlyArray<Column>, rows: ReadonlyArray<Readon
   columnWidths(columns, rows).reduce((sum, width) => sum + width, Math.max(0, columns.length - 1) * 2)
 
 /**
- * A header, and a line for each row, two spaces between columns. No line ends in spaces; each ends in a newline.
+ * A table: a header and a line for each row, two spaces between columns. No line ends in spaces. Each line ends in a
+ * newline.
  *
  * @category rendering
  * @since 0.1.0

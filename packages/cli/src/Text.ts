@@ -1,5 +1,5 @@
 /**
- * Text for people: nothing in it acts on a terminal, and it fits. Pure.
+ * Prepares text for a terminal: escapes it, and makes it fit. Pure.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
-// Controls, invisible and direction-changing characters, lone surrogates; and the backslash that shows them.
+// Controls, invisible and direction-changing characters, lone surrogates, and the backslash, which begins an escape.
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\\]/gu
 
 const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u001b": "\\e", "\\": "\\\\" }
@@ -17,7 +17,7 @@ const hex = (code: number): string =>
   code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`
 
 /**
- * Shows what a terminal would act on, or not show. Unambiguous: a backslash is doubled.
+ * Escapes each character that a terminal would act on, or not show. Unambiguous: a backslash is doubled.
  *
  * @category escaping
  * @since 0.1.0
@@ -39,7 +39,7 @@ const sequence = (bytes: Uint8Array, start: number): string | undefined => {
 }
 
 /**
- * {@link escape} for bytes that aren't UTF-8: the odd ones become `\xNN`.
+ * {@link escape} for bytes that may not be UTF-8. A byte that isn't UTF-8 becomes `\xNN`.
  *
  * @category escaping
  * @since 0.1.0
@@ -56,7 +56,7 @@ export const escapeBytes = (bytes: Uint8Array): string => {
 }
 
 /**
- * Columns that a text takes on a terminal.
+ * Columns of the terminal that a text takes.
  *
  * @category fitting
  * @since 0.1.0
@@ -75,7 +75,7 @@ const take = (characters: ReadonlyArray<string>, columns: number): ReadonlyArray
 }
 
 /**
- * Leaves out the middle of what is wider than `columns`.
+ * Replaces the middle of a text that is wider than `columns` by `…`.
  *
  * @category fitting
  * @since 0.1.0
@@ -95,7 +95,7 @@ const units = [
 ] as const
 
 /**
- * A time span in its largest whole unit: `40s`, `5m`, `3h`, `12d`. Below a second and in the future: `0s`.
+ * A time span in its largest whole unit: `40s`, `5m`, `3h`, `12d`. A span below 1 s, and a negative one, is `0s`.
  *
  * @category formatting
  * @since 0.1.0
@@ -107,7 +107,7 @@ export const age = (milliseconds: number): string => {
 }
 
 /**
- * The {@link age} of an ISO 8601 time; empty for what is none.
+ * The {@link age} of an ISO 8601 time. Empty for text that isn't a time.
  *
  * @category formatting
  * @since 0.1.0

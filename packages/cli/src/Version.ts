@@ -1,5 +1,5 @@
 /**
- * The release.
+ * The version of this release.
  *
  * @category constants
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * `write`: leaves a sentinel in a directory, for a process that can't do it itself.
+ * `write`: writes a sentinel into a directory, for a process that can't do so itself.
  *
  * @since 0.1.0
  */
@@ -17,6 +17,8 @@ import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 
 /**
+ * Options of {@link write}.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -40,6 +42,8 @@ const describe = ({ content }: SentinelFile): string => {
 }
 
 /**
+ * Records a process as the owner of a directory, and prints the sentinel that was written.
+ *
  * @category running
  * @since 0.1.0
  */

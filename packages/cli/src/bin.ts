@@ -1,10 +1,11 @@
 #!/usr/bin/env -S node --max-semi-space-size=1 --heap-growing-percent=20
-// The flags: what a sweep makes for one directory is garbage by the next. A small young generation, and an old one that is
-// collected before it has grown by more than a fifth, keep the memory of a long sweep near that of a short one.
+// Flags of Node: the objects of one directory are garbage when the sweep reaches the next directory. A young generation
+// with semi-spaces of 1 MiB, and an old one that is collected before it has grown by 20 %, keep the memory of a long
+// sweep near that of a short one.
 import * as Fs from "node:fs"
 import { version } from "./Version.ts"
 
-/** Asked for alone it needs nothing of the rest, which takes longer to load. */
+/** `--version` alone needs no other module, and the other modules take longer to load. */
 const isVersionAlone = ([flag, ...others]: ReadonlyArray<string>): boolean =>
   others.length === 0 && (flag === "--version" || flag === "-v")
 
@@ -13,7 +14,7 @@ const toldVersion = (): boolean => {
     Fs.writeSync(1, `vm-sentinel v${version}\n`)
     return true
   } catch {
-    // What is to be said of a closed or full stdout is known there.
+    // `start` reports a closed or full stdout.
     return false
   }
 }

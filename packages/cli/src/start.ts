@@ -1,4 +1,4 @@
-/** The command as the program of this process. */
+/** Runs the command as the program of this process. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import { main } from "./Main.ts"

@@ -21,18 +21,18 @@ import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 
 /**
- * Where the library is.
+ * Options of {@link layerAt}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Default `/usr/lib/libSystem.B.dylib`. */
+  /** Path of libSystem. Default: `/usr/lib/libSystem.B.dylib`. */
   readonly libraryPath?: string
 }
 
-// A user needs no entry in the directory service, and then `userInfo` throws. A home has more than one path, by firmlinks and by
-// names in another case.
+// A user may have no entry in the directory service: `userInfo` throws then. A home has several paths (firmlinks, names
+// in another case), hence its ids.
 const principal = Effect.sync((): Principal => {
   const homes = [Looking.orUndefined(Os.homedir), Looking.orUndefined(() => Os.userInfo().homedir)].flatMap((home) =>
     home === undefined || home === "" ? [] : [home]
@@ -41,11 +41,14 @@ const principal = Effect.sync((): Principal => {
   return { uid: process.geteuid?.(), homes, homeIds }
 })
 
-/** Every mount of macOS has a device of its own. */
+/** On macOS every mount has a device of its own. */
 const isOnAnotherDevice = (path: string): boolean =>
   Fs.lstatSync(path, { bigint: true }).dev !== Fs.lstatSync(Path.dirname(path), { bigint: true }).dev
 
-/** `make` derives the other calls from these. The portable calls don't tell who can change a file. */
+/**
+ * `make` derives the calls that aren't given here. `lstat` and `read` also tell who can change a file, which the
+ * portable calls don't.
+ */
 const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"] => {
   const directoryCalls = DirectoryCalls.make(calls)
 
@@ -69,11 +72,11 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
     makeDirectory: portable.makeDirectory,
     removeDirectory: portable.removeDirectory,
     syncDirectory: portable.syncDirectory,
-    // Counts the blocks of a file, which `lstat` doesn't tell.
+    // The portable `usage` counts the blocks of a file, which `lstat` doesn't report.
     usage: portable.usage,
     frame: (path) =>
       attempt("open", path, () => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))),
-    // A path that differs in case leads to the same directory, and realpath(3) leaves it as it is.
+    // Not by realpath(3), which keeps the case of the given path: paths in different case lead to the same directory.
     location: (path) => attempt("F_GETPATH", path, () => Looking.withDirectory(calls, path, calls.pathOf)),
     renameNew: (from, to) =>
       attempt("rename", from, () => calls.renameNew(from, to)).pipe(
@@ -100,7 +103,7 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
 const portable = FileSystemDisk.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /**
- * {@link layer} with another library.
+ * {@link layer} with another path of libSystem.
  *
  * @category layers
  * @since 0.1.0
@@ -116,15 +119,18 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
   ).pipe(Layer.provide(portable))
 
 /**
- * The Disk of macOS. Through koffi: `renameatx_np(2)` RENAME_EXCL, `flock(2)`, F_GETLK to look at a lock without taking it,
- * `fstatfs(2)` and `getattrlist(2)` for what a directory lies on and for access control lists, and a tree is removed with
- * `openat(2)` and `unlinkat(2)`, following no link and entering no other device. All else works by path, as
- * `FileSystemDisk` does; names that aren't UTF-8, which APFS doesn't have, aren't kept.
+ * The Disk of macOS.
  *
- * A file whose volume ignores ownership, or whose access control list lets anybody change it, has no uid: it isn't believed.
+ * With koffi, `renameNew` is `renameatx_np(2)` RENAME_EXCL. Locks are `flock(2)`, and F_GETLK looks at a lock without
+ * taking it. `fstatfs(2)` and `getattrlist(2)` describe the file system of a directory, and access control lists. A
+ * tree is removed by `openat(2)` and `unlinkat(2)`: no link is followed, and no other device is entered. All other
+ * calls work by path, as in `FileSystemDisk`. Names that aren't UTF-8 aren't kept; APFS has none.
  *
- * Without koffi or the library it is `FileSystemDisk` throughout: no locks, nothing known of file systems, and of access control
- * lists.
+ * A file whose volume ignores ownership, or whose access control list lets anybody change it, has no uid: such a file
+ * isn't trusted.
+ *
+ * Without koffi or the library the Disk is `FileSystemDisk` throughout: no locks, and nothing known of file systems and
+ * of access control lists.
  *
  * @category layers
  * @since 0.1.0

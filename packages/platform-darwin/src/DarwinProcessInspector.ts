@@ -1,5 +1,5 @@
 /**
- * Asks the kernel of macOS about processes.
+ * `ProcessInspector` for macOS: libSystem through koffi, or `ps` without native code.
  *
  * @since 0.1.0
  */
@@ -11,30 +11,30 @@ import * as LibSystem from "./internal/libSystem.ts"
 import * as LibSystemInspector from "./internal/libSystemInspector.ts"
 
 /**
- * Where the commands are. Absolute paths; the defaults are those of macOS.
+ * Absolute paths of the commands. The defaults are those of macOS.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PsOptions {
-  /** Default `/bin/ps`. */
+  /** Default: `/bin/ps`. */
   readonly psPath?: string
-  /** Default `/usr/sbin/sysctl`. */
+  /** Default: `/usr/sbin/sysctl`. */
   readonly sysctlPath?: string
-  /** Default `/usr/sbin/ioreg`. */
+  /** Default: `/usr/sbin/ioreg`. */
   readonly ioregPath?: string
-  /** The largest number that `ps` takes. Default 99999, `PID_MAX` of macOS. */
+  /** Largest PID that `ps` accepts. Default: 99999, `PID_MAX` of macOS. */
   readonly maxPid?: number
 }
 
 /**
- * Where the library and the commands are.
+ * Paths of the library and of the commands.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends PsOptions {
-  /** Default `/usr/lib/libSystem.B.dylib`. */
+  /** Path of libSystem. Default: `/usr/lib/libSystem.B.dylib`. */
   readonly libraryPath?: string
 }
 
@@ -50,7 +50,7 @@ const unsupported = (detail: string): ProcessInspector["Service"] =>
     observe: (pid) => Effect.succeed({ _tag: "Unavailable", pid, reason: "unsupported", detail })
   })
 
-// Another system's `ps` prints other columns: off macOS the commands are used only where they are named.
+// `ps` of another system prints other columns. Outside of macOS the commands run only where `psPath` is given.
 const makePs = (
   options: PsOptions,
   otherwise = `the process calls of macOS don't exist on ${process.platform}`
@@ -89,16 +89,17 @@ export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
   Layer.effect(ProcessInspector, make(options))
 
 /**
- * Calls `libSystem` through koffi, synchronously. A process is told from every other by `p_uniqueid` (`proc_pidinfo`
- * flavor 17), which the kernel counts up at each fork and keeps across exec, and by its start in microseconds
- * (`sysctl` `KERN_PROC_PID`); each stands in where the other is refused. Executables are those of `proc_pidpath`.
+ * The best inspector of macOS: calls libSystem through koffi, synchronously. Two data tell a process from every other:
+ * `p_uniqueid` (`proc_pidinfo` flavor 17), which the kernel increments at each fork and keeps across exec, and the
+ * start in microseconds (`sysctl` `KERN_PROC_PID`). If one of the two is refused, the other stands in. The path of an
+ * executable is that of `proc_pidpath`.
  *
- * A PID is absent when `proc_pidinfo`, `sysctl` and `kill` all say so. EPERM and EACCES are `Hidden`, answers that
- * contradict each other `Unavailable`. All data of one observation are of one process: `p_uniqueid` is read before and
- * after the rest.
+ * A PID is absent when `proc_pidinfo`, `sysctl` and `kill` all report no process. EPERM and EACCES give `Hidden`.
+ * Answers that contradict each other give `Unavailable`. All data of one observation are of one process: `p_uniqueid`
+ * is read before and after the rest.
  *
- * koffi is an optional dependency. Where it or the library can't be loaded this is {@link layerPs}; on another system
- * than macOS every observation is `Unavailable`, `unsupported`, and no process can be identified.
+ * koffi is an optional dependency. Where koffi or the library can't be loaded, this layer is {@link layerPs}. On
+ * another system than macOS every observation is `Unavailable`, `unsupported`, and no process can be identified.
  *
  * @category layers
  * @since 0.1.0
@@ -115,12 +116,12 @@ export const layerPsAt = (options: PsOptions): Layer.Layer<ProcessInspector> =>
   Layer.effect(ProcessInspector, makePs(options))
 
 /**
- * No native code: `/bin/ps` for processes, `/usr/sbin/sysctl` and `/usr/sbin/ioreg` for the host. Observations made at
- * the same time share one `ps`.
+ * The inspector without native code: `/bin/ps` for processes, `/usr/sbin/sysctl` and `/usr/sbin/ioreg` for the host.
+ * Observations made at the same time share one `ps`.
  *
- * Weaker than {@link layer}: a start has whole seconds (token `s:<seconds>`), there is no 64-bit process id, and no
- * executable, since `ps` prints what the process says of itself. `ps` is setuid, so a sandbox may refuse to start it:
- * `Hidden`. A PID is absent when `ps` exits with 1 and prints nothing, errors included, and `kill` answers ESRCH.
+ * Weaker than {@link layer}: a start has whole seconds (token `s:<seconds>`). There is no 64-bit process id, and no
+ * executable, since `ps` prints what the process says of itself. `ps` is setuid: a sandbox may refuse to start it,
+ * which gives `Hidden`. A PID is absent when `ps` exits with 1 and prints nothing at all, and `kill` answers ESRCH.
  *
  * @category layers
  * @since 0.1.0

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as DarwinDisk from "./DarwinDisk.ts"
 
 /**
- * {@link layer} with another library.
+ * {@link layer} with another path of libSystem.
  *
  * @category layers
  * @since 0.1.0
@@ -17,8 +17,8 @@ export const layerAt = (options: DarwinDisk.Options): Layer.Layer<SentinelStore.
   Layer.provide(SentinelStore.layer, DarwinDisk.layerAt(options))
 
 /**
- * Deletes by descriptor, follows no link and crosses no mount, where `DarwinDisk.layer` finds koffi; else it is as safe
- * as the portable store.
+ * The sentinel store over `DarwinDisk.layer`. With koffi a delete works by descriptor, follows no link and crosses no
+ * mount. Without koffi the store is as safe as the portable one.
  *
  * @category layers
  * @since 0.1.0

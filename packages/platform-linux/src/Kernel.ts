@@ -1,5 +1,5 @@
 /**
- * The system calls that the inspector makes, so that each of their answers can be tested.
+ * The system calls of the inspector, as an interface: tests can produce every answer of a kernel.
  *
  * @since 0.1.0
  */
@@ -9,31 +9,33 @@ import * as NodeOS from "node:os"
 import { mountId } from "./internal/fdinfo.ts"
 
 /**
- * Synchronous calls: procfs is memory, and handing a call of a few µs to another thread costs ten times that. What
- * fails throws an error with the errno's name as `code`, as `node:fs` does.
+ * Synchronous system calls. Procfs is memory: a call takes a few µs, and handing the call to another thread costs ten
+ * times that. A call that fails throws an error whose `code` is the errno's name, as in `node:fs`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Kernel {
-  /** The calling process. */
+  /** PID of the calling process. */
   readonly pid: number
-  /** Opens for reading. */
+  /** Opens a file for reading. Returns the descriptor. */
   readonly open: (path: string) => number
-  /** Reads once from a position of the file, and tells how many bytes. */
+  /** One read at a position of the file. Returns the number of bytes, 0 at the end. */
   readonly read: (fd: number, into: Uint8Array, position: number) => number
   readonly close: (fd: number) => void
+  /** Target of a symbolic link, as bytes. */
   readonly readLink: (path: string) => Uint8Array
+  /** Names in a directory. */
   readonly list: (path: string) => ReadonlyArray<string>
-  /** `false`: ENOENT. */
+  /** Whether something exists at a path, links followed. `false`: ENOENT. */
   readonly exists: (path: string) => boolean
-  /** Device and inode behind a path, links followed. */
+  /** Device and inode of the file at a path, links followed. */
   readonly fileId: (path: string) => { readonly dev: bigint; readonly ino: bigint }
   /** `f_type` of `statfs(2)`. */
   readonly fileSystemType: (path: string) => number
-  /** The mount that a descriptor's file lies on: `mnt_id` of `proc_pid_fdinfo(5)`. */
+  /** Id of the mount that a descriptor's file lies on: `mnt_id` of `proc_pid_fdinfo(5)`. */
   readonly mountId: (fd: number) => string
-  /** `kill(2)` with signal 0: `undefined`, or the name of the errno. `pid` is never below 1. */
+  /** `kill(2)` with signal 0. `undefined` on success, else the name of the errno. `pid` is never below 1. */
   readonly kill: (pid: number) => string | undefined
   readonly hostname: () => string
   /** Milliseconds since the epoch. */
@@ -41,7 +43,7 @@ export interface Kernel {
 }
 
 /**
- * Name of the errno that a call failed with. Anything else that was thrown is a defect, and is thrown again.
+ * Name of the errno that a call failed with. An error without an errno is a defect, and is thrown again.
  *
  * @category errors
  * @since 0.1.0
@@ -52,7 +54,7 @@ export const expectErrno = (error: unknown): string => {
   return errno
 }
 
-// Of two names for one number, EAGAIN and EWOULDBLOCK, the kernel's own comes first.
+// EAGAIN and EWOULDBLOCK are one number. `toReversed` lets the first name win: EAGAIN, the kernel's own.
 const errnoNames = new Map(
   Object.entries(NodeOS.constants.errno)
     .toReversed()
@@ -68,7 +70,7 @@ const errnoNames = new Map(
 export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`
 
 /**
- * The kernel that runs us, through `node:fs`.
+ * The calls of the running kernel, through `node:fs` and `node:os`.
  *
  * @category constructors
  * @since 0.1.0

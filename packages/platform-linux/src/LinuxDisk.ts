@@ -32,7 +32,7 @@ import { usage } from "./internal/usage.ts"
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 
-/** A disk may take long to say that it has all: a thread of Node's waits for that. */
+/** `fsync(2)` may take long: a thread of Node's pool waits for it. */
 const sync = (operation: string, path: string, fd: number): Effect.Effect<void, DiskError> =>
   Effect.callback((resume) =>
     Fs.fsync(fd, (cause) => resume(cause === null ? Effect.void : Effect.fail(failed(operation, path, cause))))
@@ -77,7 +77,7 @@ const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
 const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
   Slices.run(work, (cause) => failed(operation, path, cause))
 
-/** A large directory is read by a thread of Node's pool. */
+/** A thread of Node's pool lists a directory whose own size is `from` bytes or more. */
 const list = (
   dirFd: () => DirFd.DirFd,
   pool: () => Pool.Pool | undefined,
@@ -98,7 +98,7 @@ const list = (
     return found ?? (yield* byName(path))
   })
 
-/** By a thread of Node's pool; here what that leaves. */
+/** A thread of Node's pool peeks first. `Looking.peekMany` does the directories that the thread left out. */
 const peekMany =
   (dirFd: () => DirFd.DirFd, peeker: PeekMany.Peeker): Disk["Service"]["peekMany"] =>
   (root, directories, file, limit) =>
@@ -111,7 +111,7 @@ const peekMany =
       (fd) => Effect.sync(() => dirFd().close(fd))
     )
 
-/** Likewise. */
+/** A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left. */
 const removeTree =
   (dirFd: () => DirFd.DirFd, remover: Removal.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
@@ -136,7 +136,9 @@ const find =
       Stream.unwrap
     )
 
-/** The kernel marks the path of a removed directory at its end. */
+/**
+ * The kernel appends ` (deleted)` to the path of a removed directory. The result has the mark that `mountinfo` uses.
+ */
 const pathOf = (calls: DirFd.DirFd, fd: number): string => {
   const path = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
   return calls.stat(fd).nlink === 0 ? path.replace(/ \(deleted\)$/, MountTable.deleted) : path
@@ -151,7 +153,7 @@ const locate = (calls: DirFd.DirFd, mounts: MountTable.MountTable, path: string)
   }
 }
 
-/** Reads the user database. */
+/** Home directories by the environment and by the user database. */
 const findHomes = (): ReadonlyArray<string> => [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== "")
 
 const overCalls = (
@@ -164,11 +166,11 @@ const overCalls = (
   let homes: ReadonlyArray<string> | undefined
   const remover = Removal.make(() => pool()?.remove)
   const dirFd = () => (calls ??= DirFd.make(native()?.at))
-  /** What there is to know of a root takes less long than to load native code, which an empty one never needs. */
+  /** Looking at a root takes less time than loading native code, and an empty root needs nothing more. */
   const loadedDirFd = () => calls ?? (nativeFrom === 0 ? dirFd() : DirFd.procfs)
   const entries = (path: string) => sliced("readdir", path, () => Looking.entries(loadedDirFd(), path))
   const disk = make({
-    // The path of a home is found again by every way that leads there: no ids are needed.
+    // Every way to a home resolves to the same real path: ids aren't needed.
     principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
     resolve: (path) => Effect.sync(() => Path.resolve(path)),
     realPath: (path) =>
@@ -206,27 +208,32 @@ const overCalls = (
 }
 
 /**
+ * Options of {@link layerWith}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** `false`: as where koffi can't be loaded. A lock is taken by util-linux's `flock` then. Default: `true`. */
+  /**
+   * `false`: koffi isn't loaded, as on a machine without it. Then util-linux's `flock` takes locks. Default: `true`.
+   */
   readonly koffi?: boolean
   /**
-   * `false`: a thread of Node's pool makes no call but `fsync(2)` and the `close(2)` of a removed directory, and all is listed by
-   * name. Default: `true`, where there is koffi.
+   * `false`: threads of Node's pool run only `fsync(2)` and the `close(2)` of a removed directory, and every directory
+   * is listed by name. Default: `true`, where koffi loads.
    */
   readonly pool?: boolean
   /**
-   * Bytes of a directory's own size from which it is listed by a thread of the pool, in the order of inodes; for less by
-   * name, and no native code is loaded before there is a directory to look into. Default: 4097, some 200 names on ext4. 0:
-   * for all.
+   * Bytes of a directory's own size from which a thread of the pool lists it, in the order of inodes. A smaller
+   * directory is listed by name, and loads no native code before there is a directory to look into. Default: 4097, some
+   * 200 names on ext4. 0: every directory.
    */
   readonly nativeFrom?: number
 }
 
 /**
- * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE; without, it looks first.
+ * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE. Without koffi, or on a
+ * file system without that flag, `renameNew` looks before it renames.
  *
  * @category layers
  * @since 0.1.0
@@ -245,7 +252,7 @@ export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = true }: Opti
   )
 
 /**
- * {@link layerWith}, with its defaults.
+ * The Disk of Linux with the defaults of {@link Options}.
  *
  * @category layers
  * @since 0.1.0
@@ -253,7 +260,7 @@ export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = true }: Opti
 export const layer: Layer.Layer<Disk> = layerWith()
 
 /**
- * {@link layerWith} without koffi.
+ * The Disk of Linux without native code: {@link layerWith} with `koffi: false`.
  *
  * @category layers
  * @since 0.1.0

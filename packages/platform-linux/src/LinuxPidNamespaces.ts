@@ -1,5 +1,5 @@
 /**
- * What a reader that sees every process can say about a process that can't be looked up by its PID.
+ * Searches every process of the kernel for a process of another PID namespace, by `/proc`.
  *
  * @since 0.1.0
  */
@@ -25,10 +25,10 @@ import * as ProcStatus from "./ProcStatus.ts"
 
 const incomplete: NamespaceProof = { _tag: "Incomplete" }
 
-/** How often an entry that can't be read, though it is still there, is tried. */
+/** Maximum number of attempts at an entry that can't be read although its process still exists. */
 const attempts = 3
 
-/** A value that was read; `undefined`: the process is gone. */
+/** The result of reading an entry. `value: undefined`: the process is gone. `unreadable`: the process may exist. */
 type Entry<A> = { readonly value: A | undefined } | "unreadable"
 
 const readEntry = <A>(source: Procfs.Source, number: string, get: () => A | undefined): Entry<A> => {
@@ -40,7 +40,8 @@ const readEntry = <A>(source: Procfs.Source, number: string, get: () => A | unde
       const errno = expectErrno(error)
       if (errno !== "ENOENT" && errno !== "ESRCH") return "unreadable"
     }
-    // A process whose thread is running execve(2) has, for a moment, no namespace.
+    // A process has no namespace for a moment while one of its threads runs execve(2). Only a missing `/proc/<pid>`
+    // shows that the process is gone.
     try {
       if (!source.kernel.exists(`${source.root}/${number}`)) return { value: undefined }
     } catch (error) {
@@ -54,8 +55,8 @@ const readEntry = <A>(source: Procfs.Source, number: string, get: () => A | unde
 const valueOf = <A>(entry: Entry<A>): A | undefined => (entry === "unreadable" ? undefined : entry.value)
 
 /**
- * Opens `file` of a process, runs `lookUp`, then reads the file. The read succeeds only while the process has its number: all
- * that `lookUp` found by the number is the process's own.
+ * Opens `file` of a process, runs `lookUp`, then reads the open file. That read succeeds only while the process has its
+ * PID: everything that `lookUp` found by the PID belongs to the process.
  */
 const readPinned = <A, B>(
   source: Procfs.Source,
@@ -86,7 +87,10 @@ const readPids = (source: Procfs.Source, number: string): Entry<ReadonlyArray<nu
 const readLink = (source: Procfs.Source, number: string): string =>
   Procfs.readLinkText(source, `${source.root}/${number}/ns/pid`)
 
-/** Numbers of a process of the namespace; none where the number has become another's. */
+/**
+ * PIDs of a process of the namespace, the outermost first. Empty: the process under `number` is in another namespace
+ * now.
+ */
 const readMember = (source: Procfs.Source, number: string, namespace: string): Entry<ReadonlyArray<number>> =>
   readPinned(
     source,
@@ -96,7 +100,7 @@ const readMember = (source: Procfs.Source, number: string, namespace: string): E
     (bytes, link) => (link === namespace ? pidsIn(bytes) : [])
   )
 
-/** A process's 64-bit id. An exited process has none. */
+/** The 64-bit id of a process, a zombie included. Throws an error with the errno: ESRCH for a process that was reaped. */
 const idOf = (pidfds: Pidfd.Pidfds, number: string): bigint => {
   const fd = pidfds.open(Number(number))
   if (typeof fd === "string") throw coded(fd)
@@ -107,7 +111,7 @@ const idOf = (pidfds: Pidfd.Pidfds, number: string): bigint => {
   }
 }
 
-/** The first process of the namespace, if it is the one under `number`. */
+/** The first process of the namespace, if `number` is that process. */
 const readFirst = (
   source: Procfs.Source,
   pidfds: Pidfd.Pidfds | undefined,
@@ -136,11 +140,14 @@ const namespaceOf = (source: Procfs.Source, number: string): Entry<string> => {
   if (entry !== "unreadable") return entry
   const pids = readPids(source, number)
   if (pids === "unreadable" || pids.value === undefined) return pids === "unreadable" ? pids : { value: undefined }
-  // A process with one number is of the namespace of the procfs, and that isn't the one asked for.
+  // A process with one PID is in the namespace of the procfs, which isn't the namespace that is searched for.
   return pids.value.length === 1 ? { value: "" } : "unreadable"
 }
 
-/** Whether each procfs mounted at the root shows every process: options of `proc(5)` hide some, or all but numbers. */
+/**
+ * Whether each procfs mounted at the root shows every process. The mount option `hidepid` of `proc(5)` hides processes,
+ * and `subset` hides other files.
+ */
 const showsAll = (source: Procfs.Source): boolean => {
   const bytes = Procfs.readBytes(source, `${source.root}/self/mountinfo`)
   if (bytes === undefined) return false
@@ -153,19 +160,20 @@ const showsAll = (source: Procfs.Source): boolean => {
 
 type Answer = NamespaceProof | { readonly _tag: "Process"; readonly number: number }
 
-/** One reading of the procfs, and who asks. */
+/** One listing of the procfs, and the facts of the reader. */
 interface Reading {
   readonly source: Procfs.Source
   readonly pidfds: Pidfd.Pidfds | undefined
   readonly host: HostIdentity
   /** The reader's own PID namespace. */
   readonly own: string
+  /** PIDs of all processes that the procfs shows. */
   readonly numbers: ReadonlyArray<string>
 }
 
 const seesAll = ({ own, source }: Reading): boolean => own === initialPidNamespace && showsAll(source)
 
-/** By the 64-bit id, which only one process of the boot ever has. */
+/** Searches by the 64-bit id. No two processes of a boot have the same id. */
 const searchId = (reading: Reading, processId64: string): Answer => {
   const { numbers, pidfds, source } = reading
   if (pidfds === undefined) return incomplete
@@ -185,14 +193,14 @@ const isAnother = (
   first: FirstProcess | undefined
 ): boolean => compareFirstProcesses(pidNamespaceInit, recordedOffset, first, timeOffset) === "different"
 
-// While a namespace lives, or is held open, no other one gets its number: one that has it, with another first process, came
-// after the recorded one's end.
+// A namespace keeps its number while it lives or is held open, and no other namespace has the number meanwhile. A
+// namespace with the recorded number and another first process began after the recorded namespace had ended.
 const succeeded: NamespaceProof = { _tag: "Gone", by: "namespace" }
 
 /**
- * By the number that the process has in its namespace. The namespace that is found may be a later one with the same number,
- * if its first process can't be compared. Then the recorded process is gone, and each answer that condemns is right: that
- * nothing has the PID, and that another process has it.
+ * Searches by the PID that the process has in its namespace. The namespace found may be a later one with the same
+ * number, if its first process can't be compared. In that case the recorded process is gone, and both answers that
+ * condemn are right: no process has the PID, or another process has it.
  */
 const searchNamespace = (reading: Reading, sought: Sought, namespace: string): Answer => {
   const { host, numbers, own, pidfds, source } = reading
@@ -216,17 +224,19 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
   const absent: NamespaceProof = { _tag: "Found", observation: { _tag: "Absent", pid } }
   if (!isComplete || members.some(({ entry }) => entry === "unreadable") || !showsAll(source)) return incomplete
   const level = members.map(({ entry }) => valueOf(entry)?.length ?? 0).find(Boolean)
-  // All of them ended meanwhile, the namespace's first process among them, and no other outlives that.
+  // All members ended meanwhile, among them the first process of the namespace. No process of a namespace outlives the
+  // first.
   if (level === undefined) return absent
-  // It may be a process of a namespace inside this one, recorded from outside of that.
+  // The recorded process may be in a namespace nested in this one: a writer outside of the nested one records the PID
+  // that the process has at the writer's level.
   const all = numbers.map((number) => ({ number, entry: readPids(source, number) }))
   if (all.some(({ entry }) => entry === "unreadable")) return incomplete
   const inside = all.filter(({ entry }) => {
     const pids = valueOf(entry)
     return pids !== undefined && pids.length > level && pids[level - 1] === pid
   })
-  // Which namespace a deeper one lies in isn't known. With one candidate it doesn't matter: the recorded process is that
-  // one or none, and its id or start tells which.
+  // `/proc` doesn't show which namespace a deeper one is nested in. One candidate is decidable all the same: either the
+  // candidate is the recorded process or no process is, and the id or the start of the candidate tells which.
   if (inside.length > 1) return incomplete
   const [only] = inside
   return only === undefined ? absent : { _tag: "Process", number: Number(only.number) }
@@ -243,7 +253,7 @@ const isBelieved = (source: Procfs.Source): boolean =>
   Procfs.checkType(source) === undefined && Procfs.checkNamespace(source) === undefined
 
 /**
- * As {@link layer}, of another procfs than `/proc`, or through other calls.
+ * {@link layer} over another procfs than `/proc`, or over other system calls.
  *
  * @category layers
  * @since 0.1.0
@@ -288,26 +298,26 @@ export const layerAt = (
   )
 
 /**
- * Looks for a process in the whole kernel, of whatever PID namespace: one reading of `/proc`, a few µs for each process of
- * the kernel, and native code where it can be loaded.
+ * Searches the whole kernel for a process, in any PID namespace. A search is one reading of `/proc`: a few µs for each
+ * process of the kernel. Uses native code where koffi loads.
  *
  * **Details**
  *
- * A record says "PID 7 of namespace `pid:[4026532200]`, id 4711". Its process keeps its namespace, all its PIDs and its
- * 64-bit id for life. So when it lives during a whole reading of `/proc`, the reading shows it, and when the reading
- * doesn't show it, it was gone before the reading ended. No second reading is needed, but the record must have been read
- * before the first.
+ * A record says "PID 7 of namespace `pid:[4026532200]`, id 4711". A process keeps its namespace, all its PIDs and its
+ * 64-bit id for life. A process that lives during a whole reading of `/proc` is in that reading, and a process that
+ * isn't was gone before the reading ended. One reading is enough, if the record was read before the reading began.
  *
- * - `Found`: the process with the id; or else a process of the namespace is visible, so all of them are, by
- *   `pid_namespaces(7)`. The observation is of the process with the PID, under the *reader's* number for it, or `Absent`
- *   where none has it. In the reader's own namespace it is of the PID itself.
- * - `Gone` by `processId64`: every process of the kernel was looked at, and none has the id. Needs the procfs of the initial
- *   PID namespace, without `hidepid`, native code and Linux 6.9, and no right but that.
- * - `Gone` by `namespace`: every process was looked at, and none is of the namespace; that needs the right to read `ns/pid`
- *   of every process that isn't of the initial namespace itself. Or a later namespace has the number, as its first process
- *   shows; to know that it is enough to see that one. That a namespace's file is still held open or mounted changes nothing:
- *   the recorded process isn't.
- * - `Incomplete`: anything else.
+ * - `Found`: the process with the id is visible. Or a process of the namespace is visible, and then all of its
+ *   processes are, by `pid_namespaces(7)`. The observation is of the process that has the PID in the namespace, under
+ *   the *reader's* PID for that process, or `Absent` where no process has the PID. In the reader's own namespace the
+ *   PID itself is observed.
+ * - `Gone` by `processId64`: every process of the kernel was looked at, and none has the id. Needs the procfs of the
+ *   initial PID namespace, without `hidepid`, and native code and Linux 6.9. Needs no privilege.
+ * - `Gone` by `namespace`: every process was looked at, and none is in the namespace. That needs the right to read
+ *   `ns/pid` of every process outside of the initial namespace. Or a later namespace has the number, as its first
+ *   process shows; that needs the right to read this one process. A namespace file that is still held open or mounted
+ *   changes nothing: the recorded process is gone.
+ * - `Incomplete`: everything else.
  *
  * @category layers
  * @since 0.1.0

@@ -18,30 +18,35 @@ import { type Kernel, live } from "./Kernel.ts"
 import * as Pidfd from "./Pidfd.ts"
 
 /**
- * What to read, and through what.
+ * The paths and calls of {@link layerAt}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The procfs. Default: `/proc`. */
+  /** Mount point of the procfs. Default: `/proc`. */
   readonly root?: string
-  /** Tried in order, `machine-id(5)`. Default: `/etc/machine-id`, `/var/lib/dbus/machine-id`. */
+  /**
+   * Files with the machine id, `machine-id(5)`, tried in order. Default: `/etc/machine-id`, `/var/lib/dbus/machine-id`.
+   */
   readonly machineIdFiles?: ReadonlyArray<string>
-  /** The sysfs. Default: `/sys`. */
+  /** Mount point of the sysfs. Default: `/sys`. */
   readonly sysRoot?: string
-  /** System calls to make otherwise than through `node:fs`. */
+  /** System calls that replace those of `Kernel.live`. */
   readonly kernel?: Partial<Kernel>
-  /** Process file descriptors, as `Pidfd.load` gives them. Default: none, no native code. */
+  /** Process file descriptors, from `Pidfd.load`. Default: none, no native code. */
   readonly pidfds?: Pidfd.Pidfds | undefined
-  /** Mounts without what is mounted upon them. Default: none, no native code. */
+  /** Mounts without their submounts, from `OpenTree.load`. Default: none, no native code. */
   readonly trees?: OpenTree.Trees | undefined
 }
 
-/** How often a process that changes while it is read is read anew, and a call that lacked a resource is made. */
+/**
+ * Maximum number of looks at one process. Another look is due when the process changed meanwhile, or a call lacked a
+ * resource.
+ */
 const attempts = 4
 
-/** A live process that `/proc` hides. */
+/** A live process that `/proc` hides: only its pidfd could be read. */
 const isKnownByPidfdAlone = (seen: Observation): boolean =>
   seen._tag === "Present" && seen.startTime === undefined && !isExited(seen)
 
@@ -67,7 +72,10 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
     return answer._tag === "Again" ? answer.otherwise : answer
   }
 
-  /** Nobody can get its number while the caller lives: two looks at it are at one process. */
+  /**
+   * Looks at PID 1 twice. PID 1 can't be recycled while the caller lives: its end kills every process of the namespace.
+   * Both looks see one process.
+   */
   const lookAtFirst = (): { readonly first: FirstProcess | undefined; readonly passing: boolean } => {
     const looks = [look(firstPid, "identity"), look(firstPid, "executable")]
     const seen = looks.filter((look) => look._tag === "Present")
@@ -80,8 +88,8 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
   }
 
   /**
-   * What can't change while the calling process lives: its own PID namespace never does, and only a process of one thread,
-   * which Node isn't, can enter another time namespace.
+   * Facts that can't change while the calling process lives. Its own PID namespace never changes. Only a
+   * single-threaded process can enter another time namespace, and Node has several threads.
    */
   const lookAtKernel = (): Facts => {
     const believed = Procfs.checkType(source) === undefined
@@ -96,7 +104,7 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
       ...(first === undefined ? {} : { pidNamespaceInit: first }),
       ...(timeOffset === undefined ? {} : { timeOffset })
     }
-    // A fact that lacked a resource or a procfs may be there the next time.
+    // A fact that was missing for want of a resource or of a procfs may be readable next time: then nothing is kept.
     const isPassing = passing || ("problem" in boot && boot.passing) || pidNamespace === undefined
     if (!isPassing) facts = seen
     return seen
@@ -131,18 +139,20 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
 }
 
 /**
- * Reads another procfs than `/proc`, or through other calls: for tests, and for a procfs mounted elsewhere.
+ * The inspector over another procfs than `/proc`, or over other system calls: for tests, and for a procfs that is
+ * mounted elsewhere.
  *
  * **Details**
  *
- * The procfs is believed when `statfs(2)` says that it is one, and its `self/status` gives the calling process the number
- * that it has, and no other in a namespace further in: only then is it of the caller's own PID namespace. That is asked
- * before the first observation, and again until it holds. Afterwards `self/status` is asked anew after each reading of a
- * process, since anybody may mount over `/proc`, another namespace's procfs too. What needs no procfs isn't asked again:
- * the 64-bit id comes from the caller's own namespace, and *absent* needs `kill(2)` to say so too.
+ * The procfs is trusted if `statfs(2)` reports procfs, and if `self/status` shows the caller's own PID and no second
+ * PID of the caller in a nested namespace. Only the procfs of the caller's own PID namespace passes the second check.
+ * Both checks run before the first observation, and are repeated until they pass. Later the check of `self/status`
+ * follows each reading of a process: another namespace's procfs may be mounted over `/proc` at any time. Answers that
+ * need no procfs aren't checked: the 64-bit id comes from the caller's own namespace, and *absent* also needs ESRCH of
+ * `kill(2)`.
  *
- * The boot id is the kernel's own: a file that was mounted over it is looked below where that can be, as root with native
- * code, and else it is missing.
+ * The boot id is the kernel's own. Where a file is mounted over the boot id, root with native code reads below that
+ * mount; otherwise the boot id is missing.
  *
  * @category layers
  * @since 0.1.0
@@ -151,11 +161,11 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
   Layer.sync(ProcessInspector, () =>
     make({
       kernel: { ...live, ...options.kernel },
-      // Asked for when the first process is looked at.
+      // Lazy: loaded when the first process is looked at.
       get pidfds() {
         return options.pidfds
       },
-      // Asked for where something is mounted over the boot id.
+      // Lazy: loaded where something is mounted over the boot id.
       get trees() {
         return options.trees
       },
@@ -167,7 +177,8 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
   )
 
 /**
- * Procfs alone, without native code. Two processes that got one number within one tick of 10 ms can't be told apart.
+ * The inspector over procfs alone, without native code. Can't tell apart two processes that had the same PID and
+ * started within one tick of 10 ms.
  *
  * @category layers
  * @since 0.1.0
@@ -175,8 +186,8 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
 export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
 
 /**
- * The best that can be had: with the 64-bit process id where koffi can be loaded and the kernel has it (6.9 and later,
- * 64-bit), else as {@link layerProcfs}.
+ * The best inspector for this machine. Reads the 64-bit process id where koffi loads and the kernel has that id (6.9
+ * and later, 64-bit). Elsewhere it is {@link layerProcfs}.
  *
  * @category layers
  * @since 0.1.0

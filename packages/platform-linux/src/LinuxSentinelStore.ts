@@ -1,5 +1,5 @@
 /**
- * The sentinel store of Linux: every promise of the store, and a delete that follows no link and crosses no mount.
+ * The sentinel store of Linux.
  *
  * @since 0.1.0
  */
@@ -8,6 +8,9 @@ import * as Layer from "effect/Layer"
 import * as LinuxDisk from "./LinuxDisk.ts"
 
 /**
+ * The sentinel store over `LinuxDisk.layer`. Keeps every promise of the store. A delete follows no symbolic link and
+ * crosses no mount.
+ *
  * @category layers
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * A mount without the mounts upon it, `open_tree(2)`: since Linux 5.2, with `CAP_SYS_ADMIN`.
+ * Opens a mount without the mounts on top of it, by `open_tree(2)`. Needs Linux 5.2 and `CAP_SYS_ADMIN`.
  *
  * @since 0.1.0
  */
@@ -7,23 +7,26 @@ import { errnoName } from "./Kernel.ts"
 import { type Library, withKoffi } from "./internal/koffi.ts"
 
 /**
- * On failure a call answers the name of the errno.
+ * The calls on a mount without its submounts.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Trees {
-  /** The mount at `path` alone, as a directory's descriptor. */
+  /**
+   * Descriptor of the root directory of the mount at `path`, without its submounts. On failure, the name of the errno.
+   */
   readonly open: (path: string) => number | string
   readonly close: (fd: number) => void
 }
 
-/** `linux/unistd.h`: the same number on every architecture that Node runs on. */
+/** Number of `open_tree(2)` in `linux/unistd.h`: the same on every architecture that Node runs on. */
 const openTree = 428
 
 const AT_FDCWD = -100
 
-// Without AT_RECURSIVE: what lies upon the mount isn't cloned with it. The second is O_CLOEXEC, as Node's platforms have it.
+// OPEN_TREE_CLONE and OPEN_TREE_CLOEXEC, which is O_CLOEXEC of Node's platforms. Without AT_RECURSIVE the kernel clones
+// no submounts.
 const flags = 1 | 0o2000000
 
 const make = (koffi: Library): Trees => {
@@ -42,7 +45,7 @@ const make = (koffi: Library): Trees => {
 }
 
 /**
- * `undefined` where koffi isn't installed or can't run.
+ * Loads {@link Trees} through koffi. `undefined`: koffi isn't installed or can't run.
  *
  * @category constructors
  * @since 0.1.0

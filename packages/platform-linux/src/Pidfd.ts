@@ -1,5 +1,5 @@
 /**
- * Process file descriptors, `pidfd_open(2)`: the inode of one on pidfs is the process's 64-bit id.
+ * Process file descriptors, `pidfd_open(2)`. On pidfs the inode of a descriptor is the process's 64-bit id.
  *
  * @since 0.1.0
  */
@@ -8,37 +8,45 @@ import { type Library, withKoffi } from "./internal/koffi.ts"
 import { errnoName } from "./Kernel.ts"
 
 /**
- * Calls that need native code. On failure a call answers the name of the errno.
+ * The pidfd calls, which need native code. A call that fails returns the name of the errno; `inode` throws.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Pidfds {
-  /** A descriptor that refers to the process under `pid` as long as it is open, whoever has the number then. */
+  /**
+   * A descriptor that refers to the process under `pid` until the descriptor is closed, even when the PID is recycled.
+   */
   readonly open: (pid: number) => number | string
-  /** Whether the whole thread group has exited: a zombie, or reaped. False while any of its threads runs. */
+  /**
+   * Whether the whole thread group has exited: the process is a zombie, or reaped. `false` while any of its threads
+   * runs.
+   */
   readonly hasExited: (fd: number) => boolean | string
-  /** Never reused within one boot, where {@link isProof}. */
+  /** Inode of the descriptor. Never reused within one boot, where {@link isProof}. */
   readonly inode: (fd: number) => bigint
   readonly close: (fd: number) => void
-  /** `kill(2)` with signal 0. `undefined`: allowed. */
+  /** `kill(2)` with signal 0. `undefined`: allowed. Otherwise the name of the errno. */
   readonly kill: (pid: number) => string | undefined
 }
 
-/** `PID_FS_MAGIC` of `linux/magic.h`. Before 6.9, pidfds share one anonymous inode, with another magic number. */
+/**
+ * `PID_FS_MAGIC` of `linux/magic.h`. Before Linux 6.9 all pidfds share one anonymous inode, on a file system with
+ * another magic number.
+ */
 const pidfsMagic = 0x50494446
 
-/** `linux/unistd.h`: the same number on every architecture that Node runs on. */
+/** Number of `pidfd_open(2)` in `linux/unistd.h`: the same on every architecture that Node runs on. */
 const pidfdOpen = 434
 
 const pollIn = 1
 
-// A 32-bit kernel cuts the number to fit an inode of 32 bits, so that it is reused.
+// A 32-bit kernel truncates the id to an inode of 32 bits: inodes are reused.
 const is64Bit = ["arm64", "loong64", "ppc64", "riscv64", "s390x", "x64"].includes(process.arch)
 
 /**
- * Whether inodes of pidfds tell processes apart here: Linux 6.9 or later, 64-bit, pidfs built in. Tried on the calling
- * process.
+ * Whether the inode of a pidfd identifies a process here: Linux 6.9 or later, 64-bit, pidfs built in. Tries the calls
+ * on `pid`, the calling process. `wide`: whether the kernel is 64-bit.
  *
  * @category getters
  * @since 0.1.0
@@ -68,7 +76,7 @@ export const isProof = (
 
 const make = (koffi: Library): Pidfds => {
   const library = koffi.load(null)
-  // libc's own pidfd_open came with glibc 2.36, and musl has none.
+  // A raw system call: glibc has pidfd_open since 2.36, and musl lacks it.
   const open: (number: number, pid: number, flags: number) => number = library.func(
     "long syscall(long number, int pid, unsigned int flags)"
   )
@@ -76,7 +84,7 @@ const make = (koffi: Library): Pidfds => {
     "int poll(void *fds, unsigned long count, int timeout)"
   )
   const kill: (pid: number, signal: number) => number = library.func("int kill(int pid, int signal)")
-  // Node keeps account, in a worker thread, of what was opened through it.
+  // close(2) of libc: in a worker thread Node tracks the descriptors that Node opened, and these aren't among them.
   const close: (fd: number) => number = library.func("int close(int fd)")
   const pollfd = new Int32Array(2)
   const pollfdBytes = new Uint8Array(pollfd.buffer)
@@ -102,7 +110,7 @@ const make = (koffi: Library): Pidfds => {
 }
 
 /**
- * Loads koffi, an optional dependency. `undefined` where it isn't installed or can't run.
+ * Loads {@link Pidfds} through koffi, an optional dependency. `undefined`: koffi isn't installed or can't run.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * `/proc/<pid>/stat`, parsed on bytes.
+ * Parser of `/proc/<pid>/stat`. Works on bytes.
  *
  * @since 0.1.0
  */
@@ -11,16 +11,19 @@
  * @since 0.1.0
  */
 export interface ProcStat {
+  /** Field 1. */
   readonly pid: number
-  /** Field 2 without its parentheses: bytes of the process's own choice, any but NUL. */
+  /** Field 2 without its parentheses. The process chooses these bytes freely, NUL excepted. */
   readonly comm: Uint8Array
-  /** Field 3. */
+  /** Field 3, one letter. `Z`: zombie. */
   readonly state: string
-  /** Field 20. `0`: the task was just taken out of its group, by its end or by an `execve(2)` of another thread. */
+  /**
+   * Field 20. `0`: the task has just left its thread group, because it ended or because another thread ran `execve(2)`.
+   */
   readonly threads: number
   /** Field 22, clock ticks since boot in the reader's time namespace, as decimal digits. */
   readonly startTime: string
-  /** Field 38. `-1`: most likely not the leader of its group; `Tgid` of `status` has the last word. */
+  /** Field 38. `-1`: most likely a thread other than the leader of its group. `Tgid` of `status` decides. */
   readonly exitSignal: number
 }
 
@@ -31,7 +34,7 @@ const closeParenthesis = 0x29
 const minus = 0x2d
 const zero = 0x30
 
-/** Fields after the name up to `exit_signal`, which every kernel since 2.6 has. */
+/** Fields from `state` (3) to `exit_signal` (38). Every kernel since 2.6 has them. */
 const fieldsNeeded = 36
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= zero && byte <= zero + 9
@@ -50,8 +53,8 @@ const ascii = (bytes: Uint8Array, start: number, end: number): string => {
 }
 
 /**
- * Parses one line of `stat`; `undefined` when it isn't one or was cut short. The name may hold anything, spaces,
- * newlines and parentheses too, so the fields are those after the **last** `)`.
+ * Parses the line of `stat`. `undefined`: malformed or cut short. The name may contain spaces, newlines and
+ * parentheses: the other fields are those after the **last** `)`.
  *
  * @category parsing
  * @since 0.1.0

@@ -1,28 +1,30 @@
 /**
- * `/proc/<pid>/status`, parsed on bytes.
+ * Parser of `/proc/<pid>/status`. Works on bytes.
  *
  * @since 0.1.0
  */
 
 /**
- * The lines of `proc_pid_status(5)` that aren't in `stat`. A missing key: not in the text, or cut short.
+ * The lines of `proc_pid_status(5)` that are needed and that `stat` lacks. A key is missing when its line isn't in the
+ * text or is cut short.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ProcStatus {
-  /** Thread group leader. */
+  /** `Tgid`: PID of the thread group leader. */
   readonly tgid?: number
-  /** Effective uid, the second of the four. */
+  /** Effective uid: the second of the four numbers of `Uid`. */
   readonly uid?: number
   /**
-   * `NStgid`: the process's number in each PID namespace, from the one of the procfs down to its own. `NSpid` says the
-   * same, but not while another thread than the leader runs `execve(2)`.
+   * `NStgid`: the PID of the process in each PID namespace, from the namespace of the procfs down to the process's own.
+   * `NSpid` holds the same numbers, except while another thread than the leader runs `execve(2)`.
    */
   readonly pids?: ReadonlyArray<number>
 }
 
-// The kernel escapes newlines in `Name:` and no other white space, so only "\n" begins a line that no process can forge.
+// The kernel escapes newlines in `Name:`, but no other white space. Anchored at "\n", a pattern matches no line that a
+// process can forge.
 const lines = {
   tgid: /\nTgid:\t([0-9]+)\n/,
   uid: /\nUid:\t[0-9]+\t([0-9]+)\t[0-9]+\t[0-9]+\n/,
@@ -30,7 +32,7 @@ const lines = {
 } as const
 
 /**
- * Parses `status`, or as much of it as was read.
+ * Parses `/proc/<pid>/status`, or the part of it that was read.
  *
  * @category parsing
  * @since 0.1.0

@@ -3,7 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Schema from "effect/Schema"
 
-/** A flag whose value a schema describes; `expected` says in words what the schema says. */
+/** A flag whose value a schema decodes. `expected` describes the schema in the error message. */
 export const decoded = <A, B>(flag: Flag.Flag<A>, schema: Schema.Codec<B, A>, expected: string) => {
   const decode = Schema.decodeOption(schema)
   return Flag.filterMap(flag, decode, () => `Expected ${expected}`)
@@ -11,7 +11,7 @@ export const decoded = <A, B>(flag: Flag.Flag<A>, schema: Schema.Codec<B, A>, ex
 
 const Words = Schema.String.check(Schema.isPattern(/\S/))
 
-/** What an operator vouches for, and why: no flag of it has a default. */
+/** A flag for an operator's assertion, whose value is the reason. No such flag has a default. */
 export const reason = (name: string, description: string) =>
   decoded(Flag.String(name), Words, "a reason, in words").pipe(
     Flag.withMetavar("REASON"),

@@ -1,5 +1,6 @@
 /**
- * Real processes to own directories. Each ends with its scope, and when this process is killed: its stdin ends then.
+ * Real processes that own directories. Each ends with its scope. Each also ends when this process is killed, since its
+ * stdin ends then.
  *
  * @since 0.1.0
  */
@@ -14,19 +15,21 @@ import * as ChildProcess from "node:child_process"
 import { DemoError } from "./DemoError.ts"
 
 /**
+ * A process that owns a directory.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Actor {
   readonly pid: Pid
-  /** SIGKILL, and waits until it is reaped. */
+  /** Sends SIGKILL, and waits until the process is reaped, or a zombie after {@link startUnreaped}. */
   readonly crash: Effect.Effect<void>
 }
 
 const decodePid = Schema.decodeUnknownEffect(Identity.Pid)
 
 /**
- * A number as a PID.
+ * Decodes a number as a PID.
  *
  * @category decoding
  * @since 0.1.0
@@ -66,7 +69,7 @@ const firstLine = (child: ChildProcess.ChildProcess): Effect.Effect<string, Demo
   })
 
 /**
- * A process that waits: `cat`, which is small.
+ * Starts a process that waits: `cat`, which is small.
  *
  * @category running
  * @since 0.1.0
@@ -77,7 +80,8 @@ export const start: Effect.Effect<Actor, DemoError, Scope.Scope> = Effect.gen(fu
 })
 
 /**
- * One that runs Node, as a Node program's processes all do. It has all its threads by now, which take numbers too.
+ * Starts a process that runs Node, as all processes of a Node program do. Succeeds when the process has all its
+ * threads, which take PIDs, too.
  *
  * @category running
  * @since 0.1.0
@@ -89,11 +93,11 @@ export const startNode: Effect.Effect<Actor, DemoError, Scope.Scope> = Effect.ge
   return { pid: yield* toPid(child.pid), crash: kill(child) }
 })
 
-// The shell starts a child and becomes `cat`, which reaps nobody.
+// The shell starts a child, then becomes `cat`, which reaps no child.
 const heedless = "cat <&3 >/dev/null & echo $!; exec cat 3<&-"
 
 /**
- * A process whose parent never reaps it: `crash` leaves a zombie.
+ * Starts a process whose parent never reaps it: `crash` leaves a zombie.
  *
  * @category running
  * @since 0.1.0

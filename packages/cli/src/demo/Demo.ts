@@ -1,5 +1,5 @@
 /**
- * `demo`: real processes own real directories, some of them die, and a sweep tells which.
+ * `demo`: real processes own real directories, some processes die, and a sweep tells which.
  *
  * @since 0.1.0
  */
@@ -25,13 +25,15 @@ import * as Scene from "./Scene.ts"
 import * as Verification from "./Verification.ts"
 
 /**
+ * Options of {@link demo}.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Leave the scratch root. */
+  /** Keeps the scratch root at the end. */
   readonly keep: boolean
-  /** The scratch root, in the process that runs in the namespace. */
+  /** The scratch root. Only the process inside the namespace has this option. */
   readonly inside: Option.Option<string>
 }
 
@@ -89,7 +91,7 @@ const told = (verifications: ReadonlyArray<Verification.Verification>, summary: 
   return `${lines.join("\n")}\n`
 }
 
-/** Sets the scene, sweeps it, and compares. */
+/** Creates directories and processes, sweeps, and compares the outcomes with the expected ones. */
 const play = (
   root: string,
   recycler: Scene.Recycler | undefined
@@ -112,7 +114,10 @@ const play = (
     })
   )
 
-/** What is removed in the end must be what the process outside made for us. */
+/**
+ * Whether `root` is the empty directory that the process outside the namespace made. The demonstration removes `root`
+ * at the end.
+ */
 const isScratch = (root: string): boolean => {
   try {
     return Path.basename(root).startsWith(prefix) && FS.readdirSync(root).length === 0
@@ -128,7 +133,7 @@ const inNamespace = Effect.fnUntraced(function* (root: string, keep: boolean) {
   yield* Effect.raceFirst(playing, Effect.andThen(Namespace.outsideGone, Effect.interrupt))
 })
 
-/** Whether the kernel lets us have a namespace; a note where it doesn't. */
+/** The way into a PID namespace. `None`, and a note, where the kernel doesn't allow one. */
 const namespace = Effect.gen(function* () {
   if (process.platform !== "linux") return Option.none()
   const Namespace = yield* Effect.promise(() => import("./Namespace.ts"))
@@ -142,6 +147,9 @@ const namespace = Effect.gen(function* () {
 })
 
 /**
+ * Runs the demonstration in a scratch root, with recycled PIDs where a PID namespace can be created. Fails with
+ * {@link Quit} when an outcome isn't the expected one.
+ *
  * @category running
  * @since 0.1.0
  */

@@ -1,12 +1,12 @@
 /**
- * What can go wrong with the demonstration itself.
+ * The error of the demonstration itself.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 
 /**
- * The scene couldn't be set.
+ * The directories, processes or namespace of the demonstration couldn't be set up.
  *
  * @category errors
  * @since 0.1.0

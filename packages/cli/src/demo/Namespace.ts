@@ -1,5 +1,5 @@
 /**
- * The demonstration in a PID namespace of its own, where PIDs can be recycled at will.
+ * Runs the demonstration in a PID namespace of its own, where PIDs can be recycled.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import type { Recycler } from "./Scene.ts"
 const toDemoError = ({ problem }: PidNamespace.PidNamespaceError) => new DemoError({ problem })
 
 /**
- * Arguments of `unshare` for such a namespace; fails where the kernel doesn't allow one.
+ * Arguments of `unshare` that create such a namespace. Fails where the kernel doesn't allow one.
  *
  * @category getters
  * @since 0.1.0
@@ -25,7 +25,7 @@ export const unshareArguments: Effect.Effect<ReadonlyArray<string>, DemoError> =
   toDemoError
 )
 
-/** The pipe whose end tells the process inside that the one outside is gone. */
+/** Descriptor of a pipe. Its end tells the process inside the namespace that the process outside is gone. */
 const lifeline = 3
 
 const ended = (child: ChildProcess.ChildProcess): Effect.Effect<number> =>
@@ -37,7 +37,7 @@ const ended = (child: ChildProcess.ChildProcess): Effect.Effect<number> =>
     return Effect.sync(() => child.off("exit", onExit))
   })
 
-/** Lets the process inside clean up; kills it where it doesn't. */
+/** Lets the process inside the namespace clean up. Kills it after 3 s. */
 const dismiss = (child: ChildProcess.ChildProcess): Effect.Effect<void> =>
   Effect.suspend(() => {
     child.stdio[lifeline]?.destroy()
@@ -56,7 +56,7 @@ const dismiss = (child: ChildProcess.ChildProcess): Effect.Effect<void> =>
   })
 
 /**
- * Runs this very command again, in the namespace; gives its exit code.
+ * Runs this command again, inside the namespace. Succeeds with the exit code.
  *
  * @category running
  * @since 0.1.0
@@ -75,7 +75,7 @@ export const again = (
   ).pipe(Effect.flatMap(ended))
 
 /**
- * Ends when the process outside does.
+ * Completes when the process outside the namespace is gone.
  *
  * @category running
  * @since 0.1.0
@@ -95,6 +95,8 @@ export const outsideGone: Effect.Effect<void, DemoError> = Effect.acquireUseRele
 )
 
 /**
+ * Recycles PIDs of the namespace that this process runs in.
+ *
  * @category running
  * @since 0.1.0
  */

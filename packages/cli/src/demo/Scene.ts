@@ -1,5 +1,5 @@
 /**
- * Directories and their owners, and what a sweep should make of each.
+ * Creates directories and their owners, and states what a sweep should do with each.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ import * as Actors from "./Actors.ts"
 import { DemoError } from "./DemoError.ts"
 
 /**
- * One directory, and what is expected of it.
+ * One directory, and the outcome that is expected of it.
  *
  * @category models
  * @since 0.1.0
@@ -28,14 +28,16 @@ import { DemoError } from "./DemoError.ts"
 export interface Expectation {
   readonly name: string
   readonly verdict: Outcome["verdict"]
-  /** One of these. */
+  /** The reasons that are right. The outcome has one of them. */
   readonly reasons: ReadonlyArray<Reason>
   readonly action: Outcome["action"]
-  /** Files that a kept directory must still have: their paths in it, and their content. */
+  /** Files that a kept directory must still have: their paths in the directory, and their content. */
   readonly files: { readonly [path: string]: string }
 }
 
 /**
+ * The directories of a scene, and the number of processes that it started.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -44,29 +46,31 @@ interface Scene {
   readonly processes: number
 }
 
-/** Chooses the PIDs that come next, and recycles them: only possible in a PID namespace of our own. */
+/** Chooses the next PID, and recycles PIDs. Only possible in a PID namespace of one's own. */
 export interface Recycler {
+  /** The next process, or thread, gets the PID after `pid`. */
   readonly next: (pid: number) => Effect.Effect<void, DemoError>
-  /** Gives a free PID to a program, in another clock tick than `before`. */
+  /** Starts a program under a free PID, in another clock tick than `before`. */
   readonly recycle: (
     pid: number,
     program: { readonly file: string; readonly args: ReadonlyArray<string> },
     before?: string
   ) => Effect.Effect<void, DemoError, Scope.Scope>
+  /** Start of a process in clock ticks since boot. */
   readonly startTicks: (pid: number) => string | undefined
 }
 
-/** The file that shows whether a directory is whole. */
+/** A file in each directory. Its content shows whether the directory is whole. */
 const payload = "console.log"
 
-/** A file in the root that is nobody's directory. */
+/** A file in the root, which isn't a directory: a sweep leaves it alone. */
 export const bystander = "notes.txt"
 
 const attempt = (run: () => void): Effect.Effect<void, DemoError> =>
   Effect.try({ try: run, catch: (error) => new DemoError({ problem: String(error) }) })
 
 /**
- * Sets the scene in an empty root.
+ * Creates the directories and processes of the scene in an empty root.
  *
  * @category running
  * @since 0.1.0
@@ -106,12 +110,15 @@ export const set: (
     ): Expectation => ({ name, verdict, reasons, action, files: { [payload]: `${name}\n` } })
     const kept = (name: string, verdict: Outcome["verdict"], ...reasons: ReadonlyArray<Reason>) =>
       expect("kept", name, verdict, reasons)
-    /** On a file system that may be shared a virtual machine's kernel can't tell itself from one restored from its state. */
+    /**
+     * On a file system that may be shared, the kernel of a virtual machine can't tell itself from one that was restored
+     * from the machine's saved state.
+     */
     const removed = (name: string, ...reasons: ReadonlyArray<Reason>) =>
       isLocal || virtualMachine === false
         ? expect("removed", name, "dead", reasons)
         : kept(name, "unknown", "machine-unknown")
-    /** v1 and v2 name no host: on a file system that may be shared they condemn nobody. */
+    /** v1 and v2 records name no host: on a file system that may be shared they never condemn. */
     const removedLegacy = (name: string, reason: Reason) =>
       isLocal ? removed(name, reason) : kept(name, "unknown", "not-local")
 
@@ -137,7 +144,7 @@ export const set: (
       yield* attempt(() => FS.writeFileSync(`${path}/${name}`, content, { mode: 0o600 }))
     })
 
-    /** As `cp -a` makes it: the record in it names the directory that it was made in. */
+    /** A copy as `cp -a` makes it: its record names the directory that the record was made in. */
     const copiedAndCrashed = Effect.gen(function* () {
       const { actor, path } = yield* owned(removed("crashed-v3", "pid-dead"), Actors.start, "v3")
       const files = { [payload]: "crashed-v3\n" }
@@ -188,7 +195,7 @@ export const set: (
     })
 
     if (recycler !== undefined) {
-      // Threads of a new process take the numbers after its own: each recycled one gets a range to itself.
+      // Threads of a new process take the PIDs after its own: each recycled PID gets a range to itself.
       yield* recycler.next(12_000)
       const same = yield* owned(
         removed("recycled-same-exe", "start-time-mismatch", "identity-mismatch"),
@@ -198,9 +205,11 @@ export const set: (
       yield* record(yield* directory(kept("recycled-v1", "alive", "pid-alive")), same.actor, "v1")
       yield* recycler.next(14_000)
       const other = yield* owned(removedLegacy("recycled-other-exe", "exe-mismatch"), Actors.startNode, "v2")
-      // The one without threads first: those of a process that starts could take the number that is to come next.
+      // `sleep`, which has no threads, starts first: the threads of a starting Node process could take the PID that is
+      // recycled next.
       yield* other.actor.crash
-      // A v2 record tells a recycled PID by its executable only if the process started this long after the record was written.
+      // A v2 record tells a recycled PID by its executable only if the process started this long after the record was
+      // written.
       yield* Effect.sleep(startMargin + 100)
       yield* recycler.recycle(other.actor.pid, { file: "sleep", args: ["600"] })
       const before = recycler.startTicks(same.actor.pid)

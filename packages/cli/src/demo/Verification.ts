@@ -1,5 +1,5 @@
 /**
- * What was expected against what was seen.
+ * Compares expected outcomes with actual ones.
  *
  * @since 0.1.0
  */
@@ -11,13 +11,15 @@ import * as Text from "../Text.ts"
 import { bystander, type Expectation } from "./Scene.ts"
 
 /**
+ * One directory: the expectation, the outcome, and their difference.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Verification {
   readonly expected: Expectation | undefined
   readonly outcome: Outcome | undefined
-  /** What isn't as it should be; `undefined` where all is. */
+  /** The difference. `undefined`: there is none. */
   readonly problem: string | undefined
 }
 
@@ -40,7 +42,7 @@ const problemOf = (root: string, expected: Expectation, outcome: Outcome | undef
 }
 
 /**
- * Compares outcomes with expectations, and both with what lies on the disk.
+ * Compares outcomes with expectations, and both with the files on the disk.
  *
  * @category verifying
  * @since 0.1.0
@@ -61,7 +63,7 @@ export const verify = (
 ]
 
 /**
- * Entries of the root that should not be there, or are missing.
+ * Names in the root that should not be there, and names that are missing.
  *
  * @category verifying
  * @since 0.1.0
@@ -77,6 +79,8 @@ const check = ({ problem }: Verification): Table.Cell =>
   problem === undefined ? { text: "✓", style: "green" } : { text: `✗ ${problem}`, style: "red" }
 
 /**
+ * The outcomes as a table, with a column for the comparison.
+ *
  * @category rendering
  * @since 0.1.0
  */

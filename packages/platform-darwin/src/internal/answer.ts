@@ -1,7 +1,10 @@
 import type { Unavailable } from "@vm-sentinel/core/Observation"
 import { classifyErrno } from "./errno.ts"
 
-/** What one source says. Only `Gone` says that there is no such process; the last two say nothing about it. */
+/**
+ * The answer of one source. `Gone` alone says that there is no such process. `Refused` and `Unusable` say nothing about
+ * the process.
+ */
 export type Answer<A> =
   | { readonly _tag: "Found"; readonly value: A }
   | { readonly _tag: "Gone" }
@@ -18,7 +21,7 @@ export const unusable = (reason: Unavailable["reason"], detail: string): Answer<
   detail
 })
 
-/** The answer of a call that failed with the named errno, ESRCH and ENOENT excepted: their meaning is the caller's. */
+/** The answer of a call that failed with an errno. ESRCH and ENOENT are excepted: the caller decides what they mean. */
 export const fromErrno = (call: string, name: string): Answer<never> => {
   const kind = classifyErrno(name)
   const detail = `${call}: ${name}`

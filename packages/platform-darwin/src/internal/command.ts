@@ -1,4 +1,4 @@
-/** Running one short command and keeping all that it said: output, complaints, exit code, or why there are none. */
+/** Runs one short command. The result is its output, its error output and its exit code, or why there are none. */
 import { codeOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
@@ -8,14 +8,14 @@ import * as Stream from "effect/Stream"
 
 export type Ran =
   | { readonly _tag: "Exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
-  /** It never ran; the errno says why. */
+  /** The command didn't start; the errno says why. */
   | { readonly _tag: "NotStarted"; readonly errno: string }
-  /** It was killed, or took too long. */
+  /** The command was killed, or took too long. */
   | { readonly _tag: "Broken"; readonly detail: string }
 
 /**
- * The whole environment of a command: nothing of the caller's. `LC_TIME` and `TZ` make one text of one time;
- * `LC_CTYPE` lets names outside ASCII through.
+ * The whole environment of a command: nothing is inherited. `LC_TIME` and `TZ` fix the text of a time. `LC_CTYPE` lets
+ * names outside of ASCII through.
  */
 const env = { LC_CTYPE: "UTF-8", LC_TIME: "C", TZ: "UTC" }
 
@@ -41,7 +41,7 @@ export const run = Effect.fnUntraced(
     const spawner = yield* ChildProcessSpawner
     return yield* Effect.scoped(
       Effect.gen(function* () {
-        // In a group of its own the command would be waited for by group, long after it exited.
+        // With a process group of its own the spawner would wait for the whole group, long after the command exited.
         const command = ChildProcess.make(path, args, { env, extendEnv: false, detached: false, stdin: "ignore" })
         const handle = yield* spawner.spawn(command)
         const [stdout, stderr, code] = yield* Effect.all([text(handle.stdout), text(handle.stderr), handle.exitCode], {

@@ -5,7 +5,7 @@ import { list } from "./listing.ts"
 import { LOCK_EX } from "./locks.ts"
 import { idOf, kindOf } from "./looking.ts"
 
-/** The `DirectoryCalls` of this platform. */
+/** The `DirectoryCalls` of macOS. */
 export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
   ...calls,
   nameOf: (text) => Buffer.from(text),
@@ -14,7 +14,7 @@ export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
   idOf,
   // macOS has no bind mounts: a directory on another mount is on another device.
   mount: (fd) => idOf(fd).dev,
-  // A symbolic link, and what isn't for us to read, can't be opened, and so can't be looked at.
+  // Throws for a symbolic link and for an unreadable file: neither can be opened.
   statAt: (fd, name) => {
     const file = calls.openFile(fd, name)
     try {

@@ -1,4 +1,4 @@
-/** errno of Darwin, `sys/errno.h`: Node's own table is that of the host it was built for. */
+/** The errno numbers of Darwin, `sys/errno.h`. Node's own table has those of the host that Node was built for. */
 import { isRefusal, isShortage } from "@vm-sentinel/core/Errno"
 
 export const errno = {
@@ -33,7 +33,7 @@ export const errno = {
   EOVERFLOW: 84
 } as const
 
-/** EOPNOTSUPP, by the name that Node has for it too. */
+/** EOPNOTSUPP. Node reports it as ENOTSUP, too. */
 const otherNotSupported = 102
 
 const names = new Map<number, string>([
@@ -43,6 +43,9 @@ const names = new Map<number, string>([
 
 export const errnoName = (number: number): string => names.get(number) ?? `errno ${number}`
 
-/** What a refusal is about: permission, a shortage that may pass, or a call that this kernel doesn't have so. */
+/**
+ * Why a call failed. `refused`: permission. `resources`: a shortage that may pass. `unsupported`: this kernel lacks the
+ * call, or has it in another form.
+ */
 export const classifyErrno = (name: string): "refused" | "resources" | "unsupported" =>
   isRefusal(name) ? "refused" : isShortage(name) ? "resources" : "unsupported"

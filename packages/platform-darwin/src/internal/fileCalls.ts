@@ -1,4 +1,7 @@
-/** The file calls of libSystem that Node lacks, through koffi. Each throws an error with the errno's name as `code`. */
+/**
+ * The file calls of libSystem that Node lacks, through koffi. A call that fails throws an error whose `code` is the
+ * errno's name.
+ */
 import type { LockState } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
@@ -7,34 +10,42 @@ import { errnoName } from "./errno.ts"
 import * as Structs from "./fileStructs.ts"
 
 export interface FileCalls {
-  /** `openat(2)` of a directory that is no symbolic link. {@link close} closes all that is opened here. */
+  /** `openat(2)` of a directory that is no symbolic link. {@link close} closes every descriptor that is opened here. */
   readonly openDirectory: (fd: number, name: Buffer) => number
-  /** `openat(2)` of anything that is no symbolic link, to look at it. */
+  /** `openat(2)` of any file that is no symbolic link, to look at it. Never blocks. */
   readonly openFile: (fd: number, name: Buffer) => number
-  /** `open(2)` of a directory whose path may have symbolic links in it, but not at its end. */
+  /** `open(2)` of a directory. Follows symbolic links, except as the last component of the path. */
   readonly openPath: (path: string) => number
-  /** `open(2)` of a directory by an absolute path without any symbolic link in it. */
+  /** `open(2)` of a directory by an absolute path. Follows no symbolic link in any component. */
   readonly openReal: (path: string) => number
-  /** Node keeps account of the descriptors that a worker thread opened, and of no others. */
+  /**
+   * `close(2)` of libSystem: in a worker thread Node tracks the descriptors that Node opened, and these aren't among
+   * them.
+   */
   readonly close: (fd: number) => void
   readonly unlink: (fd: number, name: Buffer) => void
   readonly removeDirectory: (fd: number, name: Buffer) => void
   readonly rename: (fd: number, name: Buffer, toFd: number, to: Buffer) => void
   /** `renameatx_np(2)` with RENAME_EXCL. */
   readonly renameNew: (from: string, to: string) => void
-  /** The next entries of an open directory, none at its end. ENOTSUP: it can't be read by descriptor. */
+  /**
+   * `getattrlistbulk(2)`: the next entries of an open directory, none at its end. ENOTSUP: the file system can't list
+   * by descriptor.
+   */
   readonly list: (fd: number) => ReadonlyArray<Structs.BulkEntry>
-  /** `flock(2)`, which never waits: EAGAIN when another holds it. */
+  /** `flock(2)`, without waiting. Throws EAGAIN when a conflicting lock is held. */
   readonly flock: (fd: number, operation: number) => void
-  /** `fcntl(2)` F_GETLK: what an exclusive lock would meet, of `flock(2)` too. Nothing is taken. */
+  /**
+   * `fcntl(2)` F_GETLK: the lock that an exclusive one would conflict with, one of `flock(2)` included. Takes no lock.
+   */
   readonly lockState: (fd: number) => LockState
-  /** `fcntl(2)` F_GETPATH: the path of what is open, with the names as they are on the disk. */
+  /** `fcntl(2)` F_GETPATH: the path of an open file, with the names as they are on the disk. */
   readonly pathOf: (fd: number) => string
   readonly statfs: (path: string) => Structs.FileSystemInfo
   readonly fstatfs: (fd: number) => Structs.FileSystemInfo
-  /** UUID of the volume that a file lies on. */
+  /** UUID of the volume that a file lies on. `undefined`: the volume has none. */
   readonly volumeUuid: (fd: number) => string | undefined
-  /** Whether the access control list of a file, which is no symbolic link, lets anybody change it. */
+  /** Whether the access control list of a file lets anybody change the file. The file must not be a symbolic link. */
   readonly isOpenToOthers: (path: string) => boolean
 }
 
@@ -60,7 +71,7 @@ const LOCK_NB = 4
 const RENAME_EXCL = 4
 const FSOPT_NOFOLLOW = 1
 const FSOPT_PACK_INVAL_ATTRS = 8
-// Node has no names for these two.
+// Node has no names for these flags.
 const O_CLOEXEC = 0x0100_0000
 const O_NOFOLLOW_ANY = 0x2000_0000
 
@@ -92,7 +103,8 @@ const make = (koffi: Koffi, path: string): FileCalls => {
     "int fgetattrlist(int fd, uint8_t *list, _Out_ uint8_t *buffer, size_t size, unsigned int options)"
   )
   const close = library.func("int close(int fd)")
-  // `statfs` of Intel is that of 32-bit inodes; Apple silicon has only this layout, under the plain name.
+  // On Intel the symbol `statfs` fills the struct with 32-bit inodes, and `statfs$INODE64` the one with 64-bit inodes.
+  // Apple silicon has the latter struct alone, under the symbol `statfs`.
   const bindStatfs = (name: string, argument: string): Call => {
     const bind = (symbol: string) => library.func(symbol, "int", [argument, "_Out_ uint8_t *"])
     try {
@@ -105,7 +117,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   const statfs = bindStatfs("statfs", "const uint8_t *")
   const fstatfs = bindStatfs("fstatfs", "int")
 
-  /** Nothing may run between a call and its errno. */
+  /** Makes a call. Nothing may run between the call and the reading of its errno. */
   const invoke = (call: Call, ...values: Array<unknown>): number => {
     const result = call(...values)
     if (typeof result === "number" && result >= 0) return result
@@ -171,10 +183,10 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   }
 }
 
-/** Whether the errno says that there is no such call here. */
+/** Whether the errno means that the call doesn't exist here. */
 export const isMissing = (cause: unknown): boolean => ["ENOTSUP", "EINVAL", "ENOSYS"].includes(errnoOf(cause))
 
-/** `undefined` where koffi, the library or one of its calls is not to be had. */
+/** Loads the calls. `undefined`: koffi, the library or one of its calls can't be loaded. */
 export const load = (path: string): Effect.Effect<FileCalls | undefined> =>
   Effect.tryPromise(async () => {
     const koffi: Koffi = await import("koffi")

@@ -3,7 +3,7 @@
 import type { LockState } from "@vm-sentinel/core/Disk"
 import { formatUuid } from "./processStructs.ts"
 
-/** `struct statfs` with 64-bit inodes, `sys/mount.h`. */
+/** Bytes of `struct statfs` with 64-bit inodes, `sys/mount.h`. */
 export const statfsSize = 2168
 
 const MNT_UNION = 0x20
@@ -12,17 +12,19 @@ const MNT_IGNORE_OWNERSHIP = 0x20_0000
 const MNT_SNAPSHOT = 0x4000_0000
 const MNT_EXT_FSKIT = 0x2
 
-/** `struct statfs`, reduced. */
+/** The fields of `struct statfs` that are used. */
 export interface FileSystemInfo {
-  /** `f_fstypename`, such as `apfs`. Never `f_type`, which is the order in which file systems were registered. */
+  /**
+   * `f_fstypename`, such as `apfs`. Not `f_type`, which counts file systems in the order in which they were registered.
+   */
   readonly type: string
   /** `f_mntonname`. */
   readonly mountPoint: string
-  /** Both halves of `f_fsid`: the name of one mount in one boot. */
+  /** Both halves of `f_fsid`. Identifies one mount in one boot. */
   readonly mount: string
-  /** `MNT_LOCAL`, and neither a snapshot, a union nor a program's. */
+  /** `MNT_LOCAL`, and neither a snapshot, nor a union, nor a file system that a program implements (FSKit). */
   readonly plain: boolean
-  /** `MNT_IGNORE_OWNERSHIP`: everybody is shown as the owner of every file. */
+  /** `MNT_IGNORE_OWNERSHIP`: the kernel shows every user as the owner of every file. */
   readonly ownerless: boolean
 }
 
@@ -31,7 +33,7 @@ const textAt = (bytes: Uint8Array, start: number, size: number): string | undefi
   return end <= 0 ? undefined : new TextDecoder().decode(bytes.subarray(start, start + end))
 }
 
-/** `undefined`: too short, or its texts are empty or have no end. */
+/** Decodes `struct statfs`. `undefined`: the buffer is too short, or one of its texts is empty or has no end. */
 export const decodeStatfs = (bytes: Uint8Array): FileSystemInfo | undefined => {
   if (bytes.byteLength < statfsSize) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -55,7 +57,7 @@ const ATTR_CMN_NAME = 0x1
 const ATTR_VOL_INFO = 0x8000_0000
 const ATTR_VOL_UUID = 0x4_0000
 
-/** `struct attrlist`, `sys/attr.h`. */
+/** A `struct attrlist`, `sys/attr.h`. */
 const attributes = (common: number, volume = 0): Buffer => {
   const list = Buffer.alloc(24)
   list.writeUInt16LE(5)
@@ -64,16 +66,16 @@ const attributes = (common: number, volume = 0): Buffer => {
   return list
 }
 
-/** Each entry's name and type. */
+/** Asks for the name and the type of each entry. */
 export const namesAndTypes: Buffer = attributes(ATTR_CMN_ERROR + ATTR_CMN_OBJTYPE + ATTR_CMN_NAME)
 
-/** The UUID of the volume. */
+/** Asks for the UUID of the volume. */
 export const volumeUuid: Buffer = attributes(0, ATTR_VOL_INFO + ATTR_VOL_UUID)
 
-/** Length, attribute_set_t, uuid_t. */
+/** Bytes of the answer: length, attribute_set_t, uuid_t. */
 export const volumeUuidSize = 40
 
-/** What `fgetattrlist(2)` wrote for {@link volumeUuid}. `undefined`: the volume has none. */
+/** Decodes the answer of `fgetattrlist(2)` for {@link volumeUuid}. `undefined`: the volume has none. */
 export const decodeVolumeUuid = (bytes: Buffer): string | undefined =>
   bytes.byteLength >= volumeUuidSize &&
   bytes.readUInt32LE(0) === volumeUuidSize &&
@@ -81,10 +83,10 @@ export const decodeVolumeUuid = (bytes: Buffer): string | undefined =>
     ? formatUuid(bytes.subarray(24, volumeUuidSize))
     : undefined
 
-/** The access control list of a file. */
+/** Asks for the access control list of a file. */
 export const accessList: Buffer = attributes(ATTR_CMN_EXTENDED_SECURITY)
 
-/** Room for the most entries that a list can have, 128, of 24 bytes each. */
+/** Bytes of the answer: room for 128 entries of 24 bytes, the most that a list can have. */
 export const accessListSize = 4096
 
 const KAUTH_FILESEC_MAGIC = 0x012c_c16d
@@ -93,8 +95,8 @@ const KAUTH_ACE_KINDMASK = 0xf
 const KAUTH_ACE_PERMIT = 1
 
 /**
- * `bsd/sys/kauth.h`: WRITE_DATA, DELETE, APPEND_DATA, DELETE_CHILD, WRITE_ATTRIBUTES, WRITE_EXTATTRIBUTES, WRITE_SECURITY,
- * TAKE_OWNERSHIP, GENERIC_ALL, GENERIC_WRITE.
+ * The rights to change a file, as bits of `bsd/sys/kauth.h`: WRITE_DATA, DELETE, APPEND_DATA, DELETE_CHILD,
+ * WRITE_ATTRIBUTES, WRITE_EXTATTRIBUTES, WRITE_SECURITY, TAKE_OWNERSHIP, GENERIC_ALL, GENERIC_WRITE.
  */
 const rightsToChange = [2, 4, 5, 6, 8, 10, 12, 13, 21, 23].reduce((rights, bit) => rights | (1 << bit), 0)
 
@@ -104,8 +106,8 @@ const entriesAt = 44
 const aceSize = 24
 
 /**
- * Whether an access control list, as `getattrlist(2)` wrote it for {@link accessList}, lets anybody change the file: what its
- * mode says is not all then. `undefined`: not in the documented layout.
+ * Decodes the answer of `getattrlist(2)` for {@link accessList}: whether the list lets anybody change the file. If so,
+ * the mode doesn't tell everybody who can. `undefined`: not in the documented layout.
  */
 export const decodeAccessList = (bytes: Buffer): boolean | undefined => {
   const length = bytes.byteLength < referenceAt ? 0 : bytes.readUInt32LE(0)
@@ -131,14 +133,17 @@ const F_RDLCK = 1
 const F_UNLCK = 2
 const F_WRLCK = 3
 
-/** `struct flock`, `sys/fcntl.h`, that asks what an exclusive lock of the whole file would meet. */
+/**
+ * A `struct flock`, `sys/fcntl.h`, for F_GETLK. It asks which lock an exclusive one of the whole file would conflict
+ * with.
+ */
 export const wholeFileLock = (): Buffer => {
   const lock = Buffer.alloc(24)
   lock.writeInt16LE(F_WRLCK, 20)
   return lock
 }
 
-/** What F_GETLK made of it. */
+/** Decodes the answer of F_GETLK, which overwrites the question. */
 export const decodeLock = (lock: Buffer): LockState => {
   switch (lock.readInt16LE(20)) {
     case F_UNLCK:
@@ -154,12 +159,12 @@ export const decodeLock = (lock: Buffer): LockState => {
 
 export interface BulkEntry {
   readonly name: Buffer
-  /** `unknown`: the file system didn't say. */
+  /** `unknown`: the file system didn't report the type. */
   readonly type: "directory" | "other" | "unknown"
 }
 
-// Length, attribute_set_t, error, attrreference_t, fsobj_type_t. FSOPT_PACK_INVAL_ATTRS keeps the place of what isn't
-// there, so the layout is the same for every entry.
+// Layout of an entry: length, attribute_set_t, error, attrreference_t, fsobj_type_t. With FSOPT_PACK_INVAL_ATTRS a
+// missing attribute keeps its place: every entry has the same layout.
 const errorAt = 24
 const nameAt = 28
 const typeAt = 36
@@ -171,7 +176,7 @@ const isName = (name: Uint8Array): boolean =>
 
 const isDots = (name: Uint8Array): boolean => name.byteLength <= 2 && name.every((byte) => byte === 0x2e)
 
-/** What `getattrlistbulk(2)` wrote for {@link namesAndTypes}. `undefined`: not in the documented layout. */
+/** Decodes the answer of `getattrlistbulk(2)` for {@link namesAndTypes}. `undefined`: not in the documented layout. */
 export const decodeBulk = (bytes: Buffer, count: number): ReadonlyArray<BulkEntry> | undefined => {
   const entries: Array<BulkEntry> = []
   for (let start = 0; entries.length < count;) {

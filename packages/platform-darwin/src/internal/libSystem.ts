@@ -1,4 +1,4 @@
-/** `libSystem` through koffi: synchronous calls into Buffers. Nothing here interprets an answer. */
+/** libSystem through koffi: synchronous calls into Buffers. The answers aren't interpreted here. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { errnoName } from "./errno.ts"
@@ -6,7 +6,7 @@ import { kinfoProcSize } from "./processStructs.ts"
 
 export const defaultPath = "/usr/lib/libSystem.B.dylib"
 
-/** koffi, the library or its functions are not to be had. */
+/** koffi, the library or its functions can't be loaded. */
 class LibraryUnavailable extends Schema.TaggedError<LibraryUnavailable>(
   "@vm-sentinel/platform-darwin/LibraryUnavailable"
 )("LibraryUnavailable", { detail: Schema.String }) {
@@ -21,10 +21,10 @@ export type Reply =
   | { readonly _tag: "NoSymbol" }
 
 export interface LibSystem {
-  /** `arg` 1 also finds zombies. */
+  /** `proc_pidinfo`. With `arg` 1 it also finds zombies. */
   readonly pidInfo: (pid: number, flavor: number, arg: 0 | 1, size: number) => Reply
   readonly pidPath: (pid: number) => Reply
-  /** `sysctl` of `KERN_PROC_PID`. No bytes: there is no such process. */
+  /** `sysctl` of `KERN_PROC_PID`. An answer of 0 bytes: there is no such process. */
   readonly kinfoProc: (pid: number) => Reply
   readonly sysctlByName: (name: string, size: number) => Reply
   readonly hostUuid: () => Reply
@@ -70,7 +70,8 @@ const bindAll = (koffi: Koffi, path: string) => {
 }
 
 const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
-  // The calls leave errno alone on success, so it is cleared first; nothing may run between a call and its errno.
+  // A call that succeeds leaves errno as it is: errno is cleared first. Nothing may run between a call and the reading
+  // of its errno.
   const invoke = (call: (...values: Array<unknown>) => unknown, ...values: Array<unknown>): number => {
     koffi.errno(0)
     const result = call(...values)
@@ -82,7 +83,7 @@ const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
     Math.min(Number(length.readBigUInt64LE()), buffer.byteLength)
 
   return {
-    // libproc answers 0 where it fails, and the number of bytes written where it doesn't.
+    // libproc returns 0 on failure, else the number of bytes written.
     pidInfo: (pid, flavor, arg, size) => {
       if (calls.procPidInfo === undefined) return noSymbol
       const buffer = Buffer.alloc(size)
@@ -121,10 +122,13 @@ const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
   }
 }
 
-/** koffi is optional and native: it is looked for only when a Layer is built. */
+/** koffi is optional and native: it is loaded only when a Layer is built. */
 const importKoffi = (): Promise<Koffi> => import("koffi")
 
-/** The library is never looked for on disk: since macOS 11 it exists in the shared cache of `dyld` alone. */
+/**
+ * Loads the library without looking for its file: since macOS 11 the library exists in the shared cache of `dyld`
+ * alone.
+ */
 export const load = Effect.fnUntraced(function* (
   path: string,
   koffiModule: () => Promise<Koffi> = importKoffi

@@ -1,4 +1,4 @@
-/** The inspector over `libSystem`: `proc_pidinfo`, `sysctl`, `proc_pidpath`, `gethostuuid`. */
+/** The inspector over libSystem: `proc_pidinfo`, `sysctl`, `proc_pidpath`, `gethostuuid`. */
 import type { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -9,7 +9,7 @@ import type { LibSystem, Reply } from "./libSystem.ts"
 import { settle, type Settled, torn } from "./libSystemReading.ts"
 import * as Structs from "./processStructs.ts"
 
-/** `PROC_PIDUNIQIDENTIFIERINFO`: open to every user. */
+/** `PROC_PIDUNIQIDENTIFIERINFO`: every user may ask about every process. */
 const uniqueIdentifierFlavor = 17
 
 /** `PROC_PIDTBSDINFO`: EPERM for another effective user's process. */
@@ -22,9 +22,9 @@ const interpret = <A>(
   reply: Reply,
   options: {
     readonly decode: (bytes: Uint8Array) => A | undefined
-    /** The errno that says that there is no such process. */
+    /** The errno that means that there is no such process. */
     readonly goneErrno?: string
-    /** No bytes at all say so. */
+    /** Whether an answer of 0 bytes means that there is no such process. */
     readonly goneEmpty?: boolean
   }
 ): Answer<A> => {
@@ -67,7 +67,10 @@ export const make = (
       goneEmpty: true
     })
 
-  /** Without `sysctl` the same facts are asked of `proc_pidinfo`; its ESRCH isn't an answer of `sysctl`. */
+  /**
+   * Start, state and uid of a process, by `sysctl`, else by `proc_pidinfo`. ESRCH of `proc_pidinfo` doesn't count as an
+   * answer of `sysctl`.
+   */
   const readInfo = (pid: number): Answer<Structs.ProcessInfo> => {
     const info = readKinfoProc(pid)
     if (info._tag === "Found" || info._tag === "Gone") return info
@@ -78,7 +81,7 @@ export const make = (
   const readPath = (pid: number): Answer<string> =>
     interpret("proc_pidpath", library.pidPath(pid), { decode: decodePath })
 
-  /** It moves with the clock, as whoever sets that meant it. */
+  /** `kern.boottime`, milliseconds since the epoch. Setting the clock shifts it by the same amount. */
   const readBootTime = (): number | undefined => {
     const reply = library.sysctlByName("kern.boottime", 16)
     return reply._tag === "Bytes" ? Structs.decodeTimeval(reply.bytes) : undefined

@@ -1,4 +1,4 @@
-/** What the answers of several calls about one number amount to. */
+/** Combines the answers of several calls about one PID into one observation. */
 import type { Observation, Present } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { type Answer, describe } from "./answer.ts"
@@ -8,7 +8,10 @@ export interface Reading {
   readonly pid: Pid
   /** `p_uniqueid`. */
   readonly uniqueId: Answer<string>
-  /** Whether `proc_pidinfo` knows the number: of `uniqueId`, or of another flavor where this kernel refuses that one. */
+  /**
+   * Whether `proc_pidinfo` knows the PID: the answer of `uniqueId`, or of another flavor where this kernel lacks that
+   * one.
+   */
   readonly listed: Answer<unknown>
   /** Start, state and uid. */
   readonly info: Answer<ProcessInfo>
@@ -28,7 +31,7 @@ export const torn = (detail: string): Settled => ({ _tag: "Torn", detail })
 
 const evidenceOf = (info: ProcessInfo, bootedAt: number | undefined) => ({
   state: info.state,
-  // A zombie has no threads left: macOS ends them all before it makes one.
+  // macOS ends all threads of a process before the process becomes a zombie: `threads` is 1 at most.
   ...(info.state === "Z" ? { threads: 1 } : {}),
   startTime: info.started.toString(),
   startedAt: Number(info.started / 1000n),
@@ -63,8 +66,8 @@ const refusal = ({ info, listed, pid, uniqueId }: Reading): Observation => {
 }
 
 /**
- * A process that one call found is present. It is absent only where `proc_pidinfo` (zombies included), `sysctl` and
- * `kill` all say so; a call that was refused can't stand in for one that answered.
+ * A process that one call found is present. A process is absent only when `proc_pidinfo` (zombies included), `sysctl`
+ * and `kill` all report that there is none. A call that was refused doesn't count as such a report.
  */
 export const settle = (reading: Reading, probe: (pid: number) => string): Settled => {
   const { info, listed, pid, uniqueId } = reading

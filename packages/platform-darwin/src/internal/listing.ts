@@ -1,10 +1,10 @@
-/** A directory as it is read: by its descriptor, or by its path where the file system can't do that. */
+/** Lists a directory by its descriptor, or by its path where the file system can't list by descriptor. */
 import type { DirectoryListing } from "@vm-sentinel/core/DirectoryCalls"
 import * as Fs from "node:fs"
 import { type FileCalls, isMissing } from "./fileCalls.ts"
 import type { BulkEntry } from "./fileStructs.ts"
 
-/** Entries of one directory that are kept in memory to be told again. A directory with more is read again. */
+/** Maximum number of entries of one directory kept in memory for another pass. A directory with more is read again. */
 const maxEntries = 4096
 
 const itself = Buffer.from(".")
@@ -12,7 +12,7 @@ const itself = Buffer.from(".")
 const typeOf = (entry: Fs.Dirent<Buffer>): BulkEntry["type"] =>
   entry.isDirectory() ? "directory" : entry.isFile() || entry.isSymbolicLink() ? "other" : "unknown"
 
-/** A listing gives names alone, and nothing is removed by path. */
+/** Lists by path. That is safe, since a listing only gives names, and nothing is removed by path. */
 const readByPath = (path: string): ReadonlyArray<BulkEntry> =>
   Fs.readdirSync(path, { withFileTypes: true, encoding: "buffer" }).map((entry) => ({
     name: entry.name,
@@ -21,10 +21,10 @@ const readByPath = (path: string): ReadonlyArray<BulkEntry> =>
 
 interface Reading {
   readonly fd: number
-  /** The last of what was read, and all of it where that is little. */
+  /** The entries of the last read, or all entries, if they are no more than {@link maxEntries}. */
   entries: ReadonlyArray<BulkEntry>
   isAllKept: boolean
-  /** How many of them were told. */
+  /** Number of `entries` that were returned. */
   index: number
   isBegun: boolean
   isOver: boolean
@@ -40,7 +40,8 @@ const begin = (fd: number): Reading => ({
 })
 
 export const list = (calls: FileCalls, directory: number, path: () => string): DirectoryListing<Buffer> => {
-  // A descriptor is read once. The directory's own one, by which it may be locked, stays open.
+  // A descriptor is read only once, and `rewind` opens another one. The directory's own descriptor, which may hold its
+  // lock, stays open.
   let reading = begin(directory)
 
   const close = () => {

@@ -1,7 +1,7 @@
 /**
- * `flock(2)` on a directory: of the open file, so the kernel gives it up when the last descriptor closes, however the
- * process ends; and of the inode, so it stays with a directory that is renamed. It is never given up by LOCK_UN, which would
- * take it from a child that has the descriptor.
+ * `flock(2)` on a directory. The lock belongs to the open file: the kernel releases the lock when the last descriptor
+ * closes, however the process ends. The lock is on the inode: a renamed directory keeps the lock. LOCK_UN is never
+ * used: it would release the lock for a child that has the descriptor.
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { attempt, coded, errnoOf } from "@vm-sentinel/core/Errno"
@@ -23,7 +23,7 @@ const take = (calls: FileCalls, fd: number, operation: number): boolean => {
   }
 }
 
-/** Takes the lock. Throws with EBUSY or the errno. */
+/** Takes the lock, which is held until `fd` is closed. Throws EBUSY, or the errno. */
 export const acquire = (
   calls: FileCalls,
   path: string,
@@ -37,7 +37,7 @@ export const acquire = (
       id: idOf(fd),
       fd,
       tested: test && !withDirectory(calls, path, (second) => take(calls, second, refused)),
-      // Node knows nothing of it, so no thread that ends closes it.
+      // Node doesn't know this descriptor: no thread that ends closes it.
       lasting: true,
       isGone: Effect.orElseSucceed(
         attempt("stat", path, () => Fs.fstatSync(fd).nlink === 0),
@@ -54,8 +54,8 @@ export const acquire = (
 }
 
 /**
- * F_GETLK sees locks of both kinds, since on macOS they are in one list, and takes none. What only a Mac can settle: that it does
- * so for a directory of apfs. `test/real-disk.test.ts` asks it.
+ * F_GETLK takes no lock, and sees locks of `flock(2)` and of `fcntl(2)`: macOS keeps both in one list. Only a Mac can
+ * verify that this holds for a directory of apfs: `test/real-disk.test.ts` does.
  */
 export const probe = (calls: FileCalls, path: string): LockState => {
   try {

@@ -1,4 +1,4 @@
-/** What files and directories are, whose, and what they lie on: for a record, and for the rules of trust. */
+/** Type, owner and file system of files and directories: for records, and for the rules of trust. */
 import type { FileType, Stat } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
@@ -6,13 +6,16 @@ import type { FileId } from "@vm-sentinel/core/FileId"
 import * as Fs from "node:fs"
 import type { FileCalls } from "./fileCalls.ts"
 
-/** Only one kernel can have them mounted, and their volumes' UUIDs and inode numbers last. */
+/** File systems that only one kernel can have mounted. The UUIDs of their volumes, and their inode numbers, last. */
 const oneKernelTypes = new Set(["apfs", "hfs"])
 
 /** File systems whose inode numbers last as long as the volume or the export. Those of exfat and msdos don't. */
 const lastingInodeTypes = new Set([...oneKernelTypes, "nfs"])
 
-/** As unsigned numbers. Where `st_dev` is that of a volume group, two directories may look alike; the same never differ. */
+/**
+ * Device and inode as unsigned numbers. Where `st_dev` is that of a volume group, two directories may have equal ids.
+ * One directory never has different ids.
+ */
 const idOfStat = ({ dev, ino }: Fs.BigIntStats): FileId => ({
   dev: `${BigInt.asUintN(64, dev)}`,
   ino: `${BigInt.asUintN(64, ino)}`
@@ -23,7 +26,7 @@ export const idOf = (fd: number): FileId => idOfStat(Fs.fstatSync(fd, { bigint: 
 /** Follows symbolic links: a home may be one. */
 export const idAt = (path: string): FileId => idOfStat(Fs.statSync(path, { bigint: true }))
 
-/** Opens a directory, and closes it again. */
+/** Opens a directory for `use`, and closes it again. */
 export const withDirectory = <A>(calls: FileCalls, path: string, use: (fd: number) => A): A => {
   const fd = calls.openPath(path)
   try {
@@ -42,11 +45,12 @@ export const orUndefined = <A>(call: () => A): A | undefined => {
 }
 
 /**
- * The frame of an open directory. No birth time: hfs lowers it with any earlier mtime, and what restores a copy restores it.
- * `f_fsid` names a mount of a volume; a share that mounts itself when it is needed has another one each time.
+ * The frame of an open directory. Without a birth time: hfs lowers the birth time to any earlier mtime, and restoring a
+ * copy restores the birth time, too. `f_fsid` identifies a mount of a volume. A share that is mounted on demand has
+ * another `f_fsid` each time.
  *
- * What only a Mac can settle: that apfs and hfs are told from all else by `f_fstypename` and the flags, that `f_fsid` of two
- * mounts of one UUID differ, and what a snapshot's UUID is. `test/real-disk.test.ts` asks it.
+ * Only a Mac can verify that `f_fstypename` and the flags tell apfs and hfs from all other file systems, that `f_fsid`
+ * differs between two mounts of one UUID, and what the UUID of a snapshot is: `test/real-disk.test.ts` does.
  */
 export const frameOf = (calls: FileCalls, fd: number): DirectoryFrame => {
   const id = idOf(fd)
@@ -81,12 +85,13 @@ export const kindOf = (fd: number): Pick<Stat, "id" | "type"> => {
   return { id: idOfStat(stat), type: typeOf(stat) }
 }
 
-/** What goes away meanwhile was never seen. */
+/** Whether the file vanished meanwhile. That is reported as if the file had never existed. */
 const isGone = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errnoOf(cause))
 
 /**
- * Whether uid and mode say who can change a file. Not where ownership is ignored, which makes everybody its owner; nor where an
- * access control list lets somebody do it, which no mode bit shows; nor where that can't be told.
+ * Whether uid and mode tell who can change a file. `false` where ownership is ignored, which makes everybody the owner;
+ * where an access control list lets somebody change the file, which no mode bit shows; and where neither can be found
+ * out.
  */
 const isOwned = (calls: FileCalls, path: string): boolean => {
   try {
@@ -97,7 +102,7 @@ const isOwned = (calls: FileCalls, path: string): boolean => {
   }
 }
 
-/** `lstat(2)`. A file or directory whose uid and mode don't say who can change it has no uid. */
+/** `lstat(2)`. A file or directory has no uid and gid where uid and mode don't tell who can change it. */
 export const statAt = (calls: FileCalls, path: string): Stat => {
   const stat = Fs.lstatSync(path, { bigint: true })
   const type = typeOf(stat)
@@ -115,7 +120,7 @@ export const statAt = (calls: FileCalls, path: string): Stat => {
   }
 }
 
-/** Adds to a stat the data that only {@link statAt} tells. ESTALE: the path is another file by now. */
+/** Adds to a stat the data that only {@link statAt} has. Throws ESTALE when the path leads to another file now. */
 export const complete = (calls: FileCalls, path: string, read: Stat): Stat => {
   const { changedAt, gid, id, uid } = statAt(calls, path)
   if (id.dev !== read.id.dev || id.ino !== read.id.ino) throw coded("ESTALE", "another file")

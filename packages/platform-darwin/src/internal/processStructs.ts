@@ -1,6 +1,6 @@
 /**
  * The structs of Darwin's process calls, as LP64 kernels lay them out (`bsd/sys/proc_info.h`, `bsd/sys/sysctl.h`,
- * `bsd/sys/proc.h`). Every Mac is little-endian. A buffer that can't be one of them decodes to `undefined`.
+ * `bsd/sys/proc.h`). Every Mac is little-endian. A buffer that can't be such a struct decodes to `undefined`.
  */
 
 export const kinfoProcSize = 648
@@ -10,7 +10,10 @@ export const uniqueIdentifierSize = 56
 export interface ProcessInfo {
   readonly pid: number
   readonly state: "I" | "R" | "S" | "T" | "Z"
-  /** `p_start`: wall clock at fork, microseconds since the epoch; kept across exec, never set again. */
+  /**
+   * `p_start`: wall clock at fork, microseconds since the epoch. The kernel keeps it across exec, and never sets it
+   * again.
+   */
   readonly started: bigint
   readonly uid: number
   readonly comm: string
@@ -44,7 +47,7 @@ const processInfo = (
   return pid !== asked || state === undefined || started === undefined ? undefined : { pid, state, started, uid, comm }
 }
 
-/** `struct kinfo_proc`, what `KERN_PROC_PID` answers, when it is about process `asked`. */
+/** Decodes `struct kinfo_proc`, the answer of `KERN_PROC_PID`. `undefined` for another process than `asked`. */
 export const decodeKinfoProc = (bytes: Uint8Array, asked: number): ProcessInfo | undefined => {
   if (bytes.byteLength !== kinfoProcSize) return undefined
   const at = view(bytes)
@@ -58,7 +61,7 @@ export const decodeKinfoProc = (bytes: Uint8Array, asked: number): ProcessInfo |
   )
 }
 
-/** `struct proc_bsdinfo`, flavor 3 of `proc_pidinfo`, when it is about process `asked`. */
+/** Decodes `struct proc_bsdinfo`, flavor 3 of `proc_pidinfo`. `undefined` for another process than `asked`. */
 export const decodeBsdInfo = (bytes: Uint8Array, asked: number): ProcessInfo | undefined => {
   if (bytes.byteLength !== bsdInfoSize) return undefined
   const at = view(bytes)
@@ -73,8 +76,8 @@ export const decodeBsdInfo = (bytes: Uint8Array, asked: number): ProcessInfo | u
 }
 
 /**
- * `p_uniqueid` of `struct proc_uniqidentifierinfo`, flavor 17 of `proc_pidinfo`, in decimal. Counted up at each fork of
- * one boot and kept across exec. 0 is the kernel itself, or a buffer that was never filled.
+ * `p_uniqueid` of `struct proc_uniqidentifierinfo`, flavor 17 of `proc_pidinfo`, in decimal. The kernel increments it
+ * at each fork of one boot, and keeps it across exec. 0 is the kernel itself, or a buffer that was never filled.
  */
 export const decodeUniqueIdentifier = (bytes: Uint8Array): string | undefined => {
   if (bytes.byteLength !== uniqueIdentifierSize) return undefined
@@ -106,7 +109,7 @@ export const decodeUuidText = (text: string): string | undefined => {
   return uuid.test(candidate) ? candidate.toUpperCase() : undefined
 }
 
-/** The 16 bytes of a `uuid_t`, as macOS writes them. All zero is nobody's. */
+/** The 16 bytes of a `uuid_t`, as macOS writes them. `undefined` for zeros alone, which identify nothing. */
 export const formatUuid = (bytes: Uint8Array): string | undefined => {
   if (bytes.byteLength !== 16 || bytes.every((byte) => byte === 0)) return undefined
   const hex = Buffer.from(bytes).toString("hex").toUpperCase()

@@ -1,10 +1,10 @@
-/** What a run of `ps` says: exit code, output and complaints together. */
+/** Interprets a run of `ps`: exit code, output and error output together. */
 import type { Unavailable } from "@vm-sentinel/core/Observation"
 import { type Answer, fromErrno, gone, unusable } from "./answer.ts"
 import type { Ran } from "./command.ts"
 import { parseRow, type Row } from "./psRows.ts"
 
-/** `Found`: the rows that were printed, which needn't be all that were asked for. `Gone`: none of them exists. */
+/** `Found`: the rows that were printed, maybe not all that were asked for. `Gone`: none of the processes exists. */
 export type PsAnswer = Answer<ReadonlyMap<number, Row>>
 
 const refused = /operation not permitted|permission denied/i
@@ -28,8 +28,8 @@ const parseRows = (stdout: string, asked: ReadonlySet<number>): PsAnswer => {
 }
 
 /**
- * `ps` exits with 0 when it found at least one process and with 1 when it found none, and then says nothing at all. It
- * also exits with 0, and no rows, when it couldn't read the process table.
+ * `ps` exits with 0 when it found at least one process. It exits with 1, and prints nothing at all, when it found none.
+ * It also exits with 0, and prints no rows, when it couldn't read the process table.
  */
 export const interpret = (ran: Ran, asked: ReadonlySet<number>): PsAnswer => {
   if (ran._tag === "NotStarted") return fromErrno("ps can't be started", ran.errno)

@@ -20,11 +20,11 @@ interface Paths {
   readonly sysctl: string
   readonly ioreg: string
   readonly sh: string
-  /** `ps` refuses a whole list for one number above it. */
+  /** Largest PID that `ps` accepts. One larger PID makes `ps` refuse the whole list. */
   readonly maxPid: number
 }
 
-/** `PID_MAX` of `bsd/sys/proc_internal.h`. */
+/** The paths of macOS. `maxPid` is `PID_MAX` of `bsd/sys/proc_internal.h`. */
 export const defaultPaths: Paths = {
   ps: "/bin/ps",
   sysctl: "/usr/sbin/sysctl",
@@ -36,7 +36,7 @@ export const defaultPaths: Paths = {
 const batchSize = 256
 const rounds = 3
 
-/** Wide enough for a slow machine, narrower than the difference between any two time zones. */
+/** Seconds. Wide enough for a slow machine, narrower than the difference between any two time zones. */
 const clockTolerance = 300
 
 const options = ["-ww", "-o", columns.map((column) => `${column}=`).join(","), "-p"]
@@ -59,7 +59,7 @@ const present = (pid: Pid, row: Row, isDated: boolean, bootedAt: number | undefi
   ...(row.comm === "" ? {} : { comm: row.comm })
 })
 
-/** `ps` prints `argv[0]`, which the process can change: it is never an executable. */
+/** `ps` prints `argv[0]`, which the process can change: the executable is never known. */
 const withExecutable = (observation: Observation, wanted: ObserveDepth): Observation =>
   observation._tag === "Present" && wanted !== "existence" && wanted !== "identity"
     ? { ...observation, exeError: "not-available" }
@@ -77,8 +77,8 @@ export const makeWith = Effect.fnUntraced(function* (
     Effect.map(run(paths.ps, [...options, [...pids].join(",")]), (ran) => interpret(ran, pids))
 
   /**
-   * Whether `ps` prints starts in UTC. It dates a process whose start is known: itself, under the number that `exec`
-   * kept. One wrong hour would make every live owner look like another process.
+   * Whether `ps` prints starts in UTC. Asks `ps` about itself, whose start is known: `sh` passes its own PID, and
+   * `exec` keeps that PID. An error of one hour would make every live owner look like another process.
    */
   const isDated = Inspection.keep(
     Effect.gen(function* () {
@@ -93,13 +93,16 @@ export const makeWith = Effect.fnUntraced(function* (
   const stdoutOf = (path: string, args: ReadonlyArray<string>) =>
     Effect.map(run(path, args), (ran) => (ran._tag === "Exited" && ran.code === 0 ? ran.stdout : undefined))
 
-  /** `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025`: the whole seconds, which no start is before. */
+  /** `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025`: the whole seconds. No start is before them. */
   const bootTime = Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.boottime"]), (stdout) => {
     const seconds = /^\{ sec = ([1-9][0-9]{0,11}), usec = [0-9]+ \}/.exec(stdout ?? "")?.[1]
     return seconds === undefined ? undefined : Number(seconds) * 1000
   })
 
-  /** One question for all. What it leaves open is asked again, alone: only silence about all is an answer. */
+  /**
+   * Asks one `ps` about all PIDs. PIDs without a row are asked about again, without the others: only an answer that has
+   * no row at all proves that a process is gone.
+   */
   const observeAll = Effect.fnUntraced(function* (pids: ReadonlySet<Pid>) {
     const observations = new Map<number, Observation>()
     let open = new Set<Pid>(pids)
@@ -154,7 +157,7 @@ export const makeWith = Effect.fnUntraced(function* (
   const bootId = Inspection.keep(
     Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.bootsessionuuid"]), (stdout) => decodeUuidText(stdout ?? ""))
   )
-  // The UUID that gethostuuid(2) answers.
+  // The UUID that gethostuuid(2) returns.
   const machineId = Inspection.keep(
     Effect.map(stdoutOf(paths.ioreg, ["-rd1", "-c", "IOPlatformExpertDevice"]), (stdout) =>
       decodeUuidText(/"IOPlatformUUID" = "([^"]*)"/.exec(stdout ?? "")?.[1] ?? "")

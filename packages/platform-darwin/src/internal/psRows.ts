@@ -1,6 +1,6 @@
 /**
- * What `ps` prints. A row is split by the columns that were asked for: numbers and letters are words, `lstart` has a
- * shape of its own, and the last column is the rest of the line, spaces included.
+ * Parses the rows of `ps`. A row is split by the columns that were asked for: numbers and letters are words, `lstart`
+ * has a format of its own, and the last column is the rest of the line, spaces included.
  */
 
 export type Column =
@@ -24,18 +24,18 @@ export type Fields = { readonly [K in Column]?: string }
 const startC =
   /^(Sun|Mon|Tue|Wed|Thu|Fri|Sat) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([ 0-3]\d) (\d\d):(\d\d):(\d\d) (\d{4})/
 
-/** Any locale's `%c`: whatever it begins with, up to the time, with the year after it in most. */
+/** `%c` of any locale: all text up to the time, and the year after the time, where most locales have it. */
 const startAnywhere = /^.*?\d{1,2}:\d\d:\d\d(?: \d{4}(?= |$))?/u
 
 const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-/** `comm` is cut to this width, and padded to it, wherever it isn't the last column. */
+/** `ps` cuts `comm` to this width, and pads `comm` to this width, unless `comm` is the last column. */
 const commWidth = 16
 
 /**
- * `lstart` as seconds since the epoch, when it was printed in the C locale and in UTC, and is a date. Another locale's
- * text isn't guessed at: who ignores the locale that was asked for may ignore the time zone too.
+ * `lstart`, printed in UTC, as seconds since the epoch. `undefined` unless the text is a valid date in the C locale.
+ * Text of another locale isn't parsed: a `ps` that ignores `LC_TIME` may ignore `TZ`, too.
  */
 export const parseStart = (text: string): number | undefined => {
   const match = startC.exec(text)
@@ -59,7 +59,7 @@ const take = (column: Column, text: string): string | undefined => {
   return /^\S+/.exec(text)?.[0]
 }
 
-/** Splits one line; `undefined` when it has fewer columns than were asked for. */
+/** Splits one line. `undefined`: it has fewer columns than were asked for, or more text. */
 export const splitRow = (columns: ReadonlyArray<Column>, line: string): Fields | undefined => {
   const fields: { [K in Column]?: string } = {}
   let rest = line
@@ -78,24 +78,24 @@ export interface Row {
   readonly pid: number
   readonly uid: number
   readonly state: string
-  /** Seconds since the epoch; missing when the text wasn't in the C locale. */
+  /** Seconds since the epoch. Missing when the text wasn't in the C locale. */
   readonly started?: number
   readonly comm: string
 }
 
-/** The columns that are asked for here. */
+/** The columns that the inspector asks for. */
 export const columns = ["pid", "uid", "state", "lstart", "comm"] as const
 
 const maxUid = 2 ** 32
 
-/** Reads one line of {@link columns}; `undefined` when it isn't one. */
+/** Parses one line of {@link columns}. `undefined`: it isn't such a line. */
 export const parseRow = (line: string): Row | undefined => {
   const { comm = "", lstart = "", pid = "", state = "", uid = "" } = splitRow(columns, line) ?? {}
   if (!/^\d{1,10}$/.test(pid) || !/^-?\d{1,10}$/.test(uid) || !/^[A-Z?][A-Za-z<>+]*$/.test(state)) return undefined
   const started = parseStart(lstart)
   return {
     pid: Number(pid),
-    // `nobody` is -2 or 4294967294, as the number is printed signed or not.
+    // `nobody` is -2 or 4294967294: `ps` prints the uid signed or unsigned.
     uid: Number(uid) < 0 ? Number(uid) + maxUid : Number(uid),
     state: state.slice(0, 1),
     ...(started === undefined ? {} : { started }),

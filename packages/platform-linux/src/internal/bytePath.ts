@@ -1,6 +1,6 @@
 /**
- * Names as bytes. A name that isn't UTF-8 is carried in a string with its odd bytes 0x80 to 0xff as lone surrogates
- * U+DC80 to U+DCFF, so that nothing is lost and nothing is confused with another name.
+ * File names are bytes. In a string, each byte 0x80 to 0xff that isn't valid UTF-8 is a lone surrogate, U+DC80 to
+ * U+DCFF. The mapping is lossless: no two names have the same string.
  */
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -25,17 +25,17 @@ const decodeOdd = (bytes: Uint8Array): string => {
 
 const beyondAscii = /[^\0-\x7f]/
 
-/** The string of a name's bytes. */
+/** Decodes the bytes of a name. */
 export const decodeName = (bytes: Buffer, start = 0, end = bytes.length): string => {
-  // As nearly all are, and quicker.
+  // Nearly all names are ASCII, and latin1 decodes faster.
   const ascii = bytes.toString("latin1", start, end)
   if (!beyondAscii.test(ascii)) return ascii
   const text = bytes.toString("utf8", start, end)
-  // What isn't UTF-8, or a name that really has this character.
+  // The bytes aren't UTF-8, or the name really contains this character.
   return text.includes("\uFFFD") ? decodeOdd(bytes.subarray(start, end)) : text
 }
 
-/** What `node:fs` takes for a path: the string itself, or its bytes where it has odd ones. */
+/** The path for `node:fs`: the string itself, or its bytes where the string has lone surrogates. */
 export const encodePath = (path: string): string | Buffer => {
   if (path.isWellFormed()) return path
   const parts: Array<Buffer> = []

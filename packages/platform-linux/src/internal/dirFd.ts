@@ -1,6 +1,6 @@
 /**
- * Calls relative to a directory's descriptor. What fails throws an error with the errno's name as `code`, as `node:fs`
- * does.
+ * Calls relative to a directory's descriptor. A call that fails throws an error whose `code` is the errno's name, as in
+ * `node:fs`.
  */
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import type { Attributes, Stat } from "@vm-sentinel/core/Disk"
@@ -23,8 +23,9 @@ const fileFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const directoryFlags = fileFlags | O_DIRECTORY
 
 /**
- * A look changes nothing, not even when a file was last read, which a journal would have to be told. Only who owns a file,
- * and root, may ask for that.
+ * Opens with O_NOATIME where the kernel allows that: a look changes nothing, not even an access time, which would have
+ * to be written to a journal. The kernel allows the flag to root and to the owner of a file, and answers EPERM to
+ * others.
  */
 const withoutTrace = (open: (flags: number) => number, flags: number): number => {
   try {
@@ -35,52 +36,62 @@ const withoutTrace = (open: (flags: number) => number, flags: number): number =>
   }
 }
 
-// `open(2)` with it needs no right to read: a directory on the way may be for passing through alone. Node has no name
-// for it; the number is that of every architecture that Node runs on.
+// `open(2)` with O_PATH needs no right to read: a directory of the path may grant no more than search permission. Node
+// has no name for this flag. Its value is the same on every architecture that Node runs on.
 const O_PATH = 0o10000000
 const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
 
 /**
- * A name is never followed where it is a symbolic link. An absolute path does for one, whatever the descriptor. What one of
- * these has opened it alone may close: Node keeps a list of what it opened in a worker thread, and closes the numbers in it
- * at the thread's end, whoever has them by then.
+ * Calls relative to `fd`, a directory's descriptor. A name that is a symbolic link isn't followed. With an absolute
+ * path as the name, `fd` doesn't matter. Only the `DirFd` that opened a descriptor may close that descriptor: at the
+ * end of a worker thread Node closes every number that Node itself opened in the thread, even if the number is another
+ * file's now.
  */
 export interface DirFd {
-  /** A directory by its absolute path, with no symbolic link in any component followed. For passing through alone. */
+  /**
+   * Opens a directory by an absolute path, following no symbolic link in any component. O_PATH: the descriptor is only
+   * a starting point for other calls.
+   */
   readonly openPath: (path: string) => number
   readonly openDirectory: (fd: number, name: Name) => number
-  /** For reading; never waits. */
+  /** Opens a file for reading. Never blocks, not even on a FIFO. */
   readonly openFile: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
-  /** `close` by a thread of Node's pool: the last descriptor of a removed directory frees its blocks, which waits for the disk. */
+  /**
+   * `close` in a thread of Node's pool, then `ended`: closing the last descriptor of a removed directory frees its
+   * blocks, which waits for the disk.
+   */
   readonly closeLater: (fd: number, ended: () => void) => void
-  /** Whether what it opened stays open at the end of the thread that it was opened in. */
+  /** Whether a descriptor stays open at the end of the thread that opened the descriptor. */
   readonly isLasting: boolean
   readonly stat: (fd: number) => Stat
-  /** Likewise, and what the directory lies on. */
+  /** As `stat`, with the file system that the directory lies on. */
   readonly look: (fd: number) => Frames.Framed
   readonly statAt: (fd: number, name: Name) => Stat
-  /** Of an empty name: of the descriptor itself. */
+  /** An empty name means the descriptor itself. */
   readonly attributes: (fd: number, name: Name) => Attributes
-  /** The mount that a descriptor's file lies on. */
+  /** Id of the mount that a descriptor's file lies on. */
   readonly mount: (fd: number) => string
   readonly list: (fd: number) => NameListing.Listing
-  /** At most `length` bytes, from where the last call ended: how many were read, 0 at the end. */
+  /** Reads at most `length` bytes from where the last call ended. Returns the number of bytes, 0 at the end. */
   readonly read: (fd: number, into: Uint8Array, length: number) => number
-  /** EISDIR for a directory. */
+  /** Throws EISDIR for a directory. */
   readonly unlink: (fd: number, name: Name) => void
   readonly removeDirectory: (fd: number, name: Name) => void
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
-  /** `flock(2)`, which never waits: the name of the errno, `undefined` on success. */
+  /**
+   * `flock(2)`; callers add LOCK_NB. Returns the name of the errno, `undefined` on success. The call is missing without
+   * libc.
+   */
   readonly flock: ((fd: number, operation: number) => string | undefined) | undefined
 }
 
-/** The directory in which an absolute path is a name. */
+/** The `fd` for an absolute path. */
 export { AT_FDCWD }
 
-/** A name or a path, every byte of it. */
+/** Encodes a name or a path, every byte of it. */
 export const nameOf = (name: string): Name => {
-  // The kernel would take what is before it for the whole.
+  // The kernel would take the part before the NUL for the whole path.
   if (name.includes("\0")) throw coded("EINVAL", "a NUL in a path")
   const encoded = encodePath(name)
   return typeof encoded === "string" ? encoded : Buffer.concat([encoded, Buffer.alloc(1)])
@@ -101,7 +112,9 @@ interface Opener {
   readonly close: (fd: number) => void
 }
 
-/** Where the kernel says that it is, if no symbolic link was followed on the way. */
+/**
+ * Opens a path. Throws ELOOP unless the kernel reports the same path for the descriptor: a symbolic link was followed.
+ */
 const openReal = ({ close, open }: Opener, path: string): number => {
   const fd = open(path)
   try {
@@ -114,7 +127,7 @@ const openReal = ({ close, open }: Opener, path: string): number => {
   }
 }
 
-/** Through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
+/** Calls through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: DirFd = {
   openPath: (path) =>
     openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close: Fs.closeSync }, path),
@@ -140,7 +153,7 @@ const { EPERM } = Os.constants.errno
 
 const AT_REMOVEDIR = 0x200
 
-/** `openat2(2)` came with 5.6, and a seccomp filter may not know it. */
+/** Errnos of a missing `openat2(2)`: Linux before 5.6, or a seccomp filter that doesn't know the call. */
 const lacksCall = new Set(["ENOSYS", "EPERM", "EINVAL", "E2BIG"])
 
 const libcAt = (native: LibcAt): DirFd => {
@@ -192,5 +205,8 @@ const libcAt = (native: LibcAt): DirFd => {
   }
 }
 
-/** By libc where it can be called, which is quicker: a name below `/proc/self/fd` is looked up in procfs first. */
+/**
+ * Calls through libc where libc can be called, else through `node:fs`. libc is faster: a path below `/proc/self/fd`
+ * costs a lookup in procfs first.
+ */
 export const make = (native: LibcAt | undefined): DirFd => (native === undefined ? procfs : libcAt(native))

@@ -3,7 +3,7 @@ import { type DirFd, nameOf, textOf } from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 import { LOCK_EX, LOCK_NB } from "./locks.ts"
 
-/** The `DirectoryCalls` of this platform. */
+/** The `DirectoryCalls` of Linux. */
 export const make = (calls: DirFd): DirectoryCalls<Name> => ({
   ...calls,
   nameOf,

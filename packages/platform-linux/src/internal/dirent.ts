@@ -1,16 +1,16 @@
 /**
- * `struct linux_dirent64`, as `getdents64(2)` fills a buffer with them: inode (8 bytes), offset (8), length of the record
- * (2), type (1), name, NUL; each aligned to 8 bytes.
+ * `struct linux_dirent64`, the record of `getdents64(2)`: inode (8 bytes), offset (8), length of the record (2), type
+ * (1), name, NUL. Each record is aligned to 8 bytes.
  */
 import type { FileType } from "@vm-sentinel/core/Disk"
 import { typeOfListed } from "./stat.ts"
 
 const dot = 0x2e
 
-/** Where the name of the record at `at` begins. */
+/** Offset of the name in the record at `at`. */
 export const nameOf = (at: number): number => at + 19
 
-/** A buffer, and what the record that begins at `at` says. */
+/** A buffer of records. Each method reads the record that begins at `at`. */
 export class Block {
   readonly bytes: Buffer
   readonly #shorts: Uint16Array
@@ -22,12 +22,12 @@ export class Block {
     this.#longs = new BigInt64Array(this.bytes.buffer, this.bytes.byteOffset, size / 8)
   }
 
-  /** Of the whole record, in bytes. */
+  /** Length of the whole record, in bytes. */
   length(at: number): number {
     return this.#shorts[(at + 16) / 2] ?? 0
   }
 
-  /** From which the entries after it are told. */
+  /** Offset for `lseek(2)`: reading goes on with the entries after this one. */
   offset(at: number): bigint {
     return this.#longs[at / 8 + 1] ?? 0n
   }
@@ -38,13 +38,13 @@ export class Block {
 
   nameEnd(at: number): number {
     const limit = at + this.length(at)
-    // No more than 8 bytes of a record are the NUL and what aligns the next.
+    // The NUL and the padding take 8 bytes at most: the search begins 8 bytes before the end of the record.
     let end = Math.max(nameOf(at), limit - 8)
     while (end < limit && this.bytes[end] !== 0) end++
     return end
   }
 
-  /** `.` or `..` */
+  /** Whether the name is `.` or `..`. */
   isDots(at: number): boolean {
     const { bytes } = this
     return bytes[at + 19] === dot && (bytes[at + 20] === 0 || (bytes[at + 20] === dot && bytes[at + 21] === 0))

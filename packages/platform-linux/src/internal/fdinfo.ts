@@ -3,7 +3,7 @@ import * as Fs from "node:fs"
 
 const buffer = Buffer.alloc(512)
 
-/** The mount that a descriptor's file lies on: `mnt_id` of `proc_pid_fdinfo(5)`, one of the first lines. */
+/** Id of the mount that a descriptor's file lies on: `mnt_id` of `proc_pid_fdinfo(5)`, one of the first lines. */
 export const mountId = (fd: number): string => {
   const info = Fs.openSync(`/proc/self/fdinfo/${fd}`, Fs.constants.O_RDONLY)
   try {

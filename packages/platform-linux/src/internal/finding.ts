@@ -1,30 +1,33 @@
-/** Files of certain names below the first level of a directory, one directory after another, depth first. */
+/** Finds files with certain names below the first level of a directory, one directory after another, depth first. */
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
 import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
 import * as DirFd from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 
-/** Directories open at once. The ones above are closed, and go on at the place that they were read to. */
+/**
+ * Maximum number of directories open at once. A directory further up is closed, and resumed later where reading
+ * stopped.
+ */
 const maxOpen = 32
 
 interface Level {
-  /** `""`: the top, of which nothing is told. */
+  /** `""`: the top. Its own files aren't reported. */
   readonly path: string
-  /** `undefined`: it is closed, and to be gone on with. */
+  /** `undefined`: the directory is closed, and `paused` says how to resume. */
   open: { readonly fd: number; readonly listing: DirFd.Listing } | undefined
   paused: { readonly id: FileId; readonly resume: (fd: number) => DirFd.Listing } | undefined
 }
 
 interface Finder {
-  /** The next one, `undefined` at the end. In slices. */
+  /** The path of the next file, relative to the top. `undefined` at the end. Runs in slices. */
   readonly next: () => Generator<void, string | undefined>
   readonly close: () => void
 }
 
 const moved = (): Error => coded("ESTALE", "it was moved while it was looked through")
 
-/** What was there a moment ago has gone, or something else has come in its place. */
+/** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
 export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) => boolean): Finder => {
@@ -49,7 +52,7 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
     }
   }
 
-  /** So that no depth is too deep. */
+  /** Closes a directory until it is needed again: the number of open descriptors is bounded at any depth. */
   const pause = (level: Level): void => {
     if (level.open === undefined) return
     const { fd, listing } = level.open
@@ -76,7 +79,9 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
     if (far !== undefined) pause(far)
   }
 
-  /** Opens a directory again by the way up from one that lies in it. */
+  /**
+   * Opens a paused directory again, as `..` of a directory in it. Throws ESTALE where that is another directory now.
+   */
   const reopen = (level: Level, from: number): void => {
     const fd = orVanished(() => calls.openDirectory(from, ".."))
     if (fd === undefined) throw moved()
@@ -90,7 +95,7 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
     }
   }
 
-  /** One that was removed has no more names in it. */
+  /** A directory below the top that was removed meanwhile has no more names. */
   const nextIn = ({ path }: Level, listing: DirFd.Listing) =>
     path === "" ? listing.next() : orVanished(() => listing.next())
 

@@ -1,4 +1,6 @@
-/** What a directory lies on, by its own descriptor: never by a path, whose mount may be covered by another. */
+/**
+ * The file system of a directory, by the directory's own descriptor. Never by a path: another mount may cover the path.
+ */
 import {
   type DirectoryFrame,
   type FileSystemFrame,
@@ -11,13 +13,13 @@ import * as Fs from "node:fs"
 import type { LibcAt } from "./libc.ts"
 import { isBirthTold, toStat } from "./stat.ts"
 
-/** A directory, and what it lies on. */
+/** A directory, and its file system. */
 export interface Framed {
   readonly stat: Stat
   readonly frame: DirectoryFrame
 }
 
-/** `linux/magic.h`, and what OpenZFS has. */
+/** Types of file systems by their magic numbers: those of `linux/magic.h`, and OpenZFS's. */
 const types = new Map([
   [0xef53, "ext4"],
   [0x58465342, "xfs"],
@@ -30,14 +32,17 @@ const types = new Map([
 
 const typeOf = (magic: number): string => types.get(magic) ?? `0x${magic.toString(16).padStart(8, "0")}`
 
-/** Of xfs and f2fs it is the number of the device, which another file system gets in another boot. */
+/**
+ * Whether `f_fsid` identifies the file system. On xfs and f2fs it is the number of the device, which another file
+ * system may have in another boot.
+ */
 const hasFsid = (type: string): boolean => type === "ext4" || type === "btrfs" || type === "overlay"
 
-/** Both its halves; zero says nothing. */
+/** The id of both halves of `f_fsid`. 0 says nothing. */
 const ofFsid = (fsid: bigint): FileSystemId | undefined =>
   fsid === 0n ? undefined : { kind: "fsid", value: fsid.toString(16).padStart(16, "0") }
 
-/** The inodes of an overlay's directories change. */
+/** Leaves out the inode on an overlay, where inodes of directories change. */
 const toFrame = (id: FileId, fileSystem: FileSystemFrame, birth: bigint): DirectoryFrame => ({
   id,
   fileSystem,
@@ -51,15 +56,19 @@ const toFileSystem = (type: string, id: FileSystemId | undefined): FileSystemFra
   oneKernel: oneKernelTypes.has(type)
 })
 
-// `struct statfs`: the first word is the type, two others the id.
+// `struct statfs` in 32-bit words: word 0 is `f_type`, words 14 and 15 are `f_fsid`.
 const status = new Uint8Array(128)
 const statusWords = new Uint32Array(status.buffer)
 const [typeWord, fsidWord] = [0, 14] as const
 
-/** Whether structures and requests are as they are here: 64 bits, little-endian, and no numbers of its own. */
+/**
+ * Whether the layout of structs and the numbers of requests below are those of this architecture: 64-bit,
+ * little-endian, and without ioctl numbers of its own.
+ */
 const isUsual = ["x64", "arm64", "riscv64", "loong64"].includes(process.arch)
 
-// `FS_IOC_GETFSUUID`, Linux 6.9: a length, and the bytes. On xfs `XFS_IOC_FSGEOMETRY_V1` has told them always.
+// `FS_IOC_GETFSUUID` (Linux 6.9) answers a length byte and the UUID. On xfs, `XFS_IOC_FSGEOMETRY_V1` has always
+// answered the UUID.
 const [uuidRequest, uuidAt, geometryRequest, geometryUuidAt] = [0x80111500, 1, 0x80705864, 64] as const
 const uuidBytes = 16
 const answer = Buffer.alloc(112)
@@ -71,13 +80,13 @@ const uuidBy = (native: LibcAt, fd: number, request: number, at: number): FileSy
 }
 
 const uuidOf = (native: LibcAt, fd: number, type: string): FileSystemId | undefined => {
-  // Of its subvolumes and snapshots each has an fsid of its own, and they may have one UUID.
+  // Each subvolume and snapshot of a btrfs has an fsid of its own. Several of them may have one UUID.
   if (type === "btrfs") return undefined
   const own = uuidBy(native, fd, uuidRequest, uuidAt)
   return own === undefined && type === "xfs" ? uuidBy(native, fd, geometryRequest, geometryUuidAt) : own
 }
 
-/** `undefined`: the kernel doesn't say. */
+/** The file system by `fstatfs(2)` and `ioctl(2)`. `undefined`: the kernel doesn't say. */
 const fileSystemByLibc = (native: LibcAt, fd: number, directory: FileId): FileSystemFrame | undefined => {
   if (!isUsual) return fileSystemByNode(fd, directory)
   if (native.statfs(fd, status) < 0) return undefined
@@ -86,7 +95,7 @@ const fileSystemByLibc = (native: LibcAt, fd: number, directory: FileId): FileSy
   return toFileSystem(type, uuidOf(native, fd, type) ?? (hasFsid(type) ? ofFsid(fsid) : undefined))
 }
 
-/** `stat(1)` of coreutils, or of busybox. */
+/** `f_fsid` by `stat(1)` of coreutils or busybox. 0: not known. */
 const fsidByCommand = (fd: number): bigint => {
   const { spawnSync } = process.getBuiltinModule("node:child_process")
   const args = ["-f", "-c", "%i", "/proc/self/fd/3"]
@@ -94,8 +103,8 @@ const fsidByCommand = (fd: number): bigint => {
   return status === 0 && /^[0-9a-f]{1,16}\n$/.test(stdout) ? BigInt(`0x${stdout.trim()}`) : 0n
 }
 
-// To start a program takes a thousand times what all the rest does: once a device, and once a second, for the number of a
-// device is another file system's as soon as it is unmounted.
+// Starting `stat(1)` takes 1000 times as long as all the rest. The answer is kept for each device, and for 1 s only: as
+// soon as a file system is unmounted, another one may get the number of its device.
 const fsids = new Map<string, { readonly fsid: bigint; readonly since: number }>()
 const freshness = 1000
 

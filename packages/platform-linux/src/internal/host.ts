@@ -1,4 +1,4 @@
-/** What `/proc`, `/etc` and `/sys` say about the kernel and the machine. */
+/** Reads facts about the kernel and the machine from `/proc`, `/etc` and `/sys`. */
 import { expectErrno } from "../Kernel.ts"
 import { isProcfs, type Own, read, readHead, readLine, readOwn, type Source } from "./procfs.ts"
 
@@ -8,7 +8,7 @@ const readId = (source: Source, fd: number): string => readHead(source, fd, 256)
 
 const isBootId = (id: string | undefined): id is string => id !== undefined && /^[0-9a-f-]{36}$/.test(id)
 
-/** The boot id below what is mounted over it: of the mount of the procfs alone. */
+/** The boot id below everything that is mounted over it, by a clone of the procfs mount without its submounts. */
 const readUncovered = (source: Source): string | undefined => {
   const { root, trees } = source
   const tree = trees?.open(root)
@@ -22,7 +22,7 @@ const readUncovered = (source: Source): string | undefined => {
   }
 }
 
-/** `systemd-nspawn` and LXC mount a file of their own over the kernel's boot id. */
+/** The kernel's own boot id. `systemd-nspawn` and LXC mount a file of their own over the kernel's file. */
 export const readBootId = (source: Source): Own<string> => {
   const own = readOwn(source, bootIdFile, (fd) => readId(source, fd))
   if ("problem" in own) {
@@ -32,20 +32,24 @@ export const readBootId = (source: Source): Own<string> => {
   return isBootId(own.value) ? own : { problem: `${source.root}/${bootIdFile} holds no boot id`, passing: false }
 }
 
-/** `machine-id(5)`. During a first boot the file says `uninitialized`, in an image it may be empty or all zeros. */
+/**
+ * The id of `machine-id(5)`. The file holds `uninitialized` during a first boot. In an image the file may be empty or
+ * hold zeros alone.
+ */
 export const readMachineId = (source: Source): string | undefined =>
   source.machineIdFiles
     .map((path) => readLine(source, path))
     .find((id) => id !== undefined && /^[0-9a-f]{32}$/.test(id) && !/^0+$/.test(id))
 
-/** Of the first processors. */
+/** Bytes of `cpuinfo` that are read. They hold the first processors. */
 const cpuinfoBytes = 16_384
 
-/** Whole lines of `flags`, which x86 has: each says whether the processor is one that a hypervisor shows. */
+/** The complete `flags` lines, which only x86 has. The flag `hypervisor` marks a processor that a hypervisor shows. */
 const flagsOf = (cpuinfo: string): ReadonlyArray<ReadonlyArray<string>> =>
   [...cpuinfo.matchAll(/^flags\t*: (.*)\n/gm)].map(([, flags = ""]) => flags.split(" "))
 
-// As `systemd-detect-virt` knows them. Of other names nothing follows: clouds give theirs to bare metal as well.
+// Firmware names of virtual machines, as `systemd-detect-virt` has them. Any other name proves nothing: clouds give
+// their names to bare metal, too.
 const virtualFirmware =
   /QEMU|KVM|VMware|VirtualBox|innotek GmbH|Xen|Bochs|Parallels|BHYVE|Virtual Machine|Apple Virtualization|Google Compute/
 
@@ -58,7 +62,7 @@ const exists = ({ kernel }: Source, path: string): boolean => {
   }
 }
 
-/** `false`: known to be bare metal. `undefined`: not known. */
+/** Whether this is a virtual machine. `false`: known to be bare metal. `undefined`: not known. */
 export const readVirtualMachine = (source: Source): boolean | undefined => {
   const { root, sysRoot } = source
   const firmware = ["sys_vendor", "product_name"].map((name) => readLine(source, `${sysRoot}/class/dmi/id/${name}`))
@@ -66,7 +70,7 @@ export const readVirtualMachine = (source: Source): boolean | undefined => {
     return true
   }
   const own = readOwn(source, "cpuinfo", (fd) => readHead(source, fd, cpuinfoBytes))
-  // lxcfs mounts a file over it with fewer processors; what it says of a hypervisor is still true.
+  // lxcfs mounts a file with fewer processors over `cpuinfo`. The `hypervisor` flag in such a file is still true.
   const cpuinfo =
     "value" in own ? own.value : read(source, `${root}/cpuinfo`, (fd) => readHead(source, fd, cpuinfoBytes))
   if (cpuinfo === undefined) return undefined

@@ -1,9 +1,9 @@
-/** koffi, an optional dependency. It takes long to load, so nothing loads it before it is needed. */
+/** koffi is an optional dependency that takes long to load: nothing loads it before it is needed. */
 import type * as Koffi from "koffi"
 
 export type Library = Pick<typeof Koffi, "errno" | "load">
 
-/** What `make` makes of it; `undefined` where it isn't installed or can't run. */
+/** The result of `make`. `undefined`: koffi isn't installed or can't run. */
 export const withKoffi = <A>(make: (koffi: Library) => A): A | undefined => {
   try {
     const { createRequire } = process.getBuiltinModule("node:module")

@@ -1,53 +1,55 @@
-/** The calls that Node lacks and the store wants, through koffi where it loads. */
+/** The libc calls that the store needs and Node lacks, through koffi where koffi loads. */
 import { coded } from "@vm-sentinel/core/Errno"
 import { errnoName } from "../Kernel.ts"
 import { type Library, withKoffi } from "./koffi.ts"
 import * as Statx from "./statx.ts"
 
-/** A name or a path as the kernel takes it: text without a NUL, or bytes that end in one. */
+/** A name or a path for the kernel: text without a NUL, or bytes that end in a NUL. */
 export type Name = string | Buffer
 
-/** Relative to a descriptor. On failure a call answers the errno, negative. */
+/** Calls relative to a directory's descriptor. A call that fails returns the negative errno. */
 export interface LibcAt {
   readonly open: (fd: number, name: Name, flags: number) => number
   /** `openat2(2)` of an absolute path with RESOLVE_NO_SYMLINKS. */
   readonly openWithoutSymlinks: (path: Name, flags: number) => number
-  /** `getdents64(2)`: bytes that were filled, 0 at the end. */
+  /** `getdents64(2)`: the number of bytes filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number
-  /** `lseek(2)`: from the offset of an entry the next ones are told. */
+  /** `lseek(2)` to the offset of an entry: reading goes on with the entries after that one. */
   readonly seek: (fd: number, offset: bigint) => number
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   readonly close: (fd: number) => number
-  /** `close` in a thread of Node's pool. */
+  /** `close(2)` in a thread of Node's pool, then `ended`. */
   readonly closeLater: (fd: number, ended: () => void) => void
   readonly unlink: (fd: number, name: Name, flags: number) => number
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => number
-  /** `statx(2)`, no link followed: `struct statx`, 256 bytes. An empty name is the descriptor itself. */
+  /**
+   * `statx(2)` without following a link. Fills `struct statx`, 256 bytes. An empty name means the descriptor itself.
+   */
   readonly statx: (fd: number, name: Name, mask: number, into: Uint8Array) => number
-  /** `fstatfs(2)`: `struct statfs`. */
+  /** `fstatfs(2)`: fills `struct statfs`. */
   readonly statfs: (fd: number, into: Uint8Array) => number
-  /** `ioctl(2)` of one that fills memory. */
+  /** `ioctl(2)` with a request that fills memory. */
   readonly ioctl: (fd: number, request: number, into: Uint8Array) => number
   readonly flock: (fd: number, operation: number) => number
 }
 
 export interface Libc {
-  /** `renameat2(2)` with RENAME_NOREPLACE. The errno, 0 on success. */
+  /** `renameat2(2)` with RENAME_NOREPLACE. Returns the errno, 0 on success. */
   readonly renameNoReplace: (from: Name, to: Name) => number
   /** Whether a descriptor has an exceptional condition: POLLPRI of `poll(2)`, without waiting. */
   readonly hasChanged: (fd: number) => boolean
-  /** `undefined`: not all of them are in this libc. */
+  /** `undefined`: this libc lacks one of the calls, or `statx(2)` fails. */
   readonly at: LibcAt | undefined
 }
 
-/** The answer of a call that gives a negative errno where it fails. */
+/** The result of a call. A negative errno is thrown. */
 export const checked = (result: number): number => {
   if (result >= 0) return result
   throw coded(errnoName(-result))
 }
 
 export const AT_FDCWD = -100
-/** With AT_NO_AUTOMOUNT, as `lstat(2)`. */
+/** AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT, as `lstat(2)` has both. */
 const AT_SYMLINK_NOFOLLOW = 0x900
 const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
@@ -55,7 +57,7 @@ const O_CLOEXEC = 0o2000000
 const RESOLVE_NO_SYMLINKS = 4n
 const POLLPRI = 2
 
-/** `linux/unistd.h`: the same number on every architecture that Node runs on. */
+/** Number of `openat2(2)` in `linux/unistd.h`: the same on every architecture that Node runs on. */
 const openat2 = 437
 
 const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | undefined => {
@@ -75,7 +77,7 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
     const answer = (result: number): number => (result < 0 ? -koffi.errno() : result)
     const how = new BigUint64Array(3)
     const howBytes = new Uint8Array(how.buffer)
-    // Linux 4.11, and a seccomp filter may not know it.
+    // `statx(2)` needs Linux 4.11, and a seccomp filter may reject the call.
     if (statx(AT_FDCWD, "/", 0, Statx.basicStats, new Uint8Array(Statx.size)) !== 0) return undefined
     return {
       open: (fd, name, flags) => answer(open(fd, name, flags | O_CLOEXEC, 0)),
@@ -85,7 +87,7 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
         return answer(openHow(openat2, AT_FDCWD, path, howBytes, howBytes.length))
       },
       getdents: (fd, into) => answer(getdents(fd, into, into.length)),
-      // What it answers is the offset again, which may be any number.
+      // The result is the new offset, which may be any number: only -1 is a failure.
       seek: (fd, offset) => (Number(lseek(fd, offset, 0)) === -1 ? -koffi.errno() : 0),
       read: (fd, into, length) => answer(read(fd, into, length)),
       close: (fd) => answer(close(fd)),
@@ -93,7 +95,7 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
         try {
           close.async(fd, () => ended())
         } catch {
-          // koffi has a limit of asynchronous calls under way.
+          // koffi limits the number of asynchronous calls in flight.
           close(fd)
           ended()
         }
@@ -115,7 +117,7 @@ const make = (koffi: Library): Libc => {
   const libc = koffi.load(null)
   const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
   const poll = libc.func("int poll(void *, unsigned long, int)")
-  // `struct pollfd`: the descriptor, and two shorts for what is asked and what is answered.
+  // `struct pollfd`: the descriptor, then two 16-bit numbers, the requested and the returned events.
   const polled = new Int32Array(2)
   const [polledBytes, polledShorts] = [new Uint8Array(polled.buffer), new Int16Array(polled.buffer)]
   const errnoAfter = (result: unknown): number => (result === 0 ? 0 : koffi.errno())
@@ -133,5 +135,5 @@ const make = (koffi: Library): Libc => {
 
 let loaded: { readonly libc: Libc | undefined } | undefined
 
-/** Loaded when first asked for; `undefined` where there is no koffi. */
+/** The calls, loaded on first use. `undefined` without koffi. */
 export const libc = (): Libc | undefined => (loaded ??= { libc: withKoffi(make) }).libc

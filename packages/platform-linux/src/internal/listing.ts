@@ -1,6 +1,6 @@
 /**
- * The names of a directory in the order of its inodes, by a thread of Node's pool: `listing.c`. Names stay bytes until they are
- * pulled: a root of 100 000 directories would be as many objects at once.
+ * Lists a directory in the order of its inodes, in a thread of Node's pool: `listing.c`. Names stay bytes until they
+ * are pulled: decoded at once, a root of 100 000 directories would be 100 000 objects.
  */
 import { type DirectoryEntry, DiskError, type Listing } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
@@ -12,18 +12,18 @@ import { decodeName } from "./bytePath.ts"
 import * as Pool from "./pool.ts"
 import { typeOfListed } from "./stat.ts"
 
-// `struct listing` of listing.c: numbers of 32 bits by index, `bytes` by byte.
+// Layout of `struct listing` in listing.c: indices of 32-bit numbers, and the byte offset of `bytes`.
 const { count, error, fd: fdIndex } = Pool.header
 const [capacityIndex, used, hiddenIndex, headerBytes] = [4, 5, 6, 32] as const
-// `struct place`.
+// Byte offsets in `struct place`, and its size.
 const [name, length, type, placeBytes] = [8, 12, 14, 16] as const
 
 const { ENOBUFS } = Os.constants.errno
 
-/** Bytes of a memory: the first has 128 KiB to 64 MiB, none more than 2 GiB, since its offsets have 32 bits. */
+/** Bytes for names and places: 128 KiB to 64 MiB at first, 2 GiB at most, since offsets have 32 bits. */
 const [fewestBytes, manyBytes, mostBytes] = [2 ** 17, 2 ** 26, 2 ** 31] as const
 
-/** Four times the directory's own size, as a power of two. Some file systems report any size, hence the bounds. */
+/** Four times the directory's own size, rounded up to a power of two. Bounded: some file systems report any size. */
 const capacityFor = (size: number): number =>
   2 ** Math.ceil(Math.log2(Math.min(Math.max(fewestBytes, size * 4), manyBytes)))
 
@@ -37,7 +37,7 @@ type Memory = ReturnType<typeof makeMemory>
 
 const numberOf = ({ numbers }: Memory, index: number): number => numbers[index] ?? 0
 
-/** Where the places begin. */
+/** Byte offset of the first place. */
 const placesOf = (memory: Memory): number => headerBytes + memory.capacity - numberOf(memory, count) * placeBytes
 
 const grown = (memory: Memory): Memory => {
@@ -48,7 +48,7 @@ const grown = (memory: Memory): Memory => {
   return larger
 }
 
-/** Names decoded at a time. */
+/** Names that are decoded at a time. */
 const page = 256
 
 const listingOf = (memory: Memory): Listing => {
@@ -75,7 +75,7 @@ const listingOf = (memory: Memory): Listing => {
   }
 }
 
-/** Lists a directory that was just opened. `undefined`: there are too many names, or koffi makes no other call now. */
+/** Lists a directory that was just opened. `undefined`: too many names, or koffi has too many calls in flight. */
 export const read = Effect.fnUntraced(function* (
   list: Pool.Call,
   path: string,

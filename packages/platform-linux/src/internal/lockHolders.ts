@@ -1,4 +1,4 @@
-/** Processes that hold the `flock(2)` of a directory, by `/proc/<pid>/fdinfo`. */
+/** Finds the processes that hold the `flock(2)` of a directory, by `/proc/<pid>/fdinfo`. */
 import type { FileId } from "@vm-sentinel/core/FileId"
 import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,10 @@ import { checkNamespace, checkType, listProcesses, readBytes, type Source } from
 
 const latin1 = new TextDecoder("latin1")
 
-/** `proc_locks(5)` has the form of the line. It is shown for each descriptor of the open file that has the lock. */
+/**
+ * A lock as `proc_locks(5)` formats it. The kernel shows the line for each descriptor of the open file that has the
+ * lock.
+ */
 const flockLine = /^lock:.* FLOCK /m
 
 const attempt = <A>(get: () => A): A | undefined => {
@@ -19,7 +22,10 @@ const attempt = <A>(get: () => A): A | undefined => {
   }
 }
 
-/** The line has a device too, but on btrfs it is another one than `stat(2)` gives. */
+/**
+ * Compares the ids of `stat(2)`. The device in the `lock:` line can't be used: on btrfs it differs from that of
+ * `stat(2)`.
+ */
 const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean => {
   const { kernel, root } = source
   const descriptors = attempt(() => kernel.list(`${root}/${pid}/fdinfo`)) ?? []
@@ -31,14 +37,14 @@ const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean => {
   })
 }
 
-/** In the order of their numbers. Those that can't be looked into are left out. */
+/** The PIDs of the holders, ascending. Processes whose `fdinfo` can't be read are left out. */
 export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
   const holders: Array<Pid> = []
   if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return holders
   const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
   for (const number of numbers) {
     if (isPid(number) && holds(source, number, directory)) holders.push(number)
-    // There may be many processes with many descriptors.
+    // Reading every descriptor of every process may take long.
     yield* Effect.yieldNow
   }
   return holders

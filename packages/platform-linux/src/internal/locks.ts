@@ -1,7 +1,7 @@
 /**
- * `flock(2)` on a directory: of the open file, so the kernel gives it up when the last descriptor closes, however the
- * process ends; and of the inode, so it stays with a directory that is renamed. LOCK_UN would free it for all who
- * inherited the descriptor: nobody here asks for that.
+ * `flock(2)` on a directory. The lock belongs to the open file: the kernel releases the lock when the last descriptor
+ * closes, however the process ends. The lock is on the inode: a renamed directory keeps the lock. LOCK_UN is never
+ * used: it would release the lock for every process that inherited the descriptor.
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { sameFile } from "@vm-sentinel/core/FileId"
@@ -15,7 +15,10 @@ export const LOCK_NB = 4
 
 type Answer = "done" | "busy"
 
-/** Takes or converts the lock of an open directory, without waiting; throws with the errno. */
+/**
+ * Takes or converts the lock of an open directory, without waiting. `busy`: a conflicting lock is held. Throws with the
+ * errno.
+ */
 type Lock = (fd: number, operation: number) => Answer
 
 const fail = (code: string): never => {
@@ -24,17 +27,20 @@ const fail = (code: string): never => {
 
 const open = (calls: DirFd.DirFd, path: string): number => calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
 
-/** `flock(1)` of util-linux, or of busybox, locks the open file that it inherits, and leaves the lock behind with it. */
+/**
+ * Runs `flock(1)` of util-linux or busybox. The command locks the open file that it inherits from this process. The
+ * lock outlives the command, since this process still has the file open.
+ */
 const lockByCommand: Lock = (fd, operation) => {
   const { spawnSync } = process.getBuiltinModule("node:child_process")
   const flag = operation === LOCK_SH ? "-sn" : "-xn"
   const { error, status, stderr } = spawnSync("flock", [flag, "3"], { stdio: ["ignore", "ignore", "pipe", fd] })
   if (error === undefined && status === 0) return "done"
-  // Busybox ends with 1 whatever happens, but says what.
+  // Busybox exits with 1 for every failure, and prints an error for each but a held lock.
   return error === undefined && status === 1 && stderr.length === 0 ? "busy" : fail("ENOTSUP")
 }
 
-/** `undefined`: there is no way to. */
+/** The way to lock here. `undefined`: there is none. `mayStart`: whether a command may be started for that. */
 const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
   const { flock } = calls
   if (flock === undefined) return mayStart ? lockByCommand : undefined
@@ -44,7 +50,7 @@ const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
   }
 }
 
-/** What a descriptor of its own, closed at once, is answered. */
+/** Runs `ask` with a new descriptor of the directory, which is closed at once. */
 const tryIt = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {
   const fd = open(calls, path)
   try {
@@ -54,7 +60,10 @@ const tryIt = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A =
   }
 }
 
-/** Takes the lock and, if that is wanted, tries it. EBUSY, or the errno. Held until the descriptor is closed. */
+/**
+ * Takes the lock, which is held until `fd` is closed. With `test`, tries whether the lock excludes another descriptor.
+ * Throws EBUSY, or the errno.
+ */
 export const acquire = (
   calls: DirFd.DirFd,
   path: string,
@@ -82,7 +91,7 @@ export const acquire = (
   }
 }
 
-/** `false` where the file system doesn't answer. */
+/** Whether the directory still has a name. `false`: removed, or the file system doesn't answer. */
 const hasLink = (calls: DirFd.DirFd, fd: number): boolean => {
   try {
     return calls.stat(fd).nlink !== 0
@@ -91,6 +100,7 @@ const hasLink = (calls: DirFd.DirFd, fd: number): boolean => {
   }
 }
 
+/** Closes the descriptor. The close of a removed directory frees its blocks: a thread of Node's pool waits for that. */
 export const release = (calls: DirFd.DirFd, fd: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (!hasLink(calls, fd)) return Effect.callback((resume) => calls.closeLater(fd, () => resume(Effect.void)))

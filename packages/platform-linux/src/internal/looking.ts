@@ -1,14 +1,17 @@
-/** What a Linux Disk reads: directories, and files in them, by descriptor. Long ones in slices. */
+/** The reads of a Linux Disk: directories, and files in them, by descriptor. Long reads run in slices. */
 import { coded, errnoOf, failed } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import type { Attributes, DirectoryEntry, Peek, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as DirFd from "./dirFd.ts"
 
-// Every call is synchronous and done with the buffer before it returns.
+// One buffer for all reads: every call is synchronous, and is done with the buffer before it returns.
 let buffer = Buffer.allocUnsafe(8192)
 
-/** Into `buffer`: how many bytes. `size`: where the file's end is expected, so that it need not be asked for. */
+/**
+ * Reads into `buffer`. Returns the number of bytes. `size`: the expected size of the file, which saves the read that
+ * would only report the end.
+ */
 const readUpTo = (calls: DirFd.DirFd, fd: number, limit: number, size: number): number => {
   if (buffer.length < limit) buffer = Buffer.allocUnsafe(limit)
   let length = calls.read(fd, buffer, limit)
@@ -20,14 +23,14 @@ const readUpTo = (calls: DirFd.DirFd, fd: number, limit: number, size: number): 
   return length
 }
 
-/** Of Node's pool: a buffer of its own for each would be garbage of a kind that is dear to collect. */
+/** Copies into memory of Buffer's pool: an ArrayBuffer for each copy would be expensive to collect. */
 const copy = (length: number): Uint8Array => {
   const copied = Buffer.allocUnsafe(length)
   buffer.copy(copied, 0, 0, length)
   return new Uint8Array(copied.buffer, copied.byteOffset, length)
 }
 
-/** Reads a directory in slices; none of its names is held here. */
+/** Reads a directory in slices, and passes each entry to `use`. Keeps no names. */
 export function* list(
   calls: DirFd.DirFd,
   fd: number,
@@ -72,7 +75,7 @@ const scanFile = (calls: DirFd.DirFd, fd: number, entry: string, path: string, l
   try {
     file = calls.openFile(fd, DirFd.nameOf(entry))
   } catch (cause) {
-    // A symbolic link (ELOOP), a socket (ENXIO), or a file that isn't for us to open.
+    // A symbolic link (ELOOP), a socket (ENXIO), or a file that this process may not open.
     return { entry, stat: calls.statAt(fd, DirFd.nameOf(entry)), error: failed("open", `${path}/${entry}`, cause) }
   }
   try {
@@ -131,14 +134,14 @@ export const frame = (calls: DirFd.DirFd, path: string): DirectoryFrame => {
 const permissionsOf = ({ gid, mode, nlink, type, uid }: Attributes): Permissions => ({ type, mode, uid, gid, nlink })
 
 /**
- * One directory of a root, and a file in it. A file system user who may write in the directory could have put the file there, so the
- * path says as much as a descriptor.
+ * Looks at one directory of a root, and at a file in it. Opening the file by path proves as much as opening it by a
+ * descriptor of the directory: a user who may write in the directory could have put the file there.
  */
 const peek = (calls: DirFd.DirFd, root: number, directory: string, below: string, limit: number): Peek | undefined => {
   let fd: number | undefined
   try {
     const name = DirFd.nameOf(`${directory}${below}`)
-    // A path that is text has text in each part.
+    // If the whole path is text, the name of the directory is, too.
     const attributes = calls.attributes(root, typeof name === "string" ? directory : DirFd.nameOf(directory))
     if (attributes.type !== "directory") return undefined
     fd = calls.openFile(root, name)
@@ -155,7 +158,7 @@ const peek = (calls: DirFd.DirFd, root: number, directory: string, below: string
   }
 }
 
-/** Whatever isn't told already. */
+/** Peeks at the directories that `told` has no answer for. */
 export function* peekMany(
   calls: DirFd.DirFd,
   root: number,

@@ -1,6 +1,6 @@
 /**
- * `/proc/self/mountinfo`, which takes long to read. Kept open, the kernel says whether anything was mounted or unmounted
- * since it was read: `poll(2)` of it, by `proc_pid_mountinfo(5)`.
+ * The table of `/proc/self/mountinfo`, kept in memory, since reading it takes long. The file stays open: `poll(2)`
+ * reports whether anything was mounted or unmounted since the last read, by `proc_pid_mountinfo(5)`.
  */
 import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"
@@ -9,22 +9,25 @@ import { decodeName } from "./bytePath.ts"
 import type { Libc } from "./libc.ts"
 
 export interface MountTable {
-  /** A mount at or below a real path. */
+  /** The mount point of a mount at or below a real path. `undefined`: there is none. */
   readonly inside: (path: string) => string | undefined
   /**
-   * Where what lies at a path lies on its own file system: below the root of the mount that has this number, which may be
-   * a directory of it. ENOENT: there is no such mount here.
+   * Where a path lies on its file system: the root field of the mount with this id, which may be any directory of the
+   * file system, and the path below that. ENOENT: this mount namespace has no such mount.
    */
   readonly locate: (mount: string, path: string) => string
   readonly close: () => void
 }
 
-/** The table writes it otherwise, or may. */
+/** Whether the table escapes a character of the path, or may. */
 const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()
 
 const notMounted = (mount: string) => coded("ENOENT", `there is no mount ${mount} here`)
 
-/** Into `room`, or where that doesn't do into a larger one. */
+/**
+ * Reads the whole file into `room`, or into a larger buffer where `room` is too small. Returns the buffer and the
+ * length.
+ */
 const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {
   let buffer = room
   let length = 0
@@ -39,7 +42,7 @@ const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {
   }
 }
 
-/** What follows the path of a directory that was removed, where it is the root of a mount. */
+/** The kernel appends this mark to the root field of a mount whose root directory was removed. */
 export const deleted = "//deleted"
 
 const locate = (table: string, mount: string, path: string): string => {
@@ -64,17 +67,20 @@ export const make = (native: () => Libc | undefined): MountTable => {
     return table.subarray(0, length)
   }
 
-  /** Whoever moves a directory with a mount in it changes the table without a word: that is for the delete to find. */
+  /**
+   * The table, read again after a change that `poll(2)` reports. Renaming a directory with a mount in it changes the
+   * table without a report: the delete finds that mount by itself.
+   */
   const current = (): Buffer =>
     fd !== undefined && native()?.hasChanged(fd) === false ? table.subarray(0, length) : read()
 
-  /** Mount points are bytes as all names are. */
+  /** Mount points are file names, and file names are bytes. */
   const parse = (bytes: Buffer): ReadonlyArray<Mounts.Mount> => Mounts.parse(decodeName(bytes))
 
   return {
     inside: (path) => {
       const bytes = current()
-      // Of a path that isn't in it at all there is nothing to parse it for.
+      // Skips parsing a table that doesn't contain the path at all.
       return isEscaped(path) || bytes.includes(` ${path}`) ? Mounts.inside(parse(bytes), path) : undefined
     },
     locate: (mount, path) => locate(decodeName(read()), mount, path),

@@ -1,4 +1,4 @@
-/** The names of an open directory, as it is read. */
+/** Lists an open directory, entry by entry. */
 import type { DirectoryListing, ListedEntry } from "@vm-sentinel/core/DirectoryCalls"
 import type { FileType } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
@@ -11,11 +11,11 @@ export interface Entry extends ListedEntry<Name> {
 
 export interface Listing extends DirectoryListing<Name> {
   readonly next: () => Entry | undefined
-  /** Closes it, to go on later by another descriptor of the directory. */
+  /** Closes the listing. The result resumes it after the same entry, with another descriptor of the directory. */
   readonly pause: () => (fd: number) => Listing
 }
 
-/** Text, or where that would not be the same name, bytes. */
+/** The name as text. Where text would lose bytes: the bytes, with a NUL at their end. */
 const nameIn = (bytes: Buffer, start = 0, end = bytes.length): Name => {
   const text = bytes.toString("utf8", start, end)
   return text.includes("\uFFFD") ? Buffer.concat([bytes.subarray(start, end), Buffer.alloc(1)]) : text
@@ -30,17 +30,17 @@ const typeOf = (entry: Fs.Dirent): FileType => {
   return entry.isBlockDevice() || entry.isCharacterDevice() ? "device" : "unknown"
 }
 
-/** Bytes of a directory (its own, not its files') up to which all names are read at once, which is quicker. */
+/** Bytes of a directory's own size up to which all names are read at once, which is faster. */
 const smallDirectory = 65_536
 
 interface Reader {
   readonly next: () => Fs.Dirent | null
   readonly close: () => void
-  /** Of all that was read at once. */
+  /** Starts over without reading again. Missing where the entries weren't read at once. */
   readonly restart?: () => void
 }
 
-/** The entries one after the other, in batches where there are many. */
+/** Reads entries through `node:fs`: all at once, or in batches of 256 in a large directory. */
 const reader = (fd: number): Reader => {
   const path = `/proc/self/fd/${fd}`
   if (Fs.fstatSync(fd).size > smallDirectory) {
@@ -58,7 +58,7 @@ const reader = (fd: number): Reader => {
   }
 }
 
-/** Through `node:fs` alone. */
+/** Lists through `node:fs` alone. */
 export const byNode = (fd: number): Listing => {
   let entries = reader(fd)
   const rewind = () => {
@@ -74,25 +74,25 @@ export const byNode = (fd: number): Listing => {
     rewind,
     again: () => (entries.restart ?? rewind)(),
     close: () => entries.close(),
-    // Node reads a directory by its path, and needs no descriptor of ours to go on.
+    // Node opens a directory by its path, and needs no descriptor of ours to resume.
     pause: () => () => listing
   }
   return listing
 }
 
-/** Of one listing at a time; a directory of few files fills a small part of it. */
+/** Bytes of the buffer of a listing. A directory of few files fills a small part of it. */
 const listingBytes = 32_768
 
-/** `getdents64(2)`. */
+/** Lists by `getdents64(2)`. */
 export const byLibc = (native: LibcAt): ((fd: number) => Listing) => {
-  // Freed ones are used again: a sweep opens one listing after another.
+  // Closed listings leave their blocks for reuse: a sweep opens one listing after another.
   const blocks: Array<Dirent.Block> = []
 
-  /** `from`: the offset of the entry that came before. */
+  /** `from`: the offset of the entry after which the listing begins. */
   const list = (fd: number, from?: bigint): Listing => {
     const block = blocks.pop() ?? new Dirent.Block(listingBytes)
     let [at, end, current] = [0, 0, -1]
-    // Of the blocks since the beginning, and whether there are no more.
+    // Number of blocks read since the start of the directory, and whether the end is reached.
     let reads = from === undefined ? 0 : 1
     let isOver = false
     const rewind = () => {

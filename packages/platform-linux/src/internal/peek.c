@@ -1,6 +1,6 @@
 /*
- * Looks at one file in each directory of a page. Only a quick way to what looking.ts would do: nothing is decided here. Whatever isn't
- * plain stays untold, and looking.ts looks at it.
+ * Looks at one file in each directory of a page. Only faster than looking.ts: this code decides nothing. A special case
+ * is left UNTOLD, and looking.ts looks again.
  */
 #define _GNU_SOURCE
 #include "pool.h"
@@ -33,17 +33,17 @@ struct peek {
 
 struct page {
 	struct header header;
-	/* Directories done. */
+	/* Number of directories done. */
 	int32_t next;
-	/* The byte of `names` at which the next begins. */
+	/* Offset in `names` of the next directory's name. */
 	int32_t name;
-	/* The path from a directory to its file, `/.vm-sentinel`. Every name ends in a NUL. */
+	/* The path from a directory to its file, `/.vm-sentinel`. This path and every name end in a NUL. */
 	char below[NAME_BYTES];
 	char names[DIRECTORIES * NAME_BYTES];
 	struct peek peeks[DIRECTORIES];
 };
 
-/* Where peeking.ts expects them. */
+/* peekMany.ts relies on this layout. */
 _Static_assert(offsetof(struct page, next) == 16, "next");
 _Static_assert(offsetof(struct page, below) == 24, "below");
 _Static_assert(offsetof(struct page, names) == 280, "names");

@@ -1,26 +1,26 @@
-/** Peeks by a thread of Node's pool, a page of directories by one native call: `peek.c`. */
+/** Peeks in a thread of Node's pool, at a page of directories in one native call: `peek.c`. */
 import type { Peek, Permissions } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
 import { encodePath } from "./bytePath.ts"
 import * as Pool from "./pool.ts"
 import { typeOf } from "./stat.ts"
 
-/** Directories of one native call, at least and at most. For fewer, loading koffi takes longer than the peeks. */
+/** Fewest and most directories of one native call. For fewer, loading koffi takes longer than the peeks. */
 export const [fewest, most] = [64, 256] as const
 
-/** Memories that are kept for the next call. No call has one that another still uses. */
+/** Maximum number of memories kept for reuse. No two calls use one memory at the same time. */
 const kept = 2
 
-/** Bytes of a content at most. */
+/** Maximum size of a file's content in bytes. */
 export const contentBytes = 980
 
-// `struct page` of peek.c: bytes, and of a number of 32 bits the index.
+// Layout of `struct page` in peek.c: byte offsets, but for `next`, which is the index of a 32-bit number.
 const next = 4
 const nameBytes = 256
 const below = 24
 const names = below + nameBytes
 const peeks = names + most * nameBytes
-// `struct peek`.
+// Byte offsets in `struct peek`, and its size.
 const [modifiedAt, directory, file, length, content, peekBytes] = [0, 8, 24, 40, 44, 1024] as const
 
 const makeMemory = () => {
@@ -33,14 +33,14 @@ const makeMemory = () => {
 }
 type Memory = ReturnType<typeof makeMemory>
 
-/** Writes texts, a NUL after each. `false`: a text isn't a name, or there isn't so much room. */
+/** Writes texts, a NUL after each. `false`: a text has a NUL in it, or the room is too small. */
 const write = (texts: ReadonlyArray<string>, into: Buffer): boolean => {
   if (texts.some((text) => text.includes("\0"))) return false
   const encoded = Buffer.from(encodePath(`${texts.join("\0")}\0`))
   return encoded.length <= into.length && encoded.copy(into) === encoded.length
 }
 
-/** Equal permissions one after the other are one object. */
+/** Decodes permissions. Consecutive equal ones share one object. */
 const makePermissions = ({ numbers }: Memory) => {
   let last: Permissions | undefined
   let lastAt = 0
@@ -61,7 +61,7 @@ const makePermissions = ({ numbers }: Memory) => {
   }
 }
 
-/** The answers in a memory. */
+/** Decodes the answers in a memory. `undefined`: a special case. */
 const read = (memory: Memory, limit: number): ReadonlyArray<Peek | undefined> => {
   const { bytes, doubles, numbers } = memory
   const [directoryAt, fileAt] = [makePermissions(memory), makePermissions(memory)]
@@ -79,7 +79,7 @@ const read = (memory: Memory, limit: number): ReadonlyArray<Peek | undefined> =>
   return Array.from({ length: numbers[next] ?? 0 }, (_, index) => peekAt(peeks + index * peekBytes))
 }
 
-/** `false`: it can't be written down. */
+/** Writes a page into a memory. `false`: a name has a NUL in it, or the names are too long. */
 const fill = (memory: Memory, root: number, directories: ReadonlyArray<string>, file: string): boolean => {
   const { bytes, numbers } = memory
   numbers.fill(0, 0, below / 4)
@@ -88,7 +88,10 @@ const fill = (memory: Memory, root: number, directories: ReadonlyArray<string>, 
   return write([`/${file}`], bytes.subarray(below, names)) && write(directories, bytes.subarray(names, peeks))
 }
 
-/** Peeks at a file in directories of an open root. Special cases stay untold, and maybe all. */
+/**
+ * Peeks at a file in directories of an open root. A special case has the answer `undefined`. There may be fewer answers
+ * than directories, or none.
+ */
 export type Peeker = (
   root: number,
   directories: ReadonlyArray<string>,

@@ -1,6 +1,7 @@
 /*
- * The one way in which a thread of Node's pool is called. Each function takes one memory, which begins with this header. The memory is
- * the caller's, who doesn't touch it until the call has ended. The function says in it what was done, and decides nothing.
+ * Calling convention of the functions for a thread of Node's pool. Each function takes one block of memory, which
+ * begins with this header. The caller owns the memory, and doesn't touch it until the call has ended, except for
+ * `state` in removal.c. The function writes its results into the memory, and decides nothing.
  */
 #ifndef VM_SENTINEL_POOL_H
 #define VM_SENTINEL_POOL_H
@@ -10,17 +11,20 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Nanoseconds after which a function begins nothing else: the thread is Node's, and the caller may have been stopped. */
+/*
+ * Nanoseconds after which a function begins no further work: the thread is Node's, and the caller may have been
+ * stopped.
+ */
 #define CALL_NS 5000000
 
 struct header {
-	/* How many things the memory is about. */
+	/* Number of items in the memory. */
 	int32_t count;
-	/* The directory they lie in, where they lie in one. */
+	/* Descriptor of the directory of the items, where they have one in common. */
 	int32_t fd;
 	/* The errno of the call that failed, else 0. */
 	int32_t error;
-	/* 0: another call goes on. */
+	/* 0: another call has to continue. */
 	int32_t is_done;
 };
 
@@ -32,7 +36,7 @@ static inline int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* withoutTrace of at.ts: only root and the owner of a file may ask for no trace. */
+/* Same as withoutTrace of dirFd.ts: only root and the owner of a file may use O_NOATIME. */
 static inline int open_without_trace(int directory, const char *path, int flags)
 {
 	int fd;

@@ -1,14 +1,14 @@
 /**
- * Native calls that a thread of Node's pool makes while this one goes on: `listing.c`, `peek.c` and `removal.c`, where they were
- * compiled. Each is only a quick way to what the TypeScript does too.
+ * Native calls in a thread of Node's pool while this thread goes on: `listing.c`, `peek.c` and `removal.c`, where they
+ * were compiled. Each only does faster what TypeScript does, too.
  */
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
 import { withKoffi } from "./koffi.ts"
 
 /**
- * Does what the memory says, and then calls back. The memory, and a descriptor in it, are the thread's until then. `wasMade` is false
- * where koffi has too many calls under way: nothing was done.
+ * Processes the memory, then calls `ended`. Until then the memory, and a descriptor in it, belong to the thread.
+ * `wasMade: false`: koffi has too many calls in flight, and nothing was done.
  */
 export type Call = (memory: Uint8Array, ended: (wasMade: boolean) => void) => void
 
@@ -18,12 +18,12 @@ export interface Pool {
   readonly remove: Call
 }
 
-/** `struct header` of pool.h, with which each memory begins. Numbers of 32 bits, by index. */
+/** `struct header` of pool.h, with which each memory begins: indices of 32-bit numbers. */
 export const header = { count: 0, fd: 1, error: 2, isDone: 3 } as const
 
 /**
- * Repeats the call until the memory is done or a system call fails. `false`: koffi made no call, and TypeScript does the rest.
- * Interruptible between two calls.
+ * Repeats the call until the memory is done or a system call fails. `false`: koffi didn't make the call, and TypeScript
+ * does the rest. Interruptible between two calls.
  */
 export const run = (
   call: Call,
@@ -36,12 +36,12 @@ export const run = (
   )
 }
 
-/** The library lies beside this module: in the sources, in `dist`, and in the command's bundle. */
+/** Path of the library, which lies beside this module: in the sources, in `dist`, and in the command's bundle. */
 export const library = fileURLToPath(new URL(`./pool-${process.arch}.so`, import.meta.url))
 
 let loaded: { readonly pool: Pool | undefined } | undefined
 
-/** `undefined`: it wasn't compiled for this machine, or there is no koffi. */
+/** The native calls, loaded on first use. `undefined`: they weren't compiled for this machine, or there is no koffi. */
 export const pool = (): Pool | undefined =>
   (loaded ??= {
     pool: withKoffi((koffi): Pool => {

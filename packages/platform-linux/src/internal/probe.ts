@@ -1,4 +1,4 @@
-/** One PID, asked about once: the table of what each answer of the kernel means. */
+/** Looks at one PID once. Defines the meaning of each answer of the kernel. */
 import { isRefusal, isShortage } from "@vm-sentinel/core/Errno"
 import type { Observation, Present, Unavailable, ObserveDepth } from "@vm-sentinel/core/Observation"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -8,7 +8,10 @@ import * as ProcStat from "../ProcStat.ts"
 import * as ProcStatus from "../ProcStatus.ts"
 import { checkNamespace, readUptime, type Source, type Trusted } from "./procfs.ts"
 
-/** The process changed, or an answer was refused, while it was looked at. `otherwise`: the answer if it goes on so. */
+/**
+ * Look again: the process changed meanwhile, or a call failed. `otherwise`: the observation if this was the last
+ * attempt.
+ */
 interface Again {
   readonly _tag: "Again"
   readonly otherwise: Observation
@@ -19,8 +22,8 @@ type Probed = Observation | Again
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /**
- * `USER_HZ`, the unit of every time in procfs whatever the kernel's own tick is. 100 on each architecture that Node runs
- * on (1024 on alpha and ia64), so that `sysconf(_SC_CLK_TCK)`, which needs native code, isn't asked.
+ * `USER_HZ`, the unit of every time in procfs, whatever the kernel's own tick is. 100 on each architecture that Node
+ * runs on (1024 on alpha and ia64). `sysconf(_SC_CLK_TCK)` would need native code.
  */
 const ticksPerSecond = 100
 
@@ -37,11 +40,11 @@ const again = (otherwise: Observation): Again => ({ _tag: "Again", otherwise })
 
 const isGone = (errno: string): boolean => errno === "ENOENT" || errno === "ESRCH"
 
-/** The process is known by its pidfd alone: `/proc` doesn't show it, or not to us. */
+/** Looks at a process by its pidfd alone: `/proc` doesn't show the process, or not to this user. */
 const byPidfd = (source: Source, pidfds: Pidfds, pid: Pid, detail: string): Probed => {
   const hidden: Observation = { _tag: "Hidden", pid, detail }
   const fd = pidfds.open(pid)
-  // ESRCH: it went away meanwhile. ENOENT or EINVAL: a thread. Any other: refused.
+  // ESRCH: the process ended meanwhile. ENOENT or EINVAL: `pid` is a thread. Any other errno: refused.
   if (typeof fd === "string") return fd === "ESRCH" ? again(hidden) : hidden
   try {
     const exited = pidfds.hasExited(fd)
@@ -60,12 +63,15 @@ const byPidfd = (source: Source, pidfds: Pidfds, pid: Pid, detail: string): Prob
 const refused = (source: Source, { pidfds }: Trusted, pid: Pid, detail: string): Probed =>
   pidfds === undefined ? { _tag: "Hidden", pid, detail } : byPidfd(source, pidfds, pid, detail)
 
-/** `/proc/<pid>` isn't there: nothing is, or it is hidden. Only `kill(2)` tells, which looks past every hiding. */
+/**
+ * `/proc/<pid>` is missing: no process has the PID, or `/proc` hides it. Only `kill(2)` tells: no mount option of
+ * procfs hides a process from `kill(2)`.
+ */
 const missing = (source: Source, trusted: Trusted, pid: Pid, call: string, secondLook: boolean): Probed => {
   const answer = (trusted.pidfds ?? source.kernel).kill(pid)
   if (answer === "ESRCH") return { _tag: "Absent", pid }
   const detail = `${call}: ENOENT, kill: ${answer ?? "allowed"}`
-  // It may just have begun.
+  // The process may have begun just now.
   return secondLook ? refused(source, trusted, pid, detail) : again({ _tag: "Hidden", pid, detail })
 }
 
@@ -84,7 +90,7 @@ const failure = (
   return isShortage(errno) ? again(answer) : answer
 }
 
-/** `kill(2)` and procfs say that there is nothing, without a file to open that isn't there. */
+/** Whether `kill(2)` and procfs both report no process. Asks procfs by `exists`, since an `open` that fails throws. */
 const isAbsent = ({ kernel, root }: Source, pidfds: Pidfds, pid: Pid): boolean => {
   try {
     return pidfds.kill(pid) === "ESRCH" && !kernel.exists(`${root}/${pid}`)
@@ -95,8 +101,8 @@ const isAbsent = ({ kernel, root }: Source, pidfds: Pidfds, pid: Pid): boolean =
 }
 
 /**
- * The answer by a pidfd, which pins the process: alive, its id, its executable. That it has not exited is asked last, so
- * its number was its own until then. `undefined`: procfs has to be asked.
+ * Looks at a process by its pidfd, which pins the process. The last call asks whether the process has exited: if it
+ * hasn't, it had its PID during all calls before. `undefined`: procfs has to be read.
  */
 const quick = (
   source: Source,
@@ -155,7 +161,7 @@ const readStatus = ({ buffer, kernel }: Source, folder: string): ProcStatus.Proc
   }
 }
 
-/** Answers the errno where it couldn't be had for want of resources. A thread has no id. */
+/** Adds the 64-bit id. Returns the errno of a call that lacked a resource. A thread has no id. */
 const addId = (pidfds: Pidfds, pid: Pid, process: Mutable<Present>): string | undefined => {
   const fd = pidfds.open(pid)
   if (typeof fd === "string") return isShortage(fd) ? fd : undefined
@@ -177,14 +183,15 @@ const addStart = (source: Source, { timeOffset, uptime }: Trusted, ticks: string
   const startedAt = now + (Number(ticks) / ticksPerSecond - seconds) * 1000
   if (!Number.isFinite(startedAt)) return
   process.startedAt = Math.round(startedAt)
-  // A time namespace shifts the ticks and the time since boot alike: only the boot itself has to be shifted back.
+  // A time namespace shifts the start ticks and the uptime by the same offset: the offset cancels out in `startedAt`,
+  // and has to be undone in `bootedAt`.
   if (timeOffset !== undefined) process.bootedAt = Math.round(now - seconds * 1000 + Number(timeOffset) / 1e6)
 }
 
 /**
- * Reads through an open `stat`, which pins the process: after its end, and whoever gets its number then, each read of it
- * is ESRCH. It is read *last*. When that succeeds the number was the process's all the time since it was opened, and so
- * was everything that was looked up by number in between.
+ * Reads a process through its open `stat`, which pins the process: after its end each read of that descriptor is ESRCH,
+ * even when the PID is recycled. `stat` is read *last*. If that read succeeds, the process has had its PID since `stat`
+ * was opened, and everything that was looked up by the PID meanwhile belongs to the process.
  */
 const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveDepth, fd: number): Probed => {
   const folder = `${source.root}/${pid}`
@@ -202,7 +209,7 @@ const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveD
   }
   const changing = (what: string) => again(unavailable(pid, "malformed", `${folder}/stat: ${what}`))
   if (stat === undefined || stat.pid !== pid) return changing("malformed")
-  // The task was taken out of its group between two fields: it ended, or another thread ran execve(2) and takes its place.
+  // The task left its group between two fields: it ended, or another thread ran execve(2) and takes its place.
   if (stat.threads === 0) return changing("no threads")
   if (stat.exitSignal === -1 && status?.tgid === undefined) return changing("a thread without Tgid in status")
   process.tgid = status?.tgid ?? pid
@@ -232,7 +239,10 @@ const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveDepth, 
   }
 }
 
-/** Asks once. `secondLook`: what was there a moment ago isn't to be asked for again. */
+/**
+ * Looks at a PID once. `secondLook`: this look repeats another one, and a process that `/proc` still doesn't show is
+ * hidden.
+ */
 export const probe = (
   source: Source,
   trusted: Trusted,
@@ -242,7 +252,7 @@ export const probe = (
 ): Probed => {
   const { pidfds } = trusted
   if (pidfds !== undefined) {
-    // What needs all of procfs is read there, unless there is nothing to read.
+    // `executable` and `all` need procfs, unless there is no process.
     const isLong = wanted === "executable" || wanted === "all"
     if (isLong && isAbsent(source, pidfds, pid)) return { _tag: "Absent", pid }
     const answer = isLong ? undefined : quick(source, pidfds, pid, wanted)
@@ -250,7 +260,7 @@ export const probe = (
   }
   const answer = slow(source, trusted, pid, wanted, secondLook)
   if (answer._tag !== "Present") return answer
-  // What was read is a process's of this procfs: was it still ours?
+  // The observation is of a process of this procfs. Checks that the procfs is still of the caller's namespace.
   const doubt = checkNamespace(source)
   return doubt === undefined ? answer : unavailable(pid, doubt.reason, doubt.detail)
 }

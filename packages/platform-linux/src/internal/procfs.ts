@@ -1,31 +1,33 @@
-/** Whether `/proc` may be believed, and how its files are read. */
+/** Checks whether `/proc` can be trusted, and reads its files. */
 import { isShortage } from "@vm-sentinel/core/Errno"
 import { expectErrno, type Kernel } from "../Kernel.ts"
 import { isProof, type Pidfds } from "../Pidfd.ts"
 import * as ProcStatus from "../ProcStatus.ts"
 import type { Trees } from "../OpenTree.ts"
 
+/** Where the facts about processes and the host come from. */
 export interface Source {
   readonly kernel: Kernel
   /** `undefined`: no native code. */
   readonly pidfds: Pidfds | undefined
   /** `undefined`: no native code. */
   readonly trees: Trees | undefined
+  /** Mount point of the procfs. */
   readonly root: string
-  /** The sysfs. */
+  /** Mount point of the sysfs. */
   readonly sysRoot: string
   readonly machineIdFiles: ReadonlyArray<string>
-  /** Room for one read. Each call is synchronous, and what it read is parsed before the next one. */
+  /** Buffer for one read. Each call is synchronous, and its bytes are parsed before the next one. */
   readonly buffer: Uint8Array
 }
 
 /**
- * Bytes of `Source.buffer`. One read returns a whole `stat` (at most about 1.1 kB) and the part of `status` up to `Uid`; on
- * most systems all of `status`.
+ * Bytes of `Source.buffer`. One read returns all of `stat` (1.1 kB at most), and `status` up to `Uid` at least; on most
+ * systems all of `status`.
  */
 export const bufferBytes = 4096
 
-/** Why a procfs isn't believed, and whether the failure may be ours alone. */
+/** Why a procfs isn't trusted. `resources`: the check itself lacked a resource. */
 interface Doubt {
   readonly reason: "no-procfs" | "resources"
   readonly detail: string
@@ -45,7 +47,7 @@ const doubt = (what: string, error: unknown): Doubt => {
   return { reason: isShortage(errno) ? "resources" : "no-procfs", detail: `${what}: ${errno}` }
 }
 
-/** Whether the file system at `root` is procfs. */
+/** Checks that the file system at `root` is procfs. */
 export const checkType = ({ kernel, root }: Source): Doubt | undefined => {
   try {
     return kernel.fileSystemType(root) === procfsMagic ? undefined : noProcfs(`${root} is not procfs`)
@@ -54,10 +56,10 @@ export const checkType = ({ kernel, root }: Source): Doubt | undefined => {
   }
 }
 
-/** The most that is read of a file: `mountinfo` grows with the mounts, `status` with the groups. */
+/** Maximum number of bytes read of a file: `mountinfo` grows with the mounts, `status` with the groups. */
 const longest = 4 * 1024 * 1024
 
-/** All that can be read through a descriptor; `undefined` where it has no end. */
+/** Reads a descriptor to its end. `undefined`: no end within {@link longest} bytes. */
 export const readWhole = ({ kernel }: Source, fd: number): Uint8Array | undefined => {
   let bytes = new Uint8Array(4096)
   let length = 0
@@ -80,7 +82,7 @@ const readOwnStatus = (source: Source, path: string): ProcStatus.ProcStatus => {
   try {
     const status = ProcStatus.parse(buffer.subarray(0, kernel.read(fd, buffer, 0)))
     if (status.pids !== undefined) return status
-    // The line comes after the groups, which may be many; kernels before 4.1 have none.
+    // `NStgid` comes after `Groups`, which may be long. Kernels before 4.1 have no `NStgid`.
     const bytes = readWhole(source, fd)
     return bytes === undefined ? {} : ProcStatus.parse(bytes)
   } finally {
@@ -89,9 +91,10 @@ const readOwnStatus = (source: Source, path: string): ProcStatus.ProcStatus => {
 }
 
 /**
- * Whether the procfs is of the PID namespace that the calling process lives in. In another one the numbers are other
- * processes' numbers, and nothing else shows it: even `ns/pid` compares equal. There the caller has another number than it
- * knows of, or by chance the same one; but only in its own namespace's procfs does it have no second number further in.
+ * Checks that the procfs is of the PID namespace that the calling process lives in. In a procfs of another namespace
+ * the PIDs are those of other processes, and nothing else shows the difference: even `ns/pid` compares equal. Such a
+ * procfs shows the caller under another PID than its own, or by chance under the same one. Only the procfs of the
+ * caller's own namespace shows no second PID of the caller, in a nested namespace.
  */
 export const checkNamespace = (source: Source): Doubt | undefined => {
   const path = `${source.root}/self/status`
@@ -107,12 +110,12 @@ export const checkNamespace = (source: Source): Doubt | undefined => {
   }
 }
 
-/** What was read of the kernel's own file, or why there is no such thing. `passing`: it may be there the next time. */
+/** A value from the kernel's own file, or why there is none. `passing`: the next attempt may succeed. */
 export type Own<A> = { readonly value: A } | { readonly problem: string; readonly passing: boolean }
 
 /**
- * Reads a file of the procfs, unless something is mounted over it. A directory's file lies on the directory's mount; a
- * file that was mounted over it lies on a mount of its own, even where it is procfs as well.
+ * Reads a file of the procfs, unless something is mounted over it. The kernel's own file is on the same mount as its
+ * directory. A file that is mounted over it is on another mount, even where that is procfs, too.
  */
 export const readOwn = <A>(source: Source, name: string, from: (fd: number) => A): Own<A> => {
   const { kernel, root } = source
@@ -148,7 +151,7 @@ export const isProcfs = ({ kernel }: Source, path: string): boolean => {
   }
 }
 
-/** What `use` makes of a file; `undefined` where it can't be read. */
+/** Opens a file and applies `from`. `undefined`: the file can't be read. */
 export const read = <A>({ kernel }: Source, path: string, from: (fd: number) => A): A | undefined => {
   try {
     const fd = kernel.open(path)
@@ -163,7 +166,7 @@ export const read = <A>({ kernel }: Source, path: string, from: (fd: number) => 
   }
 }
 
-/** At most so many bytes, as far as they are UTF-8. */
+/** Reads at most `most` bytes. What isn't UTF-8 becomes U+FFFD. */
 export const readHead = ({ kernel }: Source, fd: number, most: number): string => {
   const buffer = new Uint8Array(most)
   let length = 0
@@ -175,15 +178,15 @@ export const readHead = ({ kernel }: Source, fd: number, most: number): string =
   return utf8.decode(buffer.subarray(0, length))
 }
 
-/** A file of one short line; `undefined` where it can't be read. */
+/** Reads a file of one short line, 256 bytes at most. `undefined`: the file can't be read. */
 export const readLine = (source: Source, path: string): string | undefined =>
   read(source, path, (fd) => readHead(source, fd, 256).trim())
 
-/** A whole file; `undefined` where it can't be read or has no end. */
+/** Reads a whole file. `undefined`: the file can't be read or has no end. */
 export const readBytes = (source: Source, path: string): Uint8Array | undefined =>
   read(source, path, (fd) => readWhole(source, fd))
 
-/** Numbers of all processes that a procfs shows; `undefined` where they can't be listed. */
+/** PIDs of all processes that the procfs shows. `undefined`: they can't be listed. */
 export const listProcesses = (source: Source): ReadonlyArray<string> | undefined => {
   try {
     return source.kernel.list(source.root).filter((name) => /^[0-9]+$/.test(name))
@@ -193,7 +196,10 @@ export const listProcesses = (source: Source): ReadonlyArray<string> | undefined
   }
 }
 
-/** A kernel built without a kind of namespace has no such link: there is one for all, and "none" names it. */
+/**
+ * The link of the caller's namespace. A kernel built without a kind of namespace has no link, and one namespace for all
+ * processes, which is named "none". `undefined`: the link can't be read.
+ */
 export const readNamespace = (source: Source, kind: "pid" | "time" | "time_for_children"): string | undefined => {
   const folder = `${source.root}/self/ns`
   try {
@@ -209,12 +215,14 @@ export const readNamespace = (source: Source, kind: "pid" | "time" | "time_for_c
   }
 }
 
-/** `time_namespaces(7)`; numbers for names of clocks: before 5.7. */
+/**
+ * The line of CLOCK_BOOTTIME, `time_namespaces(7)`. Before Linux 5.7 the file has numbers for clocks, 7 for this one.
+ */
 const boottimeLine = /^(?:boottime|7)\s+(-?[0-9]{1,11})\s+([0-9]{1,9})$/m
 
 /**
- * Nanoseconds that the caller's time namespace adds to the time since boot. The file says what is added for its children,
- * which is the same unless they are to be of another namespace.
+ * Nanoseconds that the caller's time namespace adds to the time since boot. The file shows the offset of the namespace
+ * for children. That namespace is the caller's own unless the two links differ. `undefined`: not known.
  */
 export const readTimeOffset = (source: Source): string | undefined => {
   const namespace = readNamespace(source, "time")
@@ -226,16 +234,16 @@ export const readTimeOffset = (source: Source): string | undefined => {
   return `${BigInt(seconds) * 1_000_000_000n + BigInt(nanos)}`
 }
 
-/** What is asked once of a procfs that is believed. */
+/** Facts that are read once from a trusted procfs. */
 export interface Trusted {
   /** Present where the inode of a pidfd is a process's 64-bit id. */
   readonly pidfds: Pidfds | undefined
-  /** `uptime` is the kernel's: lxcfs mounts a file of its own over it, with the age of the container. */
+  /** Whether `uptime` is the kernel's. lxcfs mounts a file of its own over it, with the age of the container. */
   readonly uptime: boolean
   readonly timeOffset: string | undefined
 }
 
-/** The process file descriptors whose inode is a 64-bit id; `undefined` where there are none. */
+/** The pidfd calls, if the inode of a pidfd is a process's 64-bit id here. `undefined`: it isn't. */
 export const provenPidfds = ({ kernel, pidfds }: Source): Pidfds | undefined =>
   pidfds !== undefined && isProof(pidfds, kernel.pid, (path) => kernel.fileSystemType(path)) ? pidfds : undefined
 

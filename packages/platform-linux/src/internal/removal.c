@@ -1,6 +1,7 @@
 /*
- * Deletes trees, several in one call. Only a quick way to what removing.ts of core would do: nothing is decided here. It stops at
- * whatever isn't plain, and removing.ts goes on there: a lock that is held, a sentinel below the top, another mount, a call that fails.
+ * Deletes trees, several in one call. Only faster than removing.ts of core: this code decides nothing. It stops at
+ * every special case, and removing.ts continues: a lock that is held, a sentinel below the top, another mount, a call
+ * that fails.
  *
  * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree go last.
  */
@@ -21,28 +22,28 @@
 #define PATH_BYTES 4064
 #define NAME_BYTES 256
 #define LISTING_BYTES 8192
-/* Most bytes of one entry. */
+/* Maximum size of one directory entry in bytes. */
 #define ENTRY_BYTES 280
 #define DEPTH 32
 #define SENTINELS 16
 
-/* Nanoseconds from the first removal on after which a tree is left unfinished. Another call goes on with it. */
+/* Nanoseconds from the first removal in a tree until the call leaves the tree unfinished. Another call continues. */
 #define TREE_NS 100000000
 
 enum state { WAITING, BEGUN, UNWANTED };
 enum result { UNKNOWN, GONE, UNFINISHED, LEFT };
 
 struct order {
-	/* Both threads change it. */
+	/* Both threads change this field, atomically. */
 	int32_t state;
 	int32_t result;
-	/* Not 0: the directory has to be this one. */
+	/* Not 0: the directory must have this `dev` and `ino`. */
 	int32_t is_known;
-	/* Not 0: each directory below the top is locked. */
+	/* Not 0: each directory below the top is locked first. */
 	int32_t is_locking;
 	uint64_t dev;
 	uint64_t ino;
-	/* The directory it lies in, and its name in there, each followed by a NUL. */
+	/* The path of the parent directory and the tree's name there, each followed by a NUL. */
 	char path[PATH_BYTES];
 };
 
@@ -50,11 +51,11 @@ struct orders {
 	struct header header;
 	int32_t reserved[12];
 	struct order orders[ORDERS];
-	/* One for each open directory: koffi's stack is too small. */
+	/* One buffer for each open directory: koffi's stack is too small for them. */
 	char listings[DEPTH][LISTING_BYTES];
 };
 
-/* Where remover.ts expects them. */
+/* removal.ts relies on this layout. */
 _Static_assert(offsetof(struct orders, orders) == 64 && sizeof(struct orders) == 64 + 32 * 4096 + 32 * 8192, "orders");
 _Static_assert(offsetof(struct order, result) == 4 && offsetof(struct order, is_known) == 8, "result, is_known");
 _Static_assert(offsetof(struct order, is_locking) == 12 && offsetof(struct order, dev) == 16, "is_locking, dev");
@@ -65,10 +66,10 @@ _Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 
 struct work {
 	const struct order *order;
 	char (*listings)[LISTING_BYTES];
-	/* 0 until the first removal: each call removes something, however slow it is. */
+	/* 0 until the first removal: every call removes something, however slow it is. */
 	int64_t deadline;
 	int is_late;
-	/* The mount that all of it has to lie on. */
+	/* Id of the mount that the whole tree must lie on. */
 	uint64_t mount;
 	int sentinels;
 	char sentinel[SENTINELS][NAME_BYTES];
@@ -91,7 +92,7 @@ static int remove_name(struct work *work, int parent, const char *name, int flag
 	return 1;
 }
 
-/* SentinelName.isSentinel. */
+/* Same rule as SentinelName.isSentinel of core. */
 int vm_sentinel_is_sentinel(const char *name)
 {
 	static const char own[] = ".vm-sentinel";
@@ -107,7 +108,7 @@ static int is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* statx(2) tells the mount since Linux 5.8. */
+/* Reads the inode and the mount id. statx(2) reports the mount id since Linux 5.8. */
 static int look(int fd, struct statx *into)
 {
 	const unsigned int wanted = STATX_INO | STATX_MNT_ID;
@@ -120,7 +121,10 @@ static int is_same(const struct order *order, const struct statx *found)
 	return order->ino == found->stx_ino && order->dev == makedev(found->stx_dev_major, found->stx_dev_minor);
 }
 
-/* The errnos of lockSupport.ts say that there is no lock to be had. */
+/*
+ * Takes the lock of a directory, if the order asks for locks. Returns 1 if the lock is held or can't be taken. The
+ * errnos of lockSupport.ts mean that there are no locks here: the removal goes on.
+ */
 static int is_barred(const struct work *work, int fd)
 {
 	if (!work->order->is_locking || flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -128,7 +132,7 @@ static int is_barred(const struct work *work, int fd)
 	return errno != EOPNOTSUPP && errno != ENOLCK && errno != ENOSYS;
 }
 
-/* A directory named like a sentinel is none. */
+/* A directory with the name of a sentinel isn't a sentinel. */
 static int has_sentinel(const char *listing, long length)
 {
 	const struct dirent64 *child;
@@ -142,8 +146,8 @@ static int has_sentinel(const char *listing, long length)
 }
 
 /*
- * Reads a directory to its end before anything in it is removed. Returns the bytes of `listing` that hold all of it, 0 if it has to
- * be read again, -1 if it stays.
+ * Reads a directory to its end before anything in it is removed. Returns the bytes of `listing` if they hold all
+ * entries. 0: the directory is larger, and must be read again. -1: nothing in it may be removed by this call.
  */
 static long look_through(struct work *work, int fd, char *listing)
 {
@@ -182,7 +186,7 @@ static int remove_inner(struct work *work, int fd, int depth)
 	return length == 0 ? remove_children(work, fd, depth) : remove_listed(work, fd, depth, length);
 }
 
-/* The lock ends with the descriptor: when the directory is gone. */
+/* Closing the descriptor releases the lock, when the directory is gone. */
 static int remove_directory(struct work *work, int parent, const char *name, int depth)
 {
 	int is_gone, fd;
@@ -207,7 +211,7 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
 		return keep_for_last(work, child->d_name);
 	if (child->d_type != DT_DIR) {
-		/* The sentinel came after the look. */
+		/* This sentinel was created after look_through. */
 		if (vm_sentinel_is_sentinel(child->d_name))
 			return 0;
 		if (remove_name(work, parent, child->d_name, 0))
@@ -218,7 +222,7 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	return remove_directory(work, parent, child->d_name, depth + 1);
 }
 
-/* Removes the listed entries; sentinels of the top are kept for last. */
+/* Removes the listed entries. Sentinels of the top are kept for last. */
 static int remove_listed(struct work *work, int fd, int depth, long length)
 {
 	const char *listing = work->listings[depth];
@@ -234,7 +238,7 @@ static int remove_listed(struct work *work, int fd, int depth, long length)
 	return 1;
 }
 
-/* readdir may pass over a name after removals: then rmdir fails. */
+/* getdents64(2) may skip a name after removals. Then rmdir(2) fails. */
 static int remove_children(struct work *work, int fd, int depth)
 {
 	long length;
@@ -290,7 +294,7 @@ void vm_sentinel_remove(struct orders *orders)
 
 		if (__atomic_compare_exchange_n(&order->state, &expected, BEGUN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			order->result = remove_tree(order, orders->listings);
-		/* On few processors the thread that waits goes first. */
+		/* With few processors, lets the waiting thread run first. */
 		sched_yield();
 	}
 }

@@ -1,43 +1,44 @@
 /**
- * Deletes trees by two threads of Node's pool, several trees by one native call, while the next directory is judged. They leave
- * every special case to this thread.
+ * Deletes trees in two threads of Node's pool while this thread judges the next directory. One native call deletes
+ * several trees. A call leaves every special case to this thread.
  */
 import { placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
 import { encodePath } from "./bytePath.ts"
 import { type Call, header } from "./pool.ts"
 
-/** Calls at once: more of them wait for one another in the kernel. */
+/** Maximum number of native calls in flight. More of them would wait for one another in the kernel. */
 const most = 2
 
-// `struct orders` of removal.c, how many it has room for, and room for what it reads.
+// Layout of `struct orders` in removal.c: the number of its orders, and the bytes of its header, of one order and of
+// the listings. Then byte offsets in `struct order`.
 const room = 32
 const headerBytes = 64
 const orderBytes = 4096
 const listingBytes = 32 * 8192
 const [state, result, isKnown, isLocking, dev, ino, path] = [0, 4, 8, 12, 16, 24, 32] as const
 const pathBytes = orderBytes - path
-// `enum state` and `enum result`. UNKNOWN: not begun. UNFINISHED: another call goes on.
+// Values of `enum state` and `enum result`. UNKNOWN: the order wasn't begun. UNFINISHED: another call has to continue.
 const [waiting, unwanted] = [0, 2] as const
 const [unknown, gone, left] = [0, 1, 3] as const
 
-/** `true`: this removed the tree. `false`: the caller removes the rest. */
+/** `true`: the tree is removed. `false`: the caller removes the rest. */
 export type Remover = (task: Task) => Effect.Effect<boolean>
 
 interface Order {
-  /** The directory it lies in, and its name there, each followed by a NUL. */
+  /** The path of the parent directory and the tree's name there, each followed by a NUL. */
   readonly path: Buffer
   readonly expected: readonly [dev: bigint, ino: bigint] | undefined
   readonly lockInner: boolean
   answer: (isGone: boolean) => void
   isWanted: boolean
-  /** Where it was written to, if it was. */
+  /** The `state` of the order in the memory of a call. `undefined`: no call has the order yet. */
   word: Int32Array | undefined
 }
 
 const bytesOf = (text: string): Buffer => Buffer.from(encodePath(text))
 
-/** `undefined`: it can't be written down. */
+/** `undefined`: the path has a NUL, doesn't end in a name, or is too long for an order. */
 const orderOf = ({
   expected,
   lockInner = true,
@@ -84,7 +85,7 @@ export const make = (load: () => Call | undefined): Remover => {
   const free: Array<Job> = []
   let running = 0
 
-  /** Starts the calls that may run. Each takes 1/`most` of the queue, so that another one finds orders too. */
+  /** Starts calls until `most` run. Each takes 1/`most` of the queue: the rest is for the next call. */
   const startNext = (remove: Call): void => {
     const isNext = () => running < most && queue.length > 0
     while (isNext()) {
@@ -109,7 +110,7 @@ export const make = (load: () => Call | undefined): Remover => {
     remove(job.bytes, (wasMade) => end((index) => (wasMade ? job.numbers[(placeIn(index) + result) / 4] : left)))
   }
 
-  /** Whether it won't be begun any more. */
+  /** Takes an order back. `true`: no call will begin the order. */
   const withdraw = (order: Order): boolean => {
     order.isWanted = false
     const index = queue.indexOf(order)

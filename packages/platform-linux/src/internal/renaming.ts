@@ -6,7 +6,7 @@ import { nameOf } from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
 import type { Libc } from "./libc.ts"
 
-/** Without koffi, or where the file system has no RENAME_NOREPLACE, a look must do. */
+/** Looks first, then renames: for use without koffi, and on a file system without RENAME_NOREPLACE. Not atomic. */
 const renameUnlessPresent = (from: string, to: string): void => {
   try {
     Fs.lstatSync(encodePath(to))
@@ -18,7 +18,7 @@ const renameUnlessPresent = (from: string, to: string): void => {
   throw coded("EEXIST", "there is something under the new name")
 }
 
-/** Throws with EEXIST when there is anything under `to`. */
+/** Renames `from`. Throws EEXIST when something exists at `to`. */
 export const renameNew = (native: Libc | undefined, from: string, to: string): void => {
   const errno = native?.renameNoReplace(nameOf(from), nameOf(to))
   if (errno === 0) return

@@ -1,8 +1,8 @@
-/** What Node tells of a file. */
+/** The `Stat` of a file, through `node:fs`. */
 import type { FileType, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 
-/** By the `d_type` of `readdir(3)`. */
+/** Indexed by the `d_type` of `readdir(3)`. */
 const types: ReadonlyArray<FileType> = [
   "unknown",
   "fifo",
@@ -21,7 +21,7 @@ const types: ReadonlyArray<FileType> = [
 
 export const typeOfListed = (type: number): FileType => types[type] ?? "unknown"
 
-/** The type in a file's mode: S_IFMT of `inode(7)`, which is a `d_type` in twelve bits more. */
+/** The type in a file's mode: the S_IFMT bits of `inode(7)` are a `d_type` shifted left by 12. */
 export const typeOf = (mode: number): FileType => typeOfListed((mode & Fs.constants.S_IFMT) >> 12)
 
 const areBirthsTold = (): boolean => {
@@ -33,8 +33,8 @@ const areBirthsTold = (): boolean => {
 }
 
 /**
- * Whether Node tells times of birth. Where libuv has no `statx(2)` it gives the ctime instead, of procfs too, which has no
- * times of birth.
+ * Whether Node reports birth times. Without `statx(2)` libuv reports the ctime as the birth time, even in procfs, which
+ * has no birth times: `/proc/self` shows which it is.
  */
 export const isBirthTold: boolean = areBirthsTold()
 
@@ -57,7 +57,7 @@ export const toStat = (stats: Fs.BigIntStats): Stat => {
   }
 }
 
-// Plain numbers hold neither every inode nor a time of birth.
+// Bigints: a number can't hold every inode, nor a birth time in nanoseconds.
 export const lstat = (path: string | Buffer): Stat => toStat(Fs.lstatSync(path, { bigint: true }))
 
 export const fstat = (fd: number): Stat => toStat(Fs.fstatSync(fd, { bigint: true }))

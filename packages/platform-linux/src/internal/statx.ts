@@ -16,32 +16,35 @@ export const mountId = 0x1000
 
 const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
 
-/** A number of 64 bits from its first word on; not exact above 2^53. */
+/** The 64-bit number whose first word is at `index`. Not exact above 2^53. */
 const number = (words: Uint32Array, index: number): number =>
   (words[index + low] ?? 0) + (words[index + high] ?? 0) * 2 ** 32
 const signed = (words: Uint32Array, index: number): number =>
   (words[index + low] ?? 0) + ((words[index + high] ?? 0) | 0) * 2 ** 32
 
-/** `makedev(3)` of glibc, which is how Node gives it too. In Linux a major has 12 bits and a minor 20. */
+/**
+ * A device number by `makedev(3)` of glibc, as Node reports device numbers, too. On Linux a major has 12 bits and a
+ * minor 20.
+ */
 const deviceOf = (major: number, minor: number): string =>
   ((minor - (minor % 256)) * 2 ** 12 + major * 256 + (minor % 256)).toString()
 
-/** `struct statx_timestamp`, in milliseconds. */
+/** A `struct statx_timestamp` in milliseconds. */
 const timeAt = (words: Uint32Array, first: number): number =>
   signed(words, first) * 1000 + Math.floor((words[first + 2] ?? 0) / 1e6)
 
-// First word of each time.
+// Index of the first word of each timestamp.
 const [birth, changed, modified] = [20, 24, 28] as const
 
-/** One structure, and what it says. Each answer is of the last call that filled `buffer`. */
+/** One `struct statx`. Each method reads what the last call wrote into `buffer`. */
 interface Statx {
   /** Where the kernel writes. */
   readonly buffer: Uint8Array
   readonly attributes: () => Attributes
   readonly stat: () => Stat
-  /** When the file was made, in nanoseconds since the epoch; 0 where that isn't told. */
+  /** Birth time in nanoseconds since the epoch. 0: not reported. */
   readonly bornAt: () => bigint
-  /** The mount, where it is told. */
+  /** Id of the mount. `undefined`: not reported, before Linux 5.8. */
   readonly mount: () => string | undefined
 }
 

@@ -1,4 +1,4 @@
-/** What a directory occupies. */
+/** The disk usage of a directory tree. */
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Fs from "node:fs"
 import type * as DirFd from "./dirFd.ts"
@@ -7,7 +7,7 @@ import { list } from "./looking.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 
-/** What goes away or can't be read while it is measured counts nothing. */
+/** An entry that vanishes, or can't be read, counts 0 bytes. */
 const orNothing = <A>(call: () => A): A | undefined => {
   try {
     return call()
@@ -16,6 +16,7 @@ const orNothing = <A>(call: () => A): A | undefined => {
   }
 }
 
+/** Bytes of all blocks. A file with several links counts once. Doesn't enter another device. */
 export function* usage(calls: DirFd.DirFd, root: string): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
   const isSliceUsedUp = Slices.make()

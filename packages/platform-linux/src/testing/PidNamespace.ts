@@ -1,6 +1,6 @@
 /**
- * Real recycling of PIDs: a PID namespace of one's own, in which the number that the next process gets can be chosen.
- * For tests and demonstrations; needs util-linux's `unshare`.
+ * Recycles real PIDs, in a PID namespace of one's own, where the next PID can be chosen. For tests and demonstrations.
+ * Needs util-linux's `unshare`.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as NodeFS from "node:fs"
 import * as NodeReadline from "node:readline"
 
 /**
- * A namespace can't be had here, or what was run in one failed.
+ * No PID namespace can be created here, or a program in one failed. `problem` says which.
  *
  * @category errors
  * @since 0.1.0
@@ -27,10 +27,13 @@ export class PidNamespaceError extends Schema.TaggedError<PidNamespaceError>(
 
 const lastPidFile = "/proc/sys/kernel/ns_last_pid"
 
-// With --kill-child nothing outlives the namespace's first process, nor that its parent.
+// With --kill-child the namespace's first process dies with `unshare`, and every other process of the namespace with
+// the first.
 const unshareOptions = ["--pid", "--fork", "--mount-proc", "--kill-child"]
 
-/** As root a PID namespace is enough; others, and root without CAP_SYS_ADMIN, need a user namespace around it. */
+/**
+ * Root with CAP_SYS_ADMIN needs a PID namespace alone. Everybody else needs a user namespace around the PID namespace.
+ */
 const ways: ReadonlyArray<ReadonlyArray<string>> = [unshareOptions, ["--user", "--map-root-user", ...unshareOptions]]
 
 const stop = (child: NodeChildProcess.ChildProcess): Effect.Effect<void> =>
@@ -40,7 +43,7 @@ const stop = (child: NodeChildProcess.ChildProcess): Effect.Effect<void> =>
     child.kill("SIGKILL")
   })
 
-/** Runs to its end; standard output as text. */
+/** Runs a command to its end. Succeeds with its standard output as text, fails with its standard error. */
 const execute = (command: string, args: ReadonlyArray<string>): Effect.Effect<string, PidNamespaceError> =>
   Effect.callback((resume) => {
     const child = NodeChildProcess.execFile(command, args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
@@ -54,7 +57,7 @@ const execute = (command: string, args: ReadonlyArray<string>): Effect.Effect<st
   })
 
 /**
- * Arguments of `unshare` that work here.
+ * The first arguments of `unshare` that create a PID namespace here and allow its PIDs to be chosen. Tries them.
  *
  * @category getters
  * @since 0.1.0
@@ -66,7 +69,7 @@ export const unshareArguments: Effect.Effect<ReadonlyArray<string>, PidNamespace
 )
 
 /**
- * Whether PIDs can be recycled here; `undefined`, or why not.
+ * Why PIDs can't be recycled here. `undefined`: they can.
  *
  * @category getters
  * @since 0.1.0
@@ -94,8 +97,8 @@ const parseJson = (text: string): Effect.Effect<unknown, PidNamespaceError> =>
   })
 
 /**
- * Runs a Node script to its end in a PID namespace of its own, with a `/proc` of its own, as PID 1. Succeeds with the
- * JSON that it writes to standard output. Interruption kills every process in the namespace.
+ * Runs a Node script to its end as PID 1 of a new PID namespace, with a `/proc` of that namespace. Succeeds with the
+ * JSON that the script writes to standard output. Interruption kills every process in the namespace.
  *
  * @category running
  * @since 0.1.0
@@ -106,18 +109,20 @@ export const run = Effect.fn("PidNamespace.run")(function* (script: string, args
 })
 
 /**
- * A Node script that answers each line of JSON on its standard input with a line of JSON on its standard output.
+ * A running Node script that answers each line of JSON on its standard input with a line of JSON on its standard
+ * output.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Session {
-  /** One request at a time. */
+  /** Sends one request and waits for the answer. Requests must not overlap. */
   readonly request: (message: unknown) => Effect.Effect<unknown, PidNamespaceError>
 }
 
 /**
- * Starts such a script under another command, such as `unshare` with its arguments. The scope's end kills it.
+ * Starts the script of a {@link Session} under another command, such as `unshare` with its arguments. Closing the scope
+ * kills the command.
  *
  * @category running
  * @since 0.1.0
@@ -137,12 +142,12 @@ export const sessionUnder = Effect.fn("PidNamespace.sessionUnder")(function* (
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complaints = `${complaints}${text}`.slice(-2000)
   })
-  // Both are also known by the end of standard output, where a request is waiting.
+  // Both errors also end standard output, where a waiting request notices.
   child.on("error", (error) => (complaints += error.message))
   child.stdin.on("error", (error) => (complaints += error.message))
   let ended = false
   const lines = NodeReadline.createInterface({ input: child.stdout }).once("close", () => (ended = true))
-  // Its output ends before it does: a process that is still dying counts as alive.
+  // Standard output ends before the process does, and a process that is still dying counts as alive: wait for its exit.
   const over = Effect.andThen(
     stop(child),
     Effect.suspend(() => new PidNamespaceError({ problem: `the script ended: ${complaints}` }))
@@ -170,7 +175,8 @@ export const sessionUnder = Effect.fn("PidNamespace.sessionUnder")(function* (
 })
 
 /**
- * Starts such a script in a PID namespace of its own, as PID 1. The scope's end kills every process in it.
+ * Starts the script of a {@link Session} as PID 1 of a new PID namespace. Closing the scope kills every process in the
+ * namespace.
  *
  * @category running
  * @since 0.1.0
@@ -187,12 +193,12 @@ export const session = Effect.fn("PidNamespace.session")(function* (script: stri
  */
 export interface Child {
   readonly pid: number
-  /** Kills it and waits until it is reaped: then its number is free. */
+  /** Kills the process and waits until it is reaped. Its PID is free afterwards. */
   readonly end: Effect.Effect<void>
 }
 
 /**
- * What to start.
+ * A program for {@link start} and {@link recycle}.
  *
  * @category models
  * @since 0.1.0
@@ -200,13 +206,14 @@ export interface Child {
 export interface Program {
   readonly file: string
   readonly args?: ReadonlyArray<string>
-  /** What the program is told as its own name. */
+  /** `argv[0]` of the program. Default: `file`. */
   readonly argv0?: string
+  /** User and group id of the process. Default: those of the caller. */
   readonly uid?: number
 }
 
 /**
- * Starts a program, which runs when this returns.
+ * Starts a program. Succeeds once the process exists.
  *
  * @category running
  * @since 0.1.0
@@ -226,7 +233,7 @@ export const start = (program: Program): Effect.Effect<Child, PidNamespaceError>
   })
 
 /**
- * Start ticks of a process; `undefined` where there is none.
+ * Start of a process in clock ticks since boot, `proc_pid_stat(5)` field 22. `undefined`: no such process.
  *
  * @category getters
  * @since 0.1.0
@@ -241,21 +248,22 @@ export const startTicks = (pid: number): string | undefined => {
 }
 
 /**
- * How a number is to be recycled.
+ * Options of {@link recycle}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RecycleOptions {
-  /** Start ticks that the new process must not have: it is started again until the clock has moved on. */
+  /** Start ticks that the new process must not have. The program is started again until the clock has moved on. */
   readonly otherThan?: string | undefined
-  /** How often a start may miss. Default: 1000. */
+  /** Maximum number of starts. Default: 1000. */
   readonly attempts?: number
 }
 
 /**
- * Starts a program under a number that nothing has: the kernel gives out the number after the last one. To be called
- * inside a namespace of one's own. Threads that begin meanwhile take numbers too, so a miss is killed and tried again.
+ * Starts a program under a free PID. Writes `pid - 1` to `ns_last_pid`: the kernel gives the next PID to the next task.
+ * Must be called inside a PID namespace of one's own. A thread that begins meanwhile may take the PID: then the program
+ * is killed and started again.
  *
  * @category running
  * @since 0.1.0
