@@ -148,8 +148,8 @@ export const mutations: ReadonlyArray<Mutation> = [
       },
       {
         file: core("internal/claims"),
-        from: `exclude(path, { byCommand, test: workspace === undefined }).pipe(`,
-        to: `Effect.scoped(exclude(path, { byCommand, test: workspace === undefined })).pipe(`
+        from: `exclude(path, { mayStartProgram, test: workspace === undefined }).pipe(`,
+        to: `Effect.scoped(exclude(path, { mayStartProgram, test: workspace === undefined })).pipe(`
       }
     ],
     tests: [coreTest("CleanupRaces.slow"), coreTest("SentinelStore"), frames("takeover")]

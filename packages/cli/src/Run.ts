@@ -62,9 +62,16 @@ const start = (command: string, args: ReadonlyArray<string>, lock: number | unde
     child.once("error", (error) => resume(Effect.fail(error)))
   })
 
-const passed: ReadonlyArray<NodeJS.Signals> = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH"]
+const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
+  "SIGTERM",
+  "SIGHUP",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGCONT",
+  "SIGWINCH"
+]
 /** Signals that a terminal sends to the whole process group, which includes the command. */
-const ofTerminal: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
+const groupSignals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
 /**
  * Passes on the signals that only this process gets, while the command runs. Other listeners are removed meanwhile: the
@@ -73,10 +80,10 @@ const ofTerminal: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 const passSignals = (child: ChildProcess): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const signals = [...passed, ...ofTerminal].map((signal) => {
+      const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
         const others = process.rawListeners(signal).filter(Predicate.isFunction)
         const pass = () => {
-          if (!process.stdin.isTTY || passed.includes(signal)) child.kill(signal)
+          if (!process.stdin.isTTY || forwardedSignals.includes(signal)) child.kill(signal)
         }
         process.removeAllListeners(signal)
         process.on(signal, pass)

@@ -163,15 +163,15 @@ export const outcomes = (
       })
       const sized = (outcome: Outcome.Outcome) =>
         stop.stoppable((interruptible) => steps.measured(outcome.path, interruptible, Effect.succeed(outcome)))
-      const told = (outcome: Outcome.Outcome | undefined) => (outcome === undefined ? [] : [outcome])
+      const toList = (outcome: Outcome.Outcome | undefined) => (outcome === undefined ? [] : [outcome])
 
       /**
        * Effects that finish a page. Each open directory, and each kept directory that has to be measured, is an effect
        * of its own.
        */
       const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
-        ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), told)) : [Effect.succeed(kept)]),
-        ...open.map((entry) => Effect.map(reclaimDirectory(steps, entry), told))
+        ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), toList)) : [Effect.succeed(kept)]),
+        ...open.map((entry) => Effect.map(reclaimDirectory(steps, entry), toList))
       ]
 
       const resumed = Stream.fromIterable(leftovers).pipe(
@@ -197,7 +197,7 @@ export const outcomes = (
 }
 
 /** What the operator vouched for, as the summary reports it. */
-const toldKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
+const reportedKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
   ...(lock === "inherited" ? { lock } : {}),
   ...(shared === "trust" ? { shared } : {}),
   ...(assumeMoved === undefined ? {} : { assumeMoved })
@@ -221,7 +221,10 @@ export const sweep: (
   let interrupted = false
   const stopWhen = Effect.tap(options.stopWhen ?? Effect.never, () => Effect.sync(() => (interrupted = true)))
   const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
-  const empty = { ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false), ...toldKnowledge(options) }
+  const empty = {
+    ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false),
+    ...reportedKnowledge(options)
+  }
   const summary = Outcome.count(empty, all)
   const durationMs = (yield* Clock.currentTimeMillis) - start
   return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }

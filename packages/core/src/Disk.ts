@@ -143,7 +143,7 @@ export class Disk extends Context.Service<
      * its own that is closed at once. Two simultaneous probes may therefore see each other as `exclusive`. A platform
      * that can test a lock without taking the lock does so.
      */
-    readonly probeLock: (path: string, options?: Pick<LockOptions, "byCommand">) => Effect.Effect<LockState>
+    readonly probeLock: (path: string, options?: Pick<LockOptions, "mayStartProgram">) => Effect.Effect<LockState>
     /** Bytes that the tree occupies. A file with several hard links counts once per tree. */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }

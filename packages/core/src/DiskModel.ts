@@ -190,7 +190,7 @@ export interface LockOptions {
    * `true`: a program may be started to take the lock, which costs some milliseconds. `false`: ENOTSUP if only a
    * program could take the lock.
    */
-  readonly byCommand: boolean
+  readonly mayStartProgram: boolean
   /** `true`: tries to take a conflicting lock through a second open of the directory. See {@link HeldLock} `tested`. */
   readonly test: boolean
 }
@@ -213,7 +213,7 @@ export interface HeldLock {
    * `true`: held as long as this process lives. `false`: Node closes the descriptor when the thread that opened it
    * ends.
    */
-  readonly lasting: boolean
+  readonly outlivesThread: boolean
   /** Whether the locked directory was removed: its link count is 0. `false` if the link count can't be read. */
   readonly isGone: Effect.Effect<boolean>
   /**
@@ -224,13 +224,13 @@ export interface HeldLock {
 }
 
 /**
- * The lock of an owner. `alone`: the owner took the lock in exclusive mode, so nobody else held the lock.
+ * The lock of an owner. `wasExclusive`: the owner took the lock in exclusive mode, so nobody else held the lock.
  *
  * @category models
  * @since 0.1.0
  */
 export interface OwnerLock extends HeldLock {
-  readonly alone: boolean
+  readonly wasExclusive: boolean
 }
 
 /**

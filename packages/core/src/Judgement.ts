@@ -11,7 +11,7 @@ import type { JudgeInputs, Subject, SubjectError } from "./JudgeInputs.ts"
 import type { DeadReason, FileReason } from "./Reason.ts"
 import { claimsLock, type Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
-import { doom, judge } from "./Verdict.ts"
+import { applyNamespaceEnd, judge } from "./Verdict.ts"
 
 /**
  * One sentinel, and the verdict on its owner or the reason why there is none.
@@ -92,26 +92,26 @@ const findingOf = ({ judged, subject }: Part): Finding => {
   return { ...judged.success, decisive: subject, error: undefined }
 }
 
-const byNobody = { evidence: {}, decisive: undefined, error: undefined } as const
-const notOurs: Finding = { verdict: "none", reason: "no-sentinel", ...byNobody }
-const ofOthers: Finding = { verdict: "unknown", reason: "other-owner", ...byNobody }
+const noDecisive = { evidence: {}, decisive: undefined, error: undefined } as const
+const noSentinel: Finding = { verdict: "none", reason: "no-sentinel", ...noDecisive }
+const otherOwner: Finding = { verdict: "unknown", reason: "other-owner", ...noDecisive }
 
 /** Alive if one owner is alive, dead only if all owners are dead. */
 const ofOwners = ({ foreign }: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const findings = parts.map(findingOf)
   const kept = findings.find(({ verdict }) => verdict === "alive") ?? findings.find(({ verdict }) => verdict !== "dead")
   if (kept !== undefined) return kept
-  return foreign.length > 0 ? ofOthers : (findings[0] ?? notOurs)
+  return foreign.length > 0 ? otherOwner : (findings[0] ?? noSentinel)
 }
 
 /** A directory that an earlier sweep left. That sweep had judged its owners, and no owner has come since. */
-const leftover = (reason: "abandoned" | "resumed"): Finding => ({ verdict: "dead", reason, ...byNobody })
+const leftover = (reason: "abandoned" | "resumed"): Finding => ({ verdict: "dead", reason, ...noDecisive })
 
 /** A directory that another user could have made, or into which another user could have put files. */
 const distrusted = (path: string, problem: string): Finding => ({
   verdict: "unknown",
   reason: "untrusted-sentinel",
-  ...byNobody,
+  ...noDecisive,
   error: new UntrustedSentinel({ operation: "read sentinel", path, problem })
 })
 
@@ -171,14 +171,14 @@ const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sent
  * The kernel ends a PID namespace with its first process (`pid_namespaces(7)`): if that process is provably gone,
  * unknown owners in the same namespace are dead.
  */
-const withDoomed = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
+const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
   const gone = parts.flatMap((part) => sentinelOf(part, "dead"))
   if (gone.length === 0 || gone.length === parts.length) return parts
   return parts.map((part) => {
     const [sentinel] = sentinelOf(part, "unknown")
     return sentinel === undefined
       ? part
-      : { ...part, judged: Result.map(part.judged, (verdict) => doom(sentinel, verdict, gone)) }
+      : { ...part, judged: Result.map(part.judged, (verdict) => applyNamespaceEnd(sentinel, verdict, gone)) }
   })
 }
 
@@ -241,7 +241,7 @@ const withOwnerBelow = (finding: Finding, { below: owner }: JudgeInputs): Findin
  * @since 0.1.0
  */
 export const decide = (inputs: JudgeInputs): Decision => {
-  const parts = withDoomed(judgeOwners(inputs))
+  const parts = withEndedNamespaces(judgeOwners(inputs))
   const byOwners = withAssumption(ofDirectory(inputs, parts), inputs)
   return { ...withOwnerBelow(withLock(byOwners, inputs, parts), inputs), parts }
 }

@@ -87,7 +87,7 @@ const isRole = Schema.is(Sentinel.Role)
 const ownerOf = (file: Pick<SentinelFile, "content"> | undefined): { readonly owner?: number } =>
   file !== undefined && Result.isSuccess(file.content) ? { owner: file.content.success.pid } : {}
 
-const compose = Effect.fnUntraced(function* (
+const makeSentinel = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
   held: HeldLock | undefined
@@ -113,28 +113,28 @@ const compose = Effect.fnUntraced(function* (
 })
 
 /** The lock under which a record is published. */
-interface Standing {
+interface LockBasis {
   readonly lock: HeldLock | undefined
   /** Whether the record claims `lock`. */
   readonly isClaimed: boolean
   /** Evidence of `lock` about other owners. `undefined`: none, since other owners may share it. */
-  readonly state: LockState | undefined
+  readonly lockState: LockState | undefined
 }
 
 /** Judges the present owner of the role. Publishes the record unless that owner is alive or unknown. */
 const recordWith = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
-  { isClaimed, lock, state }: Standing
+  { isClaimed, lock, lockState }: LockBasis
 ): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
-  const { entry, sentinel } = yield* compose(directory, options, isClaimed ? lock : undefined)
+  const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? lock : undefined)
   const found = yield* store.look(directory, Layout.ofNames([entry]))
   // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
   const contending = contenders(found, entry)
   const context = yield* JudgeDirectory.makeContext({})
-  const probeLock = () => Effect.succeed(state)
+  const probeLock = () => Effect.succeed(lockState)
   const judgement = yield* JudgeDirectory.judgeDirectory({ ...context, probeLock }, contending)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
     const { decisive, reason, verdict } = judgement
@@ -145,10 +145,10 @@ const recordWith = Effect.fnUntraced(function* (
 })
 
 /** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
-const nameHolders = Effect.fnUntraced(function* (path: string) {
+const failWithHolders = Effect.fnUntraced(function* (path: string) {
   const { lockHolders } = yield* ProcessInspector
-  const state = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
-  const holders = state._tag === "None" ? [] : yield* lockHolders(state.value.id)
+  const found = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
+  const holders = found._tag === "None" ? [] : yield* lockHolders(found.value.id)
   return yield* new LockBusy({ path, ...(holders.length === 0 ? {} : { holders }) })
 })
 
@@ -157,19 +157,19 @@ const lockOf = Effect.fnUntraced(function* (directory: string) {
   const store = yield* SentinelStore
   return yield* store.lock(directory).pipe(
     Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
-    Effect.catchTag("LockBusy", () => nameHolders(directory))
+    Effect.catchTag("LockBusy", () => failWithHolders(directory))
   )
 })
 
 /** Evidence of the owner's lock about other owners. `undefined`: none, since other owners share the lock. */
-const stateOf = (lock: OwnerLock | undefined): LockState | undefined =>
-  lock === undefined ? "unknown" : lock.alone ? "free" : undefined
+const lockEvidence = (lock: OwnerLock | undefined): LockState | undefined =>
+  lock === undefined ? "unknown" : lock.wasExclusive ? "free" : undefined
 
 /**
  * Publishes a record, and takes it back where it doesn't lie in the locked directory. `recordWith` publishes by path:
  * another directory, which the lock doesn't protect, may have replaced the locked one.
  */
-const recordLocked = Effect.fnUntraced(function* (directory: string, options: RecordOptions, standing: Standing) {
+const recordLocked = Effect.fnUntraced(function* (directory: string, options: RecordOptions, standing: LockBasis) {
   const file = yield* recordWith(directory, options, standing)
   const { lock } = standing
   if (lock === undefined) return file
@@ -184,7 +184,7 @@ const recordLocked = Effect.fnUntraced(function* (directory: string, options: Re
  * convert atomically: a sweep may take the lock in between. Then the record is taken back.
  */
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
-  lock.alone
+  lock.wasExclusive
     ? Effect.catch(lock.share, () =>
         Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))
       )
@@ -207,10 +207,10 @@ export const record: (
   function* (directory, options = {}) {
     // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
     if (options.lock !== undefined) {
-      return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, state: undefined })
+      return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, lockState: undefined })
     }
     const lock = yield* lockOf(directory)
-    return yield* recordLocked(directory, options, { lock, isClaimed: false, state: stateOf(lock) })
+    return yield* recordLocked(directory, options, { lock, isClaimed: false, lockState: lockEvidence(lock) })
   },
   Effect.scoped
 )
@@ -256,7 +256,7 @@ type Lock = (
 ) => Effect.Effect<OwnerLock | undefined, Claimed | LockBusy | LookError, ProcessInspector | SentinelStore>
 
 /** Runs `use` with a scope for the lock. The lock is released when `use` fails, or when the caller's scope closes. */
-const state = <A extends Held, E, R>(
+const withLockScope = <A extends Held, E, R>(
   directory: string,
   use: (lock: Lock) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | SentinelStore | Scope.Scope> =>
@@ -285,7 +285,7 @@ export const create: (
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.create")(
   (directory, options = {}) =>
-    state(
+    withLockScope(
       directory,
       Effect.fnUntraced(function* (lockOwn) {
         const store = yield* SentinelStore
@@ -293,7 +293,7 @@ export const create: (
         let lock: OwnerLock | undefined
         const sentinelOf = Effect.fnUntraced(function* (staged: string) {
           lock = yield* lockOwn(staged)
-          return (yield* compose(directory, options, lock)).sentinel
+          return (yield* makeSentinel(directory, options, lock)).sentinel
         })
         const file = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
         if (lock !== undefined) yield* share(directory, lock, file)
@@ -316,11 +316,11 @@ export const hold: (
   options?: HoldOptions
 ) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.hold")(
   (directory, options = {}) =>
-    state(
+    withLockScope(
       directory,
       Effect.fnUntraced(function* (lockOwn) {
         const lock = yield* lockOwn(directory)
-        const file = yield* recordLocked(directory, options, { lock, isClaimed: true, state: stateOf(lock) })
+        const file = yield* recordLocked(directory, options, { lock, isClaimed: true, lockState: lockEvidence(lock) })
         if (lock !== undefined) yield* share(directory, lock, file)
         return { lock, file }
       })

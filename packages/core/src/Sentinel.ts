@@ -246,16 +246,16 @@ export interface Acquisition {
 
 /**
  * The `lock` field of a record, for the lock that its process holds or was started with. Empty without a lock, and
- * where the lock ends before the process does, with the thread that took it (`lasting` is `false`).
+ * where the lock ends before the process does, with the thread that took it (`outlivesThread` is `false`).
  *
  * @category constructors
  * @since 0.1.0
  */
 export const lockRecord = (
-  lock: { readonly tested: boolean; readonly lasting: boolean } | undefined,
+  lock: { readonly tested: boolean; readonly outlivesThread: boolean } | undefined,
   holder: LockRecord["holder"]
 ): { readonly lock?: LockRecord } =>
-  lock === undefined || !lock.lasting ? {} : { lock: { kind: "flock", tested: lock.tested, holder } }
+  lock === undefined || !lock.outlivesThread ? {} : { lock: { kind: "flock", tested: lock.tested, holder } }
 
 /**
  * The sentinel of a process in one of the formats. v1 and v2 drop the data that they have no line for. v2 needs an

@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 
 /** Length of a slice, in milliseconds. */
-const length = 1
+const sliceMillis = 1
 
 /** The function of `make` reads the clock once in this number of calls. */
-const calls = 8
+const callsPerClockRead = 8
 
 /**
  * Makes a function that returns `true` when a slice is used up, and begins the next slice. Cheap enough for each step
@@ -22,11 +22,11 @@ const calls = 8
  */
 export const make = (): (() => boolean) => {
   let count = 0
-  let until = performance.now() + length
+  let until = performance.now() + sliceMillis
   return () => {
     count += 1
-    if (count % calls !== 0 || performance.now() < until) return false
-    until = performance.now() + length
+    if (count % callsPerClockRead !== 0 || performance.now() < until) return false
+    until = performance.now() + sliceMillis
     return true
   }
 }
@@ -39,16 +39,16 @@ export const make = (): (() => boolean) => {
  * @since 0.1.0
  */
 export const makeGiveWay = (): Effect.Effect<void> => {
-  let until = performance.now() + length
+  let until = performance.now() + sliceMillis
   const anew = Effect.sync(() => {
-    until = performance.now() + length
+    until = performance.now() + sliceMillis
   })
   const giveWay = Effect.andThen(Effect.yieldNow, anew)
   return Effect.suspend(() => (performance.now() < until ? Effect.void : giveWay))
 }
 
 /** All `run`s together do one slice in a turn of the event loop. The first slice of each `run` isn't counted. */
-const turn = Semaphore.makeUnsafe(1)
+const oneSlicePerTurn = Semaphore.makeUnsafe(1)
 
 /**
  * Runs a generator to its end, and yields to the event loop at each `yield`. `failed` converts an exception of the
@@ -68,7 +68,7 @@ export const run = <A, E>(start: () => Generator<void, A>, failed: (cause: unkno
       return Effect.fail(failed(cause))
     }
     const next = Effect.try({ try: () => work.next(), catch: failed })
-    const slice = turn.withPermit(Effect.andThen(Effect.yieldNow, next))
+    const slice = oneSlicePerTurn.withPermit(Effect.andThen(Effect.yieldNow, next))
     const rest = Effect.gen(function* () {
       for (;;) {
         const step = yield* slice

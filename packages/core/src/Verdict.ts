@@ -39,7 +39,7 @@ const isHeld = (lock: LockState | undefined): boolean => lock === "shared" || lo
  * Turns `dead` into `unknown` where a v1 or v2 record isn't enough: such a record names neither boot nor PID namespace.
  * It may condemn on a file system that only one kernel can have mounted, and where the operator trusts such records.
  */
-const restrain = (verdict: Verdict, { frame, knowledge }: Reader, notes: Notes): Verdict => {
+const limitLegacy = (verdict: Verdict, { frame, knowledge }: Reader, notes: Notes): Verdict => {
   if (verdict.verdict !== "dead") return verdict
   if (knowledge.legacy === "keep") {
     notes.legacy = { observed: "keep", result: "not-applicable" }
@@ -129,7 +129,7 @@ const hasId = (sentinel: Sentinel, observation: Observation | undefined): observ
 
 const isProcess = ({ pid, tgid = pid }: Present): boolean => tgid === pid
 
-const judgeSeen = (
+const judgeObserved = (
   sentinel: Sentinel,
   observation: Observation | undefined,
   inputs: OwnerInputs,
@@ -144,7 +144,7 @@ const judgeSeen = (
 /**
  * Whether a record names one PID namespace: the initial one, or one with its first process. The number alone is reused.
  */
-const isNamed = ({ pidNamespace, pidNamespaceInit }: RecordV3): boolean =>
+const namesOneNamespace = ({ pidNamespace, pidNamespaceInit }: RecordV3): boolean =>
   pidNamespace === initialPidNamespace || (pidNamespace !== undefined && pidNamespaceInit !== undefined)
 
 /** The PID namespace, or the 64-bit id, of the record that a search found gone. */
@@ -154,7 +154,7 @@ const goneOf = ({ record }: SentinelV3, search: NamespaceProof | undefined): str
 }
 
 /** Judges a record whose PID can't be looked up, because its PID namespace isn't known to be the reader's own. */
-const judgeElsewhere = (
+const judgeOtherNamespace = (
   sentinel: SentinelV3,
   inputs: OwnerInputs,
   reader: Reader,
@@ -169,8 +169,8 @@ const judgeElsewhere = (
     notes.search = { recorded: gone, observed: "no process of this kernel", result: "different" }
     return dead(search.by === "namespace" ? "namespace-gone" : "process-gone", notes)
   }
-  if (search?._tag === "Found" && (isNamed(record) || hasId(sentinel, search.observation))) {
-    return judgeSeen(sentinel, search.observation, inputs, reader, notes)
+  if (search?._tag === "Found" && (namesOneNamespace(record) || hasId(sentinel, search.observation))) {
+    return judgeObserved(sentinel, search.observation, inputs, reader, notes)
   }
   if (isLockFree(sentinel, inputs, reader, standing)) {
     if (lock === "inherited") notes.lockHolder = compared(record.lock?.holder, "inherited", "not-applicable")
@@ -183,25 +183,25 @@ const judgeElsewhere = (
 const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Verdict => {
   const { process } = inputs.observed
   const standing = standingOf(sentinel, inputs, reader, notes)
-  const { cap, isRebooted } = standing
+  const { doubt, isRebooted } = standing
   if (isRebooted) return dead("rebooted", notes)
   // The kernel counts 64-bit ids anew in each boot: equal ids of different boots prove nothing.
   const isOfOtherBoot = notes.bootId?.result === "different"
   if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {
-    return judgeSeen(sentinel, process, inputs, reader, notes)
+    return judgeObserved(sentinel, process, inputs, reader, notes)
   }
   // The record is of this boot or of an earlier one of this machine. A process of an earlier boot is gone. A process of
   // this boot has its PID in the reader's namespace. An absent process is gone in both cases.
-  if (cap === undefined) {
+  if (doubt === undefined) {
     return isInReach(standing)
-      ? judgeSeen(sentinel, process, inputs, reader, notes)
-      : judgeElsewhere(sentinel, inputs, reader, standing, notes)
+      ? judgeObserved(sentinel, process, inputs, reader, notes)
+      : judgeOtherNamespace(sentinel, inputs, reader, standing, notes)
   }
-  if (!isInReach(standing)) return unknown(cap, notes)
-  // `cap` forbids to condemn. A living process of this boot proves `alive` even if the record was made in another
+  if (!isInReach(standing)) return unknown(doubt, notes)
+  // `doubt` forbids to condemn. A living process of this boot proves `alive` even if the record was made in another
   // directory.
-  const seen = judgeSeen(sentinel, process, inputs, reader, notes)
-  return seen.verdict === "alive" && standing.boot === "this" ? seen : unknown(cap, notes)
+  const seen = judgeObserved(sentinel, process, inputs, reader, notes)
+  return seen.verdict === "alive" && standing.boot === "this" ? seen : unknown(doubt, notes)
 }
 
 /** The lock that a record claims, in words for the evidence. */
@@ -236,7 +236,7 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
   }
   return sentinel._tag === "V3"
     ? withLock(judgeV3(sentinel, inputs, reader, notes), sentinel, lockState)
-    : restrain(judgeSeen(sentinel, process, inputs, reader, notes), reader, notes)
+    : limitLegacy(judgeObserved(sentinel, process, inputs, reader, notes), reader, notes)
 }
 
 /**
@@ -257,7 +257,7 @@ const isFirst = ({ pid, record }: SentinelV3): boolean => {
 }
 
 /** Whether boot or PID namespace is the only doubt: the record is of this directory, and no claimed lock is unknown. */
-const isDoomable = ({ record }: SentinelV3, { evidence, reason }: Verdict): boolean =>
+const isDecidedByNamespace = ({ record }: SentinelV3, { evidence, reason }: Verdict): boolean =>
   (reason === "other-pid-namespace" || reason === "boot-unknown") &&
   (evidence.directory?.result === "equal" || evidence.moved !== undefined) &&
   (record.lock === undefined || evidence.lock?.observed !== "unknown")
@@ -270,8 +270,9 @@ const isDoomable = ({ record }: SentinelV3, { evidence, reason }: Verdict): bool
  * @category judging
  * @since 0.1.0
  */
-export const doom = (sentinel: Sentinel, verdict: Verdict, gone: ReadonlyArray<Sentinel>): Verdict => {
-  if (verdict.verdict !== "unknown" || sentinel._tag !== "V3" || !isDoomable(sentinel, verdict)) return verdict
+export const applyNamespaceEnd = (sentinel: Sentinel, verdict: Verdict, gone: ReadonlyArray<Sentinel>): Verdict => {
+  if (verdict.verdict !== "unknown" || sentinel._tag !== "V3" || !isDecidedByNamespace(sentinel, verdict))
+    return verdict
   const first = gone.find(
     (other) => other._tag === "V3" && isFirst(other) && sameNamespace(other.record, sentinel.record)
   )

@@ -22,7 +22,7 @@ DiskTest.suite("memory, with locks by a program alone", {
 
 const bytes = (size: number) => () => Effect.succeed(new Uint8Array(size))
 
-const exclusive: LockOptions = { mode: "exclusive", byCommand: false, test: true }
+const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
 
 const scene = Effect.gen(function* () {
   const [disk, memory] = [yield* Disk, yield* MemoryDisk.MemoryDisk]

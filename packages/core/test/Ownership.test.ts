@@ -364,7 +364,7 @@ describe("Ownership.hold", () => {
 
   const exclusively = Effect.fnUntraced(function* (path: string, scope: Scope.Scope) {
     const disk = yield* (yield* Stage.actor()).run(Disk)
-    return yield* Scope.provide(disk.lock(path, { mode: "exclusive", byCommand: false, test: false }), scope)
+    return yield* Scope.provide(disk.lock(path, { mode: "exclusive", mayStartProgram: false, test: false }), scope)
   })
 
   test(

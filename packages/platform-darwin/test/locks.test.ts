@@ -13,8 +13,8 @@ import { overShim } from "./support/overShim.ts"
 
 const [EPERM, ENOTSUP, EAGAIN, ENOLCK] = [1, 45, 35, 77]
 
-const shared: LockOptions = { mode: "shared", byCommand: false, test: true }
-const exclusive: LockOptions = { mode: "exclusive", byCommand: false, test: true }
+const shared: LockOptions = { mode: "shared", mayStartProgram: false, test: true }
+const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
 
 const Held = Schema.fromJsonString(Schema.Struct({ fd: Schema.Int, lasting: Schema.Boolean }))
 
@@ -32,7 +32,7 @@ await overShim("locks over the shim", ({ calls, shim, test }) => {
         Effect.gen(function* () {
           const { dev, ino } = Fs.statSync(scratch)
           const lock = yield* disk.lock(scratch, shared)
-          assert.deepInclude(lock, { tested: true, lasting: true, id: { dev: `${dev}`, ino: `${ino}` } })
+          assert.deepInclude(lock, { tested: true, outlivesThread: true, id: { dev: `${dev}`, ino: `${ino}` } })
           assert.strictEqual(yield* disk.probeLock(scratch), "shared")
           assert.strictEqual(yield* attempt(shared), "success")
           assert.strictEqual(yield* attempt(exclusive), "EBUSY")

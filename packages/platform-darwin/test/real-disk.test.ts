@@ -21,8 +21,8 @@ const run = (command: string, ...args: ReadonlyArray<string>): string =>
 const test = (title: string, body: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
   it.live(title, () => Effect.provide(body(), DarwinDisk.layer), 120_000)
 
-const shared: LockOptions = { mode: "shared", byCommand: false, test: true }
-const exclusive: LockOptions = { mode: "exclusive", byCommand: false, test: true }
+const shared: LockOptions = { mode: "shared", mayStartProgram: false, test: true }
+const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
 
 if (process.platform === "darwin") {
   const isRoot = process.geteuid?.() === 0

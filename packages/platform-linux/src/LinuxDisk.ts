@@ -201,7 +201,8 @@ const overCalls = (
           ({ fd }) => Locks.release(calls, fd)
         )
       }),
-    probeLock: (path, { byCommand } = { byCommand: false }) => Effect.sync(() => Locks.probe(dirFd(), path, byCommand)),
+    probeLock: (path, { mayStartProgram } = { mayStartProgram: false }) =>
+      Effect.sync(() => Locks.probe(dirFd(), path, mayStartProgram)),
     usage: (path) => sliced("measure", path, () => usage(dirFd(), path))
   })
   return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })

@@ -195,7 +195,7 @@ const isAnother = (
 
 // A namespace keeps its number while it lives or is held open, and no other namespace has the number meanwhile. A
 // namespace with the recorded number and another first process began after the recorded namespace had ended.
-const succeeded: NamespaceProof = { _tag: "Gone", by: "namespace" }
+const replacedByLater: NamespaceProof = { _tag: "Gone", by: "namespace" }
 
 /**
  * Searches by the PID that the process has in its namespace. The namespace found may be a later one with the same
@@ -207,17 +207,17 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
   const { pid } = sought
   if (own === namespace) {
     const isLater = namespace !== initialPidNamespace && isAnother(reading, sought, host.pidNamespaceInit)
-    return isLater ? succeeded : { _tag: "Process", number: pid }
+    return isLater ? replacedByLater : { _tag: "Process", number: pid }
   }
   const entries = numbers.map((number) => ({ number, entry: namespaceOf(source, number) }))
   const isComplete = entries.every(({ entry }) => entry !== "unreadable")
   const members = entries
     .filter(({ entry }) => valueOf(entry) === namespace)
     .map(({ number }) => ({ number, entry: readMember(source, number, namespace) }))
-  if (members.length === 0) return isComplete && seesAll(reading) ? succeeded : incomplete
+  if (members.length === 0) return isComplete && seesAll(reading) ? replacedByLater : incomplete
   const init = members.find(({ entry }) => valueOf(entry)?.at(-1) === 1)
   if (init !== undefined && isAnother(reading, sought, readFirst(source, pidfds, init.number, namespace))) {
-    return succeeded
+    return replacedByLater
   }
   const direct = members.find(({ entry }) => valueOf(entry)?.at(-1) === pid)
   if (direct !== undefined) return { _tag: "Process", number: Number(direct.number) }

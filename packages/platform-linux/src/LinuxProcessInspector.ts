@@ -76,14 +76,14 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
    * Looks at PID 1 twice. PID 1 can't be recycled while the caller lives: its end kills every process of the namespace.
    * Both looks see one process.
    */
-  const lookAtFirst = (): { readonly first: FirstProcess | undefined; readonly passing: boolean } => {
+  const lookAtFirst = (): { readonly first: FirstProcess | undefined; readonly isTransient: boolean } => {
     const looks = [look(firstPid, "identity"), look(firstPid, "executable")]
     const seen = looks.filter((look) => look._tag === "Present")
     const startTime = seen.find((process) => process.startTime !== undefined)?.startTime
     const processId64 = seen.find((process) => process.processId64 !== undefined)?.processId64
     return {
       first: startTime === undefined ? undefined : { startTime, ...(processId64 === undefined ? {} : { processId64 }) },
-      passing: looks.some((look) => look._tag === "Unavailable")
+      isTransient: looks.some((look) => look._tag === "Unavailable")
     }
   }
 
@@ -96,7 +96,7 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
     const boot = readBootId(source)
     const pidNamespace = believed ? Procfs.readNamespace(source, "pid") : undefined
     const timeOffset = believed ? Procfs.readTimeOffset(source) : undefined
-    const { first, passing } = lookAtFirst()
+    const { first, isTransient } = lookAtFirst()
     const seen: Facts = {
       namespaces: "supported",
       ...("value" in boot ? { bootId: boot.value } : { bootIdProblem: boot.problem }),
@@ -105,8 +105,8 @@ const make = (source: Procfs.Source): ProcessInspector["Service"] => {
       ...(timeOffset === undefined ? {} : { timeOffset })
     }
     // A fact that was missing for want of a resource or of a procfs may be readable next time: then nothing is kept.
-    const isPassing = passing || ("problem" in boot && boot.passing) || pidNamespace === undefined
-    if (!isPassing) facts = seen
+    const isUncertain = isTransient || ("problem" in boot && boot.isTransient) || pidNamespace === undefined
+    if (!isUncertain) facts = seen
     return seen
   }
 

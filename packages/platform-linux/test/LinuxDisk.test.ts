@@ -113,7 +113,7 @@ const stepwise = (
   }
 }
 
-const exclusive: LockOptions = { mode: "exclusive", byCommand: false, test: true }
+const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
 
 describe("LinuxDisk.removeTree", () => {
   it("the calls of libc are there where koffi is", () => assert.isDefined(native))
@@ -319,7 +319,7 @@ describe("LinuxDisk.removeTree", () => {
 
   const heldInner = Effect.fnUntraced(function* (path: string) {
     yield* Effect.provide(
-      Disk.use((disk) => disk.lock(path, { mode: "shared", byCommand: false, test: false })),
+      Disk.use((disk) => disk.lock(path, { mode: "shared", mayStartProgram: false, test: false })),
       LinuxDisk.layer
     )
   })

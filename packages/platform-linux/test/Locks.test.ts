@@ -18,8 +18,8 @@ import * as Tree from "./support/tree.ts"
 /** Open files and directories. Sockets and pipes belong to the test runner, too. */
 const files = (): ReadonlyArray<string> => Tree.descriptors().filter((path) => path.startsWith("/"))
 
-const exclusive: LockOptions = { mode: "exclusive", byCommand: true, test: true }
-const shared: LockOptions = { mode: "shared", byCommand: true, test: true }
+const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: true, test: true }
+const shared: LockOptions = { mode: "shared", mayStartProgram: true, test: true }
 
 const O_CLOEXEC = 0o2000000
 
@@ -72,7 +72,7 @@ for (const [way, layer] of [
 ] as const) {
   const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>) =>
     it.live(title, () => Effect.provide(test(), layer), 60_000)
-  const probe = (path: string) => Disk.use((disk) => disk.probeLock(path, { byCommand: true }))
+  const probe = (path: string) => Disk.use((disk) => disk.probeLock(path, { mayStartProgram: true }))
 
   describe(`the lock of a directory, ${way}`, () => {
     onDisk("is free, shared or exclusive, whoever holds it", () =>
@@ -94,7 +94,7 @@ for (const [way, layer] of [
           yield* Effect.scoped(
             Effect.gen(function* () {
               const held = yield* disk.lock(vm, options)
-              assert.deepInclude(held, { tested: true, lasting: true })
+              assert.deepInclude(held, { tested: true, outlivesThread: true })
               assert.deepStrictEqual(held.id, (yield* disk.lstat(vm)).id)
               assert.deepStrictEqual([yield* probe(vm), seenByCommand(vm)], [state, state])
             })
@@ -190,9 +190,9 @@ describe("the lock of a directory without koffi", () => {
       const disk = yield* Disk
       const vm = yield* world.scratch
       const before = Tree.descriptors()
-      const call = Effect.scoped(disk.lock(vm, { ...exclusive, byCommand: false }))
+      const call = Effect.scoped(disk.lock(vm, { ...exclusive, mayStartProgram: false }))
       assert.strictEqual(yield* errno(call), "ENOTSUP")
-      for (const options of [undefined, { byCommand: false }])
+      for (const options of [undefined, { mayStartProgram: false }])
         assert.strictEqual(yield* disk.probeLock(vm, options), "unknown")
       assert.sameMembers([...Tree.descriptors()], [...before])
     })
@@ -204,10 +204,10 @@ describe("the lock of a directory without koffi", () => {
       const [vm, bin] = [yield* world.scratch, yield* world.scratch]
       yield* world.file(`${bin}/flock`, "#!/bin/sh\necho 'flock: No locks available' >&2\nexit 1\n", 0o700)
       for (const path of ["/nowhere", bin]) {
-        assert.strictEqual(yield* withPath(path, disk.probeLock(vm, { byCommand: true })), "unknown")
+        assert.strictEqual(yield* withPath(path, disk.probeLock(vm, { mayStartProgram: true })), "unknown")
         assert.strictEqual(yield* withPath(path, errno(Effect.scoped(disk.lock(vm, exclusive)))), "ENOTSUP")
       }
-      assert.strictEqual(yield* disk.probeLock(vm, { byCommand: true }), "free")
+      assert.strictEqual(yield* disk.probeLock(vm, { mayStartProgram: true }), "free")
     })
   )
 })
@@ -282,8 +282,8 @@ describe("a lock that can't be asked for", () => {
         const script = `${imports}
           for (const koffi of [true, false]) {
             const disk = await diskWith({ koffi })
-            console.log(await Effect.runPromise(disk.probeLock(process.argv[1], { byCommand: true })))
-            const lock = disk.lock(process.argv[1], { mode: "exclusive", byCommand: true, test: true })
+            console.log(await Effect.runPromise(disk.probeLock(process.argv[1], { mayStartProgram: true })))
+            const lock = disk.lock(process.argv[1], { mode: "exclusive", mayStartProgram: true, test: true })
             console.log(await Effect.runPromise(Effect.flip(Effect.scoped(lock)).pipe(Effect.map(({ errno }) => errno))))
           }`
         const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]
@@ -328,8 +328,8 @@ describe("a thread that ends", () => {
       yield* disk.frame(root)
       yield* disk.location(root)
       yield* Stream.runCollect(disk.find(root, () => true))
-      yield* disk.probeLock(root, { byCommand: true })
-      yield* Effect.scoped(disk.lock(root, { mode: "exclusive", byCommand: true, test: true }))
+      yield* disk.probeLock(root, { mayStartProgram: true })
+      yield* Effect.scoped(disk.lock(root, { mode: "exclusive", mayStartProgram: true, test: true }))
       yield* disk.usage(root)
       yield* disk.create(root + "/file", () => Effect.succeed(new Uint8Array(1)))
       yield* disk.syncDirectory(root)
@@ -364,7 +364,7 @@ describe("a thread that ends", () => {
             for (let index = 0; index < 40; index++) {
               const vm = scratch + "/vm" + index
               Fs.mkdirSync(vm)
-              const lock = disk.lock(vm, { mode: "shared", byCommand: true, test: false })
+              const lock = disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })
               held.push([vm, (await Effect.runPromise(Scope.provide(lock, scope))).fd])
             }
             const ended = new Promise((resolve) => worker.once("exit", resolve))
@@ -389,9 +389,9 @@ describe("a thread that ends", () => {
         const thread = `${imports}
           import { parentPort, workerData } from "node:worker_threads"
           const disk = await diskWith({ koffi: workerData.koffi })
-          const lock = disk.lock(workerData.vm, { mode: "shared", byCommand: true, test: true })
+          const lock = disk.lock(workerData.vm, { mode: "shared", mayStartProgram: true, test: true })
           const held = await Effect.runPromise(Scope.provide(lock, Scope.makeUnsafe()))
-          parentPort.postMessage(held.lasting)
+          parentPort.postMessage(held.outlivesThread)
           parentPort.once("message", () => process.exit(0))`
         const script = `${imports}
           import * as Fs from "node:fs"

@@ -278,7 +278,7 @@ describe("a lock taken at any call of a sweep", () => {
           const scope = yield* Scope.make()
           let isLocked = false
           const act = Scope.provide(store.lock(vm), scope).pipe(
-            Effect.tap(({ alone, share }) => (alone && isShared ? share : Effect.void)),
+            Effect.tap(({ share, wasExclusive }) => (wasExclusive && isShared ? share : Effect.void)),
             Effect.match({ onSuccess: () => (isLocked = true), onFailure: () => {} }),
             Waits.inVain
           )

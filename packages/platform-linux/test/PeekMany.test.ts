@@ -158,7 +158,7 @@ describe("peekMany by native code", () => {
         const own = `${process.pid}\n${Fs.readlinkSync("/proc/self/exe")}\n`
         for (const [root, count] of [
           ["many", 1000],
-          ["few", PeekMany.fewest - 1]
+          ["few", PeekMany.minPage - 1]
         ] as const) {
           Fs.mkdirSync(`${scratch}/${root}`)
           for (const name of named(count)) makePlain(`${scratch}/${root}/${name}`, own)
@@ -170,7 +170,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("answers as it does without, whatever a directory and its file are", () =>
     Effect.gen(function* () {
-      const plain = named(PeekMany.fewest)
+      const plain = named(PeekMany.minPage)
       const odd = [...Object.keys(kinds), ...noNames]
       const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
       const told = contentsOf(yield* peek(root, [...plain, ...Object.keys(kinds)]))
@@ -190,7 +190,7 @@ describe("peekMany by native code", () => {
     "answers as it does without to a user who may not read it all, and may not ask for no trace",
     () =>
       Effect.gen(function* () {
-        const plain = named(PeekMany.fewest)
+        const plain = named(PeekMany.minPage)
         const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
         for (const name of plain.slice(1)) Fs.chmodSync(`${root}/${name}`, 0o755)
         const names = [...plain, ...Object.keys(kinds)]
@@ -207,7 +207,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("answers as it does without, whatever the number of directories, their order, and the limit", () =>
     Effect.gen(function* () {
-      const plain = named(PeekMany.most)
+      const plain = named(PeekMany.maxPage)
       const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
       for (const count of [1, 63, 64, 255, 256]) {
         assert.deepStrictEqual(contentsOf(yield* peek(root, plain.slice(0, count))), plain.slice(0, count))
@@ -235,7 +235,7 @@ describe("peekMany by native code", () => {
     "answers a page by as many calls as it takes, interruptible between two",
     () =>
       Effect.gen(function* () {
-        const names = named(PeekMany.fewest)
+        const names = named(PeekMany.minPage)
         const root = yield* makeRoot(names)
         const library = (yield* Programs).library("peek")
         const peek = withKoffi((koffi) => koffi.load(library).func("void vm_sentinel_peek(void *)"))
@@ -266,7 +266,7 @@ describe("peekMany by native code", () => {
       const root = yield* Memory.scratch
       Fs.symlinkSync(root, `${root}/link`)
       const disks = [yield* diskOf({}), yield* diskOf({ pool: false })]
-      const all = named(PeekMany.fewest)
+      const all = named(PeekMany.minPage)
       for (const name of ["missing", "link"]) {
         const errors = yield* Effect.forEach(disks, (disk) => Effect.flip(peekMany(disk, `${root}/${name}`, all)))
         assert.strictEqual(errors[0]?.errno, errors[1]?.errno)
@@ -297,7 +297,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("is done without where koffi has no call left", () =>
     Effect.gen(function* () {
-      const names = named(PeekMany.fewest)
+      const names = named(PeekMany.minPage)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const before = opened()
@@ -316,7 +316,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("keeps the root open until the call has ended, however early it is interrupted", () =>
     Effect.gen(function* () {
-      const names = named(PeekMany.most)
+      const names = named(PeekMany.maxPage)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const before = opened()
@@ -337,7 +337,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("leaves no descriptor open", () =>
     Effect.gen(function* () {
-      const names = named(PeekMany.fewest)
+      const names = named(PeekMany.minPage)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const all = [...names, ...Object.keys(kinds), ...noNames]

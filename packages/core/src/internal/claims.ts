@@ -75,7 +75,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
 
   /** Tells who holds a busy lock: sweeps hold it exclusively (`Taken`), owners share it (`LockBusy`). */
   const busy = (path: string) =>
-    Effect.flatMap(disk.probeLock(path, { byCommand: true }), (state) =>
+    Effect.flatMap(disk.probeLock(path, { mayStartProgram: true }), (state) =>
       Effect.fail(state === "exclusive" || state === "free" ? new Taken({ path }) : new LockBusy({ path }))
     )
 
@@ -83,9 +83,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const lock = (
     { workspace }: Destination,
     path: string,
-    byCommand: boolean
+    mayStartProgram: boolean
   ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
-    exclude(path, { byCommand, test: workspace === undefined }).pipe(
+    exclude(path, { mayStartProgram, test: workspace === undefined }).pipe(
       Effect.map((held) => ({
         id: held?.id,
         isLocked: held !== undefined && (workspace === undefined ? held.tested : workspace.isLocked)
@@ -124,7 +124,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
    * The claim of a directory that lies at `path` now. `discard` compares the directory's id again after its own rename:
    * a directory that was swapped in goes back, and nothing in that directory is deleted.
    */
-  const claimed = Effect.fnUntraced(function* (
+  const makeClaim = Effect.fnUntraced(function* (
     destination: Destination,
     found: {
       readonly path: string
@@ -140,14 +140,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     let isClaimed = true
     const letGo = Effect.sync(() => void (isClaimed = false))
     /** `NameTaken` has told the caller where the directory lies: the finalizer leaves the directory at that path. */
-    let isTold = false
+    let isReported = false
     const restore = Effect.uninterruptible(
       Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void)).pipe(
-        Effect.tapErrorTag("NameTaken", () => Effect.sync(() => void (isTold = true)))
+        Effect.tapErrorTag("NameTaken", () => Effect.sync(() => void (isReported = true)))
       )
     )
     yield* Effect.addFinalizer(() =>
-      isClaimed && !isTold
+      isClaimed && !isReported
         ? Effect.ensuring(Effect.ignore(Effect.andThen(requireSame(path, state.id), restore)), letGo)
         : Effect.void
     )
@@ -215,7 +215,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     )
     const problem =
       id === undefined || sameFile(id, state.id) ? difference(condemned, state) : "it is another directory"
-    if (problem === undefined) return yield* claimed(destination, { path, origin, state, isLocked })
+    if (problem === undefined) return yield* makeClaim(destination, { path, origin, state, isLocked })
     yield* moveBack(path, origin)
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
@@ -229,7 +229,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
         const { isLocked } = yield* lock(destination, path, true)
         const state = yield* lookAgain(path, layout)
-        return yield* claimed(destination, { path, origin: `${destination.root}/${name}`, state, isLocked })
+        return yield* makeClaim(destination, { path, origin: `${destination.root}/${name}`, state, isLocked })
       })
     )
 

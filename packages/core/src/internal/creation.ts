@@ -24,7 +24,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
     options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string>; readonly isOwn?: boolean }
   ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
     const { entry, isOwn = false, subdirectories = [] } = options ?? {}
-    const publish = isOwn ? publication.inscribe : publication.publish
+    const publish = isOwn ? publication.publishInWorkspace : publication.publish
     const tag = yield* nonce
     const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
     const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "there is something under the path" })

@@ -40,7 +40,7 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
         const { condemned } = judgement
         return condemned === undefined || lock !== "asked"
           ? Effect.succeed(judgement)
-          : Effect.map(store.probeLock(state.path, { byCommand: condemned.claimsLock }), (state) =>
+          : Effect.map(store.probeLock(state.path, { mayStartProgram: condemned.claimsLock }), (state) =>
               reconsider(judgement, { lock: state })
             )
       })

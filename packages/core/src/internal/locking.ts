@@ -40,9 +40,9 @@ export const make = (disk: Disk["Service"]) => {
 
   const attempt = (path: string): Effect.Effect<OwnerLock, DiskError, Scope.Scope> => {
     const lockAs = (mode: "shared" | "exclusive") =>
-      Effect.map(disk.lock(path, { mode, byCommand: true, test: true }), (held): OwnerLock => ({
+      Effect.map(disk.lock(path, { mode, mayStartProgram: true, test: true }), (held): OwnerLock => ({
         ...held,
-        alone: mode === "exclusive"
+        wasExclusive: mode === "exclusive"
       }))
     return Effect.catchIf(lockAs("exclusive"), isBusy, () => lockAs("shared"))
   }
@@ -79,11 +79,11 @@ export const make = (disk: Disk["Service"]) => {
 
   /**
    * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.
-   * `byCommand`: a program may be started to take the lock. EBUSY: another process holds the lock.
+   * `mayStartProgram`: a program may be started to take the lock. EBUSY: another process holds the lock.
    */
   const exclude = (
     path: string,
-    options: { readonly byCommand: boolean; readonly test: boolean }
+    options: { readonly mayStartProgram: boolean; readonly test: boolean }
   ): Effect.Effect<HeldLock | undefined, DiskError, Scope.Scope> =>
     disk.lock(path, { mode: "exclusive", ...options }).pipe(
       Effect.retry({ while: isBusy, ...removersPatience }),

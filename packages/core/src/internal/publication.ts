@@ -49,7 +49,7 @@ export const contenders = (state: DirectoryState, entry: string): DirectoryState
 export type Publication = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
-  const appear = (temporary: string, path: string) =>
+  const linkOrRename = (temporary: string, path: string) =>
     disk.link(temporary, path).pipe(onErrno(noHardLinks, () => disk.renameNew(temporary, path)))
 
   const discard = (path: string) => Effect.ignore(disk.unlink(path))
@@ -65,7 +65,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   })
 
   /** Renames a record back. EEXIST: another record was published; the old one stays aside, and still counts. */
-  const putBack = (aside: string, path: string) => Effect.andThen(appear(aside, path), disk.unlink(aside))
+  const putBack = (aside: string, path: string) => Effect.andThen(linkOrRename(aside, path), disk.unlink(aside))
 
   /** What has changed since the judgement, or since the writer wrote its own file; `undefined`: nothing. */
   const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
@@ -103,7 +103,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   })
 
   /** Whether a directory still lies at its path. If not, a sweep has claimed it, which explains any earlier error. */
-  const isStill = (directory: string, before: Stat) =>
+  const isAtItsPath = (directory: string, before: Stat) =>
     Effect.match(disk.lstat(directory), {
       onSuccess: (now) => sameFile(now.id, before.id),
       onFailure: ({ errno }) => errno !== "ENOENT" && errno !== "ENOTDIR"
@@ -193,7 +193,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       const { aside, earlier } =
         replacing === undefined ? { aside: undefined, earlier: [] } : yield* takeAside(directory, entry, replacing, tag)
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: claimed })(
-        appear(temporary, path)
+        linkOrRename(temporary, path)
       ).pipe(
         // The old record returns to its name, unless another writer has published a record.
         Effect.tapError((error) => {
@@ -209,7 +209,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       Effect.catchTag("DiskError", failed)
     )
     const old = yield* Effect.catch(published, (error) =>
-      Effect.flatMap(isStill(directory, before), (still) => Effect.fail(still ? error : claimed()))
+      Effect.flatMap(isAtItsPath(directory, before), (still) => Effect.fail(still ? error : claimed()))
     )
     return yield* Effect.ensuring(
       confirm(directory, before, entry, bytes),
@@ -223,7 +223,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   )
 
   /** `publish` into a sweep's own workspace, which `publish` itself refuses. */
-  const inscribe = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
+  const publishInWorkspace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: string) {
@@ -245,5 +245,5 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
   })
 
-  return { publish, inscribe, release }
+  return { publish, publishInWorkspace, release }
 }

@@ -31,15 +31,15 @@ const defaultHostnames: ReadonlySet<string> = new Set([
   "ubuntu"
 ])
 
-type Place = "bound" | "moved" | "different" | "unbound"
+type Binding = "bound" | "moved" | "different" | "unbound"
 
 /** The boot and the machine that a record comes from. */
 interface Boot {
   /** The record is of an earlier boot of this machine: this alone proves its process gone. */
   readonly isRebooted: boolean
   /** Why no observation of a process can condemn; `undefined` where one can. */
-  readonly cap: UnknownReason | undefined
-  /** `unknown`: this boot or an earlier one of this machine. `undefined`: `isRebooted` or a `cap` decides instead. */
+  readonly doubt: UnknownReason | undefined
+  /** `unknown`: this boot or an earlier one of this machine. `undefined`: `isRebooted` or a `doubt` decides instead. */
   readonly boot: "this" | "unknown" | undefined
   /** The boot is unknown, and the record has another machine id, which may be that of a container on this machine. */
   readonly isContradicted: boolean
@@ -52,12 +52,12 @@ export interface Standing extends Boot {
   readonly sharesLock: boolean
 }
 
-const noteDirectory = (
+const judgeDirectory = (
   { record }: SentinelV3,
   { file }: OwnerInputs,
   { frame, host, knowledge: { assumeMoved = "" } }: Reader,
   notes: Notes
-): Place => {
+): Binding => {
   const binding = compareDirectories(record.directory, frame, file, compare(record.bootId, host.bootId))
   notes.directory = compared(
     record.directory === undefined ? undefined : describeRecorded(record.directory),
@@ -70,7 +70,7 @@ const noteDirectory = (
 }
 
 /** Compares the machines of record and reader. `undefined`: both are the same machine. Else why that isn't certain. */
-const noteMachine = (
+const judgeMachine = (
   { record }: SentinelV3,
   { host, knowledge: { shared } }: Reader,
   notes: Notes
@@ -90,9 +90,9 @@ const noteMachine = (
   return virtualMachine === false || isTrusted ? undefined : "machine-unknown"
 }
 
-const plainBoot: Boot = { isRebooted: false, cap: undefined, boot: "this", isContradicted: false }
+const plainBoot: Boot = { isRebooted: false, doubt: undefined, boot: "this", isContradicted: false }
 
-const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Place, notes: Notes): Boot => {
+const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: Notes): Boot => {
   const { frame, host } = reader
   const { fileSystem } = frame
   const isOwn = place === "bound" || place === "moved"
@@ -101,23 +101,23 @@ const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Place, notes: No
     notes.bootId = compared(sentinel.record.bootId, host.bootIdProblem, "unknown")
   }
   const oneKernel = fileSystem?.oneKernel === true
-  if (boot === "equal") return oneKernel ? plainBoot : { ...plainBoot, cap: noteMachine(sentinel, reader, notes) }
+  if (boot === "equal") return oneKernel ? plainBoot : { ...plainBoot, doubt: judgeMachine(sentinel, reader, notes) }
   const wasOneKernel = oneKernel && isLasting(fileSystem.type)
   if (boot === "unknown") {
-    if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, cap: "boot-unknown" }
+    if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, doubt: "boot-unknown" }
     const isContradicted = note(notes, "machineId", sentinel.record.machineId, host.machineId) === "different"
     return { ...plainBoot, boot: "unknown", isContradicted }
   }
   if (wasOneKernel && isOwn) {
     const machine = note(notes, "machineId", sentinel.record.machineId, host.machineId)
     return machine === "different"
-      ? { ...plainBoot, boot: undefined, cap: "other-machine" }
+      ? { ...plainBoot, boot: undefined, doubt: "other-machine" }
       : { ...plainBoot, boot: undefined, isRebooted: true }
   }
-  const cap = noteMachine(sentinel, reader, notes)
+  const doubt = judgeMachine(sentinel, reader, notes)
   // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.
-  if (wasOneKernel) return { ...plainBoot, boot: undefined, cap: cap ?? "machine-unknown" }
-  return { ...plainBoot, boot: undefined, cap, isRebooted: cap === undefined && place !== "different" }
+  if (wasOneKernel) return { ...plainBoot, boot: undefined, doubt: doubt ?? "machine-unknown" }
+  return { ...plainBoot, boot: undefined, doubt, isRebooted: doubt === undefined && place !== "different" }
 }
 
 /** Describes the first process of a PID namespace, for evidence. */
@@ -126,7 +126,7 @@ export const describeFirst = (first: FirstProcess | undefined): string | undefin
     ? undefined
     : `start ${first.startTime}${first.processId64 === undefined ? "" : `, id ${first.processId64}`}`
 
-const noteNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes): Comparison => {
+const judgeNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes): Comparison => {
   if (host.namespaces === "none") {
     notes.pidNamespace = compared(record.pidNamespace, undefined, "not-applicable")
     return "equal"
@@ -142,22 +142,22 @@ const noteNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes)
 
 export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Standing => {
   const { frame, host } = reader
-  const place = noteDirectory(sentinel, inputs, reader, notes)
+  const place = judgeDirectory(sentinel, inputs, reader, notes)
   const found = judgeBoot(sentinel, reader, place, notes)
-  const namespace = found.boot === undefined ? "unknown" : noteNamespace(sentinel, host, notes)
+  const namespace = found.boot === undefined ? "unknown" : judgeNamespace(sentinel, host, notes)
   const isOther = found.isContradicted && namespace === "equal"
-  const cap = place === "different" ? "other-directory" : isOther ? "other-machine" : found.cap
+  const doubt = place === "different" ? "other-directory" : isOther ? "other-machine" : found.doubt
   const oneKernel = frame.fileSystem?.oneKernel === true
   const sharesLock = place === "bound" && oneKernel && found.boot !== undefined && host.namespaces !== "none"
-  return { ...found, cap, namespace, sharesLock }
+  return { ...found, doubt, namespace, sharesLock }
 }
 
 /** Whether the record's PID is one of the reader's PID namespace: the reader can look the process up. */
 export const isInReach = ({ namespace }: Standing): boolean => namespace === "equal"
 
 /** Whether a search of all PID namespaces of this kernel would decide. */
-export const isSearchable = ({ boot, cap, namespace }: Standing): boolean =>
-  cap === undefined && boot !== undefined && namespace !== "equal"
+export const isSearchable = ({ boot, doubt, namespace }: Standing): boolean =>
+  doubt === undefined && boot !== undefined && namespace !== "equal"
 
 /**
  * Whether a free lock proves that the owner closed it: the lock was tested, and the record's own process held it, or a

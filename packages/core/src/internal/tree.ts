@@ -102,7 +102,7 @@ const walk = Effect.fnUntraced(
 
 /** Locks an inner directory. `false`: another process holds the lock. A file system without locks has no owner to exclude. */
 const lockInner = (disk: Removing, path: string, { id }: Stat) =>
-  disk.lock(path, { mode: "exclusive", byCommand: false, test: false }).pipe(
+  disk.lock(path, { mode: "exclusive", mayStartProgram: false, test: false }).pipe(
     Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
     Effect.catch((error) => {
       if (error.errno === "EBUSY") return Effect.succeed(false)

@@ -46,10 +46,10 @@ interface Owner {
 }
 
 /** Pages after which all owners are forgotten. Triage only keeps: no removal follows from an old answer. */
-const memory = 16
+const pagesRemembered = 16
 
 /** Directories between two looks at the clock. */
-const atOnce = 32
+const entriesPerClockRead = 32
 
 export const make = (
   store: SentinelStore["Service"],
@@ -57,7 +57,7 @@ export const make = (
   root: Root,
   layout: Layout
 ): ((page: Arr.NonEmptyReadonlyArray<Entry>) => Effect.Effect<Triaged>) => {
-  const told = Outcomes.ofLives(root.path)
+  const outcomeOf = Outcomes.ofLives(root.path)
 
   const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Effect.Effect<Outcomes.Living | undefined> =>
     Effect.map(host, (host) => {
@@ -103,7 +103,7 @@ export const make = (
   /** Forgets each owner that wasn't seen alive: the next page observes that owner again. */
   const forget = () => {
     pages += 1
-    if (pages % memory === 0) owners.clear()
+    if (pages % pagesRemembered === 0) owners.clear()
     for (const [pid, { life }] of owners) if (life === undefined) owners.delete(pid)
   }
 
@@ -125,8 +125,8 @@ export const make = (
       const known = recall(content)
       const life = known === undefined ? yield* ask(entry, content) : known.life
       if (life === undefined) open.push(entry)
-      else kept.push(told(entry, life, writtenAt))
-      if (index % atOnce === atOnce - 1) yield* giveWay
+      else kept.push(outcomeOf(entry, life, writtenAt))
+      if (index % entriesPerClockRead === entriesPerClockRead - 1) yield* giveWay
     }
     // Removals take time, and the next pages wait for them: answers would be old when they are reported.
     if (open.length > 0) owners.clear()

@@ -83,7 +83,7 @@ export const make = (
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     let lock: HeldLock | undefined
     const sentinelOf = (staged: string) =>
-      exclude(staged, { byCommand: true, test: true }).pipe(
+      exclude(staged, { mayStartProgram: true, test: true }).pipe(
         mapStoreError("lock workspace"),
         Effect.tap((held) => Effect.sync(() => (lock = held))),
         Effect.flatMap(self)
@@ -119,7 +119,7 @@ export const make = (
     const { problem: early } = yield* look(from)
     if (early !== undefined) return yield* new Changed({ path: from, problem: early })
     const gone = { ENOENT: () => taken, EBUSY: () => taken }
-    const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { byCommand: true, test: true }))
+    const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { mayStartProgram: true, test: true }))
     yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))
     const { state: now, problem } = yield* look(path)
     if (problem !== undefined) {
@@ -128,7 +128,7 @@ export const make = (
       return yield* new Changed({ path: from, problem })
     }
     const replacing = now.sentinels.length === 0 ? {} : { replacing: condemned }
-    yield* publication.inscribe(path, yield* self(lock), replacing).pipe(
+    yield* publication.publishInWorkspace(path, yield* self(lock), replacing).pipe(
       Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
       // A full file system has no space for our sentinel. Another sweep may then adopt this workspace from us.
       Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
@@ -148,7 +148,7 @@ export const make = (
     const root = path.slice(0, -entry.length - 1)
     const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
     yield* Effect.andThen(
-      exclude(path, { byCommand: true, test: false }),
+      exclude(path, { mayStartProgram: true, test: false }),
       Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, { expected: stat.value.id }))
     ).pipe(
       Effect.scoped,

@@ -96,7 +96,7 @@ export interface Options {
   /** `false`: listings give the type of an entry as `unknown` (`DT_UNKNOWN`). Default `true`. */
   readonly entryTypes?: boolean
   /**
-   * `false`: no `flock(2)`. `command`: only a program can take the lock, see `LockOptions.byCommand`. Default `true`.
+   * `false`: no `flock(2)`. `command`: only a program can take the lock, see `LockOptions.mayStartProgram`. Default `true`.
    */
   readonly locks?: boolean | "command"
 }

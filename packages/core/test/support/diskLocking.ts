@@ -3,13 +3,13 @@ import { Effect, Exit, Scope } from "effect"
 import { Disk, type LockOptions } from "../../src/Disk.ts"
 import { errno, type Tester } from "./diskTester.ts"
 
-const exclusive: LockOptions = { mode: "exclusive", byCommand: true, test: false }
+const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: true, test: false }
 const shared: LockOptions = { ...exclusive, mode: "shared" }
 
 const refused = (path: string, options: LockOptions) =>
   Disk.use((disk) => errno(Effect.scoped(disk.lock(path, options))))
 
-const probe = (path: string) => Disk.use((disk) => disk.probeLock(path, { byCommand: true }))
+const probe = (path: string) => Disk.use((disk) => disk.probeLock(path, { mayStartProgram: true }))
 
 export const tests = <R>({ able, strength, world }: Tester<R>): void => {
   const hasLocks = strength.locks !== false
@@ -107,7 +107,7 @@ export const tests = <R>({ able, strength, world }: Tester<R>): void => {
   able(strength.locks === "command", "has no locks where no program may be started", () =>
     Effect.gen(function* () {
       const directory = yield* world.scratch
-      assert.strictEqual(yield* refused(directory, { ...exclusive, byCommand: false }), "ENOTSUP")
+      assert.strictEqual(yield* refused(directory, { ...exclusive, mayStartProgram: false }), "ENOTSUP")
       assert.strictEqual(yield* Disk.use((disk) => disk.probeLock(directory)), "unknown")
       assert.strictEqual(yield* probe(directory), "free")
     })

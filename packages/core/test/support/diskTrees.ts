@@ -129,7 +129,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       for (const mode of ["shared", "exclusive"] as const) {
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* disk.lock(`${vm}/a/b`, { mode, byCommand: false, test: false })
+            yield* disk.lock(`${vm}/a/b`, { mode, mayStartProgram: false, test: false })
             assert.deepStrictEqual(yield* disk.removeTree(vm), ["a/b"])
             const left = { ".vm-sentinel": "x", a: "directory", "a/b": "directory", "a/b/disk": "x" }
             assert.deepStrictEqual(yield* world.tree(vm), left)
@@ -137,8 +137,8 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
         )
       }
       // The lock of the top is its caller's.
-      yield* disk.lock(vm, { mode: "exclusive", byCommand: false, test: false })
-      yield* disk.lock(`${vm}/a/b`, { mode: "shared", byCommand: false, test: false })
+      yield* disk.lock(vm, { mode: "exclusive", mayStartProgram: false, test: false })
+      yield* disk.lock(`${vm}/a/b`, { mode: "shared", mayStartProgram: false, test: false })
       assert.deepStrictEqual(yield* disk.removeTree(vm, { lockInner: false }), [])
       assert.strictEqual(yield* errno(disk.lstat(vm)), "ENOENT")
     })

@@ -321,7 +321,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const { condemned, directory, store, sweep, vm } = yield* scene
       if ((yield* store.probeLock(vm)) === "unknown") return
       const before = yield* world.tree(directory)
-      yield* disk.lock(vm, { mode: "shared", byCommand: true, test: false })
+      yield* disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })
       yield* ticking
       for (const where of places) {
         const claimed = sweep((reclaimer) => claimInto(where, reclaimer, condemned))

@@ -46,7 +46,7 @@ export interface FileCalls {
   /** UUID of the volume that a file lies on. `undefined`: the volume has none. */
   readonly volumeUuid: (fd: number) => string | undefined
   /** Whether the access control list of a file lets anybody change the file. The file must not be a symbolic link. */
-  readonly isOpenToOthers: (path: string) => boolean
+  readonly aclPermitsChange: (path: string) => boolean
 }
 
 type Call = (...values: Array<unknown>) => unknown
@@ -173,7 +173,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
       invoke(fgetattrlist, fd, Structs.volumeUuid, bytes, bytes.byteLength, 0)
       return Structs.decodeVolumeUuid(bytes)
     },
-    isOpenToOthers: (path) => {
+    aclPermitsChange: (path) => {
       const bytes = Buffer.alloc(Structs.accessListSize)
       invoke(getattrlist, terminated(path), Structs.accessList, bytes, bytes.byteLength, FSOPT_NOFOLLOW)
       const isOpen = Structs.decodeAccessList(bytes)

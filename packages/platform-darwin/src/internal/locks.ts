@@ -38,7 +38,7 @@ export const acquire = (
       fd,
       tested: test && !withDirectory(calls, path, (second) => take(calls, second, refused)),
       // Node doesn't know this descriptor: no thread that ends closes it.
-      lasting: true,
+      outlivesThread: true,
       isGone: Effect.orElseSucceed(
         attempt("stat", path, () => Fs.fstatSync(fd).nlink === 0),
         () => false

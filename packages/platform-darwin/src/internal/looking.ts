@@ -95,7 +95,7 @@ const isGone = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errno
  */
 const isOwned = (calls: FileCalls, path: string): boolean => {
   try {
-    return !calls.statfs(path).ownerless && !calls.isOpenToOthers(path)
+    return !calls.statfs(path).ownerless && !calls.aclPermitsChange(path)
   } catch (cause) {
     if (isGone(cause)) throw cause
     return false

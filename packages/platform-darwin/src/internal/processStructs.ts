@@ -36,7 +36,7 @@ const textOf = (bytes: Uint8Array, offset: number, size: number): string => {
 }
 
 const processInfo = (
-  asked: number,
+  expectedPid: number,
   pid: number,
   status: number,
   started: bigint | undefined,
@@ -44,15 +44,17 @@ const processInfo = (
   comm: string
 ): ProcessInfo | undefined => {
   const state = states[status]
-  return pid !== asked || state === undefined || started === undefined ? undefined : { pid, state, started, uid, comm }
+  return pid !== expectedPid || state === undefined || started === undefined
+    ? undefined
+    : { pid, state, started, uid, comm }
 }
 
 /** Decodes `struct kinfo_proc`, the answer of `KERN_PROC_PID`. `undefined` for another process than `asked`. */
-export const decodeKinfoProc = (bytes: Uint8Array, asked: number): ProcessInfo | undefined => {
+export const decodeKinfoProc = (bytes: Uint8Array, expectedPid: number): ProcessInfo | undefined => {
   if (bytes.byteLength !== kinfoProcSize) return undefined
   const at = view(bytes)
   return processInfo(
-    asked,
+    expectedPid,
     at.getInt32(40, true),
     at.getUint8(36),
     startOf(at.getBigInt64(0, true), BigInt(at.getInt32(8, true))),
@@ -62,11 +64,11 @@ export const decodeKinfoProc = (bytes: Uint8Array, asked: number): ProcessInfo |
 }
 
 /** Decodes `struct proc_bsdinfo`, flavor 3 of `proc_pidinfo`. `undefined` for another process than `asked`. */
-export const decodeBsdInfo = (bytes: Uint8Array, asked: number): ProcessInfo | undefined => {
+export const decodeBsdInfo = (bytes: Uint8Array, expectedPid: number): ProcessInfo | undefined => {
   if (bytes.byteLength !== bsdInfoSize) return undefined
   const at = view(bytes)
   return processInfo(
-    asked,
+    expectedPid,
     at.getUint32(12, true),
     at.getUint32(4, true),
     startOf(at.getBigInt64(120, true), at.getBigInt64(128, true)),

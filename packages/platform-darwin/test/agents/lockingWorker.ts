@@ -11,12 +11,12 @@ const { directory, libraryPath } = workerData
 const program = Effect.gen(function* () {
   const disk = yield* Disk
   const scope = yield* Scope.make()
-  const options = { mode: "shared", byCommand: false, test: true } as const
-  const { fd, lasting } = yield* Scope.provide(disk.lock(directory, options), scope)
+  const options = { mode: "shared", mayStartProgram: false, test: true } as const
+  const { fd, outlivesThread } = yield* Scope.provide(disk.lock(directory, options), scope)
   // What a sweep in a worker does and is done with.
   yield* disk.removeTree(`${directory}/tree`)
   yield* disk.scan(directory, () => "read", 10)
-  return { fd, lasting }
+  return { fd, outlivesThread }
 })
 const held = await Effect.runPromise(Effect.provide(program, DarwinDisk.layerAt({ libraryPath })))
 process.stdout.write(JSON.stringify(held))

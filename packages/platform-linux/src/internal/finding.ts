@@ -42,9 +42,9 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
 
   const push = (path: string, fd: number): void => {
     try {
-      const lying = calls.mount(fd)
-      mount ??= lying
-      if (lying !== mount) return calls.close(fd)
+      const mountHere = calls.mount(fd)
+      mount ??= mountHere
+      if (mountHere !== mount) return calls.close(fd)
       levels.push({ path, open: { fd, listing: calls.list(fd) }, paused: undefined })
     } catch (cause) {
       calls.close(fd)
@@ -75,8 +75,8 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
     const inner = orVanished(() => calls.openDirectory(fd, name))
     if (inner === undefined) return
     push(path, inner)
-    const far = levels.at(-1 - maxOpen)
-    if (far !== undefined) pause(far)
+    const outermostOpen = levels.at(-1 - maxOpen)
+    if (outermostOpen !== undefined) pause(outermostOpen)
   }
 
   /**

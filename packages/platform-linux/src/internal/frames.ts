@@ -65,7 +65,7 @@ const [typeWord, fsidWord] = [0, 14] as const
  * Whether the layout of structs and the numbers of requests below are those of this architecture: 64-bit,
  * little-endian, and without ioctl numbers of its own.
  */
-const isUsual = ["x64", "arm64", "riscv64", "loong64"].includes(process.arch)
+const hasGenericAbi = ["x64", "arm64", "riscv64", "loong64"].includes(process.arch)
 
 // `FS_IOC_GETFSUUID` (Linux 6.9) answers a length byte and the UUID. On xfs, `XFS_IOC_FSGEOMETRY_V1` has always
 // answered the UUID.
@@ -88,7 +88,7 @@ const uuidOf = (native: LibcAt, fd: number, type: string): FileSystemId | undefi
 
 /** The file system by `fstatfs(2)` and `ioctl(2)`. `undefined`: the kernel doesn't say. */
 const fileSystemByLibc = (native: LibcAt, fd: number, directory: FileId): FileSystemFrame | undefined => {
-  if (!isUsual) return fileSystemByNode(fd, directory)
+  if (!hasGenericAbi) return fileSystemByNode(fd, directory)
   if (native.statfs(fd, status) < 0) return undefined
   const type = typeOf(statusWords[typeWord] ?? 0)
   const fsid = (BigInt(statusWords[fsidWord] ?? 0) << 32n) | BigInt(statusWords[fsidWord + 1] ?? 0)

@@ -1,6 +1,6 @@
 /** Reads facts about the kernel and the machine from `/proc`, `/etc` and `/sys`. */
 import { expectErrno } from "../Kernel.ts"
-import { isProcfs, type Own, read, readHead, readLine, readOwn, type Source } from "./procfs.ts"
+import { isProcfs, type KernelFile, read, readHead, readLine, readKernelFile, type Source } from "./procfs.ts"
 
 const bootIdFile = "sys/kernel/random/boot_id"
 
@@ -23,13 +23,13 @@ const readUncovered = (source: Source): string | undefined => {
 }
 
 /** The kernel's own boot id. `systemd-nspawn` and LXC mount a file of their own over the kernel's file. */
-export const readBootId = (source: Source): Own<string> => {
-  const own = readOwn(source, bootIdFile, (fd) => readId(source, fd))
+export const readBootId = (source: Source): KernelFile<string> => {
+  const own = readKernelFile(source, bootIdFile, (fd) => readId(source, fd))
   if ("problem" in own) {
     const uncovered = readUncovered(source)
     return isBootId(uncovered) ? { value: uncovered } : own
   }
-  return isBootId(own.value) ? own : { problem: `${source.root}/${bootIdFile} holds no boot id`, passing: false }
+  return isBootId(own.value) ? own : { problem: `${source.root}/${bootIdFile} holds no boot id`, isTransient: false }
 }
 
 /**
@@ -69,7 +69,7 @@ export const readVirtualMachine = (source: Source): boolean | undefined => {
   if (exists(source, `${sysRoot}/hypervisor/type`) || firmware.some((name) => virtualFirmware.test(name ?? ""))) {
     return true
   }
-  const own = readOwn(source, "cpuinfo", (fd) => readHead(source, fd, cpuinfoBytes))
+  const own = readKernelFile(source, "cpuinfo", (fd) => readHead(source, fd, cpuinfoBytes))
   // lxcfs mounts a file with fewer processors over `cpuinfo`. The `hypervisor` flag in such a file is still true.
   const cpuinfo =
     "value" in own ? own.value : read(source, `${root}/cpuinfo`, (fd) => readHead(source, fd, cpuinfoBytes))

@@ -21,11 +21,11 @@ const [name, length, type, placeBytes] = [8, 12, 14, 16] as const
 const { ENOBUFS } = Os.constants.errno
 
 /** Bytes for names and places: 128 KiB to 64 MiB at first, 2 GiB at most, since offsets have 32 bits. */
-const [fewestBytes, manyBytes, mostBytes] = [2 ** 17, 2 ** 26, 2 ** 31] as const
+const [minInitialBytes, maxInitialBytes, maxBytes] = [2 ** 17, 2 ** 26, 2 ** 31] as const
 
 /** Four times the directory's own size, rounded up to a power of two. Bounded: some file systems report any size. */
 const capacityFor = (size: number): number =>
-  2 ** Math.ceil(Math.log2(Math.min(Math.max(fewestBytes, size * 4), manyBytes)))
+  2 ** Math.ceil(Math.log2(Math.min(Math.max(minInitialBytes, size * 4), maxInitialBytes)))
 
 const makeMemory = (capacity: number) => {
   const memory = new ArrayBuffer(headerBytes + capacity)
@@ -88,7 +88,7 @@ export const read = Effect.fnUntraced(function* (
     const errno = numberOf(memory, error)
     if (errno === 0) return listingOf(memory)
     if (errno !== ENOBUFS) return yield* new DiskError({ errno: errnoName(errno), operation: "readdir", path })
-    if (memory.capacity >= mostBytes) return undefined
+    if (memory.capacity >= maxBytes) return undefined
     memory = grown(memory)
   }
   return undefined

@@ -51,7 +51,7 @@ const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
 }
 
 /** Runs `ask` with a new descriptor of the directory, which is closed at once. */
-const tryIt = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {
+const withDescriptor = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {
   const fd = open(calls, path)
   try {
     return ask(fd)
@@ -67,16 +67,17 @@ const tryIt = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A =
 export const acquire = (
   calls: DirFd.DirFd,
   path: string,
-  { byCommand, mode, test }: LockOptions
+  { mayStartProgram, mode, test }: LockOptions
 ): HeldLock & { readonly fd: number } => {
-  const lock = lockBy(calls, byCommand) ?? fail("ENOTSUP")
+  const lock = lockBy(calls, mayStartProgram) ?? fail("ENOTSUP")
   const [own, others] = mode === "exclusive" ? [LOCK_EX, LOCK_SH] : [LOCK_SH, LOCK_EX]
   const fd = open(calls, path)
   try {
     if (lock(fd, own) === "busy") return fail("EBUSY")
     const { id } = calls.stat(fd)
     const tested =
-      test && tryIt(calls, path, (other) => sameFile(calls.stat(other).id, id) && lock(other, others) === "busy")
+      test &&
+      withDescriptor(calls, path, (other) => sameFile(calls.stat(other).id, id) && lock(other, others) === "busy")
     const share = attempt("lock", path, () => {
       if (lock(fd, LOCK_SH) === "busy") fail("EBUSY")
     })
@@ -84,7 +85,7 @@ export const acquire = (
       attempt("stat", path, () => calls.stat(fd).nlink === 0),
       () => false
     )
-    return { id, fd, tested, lasting: calls.isLasting, isGone, share: Effect.uninterruptible(share) }
+    return { id, fd, tested, outlivesThread: calls.isLasting, isGone, share: Effect.uninterruptible(share) }
   } catch (cause) {
     calls.close(fd)
     throw cause
@@ -112,7 +113,7 @@ export const probe = (calls: DirFd.DirFd, path: string, mayStart: boolean): Lock
   const lock = lockBy(calls, mayStart)
   if (lock === undefined) return "unknown"
   try {
-    return tryIt(calls, path, (fd) => {
+    return withDescriptor(calls, path, (fd) => {
       if (lock(fd, LOCK_EX) === "done") return "free"
       return lock(fd, LOCK_SH) === "done" ? "shared" : "exclusive"
     })

@@ -5,11 +5,11 @@ import { encodePath } from "./bytePath.ts"
 import * as Pool from "./pool.ts"
 import { typeOf } from "./stat.ts"
 
-/** Fewest and most directories of one native call. For fewer, loading koffi takes longer than the peeks. */
-export const [fewest, most] = [64, 256] as const
+/** Fewest and maxPage directories of one native call. For fewer, loading koffi takes longer than the peeks. */
+export const [minPage, maxPage] = [64, 256] as const
 
-/** Maximum number of memories kept for reuse. No two calls use one memory at the same time. */
-const kept = 2
+/** Maximum number of memories maxIdle for reuse. No two calls use one memory at the same time. */
+const maxIdle = 2
 
 /** Maximum size of a file's content in bytes. */
 export const contentBytes = 980
@@ -17,14 +17,14 @@ export const contentBytes = 980
 // Layout of `struct page` in peek.c: byte offsets, but for `next`, which is the index of a 32-bit number.
 const next = 4
 const nameBytes = 256
-const below = 24
-const names = below + nameBytes
-const peeks = names + most * nameBytes
+const pathToFile = 24
+const names = pathToFile + nameBytes
+const peeks = names + maxPage * nameBytes
 // Byte offsets in `struct peek`, and its size.
 const [modifiedAt, directory, file, length, content, peekBytes] = [0, 8, 24, 40, 44, 1024] as const
 
 const makeMemory = () => {
-  const memory = new ArrayBuffer(peeks + most * peekBytes)
+  const memory = new ArrayBuffer(peeks + maxPage * peekBytes)
   return {
     bytes: Buffer.from(memory),
     numbers: new Uint32Array(memory),
@@ -82,10 +82,10 @@ const read = (memory: Memory, limit: number): ReadonlyArray<Peek | undefined> =>
 /** Writes a page into a memory. `false`: a name has a NUL in it, or the names are too long. */
 const fill = (memory: Memory, root: number, directories: ReadonlyArray<string>, file: string): boolean => {
   const { bytes, numbers } = memory
-  numbers.fill(0, 0, below / 4)
+  numbers.fill(0, 0, pathToFile / 4)
   numbers[Pool.header.count] = directories.length
   numbers[Pool.header.fd] = root
-  return write([`/${file}`], bytes.subarray(below, names)) && write(directories, bytes.subarray(names, peeks))
+  return write([`/${file}`], bytes.subarray(pathToFile, names)) && write(directories, bytes.subarray(names, peeks))
 }
 
 /**
@@ -102,14 +102,14 @@ export type Peeker = (
 export const make = (load: () => Pool.Pool | undefined): Peeker => {
   const free: Array<Memory> = []
   return Effect.fnUntraced(function* (root, directories, file, limit) {
-    const isPage = directories.length >= fewest && directories.length <= most
+    const isPage = directories.length >= minPage && directories.length <= maxPage
     const call = isPage ? load()?.peek : undefined
     if (call === undefined) return []
     const memory = free.pop() ?? makeMemory()
     if (!fill(memory, root, directories, file)) return []
     yield* Pool.run(call, memory)
     const told = read(memory, limit)
-    if (free.length < kept) free.push(memory)
+    if (free.length < maxIdle) free.push(memory)
     return told
   })
 }

@@ -57,13 +57,13 @@ export const checkType = ({ kernel, root }: Source): Doubt | undefined => {
 }
 
 /** Maximum number of bytes read of a file: `mountinfo` grows with the mounts, `status` with the groups. */
-const longest = 4 * 1024 * 1024
+const maxFileBytes = 4 * 1024 * 1024
 
-/** Reads a descriptor to its end. `undefined`: no end within {@link longest} bytes. */
+/** Reads a descriptor to its end. `undefined`: no end within {@link maxFileBytes} bytes. */
 export const readWhole = ({ kernel }: Source, fd: number): Uint8Array | undefined => {
   let bytes = new Uint8Array(4096)
   let length = 0
-  while (length < longest) {
+  while (length < maxFileBytes) {
     const count = kernel.read(fd, bytes.subarray(length), length)
     if (count === 0) return bytes.subarray(0, length)
     length += count
@@ -111,13 +111,13 @@ export const checkNamespace = (source: Source): Doubt | undefined => {
 }
 
 /** A value from the kernel's own file, or why there is none. `passing`: the next attempt may succeed. */
-export type Own<A> = { readonly value: A } | { readonly problem: string; readonly passing: boolean }
+export type KernelFile<A> = { readonly value: A } | { readonly problem: string; readonly isTransient: boolean }
 
 /**
  * Reads a file of the procfs, unless something is mounted over it. The kernel's own file is on the same mount as its
  * directory. A file that is mounted over it is on another mount, even where that is procfs, too.
  */
-export const readOwn = <A>(source: Source, name: string, from: (fd: number) => A): Own<A> => {
+export const readKernelFile = <A>(source: Source, name: string, from: (fd: number) => A): KernelFile<A> => {
   const { kernel, root } = source
   const path = `${root}/${name}`
   const opened: Array<number> = []
@@ -130,14 +130,14 @@ export const readOwn = <A>(source: Source, name: string, from: (fd: number) => A
     const directory = open(path.slice(0, path.lastIndexOf("/")))
     const fd = open(path)
     if (kernel.mountId(fd) !== kernel.mountId(directory)) {
-      return { problem: `a file is mounted over ${path}`, passing: false }
+      return { problem: `a file is mounted over ${path}`, isTransient: false }
     }
     return isProcfs(source, `/proc/self/fd/${fd}`)
       ? { value: from(fd) }
-      : { problem: `${path} is not procfs`, passing: false }
+      : { problem: `${path} is not procfs`, isTransient: false }
   } catch (error) {
     const errno = expectErrno(error)
-    return { problem: `${path}: ${errno}`, passing: isShortage(errno) }
+    return { problem: `${path}: ${errno}`, isTransient: isShortage(errno) }
   } finally {
     for (const fd of opened) kernel.close(fd)
   }
@@ -249,7 +249,7 @@ export const provenPidfds = ({ kernel, pidfds }: Source): Pidfds | undefined =>
 
 export const trust = (source: Source): Trusted => ({
   pidfds: provenPidfds(source),
-  uptime: "value" in readOwn(source, "uptime", () => undefined),
+  uptime: "value" in readKernelFile(source, "uptime", () => undefined),
   timeOffset: readTimeOffset(source)
 })
 

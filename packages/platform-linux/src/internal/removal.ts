@@ -8,11 +8,11 @@ import { encodePath } from "./bytePath.ts"
 import { type Call, header } from "./pool.ts"
 
 /** Maximum number of native calls in flight. More of them would wait for one another in the kernel. */
-const most = 2
+const maxCalls = 2
 
 // Layout of `struct orders` in removal.c: the number of its orders, and the bytes of its header, of one order and of
 // the listings. Then byte offsets in `struct order`.
-const room = 32
+const maxOrders = 32
 const headerBytes = 64
 const orderBytes = 4096
 const listingBytes = 32 * 8192
@@ -33,7 +33,7 @@ interface Order {
   answer: (isGone: boolean) => void
   isWanted: boolean
   /** The `state` of the order in the memory of a call. `undefined`: no call has the order yet. */
-  word: Int32Array | undefined
+  stateWord: Int32Array | undefined
 }
 
 const bytesOf = (text: string): Buffer => Buffer.from(encodePath(text))
@@ -53,7 +53,7 @@ const orderOf = ({
 }
 
 const makeJob = () => {
-  const memory = new ArrayBuffer(headerBytes + room * orderBytes + listingBytes)
+  const memory = new ArrayBuffer(headerBytes + maxOrders * orderBytes + listingBytes)
   return {
     bytes: Buffer.from(memory),
     numbers: new Int32Array(memory),
@@ -76,7 +76,7 @@ const write = ({ bytes, longs, numbers }: Job, orders: ReadonlyArray<Order>): vo
     longs[(at + dev) / 8] = expected?.[0] ?? 0n
     longs[(at + ino) / 8] = expected?.[1] ?? 0n
     order.path.copy(bytes, at + path)
-    order.word = numbers.subarray((at + state) / 4, (at + state) / 4 + 1)
+    order.stateWord = numbers.subarray((at + state) / 4, (at + state) / 4 + 1)
   })
 }
 
@@ -85,11 +85,11 @@ export const make = (load: () => Call | undefined): Remover => {
   const free: Array<Job> = []
   let running = 0
 
-  /** Starts calls until `most` run. Each takes 1/`most` of the queue: the rest is for the next call. */
+  /** Starts calls until `maxCalls` run. Each takes 1/`maxCalls` of the queue: the rest is for the next call. */
   const startNext = (remove: Call): void => {
-    const isNext = () => running < most && queue.length > 0
+    const isNext = () => running < maxCalls && queue.length > 0
     while (isNext()) {
-      start(remove, queue.splice(0, Math.min(room, Math.ceil(queue.length / most))))
+      start(remove, queue.splice(0, Math.min(maxOrders, Math.ceil(queue.length / maxCalls))))
     }
   }
 
@@ -115,7 +115,7 @@ export const make = (load: () => Call | undefined): Remover => {
     order.isWanted = false
     const index = queue.indexOf(order)
     if (index >= 0) return queue.splice(index, 1).length > 0
-    return order.word !== undefined && Atomics.exchange(order.word, 0, unwanted) === waiting
+    return order.stateWord !== undefined && Atomics.exchange(order.stateWord, 0, unwanted) === waiting
   }
 
   return (task) =>
@@ -124,7 +124,7 @@ export const make = (load: () => Call | undefined): Remover => {
       const made = remove && orderOf(task)
       if (remove === undefined || made === undefined) return resume(Effect.succeed(false))
       const answer = (isGone: boolean) => resume(Effect.succeed(isGone))
-      const order: Order = { ...made, answer, isWanted: true, word: undefined }
+      const order: Order = { ...made, answer, isWanted: true, stateWord: undefined }
       queue.push(order)
       startNext(remove)
       return Effect.callback<void>((stopped) => {

@@ -11,7 +11,7 @@ import * as Volume from "./memoryVolume.ts"
 export interface Machine {
   readonly volume: Volume.Volume
   readonly entryTypes: boolean
-  /** `command`: only a program can take locks, see `LockOptions.byCommand`. */
+  /** `command`: only a program can take locks, see `LockOptions.mayStartProgram`. */
   readonly hasLocks: boolean | "command"
   readonly locks: Locks.Locks
 }
@@ -60,9 +60,9 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
   const rename = (replace: boolean) => (from: string, to: string) =>
     moving("rename", from, to, (caller) => Volume.rename(volume, caller, from, to, replace))
 
-  const canLock = (byCommand: boolean): boolean => (hasLocks === "command" ? byCommand : hasLocks)
-  const lock = Effect.fnUntraced(function* (path: string, { byCommand, mode, test }: LockOptions) {
-    if (!canLock(byCommand)) return yield* new DiskError({ errno: "ENOTSUP", operation: "flock", path })
+  const canLock = (mayStartProgram: boolean): boolean => (hasLocks === "command" ? mayStartProgram : hasLocks)
+  const lock = Effect.fnUntraced(function* (path: string, { mayStartProgram, mode, test }: LockOptions) {
+    if (!canLock(mayStartProgram)) return yield* new DiskError({ errno: "ENOTSUP", operation: "flock", path })
     const description = yield* Effect.acquireRelease(
       Effect.sync(() => Locks.open(process)),
       (description) => Effect.sync(() => Locks.close(process, description))
@@ -82,15 +82,15 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       id: statOf(spot.inode, spot.mount.superblock.number).id,
       fd: undefined,
       tested: test,
-      lasting: true,
+      outlivesThread: true,
       isGone: Effect.sync(() => spot.inode.links === 0),
       share
     }
     return held
   })
-  const probeLock = (path: string, { byCommand = false }: Partial<Pick<LockOptions, "byCommand">> = {}) =>
+  const probeLock = (path: string, { mayStartProgram = false }: Partial<Pick<LockOptions, "mayStartProgram">> = {}) =>
     on("flock", path, (volume, caller) =>
-      canLock(byCommand) ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
+      canLock(mayStartProgram) ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
     ).pipe(Effect.orElseSucceed(() => "unknown" as const))
 
   return makeDisk({

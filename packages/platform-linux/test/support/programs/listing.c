@@ -59,4 +59,4 @@ static int tell_time(clockid_t clock, struct timespec *now)
 #define syscall(number, fd, into, size) answer(into, size)
 #define clock_gettime tell_time
 
-#include "../../src/internal/listing.c"
+#include "../../../src/internal/listing.c"

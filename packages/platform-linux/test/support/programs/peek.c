@@ -12,4 +12,4 @@ static int tell_time(clockid_t clock, struct timespec *now)
 
 #define clock_gettime tell_time
 
-#include "../../src/internal/peek.c"
+#include "../../../src/internal/peek.c"

@@ -89,7 +89,7 @@ static int tell_time(clockid_t clock, struct timespec *now) {
 #define lseek(...) (before_call(), lseek(__VA_ARGS__))
 #define clock_gettime tell_time
 #undef _GNU_SOURCE
-#include "../../src/internal/removal.c"
+#include "../../../src/internal/removal.c"
 
 int main(int count, char **arguments) {
   static struct orders orders = {.header = {.count = 1}};
