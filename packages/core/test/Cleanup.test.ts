@@ -8,8 +8,9 @@ import { PidNamespaces } from "../src/PidNamespaces.ts"
 import type { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { type Reason, reasons } from "../src/Reason.ts"
-import { FakeProcessTable, initialPidNamespace } from "../src/testing/FakeProcessTable.ts"
+import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as Simulation from "../src/testing/Simulation.ts"
 import { fresh, textOf } from "./support/condemning.ts"
 import * as Stage from "./support/Stage.ts"
 
@@ -17,19 +18,19 @@ const root = "/srv/vms"
 const vm = `${root}/vm`
 const sentinel = `${vm}/.vm-sentinel`
 
-type Arrange = Effect.Effect<unknown, unknown, Stage.Services | Scope.Scope>
+type Arrange = Effect.Effect<unknown, unknown, Simulation.Services | Scope.Scope>
 
-const onStage = (options: Stage.Options = {}) => Layer.merge(Stage.layerWith(options), Logger.layer([]))
+const onStage = (options: Simulation.Options = {}) => Layer.merge(Simulation.layerWith(options), Logger.layer([]))
 
 const stageTest = (
   title: string,
-  test: () => Effect.Effect<void, unknown, Stage.Services | Scope.Scope>,
-  options?: Stage.Options
+  test: () => Effect.Effect<void, unknown, Simulation.Services | Scope.Scope>,
+  options?: Simulation.Options
 ): void => {
   it.effect(title, () => Effect.provide(test(), onStage(options)))
 }
 
-const names = Effect.flatMap(MemoryDisk, (memory) => Stage.names(memory, root))
+const names = Simulation.names(root)
 
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
@@ -39,51 +40,44 @@ const said = ({ outcomes }: Cleanup.Report) =>
 
 /** An owner, and what becomes of it. */
 const owner = (
-  become: (table: FakeProcessTable["Service"], pid: Pid) => Effect.Effect<unknown, unknown>,
+  become: (table: FakeProcessTable["Service"], pid: Pid) => Effect.Effect<unknown, unknown, FakeProcessTable>,
   options?: Ownership.RecordOptions
 ) =>
   Effect.gen(function* () {
-    const pid = yield* Stage.owned(vm, options)
+    const pid = yield* Simulation.owned(vm, options)
     yield* become(yield* FakeProcessTable, pid)
   })
 
 /** The owner's number is given to another process, a minute later. */
 const recycledBy =
   (exe: string) =>
-  (table: FakeProcessTable["Service"], pid: Pid): Effect.Effect<unknown, unknown> =>
-    Effect.gen(function* () {
-      yield* table.exit(pid)
-      yield* TestClock.adjust("1 minute")
-      yield* table.spawnAt(pid, { exe })
-    })
+  (_: FakeProcessTable["Service"], pid: Pid): Effect.Effect<unknown, unknown, FakeProcessTable> =>
+    Effect.andThen(TestClock.adjust("1 minute"), Simulation.recycle(pid, { exe }))
 
 /** An owner in another PID namespace than the sweep. */
 const contained = (
-  own: (container: Stage.Actor) => Effect.Effect<unknown, unknown, Stage.Services | Scope.Scope>
+  own: (container: Simulation.Actor) => Effect.Effect<unknown, unknown, Simulation.Services | Scope.Scope>
 ): Arrange =>
   Effect.gen(function* () {
-    const table = yield* FakeProcessTable
-    yield* table.enterPidNamespace("pid:[77]")
-    yield* Stage.seed({ [`${vm}/disk`]: "disk" })
-    yield* own(yield* Stage.actor())
-    yield* table.enterPidNamespace(initialPidNamespace)
+    yield* Simulation.seed({ [`${vm}/disk`]: "disk" })
+    yield* own(yield* Simulation.actor().pipe(Simulation.inContainer("pid:[77]")))
   })
 
 const before = (matches: string, act: (memory: MemoryDisk["Service"]) => Effect.Effect<unknown>): Arrange =>
   Effect.gen(function* () {
-    yield* Stage.dead(vm)
+    yield* Simulation.crashed(vm)
     const memory = yield* MemoryDisk
     yield* memory.before(({ path, to }) => (to ?? path).endsWith(matches), act(memory))
   })
 
-const beside = (path: string, content: Parameters<typeof Stage.seed>[0][string]): Arrange =>
-  Effect.andThen(Stage.dead(vm), Stage.seed({ [`${vm}/${path}`]: content }))
+const beside = (path: string, content: Parameters<typeof Simulation.seed>[0][string]): Arrange =>
+  Effect.andThen(Simulation.crashed(vm), Simulation.seed({ [`${vm}/${path}`]: content }))
 
 interface Row {
   readonly says: `${Outcome.Outcome["action"]} ${Outcome.Outcome["verdict"]} ${Reason}`
   readonly arrange: Arrange
   readonly options?: Cleanup.SweepOptions
-  readonly stage?: Stage.Options
+  readonly stage?: Simulation.Options
   /** Nothing is known about other PID namespaces. */
   readonly isBlind?: true
   /** The error that the outcome carries. */
@@ -102,7 +96,7 @@ const rows: ReadonlyArray<Row> = [
   {
     says: "kept alive lock-held",
     isBlind: true,
-    arrange: contained((container) => Stage.hold(container, vm))
+    arrange: contained((container) => Simulation.hold(container, vm))
   },
   { says: "removed dead rebooted", arrange: owner((table) => table.reboot()) },
   { says: "removed dead pid-dead", arrange: owner((table, pid) => table.exit(pid)) },
@@ -129,7 +123,7 @@ const rows: ReadonlyArray<Row> = [
   {
     says: "removed dead lock-free",
     isBlind: true,
-    arrange: contained((container) => Effect.andThen(Stage.hold(container, vm), container.kill))
+    arrange: contained((container) => Effect.andThen(Simulation.hold(container, vm), container.kill))
   },
   {
     says: "removed dead namespace-gone",
@@ -150,7 +144,7 @@ const rows: ReadonlyArray<Row> = [
   },
   {
     says: "removed dead resumed",
-    arrange: Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/vm/disk`]: "half" })
+    arrange: Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/vm/disk`]: "half" })
   },
   { says: "kept unknown other-machine", arrange: owner((table) => table.otherMachine) },
   {
@@ -164,7 +158,7 @@ const rows: ReadonlyArray<Row> = [
   {
     says: "kept unknown other-directory",
     arrange: Effect.gen(function* () {
-      yield* Stage.dead("/srv/original")
+      yield* Simulation.crashed("/srv/original")
       yield* MemoryDisk.use(({ copy }) => copy("/srv/original", vm))
     })
   },
@@ -176,16 +170,16 @@ const rows: ReadonlyArray<Row> = [
   {
     says: "kept unknown lock-unknown",
     arrange: Effect.gen(function* () {
-      yield* Stage.seed({ [`${vm}/disk`]: "disk" })
-      const holder = yield* Stage.actor()
-      yield* Stage.hold(holder, vm)
+      yield* Simulation.seed({ [`${vm}/disk`]: "disk" })
+      const holder = yield* Simulation.actor()
+      yield* Simulation.hold(holder, vm)
       yield* holder.kill
       for (let time = 0; time < 8; time += 1) yield* MemoryDisk.use(({ failNext }) => failNext("flock", "ENOLCK"))
     })
   },
   {
     says: "kept dead owner-inside",
-    arrange: Effect.andThen(Stage.dead(vm), Stage.owned(`${vm}/group/inner`))
+    arrange: Effect.andThen(Simulation.crashed(vm), Simulation.owned(`${vm}/group/inner`))
   },
   {
     says: "kept unknown other-pid-namespace",
@@ -212,44 +206,47 @@ const rows: ReadonlyArray<Row> = [
   },
   {
     says: "kept unknown oversized-sentinel",
-    arrange: Stage.seed({ [sentinel]: { type: "file", size: 5 * 1024 ** 3 } }),
+    arrange: Simulation.seed({ [sentinel]: { type: "file", size: 5 * 1024 ** 3 } }),
     error: "OversizedSentinel"
   },
-  { says: "kept unknown malformed-sentinel", arrange: Stage.seed({ [sentinel]: "" }), error: "MalformedSentinel" },
+  { says: "kept unknown malformed-sentinel", arrange: Simulation.seed({ [sentinel]: "" }), error: "MalformedSentinel" },
   {
     says: "kept unknown untrusted-sentinel",
-    arrange: Stage.seed({ [sentinel]: { type: "fifo" } }),
+    arrange: Simulation.seed({ [sentinel]: { type: "fifo" } }),
     error: "UntrustedSentinel"
   },
   {
     says: "kept unknown unsupported-version",
-    arrange: Stage.seed({ [sentinel]: '17\n\n{"v":4}\n' }),
+    arrange: Simulation.seed({ [sentinel]: '17\n\n{"v":4}\n' }),
     error: "UnsupportedVersion"
   },
   {
     says: "kept unknown unreadable",
-    arrange: Stage.seed({ [sentinel]: { type: "file", content: "17", mode: 0 } }),
+    arrange: Simulation.seed({ [sentinel]: { type: "file", content: "17", mode: 0 } }),
     error: "PermissionDenied"
   },
   {
     says: "kept unknown unreadable",
-    arrange: Stage.seed({ [vm]: { type: "directory", mode: 0 } }),
+    arrange: Simulation.seed({ [vm]: { type: "directory", mode: 0 } }),
     error: "PermissionDenied"
   },
   {
     says: "failed dead pid-dead",
-    arrange: Effect.andThen(beside("sub/file", "x"), Stage.seed({ [`${vm}/sub`]: { type: "directory", mode: 0o500 } })),
+    arrange: Effect.andThen(
+      beside("sub/file", "x"),
+      Simulation.seed({ [`${vm}/sub`]: { type: "directory", mode: 0o500 } })
+    ),
     error: "PermissionDenied"
   },
   { says: "kept unknown other-owner", arrange: beside(".bbox-sentinel", "17\n/usr/bin/bbox") },
   { says: "kept unknown other-owner", arrange: beside("data/go-microvm-state.json", "{}") },
-  { says: "kept none no-sentinel", arrange: Stage.seed({ [`${vm}/disk`]: "disk" }) },
-  { says: "kept none skipped", arrange: Stage.dead(vm), options: { skip: ["vm"] } },
+  { says: "kept none no-sentinel", arrange: Simulation.seed({ [`${vm}/disk`]: "disk" }) },
+  { says: "kept none skipped", arrange: Simulation.crashed(vm), options: { skip: ["vm"] } },
   {
     says: "kept dead mount-inside",
     arrange: Effect.gen(function* () {
-      yield* Stage.dead(vm)
-      yield* Stage.seed({ "/srv/source/file": "source", [`${vm}/mnt`]: { type: "directory" } })
+      yield* Simulation.crashed(vm)
+      yield* Simulation.seed({ "/srv/source/file": "source", [`${vm}/mnt`]: { type: "directory" } })
       yield* MemoryDisk.use(({ mount }) => mount(`${vm}/mnt`, { source: "/srv/source" }))
     }),
     error: "MountInside"
@@ -263,7 +260,7 @@ const rows: ReadonlyArray<Row> = [
     says: "failed unknown name-taken",
     arrange: Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      yield* Stage.dead(vm)
+      yield* Simulation.crashed(vm)
       const isClaimed = (path: string) => path.endsWith("claimed/vm")
       const meanwhile = Effect.gen(function* () {
         const claimed = Object.keys(yield* memory.snapshot(root)).find(isClaimed)
@@ -281,7 +278,7 @@ describe("Cleanup.sweep: every outcome", () => {
       `${says}${error === undefined ? "" : `, with ${error}`}`,
       () =>
         Effect.gen(function* () {
-          yield* Stage.seed({ [`${root}/neighbour/file`]: "not ours" })
+          yield* Simulation.seed({ [`${root}/neighbour/file`]: "not ours" })
           yield* arrange
           const sweep = Cleanup.sweep(root, options)
           const report = yield* isBlind === true ? Effect.provideService(sweep, PidNamespaces, nobodyKnows) : sweep
@@ -313,9 +310,9 @@ describe("Cleanup.sweep: every outcome", () => {
 describe("Cleanup.sweep", () => {
   /** One of each: alive, dead, unknown, no sentinel, and what a killed sweep left. */
   const some = Effect.gen(function* () {
-    yield* Stage.owned(`${root}/alive`)
-    yield* Stage.dead(`${root}/dead`)
-    yield* Stage.seed({
+    yield* Simulation.owned(`${root}/alive`)
+    yield* Simulation.crashed(`${root}/dead`)
+    yield* Simulation.seed({
       [`${root}/broken/.vm-sentinel`]: "",
       [`${root}/none/file`]: "x",
       [`${root}/file`]: "x",
@@ -324,7 +321,7 @@ describe("Cleanup.sweep", () => {
       [`${root}/.vm-sentinel-reap.00000000.dead=marked/disk`]: "half",
       [`${root}/.vm-sentinel-reap.1.new/claimed`]: { type: "directory", modifiedAt: -3_600_000 }
     })
-    yield* Stage.dead(`${root}/gone`)
+    yield* Simulation.crashed(`${root}/gone`)
     yield* MemoryDisk.use(({ move }) => move(`${root}/gone`, `${root}/.vm-sentinel-reap.0/claimed/gone`))
   })
 
@@ -379,7 +376,7 @@ describe("Cleanup.sweep", () => {
 
   stageTest("writes nothing to a root where all live", () =>
     Effect.gen(function* () {
-      for (const name of ["a", "b", "c"]) yield* Stage.owned(`${root}/${name}`)
+      for (const name of ["a", "b", "c"]) yield* Simulation.owned(`${root}/${name}`)
       const memory = yield* MemoryDisk
       yield* memory.clearCalls
       const { summary } = yield* Cleanup.sweep(root)
@@ -390,7 +387,7 @@ describe("Cleanup.sweep", () => {
 
   stageTest("makes one workspace for all, and leaves none", () =>
     Effect.gen(function* () {
-      for (let index = 0; index < 40; index += 1) yield* Stage.dead(`${root}/${index}`)
+      for (let index = 0; index < 40; index += 1) yield* Simulation.crashed(`${root}/${index}`)
       const memory = yield* MemoryDisk
       yield* memory.clearCalls
       const { summary } = yield* Cleanup.sweep(root, { concurrency: 40 })
@@ -417,7 +414,7 @@ describe("Cleanup.sweep", () => {
 
   stageTest("fails for a root that is missing, unreadable, or none", () =>
     Effect.gen(function* () {
-      yield* Stage.seed({
+      yield* Simulation.seed({
         "/srv/closed": { type: "directory", mode: 0 },
         "/srv/file": "x",
         "/srv/link": { type: "symlink", target: root },
@@ -444,11 +441,11 @@ describe("Cleanup.sweep", () => {
       Effect.gen(function* () {
         const table = yield* FakeProcessTable
         for (const [index, role] of ["owner", "helper", "runner"].entries()) {
-          const pid = yield* Stage.owned(vm, { role })
+          const pid = yield* Simulation.owned(vm, { role })
           if (states[index] === "dead") yield* table.exit(pid)
           if (states[index] === "hidden") yield* table.hide(pid)
           const path = role === "owner" ? sentinel : `${sentinel}.${role}`
-          if (states[index] === "broken") yield* Stage.seed({ [path]: "broken" })
+          if (states[index] === "broken") yield* Simulation.seed({ [path]: "broken" })
         }
         assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: says })
       })
@@ -457,10 +454,10 @@ describe("Cleanup.sweep", () => {
 
   stageTest("reads the sentinel names that it is told, and knows the others", () =>
     Effect.gen(function* () {
-      yield* Stage.dead(`${root}/bbox`, { sentinelName: ".bbox-sentinel" })
-      yield* Stage.dead(`${root}/own`, { sentinelName: "owner.pid" })
-      yield* Stage.dead(`${root}/both`, { sentinelName: ".bbox-sentinel" })
-      yield* Stage.dead(`${root}/both`)
+      yield* Simulation.crashed(`${root}/bbox`, { sentinelName: ".bbox-sentinel" })
+      yield* Simulation.crashed(`${root}/own`, { sentinelName: "owner.pid" })
+      yield* Simulation.crashed(`${root}/both`, { sentinelName: ".bbox-sentinel" })
+      yield* Simulation.crashed(`${root}/both`)
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames: ["owner.pid"], dryRun: true })), {
         bbox: "kept unknown other-owner",
         both: "kept unknown other-owner",
@@ -479,15 +476,15 @@ describe("Cleanup.sweep", () => {
 
   stageTest("tells sizes where they are asked for, and only there", () =>
     Effect.gen(function* () {
-      yield* Stage.dead(`${root}/dead`)
-      yield* Stage.owned(`${root}/alive`)
-      yield* Stage.seed({
+      yield* Simulation.crashed(`${root}/dead`)
+      yield* Simulation.owned(`${root}/alive`)
+      yield* Simulation.seed({
         [`${root}/dead/disk`]: "x".repeat(40_000),
         [`${root}/alive/disk`]: "x".repeat(9000),
         [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "x".repeat(5000),
         [`${root}/.vm-sentinel-reap.0/claimed`]: { type: "directory" }
       })
-      yield* Stage.dead(`${root}/claimed`)
+      yield* Simulation.crashed(`${root}/claimed`)
       yield* MemoryDisk.use(({ move }) => move(`${root}/claimed`, `${root}/.vm-sentinel-reap.0/claimed/claimed`))
       const dry = yield* Cleanup.sweep(root, { dryRun: true })
       assert.isUndefined(dry.summary.bytesFreed)
@@ -504,8 +501,8 @@ describe("Cleanup.sweep", () => {
 
   stageTest("leaves out a time that no calendar has, which anybody can give to a file that is theirs", () =>
     Effect.gen(function* () {
-      yield* Stage.owned(`${root}/alive`)
-      yield* Stage.dead(`${root}/dead`)
+      yield* Simulation.owned(`${root}/alive`)
+      yield* Simulation.crashed(`${root}/dead`)
       yield* owner(recycledBy("/usr/bin/other"), { format: "v2" })
       const memory = yield* MemoryDisk
       for (const modifiedAt of [2 ** 62, -(2 ** 62)]) {
@@ -530,7 +527,7 @@ describe("Cleanup.sweep", () => {
   stageTest("says whose it was, since when, and what was compared", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.UTC(2026, 0, 2, 3, 4, 5))
-      const pid = yield* Stage.dead(vm)
+      const pid = yield* Simulation.crashed(vm)
       const [outcome] = (yield* Cleanup.sweep(root)).outcomes
       assert.deepInclude(outcome, { name: "vm", path: vm, pid, since: "2026-01-02T03:04:05.000Z" })
       assert.deepStrictEqual(outcome?.evidence["process"], {
@@ -544,7 +541,7 @@ describe("Cleanup.sweep", () => {
 
   stageTest("keeps the bytes of a name that isn't UTF-8", () =>
     Effect.gen(function* () {
-      yield* Stage.dead(`${root}/a\uDCFF`)
+      yield* Simulation.crashed(`${root}/a\uDCFF`)
       const [outcome] = (yield* Cleanup.sweep(root)).outcomes
       assert.deepInclude(outcome, { action: "removed", name: "a\uFFFD", nameBytes: btoa("a\xff") })
       assert.deepStrictEqual(yield* names, [])
@@ -553,11 +550,11 @@ describe("Cleanup.sweep", () => {
 
   stageTest("goes on past a directory's own error, or ends with it", () =>
     Effect.gen(function* () {
-      yield* Stage.seed({
+      yield* Simulation.seed({
         [`${root}/a/.vm-sentinel`]: { type: "file", size: 5 * 1024 ** 3 },
         [`${root}/b`]: { type: "directory", mode: 0 }
       })
-      yield* Stage.dead(`${root}/c`)
+      yield* Simulation.crashed(`${root}/c`)
       const strict = (options: Cleanup.SweepOptions) =>
         Stream.runDrain(Stream.mapEffect(Cleanup.outcomes(root, options), Cleanup.failOnError))
       assert.strictEqual(yield* tag(strict({ concurrency: 1 })), "OversizedSentinel")
@@ -579,11 +576,11 @@ describe("Cleanup.sweep", () => {
       logged.push([logLevel, message, path, verdict, reason, pid])
     })
     return Effect.gen(function* () {
-      const pid = yield* Stage.dead(`${root}/a`)
-      yield* Stage.owned(`${root}/b`)
-      const claimed = yield* Stage.dead(`${root}/d`)
+      const pid = yield* Simulation.crashed(`${root}/a`)
+      yield* Simulation.owned(`${root}/b`)
+      const claimed = yield* Simulation.crashed(`${root}/d`)
       yield* MemoryDisk.use(({ move }) => move(`${root}/d`, `${root}/.vm-sentinel-reap.0123abcd.claimed=d`))
-      yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/c/disk`]: "half" })
+      yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/c/disk`]: "half" })
       yield* Cleanup.sweep(root, { dryRun: true })
       assert.deepStrictEqual(logged, [])
       yield* Cleanup.sweep(root)
@@ -592,12 +589,12 @@ describe("Cleanup.sweep", () => {
         ["Info", ["removed directory"], `${root}/c`, "dead", "resumed", undefined],
         ["Info", ["removed directory"], `${root}/a`, "dead", "pid-dead", pid]
       ])
-    }).pipe(Effect.provide(Layer.merge(Stage.layerWith({}), Logger.layer([logger]))))
+    }).pipe(Effect.provide(Layer.merge(Simulation.layerWith({}), Logger.layer([logger]))))
   })
 
   stageTest("gives its outcomes as they come, and stops where nobody wants more", () =>
     Effect.gen(function* () {
-      for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+      for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
       const first = yield* Stream.runCollect(Stream.take(Cleanup.outcomes(root, { concurrency: 1 }), 1))
       assert.deepStrictEqual(
         first.map(({ action, name }) => `${action} ${name}`),
@@ -610,7 +607,7 @@ describe("Cleanup.sweep", () => {
   stageTest("scenario 52: an interrupted sweep leaves what the next one finishes", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
+      for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
       const sweep = yield* Effect.forkChild(Cleanup.sweep(root, { concurrency: 1 }))
       const interrupt = Effect.andThen(
         Effect.sync(() => sweep.interruptUnsafe()),
@@ -621,7 +618,7 @@ describe("Cleanup.sweep", () => {
         interrupt
       )
       yield* Fiber.await(sweep)
-      const left = yield* Stage.paths(memory, root)
+      const left = yield* Simulation.paths(root)
       assert.sameMembers(
         left.map((path) => Stage.untagged(path).replace(/reap\.[0-9a-f]+/, "reap")),
         [
@@ -648,7 +645,7 @@ describe("Cleanup.sweep", () => {
     () =>
       Effect.gen(function* () {
         const memory = yield* MemoryDisk
-        yield* Stage.dead(vm)
+        yield* Simulation.crashed(vm)
         const reclaiming = yield* Effect.forkChild(Cleanup.reclaim(vm))
         const interrupt = Effect.andThen(
           Effect.sync(() => reclaiming.interruptUnsafe()),
@@ -660,7 +657,7 @@ describe("Cleanup.sweep", () => {
         )
         const exit = yield* Fiber.await(reclaiming)
         assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-        assert.isTrue((yield* Stage.paths(memory, root)).some((path) => Stage.untagged(path).endsWith("/dead/vm/disk")))
+        assert.isTrue((yield* Simulation.paths(root)).some((path) => Stage.untagged(path).endsWith("/dead/vm/disk")))
         assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "removed dead resumed" })
         assert.deepStrictEqual(yield* names, [])
       })
@@ -670,7 +667,7 @@ describe("Cleanup.sweep", () => {
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
       const dead = ["a", "b", "c", "d"]
-      for (const name of dead) yield* Stage.dead(`${root}/${name}`)
+      for (const name of dead) yield* Simulation.crashed(`${root}/${name}`)
       yield* memory.pause(Effect.sleep("1 second"))
       const options = { concurrency: 1, stopWhen: Effect.sleep("1 minute") }
       const sweep = yield* Effect.forkChild(Cleanup.sweep(root, options))
@@ -690,16 +687,16 @@ describe("Cleanup.sweep", () => {
   stageTest("scenario 50: what can't be removed is told, stays marked, and is finished when it can be", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      yield* Stage.dead(vm)
-      yield* Stage.seed({ [`${vm}/sub/file`]: "x", [`${vm}/sub`]: { type: "directory", mode: 0o500 } })
-      yield* Stage.dead(`${root}/other`)
+      yield* Simulation.crashed(vm)
+      yield* Simulation.seed({ [`${vm}/sub/file`]: "x", [`${vm}/sub`]: { type: "directory", mode: 0o500 } })
+      yield* Simulation.crashed(`${root}/other`)
       const first = yield* Cleanup.sweep(root)
       assert.deepStrictEqual(said(first), { other: "removed dead pid-dead", vm: "failed dead pid-dead" })
       assert.strictEqual(first.summary.failed, 1)
       const again = yield* Cleanup.sweep(root)
       assert.deepStrictEqual(said(again), { vm: "failed dead resumed" })
       assert.strictEqual(again.outcomes[0]?.error?._tag, "PermissionDenied")
-      const grave = (yield* Stage.paths(memory, root)).find((path) => Stage.untagged(path).endsWith("dead/vm/sub"))
+      const grave = (yield* Simulation.paths(root)).find((path) => Stage.untagged(path).endsWith("dead/vm/sub"))
       yield* memory.setAttributes(`${root}/${grave}`, { mode: 0o700 })
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "removed dead resumed" })
       assert.deepStrictEqual(yield* names, [])
@@ -708,7 +705,7 @@ describe("Cleanup.sweep", () => {
 
   stageTest("puts a claimed directory that is to be skipped back, unjudged", () =>
     Effect.gen(function* () {
-      yield* Stage.dead(vm)
+      yield* Simulation.crashed(vm)
       yield* MemoryDisk.use(({ move }) => move(vm, `${root}/.vm-sentinel-reap.00000000.claimed=vm`))
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: ["vm"], dryRun: true })), {
         vm: "kept none skipped"
@@ -722,10 +719,10 @@ describe("Cleanup.sweep", () => {
     stageTest(`a file system with room for ${spare} blocks more: all that is dead goes`, () =>
       Effect.gen(function* () {
         const memory = yield* MemoryDisk
-        yield* Stage.owned(`${root}/alive`)
-        for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
-        yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
-        yield* Stage.dead(`${root}/gone`)
+        yield* Simulation.owned(`${root}/alive`)
+        for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
+        yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+        yield* Simulation.crashed(`${root}/gone`)
         yield* memory.move(`${root}/gone`, `${root}/.vm-sentinel-reap.00000000.claimed=gone`)
         yield* memory.fill(spare)
         const report = yield* Cleanup.sweep(root)
@@ -746,7 +743,7 @@ describe("Cleanup.sweep", () => {
     Effect.gen(function* () {
       const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
       // A v1 record names a number, and whoever has it by then is its owner.
-      const pid = yield* Stage.dead(vm, { format: "v1" })
+      const pid = yield* Simulation.crashed(vm, { format: "v1" })
       yield* memory.before(({ to }) => to?.endsWith("claimed/vm") ?? false, Effect.orDie(table.spawnAt(pid)))
       const before = yield* memory.snapshot(vm)
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "kept alive pid-alive" })
@@ -758,7 +755,7 @@ describe("Cleanup.sweep", () => {
   stageTest("takes time by the clock", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      yield* Stage.dead(vm)
+      yield* Simulation.crashed(vm)
       yield* memory.before("rename", TestClock.adjust("3 seconds"))
       assert.strictEqual((yield* Cleanup.sweep(root)).summary.durationMs, 3000)
     })
@@ -771,11 +768,11 @@ describe("an operator's word", () => {
   stageTest("overrides unknown, with the reason in the evidence, and never alive or none", () =>
     Effect.gen(function* () {
       const table = yield* FakeProcessTable
-      yield* Stage.owned(`${root}/alive`)
-      yield* table.hide(yield* Stage.owned(`${root}/hidden`))
-      yield* Stage.dead(`${root}/dead`)
-      yield* Stage.dead(`${root}/foreign`)
-      yield* Stage.seed({
+      yield* Simulation.owned(`${root}/alive`)
+      yield* table.hide(yield* Simulation.owned(`${root}/hidden`))
+      yield* Simulation.crashed(`${root}/dead`)
+      yield* Simulation.crashed(`${root}/foreign`)
+      yield* Simulation.seed({
         [`${root}/broken/.vm-sentinel`]: "",
         [`${root}/foreign/.bbox-sentinel`]: "17\n/usr/bin/bbox",
         [`${root}/none/file`]: "x",
@@ -800,11 +797,11 @@ describe("an operator's word", () => {
   stageTest("says nothing when it is blank, or of several owners when one lives", () =>
     Effect.gen(function* () {
       const table = yield* FakeProcessTable
-      yield* table.hide(yield* Stage.owned(vm))
+      yield* table.hide(yield* Simulation.owned(vm))
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { assumeDead: "  " })), {
         vm: "kept unknown permission-denied"
       })
-      yield* Stage.owned(vm, { role: "helper" })
+      yield* Simulation.owned(vm, { role: "helper" })
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { assumeDead })), { vm: "kept alive matches" })
     })
   )
@@ -814,8 +811,8 @@ describe("Cleanup.reclaim", () => {
   stageTest("removes one directory, and looks at no other", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      yield* Stage.dead(vm)
-      yield* Stage.dead(`${root}/other`)
+      yield* Simulation.crashed(vm)
+      yield* Simulation.crashed(`${root}/other`)
       yield* memory.clearCalls
       assert.deepInclude(yield* Cleanup.reclaim(vm), { action: "removed", reason: "pid-dead", name: "vm" })
       assert.deepStrictEqual(yield* names, ["other"])
@@ -825,7 +822,7 @@ describe("Cleanup.reclaim", () => {
 
   stageTest("keeps what lives, and says so", () =>
     Effect.gen(function* () {
-      yield* Stage.owned(vm)
+      yield* Simulation.owned(vm)
       assert.deepInclude(yield* Cleanup.reclaim(vm), { action: "kept", reason: "matches" })
       assert.deepStrictEqual(yield* names, ["vm"])
     })
@@ -845,13 +842,13 @@ describe("Cleanup.reclaim", () => {
 
   stageTest("fails for what isn't there, and refuses a sweep's own, which may hold what lives", () =>
     Effect.gen(function* () {
-      yield* Stage.seed({ [`${root}/file`]: "x" })
+      yield* Simulation.seed({ [`${root}/file`]: "x" })
       assert.strictEqual(yield* tag(Cleanup.reclaim(vm)), "NotFound")
       assert.strictEqual(yield* tag(Cleanup.reclaim(`${root}/file`)), "NotFound")
-      const pid = yield* Stage.owned(vm)
+      const pid = yield* Simulation.owned(vm)
       const memory = yield* MemoryDisk
       const workspace = `${root}/.vm-sentinel-reap.0`
-      const reaper = yield* Stage.dead(`${root}/reaper`)
+      const reaper = yield* Simulation.crashed(`${root}/reaper`)
       assert.notStrictEqual(reaper, pid)
       yield* memory.move(`${root}/reaper`, workspace)
       yield* memory.seed({ [`${workspace}/claimed`]: { type: "directory" } })
@@ -886,8 +883,8 @@ describe("Cleanup.judge", () => {
     Effect.gen(function* () {
       const table = yield* FakeProcessTable
       const memory = yield* MemoryDisk
-      yield* Stage.dead(vm)
-      yield* table.hide(yield* Stage.owned(vm, { role: "helper" }))
+      yield* Simulation.crashed(vm)
+      yield* table.hide(yield* Simulation.owned(vm, { role: "helper" }))
       yield* memory.clearCalls
       const judgement = yield* Cleanup.judge(vm)
       assert.deepInclude(judgement, { verdict: "unknown", reason: "permission-denied" })
@@ -920,8 +917,8 @@ describe("a process that owns many directories", () => {
 
   stageTest("is asked about once a page, where it lives", () =>
     Effect.gen(function* () {
-      const pid = yield* Stage.owned(`${root}/a`)
-      for (const name of names.slice(1)) yield* Stage.owned(`${root}/${name}`, { pid })
+      const pid = yield* Simulation.owned(`${root}/a`)
+      for (const name of names.slice(1)) yield* Simulation.owned(`${root}/${name}`, { pid })
       const { asked, said } = yield* counted
       assert.strictEqual(asked, 1)
       assert.deepStrictEqual(said, Object.fromEntries(names.map((name) => [name, "kept alive matches"])))
@@ -930,8 +927,8 @@ describe("a process that owns many directories", () => {
 
   stageTest("is asked about anew for each directory, twice, where it is gone", () =>
     Effect.gen(function* () {
-      const pid = yield* Stage.owned(`${root}/a`)
-      for (const name of names.slice(1)) yield* Stage.owned(`${root}/${name}`, { pid })
+      const pid = yield* Simulation.owned(`${root}/a`)
+      for (const name of names.slice(1)) yield* Simulation.owned(`${root}/${name}`, { pid })
       yield* FakeProcessTable.use(({ exit }) => exit(pid))
       const { asked, said } = yield* counted
       // By triage once for the page.
@@ -943,10 +940,10 @@ describe("a process that owns many directories", () => {
   stageTest("is not taken for another one of the same number", () =>
     Effect.gen(function* () {
       const table = yield* FakeProcessTable
-      const pid = yield* Stage.dead(`${root}/a`)
-      yield* Stage.dead(`${root}/b`, { pid: yield* table.spawnAt(pid, {}) })
+      const pid = yield* Simulation.crashed(`${root}/a`)
+      yield* Simulation.crashed(`${root}/b`, { pid: yield* table.spawnAt(pid, {}) })
       yield* TestClock.adjust("1 minute")
-      yield* Stage.owned(`${root}/c`, { pid: yield* table.spawnAt(pid, {}) })
+      yield* Simulation.owned(`${root}/c`, { pid: yield* table.spawnAt(pid, {}) })
       assert.deepStrictEqual((yield* counted).said, {
         a: "removed dead identity-mismatch",
         b: "removed dead identity-mismatch",

@@ -1,8 +1,8 @@
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Random } from "effect"
+import * as Simulation from "../src/testing/Simulation.ts"
 import * as Model from "./support/Model.ts"
 import type { Setting } from "./support/modelWorld.ts"
-import * as Stage from "./support/Stage.ts"
 
 // Some hundred runs in one test, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 })
@@ -19,7 +19,7 @@ const settings: ReadonlyArray<readonly [Setting, string]> = [
   ["clone", "a kernel and its clone, which has the same ids"]
 ]
 
-const world = () => Layer.merge(Stage.layerWith({}), Logger.layer([]))
+const world = () => Layer.merge(Simulation.layerWith({}), Logger.layer([]))
 
 /** How long work takes decides which fiber gives way to which: in each run of a seed it takes the same. */
 const stopTime = (): void => {

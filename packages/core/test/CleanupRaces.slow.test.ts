@@ -6,6 +6,7 @@ import * as Ownership from "../src/Ownership.ts"
 import { Disk } from "../src/Disk.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as Simulation from "../src/testing/Simulation.ts"
 import * as Stage from "./support/Stage.ts"
 
 // Some hundred runs in one test, on a machine that may be busy.
@@ -14,11 +15,11 @@ vi.setConfig({ testTimeout: 60_000 })
 const root = "/srv/vms"
 const vm = `${root}/vm`
 
-type Act<A = unknown> = Effect.Effect<A, unknown, Stage.Services | Scope.Scope>
+type Act<A = unknown> = Effect.Effect<A, unknown, Simulation.Services | Scope.Scope>
 
-const inWorld = <A>(act: Act<A>, options: Stage.Options = {}) =>
+const inWorld = <A>(act: Act<A>, options: Simulation.Options = {}) =>
   Effect.andThen(Stage.ticking, act).pipe(
-    Effect.provide(Layer.mergeAll(Stage.layerWith(options), Logger.layer([]))),
+    Effect.provide(Layer.mergeAll(Simulation.layerWith(options), Logger.layer([]))),
     Effect.scoped
   )
 
@@ -54,7 +55,7 @@ const restart: Effect.Effect<string, unknown, Effect.Services<ReturnType<typeof 
 const told = new Set(["AlreadyOwned", "Claimed", "Changed", "NotFound", "LockBusy"])
 
 /** What the new owner has come to: its own, or an error that says that nothing was done. */
-const attempt = (owner: Stage.Actor) =>
+const attempt = (owner: Simulation.Actor) =>
   Effect.matchCauseEffect(owner.run(restart), {
     onSuccess: Effect.succeed,
     onFailure: (cause) => {
@@ -75,11 +76,11 @@ const assertOwned = Effect.gen(function* () {
 })
 
 /** The calls of a process that runs alone. */
-const count = (arrange: Act, run: (actor: Stage.Actor) => Act, options?: Stage.Options) =>
+const count = (arrange: Act, run: (actor: Simulation.Actor) => Act, options?: Simulation.Options) =>
   inWorld(
     Effect.gen(function* () {
       yield* arrange
-      const actor = yield* Stage.actor()
+      const actor = yield* Simulation.actor()
       yield* run(actor)
       return (yield* actor.memory.calls).map(({ operation, path, to }) => `${operation} ${path} ${to ?? ""}`)
     }),
@@ -90,20 +91,20 @@ const sweep = Cleanup.sweep(root)
 
 /** Some that are dead, one that lives, and one that a killed sweep has half removed. */
 const populate = Effect.fnUntraced(function* (dead: ReadonlyArray<string>) {
-  for (const name of dead) yield* Stage.dead(`${root}/${name}`)
-  yield* Stage.owned(`${root}/alive`)
-  yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+  for (const name of dead) yield* Simulation.crashed(`${root}/${name}`)
+  yield* Simulation.owned(`${root}/alive`)
+  yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
 })
 
 /** The dead directories that are still there, wherever a sweep has put them. */
 const left = Effect.gen(function* () {
-  const paths = (yield* Stage.paths(yield* MemoryDisk, root)).map(Stage.untagged)
+  const paths = (yield* Simulation.paths(root)).map(Stage.untagged)
   return paths.filter((path) => /^(?:\.vm-sentinel-reap\.\w+\/(?:claimed|dead)\/)?(?:a|b|c|half)$/.test(path))
 })
 
 /** Whether the sweep has room for a workspace. */
 const withRoom = () => Effect.void
-const inPlace = ({ memory }: Stage.Actor) => memory.failNext("mkdir", "ENOSPC")
+const inPlace = ({ memory }: Simulation.Actor) => memory.failNext("mkdir", "ENOSPC")
 
 /** And whether the file system has locks, which exclude the owner while the sweep is at it. */
 const worlds = [
@@ -115,7 +116,7 @@ const worlds = [
 
 describe("scenario 41: an owner that restarts in the very directory being claimed", () => {
   for (const [where, prepare, locks] of worlds) {
-    const arrange = Stage.dead(vm)
+    const arrange = Simulation.crashed(vm)
     const options = { locks }
 
     it.effect(`comes back at any call of the sweep, and loses nothing${where}`, () =>
@@ -126,7 +127,7 @@ describe("scenario 41: an owner that restarts in the very directory being claime
         for (const [index, call] of calls.entries()) {
           const raced = Effect.gen(function* () {
             yield* arrange
-            const [sweeper, owner] = [yield* Stage.actor(), yield* Stage.actor()]
+            const [sweeper, owner] = [yield* Simulation.actor(), yield* Simulation.actor()]
             yield* prepare(sweeper)
             let result = "not started"
             const come = Effect.tap(attempt(owner), (value) => Effect.sync(() => (result = value)))
@@ -155,7 +156,7 @@ describe("scenario 41: an owner that restarts in the very directory being claime
         for (const [index, call] of calls.entries()) {
           const raced = Effect.gen(function* () {
             yield* arrange
-            const [sweeper, owner] = [yield* Stage.actor(), yield* Stage.actor()]
+            const [sweeper, owner] = [yield* Simulation.actor(), yield* Simulation.actor()]
             yield* prepare(sweeper)
             yield* owner.memory.before(index + 1, Effect.orDie(sweeper.run(sweep)))
             let result = yield* attempt(owner)
@@ -177,17 +178,17 @@ describe("scenario 40: several sweeps at once", () => {
   const dead = ["a", "b", "c"]
   const arrange = Effect.gen(function* () {
     yield* populate(dead)
-    yield* Stage.dead(`${root}/claimed`)
-    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.0/claimed`]: { type: "directory" } })
+    yield* Simulation.crashed(`${root}/claimed`)
+    yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/claimed`]: { type: "directory" } })
     yield* MemoryDisk.use(({ move }) => move(`${root}/claimed`, `${root}/.vm-sentinel-reap.0/claimed/claimed`))
   })
   const all = [...dead, "claimed", "half"]
 
   const onFullDisk = Effect.gen(function* () {
     yield* arrange
-    yield* Stage.dead(`${root}/d`)
+    yield* Simulation.crashed(`${root}/d`)
     yield* MemoryDisk.use(({ move }) => move(`${root}/d`, `${root}/.vm-sentinel-reap.00000000.claimed=d`))
-    yield* Stage.seed({ [`${root}/.vm-sentinel-reap.00000001.dead=e/disk`]: "half" })
+    yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.00000001.dead=e/disk`]: "half" })
     yield* MemoryDisk.use(({ fill }) => fill())
   })
 
@@ -203,7 +204,7 @@ describe("scenario 40: several sweeps at once", () => {
           if (index % 2 === 1) continue
           const raced = Effect.gen(function* () {
             yield* prepare
-            const [one, two] = [yield* Stage.actor(), yield* Stage.actor()]
+            const [one, two] = [yield* Simulation.actor(), yield* Simulation.actor()]
             const reports: Array<Cleanup.Report> = []
             const second = Effect.tap(two.run(sweep), (report) => Effect.sync(() => reports.push(report)))
             yield* one.memory.before(index + 1, Effect.orDie(second))
@@ -213,7 +214,7 @@ describe("scenario 40: several sweeps at once", () => {
             // What one has given up while the other was at it.
             yield* TestClock.adjust("2 minutes")
             assert.deepStrictEqual(removals([yield* sweep]), [])
-            assert.deepStrictEqual(yield* Stage.names(yield* MemoryDisk, root), ["alive"])
+            assert.deepStrictEqual(yield* Simulation.names(root), ["alive"])
           })
           yield* inWorld(raced).pipe(at(call))
         }
@@ -226,9 +227,9 @@ describe("scenario 40: several sweeps at once", () => {
       for (let round = 0; round < 6; round += 1) {
         const raced = Effect.gen(function* () {
           yield* arrange
-          for (let index = 0; index < 20; index += 1) yield* Stage.dead(`${root}/more-${index}`)
-          for (let index = 0; index < 5; index += 1) yield* Stage.owned(`${root}/live-${index}`)
-          const sweepers = yield* Effect.all(Array.from({ length: 8 }, () => Stage.actor()))
+          for (let index = 0; index < 20; index += 1) yield* Simulation.crashed(`${root}/more-${index}`)
+          for (let index = 0; index < 5; index += 1) yield* Simulation.owned(`${root}/live-${index}`)
+          const sweepers = yield* Effect.all(Array.from({ length: 8 }, () => Simulation.actor()))
           for (const { memory } of sweepers) {
             yield* memory.pause(Effect.flatMap(Random.nextIntBetween(1, 5), Stage.giveWay))
           }
@@ -243,7 +244,7 @@ describe("scenario 40: several sweeps at once", () => {
           )
           yield* TestClock.adjust("2 minutes")
           assert.deepStrictEqual(removals([yield* sweep]), [])
-          assert.sameMembers(yield* Stage.names(yield* MemoryDisk, root), [
+          assert.sameMembers(yield* Simulation.names(root), [
             "alive",
             ...Array.from({ length: 5 }, (_, index) => `live-${index}`)
           ])
@@ -268,7 +269,7 @@ describe("scenario 52: a sweep that is to stop", () => {
       for (const [index, call] of calls.entries()) {
         const raced = Effect.gen(function* () {
           yield* arrange
-          const sweeper = yield* Stage.actor()
+          const sweeper = yield* Simulation.actor()
           const stop = yield* Latch.make()
           // The call goes on only later, as one that waits for a disk does.
           yield* sweeper.memory.before(index + 1, Effect.andThen(stop.open, Stage.giveWay(3)))
@@ -279,10 +280,10 @@ describe("scenario 52: a sweep that is to stop", () => {
           stoppedAfter.add(gone)
           const isComplete = first.outcomes.length === [...names, "half", "alive"].length
           assert.isTrue(isComplete || first.summary.interrupted)
-          const second = yield* (yield* Stage.actor()).run(Cleanup.sweep(root))
+          const second = yield* (yield* Simulation.actor()).run(Cleanup.sweep(root))
           assert.isUndefined(second.summary.interrupted)
           assert.deepStrictEqual(removals([first, second]), [...names, "half"].toSorted())
-          assert.deepStrictEqual(yield* Stage.names(yield* MemoryDisk, root), ["alive"])
+          assert.deepStrictEqual(yield* Simulation.names(root), ["alive"])
         })
         yield* inWorld(raced).pipe(at(call))
       }
@@ -295,12 +296,12 @@ describe("scenario 52: a sweep that was stopped", () => {
   it.effect("before it began looks at no directory", () =>
     inWorld(
       Effect.gen(function* () {
-        yield* Stage.owned(`${root}/alive`)
-        yield* Stage.dead(`${root}/dead`)
+        yield* Simulation.owned(`${root}/alive`)
+        yield* Simulation.crashed(`${root}/dead`)
         const { outcomes, summary } = yield* Cleanup.sweep(root, { stopWhen: Effect.void })
         assert.deepStrictEqual(outcomes, [])
         assert.isTrue(summary.interrupted)
-        assert.sameMembers(yield* Stage.names(yield* MemoryDisk, root), ["alive", "dead"])
+        assert.sameMembers(yield* Simulation.names(root), ["alive", "dead"])
       })
     )
   )
@@ -310,14 +311,14 @@ describe("scenario 52: a sweep that was stopped", () => {
       Effect.gen(function* () {
         const memory = yield* MemoryDisk
         const workspace = `${root}/.vm-sentinel-reap.0`
-        yield* Stage.seed({ [`${workspace}/dead/first/disk`]: "half" })
+        yield* Simulation.seed({ [`${workspace}/dead/first/disk`]: "half" })
         for (const name of ["a", "b", "c"]) {
-          yield* Stage.dead(`${root}/${name}`)
-          yield* Stage.seed({ [`${workspace}/claimed/${name}-/disk`]: "" })
+          yield* Simulation.crashed(`${root}/${name}`)
+          yield* Simulation.seed({ [`${workspace}/claimed/${name}-/disk`]: "" })
           yield* memory.remove(`${workspace}/claimed/${name}-`)
           yield* memory.move(`${root}/${name}`, `${workspace}/claimed/${name}`)
         }
-        const sweeper = yield* Stage.actor()
+        const sweeper = yield* Simulation.actor()
         const stop = yield* Latch.make()
         yield* sweeper.memory.before(
           ({ operation, path }) => operation === "unlink" && path.endsWith("/first/disk"),
@@ -330,9 +331,9 @@ describe("scenario 52: a sweep that was stopped", () => {
         )
         const touched = (yield* sweeper.memory.calls).filter(({ path }) => /claimed\/[abc]/.test(path))
         assert.deepStrictEqual(touched, [])
-        const second = yield* (yield* Stage.actor()).run(Cleanup.sweep(root))
+        const second = yield* (yield* Simulation.actor()).run(Cleanup.sweep(root))
         assert.includeMembers(removals([second]), ["a", "b", "c"])
-        assert.deepStrictEqual(yield* Stage.names(memory, root), [])
+        assert.deepStrictEqual(yield* Simulation.names(root), [])
       })
     )
   )
@@ -342,9 +343,8 @@ describe("a sweep whose reader ends it", () => {
   it.effect("closes its workspace after the removals under way, and leaves no workspace that is nobody's", () =>
     inWorld(
       Effect.gen(function* () {
-        for (const name of ["a", "b", "c"]) yield* Stage.dead(`${root}/${name}`)
-        const memory = yield* MemoryDisk
-        const sweeper = yield* Stage.actor()
+        for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
+        const sweeper = yield* Simulation.actor()
         // The second one is being looked at in the workspace, and goes on late.
         yield* sweeper.memory.before(
           ({ operation, path }) => operation === "read" && /claimed\/b/.test(path),
@@ -354,7 +354,7 @@ describe("a sweep whose reader ends it", () => {
           Effect.andThen(Stage.giveWay(500), Effect.fail("enough"))
         )
         assert.strictEqual(yield* Effect.flip(sweeper.run(read)), "enough")
-        assert.isTrue((yield* Stage.names(memory, root)).every((name) => ["b", "c"].includes(name)))
+        assert.isTrue((yield* Simulation.names(root)).every((name) => ["b", "c"].includes(name)))
       })
     )
   )
@@ -385,7 +385,7 @@ describe("a removal that takes long", () => {
     inWorld(
       Effect.gen(function* () {
         const names = Array.from({ length: size }, (_, index) => `${index}`.padStart(3, "0"))
-        for (const name of names) yield* Stage.dead(`${root}/${name}`)
+        for (const name of names) yield* Simulation.crashed(`${root}/${name}`)
         const latch = yield* Latch.make()
         const store = yield* SentinelStore
         const told: Array<string> = []
@@ -411,7 +411,7 @@ describe("a removal that takes long", () => {
   it.effect("has no more beside it than the sweep is to handle at once", () =>
     inWorld(
       Effect.gen(function* () {
-        for (let index = 0; index < 300; index++) yield* Stage.dead(`${root}/${index}`)
+        for (let index = 0; index < 300; index++) yield* Simulation.crashed(`${root}/${index}`)
         const latch = yield* Latch.make()
         const store = yield* SentinelStore
         let waiting = 0
@@ -437,7 +437,7 @@ describe("the path of a living directory", () => {
   it.effect("is reached by a fault: a page that can't be peeked at goes the careful path", () =>
     inWorld(
       Effect.gen(function* () {
-        for (const name of ["a", "b"]) yield* Stage.owned(`${root}/${name}`)
+        for (const name of ["a", "b"]) yield* Simulation.owned(`${root}/${name}`)
         const memory = yield* MemoryDisk
         yield* memory.clearCalls
         yield* Cleanup.sweep(root)

@@ -6,6 +6,7 @@ import * as Ownership from "../src/Ownership.ts"
 import type { ProcessInspector } from "../src/ProcessInspector.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk, untilKilled } from "../src/testing/MemoryDisk.ts"
+import * as Simulation from "../src/testing/Simulation.ts"
 import * as Stage from "./support/Stage.ts"
 import { read } from "./support/looking.ts"
 
@@ -14,29 +15,29 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const root = "/srv/vms"
 
-type Act<A = unknown> = Effect.Effect<A, unknown, Stage.Services | Scope.Scope>
+type Act<A = unknown> = Effect.Effect<A, unknown, Simulation.Services | Scope.Scope>
 type Program<A = unknown> = Effect.Effect<A, unknown, ProcessInspector | SentinelStore>
 
 const sweep = Cleanup.sweep(root)
 
 /** A directory with more in it than a sentinel. */
 const furnish = (name: string) =>
-  Stage.seed({
+  Simulation.seed({
     [`${root}/${name}/console.log`]: `log of ${name}`,
     [`${root}/${name}/rootfs/etc/passwd`]: "root",
     [`${root}/${name}/rootfs/link`]: { type: "symlink", target: "/" }
   })
 
-const dead = (name: string) => Effect.andThen(furnish(name), Stage.dead(`${root}/${name}`))
-const alive = (name: string) => Effect.andThen(furnish(name), Stage.owned(`${root}/${name}`))
+const dead = (name: string) => Effect.andThen(furnish(name), Simulation.crashed(`${root}/${name}`))
+const alive = (name: string) => Effect.andThen(furnish(name), Simulation.owned(`${root}/${name}`))
 
 /** A root, and which of its directories live. */
 interface Scenario {
   readonly arrange: Act
   readonly live: ReadonlyArray<string>
-  readonly stage?: Stage.Options
+  readonly stage?: Simulation.Options
   /** What happens while the first sweep runs. Gives the names of those that came to life by then. */
-  readonly meanwhile?: (sweeper: Stage.Actor) => Act<Effect.Effect<ReadonlyArray<string>>>
+  readonly meanwhile?: (sweeper: Simulation.Actor) => Act<Effect.Effect<ReadonlyArray<string>>>
 }
 
 const plain: Scenario = {
@@ -44,9 +45,9 @@ const plain: Scenario = {
     yield* dead("a")
     yield* alive("b")
     yield* dead("c")
-    yield* Stage.dead(`${root}/c`, { role: "helper" })
+    yield* Simulation.crashed(`${root}/c`, { role: "helper" })
     yield* dead("d")
-    yield* Stage.owned(`${root}/d`, { role: "helper" })
+    yield* Simulation.owned(`${root}/d`, { role: "helper" })
   }),
   live: ["b", "d"]
 }
@@ -57,10 +58,10 @@ const leftovers: Scenario = {
   arrange: Effect.gen(function* () {
     const workspace = `${root}/.vm-sentinel-reap.0`
     // Nobody but a sweep records itself in a workspace.
-    yield* Stage.dead(`${root}/workspace`)
+    yield* Simulation.crashed(`${root}/workspace`)
     yield* MemoryDisk.use(({ remove }) => remove(`${root}/workspace/disk`))
     yield* moveTo("workspace", ".vm-sentinel-reap.0")
-    yield* Stage.seed({
+    yield* Simulation.seed({
       [`${workspace}/claimed`]: { type: "directory" },
       [`${workspace}/dead`]: { type: "directory" }
     })
@@ -78,7 +79,7 @@ const phoenix: Scenario = {
   arrange: Effect.andThen(dead("a"), dead("b")),
   live: [],
   meanwhile: Effect.fnUntraced(function* ({ memory }) {
-    const owner = yield* Stage.actor()
+    const owner = yield* Simulation.actor()
     let risen: ReadonlyArray<string> = []
     const rise = Effect.tap(owner.run(Ownership.record(`${root}/a`)), () => Effect.sync(() => (risen = ["a"])))
     // What a sweep couldn't remove may have taken the room for it.
@@ -116,7 +117,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 }
 
 const inWorld = <A>(act: Act<A>, { stage = {} }: Pick<Scenario, "stage"> = {}) =>
-  Effect.scoped(Effect.provide(act, Layer.mergeAll(Stage.layerWith(stage), Logger.layer([]))))
+  Effect.scoped(Effect.provide(act, Layer.mergeAll(Simulation.layerWith(stage), Logger.layer([]))))
 
 /** Says at which call it was. */
 const at =
@@ -152,12 +153,11 @@ const check = Effect.fnUntraced(function* (
   { arrange, live, meanwhile }: Scenario,
   stops: ReadonlyArray<(memory: MemoryDisk["Service"]) => Effect.Effect<void>>
 ) {
-  const memory = yield* MemoryDisk
   yield* arrange
   let risen: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
   const removed: Array<string> = []
   for (const [index, stop] of stops.entries()) {
-    const sweeper = yield* Stage.actor()
+    const sweeper = yield* Simulation.actor()
     if (index === 0 && meanwhile !== undefined) risen = yield* meanwhile(sweeper)
     yield* stop(sweeper.memory)
     const report = yield* Effect.option(sweeper.run(untilKilled(sweep)))
@@ -168,14 +168,14 @@ const check = Effect.fnUntraced(function* (
   // What is being made is left alone for a minute.
   for (const wait of ["0 seconds", "2 minutes"] as const) {
     yield* TestClock.adjust(wait)
-    const sweeper = yield* Stage.actor()
+    const sweeper = yield* Simulation.actor()
     const report = yield* sweeper.run(sweep)
     yield* sweeper.kill
     removed.push(...removals(report))
     failed = failures(report)
   }
   const survivors = [...live, ...(yield* risen)]
-  assert.sameMembers(yield* Stage.names(memory, root), survivors)
+  assert.sameMembers(yield* Simulation.names(root), survivors)
   for (const name of survivors) {
     const kept = yield* contents([name])
     assert.strictEqual(kept[`${root}/${name}/console.log`]?.content, `log of ${name}`)
@@ -191,7 +191,7 @@ const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
   inWorld(
     Effect.gen(function* () {
       yield* arrange
-      const sweeper = yield* Stage.actor()
+      const sweeper = yield* Simulation.actor()
       const risen = meanwhile === undefined ? undefined : yield* meanwhile(sweeper)
       yield* sweeper.run(sweep)
       if (risen !== undefined) assert.deepStrictEqual(yield* risen, ["a"])
@@ -274,13 +274,13 @@ describe("an owner that is killed", () => {
       says: ["removed pid-dead"]
     },
     "writing brood-box's sentinel over a dead owner's": {
-      arrange: Effect.andThen(furnish("vm"), Stage.dead(vm, { sentinelName: ".bbox-sentinel" })),
+      arrange: Effect.andThen(furnish("vm"), Simulation.crashed(vm, { sentinelName: ".bbox-sentinel" })),
       act: Ownership.record(vm, both),
       says: ["removed pid-dead"],
       options: both
     },
     "writing its sentinel over a dead owner's, in a role": {
-      arrange: Effect.andThen(dead("vm"), Stage.dead(vm, { role: "helper" })),
+      arrange: Effect.andThen(dead("vm"), Simulation.crashed(vm, { role: "helper" })),
       act: Ownership.record(vm, { role: "helper" }),
       says: ["removed pid-dead"],
       options: { role: "helper" }
@@ -296,7 +296,7 @@ describe("an owner that is killed", () => {
     inWorld(
       Effect.gen(function* () {
         yield* arrange
-        const owner = yield* Stage.actor()
+        const owner = yield* Simulation.actor()
         yield* owner.run(act)
         const calls = yield* Stage.mutations(owner.memory)
         return calls.map(({ operation, path, to }, index) => `${index + 1}: ${operation} ${path} ${to ?? ""}`)
@@ -310,7 +310,7 @@ describe("an owner that is killed", () => {
       const killed = (index: number) =>
         Effect.gen(function* () {
           yield* writing.arrange
-          const owner = yield* Stage.actor()
+          const owner = yield* Simulation.actor()
           yield* owner.memory.killAt(index + 1, when)
           assert.deepStrictEqual(yield* owner.run(untilKilled(writing.act)), Option.none())
           yield* owner.kill
@@ -332,18 +332,17 @@ describe("an owner that is killed", () => {
 
       it.effect(`${title}, ${when} each call: the directory can be owned again, kept, and removed`, () =>
         Effect.gen(function* () {
-          const memory = MemoryDisk
           for (const [index, call] of (yield* callsOf(writing)).entries()) {
             const again = Effect.gen(function* () {
               yield* killed(index)
-              const next = yield* Stage.actor()
+              const next = yield* Simulation.actor()
               yield* next.run(Ownership.record(vm, writing.options))
               assert.deepStrictEqual(said(yield* Cleanup.sweep(root, writing.options)), ["kept matches"])
               const held = yield* contents(["vm"])
               assert.strictEqual(held[`${vm}/console.log`]?.content, "log of vm")
               yield* next.kill
               assert.deepStrictEqual(said(yield* Cleanup.sweep(root, writing.options)), ["removed pid-dead"])
-              assert.deepStrictEqual(yield* Stage.names(yield* memory, root), [])
+              assert.deepStrictEqual(yield* Simulation.names(root), [])
             })
             yield* inWorld(again).pipe(at(call))
           }
@@ -356,7 +355,7 @@ describe("an owner that is killed", () => {
         for (const [index, call] of (yield* callsOf(writing)).entries()) {
           const failed = Effect.gen(function* () {
             yield* writing.arrange
-            const owner = yield* Stage.actor()
+            const owner = yield* Simulation.actor()
             yield* owner.memory.failAt(index + 1, "EIO")
             const result = yield* Effect.exit(owner.run(writing.act))
             const judged = said(yield* Cleanup.sweep(root, { ...writing.options, dryRun: true }))
@@ -379,19 +378,18 @@ describe("an owner that is killed", () => {
         const born = Effect.scoped(Ownership.create(vm))
         for (const [index, call] of (yield* callsOf({ arrange: alive("b"), act: born, says: [] })).entries()) {
           const made = Effect.gen(function* () {
-            const memory = yield* MemoryDisk
             yield* alive("b")
-            const owner = yield* Stage.actor()
+            const owner = yield* Simulation.actor()
             yield* owner.memory.killAt(index + 1, when)
             yield* owner.run(untilKilled(born))
             yield* owner.kill
             const store = yield* SentinelStore
-            const names = yield* Stage.names(memory, root)
+            const names = yield* Simulation.names(root)
             // The record that gives up the lock waits beside the one that it replaces.
             if (names.includes("vm")) assert.isAtLeast((yield* read(store, vm)).length, 1)
             yield* TestClock.adjust("2 minutes")
             yield* sweep
-            assert.deepStrictEqual(yield* Stage.names(memory, root), ["b"])
+            assert.deepStrictEqual(yield* Simulation.names(root), ["b"])
           })
           yield* inWorld(made).pipe(at(call))
         }

@@ -7,13 +7,12 @@ import { decide } from "../src/Judgement.ts"
 import { Answer, Reason } from "../src/Reason.ts"
 import * as SentinelName from "../src/SentinelName.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
-import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import * as Simulation from "../src/testing/Simulation.ts"
 import { AnyCase, type Case } from "./support/arbitraries.ts"
 import { writtenAt } from "./support/fixtures.ts"
 import { about, errors } from "./support/judgements.ts"
 import { split } from "./support/judging.ts"
 import { runs } from "./support/property.ts"
-import * as Stage from "./support/Stage.ts"
 import { AnyWorld, caseOf } from "./support/truth.ts"
 
 const record = Schema.encodeEffect(JudgeInputsJson)
@@ -127,22 +126,20 @@ describe("a sweep", () => {
   /** Directories of every fate that a sweep meets. */
   const scene = Effect.gen(function* () {
     const table = yield* FakeProcessTable
-    const living = yield* Stage.actor({ exe: "/usr/bin/vmm" })
-    yield* Stage.seed({ [at("held/disk")]: "", [at("empty/disk")]: "", [at("torn/.vm-sentinel")]: "4242\n/x\n{" })
-    yield* Stage.hold(living, at("held"))
-    yield* Stage.owned(at("alive"))
-    yield* Stage.dead(at("dead"))
-    yield* Stage.dead(at("legacy"), { format: "v2" })
-    yield* table.hide(yield* Stage.owned(at("hidden")))
-    yield* Stage.dead(at("two"))
-    yield* Stage.owned(at("two"), { role: "helper" })
-    const first = yield* Stage.owned(at("recycled"))
-    yield* table.exit(first)
-    yield* table.spawnAt(first, { exe: "/usr/bin/vmm" })
-    yield* Stage.dead(at("nested"))
-    yield* Stage.owned(at("nested/inner"))
-    yield* Stage.dead(at("foreign"))
-    yield* Stage.seed({ [at("foreign/.bbox-sentinel")]: "1\n/x\n" })
+    const living = yield* Simulation.actor({ exe: "/usr/bin/vmm" })
+    yield* Simulation.seed({ [at("held/disk")]: "", [at("empty/disk")]: "", [at("torn/.vm-sentinel")]: "4242\n/x\n{" })
+    yield* Simulation.hold(living, at("held"))
+    yield* Simulation.owned(at("alive"))
+    yield* Simulation.crashed(at("dead"))
+    yield* Simulation.crashed(at("legacy"), { format: "v2" })
+    yield* table.hide(yield* Simulation.owned(at("hidden")))
+    yield* Simulation.crashed(at("two"))
+    yield* Simulation.owned(at("two"), { role: "helper" })
+    yield* Simulation.recycled(at("recycled"))
+    yield* Simulation.crashed(at("nested"))
+    yield* Simulation.owned(at("nested/inner"))
+    yield* Simulation.crashed(at("foreign"))
+    yield* Simulation.seed({ [at("foreign/.bbox-sentinel")]: "1\n/x\n" })
   })
 
   const options = { legacy: "trust", lock: "self" } as const
@@ -150,7 +147,7 @@ describe("a sweep", () => {
   it.effect("over the fakes, recorded: judged again from its record it says the same, when all is gone", () =>
     Effect.gen(function* () {
       yield* scene
-      const names = (yield* Stage.names(yield* MemoryDisk, root)).toSorted()
+      const names = (yield* Simulation.names(root)).toSorted()
       const judgements = yield* Effect.forEach(names, (name) => Cleanup.judge(at(name), options))
       const records = yield* Effect.forEach(judgements, ({ inputs }) => record(inputs))
       const { outcomes } = yield* Cleanup.sweep(root, options)
@@ -171,6 +168,6 @@ describe("a sweep", () => {
         met.add(reason)
       }
       assert.isAtLeast(met.size, 7, [...met].join(" "))
-    }).pipe(Effect.provide(Layer.merge(Stage.layerWith({}), Logger.layer([]))))
+    }).pipe(Effect.provide(Layer.merge(Simulation.layerWith({}), Logger.layer([]))))
   )
 })

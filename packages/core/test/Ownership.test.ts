@@ -11,7 +11,7 @@ import { SentinelStore } from "../src/SentinelStore.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Simulation from "../src/testing/Simulation.ts"
 import { look, read } from "./support/looking.ts"
 
 const root = "/srv/vms"
@@ -19,13 +19,13 @@ const vm = `${root}/vm`
 
 const test = (
   title: string,
-  body: Effect.Effect<void, unknown, Stage.Services | Scope.Scope>,
-  options: Stage.Options = {}
+  body: Effect.Effect<void, unknown, Simulation.Services | Scope.Scope>,
+  options: Simulation.Options = {}
 ): void => {
-  it.effect(title, () => Effect.provide(body, Layer.merge(Stage.layerWith(options), Logger.layer([]))))
+  it.effect(title, () => Effect.provide(body, Layer.merge(Simulation.layerWith(options), Logger.layer([]))))
 }
 
-const made = Stage.seed({ [`${vm}/disk`]: "disk" })
+const made = Simulation.seed({ [`${vm}/disk`]: "disk" })
 
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
@@ -148,7 +148,7 @@ describe("Ownership.record", () => {
   test(
     "finds no directory where there is none",
     Effect.gen(function* () {
-      yield* Stage.seed({ [`${root}/file`]: "x", [`${root}/link`]: { type: "symlink", target: root } })
+      yield* Simulation.seed({ [`${root}/file`]: "x", [`${root}/link`]: { type: "symlink", target: root } })
       for (const path of [vm, `${root}/file`, `${root}/link`]) {
         assert.strictEqual(yield* tag(Ownership.record(path)), "NotFound")
       }
@@ -158,7 +158,7 @@ describe("Ownership.record", () => {
   test(
     "is refused where the owner lives, and names it",
     Effect.gen(function* () {
-      const pid = yield* Stage.owned(vm)
+      const pid = yield* Simulation.owned(vm)
       yield* refused({}, { owner: pid, verdict: "alive", reason: "matches" })
       yield* refused({ format: "v1" }, { owner: pid, verdict: "alive", reason: "matches" })
       assert.strictEqual(yield* tag(Ownership.record(vm, { pid })), "AlreadyOwned")
@@ -170,7 +170,7 @@ describe("Ownership.record", () => {
     "is refused where the owner isn't provably gone",
     Effect.gen(function* () {
       const table = yield* FakeProcessTable
-      const pid = yield* Stage.owned(vm)
+      const pid = yield* Simulation.owned(vm)
       yield* table.hide(pid)
       yield* refused({}, { owner: pid, verdict: "unknown", reason: "permission-denied" })
       yield* table.fail(pid, "resources")
@@ -180,7 +180,7 @@ describe("Ownership.record", () => {
         ["x".repeat(5000), "oversized-sentinel"],
         ['17\n\n{"v":4}\n', "unsupported-version"]
       ] as const) {
-        yield* Stage.seed({ [`${vm}/.vm-sentinel`]: content })
+        yield* Simulation.seed({ [`${vm}/.vm-sentinel`]: content })
         yield* refused({}, { verdict: "unknown", reason })
       }
     })
@@ -190,7 +190,7 @@ describe("Ownership.record", () => {
     test(
       `replaces the ${format} record of an owner that is gone, and leaves nothing of it`,
       Effect.gen(function* () {
-        yield* Stage.dead(vm, { format })
+        yield* Simulation.crashed(vm, { format })
         const pid = yield* FakeProcessTable.use(({ spawn }) => spawn())
         yield* Ownership.record(vm, { pid })
         const { ".vm-sentinel": text, ...rest } = yield* contents
@@ -204,7 +204,7 @@ describe("Ownership.record", () => {
   test(
     "on a file system that others may share, a v1 record proves nothing: refused",
     Effect.gen(function* () {
-      const pid = yield* Stage.dead(vm, { format: "v1" })
+      const pid = yield* Simulation.crashed(vm, { format: "v1" })
       yield* refused({}, { owner: pid, verdict: "unknown", reason: "not-local" })
     }),
     { fileSystem: "nfs4" }
@@ -213,8 +213,8 @@ describe("Ownership.record", () => {
   test(
     "minds its own file: another role's owner, dead or alive, isn't asked",
     Effect.gen(function* () {
-      yield* Stage.owned(vm, { role: "helper" })
-      yield* Stage.seed({ [`${vm}/.vm-sentinel.broken`]: "", [`${vm}/.bbox-sentinel`]: "17\n/usr/bin/bbox" })
+      yield* Simulation.owned(vm, { role: "helper" })
+      yield* Simulation.seed({ [`${vm}/.vm-sentinel.broken`]: "", [`${vm}/.bbox-sentinel`]: "17\n/usr/bin/bbox" })
       yield* Ownership.record(vm)
       assert.strictEqual(Object.keys(yield* contents).length, 5)
     })
@@ -224,7 +224,7 @@ describe("Ownership.record", () => {
     "sees the record that another writer has just moved aside to replace it",
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      const pid = yield* Stage.owned(vm)
+      const pid = yield* Simulation.owned(vm)
       yield* memory.move(`${vm}/.vm-sentinel`, `${vm}/.vm-sentinel.old-0123abcd`)
       yield* refused({}, { owner: pid, verdict: "alive", reason: "matches" })
       yield* FakeProcessTable.use(({ exit }) => exit(pid))
@@ -308,8 +308,8 @@ describe("Ownership.hold", () => {
     "scenario 102: is refused while another holds the role, whatever else is known of that",
     Effect.gen(function* () {
       yield* made
-      const other = yield* Stage.actor()
-      yield* Stage.hold(other, vm)
+      const other = yield* Simulation.actor()
+      yield* Simulation.hold(other, vm)
       yield* FakeProcessTable.use(({ hide }) => hide(other.pid))
       const expected = { owner: other.pid, verdict: "unknown", reason: "permission-denied" } as const
       assert.deepInclude(yield* Effect.flip(Ownership.hold(vm)), { _tag: "AlreadyOwned", ...expected })
@@ -322,12 +322,12 @@ describe("Ownership.hold", () => {
     Effect.gen(function* () {
       const store = yield* SentinelStore
       yield* made
-      const [supervisor, next] = [yield* Stage.actor(), yield* Stage.actor()]
-      yield* Stage.hold(supervisor, vm, { role: "supervisor" })
+      const [supervisor, next] = [yield* Simulation.actor(), yield* Simulation.actor()]
+      yield* Simulation.hold(supervisor, vm, { role: "supervisor" })
       assert.isDefined((yield* Ownership.hold(vm, { role: "vm" })).lock)
       yield* supervisor.kill
       assert.strictEqual(yield* store.probeLock(vm), "shared")
-      assert.isDefined((yield* Stage.hold(next, vm, { role: "supervisor" })).lock)
+      assert.isDefined((yield* Simulation.hold(next, vm, { role: "supervisor" })).lock)
     })
   )
 
@@ -336,7 +336,7 @@ describe("Ownership.hold", () => {
     Effect.gen(function* () {
       const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
       const other = Context.merge(yield* table.reader({ pidNamespace: "pid:[2]" }), yield* MemorySentinelStore.fork)
-      yield* Stage.seed({ [`${root}/other/disk`]: "other" })
+      yield* Simulation.seed({ [`${root}/other/disk`]: "other" })
       yield* Effect.provideContext(Ownership.hold(`${root}/other`), other)
       const before = yield* memory.snapshot(`${root}/other`)
       yield* table.enterPidNamespace("pid:[1]")
@@ -363,7 +363,7 @@ describe("Ownership.hold", () => {
   )
 
   const exclusively = Effect.fnUntraced(function* (path: string, scope: Scope.Scope) {
-    const disk = yield* (yield* Stage.actor()).run(Disk)
+    const disk = yield* (yield* Simulation.actor()).run(Disk)
     return yield* Scope.provide(disk.lock(path, { mode: "exclusive", mayStartProgram: false, test: false }), scope)
   })
 
@@ -403,7 +403,7 @@ describe("Ownership.hold", () => {
         const memory = yield* MemoryDisk
         yield* made
         yield* exclusively(vm, yield* Effect.scope)
-        yield* Stage.seed({
+        yield* Simulation.seed({
           [`${root}/.vm-sentinel-reap.0/dead`]: { type: "directory" },
           "/volume": { type: "directory" }
         })
@@ -426,7 +426,7 @@ describe("Ownership.hold", () => {
     test(
       `scenario 71: nothing is published in ${path}`,
       Effect.gen(function* () {
-        yield* Stage.seed({ [`${path}/disk`]: "disk" })
+        yield* Simulation.seed({ [`${path}/disk`]: "disk" })
         assert.strictEqual(yield* tag(Ownership.record(path)), "Claimed")
         assert.strictEqual(yield* tag(Ownership.hold(path)), "Claimed")
         const store = yield* SentinelStore
@@ -459,8 +459,8 @@ describe("Ownership.hold", () => {
     "is the next owner's when the holder has been killed",
     Effect.gen(function* () {
       yield* made
-      const other = yield* Stage.actor()
-      yield* Stage.hold(other, vm)
+      const other = yield* Simulation.actor()
+      yield* Simulation.hold(other, vm)
       yield* other.kill
       assert.isDefined((yield* Ownership.hold(vm)).lock)
       assert.sameMembers(Object.keys(yield* contents), [".vm-sentinel", "disk"])
@@ -485,13 +485,13 @@ describe("Ownership.create", () => {
   test(
     "scenario 38: makes a directory that has its owner from the first moment",
     Effect.gen(function* () {
-      const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
-      yield* Stage.seed({ [root]: { type: "directory" } })
+      const store = yield* SentinelStore
+      yield* Simulation.seed({ [root]: { type: "directory" } })
       const held = yield* Ownership.create(vm, { role: "runner" })
       assert.isTrue(held.lock?.tested)
       assert.strictEqual(yield* store.probeLock(vm), "shared")
       assert.deepStrictEqual(Object.keys(yield* contents), [".vm-sentinel.runner"])
-      assert.deepStrictEqual(yield* Stage.names(memory, root), ["vm"])
+      assert.deepStrictEqual(yield* Simulation.names(root), ["vm"])
       assert.deepInclude((yield* Cleanup.sweep(root)).outcomes[0], { action: "kept", verdict: "alive" })
     })
   )
@@ -500,8 +500,8 @@ describe("Ownership.create", () => {
     "makes none over anything, and leaves nothing behind",
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
-      yield* Stage.seed({ [`${root}/file`]: "x", [`${root}/empty`]: { type: "directory" } })
-      yield* Stage.owned(vm)
+      yield* Simulation.seed({ [`${root}/file`]: "x", [`${root}/empty`]: { type: "directory" } })
+      yield* Simulation.owned(vm)
       const before = yield* memory.snapshot(root)
       for (const name of ["vm", "file", "empty"]) {
         assert.strictEqual(yield* tag(Ownership.create(`${root}/${name}`)), "AlreadyOwned", name)

@@ -5,7 +5,7 @@ import * as Cleanup from "../src/Cleanup.ts"
 import type { Outcome } from "../src/Outcome.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Simulation from "../src/testing/Simulation.ts"
 import { undirected } from "./support/undirected.ts"
 
 const root = "/srv/vms"
@@ -14,17 +14,17 @@ const sentinelOf = (name: string) => `${root}/${name}/.vm-sentinel`
 const alive = "kept alive matches"
 const dead = "4194000\n/usr/bin/vmm\n"
 
-const stageTest = (title: string, test: () => Effect.Effect<void, unknown, Stage.Services | Scope.Scope>): void =>
-  it.effect(title, () => Effect.provide(test(), Layer.merge(Stage.layerWith({}), Logger.layer([]))))
+const stageTest = (title: string, test: () => Effect.Effect<void, unknown, Simulation.Services | Scope.Scope>): void =>
+  it.effect(title, () => Effect.provide(test(), Layer.merge(Simulation.layerWith({}), Logger.layer([]))))
 
 /** Directories of one owner, all with one text: none says where it was made. */
 const makeAll = Effect.gen(function* () {
   const memory = yield* MemoryDisk
   const [first = ""] = names
-  yield* Stage.owned(`${root}/${first}`)
+  yield* Simulation.owned(`${root}/${first}`)
   const { content = "" } = (yield* memory.snapshot(sentinelOf(first)))[sentinelOf(first)] ?? {}
   const text = undirected(content)
-  yield* Stage.seed(Object.fromEntries(names.map((name) => [sentinelOf(name), text])))
+  yield* Simulation.seed(Object.fromEntries(names.map((name) => [sentinelOf(name), text])))
   return text
 })
 
@@ -34,10 +34,10 @@ const said = (outcomes: ReadonlyArray<Outcome>) =>
 /** Sweeps, and does something each time that a page was looked at. Gives what was said, and the pages by name. */
 const sweep = (
   options: Cleanup.SweepOptions,
-  act: (page: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Stage.Services>
+  act: (page: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Simulation.Services>
 ) =>
   Effect.gen(function* () {
-    const context = yield* Effect.context<Stage.Services>()
+    const context = yield* Effect.context<Simulation.Services>()
     const store = yield* SentinelStore
     const pages: Array<ReadonlyArray<string>> = []
     const peekMany: typeof store.peekMany = (root, entries, layout) =>
@@ -74,8 +74,8 @@ describe("a root of many directories", () => {
   stageTest("loses nothing to an early look: a new owner keeps its directory, an old one until the next sweep", () =>
     Effect.gen(function* () {
       const living = yield* makeAll
-      yield* Stage.seed({ [sentinelOf("vm-300")]: dead })
-      const change = Stage.seed({ [sentinelOf("vm-300")]: living, [sentinelOf("vm-301")]: dead })
+      yield* Simulation.seed({ [sentinelOf("vm-300")]: dead })
+      const change = Simulation.seed({ [sentinelOf("vm-300")]: living, [sentinelOf("vm-301")]: dead })
       const found = yield* sweep({}, (page) => (page.includes("vm-300") ? change : Effect.void))
       assert.deepStrictEqual(found.said, Object.fromEntries(names.map((name) => [name, alive])))
       const next = said((yield* Cleanup.sweep(root)).outcomes)
@@ -89,7 +89,7 @@ describe("a root of many directories", () => {
   stageTest("is judged in full where a page can't be looked at", () =>
     Effect.gen(function* () {
       yield* makeAll
-      yield* Stage.seed({ [sentinelOf("vm-300")]: dead })
+      yield* Simulation.seed({ [sentinelOf("vm-300")]: dead })
       const store = yield* SentinelStore
       const peekMany: typeof store.peekMany = (_, entries) => Effect.succeed(entries.map(() => undefined))
       const swept = Effect.provideService(Cleanup.sweep(root), SentinelStore, { ...store, peekMany })

@@ -8,6 +8,7 @@ import * as Ownership from "../../src/Ownership.ts"
 import { ProcessInspector } from "../../src/ProcessInspector.ts"
 import { FakeProcessTable } from "../../src/testing/FakeProcessTable.ts"
 import { MemoryDisk, untilKilled } from "../../src/testing/MemoryDisk.ts"
+import * as Simulation from "../../src/testing/Simulation.ts"
 import * as Truth from "./modelTruth.ts"
 import * as World from "./modelWorld.ts"
 import * as Stage from "./Stage.ts"
@@ -15,7 +16,7 @@ import * as Stage from "./Stage.ts"
 const names = ["a", "b", "c", "d"]
 const executables = ["/usr/bin/vmm", "/usr/bin/node"]
 
-type Act<A = unknown> = Effect.Effect<A, unknown, Stage.Services | Scope.Scope>
+type Act<A = unknown> = Effect.Effect<A, unknown, Simulation.Services | Scope.Scope>
 
 /** What an owner holds, and what it said of that. */
 interface Hold {
@@ -95,7 +96,7 @@ const control = <A, E>(
 
 const ownerOf = Effect.fnUntraced(function* (
   place: World.Place,
-  actor: Stage.Actor
+  actor: Simulation.Actor
 ): Effect.fn.Return<Truth.Owner, unknown> {
   return yield* World.at(place)(
     Effect.gen(function* () {
@@ -109,7 +110,7 @@ const ownerOf = Effect.fnUntraced(function* (
 const spawn = Effect.fnUntraced(function* (model: Model) {
   const { place } = yield* anyStand(model)
   const exe = yield* Random.choice(executables)
-  const actor = yield* World.at(place)(Stage.actor({ exe }))
+  const actor = yield* World.at(place)(Simulation.actor({ exe }))
   model.owners.push(yield* ownerOf(place, actor))
 })
 
@@ -175,7 +176,7 @@ const inScope = Effect.fnUntraced(function* (
 const start = Effect.fnUntraced(function* (model: Model, parent: Truth.Owner, way: Way) {
   const { lock, told } = yield* inScope(model, parent, Ownership.hold, way)
   if (lock === undefined) return [told]
-  const actor = yield* World.at(parent.place)(Stage.child(parent.actor))
+  const actor = yield* Simulation.child(parent.actor)
   const owner = yield* ownerOf(parent.place, actor)
   model.owners.push(owner)
   model.parents.set(owner, parent)
@@ -245,7 +246,7 @@ const pin = Effect.fnUntraced(function* (model: Model) {
   )
   const source = yield* Random.choice(directories)
   const path = `/pins/${(model.pinned += 1)}`
-  yield* Stage.seed({ [path]: { type: "directory" } })
+  yield* Simulation.seed({ [path]: { type: "directory" } })
   yield* mount(path, { source })
   model.pins.push(path)
   if (model.pins.length > 3) yield* unmount(model.pins.shift() ?? path)
@@ -407,9 +408,9 @@ const operate = Effect.fnUntraced(function* (model: Model, isRestored: boolean) 
 /** One process that sweeps and ends. */
 const sweep = Effect.fnUntraced(function* (
   { mount, place }: Truth.Stand,
-  prepare: (sweeper: Stage.Actor) => Act = () => Effect.void
+  prepare: (sweeper: Simulation.Actor) => Act = () => Effect.void
 ) {
-  const sweeper = yield* World.at(place)(Stage.actor())
+  const sweeper = yield* World.at(place)(Simulation.actor())
   yield* prepare(sweeper)
   const concurrency = yield* Random.nextIntBetween(1, 4)
   const report = yield* sweeper.run(patiently(untilKilled(Cleanup.sweep(mount.path, { concurrency }))))
@@ -417,12 +418,13 @@ const sweep = Effect.fnUntraced(function* (
   return report
 })
 
-const anySweep = (model: Model, prepare: (sweeper: Stage.Actor) => Act) =>
+const anySweep = (model: Model, prepare: (sweeper: Simulation.Actor) => Act) =>
   Effect.flatMap(anyStand(model), (stand) => sweep(stand, prepare))
 
-const hesitantly = ({ memory }: Stage.Actor) => memory.pause(Effect.flatMap(Random.nextIntBetween(1, 4), Stage.giveWay))
+const hesitantly = ({ memory }: Simulation.Actor) =>
+  memory.pause(Effect.flatMap(Random.nextIntBetween(1, 4), Stage.giveWay))
 
-const killed = (actor: Stage.Actor) =>
+const killed = (actor: Simulation.Actor) =>
   Effect.gen(function* () {
     yield* hesitantly(actor)
     yield* actor.memory.killAt(yield* Random.nextIntBetween(1, 40), (yield* chance(50)) ? "before" : "after")
@@ -517,7 +519,7 @@ export const step = Effect.fnUntraced(function* (model: Model) {
  */
 const checkLitter = Effect.fnUntraced(function* (model: Model) {
   const found = yield* Truth.snapshot("local")
-  for (const name of yield* Stage.names(yield* MemoryDisk, World.trees.local)) {
+  for (const name of yield* Simulation.names(World.trees.local)) {
     if (names.includes(name)) continue
     const path = `${World.trees.local}/${name}`
     const isUntold = Truth.recordsIn(found, path).some(({ sentinel }) => sentinel?._tag !== "V3")

@@ -6,11 +6,11 @@ import * as Sentinel from "../../src/Sentinel.ts"
 import * as SentinelName from "../../src/SentinelName.ts"
 import { FakeProcessTable } from "../../src/testing/FakeProcessTable.ts"
 import { MemoryDisk, type Node } from "../../src/testing/MemoryDisk.ts"
-import type * as Stage from "./Stage.ts"
+import type * as Simulation from "../../src/testing/Simulation.ts"
 import { at, type Kernel, type Mount, type Place, tableOf, type Tree, trees } from "./modelWorld.ts"
 
 export interface Owner {
-  readonly actor: Stage.Actor
+  readonly actor: Simulation.Actor
   /** The truth: a name that no other process ever has. */
   readonly id: string
   readonly place: Place

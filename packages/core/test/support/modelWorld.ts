@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Random } from "effect"
 import type { ProcessInspector } from "../../src/ProcessInspector.ts"
 import * as FakeProcessTable from "../../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../../src/testing/MemoryDisk.ts"
-import * as Stage from "./Stage.ts"
+import * as Simulation from "../../src/testing/Simulation.ts"
 
 type Reader = Context.Context<ProcessInspector | FakeProcessTable.FakeProcessTable>
 
@@ -77,12 +77,12 @@ const makeVolume = Effect.gen(function* () {
   const views = ["/ceph-again", "/ceph-there"]
   const directories = ["/srv/vms", "/bind", "/overlay", "/export", "/ceph", ...views]
   const fileSystem = { fileSystem: "ceph", id: "shared", births: true }
-  yield* Stage.seed(Object.fromEntries(directories.map((path) => [path, { type: "directory" } as const])))
+  yield* Simulation.seed(Object.fromEntries(directories.map((path) => [path, { type: "directory" } as const])))
   yield* mount("/bind", { source: "/srv/vms" })
   yield* mount("/overlay", { source: "/srv/vms", fileSystem: "overlay" })
   yield* mount("/export", { source: "/srv/vms", fileSystem: "nfs" })
   yield* mount("/ceph", fileSystem)
-  yield* Stage.seed({ "/ceph/vms": { type: "directory" } })
+  yield* Simulation.seed({ "/ceph/vms": { type: "directory" } })
   for (const path of views) yield* mount(path, { ...fileSystem, source: "/ceph" })
 })
 
