@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as FakeProcessTable from "@vm-sentinel/core/testing/FakeProcessTable"
-import { MemoryDisk } from "@vm-sentinel/core/testing/MemoryDisk"
-import * as MemorySentinelStore from "@vm-sentinel/core/testing/MemorySentinelStore"
+import { FakeProcessTable } from "@vm-sentinel/core/testing/FakeProcessTable"
+import * as Simulation from "@vm-sentinel/core/testing/Simulation"
 import { Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -15,14 +14,14 @@ const root = "/vms"
 /** Each VM is a process of the fake table. */
 const layerHypervisor = Layer.effect(
   Hypervisor,
-  Effect.map(FakeProcessTable.FakeProcessTable, (table) =>
+  Effect.map(FakeProcessTable, (table) =>
     Hypervisor.of({ boot: () => Effect.orDie(table.spawn({ exe: "/usr/bin/qemu" })) })
   )
 )
 
-const layer = layerHypervisor.pipe(
-  Layer.provideMerge(Layer.mergeAll(FakeProcessTable.layer, MemorySentinelStore.layer))
-)
+const layer = Layer.provideMerge(layerHypervisor, Simulation.layer)
+
+const emptyRoot = Simulation.seed({ [root]: { type: "directory" } })
 
 /** Starts the orchestrator, its sweep included. */
 const boot = Effect.scoped(
@@ -39,14 +38,12 @@ const recovered = Effect.map(boot, ({ recovered }) =>
 describe("the example orchestrator over fakes", () => {
   it.effect("sweeps first: keeps the VM that outlived it, removes the one whose PID was recycled", () =>
     Effect.gen(function* () {
-      const table = yield* FakeProcessTable.FakeProcessTable
-      const disk = yield* MemoryDisk
-      yield* disk.seed({ [root]: { type: "directory" } })
+      const table = yield* FakeProcessTable
+      yield* emptyRoot
       const first = yield* boot
       const alive = yield* first.start("alive")
       const crashed = yield* first.start("crashed")
-      yield* table.exit(crashed.pid)
-      yield* table.spawnAt(crashed.pid, { exe: "/usr/bin/qemu" })
+      yield* Simulation.recycle(crashed.pid, { exe: "/usr/bin/qemu" })
       assert.deepStrictEqual(yield* recovered, ["alive kept matches", "crashed removed identity-mismatch"])
       yield* table.exit(alive.pid)
       assert.deepStrictEqual(yield* recovered, ["alive removed pid-dead"])
@@ -55,9 +52,8 @@ describe("the example orchestrator over fakes", () => {
 
   it.effect("keeps what it can't know", () =>
     Effect.gen(function* () {
-      const table = yield* FakeProcessTable.FakeProcessTable
-      const disk = yield* MemoryDisk
-      yield* disk.seed({ [root]: { type: "directory" } })
+      const table = yield* FakeProcessTable
+      yield* emptyRoot
       const vm = yield* Effect.flatMap(boot, ({ start }) => start("vm"))
       yield* table.fail(vm.pid, "resources")
       assert.deepStrictEqual(yield* recovered, ["vm kept inspection-failed"])
@@ -68,8 +64,7 @@ describe("the example orchestrator over fakes", () => {
 
   it.effect("refuses a name that is taken", () =>
     Effect.gen(function* () {
-      const disk = yield* MemoryDisk
-      yield* disk.seed({ [root]: { type: "directory" } })
+      yield* emptyRoot
       const { start } = yield* boot
       yield* start("vm")
       const error = yield* Effect.flip(start("vm"))
