@@ -9,7 +9,7 @@ import {
   hidden,
   own,
   rebooted,
-  type Rest,
+  rowsOf,
   running,
   stranger,
   table
@@ -23,21 +23,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
     compared: byId
   },
   {
-    name: "scenario 6: different, the machine equal, the PID taken now",
-    seen: stranger,
-    host: { bootId: "boot-b" },
-    is: "dead rebooted",
-    compared: rebooted
-  },
-  {
     name: "scenario 7: different, the machine equal, PID, ticks and id equal now",
-    host: { bootId: "boot-b" },
-    is: "dead rebooted",
-    compared: rebooted
-  },
-  {
-    name: "different, the PID not looked at",
-    seen: null,
     host: { bootId: "boot-b" },
     is: "dead rebooted",
     compared: rebooted
@@ -76,14 +62,7 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
     compared: ["directory equal", "bootId different", "machineId unknown"]
   },
   {
-    name: "scenario 9, scenario 64: different, the machine ids contradict",
-    seen: absent,
-    host: { bootId: "boot-b", machineId: "machine-b" },
-    is: "unknown other-machine",
-    compared: ["directory equal", "bootId different", "machineId different"]
-  },
-  {
-    name: "scenario 9: different, the machine ids contradict, its lock free",
+    name: "scenarios 9 and 64: different, the machine ids contradict, its lock free",
     sentinel: held,
     seen: absent,
     host: { bootId: "boot-b", machineId: "machine-b", pidNamespace: "pid:[2]" },
@@ -91,121 +70,122 @@ table("2: the boot, where one kernel alone can have mounted the directory", [
     is: "unknown other-machine",
     compared: ["lock not-applicable", "directory equal", "bootId different", "machineId different"]
   },
-  ...(
+  ...rowsOf(
     [
       ["unreadable now", { host: { bootId: undefined } }],
       ["covered now", { host: { bootId: undefined, bootIdProblem: "a file is mounted over it" } }],
       ["not recorded", { sentinel: inPlace({ bootId: undefined, lock: own }) }],
       ["unknown on both sides", { sentinel: inPlace({ bootId: undefined, lock: own }), host: { bootId: undefined } }]
-    ] satisfies ReadonlyArray<readonly [string, Rest]>
-  ).flatMap(([name, { host: place, sentinel = held }]: readonly [string, Rest]): ReadonlyArray<Given> => {
-    const machine = ["directory equal", "bootId unknown", "machineId equal"]
-    const beside = [...machine, "pidNamespace equal", "firstProcess equal"]
-    const away = { sentinel, seen: absent, host: { ...place, pidNamespace: "pid:[2]" } }
-    return [
-      {
-        name: `scenario 8: ${name}, the PID absent in the same PID namespace`,
-        sentinel,
-        host: { ...place },
-        seen: absent,
-        is: "dead pid-dead",
-        compared: [...beside, "process different"]
-      },
-      {
-        name: `scenario 61: ${name}, the PID taken in the same PID namespace`,
-        sentinel,
-        host: { ...place },
-        seen: stranger,
-        is: "dead identity-mismatch",
-        compared: [...beside, ...running, "processId64 different"]
-      },
-      {
-        name: `scenario 61: ${name}, an equal id of a living process`,
-        sentinel,
-        host: { ...place, pidNamespace: "pid:[2]" },
-        is: "alive matches",
-        compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
-      },
-      {
-        name: `scenario 61: ${name}, in another PID namespace`,
-        ...away,
-        is: "unknown boot-unknown",
-        compared: [...machine, "pidNamespace different"]
-      },
-      {
-        name: `${name}, in a PID namespace of the same number and another first process`,
-        sentinel,
-        host: { ...place, pidNamespaceInit: { startTime: "11", processId64: "101" } },
-        seen: absent,
-        is: "unknown boot-unknown",
-        compared: [...machine, "pidNamespace equal", "firstProcess different"]
-      },
-      {
-        name: `${name}, its lock free`,
-        ...away,
-        circumstances: free,
-        is: "dead lock-free",
-        compared: ["lock not-applicable", ...machine, "pidNamespace different"]
-      },
-      {
-        name: `${name}, no process of the whole kernel has its id`,
-        ...away,
-        circumstances: { search: { _tag: "Gone", by: "processId64" } },
-        is: "dead process-gone",
-        compared: [...machine, "pidNamespace different", "search different"]
-      },
-      {
-        name: `${name}, found in the whole kernel`,
-        ...away,
-        circumstances: { search: { _tag: "Found", observation: present() } },
-        is: "alive matches",
-        compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
-      },
-      {
-        name: `scenario 64: ${name}, the machine ids contradict, the PID absent`,
-        sentinel,
-        host: { ...place, machineId: "machine-b" },
-        seen: absent,
-        is: "unknown other-machine",
-        compared: [
-          "directory equal",
-          "bootId unknown",
-          "machineId different",
-          "pidNamespace equal",
-          "firstProcess equal",
-          "process different"
-        ]
-      },
-      {
-        name: `scenario 64: ${name}, the machine ids contradict, its lock free`,
-        ...away,
-        host: { ...away.host, machineId: "machine-b" },
-        circumstances: free,
-        is: "unknown other-machine",
-        compared: [
-          "lock not-applicable",
-          "directory equal",
-          "bootId unknown",
-          "machineId different",
-          "pidNamespace different"
-        ]
-      },
-      {
-        name: `scenario 111: ${name}, the machine id that of its container, and the whole kernel hasn't got it`,
-        ...away,
-        host: { ...away.host, machineId: "machine-b" },
-        circumstances: { search: { _tag: "Gone", by: "namespace" } },
-        is: "dead namespace-gone",
-        compared: [
-          "directory equal",
-          "bootId unknown",
-          "machineId different",
-          "pidNamespace different",
-          "search different"
-        ]
-      }
-    ]
-  }),
+    ],
+    (name, { host: place, sentinel = held }) => {
+      const machine = ["directory equal", "bootId unknown", "machineId equal"]
+      const beside = [...machine, "pidNamespace equal", "firstProcess equal"]
+      const away = { sentinel, seen: absent, host: { ...place, pidNamespace: "pid:[2]" } }
+      return [
+        {
+          name: `scenario 8: ${name}, the PID absent in the same PID namespace`,
+          sentinel,
+          host: { ...place },
+          seen: absent,
+          is: "dead pid-dead",
+          compared: [...beside, "process different"]
+        },
+        {
+          name: `scenario 61: ${name}, the PID taken in the same PID namespace`,
+          sentinel,
+          host: { ...place },
+          seen: stranger,
+          is: "dead identity-mismatch",
+          compared: [...beside, ...running, "processId64 different"]
+        },
+        {
+          name: `scenario 61: ${name}, an equal id of a living process`,
+          sentinel,
+          host: { ...place, pidNamespace: "pid:[2]" },
+          is: "alive matches",
+          compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
+        },
+        {
+          name: `scenario 61: ${name}, in another PID namespace`,
+          ...away,
+          is: "unknown boot-unknown",
+          compared: [...machine, "pidNamespace different"]
+        },
+        {
+          name: `${name}, in a PID namespace of the same number and another first process`,
+          sentinel,
+          host: { ...place, pidNamespaceInit: { startTime: "11", processId64: "101" } },
+          seen: absent,
+          is: "unknown boot-unknown",
+          compared: [...machine, "pidNamespace equal", "firstProcess different"]
+        },
+        {
+          name: `${name}, its lock free`,
+          ...away,
+          circumstances: free,
+          is: "dead lock-free",
+          compared: ["lock not-applicable", ...machine, "pidNamespace different"]
+        },
+        {
+          name: `${name}, no process of the whole kernel has its id`,
+          ...away,
+          circumstances: { search: { _tag: "Gone", by: "processId64" } },
+          is: "dead process-gone",
+          compared: [...machine, "pidNamespace different", "search different"]
+        },
+        {
+          name: `${name}, found in the whole kernel`,
+          ...away,
+          circumstances: { search: { _tag: "Found", observation: present() } },
+          is: "alive matches",
+          compared: [...machine, "pidNamespace different", ...running, "processId64 equal"]
+        },
+        {
+          name: `scenario 64: ${name}, the machine ids contradict, the PID absent`,
+          sentinel,
+          host: { ...place, machineId: "machine-b" },
+          seen: absent,
+          is: "unknown other-machine",
+          compared: [
+            "directory equal",
+            "bootId unknown",
+            "machineId different",
+            "pidNamespace equal",
+            "firstProcess equal",
+            "process different"
+          ]
+        },
+        {
+          name: `scenario 64: ${name}, the machine ids contradict, its lock free`,
+          ...away,
+          host: { ...away.host, machineId: "machine-b" },
+          circumstances: free,
+          is: "unknown other-machine",
+          compared: [
+            "lock not-applicable",
+            "directory equal",
+            "bootId unknown",
+            "machineId different",
+            "pidNamespace different"
+          ]
+        },
+        {
+          name: `scenario 111: ${name}, the machine id that of its container, and the whole kernel hasn't got it`,
+          ...away,
+          host: { ...away.host, machineId: "machine-b" },
+          circumstances: { search: { _tag: "Gone", by: "namespace" } },
+          is: "dead namespace-gone",
+          compared: [
+            "directory equal",
+            "bootId unknown",
+            "machineId different",
+            "pidNamespace different",
+            "search different"
+          ]
+        }
+      ]
+    }
+  ),
   ...(["absent", "another process"] as const).map((name): Given => ({
     name: `the boot unknown, the initial PID namespace, whose number is enough, ${name}`,
     sentinel: inPlace({ pidNamespace: initialPidNamespace, pidNamespaceInit: undefined }),

@@ -3,12 +3,80 @@ import type { Present } from "../src/Observation.ts"
 import type { RecordV3 } from "../src/Sentinel.ts"
 import { circumstances, host, inPlace, present, rows, v2, v3, writtenAt } from "./support/fixtures.ts"
 import { judge } from "./support/judging.ts"
-import { absent, elsewhere, free, onShared, own, proof, type Rest, unbound } from "./support/verdicts.ts"
+import {
+  absent,
+  elsewhere,
+  free,
+  hidden,
+  noId,
+  onShared,
+  own,
+  proof,
+  type Rest,
+  unavailable,
+  unbound,
+  younger
+} from "./support/verdicts.ts"
 
-describe("scenario 58: the evidence of frames", () => {
+describe("scenario 58: the evidence", () => {
   const evidence = (given: Rest) =>
     judge(given.sentinel ?? inPlace(), given.seen ?? undefined, host(given.host), circumstances(given.circumstances))
       .evidence
+
+  it("shows both values of all that was compared", () => {
+    const seen = present({ processId64: undefined, startTime: "2000", comm: "bash" })
+    const place = "ext4, uuid 5eed, inode 10, birth 1700000000000000001, file 100"
+    assert.deepStrictEqual(evidence({ seen }), {
+      directory: { recorded: place, observed: place, result: "equal" },
+      bootId: { recorded: "boot-a", observed: "boot-a", result: "equal" },
+      pidNamespace: { recorded: "pid:[1]", observed: "pid:[1]", result: "equal" },
+      firstProcess: { recorded: "start 10, id 100", observed: "start 10, id 100", result: "equal" },
+      process: { recorded: "4242", observed: "bash", result: "equal" },
+      tgid: { recorded: "4242", observed: "4242", result: "equal" },
+      state: { observed: "S, 1 thread(s)", result: "not-applicable" },
+      processId64: { recorded: "9007199254740993", result: "unknown" },
+      timeOffset: { recorded: "0", observed: "0", result: "equal" },
+      startTime: { recorded: "1000", observed: "2000", result: "different" }
+    })
+  })
+
+  it("shows what the kernel answered", () => {
+    assert.deepStrictEqual(evidence({ seen: hidden }).process, {
+      recorded: "4242",
+      observed: "stat: ENOENT, kill: EPERM",
+      result: "unknown"
+    })
+    assert.deepStrictEqual(evidence({ seen: unavailable("resources") }).process?.observed, "resources")
+    assert.deepStrictEqual(evidence({ seen: absent }).process?.observed, "absent")
+    assert.deepStrictEqual(evidence({}).process, { recorded: "4242", result: "unknown" })
+    const refused = present({ exe: undefined, exeError: "permission-denied" })
+    assert.deepStrictEqual(evidence({ sentinel: v2(), seen: refused }).executable, {
+      recorded: "/usr/bin/node",
+      observed: "permission-denied",
+      result: "unknown"
+    })
+  })
+
+  it("shows the executables and times of a v2 record", () => {
+    const { executable, startedAt } = evidence({ sentinel: v2(), seen: younger("/usr/bin/other") })
+    assert.deepStrictEqual(executable, { recorded: "/usr/bin/node", observed: "/usr/bin/other", result: "different" })
+    assert.deepStrictEqual(startedAt, {
+      recorded: "2024-01-01T00:00:00.000Z",
+      observed: "2024-01-01T00:01:00.000Z",
+      result: "different"
+    })
+  })
+
+  it("shows start tokens that couldn't be compared, so that a person sees both", () => {
+    assert.deepStrictEqual(
+      evidence({ sentinel: inPlace(noId), seen: present(), host: { timeOffset: undefined } }).startTime,
+      {
+        recorded: "1000",
+        observed: "1000",
+        result: "unknown"
+      }
+    )
+  })
 
   it("shows both directories", () => {
     assert.deepStrictEqual(

@@ -1,3 +1,4 @@
+import type { SentinelV3 } from "../src/Sentinel.ts"
 import { frame, inPlace, present } from "./support/fixtures.ts"
 import {
   absent,
@@ -10,42 +11,54 @@ import {
   onShared,
   overlay,
   own,
+  type Rest,
   running,
   sameScope,
   table,
   unbound
 } from "./support/verdicts.ts"
 
+/** A record that only the machine can place, of a PID that is absent. */
+const gone = { sentinel: unbound, seen: absent } as const
+const scope = ["pidNamespace equal", "firstProcess equal"]
+const sameMachine = [...noted, ...onMachine, ...scope]
+
+const trusted = { ...onShared, shared: "trust" } as const
+
+const nextBoot = (sentinel: SentinelV3, virtualMachine: boolean | undefined, around: Rest["circumstances"]): Rest => ({
+  sentinel,
+  seen: null,
+  host: { virtualMachine, bootId: "boot-b" },
+  circumstances: around
+})
+
 const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
   const isSame = bootId === "boot-a"
   const boot = ["directory unknown", `bootId ${isSame ? "equal" : "different"}`]
-  const rest = isSame ? ["pidNamespace equal", "firstProcess equal", "process different"] : []
+  const rest = isSame ? [...scope, "process different"] : []
   const name = isSame ? "the boot equal" : "the boot different"
   return [
     {
       name: `${name}, the machine id different`,
-      sentinel: unbound,
-      seen: absent,
+      ...gone,
       host: { bootId, machineId: "machine-b" },
-      circumstances: { ...onShared, shared: "trust" },
+      circumstances: trusted,
       is: "unknown other-machine",
       compared: [...boot, "machineId different", ...rest]
     },
     {
       name: `${name}, the machine id unknown`,
-      sentinel: unbound,
-      seen: absent,
+      ...gone,
       host: { bootId, machineId: undefined },
-      circumstances: { ...onShared, shared: "trust" },
+      circumstances: trusted,
       is: "unknown machine-unknown",
       compared: [...boot, "machineId unknown", "hostname equal", ...rest]
     },
     {
       name: `${name}, the host's name different, as of a clone of one image`,
-      sentinel: unbound,
-      seen: absent,
+      ...gone,
       host: { bootId, hostname: "host-b" },
-      circumstances: { ...onShared, shared: "trust" },
+      circumstances: trusted,
       is: "unknown other-machine",
       compared: [...boot, "machineId equal", "hostname different", ...rest]
     },
@@ -54,7 +67,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
       sentinel: inPlace({ hostname, directory: undefined }),
       seen: absent,
       host: { bootId, hostname },
-      circumstances: { ...onShared, shared: "trust" },
+      circumstances: trusted,
       is: "unknown machine-unknown",
       compared: [...boot, "machineId equal", "hostname unknown", ...rest]
     })),
@@ -72,11 +85,10 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
 table("3: the machine, where other kernels may have mounted the directory too", [
   {
     name: "all equal, on bare metal, the PID absent",
-    sentinel: unbound,
-    seen: absent,
+    ...gone,
     circumstances: onShared,
     is: "dead pid-dead",
-    compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
+    compared: [...sameMachine, "process different"]
   },
   {
     name: "scenario 99: on a file system of one kernel a virtual machine is no doubt",
@@ -90,12 +102,11 @@ table("3: the machine, where other kernels may have mounted the directory too", 
     return [
       {
         name: `scenario 99: all equal, ${name}, the PID absent`,
-        sentinel: unbound,
-        seen: absent,
+        ...gone,
         host: { virtualMachine },
         circumstances: onShared,
         is: "unknown machine-unknown",
-        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
+        compared: [...sameMachine, "process different"]
       },
       {
         name: `scenario 99: all equal, ${name}, an equal id of a living process`,
@@ -103,7 +114,7 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         host: { virtualMachine },
         circumstances: onShared,
         is: "alive matches",
-        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", ...running, "processId64 equal"]
+        compared: [...sameMachine, ...running, "processId64 equal"]
       },
       {
         name: `scenario 99: all equal, ${name}, a zombie of an equal id`,
@@ -112,23 +123,19 @@ table("3: the machine, where other kernels may have mounted the directory too", 
         host: { virtualMachine },
         circumstances: onShared,
         is: "unknown machine-unknown",
-        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", ...running]
+        compared: [...sameMachine, ...running]
       },
       {
         name: `all equal, ${name}, which is trusted, the PID absent`,
-        sentinel: unbound,
-        seen: absent,
+        ...gone,
         host: { virtualMachine },
-        circumstances: { ...onShared, shared: "trust" },
+        circumstances: trusted,
         is: "dead pid-dead",
-        compared: [...noted, ...onMachine, "pidNamespace equal", "firstProcess equal", "process different"]
+        compared: [...sameMachine, "process different"]
       },
       {
         name: `all but the boot equal, ${name}`,
-        sentinel: unbound,
-        seen: null,
-        host: { virtualMachine, bootId: "boot-b" },
-        circumstances: onShared,
+        ...nextBoot(unbound, virtualMachine, onShared),
         is: "unknown machine-unknown",
         compared: ["directory unknown", "bootId different", ...onMachine]
       }
@@ -136,19 +143,13 @@ table("3: the machine, where other kernels may have mounted the directory too", 
   }),
   {
     name: "all but the boot equal, on bare metal",
-    sentinel: unbound,
-    seen: null,
-    host: { bootId: "boot-b" },
-    circumstances: onShared,
+    ...nextBoot(unbound, false, onShared),
     is: "dead rebooted",
     compared: ["directory unknown", "bootId different", ...onMachine]
   },
   {
     name: "all but the boot equal, in a virtual machine that is trusted",
-    sentinel: unbound,
-    seen: null,
-    host: { bootId: "boot-b", virtualMachine: true },
-    circumstances: { ...onShared, shared: "trust" },
+    ...nextBoot(unbound, true, trusted),
     is: "dead rebooted",
     compared: ["directory unknown", "bootId different", ...onMachine]
   },
@@ -156,10 +157,9 @@ table("3: the machine, where other kernels may have mounted the directory too", 
   ...onEitherBoot("boot-b"),
   {
     name: "the boot unknown",
-    sentinel: unbound,
-    seen: absent,
+    ...gone,
     host: { bootId: undefined },
-    circumstances: { ...onShared, shared: "trust", search: { _tag: "Gone", by: "namespace" } },
+    circumstances: { ...trusted, search: { _tag: "Gone", by: "namespace" } },
     is: "unknown boot-unknown",
     compared: ["directory unknown", "bootId unknown"]
   },
@@ -203,19 +203,13 @@ table("3: the machine, where other kernels may have mounted the directory too", 
   },
   {
     name: "an overlay in another boot isn't, in a virtual machine",
-    sentinel: inPlace({ directory: onOverlay }),
-    seen: null,
-    host: { virtualMachine: true, bootId: "boot-b" },
-    circumstances: overlay,
+    ...nextBoot(inPlace({ directory: onOverlay }), true, overlay),
     is: "unknown machine-unknown",
     compared: ["directory equal", "bootId different", ...onMachine]
   },
   {
     name: "an overlay in another boot of the same machine",
-    sentinel: inPlace({ directory: onOverlay }),
-    seen: null,
-    host: { bootId: "boot-b" },
-    circumstances: overlay,
+    ...nextBoot(inPlace({ directory: onOverlay }), false, overlay),
     is: "dead rebooted",
     compared: ["directory equal", "bootId different", ...onMachine]
   },

@@ -4,8 +4,6 @@ import { frame, inPlace, present } from "./support/fixtures.ts"
 import {
   absent,
   byId,
-  byStart,
-  elsewhere,
   found,
   free,
   hidden,
@@ -17,8 +15,8 @@ import {
   own,
   proof,
   rebooted,
-  type Rest,
   row,
+  rowsOf,
   running,
   sameBoot,
   sameScope,
@@ -28,31 +26,11 @@ import {
 
 table("4: the PID namespace", [
   {
-    name: "scenario 10: different, the PID absent here",
-    ...elsewhere,
-    is: "unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
     name: "scenario 12: different, both PID 1, all else but the id equal",
     sentinel: inPlace(noId),
     host: { pidNamespace: "pid:[2]" },
     is: "unknown other-pid-namespace",
     compared: otherScope
-  },
-  {
-    name: "scenario 13: different, our own PID with another start",
-    seen: stranger,
-    host: { pidNamespace: "pid:[2]" },
-    is: "unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "scenario 13: equal, our own PID with another start",
-    sentinel: inPlace(noId),
-    seen: present({ startTime: "2000" }),
-    is: "dead start-time-mismatch",
-    compared: [...byStart, "startTime different"]
   },
   {
     name: "scenario 11: its number given again, another first process",
@@ -61,26 +39,20 @@ table("4: the PID namespace", [
     is: "unknown other-pid-namespace",
     compared: [...sameBoot, "pidNamespace equal", "firstProcess different"]
   },
-  {
-    name: "scenario 11: its number and the start of its first process, another id of that",
-    seen: absent,
-    host: { pidNamespaceInit: { startTime: "10", processId64: "101" } },
-    is: "unknown other-pid-namespace",
-    compared: [...sameBoot, "pidNamespace equal", "firstProcess different"]
-  },
-  ...(
+  ...rowsOf(
     [
       ["not recorded", { sentinel: inPlace({ pidNamespaceInit: undefined }) }],
       ["unreadable now", { host: { pidNamespaceInit: undefined } }],
       ["of unknown time offset", { host: { pidNamespaceInit: { startTime: "10" }, timeOffset: undefined } }]
-    ] satisfies ReadonlyArray<readonly [string, Rest]>
-  ).map(([name, given]: readonly [string, Rest]) =>
-    row(given, {
-      name: `scenario 11: its number equal, its first process ${name}`,
-      seen: absent,
-      is: "unknown other-pid-namespace",
-      compared: [...sameBoot, "pidNamespace equal", "firstProcess unknown"]
-    })
+    ],
+    (name, given) => [
+      row(given, {
+        name: `scenario 11: its number equal, its first process ${name}`,
+        seen: absent,
+        is: "unknown other-pid-namespace",
+        compared: [...sameBoot, "pidNamespace equal", "firstProcess unknown"]
+      })
+    ]
   ),
   {
     name: "scenario 20: its first process by its start, shifted by the offset of the reader's time namespace",
@@ -104,27 +76,6 @@ table("4: the PID namespace", [
     compared: [...sameScope, ...running, "processId64 different"]
   },
   {
-    name: "scenario 11: equal, never alive by the namespace alone",
-    sentinel: inPlace(noId),
-    seen: present({ startTime: undefined }),
-    is: "unknown not-comparable",
-    compared: [...byStart, "startTime unknown"]
-  },
-  {
-    name: "different, proved gone",
-    seen: null,
-    ...proof({ _tag: "Gone", by: "namespace" }),
-    is: "dead namespace-gone",
-    compared: [...otherScope, "search different"]
-  },
-  {
-    name: "different, its id proved gone",
-    seen: null,
-    ...proof({ _tag: "Gone", by: "processId64" }),
-    is: "dead process-gone",
-    compared: [...otherScope, "search different"]
-  },
-  {
     name: "different, an id proved gone that it hasn't got",
     seen: null,
     ...proof({ _tag: "Gone", by: "processId64" }, inPlace(noId)),
@@ -137,20 +88,6 @@ table("4: the PID namespace", [
     ...proof({ _tag: "Gone", by: "namespace" }, inPlace({ pidNamespace: undefined })),
     is: "unknown other-pid-namespace",
     compared: noScope
-  },
-  {
-    name: "different, proof incomplete",
-    seen: absent,
-    ...proof({ _tag: "Incomplete" }),
-    is: "unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "different, the process found in it: what was seen there counts, not what our namespace says",
-    seen: absent,
-    ...proof(found({})),
-    is: "alive matches",
-    compared: [...otherScope, ...running, "processId64 equal"]
   },
   {
     name: "different, found under another number of ours",
@@ -181,13 +118,6 @@ table("4: the PID namespace", [
     compared: [...noScope, ...running]
   },
   {
-    name: "different, none found under the number in it",
-    seen: absent,
-    ...proof({ _tag: "Found", observation: absent }),
-    is: "dead pid-dead",
-    compared: [...otherScope, "process different"]
-  },
-  {
     name: "different, a hidden process found in it",
     seen: absent,
     ...proof({ _tag: "Found", observation: hidden }),
@@ -213,28 +143,28 @@ table("4: the PID namespace", [
     is: "alive matches",
     compared: byId
   },
-  ...(
+  ...rowsOf(
     [
-      ["absent", absent],
-      ["a thread", present({ tgid: 1 })],
-      ["a zombie", present({ state: "Z" })],
-      ["another id", present({ processId64: "7" })],
-      ["another start", present({ processId64: undefined, startTime: "2000" })]
-    ] as const
-  ).flatMap(([name, seen]) =>
-    (
-      [
-        ["not recorded", { sentinel: inPlace({ pidNamespace: undefined }) }],
-        ["unreadable now", { host: { pidNamespace: undefined } }]
-      ] satisfies ReadonlyArray<readonly [string, Rest]>
-    ).map(([side, given]: readonly [string, Rest]) =>
+      ["absent", { seen: absent }],
+      ["a thread", { seen: present({ tgid: 1 }) }],
+      ["a zombie", { seen: present({ state: "Z" }) }],
+      ["another id", { seen: present({ processId64: "7" }) }],
+      ["another start", { seen: present({ processId64: undefined, startTime: "2000" }) }]
+    ],
+    (name, given) => [
       row(given, {
-        name: `${side}: no dead by ${name}`,
-        seen,
+        name: `not recorded: no dead by ${name}`,
+        sentinel: inPlace({ pidNamespace: undefined }),
+        is: "unknown other-pid-namespace",
+        compared: noScope
+      }),
+      row(given, {
+        name: `unreadable now: no dead by ${name}`,
+        host: { pidNamespace: undefined },
         is: "unknown other-pid-namespace",
         compared: noScope
       })
-    )
+    ]
   ),
   {
     name: "unknown, the id equal",

@@ -8,8 +8,7 @@ import { AnyCase, type Case, hostKeys, lose, presentKeys, recordKeys, without } 
 import { pid } from "./support/fixtures.ts"
 import { answer, judge, needed } from "./support/judging.ts"
 import { runs } from "./support/property.ts"
-
-const verdictOf = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
+import { judgeCase } from "./support/verdicts.ts"
 
 /** The observations of a judgement that asks no more than it needs. */
 const asked = (given: Case): Case => {
@@ -65,7 +64,7 @@ describe("properties of judge", () => {
     "is total, its reasons are closed, and it compares something",
     [AnyCase],
     ([given]) => {
-      const verdict = verdictOf(given)
+      const verdict = judgeCase(given)
       assert.include(reasons[verdict.verdict], verdict.reason)
       assert.notStrictEqual(Object.keys(verdict.evidence).length, 0)
     },
@@ -75,7 +74,7 @@ describe("properties of judge", () => {
   it.effect("is put to the test for every reason there is", () =>
     Effect.gen(function* () {
       const cases = yield* Arbitrary.sampleEffect(AnyCase, { count: 5000, seed: "reasons" })
-      const met = cases.map((given) => answer(verdictOf(given)))
+      const met = cases.map((given) => answer(judgeCase(given)))
       const all = Object.entries(reasons).flatMap(([verdict, of]) => of.map((reason) => `${verdict} ${reason}`))
       assert.deepStrictEqual([...new Set(met)].sort(), all.sort())
     })
@@ -86,7 +85,7 @@ describe("properties of judge", () => {
     [AnyCase],
     ([given]) => {
       const before = JSON.stringify(given)
-      assert.deepStrictEqual(verdictOf(given), verdictOf(given))
+      assert.deepStrictEqual(judgeCase(given), judgeCase(given))
       assert.strictEqual(JSON.stringify(given), before)
     },
     runs(500)
@@ -117,7 +116,7 @@ describe("properties of judge", () => {
     "a v3 is dead only in a boot known to be this one, or an earlier one of this machine",
     [AnyCase],
     ([given]) => {
-      if (given.sentinel._tag !== "V3" || verdictOf(given).verdict !== "dead") return
+      if (given.sentinel._tag !== "V3" || judgeCase(given).verdict !== "dead") return
       const { hostname, machineId } = given.sentinel.record
       const { fileSystem } = given.around.frame
       const { binding, boot } = bindingOf(given)
@@ -141,7 +140,7 @@ describe("properties of judge", () => {
     "a v3 that isn't of an earlier boot is dead only in a PID namespace that is known, or by a lock or a search",
     [AnyCase],
     ([given]) => {
-      const verdict = verdictOf(given)
+      const verdict = judgeCase(given)
       if (given.sentinel._tag !== "V3" || verdict.verdict !== "dead" || verdict.reason === "rebooted") return
       const { pidNamespace, pidNamespaceInit } = given.sentinel.record
       if (given.host.namespaces === "none") return
@@ -165,7 +164,7 @@ describe("properties of judge", () => {
     "v1 and v2 are dead only where they are trusted, on a local file system",
     [AnyCase],
     ([given]) => {
-      if (given.sentinel._tag === "V3" || verdictOf(given).verdict !== "dead") return
+      if (given.sentinel._tag === "V3" || judgeCase(given).verdict !== "dead") return
       assert.deepStrictEqual([given.around.legacy, given.around.frame.fileSystem?.oneKernel], ["trust", true])
     },
     runs(3000)
@@ -175,7 +174,7 @@ describe("properties of judge", () => {
     "what is hidden, refused or couldn't be asked is never dead by the process",
     [AnyCase],
     ([given]) => {
-      const verdict = verdictOf(given)
+      const verdict = judgeCase(given)
       if (verdict.verdict !== "dead" || ["rebooted", "lock-free"].includes(verdict.reason)) return
       if (verdict.evidence.search !== undefined) return
       const isOpen = (seen: Observation | undefined) => seen?._tag === "Present" || seen?._tag === "Absent"
@@ -189,7 +188,7 @@ describe("properties of judge", () => {
   it.prop(
     "uses no more than what is needed",
     [AnyCase],
-    ([given]) => assert.deepStrictEqual(verdictOf(asked(given)), verdictOf(given)),
+    ([given]) => assert.deepStrictEqual(judgeCase(asked(given)), judgeCase(given)),
     runs(5000)
   )
 
@@ -247,11 +246,11 @@ describe("properties of judge", () => {
     [AnyCase],
     ([drawn]) => {
       const given = asked(drawn)
-      const verdict = verdictOf(given)
+      const verdict = judgeCase(given)
       if (verdict.verdict === "dead" || !isLawful(given) || isContradicted(verdict)) return
       if (given.around.lockState === "free" && silences.has(verdict.reason)) return
       for (const less of poorer(given)) {
-        assert.notStrictEqual(verdictOf(less).verdict, "dead", `with less known: ${JSON.stringify(less)}`)
+        assert.notStrictEqual(judgeCase(less).verdict, "dead", `with less known: ${JSON.stringify(less)}`)
       }
     },
     runs(5000)

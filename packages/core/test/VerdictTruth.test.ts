@@ -4,14 +4,22 @@ import type { Verdict } from "../src/Evidence.ts"
 import { startMargin } from "../src/Verdict.ts"
 import type { Case } from "./support/arbitraries.ts"
 import { pid, present } from "./support/fixtures.ts"
-import { judge } from "./support/judging.ts"
 import { runs } from "./support/property.ts"
 import { AnyWorld, caseOf, type World } from "./support/truth.ts"
-
-const verdictOf = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
+import { judgeCase } from "./support/verdicts.ts"
 
 const told = (world: World, { evidence, reason }: Verdict): string =>
   `${reason} ${JSON.stringify(evidence)} of ${JSON.stringify(world)}`
+
+const mustBe = (expected: Verdict["verdict"], world: World, given: Case = caseOf(world)) => {
+  const verdict = judgeCase(given)
+  assert.strictEqual(verdict.verdict, expected, told(world, verdict))
+}
+
+const mustNotBeDead = (world: World) => {
+  const verdict = judgeCase(caseOf(world))
+  assert.notStrictEqual(verdict.verdict, "dead", told(world, verdict))
+}
 
 /** A reader beside the owner that can read all. */
 const nearby = (world: World): World => ({
@@ -33,8 +41,7 @@ describe("against the truth", () => {
       const world = { ...drawn, isAlive: true }
       assert.isAtMost(world.owner.error, startMargin - 1)
       if (drawn.kernel === "earlier") return
-      const verdict = verdictOf(caseOf(world))
-      assert.notStrictEqual(verdict.verdict, "dead", told(world, verdict))
+      mustNotBeDead(world)
     },
     runs(20_000)
   )
@@ -47,11 +54,7 @@ describe("against the truth", () => {
       // An overlay has no inodes that stay: there a file that was copied over another can't be told from it.
       if (drawn.lies === "copied over" && drawn.fileSystem === "overlay") return
       const whole = { ...drawn, lost: { ...drawn.lost, record: [], frame: [] } }
-      for (const isAlive of [true, false]) {
-        const world = { ...whole, isAlive }
-        const verdict = verdictOf(caseOf(world))
-        assert.notStrictEqual(verdict.verdict, "dead", told(world, verdict))
-      }
+      for (const isAlive of [true, false]) mustNotBeDead({ ...whole, isAlive })
     },
     runs(5000)
   )
@@ -59,11 +62,7 @@ describe("against the truth", () => {
   it.prop(
     "an owner that lives is alive to a reader beside it that can read all",
     [AnyWorld],
-    ([drawn]) => {
-      const world = { ...nearby(drawn), isAlive: true }
-      const verdict = verdictOf(caseOf(world))
-      assert.strictEqual(verdict.verdict, "alive", told(world, verdict))
-    },
+    ([drawn]) => mustBe("alive", { ...nearby(drawn), isAlive: true }),
     runs(1000)
   )
 
@@ -79,8 +78,7 @@ describe("against the truth", () => {
         { ...present(), state: "Z", threads: 1 },
         { ...present(), tgid: 1 }
       ]) {
-        const verdict = verdictOf({ ...near, seen })
-        assert.strictEqual(verdict.verdict, "dead", told(drawn, verdict))
+        mustBe("dead", drawn, { ...near, seen })
       }
     },
     runs(1000)
@@ -99,9 +97,8 @@ describe("against the truth", () => {
         reader: { ...nearby(drawn).reader, namespace: "initial", searches: true },
         lost: { ...nearby(drawn).lost, record: drawn.lost.record.filter((key) => key === "bootId") }
       }
-      const verdict = verdictOf(caseOf(world))
       const isOther = world.kernel === "earlier" && world.owner.hasOwnMachineId && world.lost.record.length === 0
-      assert.strictEqual(verdict.verdict, isOther ? "unknown" : "dead", told(world, verdict))
+      mustBe(isOther ? "unknown" : "dead", world)
     },
     runs(1000)
   )
@@ -121,8 +118,7 @@ describe("against the truth", () => {
         reader: { ...nearby(drawn).reader, namespace: "other" },
         lost: { ...nearby(drawn).lost, record: drawn.lost.record.filter((key) => key === "bootId") }
       }
-      const verdict = verdictOf(caseOf(world))
-      assert.strictEqual(verdict.verdict, "dead", told(world, verdict))
+      mustBe("dead", world)
     },
     runs(1000)
   )
@@ -140,7 +136,7 @@ describe("against the truth", () => {
       ]) {
         assert.isTrue(kinds.has(kind), kind)
       }
-      const met = new Set(worlds.map((world) => verdictOf(caseOf(world)).reason))
+      const met = new Set(worlds.map((world) => judgeCase(caseOf(world)).reason))
       for (const reason of [
         "rebooted",
         "lock-free",

@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Unavailable } from "../../src/Observation.ts"
 import type { NamespaceProof } from "../../src/PidNamespaces.ts"
 import type { RecordV3, Sentinel } from "../../src/Sentinel.ts"
-import { circumstances, frame, host, inPlace, pid, present, rows, sharedFrame } from "./fixtures.ts"
+import type { Verdict } from "../../src/Evidence.ts"
+import type { Case } from "./arbitraries.ts"
+import { circumstances, frame, host, inPlace, pid, present, rows, sharedFrame, writtenAt } from "./fixtures.ts"
 import { answer, judge } from "./judging.ts"
 
 /** One judgement: {@link inPlace} judged at the host and in the directory it was made in, but for what is given. */
@@ -19,7 +21,18 @@ export interface Given {
   readonly compared: ReadonlyArray<string>
 }
 
-export const row = (given: Omit<Given, "name" | "is" | "compared">, rest: Given): Given => ({ ...given, ...rest })
+export type Rest = Omit<Given, "name" | "is" | "compared">
+
+export const row = (given: Rest, rest: Given): Given => ({ ...given, ...rest })
+
+/** Rows of each case. */
+export const rowsOf = (
+  cases: ReadonlyArray<readonly [name: string, given: Rest]>,
+  each: (name: string, given: Rest) => ReadonlyArray<Given>
+): ReadonlyArray<Given> => cases.flatMap(([name, given]) => each(name, given))
+
+/** The judgement of a case that was drawn. */
+export const judgeCase = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
 
 const verdictOf = (given: Given) =>
   judge(
@@ -59,12 +72,15 @@ export const byStart = [...sameScope, ...running, "processId64 unknown", "timeOf
 
 export const noId: Partial<Record<"processId64", undefined>> = { processId64: undefined }
 
-export type Rest = Omit<Given, "name" | "is" | "compared">
-
 export const own: RecordV3["lock"] = { kind: "flock", tested: true, holder: "self" }
 export const held = inPlace({ lock: own })
 export const free = { lockState: "free" } as const
 export const stranger = present({ processId64: "7", startTime: "2000" })
+
+/** A process that runs that executable, and is younger than the record. */
+export const younger = (path: string, changes: Parameters<typeof present>[0] = {}) =>
+  present({ exe: { path }, startedAt: writtenAt + 60_000, ...changes })
+
 export const overlay = {
   frame: frame({ inode: undefined, fileSystem: { type: "overlay", id: { kind: "fsid", value: "a" }, oneKernel: true } })
 }
