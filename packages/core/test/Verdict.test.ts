@@ -18,7 +18,7 @@ import {
   unavailable
 } from "./support/verdicts.ts"
 
-table("4: existence", [
+table("existence", [
   {
     name: "scenario 2: absent",
     seen: absent,
@@ -79,7 +79,7 @@ table("4: existence", [
   }
 ])
 
-table("5: threads", [
+table("threads", [
   {
     name: "scenario 14: for v1, where kill(2) would say alive",
     sentinel: v1,
@@ -110,7 +110,7 @@ table("5: threads", [
 
 const states = ["R", "D", "T", "t", "I", "W", "P"] as const
 
-table("6: the state", [
+table("the state", [
   ...(["Z", "X"] as const).flatMap((state) =>
     (
       [
@@ -166,7 +166,7 @@ table("6: the state", [
   }
 ])
 
-table("7: the 64-bit process id", [
+table("the 64-bit process id", [
   { name: "equal", is: "alive matches", compared: byId },
   {
     name: "different in the last digit of 2^53",
@@ -208,7 +208,7 @@ table("7: the 64-bit process id", [
   }
 ])
 
-table("8: the start token", [
+table("the start token", [
   {
     name: "scenarios 4 and 13: different, the same executable: it doesn't rescue",
     sentinel: v3(noId),

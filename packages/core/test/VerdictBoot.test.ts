@@ -15,7 +15,7 @@ import {
   table
 } from "./support/verdicts.ts"
 
-table("2: the boot, where one kernel alone can have mounted the directory", [
+table("the boot, where one kernel alone can have mounted the directory", [
   {
     name: "equal: the machine isn't asked, however it differs",
     host: { machineId: "machine-b", hostname: "host-b" },

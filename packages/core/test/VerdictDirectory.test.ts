@@ -16,7 +16,7 @@ import {
   table
 } from "./support/verdicts.ts"
 
-table("1: the directory", [
+table("the directory", [
   ...rowsOf(
     [
       ["scenario 78: another inode, as of a copy", { circumstances: { frame: frame({ inode: "11" }) } }],

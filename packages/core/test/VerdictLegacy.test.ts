@@ -3,7 +3,7 @@ import { sameExecutable, startMargin } from "../src/Verdict.ts"
 import { pid, present, sharedFrame, v1, v2, writtenAt } from "./support/fixtures.ts"
 import { absent, type Given, running, sameScope, table, younger } from "./support/verdicts.ts"
 
-table("3: v1 and v2 records, which carry no scope", [
+table("v1 and v2 records, which carry no scope", [
   { name: "v1, PID absent", sentinel: v1, seen: absent, is: "dead pid-dead", compared: ["process different"] },
   { name: "v2, PID absent", sentinel: v2(), seen: absent, is: "dead pid-dead", compared: ["process different"] },
   {
@@ -12,14 +12,6 @@ table("3: v1 and v2 records, which carry no scope", [
     host: { bootId: "boot-b", machineId: "machine-b", pidNamespace: "pid:[2]" },
     is: "alive pid-alive",
     compared: running
-  },
-  {
-    name: "v1, PID absent, kept by policy",
-    sentinel: v1,
-    seen: absent,
-    circumstances: { legacy: "keep" },
-    is: "unknown legacy-kept",
-    compared: ["process different", "legacy not-applicable"]
   },
   {
     name: "v2, another executable, kept by policy",
@@ -86,7 +78,7 @@ table("3: v1 and v2 records, which carry no scope", [
 
 const byExe = (result: string) => [...running, `executable ${result}`]
 
-table("9: the executable of a v2 record", [
+table("the executable of a v2 record", [
   { name: "equal", sentinel: v2(), is: "alive matches", compared: byExe("equal") },
   {
     name: "equal, of a process younger than the record: it can't be told from the owner",
@@ -157,13 +149,6 @@ table("9: the executable of a v2 record", [
     seen: younger("/opt/bin/node"),
     is: "dead exe-mismatch",
     compared: [...byExe("different"), "startedAt different"]
-  },
-  {
-    name: "refused",
-    sentinel: v2(),
-    seen: present({ exe: undefined, exeError: "permission-denied" }),
-    is: "unknown permission-denied",
-    compared: byExe("unknown")
   },
   {
     name: "refused, of a process younger than the record",
@@ -248,8 +233,7 @@ table("9: the executable of a v2 record", [
   }
 ])
 
-table("10: a PID alone", [
-  { name: "alive, whatever it is", sentinel: v1, is: "alive pid-alive", compared: running },
+table("a PID alone", [
   {
     name: "alive, and its executable refused",
     sentinel: v1,

@@ -26,7 +26,7 @@ import {
 
 // The properties show that it outranks everything else.
 table(
-  "0: the lock is held",
+  "the lock is held",
   rowsOf(
     [
       ["before a reboot", { host: { bootId: "boot-b" } }],
@@ -54,7 +54,7 @@ table(
   )
 )
 
-table("0: the lock is free, or can't be asked", [
+table("the lock is free, or can't be asked", [
   {
     name: "free changes nothing where the PID says alive",
     sentinel: held,
@@ -124,7 +124,7 @@ const locks = ([true, false] as const).flatMap((tested) =>
   )
 )
 
-table("4: the lock of another PID namespace's process", [
+table("the lock of another PID namespace's process", [
   ...locks.map(({ holder, lock, tested }): Given => {
     const lockOnly = ["lock not-applicable", ...otherScope]
     const isProof = tested && (holder === "self" || lock === "inherited")

@@ -82,7 +82,7 @@ const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
   ]
 }
 
-table("3: the machine, where other kernels may have mounted the directory too", [
+table("the machine, where other kernels may have mounted the directory too", [
   {
     name: "all equal, on bare metal, the PID absent",
     ...gone,

@@ -1,10 +1,9 @@
-import { initialPidNamespace, Pid } from "../src/ProcessIdentity.ts"
+import { initialPidNamespace } from "../src/ProcessIdentity.ts"
 import type { RecordV3 } from "../src/Sentinel.ts"
 import { frame, inPlace, present } from "./support/fixtures.ts"
 import {
   absent,
   byId,
-  found,
   free,
   hidden,
   noId,
@@ -13,7 +12,6 @@ import {
   onMachine,
   otherScope,
   own,
-  proof,
   rebooted,
   row,
   rowsOf,
@@ -24,7 +22,7 @@ import {
   table
 } from "./support/verdicts.ts"
 
-table("4: the PID namespace", [
+table("the PID namespace", [
   {
     name: "scenario 12: different, both PID 1, all else but the id equal",
     sentinel: inPlace(noId),
@@ -68,74 +66,6 @@ table("4: the PID namespace", [
     seen: absent,
     is: "dead pid-dead",
     compared: [...sameBoot, "pidNamespace equal", "process different"]
-  },
-  {
-    name: "equal, another process",
-    seen: stranger,
-    is: "dead identity-mismatch",
-    compared: [...sameScope, ...running, "processId64 different"]
-  },
-  {
-    name: "different, an id proved gone that it hasn't got",
-    seen: null,
-    ...proof({ _tag: "Gone", by: "processId64" }, inPlace(noId)),
-    is: "unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "not recorded, and proved gone",
-    seen: null,
-    ...proof({ _tag: "Gone", by: "namespace" }, inPlace({ pidNamespace: undefined })),
-    is: "unknown other-pid-namespace",
-    compared: noScope
-  },
-  {
-    name: "different, found under another number of ours",
-    seen: absent,
-    ...proof(found({ pid: Pid.make(9000), tgid: 9000 })),
-    is: "alive matches",
-    compared: [...otherScope, ...running, "processId64 equal"]
-  },
-  {
-    name: "different, another process found under the number in it",
-    seen: absent,
-    ...proof(found({ processId64: "7" })),
-    is: "dead identity-mismatch",
-    compared: [...otherScope, ...running, "processId64 different"]
-  },
-  {
-    name: "different, another process found in one of its number, whose first process isn't recorded",
-    seen: absent,
-    ...proof(found({ processId64: "7" }), inPlace({ pidNamespaceInit: undefined })),
-    is: "unknown other-pid-namespace",
-    compared: otherScope
-  },
-  {
-    name: "not recorded, a zombie found by its id",
-    seen: absent,
-    ...proof(found({ state: "Z" }), inPlace({ pidNamespace: undefined })),
-    is: "dead zombie",
-    compared: [...noScope, ...running]
-  },
-  {
-    name: "different, a hidden process found in it",
-    seen: absent,
-    ...proof({ _tag: "Found", observation: hidden }),
-    is: "unknown permission-denied",
-    compared: [...otherScope, "process unknown"]
-  },
-  {
-    name: "different, an equal id under the number here: it is that process",
-    ...proof({ _tag: "Incomplete" }),
-    is: "alive matches",
-    compared: [...otherScope, ...running, "processId64 equal"]
-  },
-  {
-    name: "different, a zombie of an equal id under the number here: a search decides",
-    ...proof({ _tag: "Incomplete" }),
-    seen: present({ state: "Z" }),
-    is: "unknown other-pid-namespace",
-    compared: otherScope
   },
   {
     name: "equal: a proof about another one isn't asked",
@@ -189,7 +119,7 @@ const ofDarwin = (changes: Parameters<typeof inPlace>[0] = {}) =>
   inPlace({ pidNamespace: undefined, pidNamespaceInit: undefined, timeOffset: undefined, directory: apfs, ...changes })
 const bare = [...sameBoot, "pidNamespace not-applicable"]
 
-table("5: a kernel without namespaces", [
+table("a kernel without namespaces", [
   {
     name: "the process the same",
     sentinel: ofDarwin(noId),

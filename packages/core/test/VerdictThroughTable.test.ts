@@ -1,67 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { TestClock } from "effect/testing"
-import type { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
-import type { Format } from "../src/Sentinel.ts"
 import * as FakeProcessTable from "../src/testing/FakeProcessTable.ts"
-import { made, rows, sharedDirectory, sharedFrame } from "./support/fixtures.ts"
-import { answer, type Circumstances } from "./support/judging.ts"
-import { judged, soughtOf, writtenBy } from "./support/owner.ts"
-import { otherScope, running } from "./support/verdicts.ts"
-
-type Controls = FakeProcessTable.FakeProcessTable["Service"]
-type Change = (table: Controls, owner: Pid) => Effect.Effect<unknown, unknown>
-
-interface Row {
-  readonly name: string
-  readonly format?: Format
-  readonly options?: FakeProcessTable.Options
-  readonly before?: (table: Controls) => Effect.Effect<unknown, unknown>
-  /** What happens after the record was written. */
-  readonly change: Change
-  readonly circumstances?: Partial<Circumstances>
-  readonly is: string
-  /** The last datum that was compared. */
-  readonly by: string
-}
-
-const play = (row: Row) =>
-  Effect.gen(function* () {
-    const table = yield* FakeProcessTable.FakeProcessTable
-    yield* row.before?.(table) ?? Effect.void
-    const owner = yield* table.spawn()
-    const directory = row.circumstances?.frame === sharedFrame ? sharedDirectory : made
-    const written = yield* writtenBy(owner, row.format, { directory })
-    yield* row.change(table, owner)
-    const verdict = yield* judged(written, row.circumstances)
-    assert.strictEqual(answer(verdict), row.is)
-    assert.strictEqual(rows(verdict.evidence).at(-1), row.by)
-  }).pipe(Effect.provide(FakeProcessTable.layerWith(row.options ?? {})))
-
-const table = (title: string, given: ReadonlyArray<Row>) =>
-  describe(title, () => {
-    for (const row of given) it.effect(`${row.name} → ${row.is}`, () => play(row))
-  })
-
-const recycle =
-  (options?: FakeProcessTable.SpawnOptions): Change =>
-  (table, owner) =>
-    Effect.andThen(table.exit(owner), table.spawnAt(owner, options))
-
-const after =
-  (millis: number, change: Change): Change =>
-  (table, owner) =>
-    Effect.andThen(TestClock.adjust(millis), change(table, owner))
-
-const all =
-  (...steps: ReadonlyArray<Change>): Change =>
-  (table, owner) =>
-    Effect.forEach(steps, (step) => step(table, owner))
-
-const exit: Change = (table, owner) => table.exit(owner)
-const onShared = { frame: sharedFrame }
-const ticksOnly = { processIds: false }
+import { judged, writtenBy } from "./support/owner.ts"
+import { after, all, exit, recycle, type Row, table, ticksOnly } from "./support/throughTable.ts"
+import { onShared } from "./support/verdicts.ts"
 
 table("the boot and the machine", [
   {
@@ -161,84 +104,6 @@ table("the PID namespace", [
     by: "firstProcess different"
   }
 ])
-
-describe("a search of the whole kernel for an owner in a container", () => {
-  const container = "pid:[2]"
-  const found = [...otherScope, ...running]
-  const gone = [...otherScope, "search different"]
-  const proofs: ReadonlyArray<{
-    readonly name: string
-    readonly options?: FakeProcessTable.Options
-    /** In the container, after the record was written. */
-    readonly inside?: Change
-    /** On the host. */
-    readonly outside?: (table: Controls) => Effect.Effect<unknown, unknown>
-    readonly is: string
-    /** All that was compared, in order. */
-    readonly compared: ReadonlyArray<string>
-  }> = [
-    { name: "found", is: "alive matches", compared: [...found, "processId64 equal"] },
-    {
-      name: "found, without ids",
-      options: ticksOnly,
-      is: "alive matches",
-      compared: [...found, "processId64 unknown", "timeOffset equal", "startTime equal"]
-    },
-    { name: "exited", inside: exit, is: "dead process-gone", compared: gone },
-    {
-      name: "exited, without ids",
-      options: ticksOnly,
-      inside: exit,
-      is: "dead pid-dead",
-      compared: [...otherScope, "process different"]
-    },
-    { name: "its PID recycled", inside: recycle(), is: "dead process-gone", compared: gone },
-    {
-      name: "its PID recycled, without ids",
-      options: ticksOnly,
-      inside: after(50, recycle()),
-      is: "dead start-time-mismatch",
-      compared: [...found, "processId64 unknown", "timeOffset equal", "startTime different"]
-    },
-    { name: "a zombie", inside: (table, owner) => table.zombie(owner), is: "dead zombie", compared: found },
-    {
-      name: "ended with its container",
-      outside: (table) => table.endPidNamespace(container),
-      is: "dead process-gone",
-      compared: gone
-    },
-    {
-      name: "ended with its container, without ids",
-      options: ticksOnly,
-      outside: (table) => table.endPidNamespace(container),
-      is: "dead namespace-gone",
-      compared: gone
-    },
-    {
-      name: "exited, and not every process can be seen",
-      inside: exit,
-      outside: (table) => Effect.flatMap(table.spawn(), table.hide),
-      is: "unknown other-pid-namespace",
-      compared: otherScope
-    }
-  ]
-  const playProof = ({ compared, inside, is, options, outside }: (typeof proofs)[number]) =>
-    Effect.gen(function* () {
-      const table = yield* FakeProcessTable.FakeProcessTable
-      yield* table.enterPidNamespace(container)
-      const owner = yield* table.spawn()
-      const written = yield* writtenBy(owner)
-      yield* inside?.(table, owner) ?? Effect.void
-      yield* table.enterPidNamespace(FakeProcessTable.initialPidNamespace)
-      yield* outside?.(table) ?? Effect.void
-      const search = yield* table.namespaceProof(soughtOf(written))
-      const verdict = yield* judged(written, { search })
-      assert.strictEqual(answer(verdict), is)
-      assert.deepStrictEqual(rows(verdict.evidence), compared)
-    }).pipe(Effect.provide(FakeProcessTable.layerWith(options ?? {})))
-
-  for (const proof of proofs) it.effect(`${proof.name} → ${proof.is}`, () => playProof(proof))
-})
 
 table("the process, by its 64-bit id", [
   {
