@@ -113,6 +113,24 @@ const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
  * Fails with the error of an outcome, if the outcome has one. `Stream.mapEffect(outcomes(root), failOnError)` is a
  * sweep that ends with the first error of a directory.
  *
+ * **Example** (Ending a sweep with the first error)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect, Stream } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.seed({ "/srv/vms/vm/.vm-sentinel": "not a record" })
+ *   const sweep = Cleanup.outcomes("/srv/vms").pipe(Stream.mapEffect(Cleanup.failOnError), Stream.runDrain)
+ *   const error = yield* Effect.flip(sweep)
+ *   assert.strictEqual(error._tag, "MalformedSentinel")
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */
@@ -128,6 +146,28 @@ export const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Out
  *
  * Two sweeps of one root may run at once: only one of them reports a directory `removed`. An interruption leaves a
  * state that the next sweep resumes.
+ *
+ * **Example** (Listing what a sweep would keep)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect, Stream } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.owned("/srv/vms/a")
+ *   yield* Simulation.seed({ "/srv/vms/b/.vm-sentinel": "not a record" })
+ *   const kept = yield* Cleanup.outcomes("/srv/vms", { dryRun: true }).pipe(
+ *     Stream.filter(({ action }) => action === "kept"),
+ *     Stream.map(({ name, verdict }) => `${name}: ${verdict}`),
+ *     Stream.runCollect
+ *   )
+ *   assert.deepStrictEqual(kept.toSorted(), ["a: alive", "b: unknown"])
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
  *
  * @category running
  * @since 0.1.0
@@ -207,6 +247,26 @@ const reportedKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
  * Runs {@link outcomes} and collects the outcomes in a report. Fails only with an error of the root. The error of a
  * directory is kept in its outcome.
  *
+ * **Example** (Sweeping a root with one dead owner)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.crashed("/srv/vms/a")
+ *   yield* Simulation.owned("/srv/vms/b")
+ *   const { outcomes, summary } = yield* Cleanup.sweep("/srv/vms")
+ *   const lines = outcomes.map(({ action, name, reason }) => `${name}: ${action}, ${reason}`)
+ *   assert.deepStrictEqual(lines.toSorted(), ["a: removed, pid-dead", "b: kept, matches"])
+ *   assert.deepStrictEqual([summary.scanned, summary.removed, summary.kept], [2, 1, 1])
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */
@@ -234,6 +294,26 @@ export const sweep: (
  * Judges one directory, and removes the directory if the judgement condemns it. Fails with the error that a sweep would
  * keep in the outcome.
  *
+ * **Example** (Removing a directory once its owner has ended)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as FakeProcessTable from "@vm-sentinel/core/testing/FakeProcessTable"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const owner = yield* Simulation.owned("/srv/vms/vm")
+ *   assert.strictEqual((yield* Cleanup.reclaim("/srv/vms/vm")).action, "kept")
+ *   yield* FakeProcessTable.FakeProcessTable.use((table) => table.exit(owner))
+ *   assert.strictEqual((yield* Cleanup.reclaim("/srv/vms/vm")).action, "removed")
+ *   assert.deepStrictEqual(yield* Simulation.names("/srv/vms"), [])
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category running
  * @since 0.1.0
  */
@@ -259,6 +339,25 @@ export const reclaim: (
 /**
  * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel, up to the first living
  * owner.
+ *
+ * **Example** (Telling a reused PID from the owner)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.recycled("/srv/vms/vm")
+ *   const { evidence, reason, verdict } = yield* Cleanup.judge("/srv/vms/vm")
+ *   assert.deepStrictEqual([verdict, reason], ["dead", "identity-mismatch"])
+ *   assert.strictEqual(evidence.bootId?.result, "equal")
+ *   assert.strictEqual(evidence.processId64?.result, "different")
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
  *
  * @category running
  * @since 0.1.0

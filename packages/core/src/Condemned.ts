@@ -134,6 +134,38 @@ const inputsOf = ({ state, host, kind, knowledge, observed }: Live): JudgeInputs
 /**
  * Judges a directory that was just read, and condemns the directory if all its owners are provably gone.
  *
+ * **Example** (Condemning a directory whose owner is gone)
+ *
+ * ```ts
+ * import * as Condemned from "@vm-sentinel/core/Condemned"
+ * import * as Layout from "@vm-sentinel/core/Layout"
+ * import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+ * import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const inspector = yield* ProcessInspector
+ *   const store = yield* SentinelStore
+ *   const owner = yield* Simulation.crashed("/srv/vms/vm")
+ *   const { condemned, reason, state } = Condemned.judge({
+ *     state: yield* store.look("/srv/vms/vm", Layout.standard),
+ *     kind: { _tag: "Directory" },
+ *     host: yield* inspector.host,
+ *     knowledge: { legacy: "trust", lock: "self", shared: "keep" },
+ *     observed: [{ process: yield* inspector.observe(owner) }]
+ *   })
+ *   assert.strictEqual(reason, "pid-dead")
+ *   // Nothing differs from what was judged.
+ *   assert.ok(condemned !== undefined && condemned.difference(state) === undefined)
+ *   // A copy gives no right to delete.
+ *   assert.ok(!Condemned.Condemned.is({ ...condemned }))
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category judging
  * @since 0.1.0
  */
@@ -148,6 +180,27 @@ export const judge = (live: Live): Judgement => {
 /**
  * Judges a condemned directory again with later findings. The directory stays condemned or is kept. A judgement that
  * condemns nothing is returned unchanged.
+ *
+ * **Example** (Keeping a condemned directory whose lock is held)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Condemned from "@vm-sentinel/core/Condemned"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.crashed("/srv/vms/vm")
+ *   const judgement = yield* Cleanup.judge("/srv/vms/vm")
+ *   const free = Condemned.reconsider(judgement, { lock: "free" })
+ *   assert.ok(free.condemned !== undefined && free.condemned === judgement.condemned)
+ *   const held = Condemned.reconsider(judgement, { lock: "shared" })
+ *   assert.deepStrictEqual([held.verdict, held.reason, held.condemned], ["alive", "lock-held", undefined])
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
  *
  * @category judging
  * @since 0.1.0

@@ -178,6 +178,30 @@ export type Primitives = Pick<
  * renames, `location` is the real path, `usage` adds the sizes of files, `lock` fails with ENOTSUP, and `probeLock`
  * answers `unknown`.
  *
+ * **Example** (Building a Disk without locks)
+ *
+ * ```ts
+ * import * as Disk from "@vm-sentinel/core/Disk"
+ * import * as MemoryDisk from "@vm-sentinel/core/testing/MemoryDisk"
+ * import { Effect, Struct } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const memory = yield* MemoryDisk.MemoryDisk
+ *   yield* memory.seed({ "/vms/a/disk": "", "/vms/b/disk": "" })
+ *   const calls = Struct.omit(yield* Disk.Disk, ["lock", "probeLock", "removeTree", "renameNew"])
+ *   const disk = Disk.make(calls)
+ *   const { errno } = yield* Effect.flip(disk.renameNew("/vms/a", "/vms/b"))
+ *   const lock = yield* disk.probeLock("/vms/a")
+ *   yield* disk.removeTree("/vms/a")
+ *   const entries = yield* disk.entries("/vms")
+ *   return { errno, lock, names: entries.map(({ entry }) => entry) }
+ * })
+ *
+ * const found = await Effect.runPromise(Effect.provide(program, MemoryDisk.layer))
+ * assert.deepStrictEqual(found, { errno: "EEXIST", lock: "unknown", names: ["b"] })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -172,6 +172,29 @@ export type JudgeInputs = typeof JudgeInputs.Type
 /**
  * {@link JudgeInputs} as JSON text, for a log.
  *
+ * **Example** (Judging once more from a log)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import { JudgeInputsJson } from "@vm-sentinel/core/JudgeInputs"
+ * import { decide } from "@vm-sentinel/core/Judgement"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect, Schema } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.owned("/srv/vms/vm")
+ *   const judgement = yield* Cleanup.judge("/srv/vms/vm")
+ *   const line = yield* Schema.encodeEffect(JudgeInputsJson)(judgement.inputs)
+ *   // Later, without the directory and its owner:
+ *   const again = decide(yield* Schema.decodeEffect(JudgeInputsJson)(line))
+ *   assert.deepStrictEqual([again.verdict, again.reason], ["alive", "matches"])
+ *   assert.deepStrictEqual(again.evidence, judgement.evidence)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */

@@ -197,6 +197,28 @@ const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
  *
  * `Claimed`: a sweep already has the directory. `LockBusy`: another process held the lock exclusively for 5 s.
  *
+ * **Example** (Recording an owner after the end of another)
+ *
+ * ```ts
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.seed({ "/srv/vms/vm/disk": "" })
+ *   const vm = yield* Simulation.actor()
+ *   const { entry } = yield* Ownership.record("/srv/vms/vm", { pid: vm.pid, role: "vm" })
+ *   assert.strictEqual(entry, ".vm-sentinel.vm")
+ *   const error = yield* Effect.flip(Ownership.record("/srv/vms/vm", { role: "vm" }))
+ *   assert.strictEqual(error._tag, "AlreadyOwned")
+ *   yield* vm.kill
+ *   yield* Ownership.record("/srv/vms/vm", { role: "vm" })
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category owning
  * @since 0.1.0
  */
@@ -277,6 +299,26 @@ const withLockScope = <A extends Held, E, R>(
  * leaves a directory without a sentinel under the path. The lock stays held until the scope has closed and every
  * process that inherited its descriptor has closed it. `AlreadyOwned`: the path exists.
  *
+ * **Example** (Making a directory with its owner in it)
+ *
+ * ```ts
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.seed({ "/srv/vms": { type: "directory" } })
+ *   const { file, lock } = yield* Ownership.create("/srv/vms/vm")
+ *   assert.strictEqual(file.entry, ".vm-sentinel")
+ *   assert.ok(lock !== undefined)
+ *   const error = yield* Effect.flip(Ownership.create("/srv/vms/vm"))
+ *   assert.strictEqual(error._tag, "AlreadyOwned")
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(Effect.provide(program, Simulation.layer)))
+ * ```
+ *
  * @category owning
  * @since 0.1.0
  */
@@ -308,6 +350,27 @@ export const create: (
  * Where the platform or the file system has no lock, ownership rests on the sentinel alone. The sentinel stays when the
  * scope closes: the directory is judged dead once the recorded process has ended.
  *
+ * **Example** (Holding the lock for a scope)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.seed({ "/srv/vms/vm/disk": "" })
+ *   const reason = Effect.map(Cleanup.judge("/srv/vms/vm"), (judgement) => judgement.reason)
+ *   const held = yield* Effect.scoped(Effect.andThen(Ownership.hold("/srv/vms/vm"), reason))
+ *   assert.strictEqual(held, "lock-held")
+ *   // The scope has closed, and the process still runs.
+ *   assert.strictEqual(yield* reason, "matches")
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
  * @category owning
  * @since 0.1.0
  */
@@ -331,6 +394,29 @@ export const hold: (
  * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other: for an owner that
  * has handed the directory over. `NotFound`: the sentinel is gone, or is a v1 or v2 sentinel, which has no nonce to
  * tell it by.
+ *
+ * **Example** (Handing a directory over to the VM)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.seed({ "/srv/vms/vm/disk": "" })
+ *   const supervisor = yield* Ownership.record("/srv/vms/vm", { role: "supervisor" })
+ *   const vm = yield* Simulation.actor()
+ *   yield* Ownership.record("/srv/vms/vm", { pid: vm.pid })
+ *   yield* Ownership.release("/srv/vms/vm", supervisor)
+ *   yield* vm.kill
+ *   // The supervisor still runs, and owns nothing.
+ *   assert.strictEqual((yield* Cleanup.judge("/srv/vms/vm")).reason, "pid-dead")
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
  *
  * @category owning
  * @since 0.1.0

@@ -172,6 +172,19 @@ const tickNanos = 10_000_000n
  * different offsets each offset is subtracted first, and the tokens must agree within one tick of 10 ms. A missing
  * offset makes the answer `unknown`.
  *
+ * **Example** (Comparing with a time namespace that is an hour ahead)
+ *
+ * ```ts
+ * import { compareShiftedTokens } from "@vm-sentinel/core/ProcessIdentity"
+ * import * as assert from "node:assert"
+ *
+ * // An hour is 360000 ticks.
+ * const hour = `${3600n * 1_000_000_000n}`
+ * assert.strictEqual(compareShiftedTokens("1000", "0", "361000", hour), "equal")
+ * assert.strictEqual(compareShiftedTokens("1000", "0", "1000", hour), "different")
+ * assert.strictEqual(compareShiftedTokens("1000", undefined, "1000", hour), "unknown")
+ * ```
+ *
  * @category comparing
  * @since 0.1.0
  */
@@ -203,6 +216,18 @@ export const initialPidNamespace = "pid:[4026531836]"
 /**
  * Compares two start tokens of one boot. A token in seconds (`s:`, from `ps`) and one in microseconds compare by whole
  * seconds.
+ *
+ * **Example** (Comparing the starts of two processes)
+ *
+ * ```ts
+ * import { compareStartTokens } from "@vm-sentinel/core/ProcessIdentity"
+ * import * as assert from "node:assert"
+ *
+ * assert.strictEqual(compareStartTokens("81234", "81234"), "equal")
+ * assert.strictEqual(compareStartTokens("81234", "81235"), "different")
+ * assert.strictEqual(compareStartTokens("1700000000123456", "s:1700000000"), "equal")
+ * assert.strictEqual(compareStartTokens("81234", undefined), "unknown")
+ * ```
  *
  * @category comparing
  * @since 0.1.0

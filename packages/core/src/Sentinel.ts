@@ -154,6 +154,27 @@ const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
  * Parses a sentinel of any format. Pure; never throws. A sentinel whose third line isn't a valid v3 record is an error:
  * it is never read as v2.
  *
+ * **Example** (Parsing each format)
+ *
+ * ```ts
+ * import * as Sentinel from "@vm-sentinel/core/Sentinel"
+ * import { Result } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const parse = (text: string) => Sentinel.parse(new TextEncoder().encode(text))
+ *
+ * assert.deepStrictEqual(parse("4242"), Result.succeed({ _tag: "V1", pid: 4242 }))
+ * assert.deepStrictEqual(
+ *   parse("4242\n/usr/bin/qemu"),
+ *   Result.succeed({ _tag: "V2", pid: 4242, executable: "/usr/bin/qemu" })
+ * )
+ * assert.deepStrictEqual(
+ *   parse("0"),
+ *   Result.fail({ _tag: "Malformed", problem: "line 1 is out of the range of PIDs, 1 to 2147483647" })
+ * )
+ * assert.deepStrictEqual(parse('4242\n\n{"v":4}'), Result.fail({ _tag: "UnsupportedVersion", version: "4" }))
+ * ```
+ *
  * @category parsing
  * @since 0.1.0
  */
@@ -188,6 +209,23 @@ const text = (sentinel: Sentinel): string => {
 /**
  * Encodes a sentinel. Fails where {@link parse} could not give the same sentinel back, such as a path with a newline,
  * and where the result would exceed {@link maxBytes}.
+ *
+ * **Example** (Encoding a v2 sentinel)
+ *
+ * ```ts
+ * import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+ * import * as Sentinel from "@vm-sentinel/core/Sentinel"
+ * import { Result } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const encode = (executable: string) =>
+ *   Sentinel.encode({ _tag: "V2", pid: Pid.make(4242), executable }).pipe(
+ *     Result.map((bytes) => new TextDecoder().decode(bytes))
+ *   )
+ *
+ * assert.deepStrictEqual(encode("/usr/bin/qemu"), Result.succeed("4242\n/usr/bin/qemu"))
+ * assert.ok(Result.isFailure(encode("/usr/bin/two\nlines")))
+ * ```
  *
  * @category encoding
  * @since 0.1.0

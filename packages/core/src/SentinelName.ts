@@ -58,6 +58,16 @@ export const stagedSuffix = ".new"
 /**
  * File name of a role's sentinel: the base name for `owner`, `<base>.<role>` for every other role.
  *
+ * **Example** (Naming the sentinels of two owners)
+ *
+ * ```ts
+ * import * as SentinelName from "@vm-sentinel/core/SentinelName"
+ * import * as assert from "node:assert"
+ *
+ * assert.strictEqual(SentinelName.ofRole(".vm-sentinel", "owner"), ".vm-sentinel")
+ * assert.strictEqual(SentinelName.ofRole(".vm-sentinel", "supervisor"), ".vm-sentinel.supervisor")
+ * ```
+ *
  * @category naming
  * @since 0.1.0
  */
@@ -69,6 +79,19 @@ const isOf = (base: string, name: string): boolean =>
 /**
  * Classifies a file by its name. `read`: a sentinel under one of the `wanted` base names. `foreign`: a sentinel under
  * another known base name. `temporary`: a sentinel that is being written. `other`: anything else.
+ *
+ * **Example** (Classifying the files of a directory)
+ *
+ * ```ts
+ * import * as SentinelName from "@vm-sentinel/core/SentinelName"
+ * import * as assert from "node:assert"
+ *
+ * const wanted = [SentinelName.defaultName]
+ * assert.strictEqual(SentinelName.classify(".vm-sentinel", wanted), "read")
+ * assert.strictEqual(SentinelName.classify(".vm-sentinel.supervisor", wanted), "read")
+ * assert.strictEqual(SentinelName.classify(".bbox-sentinel", wanted), "foreign")
+ * assert.strictEqual(SentinelName.classify("disk.qcow2", wanted), "other")
+ * ```
  *
  * @category naming
  * @since 0.1.0

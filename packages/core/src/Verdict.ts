@@ -224,6 +224,32 @@ const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState
  *
  * `inputs.observed.process` must be an observation of `sentinel.pid`, made where {@link needed} asks for it.
  *
+ * **Example** (Judging a v1 sentinel, which records a PID alone)
+ *
+ * ```ts
+ * import type { Reader } from "@vm-sentinel/core/JudgeInputs"
+ * import type { Observation } from "@vm-sentinel/core/Observation"
+ * import { Pid } from "@vm-sentinel/core/ProcessIdentity"
+ * import * as Verdict from "@vm-sentinel/core/Verdict"
+ * import * as assert from "node:assert"
+ *
+ * const pid = Pid.make(4242)
+ *
+ * const judge = (process: Observation): string => {
+ *   const reader: Reader = {
+ *     host: { hostname: "host", namespaces: "supported" },
+ *     frame: { id: { dev: "1", ino: "2" }, fileSystem: { type: "ext4", oneKernel: true } },
+ *     knowledge: { legacy: "trust", lock: "self", shared: "keep" }
+ *   }
+ *   const { reason, verdict } = Verdict.judge({ _tag: "V1", pid }, { observed: { process } }, reader)
+ *   return `${verdict}, ${reason}`
+ * }
+ *
+ * assert.strictEqual(judge({ _tag: "Present", pid, tgid: 4242, state: "S", threads: 1 }), "alive, pid-alive")
+ * assert.strictEqual(judge({ _tag: "Absent", pid }), "dead, pid-dead")
+ * assert.strictEqual(judge({ _tag: "Hidden", pid, detail: "stat: EACCES" }), "unknown, permission-denied")
+ * ```
+ *
  * @category judging
  * @since 0.1.0
  */

@@ -1,9 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { execFileSync } from "node:child_process"
-import * as Fs from "node:fs"
-import * as Path from "node:path"
 import * as Cleanup from "../src/Cleanup.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
@@ -312,33 +309,4 @@ describe("the machine", () => {
       assert.deepStrictEqual(yield* Simulation.names(`${root}/file`), [])
     })
   )
-})
-
-describe("the examples", () => {
-  const core = Path.join(import.meta.dirname, "..")
-  const documents = ["src/testing/Simulation.ts", "src/testing/SimulationModel.ts", "../../docs/testing.md"]
-  const programs = documents.flatMap((document) =>
-    Fs.readFileSync(Path.join(core, document), "utf8")
-      .replaceAll(/^ \* ?/gm, "")
-      .split("```ts\n")
-      .slice(1)
-      .map((text) => text.slice(0, text.indexOf("```")))
-  )
-
-  it("of every export, and the page on testing, do what they say", () => {
-    // Three exports are types.
-    assert.lengthOf(programs, Object.keys(Simulation).length + 3 + 1)
-    // One program: each import once, and each example in a block of its own.
-    const isImport = (line: string) => line.startsWith("import ")
-    const lines = programs.map((program) => program.split("\n"))
-    const imports = new Set(lines.flatMap((program) => program.filter(isImport)))
-    const blocks = lines.map((program) => `{\n${program.filter((line) => !isImport(line)).join("\n")}\n}`)
-    const input = [...imports, ...blocks, 'console.log("done")'].join("\n")
-    const said = execFileSync(process.execPath, ["--input-type=module-typescript"], {
-      cwd: core,
-      input,
-      encoding: "utf8"
-    })
-    assert.include(said, "done")
-  })
 })

@@ -42,6 +42,33 @@ type Act<E = NotFound> = (pid: Pid) => Effect.Effect<void, E>
  * Time is Effect's `Clock`. Under `TestClock` time stands still until `TestClock.adjust` or `tick`: processes that are
  * started meanwhile start in one tick of 10 ms, and only their 64-bit process ids tell them apart.
  *
+ * **Example** (Reusing a PID)
+ *
+ * ```ts
+ * import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+ * import * as FakeProcessTable from "@vm-sentinel/core/testing/FakeProcessTable"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const inspector = yield* ProcessInspector
+ *   const table = yield* FakeProcessTable.FakeProcessTable
+ *   const pid = yield* table.spawn({ exe: "/usr/bin/qemu" })
+ *   const first = yield* inspector.identify(pid)
+ *   yield* table.exit(pid)
+ *   const none = yield* inspector.observe(pid)
+ *   yield* table.spawnAt(pid, { exe: "/usr/bin/qemu" })
+ *   const second = yield* inspector.identify(pid)
+ *   return { first, none, second }
+ * })
+ *
+ * const { first, none, second } = await Effect.runPromise(Effect.provide(program, FakeProcessTable.layer))
+ * assert.strictEqual(none._tag, "Absent")
+ * assert.strictEqual(second.pid, first.pid)
+ * assert.deepStrictEqual(second.exe, first.exe)
+ * assert.notStrictEqual(second.processId64, first.processId64)
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */

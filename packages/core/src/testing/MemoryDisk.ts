@@ -106,6 +106,28 @@ export interface Options {
  * failures and descriptors belong to the process whose `Disk` came with this service. The `n`-th call counts from when
  * the control runs: the next call is 1.
  *
+ * **Example** (Failing one call)
+ *
+ * ```ts
+ * import * as Disk from "@vm-sentinel/core/Disk"
+ * import * as MemoryDisk from "@vm-sentinel/core/testing/MemoryDisk"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const disk = yield* Disk.Disk
+ *   const memory = yield* MemoryDisk.MemoryDisk
+ *   yield* memory.seed({ "/vms/a/disk": "content" })
+ *   yield* memory.failNext("unlink", "EIO")
+ *   const { message } = yield* Effect.flip(disk.removeTree("/vms/a"))
+ *   return { message, left: Object.keys(yield* memory.snapshot("/vms")) }
+ * })
+ *
+ * const { left, message } = await Effect.runPromise(Effect.provide(program, MemoryDisk.layer))
+ * assert.strictEqual(message, "/vms/a/disk: EIO (unlink)")
+ * assert.deepStrictEqual(left, ["/vms", "/vms/a", "/vms/a/disk"])
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -299,6 +321,43 @@ const contextOf = (machine: Disks.Machine, process: Calls.Process): Context.Cont
 
 /**
  * Runs the effect of one process. `None`: the process was killed before the effect ended.
+ *
+ * **Example** (Resuming a sweep after a crash)
+ *
+ * ```ts
+ * import * as Cleanup from "@vm-sentinel/core/Cleanup"
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as FakeProcessTable from "@vm-sentinel/core/testing/FakeProcessTable"
+ * import * as MemoryDisk from "@vm-sentinel/core/testing/MemoryDisk"
+ * import * as MemorySentinelStore from "@vm-sentinel/core/testing/MemorySentinelStore"
+ * import { Context, Effect, Layer, Option } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const disk = yield* MemoryDisk.MemoryDisk
+ *   const table = yield* FakeProcessTable.FakeProcessTable
+ *   yield* disk.seed({ "/vms/a/disk": "" })
+ *   const owner = yield* table.spawn()
+ *   yield* Ownership.record("/vms/a", { pid: owner })
+ *   yield* table.exit(owner)
+ *   const sweeper = yield* MemorySentinelStore.fork
+ *   const { before, kill } = Context.get(sweeper, MemoryDisk.MemoryDisk)
+ *   yield* before(({ operation, path }) => operation === "unlink" && path.endsWith("/disk"), kill)
+ *   const first = yield* MemoryDisk.untilKilled(Effect.provide(Cleanup.sweep("/vms"), sweeper))
+ *   yield* table.reboot()
+ *   const second = yield* Cleanup.sweep("/vms")
+ *   return { first, second, paths: Object.keys(yield* disk.snapshot("/vms")) }
+ * })
+ *
+ * const services = Layer.merge(FakeProcessTable.layer, MemorySentinelStore.layer)
+ * const { first, paths, second } = await Effect.runPromise(Effect.provide(program, services))
+ * assert.ok(Option.isNone(first))
+ * assert.deepStrictEqual(
+ *   second.outcomes.map(({ name, reason }) => `${name}: ${reason}`),
+ *   ["a: resumed"]
+ * )
+ * assert.deepStrictEqual(paths, ["/vms"])
+ * ```
  *
  * @category running
  * @since 0.1.0

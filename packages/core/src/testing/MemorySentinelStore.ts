@@ -40,6 +40,34 @@ type Process = Context.Context<SentinelStore | Disk | MemoryDisk.MemoryDisk>
 /**
  * The store of another process on the same volume, with the controls of that process.
  *
+ * **Example** (Seeing the lock of another process)
+ *
+ * ```ts
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+ * import * as FakeProcessTable from "@vm-sentinel/core/testing/FakeProcessTable"
+ * import * as MemoryDisk from "@vm-sentinel/core/testing/MemoryDisk"
+ * import * as MemorySentinelStore from "@vm-sentinel/core/testing/MemorySentinelStore"
+ * import { Effect, Layer } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   const disk = yield* MemoryDisk.MemoryDisk
+ *   yield* disk.seed({ "/vms/a/disk": "" })
+ *   const other = yield* MemorySentinelStore.fork
+ *   const seen = Effect.provide(
+ *     SentinelStore.use(({ probeLock }) => probeLock("/vms/a")),
+ *     other
+ *   )
+ *   const held = yield* Effect.scoped(Effect.andThen(Ownership.hold("/vms/a"), seen))
+ *   return [held, yield* seen]
+ * })
+ *
+ * const services = Layer.merge(FakeProcessTable.layer, MemorySentinelStore.layer)
+ * const states = await Effect.runPromise(Effect.provide(program, services))
+ * assert.deepStrictEqual(states, ["shared", "free"])
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
