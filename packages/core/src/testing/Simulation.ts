@@ -27,6 +27,8 @@ export * from "./SimulationModel.ts"
  * A machine of its own for each build of the layer. The test's own effects run as the table's reader (PID 1) and as the disk's
  * first process; {@link actor} makes others.
  *
+ * **Example** (A virtual machine on NFS)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -56,6 +58,8 @@ export const layerWith = ({ table, ...disk }: Options): Layer.Layer<Services> =>
 /**
  * {@link layerWith} the defaults: a Linux host, ext4, uid 1000.
  *
+ * **Example** (One sweep of three owners)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -81,6 +85,8 @@ export const layer: Layer.Layer<Services> = layerWith({})
 /**
  * Puts files under absolute paths, with the directories that lead there. What is there is replaced.
  *
+ * **Example** (Directories that no owner has)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -105,6 +111,8 @@ export const seed = (entries: Readonly<Record<string, Seed>>): Effect.Effect<voi
 
 /**
  * What lies below a root at any depth, as paths relative to it. A root that isn't there has nothing below it.
+ *
+ * **Example** (What an owned directory holds)
  *
  * ```ts
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -133,6 +141,8 @@ export const paths = (root: string): Effect.Effect<Array<string>, never, MemoryD
 /**
  * The names in a root, a sweep's own directories among them.
  *
+ * **Example** (Names in a root)
+ *
  * ```ts
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
  * import { Effect } from "effect"
@@ -158,6 +168,8 @@ const program = { exe: "/usr/bin/vmm" }
 /**
  * A directory with a file `disk` in it, and a process that lives (`/usr/bin/vmm`, unless `pid` names one) and is recorded as its
  * owner, as an orchestrator records a VM. Gives its PID. The record claims no lock: see {@link hold}. Where no PID is free it dies.
+ *
+ * **Example** (A second owner is refused)
  *
  * ```ts
  * import * as Ownership from "@vm-sentinel/core/Ownership"
@@ -193,6 +205,8 @@ export const owned: (
 /**
  * {@link owned}, and then the process exits and is reaped: its PID is free. Gives the PID.
  *
+ * **Example** (A sweep removes what a crashed owner left)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -223,6 +237,8 @@ export const crashed: typeof owned = Effect.fnUntraced(function* (directory, opt
  *
  * A record of v1 can't tell the two apart. One of v2 can where the other one runs another program, and started 2 s or more after
  * the record was made: let the clock pass before.
+ *
+ * **Example** (A v2 record and another program)
  *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -257,6 +273,8 @@ export const recycle = (pid: Pid, options: SpawnOptions = {}): Effect.Effect<voi
 /**
  * {@link owned}, and then {@link recycle}: the owner is gone, another process of the same program has its PID. Gives the PID.
  *
+ * **Example** (A recycled PID is seen through)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -288,6 +306,8 @@ export const recycled: typeof owned = Effect.fnUntraced(function* (directory, op
  *
  * The host sees the processes of every container, a container its own: a sweep on the host can prove an owner's death in there,
  * a sweep in another container can't without the lock.
+ *
+ * **Example** (What a container can't prove)
  *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -350,6 +370,8 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
  * Starts a process that runs effects: they see themselves under its PID, make its calls on the disk, and their locks end with it.
  * `options.uid` is its user in the table and on the disk. Where no PID is free it dies.
  *
+ * **Example** (A sweep that is killed half-way)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as MemoryDisk from "@vm-sentinel/core/testing/MemoryDisk"
@@ -380,6 +402,8 @@ export const actor = (options: SpawnOptions = {}): Effect.Effect<Actor, never, F
 /**
  * Starts a child of an actor, as by `fork(2)`: it inherits what its parent has open, so that a lock is free when both have ended.
  *
+ * **Example** (A lock that a child inherits)
+ *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -408,6 +432,8 @@ export const child = (parent: Actor, options: Omit<SpawnOptions, "parent"> = {})
 
 /**
  * `Ownership.hold` as an actor does it that never lets go: no scope closes before it is killed. The directory has to be there.
+ *
+ * **Example** (An owner in another container)
  *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
