@@ -182,7 +182,7 @@ describe("Explanation", () => {
   const lock = { kind: "flock", tested: true, holder: "self" } as const
   const gone = (by: "namespace" | "processId64") => ({ _tag: "Gone", by }) as const
   const decode = Schema.decodeUnknownSync(RecordV3)
-  /** As written, where `undefined` is left out. */
+  /** The record after a round trip through JSON, which drops `undefined`. */
   const recorded = (rest: object): SentinelV3 => {
     const record: unknown = JSON.parse(JSON.stringify({ ...v3.record, machineId: "machine", ...rest }))
     return { ...v3, record: decode(record) }

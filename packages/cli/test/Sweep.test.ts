@@ -33,7 +33,7 @@ const closed = PlatformError.systemError({
   cause: Object.assign(new Error("write EPIPE"), { code: "EPIPE" })
 })
 
-/** Judges nobody: says when it was asked first, and never answers. */
+/** An inspector that signals its first observation and never answers. */
 const silent = (asked: Deferred.Deferred<void>) =>
   Layer.succeed(ProcessInspector, {
     host: Effect.succeed({ hostname: "h", namespaces: "supported" as const }),

@@ -65,7 +65,7 @@ describe.concurrent("list and sweep", { timeout }, () => {
     Effect.gen(function* () {
       const root = yield* mixed
       const { stdout } = yield* Cli.inProcess(["list", root, "--json", "--sizes"])
-      // As text they are sorted by name, since that comes first; the summary comes last.
+      // Outcomes start with their name, so sorted lines are sorted by name. The summary sorts last.
       const lines = stdout
         .trimEnd()
         .split("\n")
@@ -104,7 +104,7 @@ describe.concurrent("list and sweep", { timeout }, () => {
         malformed: "kept: none, skipped"
       })
       assert.include(Cli.actions(Cli.report(keep.stdout)), { legacy: "kept: unknown, legacy-kept" })
-      // The default name isn't read any more: its directories have an owner that wasn't asked.
+      // The default name isn't read now, so its sentinels count as records of other owners.
       assert.include(Cli.actions(Cli.report(names.stdout)), {
         other: "would-remove: dead, pid-dead",
         alive: "kept: unknown, other-owner",
@@ -119,7 +119,7 @@ describe.concurrent("list and sweep", { timeout }, () => {
     Effect.gen(function* () {
       const root = yield* Roots.scratch
       yield* Roots.dead(Roots.directory(root, "vm"))
-      // As `mv` between two file systems makes it.
+      // A copy, as `mv` between two file systems makes it.
       FS.cpSync(`${root}/vm`, `${root}/moved`, { recursive: true, preserveTimestamps: true })
       FS.rmSync(`${root}/vm`, { recursive: true })
       const options = ["--lock", "inherited", "--shared", "trust", "--assume-moved", "rsync to the new disk"]

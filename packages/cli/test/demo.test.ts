@@ -89,7 +89,7 @@ describe("demo", { timeout }, () => {
       const tmp = yield* Roots.scratch
       const child = yield* Cli.start(["demo"], { env: { TMPDIR: tmp } })
       const code = yield* Effect.callback<number | null>((resume) => {
-        // The scratch root is there: the scene is being set.
+        // The scratch root exists now, and the demo is still making its directories.
         const watcher = FS.watch(tmp).once("change", () => child.kill("SIGINT"))
         child.stdout.resume()
         child.stderr.resume()

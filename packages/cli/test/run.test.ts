@@ -15,12 +15,15 @@ const read = (path: string): Sentinel.SentinelV3 => {
   return sentinel
 }
 
-/** A command under `run` that says when it runs, and then does as the script says: by default, waits for a file. */
+/**
+ * Starts a command under `run` that prints `ready` and then runs the script. The default script waits for the file
+ * `done`.
+ */
 const running = Effect.fnUntraced(function* (
   directory: string,
   { first = ":", script = 'while [ ! -e "$0/done" ]; do :; done; exit 5' } = {}
 ) {
-  // Both sentinels are there when the second is: only then does the command go on.
+  // `run` writes the command's sentinel last, so the command waits for that one.
   const ready = `${first}; while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo ready; ${script}`
   const child = yield* Cli.start(["run", directory, "--", "sh", "-c", ready, directory])
   const ended = Effect.callback<{ readonly code: number | null; readonly signal: string | null }>((resume) => {
@@ -53,7 +56,7 @@ describe.concurrent("run", { timeout }, () => {
       assert.match(second.stderr, new RegExp(`already owned by process ${owner.pid}: alive, matches`))
       Roots.file(`${directory}/done`, "")
       assert.deepStrictEqual(yield* ended, { code: 5, signal: null })
-      // Nobody holds the lock any more, and its record doesn't say so.
+      // The lock is free now, and the record no longer claims it.
       assert.notProperty(read(`${directory}/.vm-sentinel`).record, "lock")
       const swept = yield* Cli.inProcess(["sweep", `${directory}/..`, "--json"])
       assert.deepInclude(Cli.report(swept.stdout).outcomes[0], { action: "removed", verdict: "dead" })

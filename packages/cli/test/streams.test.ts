@@ -6,7 +6,7 @@ import * as Roots from "./support/Roots.ts"
 
 const timeout = 60_000
 
-/** Lines of 600 bytes, of 1000 with evidence: together they are more than a pipe and its reader hold. */
+/** Numbers of lines: of 600 bytes or, with evidence, of 1000. These exceed the buffers of a pipe and its reader. */
 const many = 900
 const manyJudged = 500
 
@@ -20,7 +20,7 @@ const crowded = (count: number, sentinel?: string) =>
     return root
   })
 
-/** Signals at the first lines, when the command can't have written all of them, and reads the rest. */
+/** Sends a signal at the first output, when the command can't have written everything, and reads the rest. */
 const signalled = (args: ReadonlyArray<string>, signal: "SIGINT" | "SIGTERM") =>
   Effect.scoped(
     Effect.flatMap(Cli.start(args), (child) =>

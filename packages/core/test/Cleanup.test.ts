@@ -38,7 +38,7 @@ const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A,
 const said = ({ outcomes }: Cleanup.Report) =>
   Object.fromEntries(outcomes.map(({ action, name, reason, verdict }) => [name, `${action} ${verdict} ${reason}`]))
 
-/** An owner, and what becomes of it. */
+/** Starts an owner of the VM, which then meets a fate. */
 const owner = (
   become: (table: FakeProcessTable["Service"], pid: Pid) => Effect.Effect<unknown, unknown, FakeProcessTable>,
   options?: Ownership.RecordOptions
@@ -48,7 +48,7 @@ const owner = (
     yield* become(yield* FakeProcessTable, pid)
   })
 
-/** The owner's number is given to another process, a minute later. */
+/** Another process gets the owner's PID, one minute later. */
 const recycledBy =
   (exe: string) =>
   (_: FakeProcessTable["Service"], pid: Pid): Effect.Effect<unknown, unknown, FakeProcessTable> =>
@@ -78,7 +78,7 @@ interface Row {
   readonly arrange: Arrange
   readonly options?: Cleanup.SweepOptions
   readonly stage?: Simulation.Options
-  /** Nothing is known about other PID namespaces. */
+  /** No search can look into other PID namespaces. */
   readonly isBlind?: true
   /** The error that the outcome carries. */
   readonly error?: string
@@ -299,7 +299,7 @@ describe("Cleanup.sweep: every outcome", () => {
   }
 
   it("the table above has every reason there is", () => {
-    // A workspace is `abandoned`, which is the reason for taking it up and no outcome of its own.
+    // `abandoned` is the reason to adopt a workspace, and never the reason of an outcome.
     const { alive, dead, kept, none, unknown } = reasons
     const all = [...alive, ...dead, ...unknown, ...none, ...kept].filter((reason) => reason !== "abandoned")
     const covered = new Set(rows.map(({ says }) => says.split(" ")[2]))
@@ -308,7 +308,7 @@ describe("Cleanup.sweep: every outcome", () => {
 })
 
 describe("Cleanup.sweep", () => {
-  /** One of each: alive, dead, unknown, no sentinel, and what a killed sweep left. */
+  /** Directories of each kind: alive, dead, unknown, without a sentinel, and a leftover of a killed sweep. */
   const some = Effect.gen(function* () {
     yield* Simulation.owned(`${root}/alive`)
     yield* Simulation.crashed(`${root}/dead`)
@@ -513,7 +513,7 @@ describe("Cleanup.sweep", () => {
         assert.deepStrictEqual(said(report), {
           alive: "kept alive matches",
           dead: "would-remove dead pid-dead",
-          // Its ctime is of now, whatever was set: the process may be as old as the record.
+          // The test sets only mtime. ctime is the present time, so the process may be as old as the record.
           vm: "kept unknown exe-changed"
         })
         assert.deepStrictEqual(
@@ -742,7 +742,7 @@ describe("Cleanup.sweep", () => {
   stageTest("judges once more what it has claimed, and puts back what has come to life", () =>
     Effect.gen(function* () {
       const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
-      // A v1 record names a number, and whoever has it by then is its owner.
+      // A v1 record names only a PID, so whichever process has that PID is its owner.
       const pid = yield* Simulation.crashed(vm, { format: "v1" })
       yield* memory.before(({ to }) => to?.endsWith("claimed/vm") ?? false, Effect.orDie(table.spawnAt(pid)))
       const before = yield* memory.snapshot(vm)
@@ -902,7 +902,7 @@ describe("Cleanup.judge", () => {
 describe("a process that owns many directories", () => {
   const names = ["a", "b", "c", "d"]
 
-  /** A sweep, and how often it asked about a process. */
+  /** The outcomes of a sweep, and the number of its observations. */
   const counted = Effect.gen(function* () {
     const inspector = yield* ProcessInspector
     let asked = 0
@@ -931,7 +931,7 @@ describe("a process that owns many directories", () => {
       for (const name of names.slice(1)) yield* Simulation.owned(`${root}/${name}`, { pid })
       yield* FakeProcessTable.use(({ exit }) => exit(pid))
       const { asked, said } = yield* counted
-      // By triage once for the page.
+      // Triage asks once for the whole page.
       assert.strictEqual(asked, 2 * names.length + 1)
       assert.deepStrictEqual(said, Object.fromEntries(names.map((name) => [name, "removed dead pid-dead"])))
     })

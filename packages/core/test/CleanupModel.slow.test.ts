@@ -4,10 +4,10 @@ import * as Simulation from "../src/testing/Simulation.ts"
 import * as Model from "./support/Model.ts"
 import type { Setting } from "./support/modelWorld.ts"
 
-// Some hundred runs in one test, on a machine that may be busy.
+// A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 })
 
-/** `PROPERTY_SEED` draws other runs, `PROPERTY_RUNS` more of them. */
+/** `PROPERTY_SEED` draws other runs. `PROPERTY_RUNS` sets their number. */
 const base = process.env["PROPERTY_SEED"] ?? "vm-sentinel"
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 8)
 
@@ -21,7 +21,9 @@ const settings: ReadonlyArray<readonly [Setting, string]> = [
 
 const world = () => Layer.merge(Simulation.layerWith({}), Logger.layer([]))
 
-/** How long work takes decides which fiber gives way to which: in each run of a seed it takes the same. */
+/**
+ * Work that takes long yields to other fibers. A simulated clock makes every run of a seed yield at the same points.
+ */
 const stopTime = (): void => {
   let time = 0
   vi.spyOn(performance, "now").mockImplementation(() => (time += 0.02))
@@ -62,7 +64,7 @@ describe("any interleaving of owners, kernels and sweeps", () => {
           owned += done.owned
           removed += done.removed
         }
-        // Else nothing was tested.
+        // Otherwise the runs tested nothing.
         assert.isAbove(owned, 0)
         assert.isAbove(removed, 0)
       })

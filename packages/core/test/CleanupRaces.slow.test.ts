@@ -9,7 +9,7 @@ import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import * as Stage from "./support/Stage.ts"
 
-// Some hundred runs in one test, on a machine that may be busy.
+// A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000 })
 
 const root = "/srv/vms"
@@ -41,7 +41,7 @@ const problems = (reports: ReadonlyArray<Cleanup.Report>) =>
       action === "failed" || error !== undefined ? [`${name} ${reason} ${error?.message}`] : []
     )
 
-/** As an orchestrator starts a VM again: makes the directory where it is gone, and tries anew when a sweep took it. */
+/** Restarts a VM as an orchestrator does: makes the directory if it is missing, and retries if a sweep took it. */
 const restart: Effect.Effect<string, unknown, Effect.Services<ReturnType<typeof Ownership.record>> | Disk> = Effect.gen(
   function* () {
     const disk = yield* Disk
@@ -54,7 +54,7 @@ const restart: Effect.Effect<string, unknown, Effect.Services<ReturnType<typeof 
 
 const told = new Set(["AlreadyOwned", "Claimed", "Changed", "NotFound", "LockBusy"])
 
-/** What the new owner has come to: its own, or an error that says that nothing was done. */
+/** The result of the new owner: `owned`, or the tag of an error that promises that nothing was done. */
 const attempt = (owner: Simulation.Actor) =>
   Effect.matchCauseEffect(owner.run(restart), {
     onSuccess: Effect.succeed,
@@ -66,7 +66,7 @@ const attempt = (owner: Simulation.Actor) =>
     }
   })
 
-/** The directory is the new owner's, with all that it wrote. */
+/** The directory belongs to the new owner and has everything that the owner wrote. */
 const assertOwned = Effect.gen(function* () {
   const memory = yield* MemoryDisk
   const found = yield* memory.snapshot(root)
@@ -89,24 +89,24 @@ const count = (arrange: Act, run: (actor: Simulation.Actor) => Act, options?: Si
 
 const sweep = Cleanup.sweep(root)
 
-/** Some that are dead, one that lives, and one that a killed sweep has half removed. */
+/** Some dead directories, one with a living owner, and one that a killed sweep has half removed. */
 const populate = Effect.fnUntraced(function* (dead: ReadonlyArray<string>) {
   for (const name of dead) yield* Simulation.crashed(`${root}/${name}`)
   yield* Simulation.owned(`${root}/alive`)
   yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
 })
 
-/** The dead directories that are still there, wherever a sweep has put them. */
+/** The dead directories that still exist, at their own or a sweep's path. */
 const left = Effect.gen(function* () {
   const paths = (yield* Simulation.paths(root)).map(Stage.untagged)
   return paths.filter((path) => /^(?:\.vm-sentinel-reap\.\w+\/(?:claimed|dead)\/)?(?:a|b|c|half)$/.test(path))
 })
 
-/** Whether the sweep has room for a workspace. */
+/** `withRoom`: a sweep can make a workspace. `inPlace`: it can't. */
 const withRoom = () => Effect.void
 const inPlace = ({ memory }: Simulation.Actor) => memory.failNext("mkdir", "ENOSPC")
 
-/** And whether the file system has locks, which exclude the owner while the sweep is at it. */
+/** Each combination with room and locks. A lock keeps the owner out while the sweep works on the directory. */
 const worlds = [
   ["", withRoom, true],
   [", in place", inPlace, true],
@@ -200,7 +200,7 @@ describe("scenario 40: several sweeps at once", () => {
       Effect.gen(function* () {
         const calls = yield* count(prepare, (sweeper) => sweeper.run(sweep))
         for (const [index, call] of calls.entries()) {
-          // The other half would tell the same.
+          // Every second call is enough: the others show the same.
           if (index % 2 === 1) continue
           const raced = Effect.gen(function* () {
             yield* prepare
@@ -211,7 +211,7 @@ describe("scenario 40: several sweeps at once", () => {
             reports.push(yield* one.run(sweep))
             assert.deepStrictEqual(problems(reports), [])
             assert.deepStrictEqual(removals(reports), names.toSorted())
-            // What one has given up while the other was at it.
+            // Leftovers that one sweep gave up because the other one was working on them.
             yield* TestClock.adjust("2 minutes")
             assert.deepStrictEqual(removals([yield* sweep]), [])
             assert.deepStrictEqual(yield* Simulation.names(root), ["alive"])
@@ -271,7 +271,7 @@ describe("scenario 52: a sweep that is to stop", () => {
           yield* arrange
           const sweeper = yield* Simulation.actor()
           const stop = yield* Latch.make()
-          // The call goes on only later, as one that waits for a disk does.
+          // The call goes on later, like a call that waits for a disk.
           yield* sweeper.memory.before(index + 1, Effect.andThen(stop.open, Stage.giveWay(3)))
           const first = yield* sweeper.run(Cleanup.sweep(root, { concurrency, stopWhen: stop.await }))
           assert.deepStrictEqual(problems([first]), [])
@@ -345,7 +345,7 @@ describe("a sweep whose reader ends it", () => {
       Effect.gen(function* () {
         for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
         const sweeper = yield* Simulation.actor()
-        // The second one is being looked at in the workspace, and goes on late.
+        // The read of the second directory, in the workspace, takes 10 seconds.
         yield* sweeper.memory.before(
           ({ operation, path }) => operation === "read" && /claimed\/b/.test(path),
           Effect.sleep("10 seconds")
@@ -360,7 +360,7 @@ describe("a sweep whose reader ends it", () => {
   )
 })
 
-/** The store, each of whose removals waits for `before` first. */
+/** A store whose removals first wait for `before`. */
 const slowly = (
   store: SentinelStore["Service"],
   before: (directory: string) => Effect.Effect<void>

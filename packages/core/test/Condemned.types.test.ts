@@ -4,7 +4,7 @@ import type { DirectoryState } from "../src/DirectoryState.ts"
 import type { JudgeInputs } from "../src/JudgeInputs.ts"
 import { decide } from "../src/Judgement.ts"
 
-/** Each of these is checked by the compiler: a line that began to compile would be an error. None of it is ever run. */
+/** The compiler checks each line: a line that compiles is an error. The code never runs. */
 export const rejected = (
   state: DirectoryState,
   take: (condemned: Condemned) => void,
@@ -13,30 +13,30 @@ export const rejected = (
 ): void => {
   // @ts-expect-error the constructor is private
   take(new Condemned(Symbol("Condemned"), state, "pid-dead"))
-  // @ts-expect-error a structure isn't one: the class has a private member
+  // @ts-expect-error an object of the same shape: the class has a private member
   take({ path: "/vms/a", reason: "pid-dead", difference: () => undefined })
   const structure = { path: state.path, reason: "pid-dead" as const, difference: () => undefined }
-  // @ts-expect-error nor is a variable of one
+  // @ts-expect-error a variable of the same shape
   take(structure)
-  // @ts-expect-error nor is a path
+  // @ts-expect-error a path
   take(state.path)
-  // @ts-expect-error nor is the state it would be made of
+  // @ts-expect-error a directory's state
   take(state)
-  // @ts-expect-error nothing is condemned where the judgement didn't say so
+  // @ts-expect-error `undefined`, which a judgement gives that isn't dead
   take(undefined)
-  // @ts-expect-error a decision about recorded inputs has none
+  // @ts-expect-error a decision about recorded inputs gives no `Condemned`
   take(decide(recorded).condemned)
-  // @ts-expect-error nor is it one
+  // @ts-expect-error a decision about recorded inputs
   take(decide(recorded))
-  // @ts-expect-error recorded inputs aren't a directory that lives
+  // @ts-expect-error `judge` takes no recorded inputs
   judgeLive(recorded)
-  // @ts-expect-error nor the part of one
+  // @ts-expect-error `judge` takes no recorded inputs as its state
   judgeLive({ ...recorded, state: recorded, observed: [] })
-  // @ts-expect-error what it is bound to is its own
+  // @ts-expect-error the state is private
   void ((condemned: Condemned) => condemned.state)
-  // @ts-expect-error the path can't be set
+  // @ts-expect-error the path is read-only
   void ((condemned: Condemned) => (condemned.path = "/home"))
-  // @ts-expect-error nor the reason
+  // @ts-expect-error the reason is read-only
   void ((condemned: Condemned) => (condemned.reason = "rebooted"))
   // @ts-expect-error a class with a private constructor can't be extended
   void class extends Condemned {}

@@ -10,7 +10,7 @@ import * as Simulation from "../src/testing/Simulation.ts"
 import * as Stage from "./support/Stage.ts"
 import { read } from "./support/looking.ts"
 
-// Some hundred runs in one test, on a machine that may be busy.
+// A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000 })
 
 const root = "/srv/vms"
@@ -20,7 +20,7 @@ type Program<A = unknown> = Effect.Effect<A, unknown, ProcessInspector | Sentine
 
 const sweep = Cleanup.sweep(root)
 
-/** A directory with more in it than a sentinel. */
+/** Puts more than a sentinel into a directory. */
 const furnish = (name: string) =>
   Simulation.seed({
     [`${root}/${name}/console.log`]: `log of ${name}`,
@@ -31,12 +31,12 @@ const furnish = (name: string) =>
 const dead = (name: string) => Effect.andThen(furnish(name), Simulation.crashed(`${root}/${name}`))
 const alive = (name: string) => Effect.andThen(furnish(name), Simulation.owned(`${root}/${name}`))
 
-/** A root, and which of its directories live. */
+/** A root, and the names of the directories whose owners live. */
 interface Scenario {
   readonly arrange: Act
   readonly live: ReadonlyArray<string>
   readonly stage?: Simulation.Options
-  /** What happens while the first sweep runs. Gives the names of those that came to life by then. */
+  /** Runs beside the first sweep. Returns an effect for the names of directories that got an owner meanwhile. */
   readonly meanwhile?: (sweeper: Simulation.Actor) => Act<Effect.Effect<ReadonlyArray<string>>>
 }
 
@@ -57,7 +57,7 @@ const moveTo = (name: string, to: string) => MemoryDisk.use(({ move }) => move(`
 const leftovers: Scenario = {
   arrange: Effect.gen(function* () {
     const workspace = `${root}/.vm-sentinel-reap.0`
-    // Nobody but a sweep records itself in a workspace.
+    // Only a sweep records itself in a workspace, so the workspace is made from a crashed owner's directory.
     yield* Simulation.crashed(`${root}/workspace`)
     yield* MemoryDisk.use(({ remove }) => remove(`${root}/workspace/disk`))
     yield* moveTo("workspace", ".vm-sentinel-reap.0")
@@ -73,7 +73,7 @@ const leftovers: Scenario = {
   live: ["c"]
 }
 
-/** Where nothing excludes owners, one comes back between the judgement and the claim: it is to be put back. */
+/** Without locks, an owner returns between the judgement and the claim. The sweep must put its directory back. */
 const phoenix: Scenario = {
   stage: { locks: false },
   arrange: Effect.andThen(dead("a"), dead("b")),
@@ -82,7 +82,7 @@ const phoenix: Scenario = {
     const owner = yield* Simulation.actor()
     let risen: ReadonlyArray<string> = []
     const rise = Effect.tap(owner.run(Ownership.record(`${root}/a`)), () => Effect.sync(() => (risen = ["a"])))
-    // What a sweep couldn't remove may have taken the room for it.
+    // The record may fail: a leftover that the sweep couldn't remove may be in its place.
     yield* memory.before(({ to }) => /claimed[/=]a$/.test(to ?? ""), Effect.ignore(rise))
     return Effect.sync(() => risen)
   })
@@ -119,13 +119,13 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 const inWorld = <A>(act: Act<A>, { stage = {} }: Pick<Scenario, "stage"> = {}) =>
   Effect.scoped(Effect.provide(act, Layer.mergeAll(Simulation.layerWith(stage), Logger.layer([]))))
 
-/** Says at which call it was. */
+/** Adds the call to the message of a failure. */
 const at =
   (...calls: ReadonlyArray<string>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
     Effect.catchCause(effect, (cause) => Effect.die(new Error(calls.join(", then "), { cause: Cause.squash(cause) })))
 
-/** What every live directory holds, its sentinels aside, which its owner may have renewed. */
+/** The content of every living directory except its sentinels, which the owner may have renewed. */
 const contents = (live: ReadonlyArray<string>) =>
   Effect.map(
     MemoryDisk.use(({ snapshot }) => snapshot(root)),
@@ -146,8 +146,8 @@ const failures = ({ outcomes }: Cleanup.Report) =>
   )
 
 /**
- * Processes sweep one after the other, each stopped somewhere, and then two that aren't. Nothing live is lost, nothing
- * dead left, nothing reported twice, and there is no litter.
+ * Runs one stopped sweep after another, then two that aren't stopped. No living directory is lost, no dead one is left,
+ * none is reported twice, and no litter remains.
  */
 const check = Effect.fnUntraced(function* (
   { arrange, live, meanwhile }: Scenario,
@@ -165,7 +165,7 @@ const check = Effect.fnUntraced(function* (
     yield* sweeper.kill
   }
   let failed: ReadonlyArray<string> = ["not swept"]
-  // What is being made is left alone for a minute.
+  // A sweep leaves unfinished workspaces alone for a minute.
   for (const wait of ["0 seconds", "2 minutes"] as const) {
     yield* TestClock.adjust(wait)
     const sweeper = yield* Simulation.actor()
@@ -186,7 +186,7 @@ const check = Effect.fnUntraced(function* (
   assert.strictEqual(new Set(removed).size, removed.length, `removed twice: ${removed.join(" ")}`)
 })
 
-/** The calls that a sweep which isn't stopped changes something with. */
+/** The calls by which an undisturbed sweep changes something. */
 const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
   inWorld(
     Effect.gen(function* () {
@@ -203,7 +203,7 @@ const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
 
 describe("a sweep that is stopped", () => {
   for (const [title, scenario] of Object.entries(scenarios)) {
-    // After one call is before the next: nothing else changes anything in between.
+    // Killing after a call equals killing before the next one, since no other process changes anything.
     it.effect(`scenario 42: killed at each call that changes something: ${title}`, () =>
       Effect.gen(function* () {
         const calls = yield* callsOf(scenario)
@@ -255,7 +255,7 @@ describe("an owner that is killed", () => {
   interface Writing {
     readonly arrange: Act
     readonly act: Program
-    /** What a sweep may say of the directory afterwards. */
+    /** Outcomes that a later sweep may report for the directory. */
     readonly says: ReadonlyArray<string>
     readonly options?: Cleanup.SweepOptions & Ownership.RecordOptions
   }
@@ -385,7 +385,7 @@ describe("an owner that is killed", () => {
             yield* owner.kill
             const store = yield* SentinelStore
             const names = yield* Simulation.names(root)
-            // The record that gives up the lock waits beside the one that it replaces.
+            // The record without the lock lies beside the old record until it replaces that one.
             if (names.includes("vm")) assert.isAtLeast((yield* read(store, vm)).length, 1)
             yield* TestClock.adjust("2 minutes")
             yield* sweep

@@ -22,7 +22,7 @@ interface Given {
   readonly type?: string
   readonly recorded: Data
   readonly observed?: Data
-  /** What the reader sees in place of the recorded id. */
+  /** The file system id that the reader sees instead of the recorded one. */
   readonly id?: FileSystemId | null
   readonly recordedId?: FileSystemId | null
   readonly boot?: Comparison

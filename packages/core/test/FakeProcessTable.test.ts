@@ -189,7 +189,7 @@ describe("numbers", () => {
     at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 30 }))
   })
 
-  /** Plays the steps, and keeps its own account of which numbers are taken, by which process. */
+  /** Runs the steps, and keeps its own list of PIDs in use and their processes. */
   const play = Effect.fnUntraced(function* (steps: ReadonlyArray<typeof Step.Type>) {
     const table = yield* FakeProcessTable.FakeProcessTable
     const taken = new Map<Pid, Pid>([[Pid.make(1), Pid.make(1)]])
@@ -708,7 +708,7 @@ describe("PID namespaces", () => {
           proof._tag === "Found" ? proof.observation._tag : proof._tag === "Gone" ? proof.by : proof._tag
         )
       yield* table.enterPidNamespace(initialPidNamespace)
-      // The number of its namespace makes no difference.
+      // In the initial namespace, the number of the recorded namespace makes no difference.
       assert.strictEqual(yield* proof({ pid, processId64 }), "Present")
       assert.strictEqual(yield* proof({ pid, processId64: "1" }), "processId64")
       assert.strictEqual(yield* proof({ pid }), "Incomplete")

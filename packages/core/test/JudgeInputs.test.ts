@@ -22,7 +22,7 @@ const problems = [...Object.values(errors), new StoreFailure({ ...about, errno: 
 
 const times = [writtenAt, 0, -1.5, 2 ** 62, Number.NaN, Number.POSITIVE_INFINITY]
 
-/** Around any owners, whatever else can be known of a directory. */
+/** All other inputs about a directory, beside its owners. */
 const Rest = Schema.Struct({
   kind: Schema.Literals(["Directory", "Directory", "Directory", "Workspace", "Remains"]),
   place: Schema.Literals(["vm", `${SentinelName.workspacePrefix}0123456789abcdef`, "marked"]),
@@ -79,7 +79,7 @@ const AnyOwner = Arbitrary.map(
   ([drawn, world, isLawful]) => (isLawful ? caseOf(world) : drawn)
 )
 
-/** The frame, the host and the knowledge of the first; what is observed of each is its own. */
+/** Frame, host and knowledge come from the first owner's case. Each owner keeps its own observations. */
 const AnyInputs = Arbitrary.map(
   Arbitrary.all([AnyOwner, Arbitrary.array(AnyOwner, { maxLength: 3 }), Arbitrary.schema(Rest)]),
   ([first, others, rest]) => inputsOf(others.length === 3 ? [] : [first, ...others], first, rest)
@@ -151,7 +151,7 @@ describe("a sweep", () => {
       const judgements = yield* Effect.forEach(names, (name) => Cleanup.judge(at(name), options))
       const records = yield* Effect.forEach(judgements, ({ inputs }) => record(inputs))
       const { outcomes } = yield* Cleanup.sweep(root, options)
-      // A judgement made now would find neither the processes nor the removed directories.
+      // After a reboot and the removals, a live judgement would find neither the processes nor the directories.
       yield* FakeProcessTable.use((table) => table.reboot())
       const met = new Set<string>()
       for (const [index, text] of records.entries()) {
@@ -159,7 +159,7 @@ describe("a sweep", () => {
         const decision = decide(yield* recall(text))
         const { condemned: _, state: __, inputs: ___, ...decided } = judgement
         assert.deepStrictEqual(decision, decided)
-        // A sweep that finds an owner alive at the first look compares less.
+        // A sweep that finds an owner alive at its first look compares fewer data.
         const { evidence, reason, verdict } = outcomes.find((outcome) => outcome.name === name) ?? assert.fail(name)
         assert.deepStrictEqual(
           { reason, verdict, evidence: verdict === "alive" ? decision.evidence : evidence },

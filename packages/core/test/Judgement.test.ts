@@ -230,7 +230,10 @@ describe("the first process of a PID namespace, proved gone", () => {
 
   const gone = { _tag: "Gone", by: "processId64" } as const
 
-  /** Both in a namespace that the reader can't look into. Of the first one's id the whole kernel knows nothing. */
+  /**
+   * Both owners are in a namespace that the reader can't see into. No process on the kernel has the first owner's
+   * 64-bit id.
+   */
   const judged = (one: Sentinel, other: Sentinel, changes: Observed = {}) => {
     const init = read(one)
     return judgeBy(state([init, read(other, { entry: ".vm-sentinel.vmm" })]), (file) =>
@@ -330,7 +333,7 @@ const lock = { kind: "flock", tested: true, holder: "self" } as const
 
 describe("the directory's own lock", () => {
   const claiming = state([read(v3({ lock }))])
-  /** The lock wasn't asked for yet. */
+  /** A judgement before the lock was probed. */
   const judgement = deadJudgement(claiming)
 
   for (const state of ["shared", "exclusive"] as const) {
@@ -524,7 +527,7 @@ describe("what is asked", () => {
     return number === 2 ? { _tag: "Absent", pid: number } : { ...hidden, pid: number }
   }
 
-  /** Judges as a sweep does, and tells whom it asked about. */
+  /** Judges as a sweep does; returns the PIDs that it observed, too. */
   const examined = Effect.fnUntraced(function* (sentinels: ReadonlyArray<SentinelFile>) {
     const asked: Array<number> = []
     const observe = (number: Pid) =>

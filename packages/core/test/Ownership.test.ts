@@ -40,7 +40,7 @@ const contents = Effect.map(
     )
 )
 
-/** Refused with this, and nothing was changed. */
+/** The record is refused with this error, and no file changed. */
 const refused = Effect.fnUntraced(function* (options: Ownership.RecordOptions, expected: Partial<AlreadyOwned>) {
   const before = yield* contents
   assert.deepInclude(yield* Effect.flip(Ownership.record(vm, options)), { _tag: "AlreadyOwned", path: vm, ...expected })
@@ -252,7 +252,7 @@ describe("Ownership.hold", () => {
       assert.strictEqual(yield* store.probeLock(vm), "shared")
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* store.probeLock(vm), "free")
-      // The process lives on: the record says no longer that it holds the lock.
+      // The process lives on, so its record is replaced by one that claims no lock.
       assert.isUndefined(yield* recordedLock)
       assert.strictEqual((yield* Cleanup.judge(vm)).verdict, "alive")
     })

@@ -310,7 +310,7 @@ const Bytes = Arbitrary.map(Arbitrary.array(Arbitrary.schema(Byte), { maxLength:
   Uint8Array.from(bytes)
 )
 
-/** Pieces of which files that are nearly sentinels are made. */
+/** Pieces of files that are nearly sentinels. */
 const Pieces = Schema.Literals([
   "4",
   "0",
@@ -380,7 +380,10 @@ describe("damage to a v3 record", () => {
     ...sentinel.record
   })
 
-  /** One damaged byte may go unnoticed inside a value; it must not reach a second one, nor make an older format of it. */
+  /**
+   * One damaged byte may go unnoticed inside a value. It must not change a second value or turn the file into an older
+   * format.
+   */
   const isHarmless = (sentinel: Sentinel.SentinelV3, bytes: Uint8Array) => {
     const parsed = Sentinel.parse(bytes)
     if (Result.isFailure(parsed)) return
@@ -411,7 +414,8 @@ describe("damage to a v3 record", () => {
         assert.deepStrictEqual(Result.isSuccess(parsed) ? parsed.success : undefined, isWhole ? sentinel : undefined)
         return
       }
-      // A file without a mark of its end can't tell that it was cut: publishing is atomic, so that none ever is.
+      // v1 and v2 files have no end mark, so a cut one can't be recognised. Publishing is atomic, so no file is ever
+      // cut.
       const line2 = path.slice(0, Math.max(0, length - 5))
       const shorter: Sentinel.Sentinel | undefined =
         length === 0
@@ -448,7 +452,7 @@ describe("damage to a v3 record", () => {
     runs(2000)
   )
 
-  /** A space before line 3 leaves its meaning, but it isn't as we write it. */
+  /** A space before line 3 doesn't change its meaning, but the library never writes one. */
   const spaced = (bytes: Uint8Array): Uint8Array => splice(bytes, bytes.indexOf(10, bytes.indexOf(10) + 1) + 1, 0, 32)
 
   it.prop(

@@ -1,4 +1,4 @@
-/** What a removal does whatever platform makes its calls. Those of real kernels are in the platforms' tests. */
+/** The rules of a removal that every platform shares. Removals on real kernels are tested with the platforms. */
 import { assert, describe, it } from "@effect/vitest"
 import type { RemoveTreeOptions } from "../src/Disk.ts"
 import { type Removed, placeOf, removal } from "../src/TreeRemoval.ts"
@@ -14,7 +14,7 @@ const remove = ({ calls }: Fake, options: RemoveTreeOptions = {}): Removed => {
 
 const trusting: RemoveTreeOptions = { mayRemove: () => true }
 
-/** Acts before calls of one kind that are about one name. */
+/** Acts before calls of one kind on one name. */
 const before =
   (call: string, name: string, act: () => void): Act =>
   (made, about) => {
@@ -60,7 +60,7 @@ describe("a removal of a tree", () => {
         break
       }
       const { tree = "" } = fake.tree()
-      // A sentinel that can't be looked at is somebody's.
+      // A sentinel that can't be inspected counts as an owner's.
       if (failing === "statAt") assert.lengthOf(stayed, 1, title())
       else assert.strictEqual(failure?.errno, "EIO", title())
       if (typeof tree === "object" && Object.keys(tree).length > 0) assert.property(tree, ".vm-sentinel", title())
@@ -200,14 +200,14 @@ describe("a removal of a tree", () => {
 
   for (const [errno, told] of [
     ["EIO", { errno: "EIO", operation: "readdir" }],
-    // It may have been read by its path, and lie elsewhere by now.
+    // The directory may have been listed by its path and moved away since, so ENOENT doesn't prove that it is empty.
     ["ENOENT", { errno: "ENOTEMPTY", operation: "rmdir" }]
   ] as const) {
     it(`a directory that can't be read to its end, by ${errno}, keeps its sentinels, and costs the others nothing`, () => {
       let reads = 0
       const fake = make(
         { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "", a: "", b: "" }, z: "" } },
-        // Looked through in four calls, then read to its first entry.
+        // The search reads the directory in four calls; the removal then reads one entry.
         before("next", "sub", () => {
           if (++reads === 6) fail(errno)
         })

@@ -20,7 +20,7 @@ import { discarding, nothingBelow, reclaimerOf, tag } from "./support/reaping.ts
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 
-/** Compiles only where both types are the same, or, given `false`, where they aren't. */
+/** Compiles only if the types are equal or, with `false`, different. */
 const same = <A, B>(isSame: Equal<A, B>): boolean => isSame
 
 type Store = SentinelStore["Service"]
@@ -45,7 +45,7 @@ type Sweep = ReturnType<typeof Cleanup.sweep>
 type Outcomes = ReturnType<typeof Cleanup.outcomes>
 type Needed = ProcessInspector | SentinelStore
 
-/** Checked by the compiler alone. */
+/** The compiler checks these types. The code never runs. */
 export const channels = (): void => {
   same<Effect.Success<Reclaim>, Outcome>(true)
   same<Effect.Error<Reclaim>, Errors.RootError | Errors.DirectoryError>(true)
@@ -61,7 +61,7 @@ export const channels = (): void => {
   same<Stream.Error<Outcomes>, Errors.RootError>(true)
   same<Stream.Services<Outcomes>, Needed>(true)
 
-  // The first error of a directory ends all, where that is wanted.
+  // `failOnError`: the first error of a directory ends the sweep.
   type FailOnError = ReturnType<typeof Cleanup.failOnError>
   same<Effect.Success<FailOnError>, Outcome>(true)
   same<Effect.Error<FailOnError>, Errors.DirectoryError>(true)
@@ -77,7 +77,7 @@ export const channels = (): void => {
   same<Effect.Services<Reclaim>, SentinelStore>(false)
 }
 
-/** A delete takes a Condemned, and nothing else will do. None of this is ever run. */
+/** A removal takes a `Condemned` and nothing else. The code never runs. */
 export const deletes = (
   store: Store,
   state: DirectoryState,
@@ -95,43 +95,43 @@ export const deletes = (
   void claim.discard(right, mayRemove)
   void remains.discard(right, mayRemove)
   void reclaimer.adopt(right)
-  // @ts-expect-error a delete without a judgement
+  // @ts-expect-error a claim without a `Condemned`
   void reclaimer.claim()
-  // @ts-expect-error a judgement isn't the right, and may not have come to one
+  // @ts-expect-error a whole judgement, which may not be dead
   void reclaimer.claim(judgement)
-  // @ts-expect-error nobody may be condemned
+  // @ts-expect-error `condemned` is `undefined` if the judgement isn't dead
   void reclaimer.claim(judgement.condemned)
-  // @ts-expect-error what was looked at
+  // @ts-expect-error a directory's state
   void reclaimer.claim(state)
   // @ts-expect-error a path
   void reclaimer.claim("/srv/vms/vm")
-  // @ts-expect-error a structure
+  // @ts-expect-error an object of the same shape
   void reclaimer.claim({ path: right.path, reason: right.reason, difference: () => undefined })
-  // @ts-expect-error a claim alone deletes nothing
+  // @ts-expect-error a claim needs a `Condemned` to delete
   void claim.discard(mayRemove)
-  // @ts-expect-error nor does what it holds
+  // @ts-expect-error the claim's state
   void claim.discard(claim.state, mayRemove)
-  // @ts-expect-error nobody may be condemned
+  // @ts-expect-error `condemned` is `undefined` if the judgement isn't dead
   void claim.discard(judgement.condemned, mayRemove)
-  // @ts-expect-error nor is an inner owner passed over
+  // @ts-expect-error a deletion needs the rule for owners inside
   void claim.discard(right)
-  // @ts-expect-error what a deletion left finishes nothing by itself
+  // @ts-expect-error remains need a `Condemned` to be deleted
   void remains.discard(mayRemove)
-  // @ts-expect-error nor does what it holds
+  // @ts-expect-error the state of the remains
   void remains.discard(remains.state, mayRemove)
-  // @ts-expect-error nobody may be condemned
+  // @ts-expect-error `condemned` is `undefined` if the judgement isn't dead
   void remains.discard(judgement.condemned, mayRemove)
-  // @ts-expect-error what was marked never goes back
+  // @ts-expect-error a marked directory can't be put back
   void remains.restore
-  // @ts-expect-error nor is a workspace taken over so
+  // @ts-expect-error a directory's state adopts no workspace
   void reclaimer.adopt(state)
-  // @ts-expect-error nor a sentinel replaced
+  // @ts-expect-error a directory's state replaces no sentinel
   void store.publish("/srv/vms/vm", fresh(), { replacing: state })
   // @ts-expect-error the constructor is private
   void new Condemned(Symbol("Condemned"), state, "pid-dead")
 }
 
-/** What a reclaimer gives, and what it holds until a scope closes. */
+/** Results of a reclaimer, with the resources that it holds until a scope closes. */
 export const scopes = (): void => {
   type Claiming = ReturnType<Reclaimer["claim"]>
   same<Effect.Success<Claiming>, Claim>(true)
@@ -157,7 +157,7 @@ export const scopes = (): void => {
 
 type OptionalOf<A> = { [K in keyof A]-?: Record<never, never> extends Pick<A, K> ? K : never }[keyof A]
 
-/** Services have no optional member: a mock and a wrapper reach all of them. */
+/** Services have no optional members, so a mock or wrapper must provide all of them. */
 export const members = (): void => {
   same<OptionalOf<Store>, never>(true)
   same<OptionalOf<Disk["Service"]>, never>(true)
@@ -166,7 +166,7 @@ export const members = (): void => {
   same<OptionalOf<{ readonly a?: string }>, never>(false)
 }
 
-/** Each member, and no other: the compiler refuses one that is missing here, and one too many. */
+/** The members of the store. The compiler refuses a missing or an additional one. */
 const membersOfStore: Record<keyof Store, true> = {
   openRoot: true,
   openDirectory: true,
@@ -205,7 +205,7 @@ const disks = (memory: MemoryDisk["Service"]) =>
     Object.entries(found).flatMap(([path, { content }]) => (path.endsWith("/disk") ? [content] : []))
   )
 
-/** An effect that was called without types, and needs nothing. */
+/** Runs an untyped effect that needs no services. */
 const forgetting = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Effect<unknown, unknown> =>
   Effect.provideContext(effect, Context.empty() as Context.Context<unknown>)
 
@@ -292,7 +292,7 @@ describe("a Condemned at run time", () => {
           if (deletion === inPlace.claim) yield* memory.failNext("mkdir", "ENOSPC")
           const done: unknown = typeof deletion === "function" ? Reflect.apply(deletion, undefined, given) : undefined
           if (!Effect.isEffect(done)) return assert.fail("no deletion")
-          // A lock that is held is asked for again for a while.
+          // The deletion retries a held lock until its timeout.
           const fiber = yield* Effect.forkChild(Effect.exit(Effect.orDie(forgetting(done))))
           yield* TestClock.adjust("1 second")
           assert.strictEqual((yield* Fiber.join(fiber))._tag, "Failure")

@@ -142,11 +142,11 @@ describe("any history", () => {
         for (const verdict of [yield* judged(record), yield* judged(record, { search })]) {
           const what = `${record.id} ${isAlive ? "lives" : "is gone"}: ${JSON.stringify(verdict)}`
           if (isAlive) assert.notStrictEqual(verdict.verdict, "dead", what)
-          // Without the 64-bit id, another process of the same tick can't be told from the owner: it is kept.
-          // Without its boot, a record of an earlier one may name a process of this by the same id.
+          // Some dead owners may be judged alive. Without 64-bit ids, another process of the same tick equals the
+          // owner. Without boot ids, a process of this boot may have the id of an owner of an earlier boot.
           if (!record.isWhole || blind.has("mask") || blind.has("cover")) continue
           if (!isAlive) assert.notStrictEqual(verdict.verdict, "alive", what)
-          // A container that was given the number of one that ended is another.
+          // A container that got the number of an ended container is another one.
           const isBeside = record.reader === reader && (reader === host || record.containers === containers)
           if (blind.size > 0 || !isBeside) continue
           assert.strictEqual(verdict.verdict, isAlive ? "alive" : "dead", what)

@@ -24,7 +24,7 @@ import {
   unbound
 } from "./support/verdicts.ts"
 
-// The properties show that it outranks everything else.
+// `VerdictProperties.test.ts` shows that a held lock outranks everything else.
 table(
   "the lock is held",
   rowsOf(

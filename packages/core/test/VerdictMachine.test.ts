@@ -18,7 +18,7 @@ import {
   unbound
 } from "./support/verdicts.ts"
 
-/** A record that only the machine can place, of a PID that is absent. */
+/** A record that only data of the machine can place. Its PID is absent. */
 const gone = { sentinel: unbound, seen: absent } as const
 const scope = ["pidNamespace equal", "firstProcess equal"]
 const sameMachine = [...noted, ...onMachine, ...scope]

@@ -10,7 +10,7 @@ import { answer, judge, needed } from "./support/judging.ts"
 import { runs } from "./support/property.ts"
 import { judgeCase } from "./support/verdicts.ts"
 
-/** The observations of a judgement that asks no more than it needs. */
+/** The case of a judgement that makes only the observations that it needs. */
 const asked = (given: Case): Case => {
   const { around, host, seen, sentinel } = given
   const { process, search } = needed(sentinel, host, around)
@@ -22,7 +22,7 @@ const asked = (given: Case): Case => {
 const found = ({ around }: Case): Observation | undefined =>
   around.search?._tag === "Found" ? around.search.observation : undefined
 
-/** A process that lives isn't gone, and holds what it said that it holds. */
+/** A living process isn't gone, and holds the lock that its record claims. */
 const isLawful = ({ around, seen, sentinel }: Case): boolean => {
   const { lockState, search } = around
   return !hasRecordedId(sentinel, seen) || (search?._tag !== "Gone" && lockState !== "free")
@@ -103,7 +103,7 @@ describe("properties of judge", () => {
     runs(500)
   )
 
-  /** Which directory a v3 record was made in. The operator may know better. */
+  /** The binding of a v3 record to the directory. `assumeMoved` overrides it. */
   const bindingOf = ({ around, host, sentinel }: Case) => {
     const { bootId, directory } = sentinel._tag === "V3" ? sentinel.record : {}
     const boot =
@@ -210,7 +210,8 @@ describe("properties of judge", () => {
     for (const less of fileSystem === undefined ? [] : without(fileSystem, ["id"])) {
       yield { ...given, around: { ...around, frame: { ...around.frame, fileSystem: less } } }
     }
-    // Of an earlier boot the directory speaks where it can, and the machine where nothing is known of the file system.
+    // Not for a record of an earlier boot: there the directory decides if it can, and the machine decides if the file
+    // system is unknown.
     if (bindingOf(given).boot !== "different") {
       yield { ...given, around: { ...around, frame: lose(around.frame, ["fileSystem"]) } }
     }
@@ -226,14 +227,20 @@ describe("properties of judge", () => {
     yield { ...given, around: { ...around, legacy: "keep" } }
   }
 
-  /** Two values that differ, or a claim: without one of them there is no doubt any more. */
+  /**
+   * Two data contradict each other, or the lock's claim stays in doubt. A case without one of these data has no doubt
+   * left.
+   */
   const isContradicted = ({ evidence, reason, verdict }: Verdict): boolean =>
     reason === "lock-unknown" ||
     [evidence.directory, evidence.machineId, evidence.hostname].some((datum) => datum?.result === "different") ||
-    // Ids start again with each boot.
+    // 64-bit ids start again with each boot.
     (verdict === "alive" && evidence.bootId?.result === "different")
 
-  /** The kernel doesn't answer about a PID that can be looked up, where a free lock isn't asked for its word. */
+  /**
+   * Reasons for which the kernel tells nothing about a PID in reach. The judgement doesn't consult a free lock for
+   * these.
+   */
   const silences: ReadonlySet<string> = new Set([
     "permission-denied",
     "inspection-failed",

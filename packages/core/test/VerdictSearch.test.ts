@@ -80,12 +80,12 @@ describe("a search of the whole kernel for an owner in a container, through the 
   const proofs: ReadonlyArray<{
     readonly name: string
     readonly options?: FakeProcessTable.Options
-    /** In the container, after the record was written. */
+    /** Happens in the container after the record was written. */
     readonly inside?: Change
-    /** On the host. */
+    /** Happens on the host. */
     readonly outside?: (table: Controls) => Effect.Effect<unknown, unknown>
     readonly is: string
-    /** All that was compared, in order. */
+    /** All data that were compared, in order. */
     readonly compared: ReadonlyArray<string>
   }> = [
     { name: "found", is: "alive matches", compared: [...seen, "processId64 equal"] },

@@ -21,7 +21,7 @@ const mustNotBeDead = (world: World) => {
   assert.notStrictEqual(verdict.verdict, "dead", told(world, verdict))
 }
 
-/** A reader beside the owner that can read all. */
+/** A reader in the owner's place that can read everything. */
 const nearby = (world: World): World => ({
   ...world,
   format: "v3",
@@ -51,7 +51,7 @@ describe("against the truth", () => {
     [AnyWorld],
     ([drawn]) => {
       if (drawn.format !== "v3" || drawn.lies === "own" || drawn.reader.assumesMoved) return
-      // An overlay has no inodes that stay: there a file that was copied over another can't be told from it.
+      // An overlay has no lasting inodes, so a file that was copied over another one looks like that one.
       if (drawn.lies === "copied over" && drawn.fileSystem === "overlay") return
       const whole = { ...drawn, lost: { ...drawn.lost, record: [], frame: [] } }
       for (const isAlive of [true, false]) mustNotBeDead({ ...whole, isAlive })

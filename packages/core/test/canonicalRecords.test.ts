@@ -5,7 +5,7 @@ import * as Sentinel from "../src/Sentinel.ts"
 import { inPlace, made, record, v1, v2, v3 } from "./support/fixtures.ts"
 import { runs } from "./support/property.ts"
 
-/** As this library writes it: the identity first, then the acquisition. */
+/** The record in the library's order: the identity first, then the acquisition. */
 const tidy = (sentinel: Sentinel.Sentinel): Sentinel.Sentinel => {
   if (sentinel._tag !== "V3") return sentinel
   const { createdAt, directory, lock, nonce, role, ...identity } = sentinel.record
@@ -13,7 +13,7 @@ const tidy = (sentinel: Sentinel.Sentinel): Sentinel.Sentinel => {
   return { ...sentinel, record: { ...identity, nonce, role, createdAt, ...claims } }
 }
 
-/** Each byte as one character. */
+/** The bytes as a string, one character for each byte. */
 const contentOf = (sentinel: Sentinel.Sentinel): string =>
   String.fromCharCode(...Result.getOrThrow(Sentinel.encode(tidy(sentinel))))
 
@@ -26,7 +26,7 @@ const others = {
   directory: { ...made, inode: "11", file: "101" }
 }
 
-/** What a sentinel says of its owner, and nothing of the acquisition. */
+/** The data about the owner, without the acquisition. */
 const ownerIn = (content: string) =>
   Result.map(parse(content), (sentinel) => {
     if (sentinel._tag !== "V3") return sentinel
@@ -67,7 +67,7 @@ const draw = (drawn: typeof Drawn.Type): string => {
       nonce: pick(nonces, drawn.nonce) ?? record.nonce
     })
   )
-  // As somebody else may write it: what says more about the owner comes last.
+  // A record in another writer's order: a datum about the owner comes last.
   return drawn.isTidy
     ? text
     : text.replace(/,"processId64":"(\d+)"(.*)\}\n$/, ',$2,"processId64":"$1"}\n').replace(",,", ",")
@@ -92,7 +92,7 @@ describe("the part of a sentinel that is its owner's", () => {
     ({ one, other }) =>
       Effect.sync(() => {
         const [known, content] = [draw(one), draw(other)]
-        // Only of what could be read is a part ever kept.
+        // A sweep keeps the owner's part only of a record that it could parse.
         if (Result.isFailure(parse(known)) || !hasOwnerPart(content, ownerPart(known))) return
         assert.deepStrictEqual(ownerIn(content), ownerIn(known))
       }),
@@ -119,13 +119,13 @@ describe("the part of a sentinel that is its owner's", () => {
       "of another start": contentOf(v3({ startTime: "10000" }))
     }
     for (const [name, other] of Object.entries(lookalikes)) assert.isFalse(hasOwnerPart(other, part), name)
-    // A v2 record goes on with a path, whatever that looks like.
+    // In a v2 record, everything that follows belongs to the path.
     const v2Part = ownerPart(contentOf(v2("/usr/bin/node")))
     assert.isFalse(hasOwnerPart(`${contentOf(v2("/usr/bin/node"))}${acquired}`, v2Part))
   })
 })
 
-/** The keys of an object and of those in it, in the order in which the library writes them. */
+/** The keys of a record and of its inner objects, in the order in which the library writes them. */
 const order = [
   "v,pid,startTime,processId64,bootId,pidNamespace,pidNamespaceInit,timeOffset,machineId,hostname,uid,exe,path,dev,ino",
   "nonce,role,createdAt,lock,kind,tested,holder,directory,type,id,value,mount,inode,birth,file"
@@ -144,7 +144,7 @@ const Numbered = Schema.Struct({ ...Sentinel.RecordV3.fields, pid: Schema.Natura
 const isRecord = Schema.is(Sentinel.RecordV3)
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Sentinel.RecordV3))
 
-/** What JSON and the schema make of a line. */
+/** Parses a line by JSON and the schema. */
 const readSlowly = (line: string) => Result.getOrUndefined(decode(line))
 
 describe("a third line", () => {

@@ -1,4 +1,4 @@
-/** What a directory lies on, who can change it, and whose home it is: over the shim. */
+/** Over the shim: the frame of a directory, the users who can change it, and home directories. */
 import { assert, describe } from "@effect/vitest"
 import { compareDirectories, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
@@ -19,7 +19,7 @@ import { answers } from "./support/shim.ts"
 
 const EPERM = 1
 
-/** Bits of `f_flags`, and of `f_flags_ext`. */
+/** Bits of `f_flags`; `fskit` is a bit of `f_flags_ext`. */
 const flags = { union: 0x20, local: 0x1000, ownerless: 0x20_0000, snapshot: 0x4000_0000 }
 const fskit = 2
 
@@ -192,7 +192,9 @@ await overShim("frames over the shim", ({ shim, test }) => {
         return Result.isSuccess(content) ? content.success._tag : content.failure._tag
       }).pipe(Effect.provide(Layer.fresh(store)))
 
-    /** What triage sees of the directory: it is kept by that alone. */
+    /**
+     * Whether triage gets an answer about the directory. Only then may triage keep the directory without a judgement.
+     */
     const isSighted = (directory: string) =>
       Effect.gen(function* () {
         const { openRoot, peekMany } = yield* SentinelStore.SentinelStore
@@ -314,7 +316,8 @@ await overShim("frames over the shim", ({ shim, test }) => {
         assert.strictEqual((yield* disk.principal).homeIds.length, 1)
       }))
 
-    // What a firmlink and a name in another case have in common: another path of the same directory, with no symbolic link.
+    // Like a firmlink or a name in another case, the bind mount is a second path of one directory without a symbolic
+    // link.
     able(linuxWorld.bindMount, "a home is refused by whatever path it is given", (bindMount) =>
       Effect.gen(function* () {
         const scratch = yield* world.scratch

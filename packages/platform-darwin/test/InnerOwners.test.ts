@@ -1,4 +1,4 @@
-/** What a removal leaves alone below the first level: whatever has, or may have, an owner. */
+/** A removal leaves everything below the first level that has, or may have, an owner. */
 import { assert } from "@effect/vitest"
 import { Disk, type LockOptions, type RemoveTreeOptions } from "@vm-sentinel/core/Disk"
 import { type Removed, removal } from "@vm-sentinel/core/TreeRemoval"
@@ -26,7 +26,7 @@ const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {})
 }
 
 await overShim("owners below the first level", ({ calls, shim, test }) => {
-  /** A tree with two inner directories, one in the other, and a sentinel at the top. */
+  /** A tree with a sentinel at the top and three inner directories, one of them nested. */
   const plant = Effect.gen(function* () {
     const tree = `${yield* Memory.scratch}/tree`
     for (const path of ["a", "one/a", "one/two/a", "one/two/b", "other/a", ".vm-sentinel"]) {
@@ -159,7 +159,7 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
       const tree = yield* plant
       const places = new Map(Object.entries({ b: "one/two", again: "one/two", two: "one/two", one: "one" }))
       const seen: Array<string> = []
-      // Something is written when it was to be removed: it is read anew.
+      // A file appears right before its directory is removed, so the removal reads the directory again.
       let writes = 3
       const acting = before(calls, (call, name) => {
         const place = places.get(name)

@@ -1,4 +1,7 @@
-/** The conformance suite over the stand-ins of macOS, with real processes; and again where numbers are really reused. */
+/**
+ * The conformance suite over the macOS stand-ins: with real processes, and in a PID namespace, where numbers are really
+ * reused.
+ */
 import { Effect, Layer } from "effect"
 import { skipped } from "@vm-sentinel/core/test/support/able"
 import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
@@ -13,7 +16,7 @@ import * as Standins from "./support/standins.ts"
 
 const errnoEPERM = 1
 
-/** On macOS threads have no numbers among the PIDs, and nobody can be asked who holds a lock. */
+/** On macOS, thread ids aren't PIDs, and no call tells the holders of a lock. */
 const asOnMacOS = <R>(world: World<R>): World<R> => {
   const { lockHolder: _, thread: __, ...rest } = world
   return rest
@@ -50,7 +53,7 @@ if (process.platform === "linux") {
       layer: Layer.merge(DarwinProcessInspector.layerAt({ libraryPath: shim.path }), Programs.layer),
       world: {
         ...local,
-        // A policy may refuse every call about a process.
+        // On macOS, a policy may refuse every call about a process.
         hidden: Effect.gen(function* () {
           const pid = yield* local.spawn
           for (const call of ["proc_pidinfo 17", "proc_pidinfo 3", "proc_pidpath", "sysctl"]) {
@@ -79,7 +82,7 @@ if (process.platform === "linux") {
         strength: { processId64: true, otherUserExecutable: true }
       })
     }
-    // All else is tested above, and each question starts a `ps`.
+    // Each question starts a `ps`, so only these two abilities are tested here. The others are tested above.
     const { recycle, spawn } = Remote.world
     suite("macOS, ps over the stand-ins, in a PID namespace", {
       layer: agent(commands),

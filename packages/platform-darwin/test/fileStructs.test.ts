@@ -1,4 +1,4 @@
-/** The layouts of Darwin's file calls, on bytes written here from the headers. */
+/** The layouts of Darwin's file calls, on bytes that follow the headers. */
 import { assert, describe, it } from "@effect/vitest"
 import {
   accessList,

@@ -1,4 +1,4 @@
-/** `layer`, call by call: what happens when each of them is refused, short, alien, or changes its mind. */
+/** `layer`, call by call, where a call is refused, too short, about another process, or inconsistent with itself. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Present, ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -26,7 +26,7 @@ const present = (observation: Observation): Present => {
   return observation
 }
 
-/** Microseconds since the epoch, and the real uid's name, reckoned from procfs apart from the shim. */
+/** Start in microseconds since the epoch, computed from procfs without the shim. */
 const startOf = (pid: number): string => {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
   const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
@@ -193,7 +193,7 @@ if (typeof shim === "string") {
           assert.strictEqual(reason(yield* seen(missing, [["sysctl", errno.EPERM]])), "Hidden")
           assert.strictEqual(reason(yield* seen(missing, [["proc_pidinfo 17", errno.EPERM]])), "Hidden")
           assert.strictEqual(reason(yield* seen(missing, [["sysctl", errno.EINVAL]])), "Unavailable unsupported")
-          // A kernel without flavor 17 still answers ESRCH by flavor 3.
+          // A kernel without flavor 17 still answers ESRCH to flavor 3.
           assert.strictEqual(reason(yield* seen(missing, [["proc_pidinfo 17", errno.EINVAL]])), "Absent")
         }))
 
@@ -277,7 +277,7 @@ if (typeof shim === "string") {
           })
         }))
 
-      /** The number goes to another process as soon as its path was read once. */
+      /** The PID goes to another process once its path has been read. */
       const recycled = Effect.fnUntraced(function* (other: Pid, hasId: boolean) {
         const library = yield* load(shim.path)
         let paths = 0
@@ -368,7 +368,7 @@ if (typeof shim === "string") {
             [whole.processId64, whole.startTime, whole.uid],
             [before.processId64, before.startTime, 0]
           )
-          // Flavor 3 is EPERM for it: without sysctl only the id is left.
+          // Another user's process: flavor 3 fails with EPERM, so without sysctl only the 64-bit id is left.
           yield* shim.refuse("sysctl", errno.EPERM)
           const bare = present(yield* asNobody(observe(pid)))
           assert.deepStrictEqual(

@@ -1,4 +1,4 @@
-/** `layerPs` over commands that stand in for macOS's: real processes, recorded rows, and every way of failing. */
+/** `layerPs` over commands that stand in for macOS's: real processes, recorded rows, and every kind of failure. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Present } from "@vm-sentinel/core/Observation"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -47,7 +47,7 @@ const columns = "pid=,uid=,state=,lstart=,comm="
 if (process.platform === "linux") {
   const { spawn, zombify } = makeWorld()
 
-  /** Numbers that nothing has, and that `ps` takes. */
+  /** PIDs that `ps` accepts and that no process has. */
   const free = (count: number): ReadonlyArray<Pid> =>
     Array.from({ length: count }, (_, index) => Pid.make(Standins.maxPid - index))
 
@@ -129,7 +129,7 @@ if (process.platform === "linux") {
         const pids = yield* Effect.replicateEffect(spawn, 5)
         for (const observation of yield* observeAll([...pids, ...pids, ours])) present(observation)
         assert.strictEqual(ps.calls()[0], `-ww -o ${columns} -p ${[...pids, ours].join(",")}`)
-        // The other is ps's own: it was asked to date itself, once.
+        // The second run is about `ps` itself: its own start time shows how `ps` prints dates. It happens once.
         assert.strictEqual(ps.calls().length, 2)
         for (const observation of yield* observeAll(pids)) present(observation)
         assert.strictEqual(ps.calls().length, 3)
@@ -157,7 +157,7 @@ if (process.platform === "linux") {
       return Effect.gen(function* () {
         const observations = yield* observeAll(free(300))
         assert.isTrue(observations.every(({ _tag }) => _tag === "Absent"))
-        // They run at the same time.
+        // Both runs start at the same time, so their order varies.
         assert.sameMembers(
           ps.calls().map((call) => call.split(",").length - 4),
           [256, 44]
@@ -199,7 +199,7 @@ if (process.platform === "linux") {
       }).pipe(Effect.provide(layerOf(environment)))
     })
 
-    /** A `ps` that takes the environment for its own. */
+    /** A `ps` that ignores the caller's environment and sets this one. */
     const stubborn = (environment: string): string =>
       standins.executable(`${environment} exec ${standins.ps().path} "$@"`)
 

@@ -87,7 +87,10 @@ await overShim("locks over the shim", ({ calls, shim, test }) => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* world.scratch
-      /** A child that has answered: `execve(2)` is over. It ends when its input does. */
+      /**
+       * Starts a child and waits for its first output: `execve(2)` is then complete. The child ends when its input
+       * ends.
+       */
       const start = (...more: ReadonlyArray<number>) =>
         Effect.promise(async () => {
           const child = spawn("cat", [], { stdio: ["pipe", "pipe", "ignore", ...more] })

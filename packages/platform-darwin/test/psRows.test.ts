@@ -5,7 +5,7 @@ import { type Column, type Fields, parseRow, parseStart, splitRow } from "../src
 
 const seconds = (iso: string): number => Date.parse(iso) / 1000
 
-/** Rows that were recorded from `ps` of macOS, each with the columns it was asked for. */
+/** Rows recorded from macOS's `ps`, each with the requested columns. */
 const recorded: ReadonlyArray<
   readonly [name: string, columns: ReadonlyArray<Column>, line: string, fields: Fields, started: number | undefined]
 > = [
@@ -184,7 +184,7 @@ describe("recorded rows", () => {
     assert.strictEqual(parseStart(split?.lstart ?? ""), started)
   })
 
-  // What we ask for, made of the parts of recorded rows.
+  // The columns that the library requests, assembled from recorded rows.
   const comms = recorded.flatMap(([, , , fields]) => (fields.comm === undefined ? [] : [fields.comm]))
 
   it.for(comms)("our own columns end in %s", (comm) => {
@@ -198,7 +198,7 @@ describe("recorded rows", () => {
   })
 })
 
-/** One time, 2026-09-15 23:54:57, as the locales of macOS print it; and other times that were seen. */
+/** The time 2026-09-15 23:54:57 as the locales of macOS print it, and other recorded times. */
 const foreign = [
   "Tue 15 Sep 23:54:57 2026",
   "Di. 15 Sep. 23:54:57 2026",

@@ -1,6 +1,7 @@
 /**
- * The file systems of macOS themselves: what was read in published sources, and only a Mac can settle. What needs a share (smbfs,
- * webdav, AppleVirtIOFS) or a program that macOS asks its user about can't be settled here.
+ * The real file systems of macOS: facts that were read in published sources and that only a Mac can confirm. File
+ * systems that need a network share or a host (smbfs, webdav, AppleVirtIOFS), and programs for which macOS asks the
+ * user, aren't tested.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type LockOptions } from "@vm-sentinel/core/Disk"
@@ -27,7 +28,7 @@ const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test
 if (process.platform === "darwin") {
   const isRoot = process.geteuid?.() === 0
 
-  /** A disk image with a file system, not attached. */
+  /** Path of a new disk image with a file system, not attached. */
   const image = Effect.fnUntraced(function* (fileSystem: string) {
     const path = `${yield* world.scratch}/volume.dmg`
     run("/usr/bin/hdiutil", "create", "-quiet", "-size", "64m", "-fs", fileSystem, "-volname", "sentinel", path)
@@ -77,7 +78,7 @@ if (process.platform === "darwin") {
           const first = (yield* disk.frame(yield* attach(one))).fileSystem
           assert.deepInclude(first, { type, oneKernel: true })
           assert.isDefined(first?.id)
-          // A system that refuses to attach it has told the two apart.
+          // A system that refuses to attach the second image has told the two apart.
           const second = yield* Effect.option(Effect.flatMap(attach(two), disk.frame))
           if (second._tag === "None") return
           assert.deepStrictEqual(second.value.fileSystem?.id, first?.id)
@@ -192,7 +193,7 @@ if (process.platform === "darwin") {
             })
           )
         assert.isUndefined(yield* uidWith("off"))
-        // Only root has them honoured.
+        // macOS honours `-owners on` only for root.
         if (isRoot) assert.strictEqual(yield* uidWith("on"), 0)
       }))
 

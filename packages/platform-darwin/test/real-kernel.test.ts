@@ -1,4 +1,4 @@
-/** The kernel of macOS itself: what no stand-in can vouch for. */
+/** The real kernel of macOS: facts that no stand-in can confirm. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Present } from "@vm-sentinel/core/Observation"
 import { compareStartTokens, Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -45,7 +45,7 @@ if (process.platform === "darwin") {
 
   const kept = new Map<number, Kept>()
 
-  /** At `exit` the shell reaps its child; at `keep` it becomes `cat`, which has no thought of children. */
+  /** On `exit` the shell reaps its child. On `keep` it becomes `cat`, which never reaps children. */
   const nurse = `sleep 1000000 & echo $!; read word; [ "$word" = keep ] && exec cat; wait; echo reaped; read word`
 
   const spawn = Effect.gen(function* () {
@@ -205,7 +205,7 @@ if (process.platform === "darwin") {
           Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "vm-sentinel-")))),
           (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
         )
-        // Apple's own programs aren't run from elsewhere; a copy of Node is.
+        // macOS refuses to run Apple's own programs from another directory, but runs a copy of Node.
         const path = join(folder, "owner")
         copyFileSync(process.execPath, path)
         const owner = yield* piped(path, ["-e", "console.log('ready'); setInterval(() => {}, 1000000)"])
@@ -232,7 +232,7 @@ if (process.platform === "darwin") {
         assert.deepStrictEqual(yield* Effect.provide(host, DarwinProcessInspector.layerPs), byLibrary)
         assert.isDefined(byLibrary.bootId)
         assert.isDefined(byLibrary.machineId)
-        // The images that are tested on are virtual machines.
+        // The test also runs in virtual machines, so both values are possible.
         assert.isBoolean(byLibrary.virtualMachine)
       })
     )

@@ -1,4 +1,4 @@
-/** The stand-in for libSystem answers as macOS is documented to, quirks included, about real processes. */
+/** The libSystem stand-in answers about real processes as macOS is documented to answer, quirks included. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { because, skipped, whyNot } from "@vm-sentinel/core/test/support/able"

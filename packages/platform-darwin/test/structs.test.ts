@@ -7,7 +7,7 @@ type Field = readonly [offset: number, bytes: ReadonlyArray<number>]
 
 const ascii = (text: string): ReadonlyArray<number> => [...Buffer.from(text, "ascii")]
 
-/** Bytes written out, the rest zero. */
+/** A buffer with these bytes at these offsets; all others are 0. */
 const golden = (size: number, fields: ReadonlyArray<Field>): Uint8Array => {
   const bytes = new Uint8Array(size)
   for (const [offset, field] of fields) bytes.set(field, offset)
@@ -52,7 +52,7 @@ const uniqueIdentifier = golden(56, [
 const pid = 49_265
 const info: Structs.ProcessInfo = { pid, state: "S", started: 1_709_296_496_789_012n, uid: 501, comm: "node" }
 
-/** The bytes with one field written over. */
+/** The bytes with one field replaced. */
 const changed = (bytes: Uint8Array, offset: number, field: ReadonlyArray<number>): Uint8Array => {
   const copy = Uint8Array.from(bytes)
   copy.set(field, offset)

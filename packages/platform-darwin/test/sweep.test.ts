@@ -1,4 +1,4 @@
-/** A sweep from end to end on the Layers of macOS over the shim: real processes, real directories, one report. */
+/** A whole sweep on the Layers of macOS over the shim: real processes, real directories, one report. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Ownership from "@vm-sentinel/core/Ownership"
@@ -22,7 +22,7 @@ import * as Shim from "./support/shim.ts"
 
 type Services<R> = ProcessInspector | SentinelStore | Scope.Scope | R
 
-/** Directories by what becomes of their owners, swept twice. */
+/** Makes directories with owners of every fate, and sweeps them twice. */
 const demo = Effect.fnUntraced(function* <R>(
   world: World<R>,
   options: Cleanup.SweepOptions = {}
@@ -52,7 +52,8 @@ const demo = Effect.fnUntraced(function* <R>(
   if (recycle !== undefined) {
     yield* recycle(yield* own("recycled-v3", "v3", "removed dead identity-mismatch"), "same")
     yield* recycle(yield* own("recycled-v2", "v2", "kept unknown exe-changed"), "other")
-    // Scenario 81: only a process that is younger than the record can have got the number of another, and mtime doesn't say it.
+    // Scenario 81: a recycled PID is proved only by a process that started after the record was written. `mtime`
+    // doesn't tell when that was.
     yield* files.setTime(`${root}/recycled-v2/.vm-sentinel`, Date.now() - 3_600_000)
     yield* recycle(yield* own("renamed-v2", "v2", "kept unknown exe-changed"), "other")
     yield* recycle(yield* own("recycled-v1", "v1", "kept alive pid-alive"), "same")

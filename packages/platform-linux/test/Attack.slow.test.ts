@@ -1,4 +1,4 @@
-/** Somebody swaps, mounts and renames while a sweep deletes. For a minute: `stress/attack.ts`. */
+/** Attackers swap, mount and rename while a sweep deletes. For one minute: `stress/attack.ts`. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { AttackResult } from "./agents/attackResult.ts"

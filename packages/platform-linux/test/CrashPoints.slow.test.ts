@@ -1,4 +1,7 @@
-/** Killed at one of the calls that change something, and then? All points at full length: `stress/crash-points.ts`. */
+/**
+ * Kills a process at a call that changes the disk, and checks what is left. Every call, at full length:
+ * `stress/crash-points.ts`.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import * as Fs from "node:fs"
@@ -32,11 +35,11 @@ const live = (
   test: () => Effect.Effect<void, unknown, ProcessInspector | SentinelStore | Scope.Scope>
 ): void => it.live(title, () => Effect.provide(test(), Real.layer), 60_000)
 
-/** The last points, where it is done but for the tidying up, and some of the others. */
+/** The last two points, where only tidying up is left, and four of the others. */
 const someOf = (points: ReadonlyArray<Crashes.Crash>) =>
   Random.make(seed).sample(points.slice(0, -2), 4).concat(points.slice(-2))
 
-/** Kills sweeps at a sample of all lists of points, and requires that the sweep after them leaves what it must. */
+/** Kills sweeps at a sample of all lists of points. The sweep that follows must leave exactly what must stay. */
 const sampled = Effect.fnUntraced(function* (options: Scene.Options, kills: number, count: number) {
   const scratch = yield* world.scratch
   const owners = yield* Owners.make
@@ -46,7 +49,7 @@ const sampled = Effect.fnUntraced(function* (options: Scene.Options, kills: numb
     Crashes.changesOf(Crashes.sweeping(scene))
   )
   const points = Crashes.points(changes.length)
-  // Later sweeps have less to do: their points are drawn from the first third.
+  // Later sweeps have less to do, so their points come from the first third.
   const lists = random
     .sample(points, count)
     .map((first) => [first].concat(random.sample(points.slice(0, points.length / 3), kills - 1)))
@@ -145,7 +148,8 @@ describe("killed with SIGKILL", () => {
           }),
         { concurrency: 2, discard: true }
       )
-      // Before the last change, which makes it durable, it was renamed.
+      // Only the last two points lie after the rename: before and after the last change, which makes the rename
+      // durable.
       assert.strictEqual(born, 2)
     })
   )

@@ -1,4 +1,4 @@
-/** What a sweep removes, what it leaves, and what it never touches, on the real disk. */
+/** Which entries a sweep removes, leaves and never touches, on the real disk. */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { Effect } from "effect"
@@ -281,7 +281,7 @@ describe("what lies in the way", () => {
       const { outcomes } = yield* Agents.sweep(agent, `${scratch}/root`)
       assert.deepStrictEqual(byName(outcomes), { vm: "kept mount-inside" })
       assert.deepStrictEqual(Tree.differences(before, Tree.of(`${scratch}/source`)), [])
-      // A root may be a mount point: what is swept is what is mounted there.
+      // A root may be a mount point: the sweep works on the mounted directory.
       yield* Agents.run(agent, "umount", `${scratch}/root/vm`)
       yield* Agents.run(agent, "mount", "--bind", `${scratch}/source`, `${scratch}/root`)
       const mounted = yield* Agents.sweep(agent, `${scratch}/root`)
@@ -315,7 +315,7 @@ describe("what can't be removed", () => {
             const failed = outcomes.find(({ action }) => action === "failed")
             assert.strictEqual(failed?.error?._tag, "PermissionDenied")
             assert.match(failed?.error?.message ?? "", /m\/data\/sub\/stubborn\/kept: permission denied/)
-            // All else is gone from it, but for what says whose it was.
+            // Only the sentinel, and the path to the entry that can't be removed, are left.
             const [workspace = "", ...others] = Tree.entries(root)
             assert.deepStrictEqual(others, [])
             const grave = Graves.of(`${root}/${workspace}`, "m")

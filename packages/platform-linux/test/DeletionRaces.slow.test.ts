@@ -1,4 +1,4 @@
-/** Two who act on one directory, in every order of their calls, on the real disk. */
+/** Two processes act on one directory, in every order of their calls, on the real disk. */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import type { Outcome } from "@vm-sentinel/core/Outcome"
@@ -18,7 +18,7 @@ import * as Steps from "./support/steps.ts"
 import * as Tree from "./support/tree.ts"
 import * as Waits from "./support/waits.ts"
 
-/** Does one thing at each call of another in turn, each time from the beginning, until it has no more calls. */
+/** Runs a scene once for each call that it makes, with the act before that call, until a run makes fewer calls. */
 const inEveryOrder = Effect.fnUntraced(function* <E, R>(
   run: (at: number) => Effect.Effect<{ readonly calls: number }, E, R>,
   from = 1,
@@ -37,7 +37,9 @@ type Own = (
   options: Ownership.HoldOptions
 ) => Effect.Effect<unknown, { readonly _tag: string }, ProcessInspector | SentinelStore | Scope.Scope>
 
-/** The ways in which somebody becomes the owner of a directory; with what is in it, or anew. */
+/**
+ * The ways to become the owner of a directory. `restarts`: with the content that it has; otherwise in a new directory.
+ */
 const writers: ReadonlyArray<readonly [what: string, { readonly restarts: boolean; readonly own: Own }]> = [
   ["records itself in it", { restarts: true, own: Ownership.record }],
   ["holds it", { restarts: true, own: Ownership.hold }],
@@ -63,7 +65,7 @@ const makeDead = (vm: string, { dead }: Owners.Owners): void => {
   write(`${vm}/disk`, "data")
 }
 
-/** What must hold of `vm` when somebody was told that they own it, or weren't. */
+/** Checks `vm` after a writer was told that it owns `vm`, was refused, or made no attempt. */
 const check = Effect.fnUntraced(function* (
   root: string,
   owned: Result.Result<unknown, { readonly _tag: string }> | undefined,
@@ -90,10 +92,10 @@ const check = Effect.fnUntraced(function* (
 
 interface Attempt {
   readonly scope: Scope.Closeable
-  /** Becomes the owner, or not; what is theirs is there at once. */
+  /** Tries to become the owner; a success writes the owner's file at once. */
   readonly act: Effect.Effect<void, never, ProcessInspector | SentinelStore>
   readonly result: () => Result.Result<void, { readonly _tag: string }> | undefined
-  /** Whether the directory had its name yet when it was over. */
+  /** Whether the directory still had its name at the end of the attempt. */
   readonly wasThere: () => boolean
 }
 
@@ -130,7 +132,8 @@ for (const isFull of [false, true]) {
               if (owned !== undefined && Result.isSuccess(owned)) successes += 1
               if (owned !== undefined && Result.isFailure(owned) && owned.failure._tag === "LockBusy") {
                 busy += 1
-                // Between the lock and the rename: the sweep doesn't let go of what it has condemned.
+                // The sweep holds the lock and hasn't renamed the directory yet. It never gives up a directory that it
+                // has condemned.
                 assert.isTrue(wasThere(), `call ${at}`)
                 assert.deepStrictEqual(byName(outcomes), { vm: "removed pid-dead" }, `call ${at}`)
               }

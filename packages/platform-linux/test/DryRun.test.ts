@@ -1,4 +1,4 @@
-/** Looking changes nothing. */
+/** A dry run and a listing change nothing. */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import type { Outcome } from "@vm-sentinel/core/Outcome"
@@ -21,7 +21,7 @@ describe("scenario 57: a dry run", () => {
       assert.deepStrictEqual(Tree.differences(before, Tree.of(scene.root)), [])
       const real = yield* Cleanup.sweep(scene.root, { sizes: true })
       assert.deepStrictEqual(Scene.problems(scene), [])
-      // What is removed is told when it is gone.
+      // A removal is reported once it is complete, so the order of the outcomes may differ.
       const byPath = (a: Outcome, b: Outcome): number => (a.path < b.path ? -1 : 1)
       assert.deepStrictEqual(
         dry.outcomes
@@ -71,7 +71,7 @@ describe("scenario 57: a dry run", () => {
           call
         )
       }
-      // Where a descriptor is given, strace says of what.
+      // strace prints the path of each descriptor that a call gets.
       const elsewhere = changes.filter((line) => !line.includes(`"${scene.root}/`) && !line.includes(`<${scene.root}`))
       assert.deepStrictEqual(elsewhere, [])
     })

@@ -1,4 +1,4 @@
-/** Files below the first level of a directory, and where a directory lies. */
+/** Searches for files below the first level of a directory, and for the place of a directory. */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError } from "@vm-sentinel/core/Disk"
 import { Effect, Fiber, Result, type Scope, Stream } from "effect"
@@ -21,7 +21,7 @@ const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
 const find = (path: string) => Disk.use((disk) => Stream.runCollect(disk.find(path, wanted)))
 const location = (path: string) => Disk.use((disk) => disk.location(path))
 
-/** All that is found by calls that somebody has a hand in. */
+/** Everything that a search finds through these calls. */
 const findAll = (at: DirFd.DirFd, path: string): ReadonlyArray<string> => {
   const finder = Finding.make(at, path, wanted)
   const found: Array<string> = []
@@ -38,7 +38,10 @@ const findAll = (at: DirFd.DirFd, path: string): ReadonlyArray<string> => {
   }
 }
 
-/** Deeper than a path can say: in each directory are files before and after the next one, in whatever order it has. */
+/**
+ * Makes a tree deeper than PATH_MAX allows. Each directory has files that are listed before and after the next
+ * directory, in whatever order the file system lists them.
+ */
 const makeDeep = (
   path: string,
   depth: number,
@@ -73,7 +76,7 @@ const ways = [
   ["by procfs", DirFd.procfs]
 ] as const
 
-/** With something done before calls of one kind. */
+/** The calls; `act` runs before every call of one kind. */
 const before = (at: DirFd.DirFd, act: (name: string) => void): DirFd.DirFd => ({
   ...at,
   openDirectory: (fd, name) => {
@@ -99,7 +102,7 @@ for (const [way, layer] of [
         for (const name of [".vm-sentinel", ".vm-sentinel.guest", "file", "a/vm-sentinel", "c/.vm-sentinel-tmp.1"])
           yield* world.file(`${vm}/${name}`, "")
         yield* world.symlink(`${vm}/c/.vm-sentinel`, "nowhere")
-        // Of its own, it is none.
+        // A directory isn't a sentinel, whatever its name.
         yield* world.directory(`${vm}/c/.vm-sentinel.directory`)
         yield* world.file(`${vm}/c/.vm-sentinel.directory/.vm-sentinel`, "")
         yield* world.symlink(`${vm}/link`, `${vm}/c`)
@@ -188,7 +191,7 @@ for (const [way, layer] of [
           yield* Effect.scoped(
             Effect.gen(function* () {
               const root = yield* location(`${scratch}/root`)
-              // The kernel takes the names as they are, mount(8) text alone.
+              // The kernel accepts these names as bytes; mount(8) accepts text only.
               const plain = `${scratch}/root/plain`
               Fs.renameSync(bytes(`${scratch}/root/${vm}`), plain)
               yield* bindMount(plain, `${scratch}/volume`)
@@ -197,7 +200,7 @@ for (const [way, layer] of [
               const expected = `${root}/.vm-sentinel-reap.x/dead/${vm}`
               assert.strictEqual(yield* location(`${scratch}/volume`), expected)
               assert.strictEqual(yield* location(`${scratch}/volume/sub`), `${expected}/sub`)
-              // Where it is, of one that has no other way there, is a matter of its path.
+              // A directory without another mount has the place that its path tells.
               assert.strictEqual(yield* location(`${reap}/${vm}/sub`), `${expected}/sub`)
               Fs.rmdirSync(bytes(`${reap}/${vm}/sub`))
               Fs.rmdirSync(bytes(`${reap}/${vm}`))

@@ -1,4 +1,4 @@
-/** What a directory lies on, of file systems that are made for it. */
+/** The frame of a directory on file systems that are made for the test. */
 import { assert, describe, it } from "@effect/vitest"
 import { compareDirectories, type DirectoryFrame, type FileSystemId, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import { Disk } from "@vm-sentinel/core/Disk"
@@ -25,7 +25,7 @@ const frameWithoutKoffi = (path: string) =>
     LinuxDisk.layerWithoutKoffi
   )
 
-/** As `stat -f` of coreutils has it. */
+/** The file system id as `stat -f` of coreutils prints it. */
 const fsidOf = (path: string): FileSystemId => ({
   kind: "fsid",
   value: execFileSync("stat", ["-f", "-c", "%i", path], { encoding: "utf8" }).trim().padStart(16, "0")
@@ -36,7 +36,7 @@ const birthOf = (path: string): string => Fs.statSync(path, { bigint: true }).bi
 
 const uuid = { kind: "uuid", value: Mounts.uuid.replaceAll("-", "") } as const
 
-/** A directory on a new image, and a way to mount that anew. */
+/** A directory on a new image, and an effect that mounts the image again. */
 const onImage = Effect.fnUntraced(function* (kind: Mounts.Image, size?: string) {
   const scratch = yield* world.scratch
   const [image, point] = [`${scratch}/image`, `${scratch}/point`]
@@ -44,7 +44,7 @@ const onImage = Effect.fnUntraced(function* (kind: Mounts.Image, size?: string) 
   return { scratch, vm: `${point}/vm`, point, mount: Mounts.mounted(["-o", "loop", image], point) }
 })
 
-/** Whether a record that is made in one directory is of another one. */
+/** Compares a record that was made in one directory with another directory. */
 const bindingOf = (written: DirectoryFrame, seen: DirectoryFrame, file = "7") =>
   compareDirectories(toRecord(written, "7"), seen, file, "equal")
 
@@ -63,7 +63,7 @@ describe("the frame of a directory", () => {
             assert.isAbove(Number(seen.birth), 1e18)
             const without = yield* frameWithoutKoffi(vm)
             assert.deepStrictEqual([without.inode, without.birth, without.id], [seen.inode, seen.birth, seen.id])
-            // On xfs it is the device's number.
+            // On xfs the fsid is the device number.
             const id = kind === "ext4" ? { id: fsidOf(vm) } : {}
             assert.deepStrictEqual(without.fileSystem, { type: kind, ...id, oneKernel: true })
             assert.deepStrictEqual([bindingOf(seen, without), bindingOf(without, seen)], ["bound", "bound"])
@@ -178,9 +178,9 @@ describe("the frame of a directory", () => {
       assert.deepStrictEqual([seen.birth, without.birth], [birthOf(vm), birthOf(vm)])
       // The inode of the sentinel may change as well.
       for (const one of [seen, without]) assert.strictEqual(bindingOf(one, one, "8"), "bound")
-      // Of another kind: they agree in nothing else that an overlay has.
+      // The ids are of different kinds, and an overlay has no other datum that could agree.
       assert.strictEqual(bindingOf(without, { ...seen, fileSystem: { type: "overlay", oneKernel: true } }), "unbound")
-      // The layer that it lies in is another directory, of another file system.
+      // The upper layer is another directory, on another file system.
       assert.strictEqual(bindingOf(seen, yield* frame(`${scratch}/upper/vm`)), "different")
     })
   )
@@ -236,7 +236,7 @@ describe("the frame of a directory", () => {
         Fs.mkdirSync(`${scratch}/point/sub/vm`)
         assert.strictEqual((yield* frame(`${scratch}/point/sub/vm`)).fileSystem?.type, "tmpfs")
         yield* Mounts.viewed(`${scratch}/source`, `${scratch}/point`)
-        // The longest mount point that fits the path is still the covered one's.
+        // `/proc/self/mountinfo` still lists the covered mount, whose mount point is the longest prefix of the path.
         assert.include(Fs.readFileSync("/proc/self/mountinfo", "utf8"), ` ${scratch}/point/sub `)
         for (const seen of [
           yield* frame(`${scratch}/point/sub/vm`),

@@ -1,4 +1,4 @@
-/** Where nothing can be written any more, and a sweep is wanted most. Every kill: `stress/crash-points.ts`. */
+/** Sweeps on a full disk, where a sweep is needed most. Every kill: `stress/crash-points.ts`. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { Result } from "./agents/fullDiskResult.ts"

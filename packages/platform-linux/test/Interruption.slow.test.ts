@@ -1,4 +1,4 @@
-/** Stopped on the way, by Effect or by Ctrl-C, and gone on with. At full size: `stress/big.ts`. */
+/** A sweep that Effect or Ctrl-C interrupts, and the sweep that follows. At full size: `stress/big.ts`. */
 import { assert } from "@effect/vitest"
 
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -84,7 +84,7 @@ const stops = (disk: Layer.Layer<Disk>, stride: number) =>
       const second = yield* Cleanup.sweep(scene.root)
       assert.deepStrictEqual(Scene.problems(scene), [], `call ${at}`)
       assert.notInclude(Object.values(byName([...first.outcomes, ...second.outcomes])).join(), "failed", `call ${at}`)
-      // What is removed in the root itself another sweep could have taken.
+      // Only a lock keeps another sweep from remains in the root, so a removal there may go unreported.
       const told = [...removed(first), ...removed(second)]
       assert.deepStrictEqual(
         told.filter((name) => !name.startsWith("placed")).toSorted(),
@@ -101,7 +101,7 @@ const stops = (disk: Layer.Layer<Disk>, stride: number) =>
 
 const decode = Schema.decodeSync(Schema.fromJsonString(Line))
 
-/** Runs the command, and interrupts it as soon as it has said `after` lines. */
+/** Runs the command and interrupts it once it has printed `after` lines. */
 const run = (args: ReadonlyArray<string>, after = Infinity) =>
   Effect.callback<{ readonly code: number | null; readonly lines: ReadonlyArray<typeof Line.Type> }>((resume) => {
     const child = spawn(process.execPath, [Agents.command, ...args], { stdio: ["ignore", "pipe", "inherit"] })
@@ -137,7 +137,7 @@ live("scenario 51: many directories, one with many files: Ctrl-C on the way, and
     assert.strictEqual(second.code, 0)
     assert.deepStrictEqual(Tree.entries(root), ["live"])
     assert.deepStrictEqual(Tree.differences(before, Tree.of(`${root}/live`)), [])
-    // Each is reported once, those too that were being removed when the first one was told to stop.
+    // Each removal is reported once, even a removal that was under way at the interruption.
     const removed = [...first.lines, ...second.lines].flatMap((line) =>
       line._tag === "Outcome" && line.action === "removed" ? [line.name] : []
     )

@@ -38,7 +38,7 @@ const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | S
 
 const able = ableIn(onDisk)
 
-/** With a call of `node:fs` replaced, for all who make it. */
+/** Replaces a function of `node:fs`, for every caller, while the effect runs. */
 const withCall = <A, E, R>(name: "fsync" | "writeSync", value: unknown, use: Effect.Effect<A, E, R>) => {
   const fs = process.getBuiltinModule("node:fs")
   const replace = (value: unknown) =>
@@ -57,7 +57,7 @@ const withCall = <A, E, R>(name: "fsync" | "writeSync", value: unknown, use: Eff
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
 
-/** Deeper than a path can say, with a file in each directory. */
+/** Makes a tree deeper than PATH_MAX allows, with a file in each directory. */
 const makeDeep = (path: string, depth: number): void => {
   Fs.mkdirSync(path, { mode: 0o700 })
   let fd = Fs.openSync(path, Fs.constants.O_DIRECTORY)
@@ -74,13 +74,13 @@ const makeDeep = (path: string, depth: number): void => {
 
 const native = libc()?.at
 
-/** Every way there is to make calls relative to a descriptor. */
+/** Every way to make calls relative to a descriptor. */
 const ways: ReadonlyArray<readonly [string, DirFd.DirFd]> = [
   ["by libc", DirFd.make(native)],
   ["by procfs", DirFd.procfs]
 ]
 
-/** Acts before each call that is made through an object of calls, those of what it gives back too. */
+/** Runs `act` before each call through an object, and through the objects that its calls return. */
 const interposed = <A extends object>(calls: A, act: (name: string, args: ReadonlyArray<unknown>) => void): A =>
   new Proxy(calls, {
     get: (target, key) => {
@@ -94,12 +94,12 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
     }
   })
 
-/** Allows every sentinel below the first level to go. */
+/** The removal may remove every sentinel below the first level. */
 const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
 const removalBy = (at: DirFd.DirFd, task: Task) => removal(DirectoryCalls.make(at), task)
 
-/** Runs a removal to its end, doing something each time that it has removed so much. */
+/** Runs a removal to its end. `act` runs after each step. */
 const stepwise = (
   path: string,
   act: (step: number) => void,
@@ -138,7 +138,7 @@ describe("LinuxDisk.removeTree", () => {
       for (const name of ["a", "b", "c"]) makeDeep(`${tree}/${name}`, 200)
       Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
       const failed = stepwise(tree, () => {
-        // As long as anything else is there, so is what says whose it is.
+        // The sentinel is the last entry to go.
         if (Fs.existsSync(tree) && Tree.entries(tree).length > 0) assert.include(Tree.entries(tree), ".vm-sentinel")
       })
       assert.isUndefined(failed)
@@ -200,7 +200,7 @@ describe("LinuxDisk.removeTree", () => {
         yield* world.file(`${tree}/.vm-sentinel`, "")
         yield* world.file(`${tree}/sub/0`, "")
         let written = 0
-        // Right before each removal of the directory it has something in it again.
+        // Puts a file into the directory right before each attempt to remove it.
         const writing = interposed(at, (call, [, name]) => {
           if (call !== "removeDirectory" || name !== "sub") return
           written += 1
@@ -324,7 +324,7 @@ describe("LinuxDisk.removeTree", () => {
     )
   })
 
-  // Without native code nobody has such locks.
+  // Without native code, the directories inside the tree aren't locked.
   eachWay(
     removers.slice(0, 2),
     "scenario 109: what an inner owner holds stays as it is, and all above it, and is told",
@@ -344,7 +344,7 @@ describe("LinuxDisk.removeTree", () => {
           })
         )
         assert.lengthOf(stayed, 2)
-        // What lies very deep was moved up on the way.
+        // The removal moved the very deep directories up.
         const places = stayed.toSorted((one) => (one === "a/b" ? -1 : 1)).map((path) => `${tree}/${path}`)
         places.forEach((path, index) => {
           assert.strictEqual(Fs.statSync(path).ino, inodes[index])
@@ -374,7 +374,7 @@ describe("LinuxDisk.removeTree", () => {
           yield* world.file(`${tree}/${name}`, "")
           for (const beside of ["a", "z"]) yield* world.file(`${tree}/${Path.dirname(name)}/${beside}`, "")
         }
-        // Of its own, it is none.
+        // A directory isn't a sentinel of its parent, whatever its name.
         yield* world.file(`${tree}/f/.vm-sentinel/file`, "")
         yield* world.file(`${tree}/b/.vm-sentinel`, "")
         yield* world.file(`${tree}/.vm-sentinel`, "")
@@ -400,7 +400,7 @@ describe("LinuxDisk.removeTree", () => {
         }
         const deep = stayed.find((path) => path !== "a" && path !== "b/c") ?? ""
         assert.sameMembers([...Tree.entries(`${tree}/${deep}`)], [".vm-sentinel", "a", "z"])
-        // Whose a directory is stays told as long as anything else does.
+        // A directory keeps its sentinels as long as it holds anything else.
         assert.sameMembers([...Tree.entries(`${tree}/b`)], [".vm-sentinel", "c"])
         assert.notInclude(Tree.entries(tree), "f")
         assert.include(Tree.entries(tree), ".vm-sentinel")
@@ -484,7 +484,7 @@ describe("LinuxDisk.removeTree", () => {
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
       const at = DirFd.make(native)
-      // Without locks, by which the other keeps away from what one is at.
+      // Without `lockInner`: with locks, one removal would leave the other one's directories alone.
       const task = { ...taskOf(tree), lockInner: false }
       const [one, other] = [removalBy(at, task), removalBy(at, task)]
       one.next()
@@ -625,7 +625,7 @@ describe("LinuxDisk", () => {
         const fiber = yield* withCall("fsync", state, Effect.forkChild(call, { startImmediately: true }))
         assert.lengthOf(held, 1)
         const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
-        // A turn of the event loop, at least.
+        // Waits at least one turn of the event loop.
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
         assert.isUndefined(interruption.pollUnsafe())
         for (const release of held.splice(0)) release()

@@ -41,7 +41,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
     it.effect(name, () =>
       Effect.gen(function* () {
         const fixture = yield* Fixture.make
-        // Something ordinary, and a kernel thread, which has no namespace but the first.
+        // An ordinary process, and a kernel thread, which is only in the initial namespace.
         fixture.add()
         fixture.add({ exe: undefined, uid: 0 })
         yield* body(fixture, (kernel = {}, pidfds = {}) => (sought, wanted) => {
@@ -56,7 +56,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
       })
     )
 
-  /** Two processes of a namespace: 1 and 7 in there. */
+  /** Adds two processes to a namespace; inside, their PIDs are 1 and 7. */
   const populate = ({ add }: Fixture.FixtureService) => {
     const init = add({ namespace: outer })
     const owner = add({ namespace: outer })
@@ -188,7 +188,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
           return fixture.kernel.readLink(path)
         }
         assert.deepStrictEqual(yield* prove({ readLink })(at(7)), incomplete)
-        // What was found was found all the same; that something wasn't proves nothing.
+        // An incomplete search still proves that a process exists. It doesn't prove that one is missing.
         populate(fixture)
         assert.include(yield* prove({ readLink })(at(7)), { _tag: "Found" })
         assert.deepStrictEqual(yield* prove({ readLink })(at(8)), incomplete)
@@ -244,7 +244,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
         for (const same of [
           proof({ startTime: "3", processId64: "1000" }),
           proof({ startTime: "3" }, "0"),
-          // A start in ticks of nobody knows which time namespace.
+          // A start time in ticks without an offset: the time namespace is unknown.
           proof({ startTime: "4" })
         ]) {
           assert.include(yield* same, { _tag: "Found" })
@@ -311,7 +311,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
           }
           return fixture.pidfds.open(pid)
         }
-        // As the kernel does with what was opened of a process that ended.
+        // The kernel answers ESRCH on files that were opened of a process that has ended.
         const read: Kernel["read"] = (fd, into, position) => {
           if (stale.has(fd)) throw Fixture.failed("ESRCH")
           return fixture.kernel.read(fd, into, position)
@@ -413,7 +413,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
   test("a process that ends, and whose number another's process gets, isn't taken for one of the namespace", (fixture, prove) =>
     Effect.gen(function* () {
       const { owner } = populate(fixture)
-      // Its number is looked at before the owner's, and its successor has the owner's number in a namespace of its own.
+      // The search looks at this PID before the owner's. Its next process has the owner's number, in another namespace.
       const first = fixture.add({ namespace: outer, pid: Pid.make(50) })
       fixture.change(first.pid, { pids: [first.pid, 9] })
       const open: Kernel["open"] = (path) => {
@@ -445,7 +445,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
     Effect.gen(function* () {
       fixture.link(`${process.pid}/ns/pid`, "pid:[4026532999]")
       assert.deepStrictEqual(yield* prove()(at(7)), incomplete)
-      // But a namespace of which it sees one process it sees whole.
+      // A reader that sees one process of a namespace sees all of them.
       populate(fixture)
       assert.include(yield* prove()(at(7)), { _tag: "Found" })
     }))
@@ -509,7 +509,7 @@ const sight = Effect.runSync(
 const blind = noNamespace ?? notRoot
 const sighted = blind ?? (sight.pidNamespace === initialPidNamespace ? undefined : "not in the initial PID namespace")
 
-/** Judges a record as a sweep does that can't search, and as one does that can. */
+/** The verdict of a sweep that can't search, and the verdict of one that can. */
 const judgedWithProof = Effect.fnUntraced(function* (sentinel: SentinelV3) {
   const { host: own, observe } = yield* ProcessInspector
   const host = yield* own
@@ -525,7 +525,7 @@ const judgedWithProof = Effect.fnUntraced(function* (sentinel: SentinelV3) {
 const identifyIn = (pid: Pid) => ProcessInspector.use(({ identify }) => identify(pid))
 const self = ProcessInspector.use(({ self }) => self)
 
-/** What an agent has become of: its last moments may still be seen after its command has ended. */
+/** Waits for the expected verdict: the kernel may still show the process's end after its command has ended. */
 const end = (sentinel: SentinelV3, kind: Remote.Kind, expected: string) =>
   Effect.gen(function* () {
     let verdict = ""
@@ -583,7 +583,8 @@ describe("LinuxPidNamespaces (kernel)", () => {
               const { processId64: _, ...unknown } = owner.record
               const { pidNamespaceInit: first } = unknown
               if (first === undefined) return assert.fail("no first process")
-              // What an earlier namespace of this number would have left, of a process of whose number is now another's.
+              // The record of an owner in an earlier namespace with this number. Its PID now belongs to another
+              // process.
               const earlier = (pidNamespaceInit: FirstProcess): SentinelV3 => ({
                 ...owner,
                 record: { ...unknown, pidNamespaceInit }
@@ -598,11 +599,11 @@ describe("LinuxPidNamespaces (kernel)", () => {
               for (const record of records) {
                 const verdicts = yield* Effect.provide(judgedWithProof(record), layers[reader])
                 assert.deepStrictEqual(verdicts, ["unknown other-pid-namespace", "dead namespace-gone"])
-                // Who is in it knows that without a look at the whole kernel.
+                // A reader inside the namespace proves the end without a search of the whole kernel.
                 const inside = yield* ask(Protocol.Proof, { op: "prove", sought: soughtOf(record), wanted: "all" })
                 assert.deepStrictEqual(inside, gone("namespace"))
               }
-              // The later one's own are judged by themselves.
+              // Records of the present namespace are compared with the process itself.
               const verdicts = yield* Effect.provide(judgedWithProof(earlier(first)), layers[reader])
               assert.deepStrictEqual(verdicts, ["unknown other-pid-namespace", "alive matches"])
             }).pipe(Effect.provide(Remote.inNamespace(writer)))
@@ -642,7 +643,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
           const owner = yield* Effect.gen(function* () {
             const { ask } = yield* Remote.Agent
             const host = yield* ProcessInspector.use(({ host }) => host)
-            // The kernel's own below the container's, by native code.
+            // Native code reads the kernel's boot id below the file that the container mounts over it.
             assert.strictEqual(host.bootId, kind === "pidfd" ? sight.bootId : undefined)
             if (kind === "procfs") assert.match(host.bootIdProblem ?? "", /a file is mounted over \/proc\/sys/)
             const sentinel = recordOf(yield* identifyIn(yield* ask(Pid, { op: "spawn" })))
@@ -684,7 +685,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
     patience
   )
 
-  // A container whose processes nobody may look into.
+  // No reader below may look into the processes of this container.
   const container = blind === undefined ? Remote.inNamespace("procfs") : Layer.empty
   it.layer(Layer.effectDiscard(Layer.build(container)))("beside a container", (it) => {
     for (const place of ["nobody", "invisible", "invisibleToRoot", "subset", "foreign", "unmounted"] as const) {
@@ -697,7 +698,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
             const prove = (sought: Sought) => ask(Protocol.Proof, { op: "prove", sought, wanted: "all" })
             const pidNamespace = "pid:[1]"
             assert.deepStrictEqual(yield* prove({ pid: Pid.make(1), pidNamespace }), { _tag: "Incomplete" })
-            // Who sees all numbers needs no right to look behind them.
+            // A reader that sees all PIDs needs no permission to look into the processes.
             const byId = yield* prove({ pid: Pid.make(1), pidNamespace, processId64: "1" })
             assert.deepStrictEqual(byId, place === "nobody" ? gone("processId64") : { _tag: "Incomplete" })
           }).pipe(Effect.provide(Remote.under(places[place], "pidfd"))),

@@ -1,4 +1,4 @@
-/** The conformance suite on the kernel that runs us, from several places in it. */
+/** The conformance suite on this machine's kernel, from several places. */
 import { Layer } from "effect"
 import { skipped } from "@vm-sentinel/core/test/support/able"
 import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
@@ -35,7 +35,7 @@ for (const kind of ["pidfd", "procfs"] as const) {
   })
 }
 
-/** What nobody sees: own processes, and root's as the place allows. */
+/** The world of user `nobody`: processes of its own, and root's, which are visible or hidden depending on the place. */
 const nobodys = (roots: "otherUser" | "hidden"): World<Programs> => ({
   ...makeWorld({ uid: nobody }),
   [roots]: here.spawn

@@ -1,4 +1,4 @@
-/** Whatever calls fail, and however, no owner that lives is judged dead. */
+/** Whichever calls fail, and however they fail, no living owner is judged dead. */
 import { assert, describe, it } from "@effect/vitest"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Sentinel } from "@vm-sentinel/core/Sentinel"
@@ -8,7 +8,7 @@ import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import * as Fixture from "./support/procfsFixture.ts"
 import { patience } from "./support/inspectorsElsewhere.ts"
 
-/** What became of the owner since it was recorded. */
+/** Fates of the owner after it was recorded. */
 const fates = {
   runs: { dead: false, change: {} },
   stopped: { dead: false, change: { state: "T" } },
@@ -39,7 +39,7 @@ const calls = [
 
 const Failure = Schema.Struct({
   call: Schema.Literals(calls),
-  /** Which of the calls, counted from the first that the observation makes. */
+  /** Index of the first failing call among the calls of this kind in an observation. */
   from: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 8 })),
   times: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 })),
   errno: Schema.Literals(["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "EAGAIN", "EACCES", "EPERM", "ELOOP"])
@@ -64,7 +64,7 @@ const Case = {
   fate: FateName,
   kind: Schema.Literals(["pidfd", "procfs"]),
   failures: Schema.Array(Failure).check(Schema.isMaxLength(3)),
-  /** Bytes of `stat` that a read gives; more than there are: all. */
+  /** Number of bytes of `stat` that a read returns. A larger number than the file has returns the file. */
   statBytes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 400 }))
 }
 

@@ -1,4 +1,4 @@
-/** Every answer of the kernel, and what it means: the fixture procfs with calls that fail. */
+/** Every answer of the kernel and its meaning, on the fixture procfs with failing calls. */
 import { assert, describe, it } from "@effect/vitest"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -17,7 +17,7 @@ const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "e
 
 type Kind = "pidfd" | "procfs"
 
-/** Calls the first `times` of which fail. */
+/** A call that fails the first `times` times. */
 const failing =
   <Args extends ReadonlyArray<unknown>, A>(
     call: (...args: Args) => A,
@@ -35,7 +35,7 @@ const failing =
     throw Fixture.failed(code)
   }
 
-/** Descriptors of a file of the procfs, or of any in a folder of it, as they are opened. */
+/** Tracks the descriptors of a file of the procfs, or of all files in a directory there. */
 const opening = ({ kernel, root }: Fixture.FixtureService, name: string) => {
   const opened = new Set<number>()
   const open: Kernel["open"] = (path) => {
@@ -47,13 +47,13 @@ const opening = ({ kernel, root }: Fixture.FixtureService, name: string) => {
   return { open, isOf: (fd: number) => opened.has(fd) }
 }
 
-/** What is read of one process is read so. */
+/** Replaces `read` for the files of one process. */
 const reading = (fixture: Fixture.FixtureService, pid: Pid, read: Kernel["read"]): Partial<Kernel> => {
   const { isOf, open } = opening(fixture, `${pid}`)
   return { open, read: (fd, into, position) => (isOf(fd) ? read : fixture.kernel.read)(fd, into, position) }
 }
 
-/** The file is of another file system than procfs. */
+/** The file is on another file system than procfs. */
 const fuse = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides => {
   const { isOf, open } = opening(fixture, name)
   const fileSystemType: Kernel["fileSystemType"] = (path) =>
@@ -61,7 +61,7 @@ const fuse = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides 
   return { kernel: { open, fileSystemType } }
 }
 
-/** The file is the root of a mount of its own, of procfs too. */
+/** The file is the root of a mount of its own, which may be a procfs. */
 const covered = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides => {
   const { isOf, open } = opening(fixture, name)
   return { kernel: { open, mountId: (fd) => (isOf(fd) ? "99" : fixture.kernel.mountId(fd)) } }
@@ -72,7 +72,7 @@ type Body = (
   inspect: (overrides?: Fixture.Overrides) => ProcessInspector["Service"]
 ) => Effect.Effect<void, unknown, Scope.Scope>
 
-/** A test against the fixture; no descriptor may stay open, and kill(2) may not be called with what isn't a PID. */
+/** A test on the fixture. Fails if a descriptor stays open, or if kill(2) gets a number that isn't a PID. */
 const test = (name: string, kind: Kind, body: Body) =>
   it.effect(`${name} (${kind})`, () =>
     Effect.gen(function* () {
@@ -271,11 +271,11 @@ describe("existence", () => {
         const inspector = inspect({ kernel: { kill }, pidfds: { open, kill } })
         for (const pid of [0, -1, -2147483648, 2147483648, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
           for (const wanted of depths) {
-            // @ts-expect-error: a number that wasn't checked is no Pid
+            // @ts-expect-error: a plain number isn't a `Pid`
             const observation = yield* inspector.observe(pid, wanted)
             assert.include(observation, { _tag: "Unavailable", reason: "malformed" })
           }
-          // @ts-expect-error: a number that wasn't checked is no Pid
+          // @ts-expect-error: a plain number isn't a `Pid`
           assert.strictEqual((yield* Effect.flip(inspector.identify(pid)))._tag, "IdentityUnavailable")
         }
         assert.deepStrictEqual(
@@ -347,7 +347,7 @@ describe("scenario 26: failures of our own", () => {
       Effect.gen(function* () {
         const before = fixture.add({ uid: 1, comm: Buffer.from("before") })
         let after: Fixture.Process | undefined
-        // It exits after its executable and its status were read, and before the last read of `stat`.
+        // The process exits after its executable and `status` were read, and before the last read of `stat`.
         let reads = 0
         const read: typeof fixture.kernel.read = (fd, into, position) => {
           if (++reads !== 2) return fixture.kernel.read(fd, into, position)
@@ -482,7 +482,7 @@ describe("threads and exits", () => {
       Effect.gen(function* () {
         const { pid } = fixture.add({ state: "Z", threads: 0 })
         const { kernel } = fixture
-        // What the pidfd says: the group hasn't exited.
+        // A real pidfd reports no exit here: the thread group isn't empty.
         const read =
           (times: number): typeof kernel.read =>
           (fd, into, position) => {
@@ -870,7 +870,7 @@ describe("the host", () => {
       const { kernel: cover } = covered(fixture, bootIdFile)
       assert.deepStrictEqual(yield* seen({ ...(cover === undefined ? {} : { kernel: cover }), trees: trees() }), whole)
       assert.strictEqual(closed.length, 1)
-      // Not procfs either, not there, not allowed.
+      // A tree that isn't procfs, has no such file, or may not be opened.
       const foreign: Kernel["fileSystemType"] = (path) =>
         path.startsWith("/proc/self/fd/") ? 0xef53 : kernel.fileSystemType(path)
       for (const overrides of [

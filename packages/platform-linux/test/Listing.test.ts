@@ -1,4 +1,4 @@
-/** A listing by native code: what it makes of what the kernel tells, and what becomes of it where it ends early. */
+/** A listing by native code: its use of the kernel's answers, and its early ends. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema, Stream } from "effect"
 import type { DirectoryEntry, Listing as DiskListing } from "@vm-sentinel/core/Disk"
@@ -11,7 +11,7 @@ import * as Listing from "../src/internal/listing.ts"
 import type { Call } from "../src/internal/pool.ts"
 import { hasCompiler, Programs } from "./support/programs.ts"
 
-/** `linux/fs_types.h`, written down once more. */
+/** Constants of `linux/fs_types.h`. */
 const types = { unknown: 0, fifo: 1, device: 2, directory: 4, file: 8, symlink: 10, socket: 12 } as const
 
 const Drawn = Schema.Struct({
@@ -36,13 +36,13 @@ type Drawn = typeof Drawn.Type
 
 const Case = Schema.Struct({
   drawn: Schema.Array(Drawn),
-  /** Many don't fit at first. */
+  /** Many entries don't fit into the first buffer. */
   times: Schema.Literals([1, 1, 1, 50, 400]),
   block: Schema.Literals([1, 300, 2 ** 30]),
   isSlow: Schema.Boolean
 })
 
-/** `struct linux_dirent64`. What follows the name's NUL is anything. */
+/** A `struct linux_dirent64`. The bytes after the name's NUL are arbitrary. */
 const recordOf = ({ ino, name, type }: Drawn): Buffer => {
   const bytes = Buffer.from(encodePath(name))
   const record = Buffer.alloc(Math.ceil((20 + bytes.length) / 8) * 8, 0x7a)
@@ -57,17 +57,17 @@ const recordOf = ({ ino, name, type }: Drawn): Buffer => {
 }
 
 interface Kernel {
-  /** Bytes of a block at most, or of one record if that has more. */
+  /** Largest number of bytes that one call returns. A call returns at least one record. */
   readonly block?: number
-  /** What comes after the last record. */
+  /** Errno after the last record. */
   readonly error?: number
-  /** Each call takes longer than it may. */
+  /** Each call exceeds the time limit of a listing. */
   readonly isSlow?: boolean
 }
 
 interface Machine {
   readonly list: Call
-  /** Calls since it was told something. */
+  /** Number of calls since `tell`. */
   readonly calls: () => number
   readonly tell: (entries: ReadonlyArray<Drawn>, kernel?: Kernel) => void
 }
@@ -106,7 +106,7 @@ const keyOf = ({ entry, type }: DirectoryEntry) => `${entry} ${type}`
 
 const isHidden = ({ name }: Drawn) => name.startsWith(".")
 
-/** The order of a listing, from what was told. */
+/** The expected order of these entries. */
 const expectedOf = (entries: ReadonlyArray<Drawn>) => {
   const all = entries.filter(({ name }) => name !== "." && name !== "..")
   const shown = all.filter((entry) => !isHidden(entry)).toSorted((a, b) => (a.ino < b.ino ? -1 : a.ino > b.ino ? 1 : 0))
@@ -122,7 +122,7 @@ describe("a listing by native code", () => {
       const property = ({ block, drawn, isSlow, times }: typeof Case.Type) =>
         Effect.gen(function* () {
           const repeated = Array.from({ length: times }, () => drawn).flat()
-          // So that each has a name of its own.
+          // Gives each entry a name of its own.
           const entries = repeated.map(({ ino, name, type }, index) => {
             return { ino, name: name.startsWith(".") ? name : `${name.slice(0, 240)}-${index}`, type }
           })
@@ -180,7 +180,7 @@ describe("a listing by native code", () => {
     () =>
       Effect.gen(function* () {
         const callbacks: Array<(wasMade: boolean) => void> = []
-        // Nothing is told: it would be called anew.
+        // The call ends without an answer, so the listing would call again.
         const list: Call = (_, ended) => void callbacks.push(ended)
         const fiber = yield* Effect.forkChild(Listing.read(list, "/root", 0, 0), { startImmediately: true })
         callbacks.shift()?.(true)

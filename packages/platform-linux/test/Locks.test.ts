@@ -1,4 +1,4 @@
-/** `flock(2)` of directories: who holds it, what becomes of it, and what of a thread that ends. */
+/** `flock(2)` of directories: its holders, its end, and the end of a thread that used it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
 import { Effect, Result, type Scope } from "effect"
@@ -15,7 +15,7 @@ import * as Memory from "./support/scratch.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import * as Tree from "./support/tree.ts"
 
-/** Open files and directories. Sockets and pipes belong to the test runner, too. */
+/** Open files and directories. Sockets and pipes may belong to the test runner. */
 const files = (): ReadonlyArray<string> => Tree.descriptors().filter((path) => path.startsWith("/"))
 
 const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: true, test: true }
@@ -35,13 +35,13 @@ const errnoOf = (call: () => unknown): unknown => {
   }
 }
 
-/** As `flock(1)` sees it. */
+/** The state of the lock as `flock(1)` sees it. */
 const seenByCommand = (path: string): string => {
   const isFree = (flag: string) => spawnSync("flock", [flag, path, "true"]).status === 0
   return isFree("-xn") ? "free" : isFree("-sn") ? "shared" : "exclusive"
 }
 
-/** Another process that holds the lock, until the scope closes. */
+/** Another process holds the lock until the scope closes. */
 const heldBy = (flag: "-x" | "-s", path: string) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof spawn>>((resume) => {
@@ -312,7 +312,7 @@ const run = ([command = "", ...args]: ReadonlyArray<string>) =>
   })
 
 describe("a thread that ends", () => {
-  /** Makes use of all that opens something, with what loads native code in between, and waits for its end. */
+  /** A worker that makes every call that opens a file, loads native code, and waits for its end. */
   const inThread = `${imports}
     import { parentPort, workerData } from "node:worker_threads"
     const { koffi, root } = workerData

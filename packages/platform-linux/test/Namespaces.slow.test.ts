@@ -1,4 +1,4 @@
-/** Two containers' worth of namespaces that share one root. */
+/** Two containers, simulated by namespaces, share one root. */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { Effect, Exit, Schema, Scope } from "effect"
@@ -12,19 +12,21 @@ import * as Tree from "./support/tree.ts"
 import { noNamespace, notRoot } from "./support/inspectorsElsewhere.ts"
 import { until } from "./support/processes.ts"
 
-/** In a user namespace of its own it would be another user, to whom the root isn't believed. */
+/**
+ * Root is required: in a user namespace, a sweep would be another user, who doesn't trust the root directory's owner.
+ */
 const reason = notRoot ?? noNamespace
 
-/** Only there are all processes to be seen, and so that a namespace has none. */
+/** Only the initial PID namespace shows all processes, so only there can a sweep prove that a namespace has none. */
 const isInitial = Fs.readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]"
 
-/** Nothing in it outlives its first process. */
+/** A PID namespace whose processes end with its first process. */
 const ownPids = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
-/** The first process is immune to its own signals: it may be a shell, and the agent PID 2. */
+/** A namespace's first process can't kill itself. Below this shell, which is the first process, the agent has PID 2. */
 const belowShell = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh"]
 
-/** The host's numbers of the processes in a namespace. */
+/** PIDs, in the host's namespace, of the processes in a namespace. */
 const membersOf = (namespace: string): ReadonlyArray<string> =>
   Fs.readdirSync("/proc").filter((entry) => {
     try {
@@ -34,7 +36,7 @@ const membersOf = (namespace: string): ReadonlyArray<string> =>
     }
   })
 
-/** A tree of processes that can be killed before the test ends. */
+/** A container that can be killed before the test ends. */
 const container = Effect.fnUntraced(function* (pid: 1 | 2 = 1) {
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
@@ -42,14 +44,14 @@ const container = Effect.fnUntraced(function* (pid: 1 | 2 = 1) {
   assert.strictEqual(yield* Agents.pid(agent), pid)
   const members = membersOf((yield* Agents.run(agent, "readlink", "/proc/self/ns/pid")).trim())
   assert.isAbove(members.length, 0)
-  // Its processes, and not the `unshare` above them: that reaps them at once, where the system's first process takes its
-  // time over what has become an orphan.
+  // Kills the namespace's processes, not the `unshare` above: `unshare` reaps them at once, while the system's first
+  // process takes its time to reap orphans.
   const end = Effect.sync(() => {
     for (const member of members) {
       try {
         process.kill(Number(member), "SIGKILL")
       } catch {
-        // Gone with the first.
+        // The process ended with the first one.
       }
     }
   })
@@ -111,8 +113,8 @@ describe("two PID namespaces that share one root", () => {
       assert.deepStrictEqual(yield* sweepFrom(one.agent, root), { one: "kept matches", other: unknown })
       assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: unknown, other: "kept matches" })
       assert.deepStrictEqual(yield* sweepHere(root), { one: "kept matches", other: "kept matches" })
-      // A new container, as a restart makes it: PID 1 again, and the directory isn't its own. Started first: the number
-      // of a namespace that ended is given out again, and then the process decides.
+      // A new container has PID 1 again and never owned the directory, like a restarted one. It starts before the old
+      // one ends: otherwise it could get the old namespace's number, and the sweep would then compare processes.
       const again = yield* container()
       yield* one.kill
       assert.deepStrictEqual(yield* sweepFrom(again.agent, root), { one: unknown, other: unknown })
@@ -150,7 +152,7 @@ describe("two PID namespaces that share one root", () => {
       assert.isTrue(yield* Agents.untilKilled(doomed.agent, 14, "before", { op: "sweep", root, concurrency: 1 }))
       const left = Tree.entries(root)
       assert.isTrue(left.some((entry) => entry.startsWith(".vm-sentinel-reap.")))
-      // The workspace says whose it is, and that sweep held its lock itself.
+      // The workspace's sentinel names the sweep, and records that the sweep itself held its lock.
       const resumed = Object.values(yield* sweepFrom(other.agent, root))
       assert.include(resumed, "removed resumed")
       assert.isTrue(

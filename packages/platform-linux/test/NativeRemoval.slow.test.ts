@@ -1,4 +1,4 @@
-/** Deleting by native code: somebody acts right before each of its system calls. */
+/** Removal by native code, with an act right before each of its system calls. */
 import { assert, describe, it } from "@effect/vitest"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import { Arbitrary, Effect, Schema, type Scope } from "effect"
@@ -32,13 +32,13 @@ const furnish = (tree: string): void => {
     Fs.mkdirSync(`${tree}${at}`, { recursive: true, mode: 0o700 })
     for (const file of ["a", "b"]) Fs.writeFileSync(`${tree}${at}/${file}`, file)
   }
-  // A directory of such a name is none.
+  // A directory isn't a sentinel, whatever its name.
   Fs.mkdirSync(`${tree}/sub/.bbox-sentinel`, { recursive: true, mode: 0o700 })
   for (const name of sentinels) Fs.writeFileSync(`${tree}/${name}`, "")
 }
 
 interface Seen {
-  /** How many of its system calls there were. */
+  /** Number of its system calls. */
   readonly calls: number
   readonly result: number
 }
@@ -47,10 +47,12 @@ type Act = "claim" | "crawl" | "hold" | "link" | "lockless" | "mount" | "none" |
 
 interface Scene {
   readonly tree: string
-  /** What was in a place goes here. */
+  /** `link` and `swap` move the original entry here. */
   readonly aside: string
   readonly outside: string
-  /** Removes the tree, while somebody does something before a call. Without more, with it and what is outside. */
+  /**
+   * Removes the tree, with an act before a call. Default for `place` and `other`: the tree and the outside directory.
+   */
   readonly remove: (act: Act, at: number, place?: string, other?: string) => Seen
 }
 
@@ -78,7 +80,7 @@ const clear = ({ aside, tree }: Scene): void => {
   for (const path of [tree, aside]) Fs.rmSync(path, { recursive: true, force: true })
 }
 
-/** Asks again as long as it isn't over: this machine may be slow. */
+/** Repeats the removal until it is complete: on a slow machine, one call may run out of time. */
 const resultOf = (scene: Scene): number => {
   for (;;) {
     const { result } = scene.remove("none", 0)
@@ -86,7 +88,7 @@ const resultOf = (scene: Scene): number => {
   }
 }
 
-/** Something is done before each call, one after the other: how often, and what came of it. */
+/** Runs the removal once for each of its calls, with the act before that call, until a run makes fewer calls. */
 const beforeEachCall = (scene: Scene, act: Act, below: string, check: (seen: Seen, at: number) => void): number => {
   for (let at = 1; ; at++) {
     clear(scene)
@@ -198,7 +200,7 @@ describe("deleting by native code", () => {
         const scene = yield* sceneOf
         let stopped = 0
         beforeEachCall(scene, act, "", (seen, at) => {
-          // Too late to be stopped.
+          // The removal was complete before the stop.
           if (seen.result === gone) return assert.isFalse(Fs.existsSync(scene.tree))
           stopped += 1
           assert.strictEqual(seen.result, result, `call ${at}`)
@@ -229,7 +231,7 @@ describe("deleting by native code", () => {
   whenCompiled("with something in it that can't be removed, keeps the sentinels", () =>
     Effect.gen(function* () {
       const scene = yield* sceneOf
-      // Deeper than it goes.
+      // The tree is deeper than native code descends.
       const deep = `${scene.tree}${"/d".repeat(40)}`
       Fs.mkdirSync(deep, { recursive: true })
       assert.strictEqual(scene.remove("none", 0).result, left)

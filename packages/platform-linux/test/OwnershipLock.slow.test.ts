@@ -1,6 +1,6 @@
 /**
- * The ownership lock, with real processes. Owners in containers, wrappers and supervisors: the command's `test/frames`. What
- * the calls themselves do: `Locks.test.ts`.
+ * The ownership lock, with real processes. Owners in containers, wrappers and supervisors are tested in
+ * `cli/test/frames`, the lock calls themselves in `Locks.test.ts`.
  */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -31,7 +31,7 @@ const probe = (path: string) => SentinelStore.use(({ probeLock }) => probeLock(p
 const own = { kind: "flock", tested: true, holder: "self" } as const
 const given = { ...own, holder: "inherited" } as const
 
-/** What a directory's sentinel says of its lock. */
+/** The lock that a directory's sentinel records. */
 const recordedLock = (path: string, file = ".vm-sentinel"): unknown => {
   const lines = Fs.readFileSync(`${path}/${file}`, "utf8").split("\n")
   const record: unknown = JSON.parse(lines[2] ?? "null")
@@ -46,13 +46,13 @@ const mortal = Effect.fnUntraced(function* (command?: ReadonlyArray<string>) {
   return { agent, kill: Scope.close(scope, Exit.void) }
 })
 
-/** A child of an agent's, which outlives it, and how to kill it. `giving`: whose lock it is started with. */
+/** A child that outlives its agent. `giving`: the held directory whose lock the child inherits. */
 const started = Effect.fnUntraced(function* (agent: Agents.Agent, giving?: string) {
   const command = ["sleep", "1000000"]
   const pid = yield* agent.ask(Schema.Number, { op: "start", command, ...(giving === undefined ? {} : { giving }) })
   const end = Effect.sync(() => Fs.existsSync(`/proc/${pid}`) && process.kill(pid, "SIGKILL"))
   yield* Effect.addFinalizer(() => end)
-  // Nobody may be in a hurry to reap an orphan, and a zombie holds nothing.
+  // An orphan may stay a zombie for some time. A zombie holds no lock.
   const gone = until("the end of a child", () => (stateOf(pid) ?? "Z") === "Z")
   return { pid, kill: Effect.andThen(end, gone) }
 })
@@ -87,7 +87,7 @@ describe("a directory whose lock is held", () => {
       yield* named.kill
       assert.deepStrictEqual(yield* sweep(root), { vm: "kept lock-held" })
       yield* agent.ask(Schema.Null, { op: "release" })
-      // The record outlives the lock, and claims none any more.
+      // After a release, the record stays and claims no lock.
       assert.isUndefined(recordedLock(`${root}/vm`))
       assert.strictEqual(yield* probe(`${root}/vm`), "free")
       assert.deepStrictEqual(yield* sweep(root), { vm: "removed pid-dead" })
@@ -126,7 +126,7 @@ describe("a directory whose lock is held", () => {
       const helper = yield* started(agent, `${root}/given`)
       yield* Effect.forkScoped(agent.ask(Schema.Unknown, { op: "exec", command: ["/bin/sleep", "1000000"] }))
       yield* until("execve", () => executableOf(pid)?.endsWith("/node") === false)
-      // The kernel gives up locks after the program has changed, and later than the descriptors.
+      // At execve(2), the kernel switches the program first, then closes descriptors, then frees the locks.
       yield* until(
         "the end of the lock",
         () => Locks.probe(DirFd.make(libc()?.at), `${root}/not given`, false) === "free"
@@ -148,7 +148,7 @@ describe("a directory whose lock is held", () => {
       yield* Agents.create(one.agent, vm)
       const refused = yield* Effect.flip(Agents.hold(other.agent, vm))
       assert.deepInclude(refused, { _tag: "Refused", failed: "AlreadyOwned" })
-      // That it is held says nothing of who has this role.
+      // The refusal rests on the owner of this role, not on the held lock.
       assert.include(refused.message, "matches")
       assert.deepStrictEqual(yield* Agents.hold(other.agent, vm, "helper"), { tested: true })
       assert.deepStrictEqual([recordedLock(vm), recordedLock(vm, ".vm-sentinel.helper")], [own, own])
@@ -156,7 +156,7 @@ describe("a directory whose lock is held", () => {
         Effect.scoped(Effect.flatMap(piped("flock", [flag, vm, "echo", "ran"]), ({ line }) => line))
       assert.strictEqual(yield* ran("-sn"), "ran")
       yield* Effect.flip(ran("-xn"))
-      // The next one of the role comes beside who is left of the last.
+      // The role's next owner may come while owners of other roles still hold the lock.
       yield* one.kill
       assert.deepStrictEqual(yield* Agents.hold(third.agent, vm), { tested: true })
       yield* other.kill
@@ -204,7 +204,7 @@ describe("a directory whose lock is held", () => {
 })
 
 describe("who has the lock alone", () => {
-  /** Until it is told to let go. */
+  /** Holds the lock until `letGo` runs. */
   const looking = Effect.fnUntraced(function* (path: string) {
     const { kill, line, pid } = yield* piped("flock", ["-xn", "--no-fork", path, "sh", "-c", "echo looking; read word"])
     assert.strictEqual(yield* line, "looking")

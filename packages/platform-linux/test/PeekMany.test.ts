@@ -1,4 +1,4 @@
-/** `peekMany` by native code answers what it answers without, closes nothing early and leaves nothing open. */
+/** `peekMany` by native code gives the same answers as without, closes no descriptor early, and leaves none open. */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type Peek } from "@vm-sentinel/core/Disk"
 import * as Arr from "effect/Array"
@@ -42,7 +42,7 @@ const makePlain = (path: string, content: string | Buffer) => {
   Fs.writeFileSync(encodePath(`${path}/${file}`), content)
 }
 
-/** Each kind of directory, by its name. */
+/** Makes a directory of each kind, by name. */
 const kinds: Readonly<Record<string, (path: string) => void>> = {
   missing: () => undefined,
   empty: (path) => Fs.mkdirSync(path),
@@ -109,7 +109,7 @@ const makeRoot = (plain: ReadonlyArray<string>) =>
     return root
   })
 
-/** Both ways to one Disk each. */
+/** Compares the answers of a Disk with native code and of one without. */
 const bothWays = Effect.map(
   Effect.all([diskOf({}), diskOf({ pool: false })]),
   ([native, plain]) =>
@@ -120,7 +120,7 @@ const bothWays = Effect.map(
       })
 )
 
-/** Each thread of Node's pool waits for a FIFO, until the effect that is given. */
+/** Blocks all threads of Node's pool on a FIFO, until the returned effect runs. */
 const busyPool = Effect.gen(function* () {
   const path = `${yield* Memory.scratch}/fifo`
   execFileSync("mkfifo", [path])
@@ -129,7 +129,7 @@ const busyPool = Effect.gen(function* () {
     { length: threads },
     () => new Promise<void>((resolve) => Fs.open(path, "r", (_, fd) => Fs.close(fd, () => resolve())))
   )
-  // A FIFO that is open for both never waits.
+  // Opening a FIFO for reading and writing never blocks.
   const release = Effect.promise(async () => {
     const fd = Fs.openSync(path, "r+")
     await Promise.all(opening)
@@ -141,7 +141,7 @@ const busyPool = Effect.gen(function* () {
 
 const opened = () => [...Tree.descriptors()].toSorted()
 
-/** The threads by which a command opens sentinels. */
+/** The threads in which a command opens sentinels. */
 const readers = (log: string, args: ReadonlyArray<string>) =>
   Effect.map(trace(log, [process.execPath, Agents.command, ...args]), () => {
     const found = [...Fs.readFileSync(log, "utf8").matchAll(/^(\d+) +openat\(.*\/\.vm-sentinel"/gm)]
@@ -326,7 +326,7 @@ describe("peekMany by native code", () => {
       yield* Effect.yieldNow
       assert.isUndefined(interrupted.pollUnsafe())
       assert.include(opened(), root)
-      // Its memory is still in use.
+      // The interrupted call still uses its memory, so this call must use other memory.
       const other = yield* Effect.forkChild(peekMany(disk, root, names.toReversed()), { startImmediately: true })
       yield* release
       yield* Fiber.join(interrupted)

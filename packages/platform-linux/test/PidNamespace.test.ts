@@ -7,7 +7,7 @@ import { because } from "@vm-sentinel/core/test/support/able"
 import { noNamespace, patience } from "./support/inspectorsElsewhere.ts"
 import { Programs } from "./support/programs.ts"
 
-/** A script that says what it is told to in JavaScript. */
+/** A script with this JavaScript code. */
 const saying = (code: string) =>
   Effect.map(Effect.service(Programs), ({ folder }) => {
     const path = join(folder, "script.mjs")

@@ -1,4 +1,7 @@
-/** Who is asked to remove, and when. What is removed, and how: the conformance suites, and those of native code. */
+/**
+ * When a removal goes to native code, and to which call. The removal itself: the conformance suites and
+ * `NativeRemoval.slow.test.ts`.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Fiber, type Scope } from "effect"
@@ -15,7 +18,7 @@ import * as Places from "./support/sweepersElsewhere.ts"
 import { trace } from "./support/trace.ts"
 import * as Tree from "./support/tree.ts"
 
-/** The native call, in this thread. */
+/** The native call, made in this thread. */
 const remove = withKoffi((koffi) => koffi.load(Pool.library).func("void vm_sentinel_remove(void *)"))
 
 const noCompiler = new Missing("no C compiler, or no koffi")
@@ -31,13 +34,13 @@ const make = (path: string, files: number): void => {
   for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/${file}`, "")
 }
 
-// `struct orders` of removal.c: its header, an order, and its first two members, in bytes; the states and results that a call
-// goes back from.
+// Sizes in bytes in `struct orders` of removal.c: its header and one order. Then the states and the results after which
+// a call must be repeated.
 const [header, orderBytes] = [64, 4096] as const
 const [waiting, begun] = [0, 1] as const
 const [unknown, unfinished] = [0, 2] as const
 
-/** Lets a call be made again with what it had no time for, on a machine that is busy. Whether there was any. */
+/** Prepares a call for repetition if it ran out of time, as on a busy machine. Returns whether it did. */
 const isToGoOn = ({ buffer }: Uint8Array): boolean => {
   const numbers = new Int32Array(buffer)
   const count = numbers[0] ?? 0
@@ -50,19 +53,19 @@ const isToGoOn = ({ buffer }: Uint8Array): boolean => {
   return late.length > 0
 }
 
-/** Removes when it is told to, and calls back when it is told to. */
+/** A native call that removes, and reports its end, only on request. */
 const byHand = () => {
   let calls: Array<{ readonly memory: Uint8Array; readonly ended: (wasMade: boolean) => void }> = []
   return {
     call: (memory: Uint8Array, ended: (wasMade: boolean) => void) => void calls.push({ memory, ended }),
-    /** Of each call that was made, how many trees it is for. */
+    /** Number of trees in each pending call. */
     shares: () => calls.map(({ memory }) => new Int32Array(memory.buffer)[0]),
     remove: () => {
       for (const { memory } of calls)
         do remove?.(memory)
         while (isToGoOn(memory))
     },
-    /** As if the first tree of each were so. */
+    /** Sets the result of the first tree of each pending call. */
     say: (result: number) => calls.forEach(({ memory }) => (new Int32Array(memory.buffer)[header / 4 + 1] = result)),
     callBack: () => {
       const before = calls
@@ -74,7 +77,7 @@ const byHand = () => {
 
 const named = (count: number) => Array.from({ length: count }, (_, index) => `vm-${index}`)
 
-/** So many trees, and of each who waits for its removal. */
+/** Makes this many trees and starts a removal of each. */
 const makeScene = (count: number) =>
   Effect.gen(function* () {
     const scratch = yield* Memory.scratch
@@ -88,13 +91,13 @@ const makeScene = (count: number) =>
     return { scratch, hand, remover, fibers, left }
   })
 
-/** Whoever interrupts waits until it is over. */
+/** Interrupts the fibers; the interruption ends only after their calls. */
 const interruptions = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
   Effect.forkChild(Fiber.interruptAll(fibers), { startImmediately: true })
 
 const modifiedAt = (path: string): bigint => Fs.statSync(path, { bigint: true }).mtimeNs
 
-/** Waits until something in it has been removed. */
+/** Waits until an entry of the directory has been removed. */
 const untilTouched = Effect.fnUntraced(function* (path: string, before: bigint) {
   while (modifiedAt(path) === before) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 })
@@ -140,7 +143,7 @@ describe("the remover", () => {
   whenCompiled("scenario 52: what is interrupted before it was begun is never begun, and nobody waits for it", () =>
     Effect.gen(function* () {
       const { fibers, hand, left } = yield* makeScene(6)
-      // Of each pair one was handed over, and one waits.
+      // The first two trees are each in a pending call. The other four wait.
       const [first, second, third, ...others] = fibers
       assert.isDefined(first)
       assert.isDefined(second)
@@ -278,7 +281,7 @@ describe("the remover", () => {
       assert.isAbove(left.length, 0)
       assert.isBelow(left.length, 20_000)
       assert.sameMembers([...Tree.descriptors()], [...before])
-      // Nothing goes on behind one's back: the next removal finds as much.
+      // The removal doesn't continue in the background: the next one finds the same entries.
       assert.deepStrictEqual(Tree.entries(`${scratch}/tree`), left)
       yield* disk.removeTree(`${scratch}/tree`)
       assert.deepStrictEqual(Tree.entries(scratch), [])

@@ -7,7 +7,7 @@ import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 
-/** A file of each type, and such whose numbers are large, small or negative. */
+/** A file of each type, and files whose numbers are large, small or negative. */
 const furnish = (directory: string) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {

@@ -1,4 +1,4 @@
-/** Many sweeps at once, while owners take names. At full size: `stress/sweepers.ts`. */
+/** Several sweeps at once, while owners take names. At full size: `stress/sweepers.ts`. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"

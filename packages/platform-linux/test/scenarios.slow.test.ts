@@ -1,4 +1,4 @@
-/** Situations of the catalogue that a whole system can show, each judged as a sweep would. */
+/** Situations of the catalogue that need a whole system, each judged as a sweep judges it. */
 import { assert, describe, it } from "@effect/vitest"
 import type { ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
@@ -33,7 +33,7 @@ const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.ide
 const observe = (pid: Pid, wanted: ObserveDepth = "all") =>
   ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
 
-/** Runs as an inspector somewhere else. */
+/** Asks an inspector somewhere else in the system. */
 const from = (place: Place, kind: Remote.Kind) => Effect.provide(Remote.under(places[place], kind))
 
 const placed = (place: Place, title: string, body: (kind: Remote.Kind) => Effect.Effect<void, unknown, Programs>) => {
@@ -142,7 +142,7 @@ for (const kind of kinds) {
             answers.add(answer(yield* judged(recorded)))
             answers.add(answer(yield* judged(weak)))
           }
-          // So many threads come and go that now and then it can't be read in four attempts.
+          // The threads change so fast that four attempts at a consistent reading may fail.
           answers.delete("unknown inspection-failed")
           assert.deepStrictEqual([...answers], ["alive matches"])
         }),
@@ -182,14 +182,14 @@ describe("elsewhere", () => {
           assert.strictEqual(theirs.pidNamespace, mine.pidNamespace)
           assert.strictEqual(answer(yield* judgedIdentity(mine)), "alive matches")
           assert.strictEqual(answer(yield* judgedIdentity(theirs)), "alive matches")
-          // The offset is of whole ticks: nothing is lost by it.
+          // The offset is a whole number of ticks, so the conversion is exact.
           assert.strictEqual(answer(yield* judged(startingAt(0n))), "alive matches")
           for (const ticks of [-1n, 1n, 10_000_000n]) {
             assert.strictEqual(answer(yield* judged(startingAt(ticks))), "dead start-time-mismatch")
           }
           const { timeOffset: _, ...record } = startingAt(2n).record
           assert.strictEqual(answer(yield* judged({ _tag: "V3", pid, record })), "unknown not-comparable")
-          // The wall clock is one for all: both place the start and the boot at the same moment.
+          // Both inspectors have the same wall clock, so both find the same times for the start and the boot.
           const [a, b] = [yield* observe(pid), yield* Effect.provide(observe(pid), layers[kind])]
           if (a._tag !== "Present" || b._tag !== "Present") return assert.fail("not present")
           assert.closeTo(a.startedAt ?? 0, b.startedAt ?? 1e9, 1000)
@@ -214,7 +214,7 @@ describe("elsewhere", () => {
               assert.isUndefined(host.bootId)
               assert.strictEqual(host.bootIdProblem, "a file is mounted over /proc/sys/kernel/random/boot_id")
             }
-            // What is recorded here has the one or the other, and is never taken for another boot's.
+            // A process recorded here has the kernel's boot id or none, so it never seems to be of another boot.
             const recorded = yield* ProcessInspector.use(({ self }) => self)
             assert.strictEqual(recorded.bootId, host.bootId)
             assert.strictEqual(answer(yield* judgedIdentity(recorded)), "alive matches")
@@ -234,11 +234,11 @@ describe("elsewhere", () => {
           const isKnown = kind === "pidfd" && place === "covered"
           yield* Effect.gen(function* () {
             assert.strictEqual(answer(yield* judgedIdentity(owner)), "alive matches")
-            // In a directory that may be another one nothing but an equal id tells that it is of this boot.
+            // The record names no directory, so only an equal 64-bit id proves that it is of this boot.
             const elsewhere = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
             assert.strictEqual(elsewhere, kind === "pidfd" ? "alive matches" : "unknown boot-unknown")
             yield* here.exit?.(pid) ?? assert.fail("a world that can't end a process")
-            // Of this boot or of an earlier one: gone.
+            // The owner is gone, whether the record is of this boot or of an earlier one.
             assert.strictEqual(answer(yield* judgedIdentity(owner)), "dead pid-dead")
             const gone = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
             assert.strictEqual(gone, isKnown ? "dead pid-dead" : "unknown boot-unknown")
@@ -265,7 +265,7 @@ describe("elsewhere", () => {
       assert.strictEqual(pid, 5000)
       const host = yield* ProcessInspector.use(({ host }) => host)
       assert.isUndefined(host.pidNamespaceInit)
-      // There is a first process in there, and ourselves.
+      // The namespace has a first process and this agent.
       for (const target of [1, pid, 2 ** 22 + 1].map((number) => Pid.make(number))) {
         const observation = yield* observe(target)
         assert.include(observation, { _tag: "Unavailable", reason: "no-procfs" })
@@ -294,7 +294,8 @@ describe("elsewhere", () => {
               ...(bootId === undefined ? {} : { bootId }),
               ...(timeOffset === undefined ? {} : { timeOffset })
             })
-            // Whether the namespace is the recorded one can't be told: its first process can't be seen from here.
+            // The namespace's first process is invisible here, so the namespace can't be compared with the recorded
+            // one.
             assert.strictEqual(answer(yield* judgedIdentity(record)), "unknown other-pid-namespace")
             assert.strictEqual(answer(yield* judged({ _tag: "V1", pid })), "unknown no-procfs")
             const executable = "/nonexistent/program"
@@ -388,7 +389,7 @@ describe("recycling", () => {
     patience
   )
 
-  // Its programs are of two users.
+  // The programs run as two users.
   const noChurn = notRoot ?? noNamespace ?? (hasCompiler ? undefined : noCompiler.reason)
   for (const kind of kinds) {
     it.live.skipIf(noChurn !== undefined)(

@@ -1,4 +1,6 @@
-/** Holds a directory in a scope that closes, and lives on. `closingScope.ts DIRECTORY` says when it is closed. */
+/**
+ * Holds a directory in a scope, prints `closed` once the scope has closed, and lives on: `closingScope.ts DIRECTORY`.
+ */
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Effect } from "effect"
 import * as Platform from "../../src/Platform.ts"

@@ -1,5 +1,5 @@
 /**
- * Holds a directory, says so, starts a program beside it, if there is one, and waits to be killed:
+ * Holds a directory, prints `held`, starts a command beside itself if one is given, and waits to be killed:
  * `supervisor.ts DIRECTORY [COMMAND [ARGUMENTS...]]`.
  */
 import * as Ownership from "@vm-sentinel/core/Ownership"
@@ -13,7 +13,7 @@ const program = Effect.gen(function* () {
   yield* Ownership.hold(directory)
   console.log("held")
   if (file !== undefined) spawn(file, args, { stdio: "ignore" })
-  // What keeps Node, too.
+  // The timer keeps Node's event loop alive.
   return yield* Effect.callback<never>(() => {
     setInterval(() => undefined, 1_000_000)
   })

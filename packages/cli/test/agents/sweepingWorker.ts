@@ -1,7 +1,7 @@
 /**
- * Sweeps a root in a worker thread, becomes the owner of directories with their locks while the worker lives, and ends the
- * worker then. `sweepingWorker.ts ROOT DIRECTORY...`: says what the worker kept, and which of the directories are locked
- * before its end, and after.
+ * Sweeps a root in a worker thread. While the worker lives, the main thread holds directories with their locks; then
+ * the worker ends. `sweepingWorker.ts ROOT DIRECTORY...` prints how many directories the sweep kept, and which of the
+ * directories are locked before and after the worker's end.
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Ownership from "@vm-sentinel/core/Ownership"
@@ -10,7 +10,10 @@ import { execFileSync } from "node:child_process"
 import { isMainThread, Worker, workerData } from "node:worker_threads"
 import * as Platform from "../../src/Platform.ts"
 
-/** What both threads see: how many directories the worker has kept, from 1 on, and whether it may end. */
+/**
+ * `memory` has two 32-bit words: the number of directories that the sweep kept (0 until the sweep ends), and whether
+ * the worker may end.
+ */
 const Shared = Schema.Struct({ root: Schema.String, memory: Schema.instanceOf(SharedArrayBuffer) })
 const kept = 0
 const over = 1
@@ -53,6 +56,6 @@ const inMain = Effect.gen(function* () {
 if (!isMainThread) await Effect.runPromise(Effect.provide(inWorker, Platform.layer))
 else {
   await Effect.runPromise(Effect.provide(inMain, Platform.layer))
-  // Its locks are free with it, and not before: what has been said is all that counts.
+  // The locks must still be held when the line above is printed, so only the exit of the process frees them.
   process.exit(0)
 }

@@ -1,4 +1,7 @@
-/** The command as it is published, where no package is: neither koffi nor anything that ought to be in it. */
+/**
+ * The published command in a directory without `node_modules`: it finds neither koffi nor any package that it should
+ * bundle.
+ */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Scope } from "effect"

@@ -1,4 +1,4 @@
-/** The real command, as a process. */
+/** Runs the real command as a process. */
 import { Line } from "@vm-sentinel/core/Outcome"
 import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
 import { Effect, Schema } from "effect"
@@ -10,7 +10,7 @@ import { main } from "../../src/Main.ts"
 import * as Streams from "./Streams.ts"
 
 export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
-/** As it is published, where it has been built. */
+/** `scripts/prebuilt.ts` sets the variable to the directory of the published build. Unset: the sources run. */
 const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
 export const bin = prebuilt === undefined ? source : `${prebuilt}/command/bin.cjs`
 export const launcher = fileURLToPath(new URL("../../src/vm-sentinel.sh", import.meta.url))
@@ -28,7 +28,7 @@ export interface Options {
 
 const environment = (options: Options) => ({ ...process.env, NO_COLOR: "", ...options.env })
 
-/** Any command, to its end. */
+/** Runs a command to its end. */
 export const execute = (file: string, args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Result> =>
   Effect.callback((resume) => {
     const child = ChildProcess.spawn(file, args, {
@@ -45,11 +45,11 @@ export const execute = (file: string, args: ReadonlyArray<string>, options: Opti
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-/** `vm-sentinel ARGS`. */
+/** Runs `vm-sentinel ARGS` to its end. */
 export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Result> =>
   execute(process.execPath, [bin, ...args], options)
 
-/** The same in this process, which is quicker: the same command line, another end of it. */
+/** Runs the same command line in this process, which takes less time than a process of its own. */
 export const inProcess = (args: ReadonlyArray<string>): Effect.Effect<Result> =>
   Effect.suspend(() => {
     let stdout = ""
@@ -68,11 +68,11 @@ export const inProcess = (args: ReadonlyArray<string>): Effect.Effect<Result> =>
     )
   })
 
-/** `vm-sentinel ARGS` in a shell, which does as it likes with its output. */
+/** Runs a shell script in which `$NODE $BIN` is `vm-sentinel`. The script may pipe or close the command's output. */
 export const shell = (script: string, args: ReadonlyArray<string> = []): Effect.Effect<Result> =>
   execute("sh", ["-c", script, "sh", ...args], { env: { NODE: process.execPath, BIN: bin } })
 
-/** A running command; killed with its scope. */
+/** Starts `vm-sentinel ARGS`. The end of the scope kills the process. */
 export const start = (
   args: ReadonlyArray<string>,
   options: Options = {}
@@ -94,7 +94,7 @@ export interface Report {
   readonly summary: Summary
 }
 
-/** JSON lines, by the schema: outcomes, and one summary, which is the last. */
+/** Decodes the JSON lines by the schema: outcomes, then one summary as the last line. */
 export const report = (stdout: string): Report => {
   const lines = stdout
     .trimEnd()
@@ -106,6 +106,6 @@ export const report = (stdout: string): Report => {
   return { outcomes, summary }
 }
 
-/** What became of each name. */
+/** `ACTION: VERDICT, REASON` of each directory, by name. */
 export const actions = ({ outcomes }: Report): Record<string, string> =>
   Object.fromEntries(outcomes.map(({ action, name, reason, verdict }) => [name, `${action}: ${verdict}, ${reason}`]))

@@ -1,4 +1,4 @@
-/** Places that real deployments have: containers, machines with a covered boot id, file systems of both kinds. */
+/** Places where real deployments run: containers, machines whose boot id is covered, local and shared file systems. */
 import { it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
@@ -12,10 +12,13 @@ import * as Shell from "./Shell.ts"
 
 const repository = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "")
 
-/** Mounts of its own: what is mounted there is seen and undone there alone. */
+/** A mount namespace of its own: mounts made inside are invisible outside and end with the namespace. */
 export const ownMounts: Shell.Place = ["unshare", "--mount", "--propagation", "private"]
 
-/** PIDs and a `/proc` of its own. Nothing in it outlives its first process, nor that its parent. */
+/**
+ * A PID namespace with its own `/proc`. All of its processes end with its first process, and that one ends with its
+ * parent.
+ */
 export const ownPids: Shell.Place = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 const bootIdFile = "/proc/sys/kernel/random/boot_id"
@@ -27,17 +30,17 @@ const then = (script: string, ...args: ReadonlyArray<string>): Shell.Place => [
   ...args
 ]
 
-/** A file lies over the kernel's boot id, as systemd-nspawn and LXC have it. */
+/** Mounts a file over the kernel's boot id, as systemd-nspawn and LXC do. */
 export const covered = (file: string): Shell.Place => [...ownMounts, ...then(`mount --bind "$0" ${bootIdFile}`, file)]
 
-/** A file with an id that no boot has had. */
+/** Makes a file with an id that no boot has had. */
 export const makeBootId = (directory: string, name = "boot-id"): string => {
   const file = `${directory}/${name}`
   FS.writeFileSync(file, FS.readFileSync("/proc/sys/kernel/random/uuid"), { mode: 0o444 })
   return file
 }
 
-/** A root of its own, made by an overlay over the host's, in which a directory of the host's is `/vms`. */
+/** A container: an overlay over the host's root, where `volume`, a directory of the host, is `/vms`. */
 export const container = (volume: string): Shell.Place => [
   "unshare",
   "--pid",
@@ -64,7 +67,7 @@ export const container = (volume: string): Shell.Place => [
   )
 ]
 
-/** The root that {@link nspawn} is given: nothing but places to bind to. */
+/** Makes the root directory for {@link nspawn}: empty mount points and the links of a merged `/usr`. */
 const makeRoot = (root: string): string => {
   for (const name of ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "var", "root", "vms"]) {
     FS.mkdirSync(`${root}/${name}`, { recursive: true, mode: 0o755 })
@@ -75,9 +78,9 @@ const makeRoot = (root: string): string => {
   return root
 }
 
-/** A container of systemd-nspawn's, in which a directory of the host's is `/vms`. */
+/** A systemd-nspawn container where `volume`, a directory of the host, is `/vms`. */
 export const nspawn = ({ command, scratch }: Scene, volume: string, number = 0): Shell.Place => [
-  // A container outlives its systemd-nspawn that is killed.
+  // A container outlives its systemd-nspawn if that is killed. The PID namespace kills both.
   ...ownPids,
   "systemd-nspawn",
   "--quiet",
@@ -109,28 +112,28 @@ const has = (tool: string): boolean => {
   return known
 }
 
-/** Why what needs namespaces and programs can't be had here; `undefined` where it can. */
+/** Reason why a test that needs namespaces and these programs can't run here; `undefined` if it can. */
 export const without = (...tools: ReadonlyArray<string>): string | undefined => {
   const missing = tools.find((tool) => !has(tool))
   return noPlaces ?? (missing === undefined ? undefined : `no ${missing}`)
 }
 
 export interface Scene {
-  /** A directory that nobody else has, on the disk. */
+  /** A directory on the disk that only this test uses. */
   readonly scratch: string
-  /** `vm-sentinel`, as an executable file. */
+  /** Path of an executable file that runs `vm-sentinel`. */
   readonly command: string
-  /** A directory in {@link scratch} that can be swept. */
+  /** A directory in {@link scratch}, fit to be swept. */
   readonly root: string
-  /** A process that lives until it is killed, or the test ends. */
+  /** Starts a process that lives until it is killed or the test ends. */
   readonly owner: Effect.Effect<{ readonly pid: number; readonly kill: Effect.Effect<void> }, never, Scope.Scope>
-  /** A shell; it knows `$W`, the scratch directory, `$R`, the root, and `$VS`, the command. */
+  /** Opens a shell in a place. `$W` is the scratch directory, `$R` the root and `$VS` the command. */
   readonly open: (place?: Shell.Place) => Effect.Effect<Shell.Shell, never, Scope.Scope>
 }
 
 const makeScene = Effect.fnUntraced(function* (way: Shell.Way) {
   const scratch = yield* Roots.scratch
-  // The folder of a root of everybody's: else nobody but root would be believed in it.
+  // Other users must reach the root: `mkdtemp` gave its parent directory mode 0700.
   FS.chmodSync(scratch, 0o755)
   const command = yield* Shell.commandOf(way)
   const open = (place: Shell.Place = ownMounts) =>
@@ -142,7 +145,7 @@ const makeScene = Effect.fnUntraced(function* (way: Shell.Way) {
 
 export const timeout = 60_000
 
-/** A test in real places, with `vm-sentinel` in each of these ways. */
+/** Makes one test for each way to run `vm-sentinel`. */
 export const real = (
   reason: string | undefined,
   title: string,
@@ -159,7 +162,7 @@ export const real = (
   }
 }
 
-/** Kills a container, and waits until the kernel has ended all of it. */
+/** Kills a container and waits until the kernel has ended all processes of its PID namespace. */
 export const end = ({ kill, run }: Shell.Shell) =>
   Effect.gen(function* () {
     const namespace = yield* run("readlink /proc/self/ns/pid")

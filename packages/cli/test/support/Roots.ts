@@ -1,4 +1,4 @@
-/** Real directories of real owners. */
+/** Real directories owned by real processes. */
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Effect } from "effect"
 import type { Scope } from "effect"
@@ -9,7 +9,7 @@ import * as Path from "node:path"
 import * as Actors from "../../src/demo/Actors.ts"
 import * as Platform from "../../src/Platform.ts"
 
-/** A directory that nobody else has. */
+/** A directory that only this test uses; removed with the scope. */
 export const scratch: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => FS.realpathSync(FS.mkdtempSync(Path.join(OS.tmpdir(), "vm-sentinel-cli-test-")))),
   (path) => Effect.sync(() => FS.rmSync(path, { recursive: true, force: true }))
@@ -26,7 +26,7 @@ export const file = (path: string, content: string): void => FS.writeFileSync(pa
 
 type Options = Pick<Ownership.RecordOptions, "format" | "role" | "sentinelName">
 
-/** Records a process of ours that lives until the scope ends. */
+/** Records a process that lives until the scope ends. */
 export const alive = Effect.fnUntraced(
   function* (path: string, options: Options = {}) {
     const actor = yield* Actors.start
@@ -37,21 +37,21 @@ export const alive = Effect.fnUntraced(
   Effect.orDie
 )
 
-/** Records a process, which then dies and is reaped. */
+/** Records a process that then dies and is reaped. */
 export const dead = Effect.fnUntraced(function* (path: string, options: Options = {}) {
   const actor = yield* alive(path, options)
   yield* actor.crash
   return actor
 })
 
-/** The bytes of a sentinel whose owner is gone, for any directory: it doesn't say in which one it was made. */
+/** Text of a sentinel whose owner is dead. It names no directory, so it fits every directory. */
 export const deadSentinel = Effect.gen(function* () {
   const path = yield* scratch
   yield* dead(path)
   return FS.readFileSync(`${path}/.vm-sentinel`, "utf8").replace(/,"directory":\{.*\}(?=\}\n$)/, "")
 }).pipe(Effect.scoped)
 
-/** All that a change would change: kinds, modes, inodes, times and content. */
+/** Type, mode, inode, times and content of everything below a path: all that a change would alter. */
 export const snapshot = (path: string): Record<string, string> => {
   const seen: Record<string, string> = {}
   const visit = (path: string): void => {

@@ -1,4 +1,7 @@
-/** Shells elsewhere in the system, which stay until their scope ends: what is mounted, started and exported in one is there in its next script. */
+/**
+ * Shells that run until their scope ends. What one script mounts, starts or exports stays for the next script of that
+ * shell.
+ */
 import { Effect, type Scope } from "effect"
 import * as FS from "node:fs"
 import { dirname } from "node:path"
@@ -8,10 +11,13 @@ import { bundle } from "./Bundle.ts"
 import * as Cli from "./Cli.ts"
 import * as Roots from "./Roots.ts"
 
-/** A place in the system: the beginning of a command that runs the rest of it there. */
+/** The beginning of a command that runs the rest of its arguments somewhere else in the system. */
 export type Place = ReadonlyArray<string>
 
-/** What runs as `vm-sentinel`. `published`: bundled, with native code. `withoutKoffi`: bundled, where no package is. */
+/**
+ * Which build runs as `vm-sentinel`. `published`: the bundle with native code. `sources`: the TypeScript files.
+ * `withoutKoffi`: the bundle in a directory without packages.
+ */
 export type Way = "published" | "sources" | "withoutKoffi"
 
 export const ways: ReadonlyArray<Way> = ["published", "sources", "withoutKoffi"]
@@ -26,19 +32,21 @@ const scriptOf = (way: Way) => {
       return Effect.succeed(Cli.source)
     case "withoutKoffi":
       return Effect.map(bundle, ({ dist }) => {
-        // Everybody's, as an installed one is.
+        // Other users must be able to run the command, as an installed one.
         FS.chmodSync(dirname(dist), 0o755)
         return `${dist}/bin.cjs`
       })
   }
 }
 
-/** An executable file that becomes `vm-sentinel`: its process is the command's own. */
+/**
+ * Makes an executable file that runs `vm-sentinel` by `exec`, so the command's process is the one that a shell starts.
+ */
 export const commandOf: (way: Way) => Effect.Effect<string, never, Scope.Scope> = Effect.fnUntraced(function* (way) {
   const script = yield* scriptOf(way)
   const file = `${yield* Roots.scratch}/vm-sentinel`
   FS.chmodSync(dirname(file), 0o755)
-  // pnpm's own commands set NODE_PATH, by which koffi would be found from anywhere.
+  // pnpm sets NODE_PATH for its scripts. With NODE_PATH, Node would find koffi from every directory.
   FS.writeFileSync(file, `#!/bin/sh\nunset NODE_PATH\nexec ${quoted(process.execPath)} ${quoted(script)} "$@"\n`, {
     mode: 0o755
   })
@@ -53,13 +61,16 @@ export interface Answer {
 
 export interface Shell {
   readonly pid: number
-  /** Runs a script to its end, whatever its code is. Nothing that goes on after it may write. */
+  /**
+   * Runs a script to its end, whatever its exit code. A process that the script leaves running must not write to the
+   * output.
+   */
   readonly attempt: (script: string) => Effect.Effect<Answer>
-  /** What a script says, which must end with 0. */
+  /** The output of a script. An exit code other than 0 is a defect. */
   readonly run: (script: string) => Effect.Effect<string>
-  /** What `vm-sentinel` reports: lines of JSON, the last of them the summary. */
+  /** The report of a script that runs `vm-sentinel --json`; lines that aren't JSON are skipped. */
   readonly report: (script: string) => Effect.Effect<Cli.Report>
-  /** What became of each name. */
+  /** `ACTION: VERDICT, REASON` of each directory in the report, by name. */
   readonly actions: (script: string) => Effect.Effect<Record<string, string>>
   readonly kill: Effect.Effect<void>
 }
@@ -67,7 +78,7 @@ export interface Shell {
 const end = "--end of script--"
 const loop = `while read -r line; do eval "$line" </dev/null 2>&1; printf '\\n%s %s\\n' '${end}' "$?"; done`
 
-/** One line that a shell evaluates to a script of many. */
+/** Packs a script of several lines into one line that a shell evaluates. */
 const inOneLine = (script: string): string => {
   const escaped = script
     .replaceAll("\\", "\\\\")
@@ -76,13 +87,14 @@ const inOneLine = (script: string): string => {
   return `eval "$(printf %b '${escaped}')"`
 }
 
-/** Holds a directory by the library, from sources. */
+/** Holds a directory with the library, from sources. */
 export const supervisor = fileURLToPath(new URL("../agents/supervisor.ts", import.meta.url))
 
 /**
- * Of every shell. `hold DIR`: starts a program that holds a directory by the library, from sources: `$!`, once it does.
- * `running DIR [NAME]`: waits until the `run` that was started last has recorded itself and its command.
- * `locked DIR`, `unlocked DIR`: waits until somebody, or nobody, holds the lock.
+ * Functions in every shell.
+ * `hold DIR`: starts {@link supervisor} on a directory. `$!` is its PID. Returns once it holds the directory.
+ * `running DIR [NAME]`: waits until the `vm-sentinel run` that was started last has recorded itself and its command.
+ * `locked DIR`, `unlocked DIR`: wait until some process holds, or no process holds, the lock of the directory.
  */
 const functions = `
   hold() {
@@ -94,7 +106,7 @@ const functions = `
   locked() { while flock -xn "$1" true; do sleep 0.01; done; }
   unlocked() { until flock -xn "$1" true; do sleep 0.01; done; }`
 
-/** A shell in a place, with variables. */
+/** Opens a shell in a place, with these variables exported. */
 export const open: (place: Place, variables?: Record<string, string>) => Effect.Effect<Shell, never, Scope.Scope> =
   Effect.fnUntraced(function* (place, variables = {}) {
     const [file = "sh", ...args] = [...place, "sh", "-c", loop]
@@ -105,7 +117,7 @@ export const open: (place: Place, variables?: Record<string, string>) => Effect.
       for (;;) {
         const next = yield* line
         if (next.startsWith(end)) {
-          // A newline stands before the end.
+          // The loop prints a newline before the end mark.
           const text = lines.join("\n")
           return { code: Number(next.slice(end.length)), text: text.endsWith("\n") ? text.slice(0, -1) : text }
         }

@@ -1,17 +1,17 @@
-/** Sweeps that are caught in the middle of a removal, by strace(1). */
+/** Sweeps that strace(1) stops or kills in the middle of a removal. */
 import type { Effect } from "effect"
 import type { Shell } from "./Shell.ts"
 
-/** What {@link caught} needs. */
+/** Programs that {@link caught} needs. */
 export const tools = ["strace", "setpriv"] as const
 
-/** Fills a directory so that a sweep has something to be caught at. */
+/** A script that puts 300 files into a directory, so that a removal makes enough calls to be caught. */
 export const fill = (directory: string): string =>
   `mkdir -p -m 700 ${directory}/data && (cd ${directory}/data && seq 300 | xargs touch)`
 
 /**
- * Starts a sweep of `$R`, which a signal meets at a file of the first directory that it removes. Its PID is `$S`, its report
- * goes to `$W/sweep.json`. It ends with the shell.
+ * Starts a sweep of `$R` that gets a signal at its 20th `unlink` or `unlinkat`, inside the first directory that it
+ * removes. `$S` is its PID; the report goes to `$W/sweep.json`. The sweep dies with the shell.
  */
 export const caught = (shell: Shell, signal: "STOP" | "KILL"): Effect.Effect<string> =>
   shell.run(`
@@ -21,5 +21,5 @@ export const caught = (shell: Shell, signal: "STOP" | "KILL"): Effect.Effect<str
     else until grep -q 'stopped by SIGSTOP' $W/trace 2>/dev/null; do kill -0 $S || break; sleep 0.01; done; fi
     [ ! -e $R/vm ] && [ -n "$(find $R -path '*/.vm-sentinel-reap.*' -name 300)$(find $R -path '*/.vm-sentinel-reap.*' -name 299)" ]`)
 
-/** In the same shell: lets the stopped sweep go on, to its end. */
+/** A script for the same shell: lets the stopped sweep continue to its end. */
 export const resume = "while kill -CONT $S 2>/dev/null; do sleep 0.02; done; wait $S"

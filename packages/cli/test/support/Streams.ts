@@ -1,4 +1,4 @@
-/** A command's streams without a process: no terminal, 80 columns, nothing to read. */
+/** Standard streams of a command that runs without a process: no terminal, 80 columns, empty input. */
 import { Effect, Layer, Sink, Stdio, Terminal } from "effect"
 import type { PlatformError } from "effect"
 

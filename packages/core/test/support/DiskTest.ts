@@ -1,6 +1,6 @@
 /**
- * What every implementation of `Disk` must do. A test file calls {@link suite} with a Layer and with a `World`: the ways
- * it has of making files behind the Disk's back.
+ * The conformance suite of `Disk`. A test file calls {@link suite} with a Layer and with a `World`, which makes files
+ * without the Disk under test.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, type Scope, Stream } from "effect"
@@ -13,17 +13,17 @@ import { bytes, errno, type Tester } from "./diskTester.ts"
 import * as DiskTrees from "./diskTrees.ts"
 import type { World } from "./World.ts"
 
-/** What an implementation is able to do. */
+/** Abilities of an implementation that the suite can't find out. */
 export interface Strength {
-  /** Names that aren't UTF-8 come back as lone surrogates, and lead to the file. */
+  /** `true`: names that aren't UTF-8 come back with lone surrogates, and these names lead to the files. */
   readonly anyNames: boolean
-  /** `flock(2)`. `command`: only a program can take it. */
+  /** `true`: the implementation takes `flock(2)` itself. `command`: only a program can take it. `false`: no lock. */
   readonly locks: boolean | "command"
-  /** `false`: what a directory lies on, and where, isn't told. Default: it is. */
+  /** `false`: the implementation tells neither the file system of a directory nor its place there. Default: it does. */
   readonly frames?: false
-  /** `false`: no ctime. Default: there is one. */
+  /** `false`: files have no ctime. Default: they have one. */
   readonly changeTimes?: false
-  /** Names can be had in the order of inodes. Default: they can't. */
+  /** `true`: `list` can sort names by inode. Default: it can't. */
   readonly listing?: boolean
 }
 
@@ -39,7 +39,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
   it.layer(layer)(`Disk (${name})`, (it) => {
     const able = ableIn<Disk | R | Scope.Scope>((title, test) => it.effect(title, test))
 
-    /** One of everything that isn't a regular file, by what it is. */
+    /** Makes one entry of each type other than a regular file; returns each name with its type. */
     const others = Effect.fnUntraced(function* (directory: string) {
       yield* world.directory(`${directory}/directory`)
       yield* world.file(`${directory}/directory/file`, "below")
@@ -506,7 +506,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           "...",
           ".\uFFFD",
           "z".repeat(255),
-          // Of each length, so that all that may follow a name does.
+          // Lengths 1 to 20: a directory record then ends with every possible number of padding bytes.
           ...Array.from({ length: 20 }, (_, i) => "n".repeat(i + 1)),
           ...Array.from({ length: 700 }, (_, i) => `vm-${i}`)
         ]) {

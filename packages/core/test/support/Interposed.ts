@@ -4,19 +4,19 @@ import { type Before, type Method, wrappedDisk } from "./wrappedDisk.ts"
 
 type Matches = (path: string, to: unknown) => boolean
 
-/** Comes between a store and its Disk, whichever Disk it is. */
+/** Stands between a store and its Disk, whichever Disk it is. */
 export class Interposer extends Context.Service<
   Interposer,
   {
-    /** Acts right before the next call of a method, or the next that matches, once. */
+    /** Runs an effect once, right before the next call of a method that matches. Default: every call matches. */
     readonly before: <R>(
       method: Method,
       effect: Effect.Effect<unknown, unknown, R>,
       matches?: Matches
     ) => Effect.Effect<void, never, R>
-    /** The next call of a method, or the next that matches, fails, and doesn't reach the Disk. */
+    /** Makes the next call of a method that matches fail, once. The Disk doesn't see the call. */
     readonly fail: (method: Method, errno: string, matches?: Matches) => Effect.Effect<void>
-    /** Methods called since the last time this was asked, in order. */
+    /** Methods called since the last read of `calls`, in order. */
     readonly calls: Effect.Effect<ReadonlyArray<Method>>
   }
 >()("test/Interposer") {}

@@ -15,7 +15,7 @@ const mounted = (target: string, options: { readonly source: string; readonly fi
     )
   )
 
-/** A file system in memory, of whose first process the Disk is, with uid 1000. */
+/** A file system in memory. The Disk belongs to its first process, whose uid is 1000. */
 export const world: World<MemoryDisk> = {
   scratch: Effect.gen(function* () {
     const path = `/scratch-${(scratches += 1)}`

@@ -18,7 +18,7 @@ const executables = ["/usr/bin/vmm", "/usr/bin/node"]
 
 type Act<A = unknown> = Effect.Effect<A, unknown, Simulation.Services | Scope.Scope>
 
-/** What an owner holds, and what it said of that. */
+/** A directory's lock that an owner holds until the scope closes, and the nonce of the record that claims the lock. */
 interface Hold {
   readonly owner: Truth.Owner
   readonly scope: Scope.Closeable
@@ -30,23 +30,26 @@ interface Claim {
   readonly role: string
 }
 
-/** What the test knows, and the programs don't. */
+/** The model's state: facts that the test knows and that the programs under test don't. */
 export interface Model {
   readonly setting: World.Setting
   readonly kernels: ReadonlyArray<World.Kernel>
   readonly owners: Array<Truth.Owner>
-  /** Those that are at work: one does one thing at a time. */
+  /** Owners that run a program now. An owner runs one at a time. */
   readonly busy: Set<Truth.Owner>
   readonly holds: Array<Hold>
-  /** By what inherited a lock, who started it. */
+  /** Key: a command that inherited a lock. Value: the owner that started it. */
   readonly parents: Map<Truth.Owner, Truth.Owner>
-  /** By a mark in a directory, that no other has, who was told that it is its owner. */
+  /**
+   * Key: name of a mark, a directory that lies in one owned directory alone. Value: owners that were told that they own
+   * the directory with this mark.
+   */
   readonly owned: Map<string, Array<Claim>>
-  /** By nonce. */
+  /** Records that were written, by nonce. */
   readonly written: Map<string, Truth.Written>
-  /** Two directories want one name: one of them stays where a sweep has put it. */
+  /** Two directories claimed one name, so one of them stays where a sweep had moved it. */
   nameTaken: boolean
-  /** Directories that are mounted elsewhere, too: that path stays theirs wherever they are moved. */
+  /** Paths of bind mounts of directories: such a path leads to its directory wherever the directory is moved. */
   readonly pins: Array<string>
   marks: number
   pinned: number
@@ -88,7 +91,7 @@ const anyStand = Effect.fnUntraced(function* ({ kernels }: Model) {
 
 const newMark = (model: Model): string => `mark.${(model.marks += 1)}`
 
-/** Controls the process of an owner, by the PID that it has in its place. */
+/** Controls the owner's process by its PID in the owner's place. */
 const control = <A, E>(
   { place }: Truth.Owner,
   f: (table: FakeProcessTable["Service"]) => Effect.Effect<A, E>
@@ -114,7 +117,10 @@ const spawn = Effect.fnUntraced(function* (model: Model) {
   model.owners.push(yield* ownerOf(place, actor))
 })
 
-/** Who waits for a lock waits by the clock, which stands still unless somebody lets time pass. */
+/**
+ * Advances the clock until the effect ends. A process that waits for a lock sleeps by the test clock, which otherwise
+ * stands still.
+ */
 const patiently = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
   for (let round = 0; fiber.pollUnsafe() === undefined; round += 1) {
@@ -134,7 +140,7 @@ const forget = (model: Model, isGone: (owner: Truth.Owner) => boolean) =>
     model.holds.splice(0, Infinity, ...model.holds.filter(({ owner }) => !isGone(owner)))
   })
 
-/** Also what it holds ends, unless a child has it, too. */
+/** Ends an owner. Its locks are freed, except those that a child inherited. */
 const end = Effect.fnUntraced(function* (model: Model, become: "exit" | "zombie", owner: Truth.Owner) {
   yield* Effect.ignore(control(owner, (table) => table[become](owner.actor.pid)))
   yield* forget(model, (other) => other === owner)
@@ -146,7 +152,7 @@ interface Way {
   readonly role: string
 }
 
-/** An owner that was told that it owns the directory, and by which call. */
+/** An owner that was told that it owns a directory, in a role, by this record. */
 type Told = Claim & { readonly file: SentinelFile }
 
 const record = Effect.fnUntraced(function* (model: Model, owner: Truth.Owner, { directory, role }: Way) {
@@ -155,7 +161,7 @@ const record = Effect.fnUntraced(function* (model: Model, owner: Truth.Owner, { 
   return [told]
 })
 
-/** The lock is held until the process lets it go, or ends, or goes with the attempt. */
+/** Holds a lock until the owner lets it go or ends. A failed attempt frees the lock at once. */
 const inScope = Effect.fnUntraced(function* (
   model: Model,
   owner: Truth.Owner,
@@ -172,7 +178,7 @@ const inScope = Effect.fnUntraced(function* (
   return { told, lock }
 })
 
-/** A command inherits the lock, and is recorded by who started it. */
+/** An owner starts a command that inherits the lock, and records the command. */
 const start = Effect.fnUntraced(function* (model: Model, parent: Truth.Owner, way: Way) {
   const { lock, told } = yield* inScope(model, parent, Ownership.hold, way)
   if (lock === undefined) return [told]
@@ -188,7 +194,7 @@ const start = Effect.fnUntraced(function* (model: Model, parent: Truth.Owner, wa
 const nonceOf = ({ content }: SentinelFile): string | undefined =>
   Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
 
-/** What an owner wrote, as far as it came. */
+/** Registers the records that a program of this owner wrote, even if it was killed before it ended. */
 const register = Effect.fnUntraced(function* (
   model: Model,
   { owner, holdsLock }: { readonly owner: Truth.Owner; readonly holdsLock: boolean },
@@ -211,7 +217,7 @@ const hear = Effect.fnUntraced(function* (model: Model, { file, owner, role }: T
   const nonce = nonceOf(file)
   const holdsLock = model.holds.some((hold) => hold.owner === owner && hold.nonce === nonce)
   yield* register(model, { owner, holdsLock }, way, (other) => other === nonce)
-  // It may have been claimed in the meantime: it is known by the file that was written.
+  // A sweep may have moved the directory meanwhile. The inode of the record finds it.
   const found = yield* Truth.snapshot(tree)
   const isFile = (path: string) => path.endsWith(`/${file.entry}`) && found[path]?.ino === file.id.ino
   const path = Object.keys(found).find(isFile)
@@ -238,7 +244,7 @@ const anyWay = Effect.fnUntraced(function* ({ pins }: Model, { place: { kernel }
   return { mount, directory: (yield* chance(20)) ? `${top}/inner` : top }
 })
 
-/** Mounts a directory elsewhere, as whoever has it for a working directory reaches it. */
+/** Bind-mounts a directory, which gives a process the view of a directory that it has as its working directory. */
 const pin = Effect.fnUntraced(function* (model: Model) {
   const { mount, unmount } = yield* MemoryDisk
   const directories = Object.keys(yield* Truth.snapshot("local")).filter((path) =>
@@ -252,7 +258,7 @@ const pin = Effect.fnUntraced(function* (model: Model) {
   if (model.pins.length > 3) yield* unmount(model.pins.shift() ?? path)
 })
 
-/** Makes the directory where there is none, and owns it: the way of an orchestrator that starts a VM. */
+/** Makes the directory if it is missing and owns it, as an orchestrator does when it starts a VM. */
 const own = Effect.fnUntraced(function* (model: Model, isKilled = false) {
   const owner = yield* anyOwner(model)
   model.busy.add(owner)
@@ -295,7 +301,7 @@ const own = Effect.fnUntraced(function* (model: Model, isKilled = false) {
   for (const told of claims.value.value) yield* hear(model, told, way)
 })
 
-/** An owner lets go of its lock, and lives on. */
+/** An owner frees a lock and lives on. */
 const release = Effect.fnUntraced(function* (model: Model) {
   const hold = yield* Random.choice(model.holds)
   model.holds.splice(model.holds.indexOf(hold), 1)
@@ -304,7 +310,7 @@ const release = Effect.fnUntraced(function* (model: Model) {
   yield* hold.owner.actor.run(patiently(untilKilled(Scope.close(hold.scope, Exit.void))))
 })
 
-/** A command closes what it inherited, and may lose who started it. */
+/** A command closes the lock that it inherited; the owner that started it may exit. */
 const closeInherited = Effect.fnUntraced(function* (model: Model) {
   const [child, parent] = yield* Random.choice([...model.parents])
   yield* child.actor.memory.closeInherited
@@ -319,7 +325,10 @@ const recycle = Effect.fnUntraced(function* (model: Model) {
   yield* control(owner, (table) => table.spawnAt(owner.actor.pid, { exe }))
 })
 
-/** As PIDs do, thread ids come round to the numbers of those who died. */
+/**
+ * Starts a thread of an owner. Thread ids come from the same numbers as PIDs, so the id may be the PID of an owner that
+ * died.
+ */
 const thread = (model: Model) =>
   Effect.flatMap(anyOwner(model), (owner) => control(owner, (table) => table.addThread(owner.actor.pid)))
 
@@ -361,7 +370,7 @@ const showAll = Effect.fnUntraced(function* ({ kernels }: Model) {
   }
 })
 
-/** What lies in a copy has marks of its own: it is nobody's. */
+/** Gives the marks of a copy new names: no owner was told that it owns the copy. */
 const remark = Effect.fnUntraced(function* (model: Model, tree: World.Tree, directory: string) {
   const { move } = yield* MemoryDisk
   const marks = Object.keys(yield* Truth.snapshot(tree)).filter(
@@ -385,14 +394,14 @@ const copy = Effect.fnUntraced(function* (model: Model) {
   yield* remark(model, tree, to)
 })
 
-/** An owner that lives below a directory and was told that it owns it. */
+/** Owners that live and were told that they own the directory or one below it. */
 const livingIn = Effect.fnUntraced(function* ({ owned }: Model, found: Truth.Snapshot, directory: string) {
   const marks = Object.keys(found).filter((path) => path.startsWith(`${directory}/`))
   const claims = marks.flatMap((path) => owned.get(path.slice(path.lastIndexOf("/") + 1)) ?? [])
   return yield* Effect.filter(claims, ({ owner }) => Truth.isAlive(owner))
 })
 
-/** An operator removes what nobody lives in, or puts a backup of it in its place. */
+/** An operator removes a directory without a living owner, or replaces it with a backup of itself. */
 const operate = Effect.fnUntraced(function* (model: Model, isRestored: boolean) {
   const { directory, found, tree } = yield* anyDirectory(model)
   if ((yield* livingIn(model, found, directory)).length > 0) return
@@ -432,7 +441,7 @@ const killed = (actor: Simulation.Actor) =>
 
 const together = (...acts: ReadonlyArray<Act>): Act => Effect.all(acts, { concurrency: "unbounded" })
 
-/** Writers, sweeps, and sweeps that are killed, call by call in any order. */
+/** Two owners and two sweeps, of which one may be killed, run at once. Their calls interleave at random. */
 const crowd = Effect.fnUntraced(function* (model: Model) {
   for (const { actor } of model.owners) yield* hesitantly(actor)
   const others = [
@@ -445,10 +454,10 @@ const crowd = Effect.fnUntraced(function* (model: Model) {
   for (const { actor } of model.owners) yield* actor.memory.pause(Effect.void)
 })
 
-/** A sweep that nothing disturbs removes all that it can prove to be dead. */
+/** A sweep that runs alone removes every directory that it can prove dead. */
 const calmSweep = Effect.fnUntraced(function* (model: Model, stand: Truth.Stand) {
   let expected: Array<string> = []
-  // The sweep has a PID, too, which may be one that a v1 record names.
+  // Computed once the sweep's process exists: its PID may be one that a v1 record names.
   const report = yield* sweep(stand, () =>
     Effect.map(Truth.provable(model.written, names, stand), (names) => (expected = names))
   )
@@ -465,7 +474,7 @@ const calmSweep = Effect.fnUntraced(function* (model: Model, stand: Truth.Stand)
   }
 })
 
-/** No directory whose owner lives is ever removed, nor anything in it. */
+/** The disk of a living owner is never removed, and neither is the directory around it. */
 export const check = Effect.fnUntraced(function* (model: Model) {
   const found = { ...(yield* Truth.snapshot("local")), ...(yield* Truth.snapshot("shared")) }
   for (const [mark, claims] of model.owned) {
@@ -505,7 +514,7 @@ const acts: Readonly<Record<string, readonly [weight: number, act: (model: Model
 
 const deck = Object.entries(acts).flatMap(([name, [weight]]) => Array.from({ length: weight }, () => name))
 
-/** One random act. What it can't do, because there is nobody to do it, it leaves. */
+/** One random act. An act that has no subject, such as no owner, does nothing. */
 export const step = Effect.fnUntraced(function* (model: Model) {
   const name = yield* Random.choice(deck)
   const [, act = () => Effect.void] = acts[name] ?? []
@@ -514,8 +523,9 @@ export const step = Effect.fnUntraced(function* (model: Model) {
 })
 
 /**
- * One host leaves no litter, but what somebody got hold of below a directory that was going, and lives, or wrote in a format
- * that doesn't tell who.
+ * After the final sweeps, the root of a single host holds nothing beside the VM names. Exceptions: an entry with a
+ * living owner below (the owner took a directory inside one that was being removed), and an entry with a v1 or v2
+ * record (which doesn't say who wrote it).
  */
 const checkLitter = Effect.fnUntraced(function* (model: Model) {
   const found = yield* Truth.snapshot("local")
@@ -528,7 +538,7 @@ const checkLitter = Effect.fnUntraced(function* (model: Model) {
   }
 })
 
-/** In the end all is swept: what is left belongs to somebody, or can't be known. */
+/** Sweeps everything at the end. What is left belongs to a living owner or can't be proved dead. */
 export const finish = Effect.fnUntraced(function* (model: Model) {
   yield* showAll(model)
   for (const owner of model.owners.slice()) if (yield* chance(50)) yield* end(model, "exit", owner)

@@ -17,7 +17,7 @@ const attempt = <A>(make: () => A): Effect.Effect<A> => Effect.sync(make)
 const base = Fs.realpathSync(Os.tmpdir())
 const temporary = (): string => Fs.mkdtempSync(Path.join(base, "vm-sentinel-test-"))
 
-/** The scratch directory that a path lies in. */
+/** The scratch directory that contains a path. */
 const scratchOf = (path: string): string => Path.join(base, path.slice(base.length + 1).split("/")[0] ?? "")
 
 const works = (probe: (directory: string) => void): boolean => {
@@ -99,7 +99,7 @@ const stubborn = (path: string) =>
       else Fs.chmodSync(path, 0o500)
       return Fs.statSync(path).ino
     }),
-    // It may have been moved, but not out of its scratch directory.
+    // The test may have moved the directory inside its scratch directory.
     (ino) =>
       attempt(() => {
         const found = spawnSync("find", [scratchOf(path), "-inum", `${ino}`], { encoding: "utf8" }).stdout.split("\n")
@@ -120,7 +120,10 @@ const mounted = (target: string, ...options: ReadonlyArray<string>) =>
 
 const overlaid = (source: string, target: string) => Effect.suspend(() => mounted(target, ...overlay(source, target)))
 
-/** Whatever a failing test left mounted, wherever it was moved, goes before anything is removed. */
+/**
+ * Unmounts what a failing test left mounted, before the scratch directory is removed: a removal must not reach into a
+ * mount.
+ */
 const unmountAll = (directory: string): void => {
   if (!canMount) return
   const mounts = Fs.readFileSync("/proc/self/mountinfo", "utf8").split("\n")
@@ -128,7 +131,7 @@ const unmountAll = (directory: string): void => {
   for (const path of inside.toReversed()) run("umount", path)
 }
 
-/** The real file system, under a temporary directory. */
+/** The real file system, below a temporary directory. */
 export const world: World = {
   scratch: Effect.acquireRelease(attempt(temporary), (directory) =>
     attempt(() => {

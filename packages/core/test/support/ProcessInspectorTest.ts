@@ -1,6 +1,6 @@
 /**
- * What every implementation of `ProcessInspector` must do. A test file calls {@link suite} with a Layer and with a
- * {@link World}: the ways it has of making processes. What a world can't make isn't tested for it.
+ * The conformance suite of `ProcessInspector`. A test file calls {@link suite} with a Layer and with a {@link World},
+ * which makes processes. An ability that a world lacks isn't tested there.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, Result, type Scope } from "effect"
@@ -15,46 +15,49 @@ import { answer, type Circumstances, judge, needed } from "./judging.ts"
 export { answer }
 import { type Able, ableIn } from "./able.ts"
 
-/** Something a world makes. What it made ends with the scope of the test. */
+/** Makes something that ends with the scope of the test. */
 export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
 
-/** The ways of making processes. All PIDs are as the inspector under test sees them. */
+/** Makes processes. All PIDs are numbers in the PID namespace of the inspector under test. */
 export interface World<R = never> {
   /** A running process of the inspector's user, other than the inspector's own. */
   readonly spawn: Making<Pid, R>
-  /** The process exits and is reaped; nothing has its number when this returns. */
+  /** The process exits and is reaped. No process has its number when the effect ends. */
   readonly exit?: (pid: Pid) => Making<void, R>
-  /** The process exits, is reaped, and one of the same or of another executable, with another start, gets its number. */
+  /**
+   * The process exits and is reaped. A process of the same or of another executable, with another start time, gets its
+   * number.
+   */
   readonly recycle?: (pid: Pid, executable: "same" | "other") => Making<void, R>
   /** The process exits and stays unreaped. */
   readonly zombify?: (pid: Pid) => Making<void, R>
-  /** A process with a thread whose id isn't the process's. */
+  /** A process and one of its threads whose id isn't the PID. */
   readonly thread?: Making<{ readonly process: Pid; readonly thread: Pid }, R>
-  /** A process whose leader exited while another thread runs. */
+  /** A process whose leader has exited while another thread runs. */
   readonly leaderExited?: Able<Making<Pid, R>>
   /** The process is stopped (SIGSTOP). */
   readonly stop?: (pid: Pid) => Making<void, R>
-  /** A process that will run another executable in place (`execve`) when told to. */
+  /** A process that runs another executable in place (`execve(2)`) on request. */
   readonly reexec?: Making<{ readonly pid: Pid; readonly exec: Making<void, R> }, R>
-  /** A running process of another user, which isn't hidden. */
+  /** A running process of another user, not hidden from the inspector. */
   readonly otherUser?: Able<Making<Pid, R>>
-  /** A running process of which the kernel tells the inspector nothing but that it exists. */
+  /** A running process about which the kernel tells the inspector only that it exists. */
   readonly hidden?: Making<Pid, R>
-  /** A running process that holds the `flock(2)` of a directory, alone, until the effect in it lets go. */
+  /** A running process that is the only holder of a directory's `flock(2)`, until `free` runs. */
   readonly lockHolder?: Able<
     Making<{ readonly pid: Pid; readonly directory: FileId; readonly free: Making<void, R> }, R>
   >
 }
 
-/** What an implementation is able to see. */
+/** Abilities of an implementation that the suite can't find out. */
 export interface Strength {
   /** Processes have a 64-bit id that is never reused. */
   readonly processId64: boolean
-  /** Executables can be read at all. Default: they can. */
+  /** Executables can be read. Default: they can. */
   readonly executable?: boolean
   /** Executables of other users' processes can be read. */
   readonly otherUserExecutable: boolean
-  /** A hidden process is still known by its 64-bit id. */
+  /** The 64-bit id of a hidden process can be read. */
   readonly hiddenProcessId64?: boolean
 }
 
@@ -74,10 +77,10 @@ const frame: DirectoryFrame = {
   birth: "3"
 }
 
-/** Of that directory. */
+/** Circumstances of a judgement in that directory. */
 export const circumstances: Circumstances = { lock: "self", shared: "keep", frame, legacy: "trust" }
 
-/** The v3 record of a process, in that directory. */
+/** The v3 record of a process that owns the directory of {@link circumstances}. */
 export const recordOf = (identity: ProcessIdentity): Sentinel.SentinelV3 => {
   const made = Sentinel.fromIdentity(identity, "v3", {
     nonce: "conformance-nonce",
@@ -89,19 +92,19 @@ export const recordOf = (identity: ProcessIdentity): Sentinel.SentinelV3 => {
   return sentinel._tag === "V3" ? sentinel : assert.fail(sentinel._tag)
 }
 
-/** Judges a record as a sweep that searches nothing does, on a file system of one kernel. */
+/** Judges a record as a sweep does, without a search through PID namespaces, on a file system of one kernel. */
 export const judged = Effect.fnUntraced(function* (sentinel: Sentinel.Sentinel) {
   const inspector = yield* ProcessInspector
   const host = yield* inspector.host
   const { process } = needed(sentinel, host, circumstances)
   const observation = process === undefined ? undefined : yield* inspector.observe(sentinel.pid, process)
-  // As if it were written right after the boot.
+  // The record counts as written right after the boot.
   const changedAt = observation?._tag === "Present" ? observation.bootedAt : undefined
   const when = changedAt === undefined ? circumstances : { ...circumstances, changedAt }
   return judge(sentinel, observation, host, when)
 })
 
-/** Judges a recorded process as a sweep does, by its v3 record. */
+/** Judges the v3 record of a process as a sweep does. */
 export const judgedIdentity = (identity: ProcessIdentity) => judged(recordOf(identity))
 
 const present = (observation: Observation): Present => {
@@ -114,13 +117,13 @@ const isThread = ({ pid, tgid }: Present): boolean => tgid !== undefined && tgid
 const isExited = ({ state, threads }: Present): boolean =>
   (state === "Z" || state === "X") && threads !== undefined && threads <= 1
 
-/** The record as a writer without a 64-bit id would have left it. */
+/** The record of the same process on a platform without 64-bit process ids. */
 export const withoutId64 = (sentinel: Sentinel.SentinelV3): Sentinel.SentinelV3 => {
   const { processId64: _, ...record } = sentinel.record
   return { ...sentinel, record }
 }
 
-/** The conformance suite. `name` says which implementation, in which world. */
+/** The conformance suite. `name`: the implementation and the world, for the title. */
 export const suite = <R, E>(name: string, { layer, strength, world }: Options<R, E>): void => {
   const seesExecutable = strength.executable !== false
   const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.identify(pid))
@@ -194,7 +197,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const shallow = present(yield* observe(pid, "identity"))
         const executable = present(yield* observe(pid, "executable"))
         const all = present(yield* observe(pid, "all"))
-        // A process that just began runs, and sleeps a moment later.
+        // A process that was just started is in state R, and in state S a moment later.
         const { bootedAt: _, startedAt: __, state: ___, ...byDefault } = present(yield* observe(pid))
         const { bootedAt, startedAt, state: ____, ...whole } = all
         assert.deepStrictEqual(byDefault, whole, "`all` is the default")
@@ -307,7 +310,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       Effect.gen(function* () {
         const made = yield* thread
         for (const observation of yield* observeAll(made.thread)) {
-          // A platform whose thread ids are no PIDs answers Absent.
+          // A platform whose thread ids aren't PIDs answers Absent.
           if (observation._tag === "Present") {
             assert.strictEqual(observation.tgid, made.process)
             assert.notStrictEqual(observation.tgid, observation.pid)

@@ -1,6 +1,6 @@
 /**
- * What a `SentinelStore` must do over every implementation of `Disk`. A test file calls {@link suite} with the Disk and
- * with a `World`: the ways it has of making files behind the store's back.
+ * The conformance suite of `SentinelStore`, for every implementation of `Disk`. A test file calls {@link suite} with
+ * the Disk and with a `World`, which makes files without the store.
  */
 import { it } from "@effect/vitest"
 import { Layer } from "effect"

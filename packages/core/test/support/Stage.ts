@@ -1,19 +1,19 @@
-/** What tests of races need beside a `Simulation`. */
+/** Support for tests of races, beside `Simulation`. */
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { isMutation, type MemoryDisk } from "../../src/testing/MemoryDisk.ts"
 
-/** A path with the tags left out that name what was judged of a directory in `dead/`. */
+/** The path of a marked directory in `dead/`, without the tags that name its judged sentinels. */
 export const untagged = (path: string): string => path.replace(/(?<=\/dead\/)(?:[0-9a-f]{8})+=/, "")
 
-/** Lets the others go on, so many times. `Effect.repeat` takes four times as long over it. */
+/** Yields to other fibers this number of times. `Effect.repeat` takes four times as long. */
 export const giveWay = Effect.fnUntraced(function* (times: number) {
   for (let time = 0; time < times; time += 1) yield* Effect.yieldNow
 })
 
-/** Lets time pass as long as the scope is open: who waits for a lock that somebody holds gives up in the end. */
+/** Advances the clock until the scope closes, so that a process that waits for a held lock gives up at its timeout. */
 export const ticking = Effect.forkScoped(Effect.forever(Effect.andThen(giveWay(10), TestClock.adjust("25 millis"))))
 
-/** The calls of a process that changed something. */
+/** The calls of a process that changed the file system. */
 export const mutations = (memory: MemoryDisk["Service"]) =>
   Effect.map(memory.calls, (calls) => calls.filter(isMutation))

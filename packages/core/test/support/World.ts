@@ -1,52 +1,55 @@
 import type { Effect, Scope } from "effect"
 import type { Able } from "./able.ts"
 
-/** Something a world makes. What it made ends with the scope of the test. */
+/** Makes something that ends with the scope of the test. */
 export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
 
 /**
- * The ways of making what a `Disk` under test then finds, without using that Disk. All paths are absolute. What a world
- * can't make isn't tested in it; what it could make elsewhere shows as skipped, with the reason.
+ * Makes files without the Disk under test. All paths are absolute. An ability that is `undefined` isn't tested; an
+ * ability that is `Missing` shows as a skipped test with the reason.
  */
 export interface World<R = never> {
-  /** An empty directory, mode 0700, of the Disk's own user; its path is real. */
+  /** An empty directory of the Disk's own user, mode 0700. Its path has no symbolic links. */
   readonly scratch: Making<string, R>
-  /** Mode 0700 unless given. */
+  /** Default mode: 0700. */
   readonly directory: (path: string, mode?: number) => Making<void, R>
-  /** A new file, mode 0600 unless given, or other content in the file that is there. */
+  /** Makes a file, default mode 0600, or replaces the content of an existing one. */
   readonly file: (path: string, content: string | Uint8Array, mode?: number) => Making<void, R>
   readonly symlink: (path: string, target: string) => Making<void, R>
   readonly hardLink: (path: string, existing: string) => Making<void, R>
   readonly fifo: (path: string) => Making<void, R>
   readonly socket: (path: string) => Making<void, R>
-  /** A file of `size` bytes that takes no space. */
+  /** A file of `size` bytes without blocks. */
   readonly sparse: (path: string, size: number) => Making<void, R>
   readonly move: (from: string, to: string) => Making<void, R>
-  /** Removes what lies at and below a path. */
+  /** Removes the entry at a path and everything below. */
   readonly remove: (path: string) => Making<void, R>
   readonly setMode: (path: string, mode: number) => Making<void, R>
   /** Sets the modification time, milliseconds since the epoch. */
   readonly setTime: (path: string, modifiedAt: number) => Making<void, R>
-  /** What lies below a directory, by relative path: the text of a file, `-> target`, or another type's name. */
+  /**
+   * Everything below a directory by relative path: the text of a file, `-> TARGET` of a symbolic link, or the name of
+   * another type.
+   */
   readonly tree: (path: string) => Making<Readonly<Record<string, string>>, R>
 
   /** A character device. */
   readonly device?: Able<(path: string) => Making<void, R>>
   readonly setOwner?: Able<(path: string, uid: number) => Making<void, R>>
-  /** What a mode of 0 keeps the Disk's user from reading. */
+  /** A mode of 0 keeps the Disk's user from reading a file. */
   readonly permissions: Able<true> | false
-  /** A directory with a file in it, `kept`, that the Disk's user can't remove. */
+  /** A directory with a file `kept` that the Disk's user can't remove. */
   readonly stubborn?: Able<(path: string) => Making<void, R>>
-  /** Mounts a directory on another one of the same device. */
+  /** Bind-mounts a directory on another one. Both are on one device. */
   readonly bindMount?: Able<(source: string, target: string) => Making<void, R>>
-  /** What `bindMount` mounts is a copy on a device of its own: there are no bind mounts (macOS). */
+  /** `bindMount` mounts a copy on a device of its own, because the platform has no bind mounts (macOS). */
   readonly mountsCopies?: true
-  /** Shows a directory under another one by a file system of its own, as overlayfs does. */
+  /** Shows a directory under another one through a second file system, such as overlayfs. */
   readonly otherView?: Able<(source: string, target: string) => Making<void, R>>
   /** `cp -a`. */
   readonly copy?: Able<(from: string, to: string) => Making<void, R>>
-  /** A directory on a file system that isn't one of this machine alone. */
+  /** A directory on a file system that other machines may mount too. */
   readonly remote?: Able<Making<string, R>>
-  /** A file whose name is these bytes. */
+  /** A file whose name consists of these bytes. */
   readonly rawFile?: Able<(directory: string, name: Uint8Array, content: string) => Making<void, R>>
 }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Effect } from "effect"
 
-/** In place of what a world makes elsewhere, and can't make here: why not. */
+/** Reason why a world can't make something here that it makes elsewhere. */
 export class Missing {
   readonly reason: string
   constructor(reason: string) {
@@ -9,7 +9,7 @@ export class Missing {
   }
 }
 
-/** `undefined`: not of this world at all. */
+/** `Missing`: the world can't make it here. `undefined`: the world never makes it. */
 export type Able<A> = A | Missing | undefined
 
 export const orUndefined = <A>(ability: Able<A>): A | undefined => (ability instanceof Missing ? undefined : ability)
@@ -17,18 +17,18 @@ export const orUndefined = <A>(ability: Able<A>): A | undefined => (ability inst
 export const whyNot = (ability: unknown): string | undefined =>
   ability instanceof Missing ? ability.reason : undefined
 
-/** Adds to the title of a test that can't be run why not. */
+/** The title of a test, with the reason if the test can't run. */
 export const because = (title: string, reason: string | undefined): string =>
   reason === undefined ? title : `${title} (skipped: ${reason})`
 
-/** In place of tests that can't be run: shows as skipped, with the reason. */
+/** Stands in for tests that can't run: shows as skipped, with the reason. */
 export const skipped = (title: string, reason: string): void => {
   describe.skip(because(title, reason), () => it("can be run", () => assert.fail(reason)))
 }
 
 /**
- * Makes tests, by `run`, of what a world can make. What is missing shows as skipped, with the reason; what isn't of this
- * world is no test.
+ * Makes a test, by `run`, of something that a world can make. `Missing` shows as skipped, with the reason; `undefined`
+ * and `false` make no test.
  */
 export const ableIn =
   <R>(run: (title: string, test: () => Effect.Effect<void, unknown, R>) => void) =>

@@ -8,7 +8,8 @@ import { pid, record, v1, v2, writtenAt } from "./fixtures.ts"
 import type { Circumstances } from "./judging.ts"
 
 /**
- * Few values, so that equal, different and missing (`?`) are all met often. A value listed twice is drawn twice as often.
+ * Few values, so that equal, different and missing (`?`) data are all frequent. A value that is listed twice is drawn
+ * twice as often.
  */
 const Name = Schema.Literals(["a", "a", "a", "a", "b", "?"])
 const Start = ["1", "1", "2", "1000000", "s:1"] as const
@@ -43,7 +44,9 @@ const Record = Schema.Struct({
   hostname: Schema.Literals(["a", "b"])
 })
 
-/** Of one directory, and what another one, or another look at it, may have in its place. */
+/**
+ * Data of the recorded directory, or of the directory that is seen: another one, or the same one through another mount.
+ */
 const Directory = Schema.Struct({
   type: Schema.Literals(["ext4", "ext4", "ext4", "overlay", "nfs"]),
   id: Schema.Literals(["a", "a", "a", "b", "?"]),
@@ -66,7 +69,7 @@ const frameOf = ({ birth, id, inode, type }: typeof Directory.Type): DirectoryFr
   ...known({ birth, inode })
 })
 
-/** The first process of a namespace is named by its start, and by its id where there is one. */
+/** The first process of a namespace by its start and its 64-bit id. */
 const firstOf = <A extends { readonly firstProcess?: string }>({ firstProcess, ...rest }: A) =>
   firstProcess === undefined
     ? rest
@@ -99,7 +102,7 @@ const observationOf = (seen: typeof Anything.Type): Observation => {
     : { _tag: "Unavailable", pid, reason: seen, detail: seen }
 }
 
-/** One id is one process, which started once: the kernel never shows an equal id with another start. */
+/** One 64-bit id belongs to one process, which started once: the kernel never shows an equal id with another start. */
 const lawful = (sentinel: Sentinel, seen: Observation): Observation =>
   sentinel._tag === "V3" &&
   seen._tag === "Present" &&
@@ -118,7 +121,7 @@ export interface Case {
 
 const always = Struct.pick(record, ["v", "nonce", "role", "createdAt"])
 
-/** Any record, observation, host and circumstances, that one kernel could have shown. */
+/** Any record, observation, host and circumstances that one kernel can show. */
 export const AnyCase: Arbitrary.Arbitrary<Case> = Arbitrary.map(
   Arbitrary.schema(
     Schema.Struct({
@@ -198,13 +201,13 @@ export const presentKeys = [
   "comm"
 ] as const satisfies ReadonlyArray<keyof Present>
 
-/** What is left of a value when some keys couldn't be had. */
+/** The value without some keys, as if they couldn't be read. */
 export const lose = <A extends object>(value: A, lost: ReadonlyArray<keyof A>): A => {
   const { ...rest } = value
   for (const key of lost) delete rest[key]
   return rest
 }
 
-/** Every way to leave out one of the keys that are there. */
+/** Every way to leave out one of the present keys. */
 export const without = <A extends object>(value: A, keys: ReadonlyArray<keyof A>): ReadonlyArray<A> =>
   keys.flatMap((key) => (key in value ? [lose(value, [key])] : []))

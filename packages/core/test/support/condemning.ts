@@ -13,7 +13,7 @@ import { host, v3 } from "./fixtures.ts"
 const local = ({ frame }: DirectoryState) =>
   frame.fileSystem === undefined ? { fileSystem: { type: "ext4", oneKernel: true } } : {}
 
-/** Judges a directory as one whose owners are all gone, or all `alive`. */
+/** Judges a directory whose owners are all absent or, with `alive`, all present. */
 export const judge = (state: DirectoryState, kind: Kind = { _tag: "Directory" }, alive = false): Judgement =>
   Condemned.judge({
     state: { ...state, frame: { ...state.frame, ...local(state) } },
@@ -27,7 +27,9 @@ export const judge = (state: DirectoryState, kind: Kind = { _tag: "Directory" },
     })
   })
 
-/** The right to remove a directory, where every process that its sentinels name is said to be absent. */
+/**
+ * The right to remove a directory, as if every process that its sentinels name were absent. A defect if it isn't dead.
+ */
 export const condemned = (state: DirectoryState, kind?: Kind) =>
   Effect.suspend(() => {
     const judgement = judge(state, kind)

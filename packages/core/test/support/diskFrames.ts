@@ -5,7 +5,10 @@ import { compareDirectories, fileToken, oneKernelTypes, toRecord } from "../../s
 import { Disk } from "../../src/Disk.ts"
 import { errno, type Tester } from "./diskTester.ts"
 
-/** The record of a directory, made with a file in it, and the frame that a reader measures there. */
+/**
+ * The frame of a directory and the inode of `file` in it: a record is made of both, and a reader compares both with a
+ * record.
+ */
 const seenFrom = Effect.fnUntraced(function* (directory: string) {
   const disk = yield* Disk
   const file = (yield* disk.lstat(`${directory}/file`)).id.ino
@@ -80,7 +83,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       assert.strictEqual(yield* bindingAt(`${directory}/copy`), "different")
       yield* copy(`${directory}/sub/moved`, `${directory}/vm`)
       assert.strictEqual(yield* bindingAt(`${directory}/vm`), "different")
-      // Another file in the same directory.
+      // Another file, under the same name, in the same directory.
       yield* world.file(`${directory}/sub/moved/other`, "x")
       yield* world.move(`${directory}/sub/moved/other`, `${directory}/sub/moved/file`)
       if (record.file !== undefined) {

@@ -6,7 +6,7 @@ import type { World } from "./World.ts"
 
 export type Services<R> = Disk | R | Scope.Scope
 
-/** What the parts of the suite make their tests with. */
+/** The world, the strength and the test functions that the parts of the suite share. */
 export interface Tester<R> {
   readonly world: World<R>
   readonly strength: Strength
@@ -18,9 +18,9 @@ export interface Tester<R> {
   ) => void
 }
 
-/** What a file is created of. */
+/** The content argument of `Disk.create`, from a text. */
 export const bytes = (content: string) => () => Effect.succeed(new TextEncoder().encode(content))
 
-/** The errno that a call failed with. */
+/** Name of the errno that a call failed with, or `success`. */
 export const errno = <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<string, never, R> =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))

@@ -136,7 +136,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
           })
         )
       }
-      // The lock of the top is its caller's.
+      // `removeTree` never takes the lock of the top directory: its caller holds that lock.
       yield* disk.lock(vm, { mode: "exclusive", mayStartProgram: false, test: false })
       yield* disk.lock(`${vm}/a/b`, { mode: "shared", mayStartProgram: false, test: false })
       assert.deepStrictEqual(yield* disk.removeTree(vm, { lockInner: false }), [])

@@ -1,4 +1,4 @@
-/** A tree of directories in memory, by calls relative to descriptors; somebody may act before each call. */
+/** A tree of directories in memory, served by calls relative to descriptors. A test may act before each call. */
 import type { DirectoryCalls, ListedEntry } from "../../src/DirectoryCalls.ts"
 import { errnoOf } from "../../src/Errno.ts"
 
@@ -16,7 +16,7 @@ interface Directory {
 
 type Node = File | Directory
 
-/** Acts before a call. An error that it throws is the call's failure. */
+/** Acts before a call. The call fails with the error that the act throws. */
 export type Act = (call: string, name: string) => void
 
 export const fail = (code: string): never => {
@@ -25,14 +25,14 @@ export const fail = (code: string): never => {
 
 export interface Fake {
   readonly calls: DirectoryCalls<string>
-  /** The tree as it is now. The text of each file is `""`. */
+  /** The present tree. The text of each file is `""`. */
   readonly tree: () => Tree
-  /** Writes a file by its path, or writes it anew. */
+  /** Creates a file, or replaces it by a file with another inode. */
   readonly write: (path: string) => void
   readonly open: () => number
-  /** Types that a listing doesn't tell, by name. */
+  /** Names whose type a listing leaves out. */
   readonly untold: Set<string>
-  /** Names of directories that are on another mount. */
+  /** Names of directories on another mount. */
   readonly mounts: Set<string>
 }
 

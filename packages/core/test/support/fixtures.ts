@@ -27,7 +27,7 @@ export const record: RecordV3 = {
   createdAt: "2024-01-01T00:00:00.000Z"
 }
 
-/** Where {@link inPlace} says that it was made. */
+/** The directory that {@link inPlace} records. */
 export const made: RecordedDirectory = {
   type: "ext4",
   id: { kind: "uuid", value: "5eed" },
@@ -38,7 +38,7 @@ export const made: RecordedDirectory = {
 
 type Optional<A> = { [K in keyof A]?: A[K] | undefined }
 
-/** The value with some keys replaced, or left out where they are given as `undefined`. */
+/** The value with some keys replaced. A change of `undefined` removes the key. */
 const vary = <A extends object>(value: A, changes: Optional<A>): A => {
   const varied = { ...value, ...changes }
   for (const key in changes) if (changes[key] === undefined) delete varied[key]
@@ -51,10 +51,10 @@ export const v2 = (executable = "/usr/bin/node"): SentinelV2 => ({ _tag: "V2", p
 
 export const v3 = (changes: Optional<RecordV3> = {}): SentinelV3 => ({ _tag: "V3", pid, record: vary(record, changes) })
 
-/** {@link v3} of an owner that recorded its directory. */
+/** {@link v3} of an owner that recorded the directory {@link made}. */
 export const inPlace = (changes: Optional<RecordV3> = {}): SentinelV3 => v3({ directory: made, ...changes })
 
-/** The directory {@link made}, seen again. */
+/** The frame of the directory {@link made}, as a reader measures it. */
 export const frame = (changes: Optional<DirectoryFrame> = {}): DirectoryFrame =>
   vary<DirectoryFrame>(
     {
@@ -66,16 +66,16 @@ export const frame = (changes: Optional<DirectoryFrame> = {}): DirectoryFrame =>
     changes
   )
 
-/** Other kernels may have it mounted too. */
+/** A frame on a file system that other kernels may mount too. */
 export const sharedFrame: DirectoryFrame = frame({
   fileSystem: { type: "nfs", oneKernel: false },
   birth: undefined
 })
 
-/** What would have been recorded there. */
+/** The record of a directory with {@link sharedFrame}. */
 export const sharedDirectory: RecordedDirectory = { type: "nfs", inode: "10", file: "100" }
 
-/** The host that {@link record} was made on. */
+/** The host on which {@link record} was made. */
 export const host = (changes: Optional<HostIdentity> = {}): HostIdentity =>
   vary<HostIdentity>(
     {
@@ -91,7 +91,7 @@ export const host = (changes: Optional<HostIdentity> = {}): HostIdentity =>
     changes
   )
 
-/** The process that {@link record} was made of. */
+/** The process that {@link record} describes. */
 export const present = (changes: Optional<Present> = {}): Present =>
   vary<Present>(
     {
@@ -111,13 +111,13 @@ export const present = (changes: Optional<Present> = {}): Present =>
     changes
   )
 
-/** In the directory {@link made}, on a file system of one kernel. */
+/** Circumstances of a judgement in the directory {@link made}, on a file system of one kernel. */
 export const circumstances = (changes: Optional<Circumstances> = {}): Circumstances =>
   vary<Circumstances>(
     { frame: frame(), file: "100", changedAt: writtenAt, legacy: "trust", lock: "self", shared: "keep" },
     changes
   )
 
-/** Each datum that was compared and what came of it, in order: `["bootId equal", …]`. */
+/** Every datum that was compared, with the result, in order: `["bootId equal", …]`. */
 export const rows = (evidence: Evidence): ReadonlyArray<string> =>
   Object.entries(evidence).map(([datum, { result }]) => `${datum} ${result}`)

@@ -61,7 +61,7 @@ export interface Options extends Partial<Knowledge> {
   readonly kind?: Kind
 }
 
-/** Judges a directory by what `observe` says of each sentinel. */
+/** Judges a directory. `observe` returns the observation for each of its sentinels. */
 export const judgeBy = (
   held: DirectoryState,
   observe: (file: SentinelFile) => Observed,
@@ -75,13 +75,13 @@ export const judgeBy = (
     observed: held.sentinels.map(observe)
   })
 
-/** Judges a directory each of whose owners is seen so. */
+/** Judges a directory with one observation for all of its owners. */
 export const judgeSeen = (held: DirectoryState, process: Observation | undefined, options?: Options): Judgement =>
   judgeBy(held, () => (process === undefined ? {} : { process }), options)
 
 export type Fate = "alive" | "dead" | "unknown" | "refused"
 
-/** The file of an owner, and what is seen of its process. */
+/** The sentinel file of an owner with this fate, and the observation of its process. */
 export const owners: Readonly<Record<Fate, readonly [SentinelFile, Observation]>> = {
   alive: [read(v3(), { entry: ".vm-sentinel.alive" }), present()],
   dead: [read(v3(), { entry: ".vm-sentinel.dead" }), absent],
@@ -89,7 +89,7 @@ export const owners: Readonly<Record<Fate, readonly [SentinelFile, Observation]>
   refused: [file(Result.fail(errors["malformed-sentinel"]), { entry: ".vm-sentinel.refused" }), absent]
 }
 
-/** Judges a directory that has such owners. */
+/** Judges a directory whose owners have these fates. */
 export const judgeOf = (
   fates: ReadonlyArray<Fate>,
   changes: Partial<DirectoryState> = {},

@@ -5,7 +5,7 @@ import type { Sentinel } from "../../src/Sentinel.ts"
 import type * as Evidence from "../../src/Evidence.ts"
 import * as Verdict from "../../src/Verdict.ts"
 
-/** What an owner is judged by besides its record, its process and the host: all in one, so that tests can vary it. */
+/** All inputs of a judgement except the record, the process and the host, in one object that a test can vary. */
 export interface Circumstances
   extends
     Omit<Knowledge, "assumeDead">,
@@ -39,5 +39,5 @@ export const judge = (
 export const needed = (sentinel: Sentinel, host: HostIdentity, circumstances: Circumstances): Verdict.Needed =>
   Verdict.needed(sentinel, ...split(circumstances, undefined, host))
 
-/** A verdict in two words. */
+/** Verdict and reason: `dead pid-dead`. */
 export const answer = ({ reason, verdict }: Evidence.Verdict): string => `${verdict} ${reason}`

@@ -1,4 +1,7 @@
-/** What the model knows and the programs don't: who lives, who owns what, and what could be proved by whom. */
+/**
+ * Facts that the model knows and the programs don't: who lives, who owns which directory, and which sweep can prove
+ * which death.
+ */
 import { Effect, Result } from "effect"
 import { Disk } from "../../src/Disk.ts"
 import { ProcessInspector } from "../../src/ProcessInspector.ts"
@@ -11,20 +14,20 @@ import { at, type Kernel, type Mount, type Place, tableOf, type Tree, trees } fr
 
 export interface Owner {
   readonly actor: Simulation.Actor
-  /** The truth: a name that no other process ever has. */
+  /** Identifies the process: no other process ever has this id. The programs never see it. */
   readonly id: string
   readonly place: Place
   readonly processId64: string
 }
 
-/** One record, as it was when it was written. */
+/** A record with the facts at the time of its writing. */
 export interface Written {
   readonly owner: Owner
   readonly boot: number
   readonly superblock: string
-  /** Of the directory: no other one, and no copy, ever has it. */
+  /** Identity of the directory, see {@link identityOf}. */
   readonly identity: string
-  /** The process itself holds the lock until it ends. Let go of, it claims none. */
+  /** The owner's process holds the lock. `false` once the process let the lock go; then the lock proves nothing. */
   holdsLock: boolean
 }
 
@@ -35,7 +38,7 @@ export const snapshot = (tree: Tree) => MemoryDisk.use((memory) => memory.snapsh
 export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/** Tells a directory, or a file, from every other that there ever was. */
+/** Identifies a file or directory: no other one, and no copy, ever has this identity. */
 export const identityOf = (tree: Tree, node: Node | undefined): string | undefined =>
   node === undefined ? undefined : `${tree} ${node.ino} ${node.birth}`
 
@@ -46,7 +49,7 @@ export interface Recorded {
   readonly sentinel: Sentinel.Sentinel | undefined
 }
 
-/** The sentinels at and below a directory. */
+/** The sentinels in a directory and below. */
 export const recordsIn = (found: Snapshot, directory: string): ReadonlyArray<Recorded> =>
   Object.entries(found).flatMap(([path, { content = "", type }]) => {
     if (type === "directory" || !path.startsWith(`${directory}/`) || !SentinelName.isSentinel(nameOf(path))) return []
@@ -54,7 +57,7 @@ export const recordsIn = (found: Snapshot, directory: string): ReadonlyArray<Rec
     return [{ directory: parentOf(path), sentinel: Result.getOrUndefined(parsed) }]
   })
 
-/** The 64-bit ids of all that runs on a kernel: they come again with each boot. */
+/** The 64-bit ids of all processes on a kernel. The ids of an earlier boot recur in the next. */
 const livingIds = Effect.fnUntraced(function* ({ places }: Kernel) {
   const ids = new Set<string>()
   for (const place of places) {
@@ -70,13 +73,15 @@ const livingIds = Effect.fnUntraced(function* ({ places }: Kernel) {
   return ids
 })
 
-/** Where a sweep stands, and by which way it comes. */
+/** The place of a sweep and the mount by which the sweep reaches the tree. */
 export interface Stand {
   readonly place: Place
   readonly mount: Mount
 }
 
-/** What the sweep can compare: the frames that it shares with the writer. */
+/**
+ * Whether a sweep can prove that an owner is dead. A sweep compares only data in a frame that it shares with the owner.
+ */
 const isProvable = (
   { boot, holdsLock, identity, owner, superblock }: Written,
   { mount, place }: Stand,
@@ -84,23 +89,23 @@ const isProvable = (
   living: ReadonlySet<string>
 ): boolean => {
   const { kernel } = place
-  // A copy, another view of it, or another kernel.
+  // A copy, another view of the tree, or another kernel shares no frame.
   if (identity !== directory || superblock !== mount.superblock || owner.place.kernel !== kernel) return false
   const isSameBoot = boot === kernel.boots
   const areBootsKnown = !owner.place.isCovered && !place.isCovered
   const isOneMachine = !kernel.isVirtual && owner.place.hostname === place.hostname
-  // An overlay is of one kernel within one boot.
+  // An overlay counts as one kernel's only within one boot.
   const isOfOneKernel = mount.oneKernel && (mount.isLasting || (areBootsKnown && isSameBoot))
   if (!isOfOneKernel && !(areBootsKnown && isOneMachine)) return false
   if (areBootsKnown && !isSameBoot) return true
   if (kernel.isHiding) return false
-  // A process of this boot has the id that the owner had in an earlier one.
+  // A process of this boot has the 64-bit id that the owner had in an earlier boot.
   if (!isSameBoot && living.has(owner.processId64)) return false
   const isInReach = isSameBoot && owner.place.namespace === place.namespace
   return isInReach || place.isHost || (isOfOneKernel && holdsLock)
 }
 
-/** Names of the directories in the root that a sweep is able to prove dead. */
+/** Names of the directories in the root that a sweep can prove dead. */
 export const provable = Effect.fnUntraced(function* (
   written: ReadonlyMap<string, Written>,
   names: ReadonlyArray<string>,

@@ -1,4 +1,4 @@
-/** Kernels, the places in them where programs stand, and the ways by which they reach one volume. */
+/** Kernels, the places where programs run on each kernel, and the mounts by which they reach one volume. */
 import { Context, Effect, Layer, Random } from "effect"
 import type { ProcessInspector } from "../../src/ProcessInspector.ts"
 import * as FakeProcessTable from "../../src/testing/FakeProcessTable.ts"
@@ -7,26 +7,31 @@ import * as Simulation from "../../src/testing/Simulation.ts"
 
 type Reader = Context.Context<ProcessInspector | FakeProcessTable.FakeProcessTable>
 
-/** What lies below is one, however it is reached. Each has a path at which the model looks at it. */
+/**
+ * A directory tree with one content, whichever mount leads to it. The model itself reads each tree at its path in
+ * {@link trees}.
+ */
 export type Tree = "local" | "shared"
 
 export const trees: Readonly<Record<Tree, string>> = { local: "/srv/vms", shared: "/ceph/vms" }
 
-/** A way to a tree. */
+/** A path that leads to a tree. */
 export interface Mount {
   readonly path: string
   readonly tree: Tree
-  /** The truth: whoever reaches a tree through one that is called so sees the same frame. */
+  /** Programs on mounts with equal `superblock` see the same frame of a tree. The programs never see this name. */
   readonly superblock: string
   readonly oneKernel: boolean
   readonly isLasting: boolean
 }
 
-/** A host or a container: what a program there sees. */
+/** A host or a container: the view of the programs in it. */
 export interface Place {
   readonly kernel: Kernel
   readonly reader: Reader
-  /** The truth: no other PID namespace ever has it. */
+  /**
+   * Identifies the PID namespace: no other one ever has this number. The programs see `pidNamespace`, which may recur.
+   */
   readonly namespace: number
   readonly pidNamespace: string
   readonly isHost: boolean
@@ -42,7 +47,7 @@ export interface Kernel {
   readonly mayReboot: boolean
   readonly hasContainers: boolean
   boots: number
-  /** Somebody hides processes: nobody sees all of them. */
+  /** Some process is hidden, so no sweep sees all processes. */
   isHiding: boolean
   places: ReadonlyArray<Place>
 }
@@ -52,12 +57,12 @@ const shared = { oneKernel: false, isLasting: true } as const
 
 const localMounts: ReadonlyArray<Mount> = [
   { ...local, path: "/srv/vms", superblock: "ext4" },
-  // A bind mount, and an overlay that shows the same.
+  // A bind mount, and an overlay over the same directory.
   { ...local, path: "/bind", superblock: "ext4" },
   { ...local, path: "/overlay", superblock: "overlay", isLasting: false }
 ]
 
-/** It says everywhere what it is, and has locks of its own on each mount. */
+/** The Ceph file system shows one id on all mounts. Each mount has locks of its own. */
 const ceph = { ...shared, tree: "shared", superblock: "ceph" } as const
 
 const mountsOfFirst: ReadonlyArray<Mount> = [
@@ -66,7 +71,7 @@ const mountsOfFirst: ReadonlyArray<Mount> = [
   { ...ceph, path: "/ceph-again/vms" }
 ]
 
-/** The second kernel has what the first one exports, and what both have from elsewhere. */
+/** The second kernel mounts the first kernel's export, and a Ceph volume that both kernels mount. */
 const mountsOfSecond: ReadonlyArray<Mount> = [
   { ...shared, tree: "local", path: "/export", superblock: "nfs" },
   { ...ceph, path: "/ceph-there/vms" }
@@ -107,7 +112,7 @@ const hostOf = (kernel: Kernel) =>
     0
   )
 
-/** A container under one of few numbers, which others had. */
+/** A container whose namespace has one of three numbers, so that the number recurs. */
 const containerOf = Effect.fnUntraced(function* (kernel: Kernel) {
   const taken = new Set(kernel.places.map(({ pidNamespace }) => pidNamespace))
   const free = ["pid:[1]", "pid:[2]", "pid:[3]"].filter((number) => !taken.has(number))
@@ -118,7 +123,7 @@ const containerOf = Effect.fnUntraced(function* (kernel: Kernel) {
   return yield* standAt(kernel, { isHost: false, isCovered, hostname, pidNamespace }, timeOffset)
 })
 
-/** Two containers run on each boot of a kernel that has any. */
+/** Starts the places of a boot: the host and, if the kernel has containers, two of them. */
 export const start = Effect.fnUntraced(function* (kernel: Kernel) {
   kernel.places = [yield* hostOf(kernel)]
   for (let count = 0; kernel.hasContainers && count < 2; count += 1) {
@@ -126,7 +131,7 @@ export const start = Effect.fnUntraced(function* (kernel: Kernel) {
   }
 })
 
-/** Another container in its place; its number may be the same. */
+/** Replaces a container by another one, whose namespace may have the same number. */
 export const restart = Effect.fnUntraced(function* (place: Place) {
   const { kernel, pidNamespace } = place
   yield* Context.get(kernel.host, FakeProcessTable.FakeProcessTable).endPidNamespace(pidNamespace)
@@ -137,15 +142,15 @@ export const restart = Effect.fnUntraced(function* (place: Place) {
 export const tableOf = ({ host }: Kernel): FakeProcessTable.FakeProcessTable["Service"] =>
   Context.get(host, FakeProcessTable.FakeProcessTable)
 
-/** Runs what happens at a place. */
+/** Runs an effect as a program at a place. */
 export const at =
   ({ reader }: Place) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.provideContext(effect, reader)
 
 /**
- * `plain`: one host, which also has v1 and v2, that know of no containers. `clone`: the second kernel is a copy of the first
- * one's state, with the same ids.
+ * `plain`: one host without containers. Its owners also write v1 and v2, which record no namespace. `clone`: the second
+ * kernel is a copy of the first one's virtual machine state, with the same ids.
  */
 export type Setting = "plain" | "two kernels" | "clone"
 
@@ -167,7 +172,7 @@ export const make = Effect.fnUntraced(function* (setting: Setting) {
     return [yield* build({}, { hostname: "host", mounts: localMounts, mayReboot: true, hasContainers: false })]
   }
   const first = { hostname: "host", mounts: mountsOfFirst, mayReboot: true, hasContainers: true }
-  // A clone that reboots is one no more.
+  // A reboot would end the clone: the kernel would get a boot id of its own.
   const second = { mounts: mountsOfSecond, mayReboot: !isVirtual, hasContainers: false }
   const other = isVirtual
     ? build({}, { ...second, hostname: "host" })

@@ -11,7 +11,7 @@ export interface Written {
   readonly writtenAt: number
 }
 
-/** What the process under `pid` would write now. */
+/** The record that the process with this PID would write now. */
 export const writtenBy = Effect.fnUntraced(function* (
   pid: Pid,
   format: Sentinel.Format = "v3",
@@ -25,7 +25,10 @@ export const writtenBy = Effect.fnUntraced(function* (
   return { sentinel, writtenAt: yield* Clock.currentTimeMillis } satisfies Written
 })
 
-/** What a sweep would think of it now, in that directory, where v1 and v2 are trusted: asked for no more than is needed. */
+/**
+ * The verdict of a sweep that judges the record now, in the recorded directory, and trusts v1 and v2. Observes the
+ * process only as deep as the judgement needs.
+ */
 export const judged = Effect.fnUntraced(function* (
   { sentinel, writtenAt }: Written,
   changes: Partial<Circumstances> = {}
@@ -38,6 +41,6 @@ export const judged = Effect.fnUntraced(function* (
   return judge(sentinel, observation, host, circumstances)
 })
 
-/** What of it a search of the whole kernel looks for. */
+/** The data of the record that a search through all PID namespaces looks for. */
 export const soughtOf = ({ sentinel }: Written): PidNamespaces.Sought =>
   sentinel._tag === "V3" ? PidNamespaces.soughtOf(sentinel) : { pid: sentinel.pid }

@@ -1,7 +1,7 @@
 const seed = process.env["PROPERTY_SEED"] ?? "vm-sentinel"
 
 /**
- * The same inputs on every run. `PROPERTY_SEED` draws others; a failure prints its shrunk input and a replay token, to be
- * passed here as `arbitrary.replay`.
+ * Options of a property test: the same inputs on every run. `PROPERTY_SEED` draws others. A failure prints the shrunk
+ * input and a replay token, which `arbitrary.replay` takes.
  */
 export const runs = (count: number) => ({ arbitrary: { runs: count, seed } })

@@ -1,4 +1,4 @@
-/** What the tests of a store's removing half are made with. */
+/** Support for the tests of a store's removing half. */
 import { assert } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import type { Reclaimer, Removable } from "../../src/Reclaimer.ts"
@@ -18,7 +18,7 @@ export const remainsKind: Kind = { _tag: "Remains", tags: [] }
 
 export const nothingBelow = () => false
 
-/** The sweep's own sentinel, whatever lock it has. */
+/** The sweep's own sentinel, the same one whatever lock the sweep has. */
 export const own = (sentinel: Sentinel) => () => Effect.succeed(sentinel)
 
 export const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
@@ -27,7 +27,7 @@ export const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Ef
 export const nonces = /\.vm-sentinel-reap\.[0-9a-f]{8,32}/g
 const tags = /\/dead\/[0-9a-f]{8,32}=/g
 
-/** A tree with the random part of the names of workspaces left out, and what names the sentinels that were judged. */
+/** A tree whose paths have `WS` for the random names of workspaces, and no tags of judged sentinels. */
 export const anonymous = (tree: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(tree).map(([path, kind]) => [path.replace(nonces, "WS").replace(tags, "/dead/"), kind])
@@ -37,19 +37,19 @@ export const isClaimed = (path: string): boolean => /claimed[/=]vm$/.test(path)
 
 const isMarked = (path: string): boolean => /dead(\/|\/[0-9a-f]+=|=)vm$/.test(path)
 
-/** Where claimed directories go. */
+/** Destination of claimed directories. A sweep claims in the root if it can't make a workspace. */
 export type Where = "a workspace" | "the root, in place"
 
 export const places: ReadonlyArray<Where> = ["a workspace", "the root, in place"]
 
-/** Claims with room for a workspace, or without. */
+/** Claims a directory into a workspace, or into the root, for want of space for a workspace. */
 export const claimInto = (where: Where, reclaimer: Reclaimer, condemned: Condemned) =>
   Effect.andThen(
     where === "a workspace" ? Effect.void : Interposer.use(({ fail }) => fail("makeDirectory", "ENOSPC")),
     reclaimer.claim(condemned)
   )
 
-/** Judges what was claimed or marked, and deletes it. */
+/** Judges a claimed or marked directory and deletes it. */
 export const discarding = (removable: Removable, kind?: Kind) =>
   Effect.flatMap(condemned(removable.state, kind), (right) => removable.discard(right, nothingBelow))
 
@@ -69,7 +69,7 @@ export const interrupting = Effect.fnUntraced(function* (removable: Removable, k
 export const reclaimerOf = (store: SentinelStore["Service"], root: Root, sentinel: Sentinel = fresh()) =>
   store.reclaimer(root, { self: own(sentinel), layout: Layout.standard })
 
-/** The VM of a scene, where it was. */
+/** The scene's VM at its original path. */
 export const untouched = { vm: "directory", "vm/disk": "data" }
 
 export const workspaceName = `.vm-sentinel-reap.${"0123456789abcdef".repeat(2)}`
@@ -81,25 +81,25 @@ const workspaceEntry = (directory: string): Entry => ({
 })
 
 export const reapingIn = <R>(world: World<R>) => {
-  /** A root, and sweeps of it. */
+  /** A root and its store. Each `sweep` has a reclaimer of its own. */
   const empty = Effect.gen(function* () {
     const store = yield* SentinelStore
     const directory = yield* world.scratch
     const root = yield* store.openRoot(directory)
     const reclaimer = reclaimerOf(store, root)
-    /** One sweep, from its begin to its end. */
+    /** One sweep, from its start to its end. */
     const sweep = <A, E, R2>(use: (reclaimer: Reclaimer) => Effect.Effect<A, E, R2>) =>
       Effect.scoped(Effect.flatMap(reclaimer, use))
     return { store, directory, root, reclaimer, sweep }
   })
 
-  /** A directory of a VM that is dead. */
+  /** Makes the directory of a VM whose owner is dead. */
   const dead = Effect.fnUntraced(function* (path: string, sentinel: Sentinel = fresh()) {
     yield* world.file(`${path}/.vm-sentinel`, textOf(sentinel))
     yield* world.file(`${path}/disk`, "data")
   })
 
-  /** A root with one VM, dead. */
+  /** A root with the directory of one dead VM. */
   const scene = Effect.gen(function* () {
     const made = yield* empty
     const vm = `${made.directory}/vm`
@@ -108,7 +108,7 @@ export const reapingIn = <R>(world: World<R>) => {
     return { ...made, vm, sentinel, condemned: yield* condemnedAt(made.store, vm) }
   })
 
-  /** A workspace that a killed sweep left, its lock free; without a sentinel unless one is given. */
+  /** The workspace of a killed sweep, whose lock is free. Has a sentinel only if one is given. */
   const abandoned = Effect.fnUntraced(function* (directory: string, sentinel?: Sentinel) {
     const entry = workspaceEntry(directory)
     for (const name of ["claimed", "dead"]) yield* world.directory(`${entry.path}/${name}`)
@@ -116,7 +116,7 @@ export const reapingIn = <R>(world: World<R>) => {
     return entry
   })
 
-  /** What a killed sweep left: an abandoned workspace with it, or a directory in the root. */
+  /** Where a killed sweep leaves a directory: inside an abandoned workspace, which is made, or in the root. */
   const left = Effect.fnUntraced(function* (where: Where, kind: "claimed" | "dead", directory: string, name: string) {
     const inRoot = `.vm-sentinel-reap.0123abcd.${kind}=${name}`
     const entry: Entry =
@@ -133,9 +133,9 @@ export const reapingIn = <R>(world: World<R>) => {
     scene,
     abandoned,
     left,
-    /** Where the one claimed directory lies. */
+    /** Path of the one claimed directory. */
     claimedPath: pathOf(isClaimed),
-    /** Where the one marked directory lies. */
+    /** Path of the one marked directory. */
     markedPath: pathOf(isMarked)
   }
 }

@@ -128,7 +128,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         assert.deepInclude(tree, { "moved/disk": "data", [`${path.slice(directory.length + 1)}/disk`]: "new" })
       }))
 
-    // What may happen between the judgement and the claim, and between the claim and the second look.
+    // `renameNew`: changes between the judgement and the claim. `scan`: changes between the claim and the second look.
     for (const moment of ["renameNew", "scan"] as const) {
       const changes: ReadonlyArray<readonly [string, (at: string) => ReturnType<typeof world.fifo>]> = [
         ["other bytes in the sentinel", (at) => world.file(`${at}/.vm-sentinel`, textOf(fresh()))],
@@ -161,7 +161,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
               yield* make(at)
               changed = yield* world.tree(at)
             })
-            // Neither the rename of the workspace nor the look under the lock is meant.
+            // The filter skips the rename of the workspace and the look under the lock.
             yield* interposer.before(moment, change, (path) => (moment === "scan" ? isClaimed(path) : path === vm))
             assert.strictEqual(yield* tag(claimInto(where, yield* reclaimer, condemned)), "Changed")
             assert.deepStrictEqual(yield* world.tree(vm), changed)
@@ -289,7 +289,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           assert.deepStrictEqual(yield* world.tree(directory), before)
         })
       )
-      // Mounted on it between the look and the rename, which the kernel refuses with EBUSY.
+      // Mounts on the directory between the look and the rename. The kernel refuses the rename with EBUSY.
       const interposer = yield* Interposer
       yield* interposer.before("renameNew", bindMount(`${directory}/source`, vm), (path) => path === vm)
       assert.strictEqual(yield* tag(sweep((reclaimer) => reclaimer.claim(condemned))), "MountInside")

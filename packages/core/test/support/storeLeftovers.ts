@@ -97,7 +97,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       }))
   }
 
-  /** What a killed sweep had marked in its workspace. */
+  /** Directories that a killed sweep had marked in its workspace. */
   const deletions = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
     const made = yield* scene
     const { path } = yield* abandoned(made.directory)

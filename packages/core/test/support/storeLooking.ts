@@ -15,7 +15,7 @@ import { look, read } from "./looking.ts"
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-/** What is wrong with a file, or what it is. */
+/** Format of a sentinel, or the tag of the error that its file gave. */
 const verdictOf = ({ content }: SentinelFile): string =>
   Result.isSuccess(content) ? content.success._tag : content.failure._tag
 
@@ -294,7 +294,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
           const directory = yield* world.scratch
           yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
           yield* make(`${directory}/vm/.vm-sentinel.role`)
-          // What a symbolic link would lead to.
+          // The target, if `.vm-sentinel.role` is a symbolic link.
           yield* world.file(`${directory}/vm/other.target`, "18")
           const before = yield* world.tree(directory)
           const state = yield* look(store, `${directory}/vm`)
@@ -377,7 +377,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const directory = yield* world.scratch
       const remote = yield* make
       const isOneKernel = (path: string) => Effect.map(look(store, path), ({ frame }) => frame.fileSystem?.oneKernel)
-      // A Disk that can't tell says nothing of either.
+      // A Disk that can't tell returns `undefined` for both.
       assert.include([true, undefined], yield* isOneKernel(directory))
       assert.include([false, undefined], yield* isOneKernel(remote))
     })

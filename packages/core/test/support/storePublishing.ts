@@ -33,7 +33,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         const file = yield* store.publish(vm, sentinel)
         assert.deepStrictEqual(yield* world.tree(vm), { ".vm-sentinel": expected })
         assert.deepInclude(yield* disk.lstat(`${vm}/.vm-sentinel`), { mode: 0o600, nlink: 1, id: file.id })
-        // Its temporary name goes after it was read, which changes its ctime.
+        // The store unlinks the temporary name after it has read the file. The unlink changes the ctime.
         const [seen, ...others] = (yield* look(store, vm)).sentinels
         assert.deepStrictEqual([{ ...seen, changedAt: file.changedAt }, ...others], [file])
         assert.deepStrictEqual(contentOf(file), Result.succeed(sentinel))
@@ -144,7 +144,8 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
     }))
 
-  // Each call of the first writer at which the second may come in between, from before its first look to its last.
+  // Calls of the first writer before which the second one may publish, in order: the first is before a look, the last
+  // is `link`.
   for (const [method, outcome] of [
     ["create", "Changed"],
     ["scan", "Changed"],
@@ -158,7 +159,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         yield* store.publish(directory, fresh())
         const [one, two] = [fresh(), fresh()]
         const replacing = yield* condemnedAt(store, directory)
-        // Once the first has moved the old one aside, the second finds none at its name.
+        // Before `link`, the first writer has moved the old sentinel aside, so the second one finds none to replace.
         const second = method === "link" ? store.publish(directory, two) : store.publish(directory, two, { replacing })
         yield* interposer.before(method, second)
         assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), outcome)
@@ -173,7 +174,8 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* store.publish(directory, fresh())
       const [one, two, three] = [fresh(), fresh(), fresh()]
       const replacing = yield* condemnedAt(store, directory)
-      // The second's record is live, was moved aside by mistake, and the third's is at its name when it goes back.
+      // The first writer moves the second one's live record aside by mistake. When it puts that record back, the third
+      // writer's record has the name.
       yield* interposer.before("rename", store.publish(directory, two, { replacing }))
       yield* interposer.before("link", store.publish(directory, three), (from) => from.includes(".old-"))
       assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), "AlreadyOwned")
@@ -188,7 +190,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         const directory = yield* world.scratch
         yield* world.file(`${directory}/vm/disk`, "data")
         const taken = world.move(`${directory}/vm`, `${directory}/claimed`)
-        // The writer's first lstat is of the directory as it finds it.
+        // The writer's first `lstat` must see the unchanged directory. The rule for `lstat` starts at `link`.
         if (moment === "lstat") yield* interposer.before("link", interposer.before("lstat", taken))
         else yield* interposer.before(moment, taken)
         assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, fresh())), "Claimed")
@@ -241,7 +243,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           const error = yield* Effect.flip(store.publish(directory, fresh(), { replacing }))
           assert.deepInclude(error, { _tag: "StoreFailure", errno })
           assert.deepStrictEqual(yield* world.tree(directory), before)
-          // And another try succeeds.
+          // The next attempt succeeds.
           const next = fresh()
           yield* store.publish(directory, next, { replacing: yield* condemnedAt(store, directory) })
           assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(next), disk: "data" })
@@ -272,7 +274,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(second) })
       yield* interposer.fail("link", "EPERM")
       assert.strictEqual(yield* tag(store.publish(directory, third)), "AlreadyOwned")
-      // The old record comes back by a rename, too.
+      // Without `link`, the store puts the old record back by a rename.
       yield* interposer.fail("link", "EIO")
       yield* interposer.fail("link", "EPERM")
       const replacing = yield* condemnedAt(store, directory)

@@ -18,7 +18,7 @@ import {
 import type { Tester } from "./storeTester.ts"
 import { undirectedIn } from "./undirected.ts"
 
-/** A claim that was put back. Its lock is free again. */
+/** Claims a directory and puts it back. The lock is free at the end. */
 const restoring = <E, R>(claiming: Effect.Effect<Claim, E, R>) =>
   Effect.scoped(Effect.tap(claiming, ({ restore }) => restore))
 
@@ -95,7 +95,8 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           assert.notInclude(yield* interposer.calls, "removeTree")
         })
       )
-      // What took the place is back there, to be judged, and not among what is to be deleted.
+      // The directory that took the place goes back to `claimed`, where a sweep judges it, and isn't among the marked
+      // ones.
       assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/claimed/vm/disk": "new", "moved/disk": "data" })
     }))
 
@@ -224,7 +225,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   )
 
   for (const where of places) {
-    /** In the root only the lock keeps other sweeps from the remains. */
+    /** In the root, only a lock keeps other sweeps from the remains. */
     const isSole = ({ isLocked }: Removable) => isLocked || where === "a workspace"
 
     test(`a claim into ${where} isn't gone before it is marked, nor after an interrupted deletion that left something`, () =>

@@ -7,7 +7,7 @@ import type { World } from "./World.ts"
 
 export type Services<R> = SentinelStore | Disk | Interposer | R | Scope.Scope
 
-/** What the parts of the suite make their tests with. */
+/** The world and the test functions that the parts of the suite share. */
 export interface Tester<R> {
   readonly world: World<R>
   readonly test: (title: string, test: () => Effect.Effect<void, unknown, Services<R>>) => void

@@ -56,7 +56,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       const rights = yield* Effect.forEach(names, (name) => condemnedAt(store, `${directory}/${name}`))
       yield* sweep((reclaimer) =>
         Effect.gen(function* () {
-          // The others come while the first one makes it.
+          // The other claims arrive while the first one makes the workspace.
           yield* interposer.before("makeDirectory", Effect.yieldNow)
           yield* Effect.forEach(rights, reclaimer.claim, { concurrency: "unbounded" })
           const tree = Object.keys(yield* world.tree(directory))
@@ -107,7 +107,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
           yield* Effect.scoped(
             Effect.gen(function* () {
               const claim = yield* reclaimer.claim(condemned)
-              // No room for a workspace: claimed in place.
+              // Without space for a workspace, the sweep claims in the root.
               assert.sameMembers(Object.keys(anonymous(yield* world.tree(directory))), [
                 "WS.claimed=vm",
                 "WS.claimed=vm/.vm-sentinel",
@@ -192,7 +192,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       }))
   }
 
-  // Killed after the old sentinel was moved aside, and after the new one appeared.
+  // States of an adoption that was killed after it moved the old sentinel aside, or after it published the new one.
   for (const files of [
     { ".vm-sentinel.old-0123abcd": textOf(fresh()), ".vm-sentinel-tmp.1": "half" },
     { ".vm-sentinel": textOf(fresh()), ".vm-sentinel.old-4567cdef": textOf(fresh()) }

@@ -11,17 +11,17 @@ import { judged, writtenBy } from "./owner.ts"
 export type Controls = FakeProcessTable.FakeProcessTable["Service"]
 export type Change = (table: Controls, owner: Pid) => Effect.Effect<unknown, unknown>
 
-/** A record that a process of the fake table wrote, and what became of that process. */
+/** A record that a process of the fake table wrote, the change that followed, and the expected verdict. */
 export interface Row {
   readonly name: string
   readonly format?: Format
   readonly options?: FakeProcessTable.Options
   readonly before?: (table: Controls) => Effect.Effect<unknown, unknown>
-  /** What happens after the record was written. */
+  /** Happens after the record was written. */
   readonly change: Change
   readonly circumstances?: Partial<Circumstances>
   readonly is: string
-  /** The last datum that was compared. */
+  /** The datum that was compared last, with the result. */
   readonly by: string
 }
 
@@ -60,5 +60,5 @@ export const all =
     Effect.forEach(steps, (step) => step(table, owner))
 
 export const exit: Change = (table, owner) => table.exit(owner)
-/** A kernel without 64-bit ids of processes. */
+/** Options of a kernel without 64-bit process ids. */
 export const ticksOnly = { processIds: false }

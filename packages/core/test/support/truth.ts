@@ -1,6 +1,6 @@
 /**
- * One owner that lives, or is gone, what became of its record since, and a reader that may miss any datum: what such a reader
- * is shown follows from where the owner really is. Knows nothing of how it is judged.
+ * Draws one owner that lives or is gone, the later fate of its record, and a reader that may lack any datum. The
+ * reader's inputs follow from where the owner really is. Knows nothing of the rules of judgement.
  */
 import { Arbitrary, Schema } from "effect"
 import type { DirectoryFrame, RecordedDirectory } from "../../src/DirectoryFrame.ts"
@@ -23,13 +23,14 @@ export const World = Schema.Struct({
   isAlive: Schema.Boolean,
   fileSystem: Schema.Literals(["ext4", "ext4", "btrfs", "overlay", "nfs", "fuse"]),
   /**
-   * Where the record lies now: in the directory it was made in, in a copy of that, in a snapshot, or copied over the record of
-   * another owner of that very directory.
+   * Place of the record: the directory in which it was made, a copy of that directory, a snapshot, or that same
+   * directory, where it was copied over the record of another owner.
    */
   lies: Schema.Literals(["own", "own", "own", "copy", "snapshot", "copied over"]),
   /**
-   * The kernel that the owner ran under: the reader's, another machine's (perhaps a clone of one image), or one that was made of
-   * the same state of a virtual machine. `earlier`: this machine's, which has rebooted since.
+   * Kernel of the owner. `this`: the reader's. `earlier`: an earlier boot of the reader's machine. `other`: another
+   * machine. `clone`: another machine from the same image. `fork`: another virtual machine restored from the same
+   * state.
    */
   kernel: Schema.Literals(["this", "this", "this", "earlier", "other", "clone", "fork"]),
   owner: Schema.Struct({
@@ -39,22 +40,25 @@ export const World = Schema.Struct({
     state: Schema.Literals(["R", "S", "D", "T", "t", "I", "Z"]),
     threads: Schema.Literals([1, 2, 40]),
     wroteAfter: Schema.Literals([0, 10, 60_000, 86_400_000]),
-    /** Of the estimate of its start. */
+    /** Error of the estimated start time, in milliseconds. */
     error: Schema.Literals([-1999, 0, 1999]),
     namespace: Schema.Literals(["initial", "initial", "container"]),
-    /** A container has a machine id of its own. */
+    /** The host of the container has another machine id than the container. */
     hasOwnMachineId: Schema.Boolean
   }),
   lock: Schema.Literals(["none", "self", "self", "inherited", "closed", "untested"]),
   probe: Schema.Literals(["truth", "truth", "unknown", "not asked"]),
   reader: Schema.Struct({
-    /** The owner's namespace, another, one that was given its number after it ended, or the initial one, which sees all. */
+    /**
+     * `number again`: a namespace that got the number of the owner's namespace after that one had ended. `initial`:
+     * sees the processes of every namespace.
+     */
     namespace: Schema.Literals(["same", "other", "initial", "initial", "number again"]),
     offset: Schema.Literals(["0", "0", "1000000000000", "-70000000000"]),
     virtualMachine: Schema.Literals([true, false]),
     shared: Schema.Literals(["keep", "keep", "trust"]),
     assumesMoved: Schema.Literals([false, false, false, true]),
-    /** What stands under the owner's number where it isn't the owner. */
+    /** State of the owner's PID in the reader's namespace if the owner isn't the process there. */
     stranger: Schema.Literals(["absent", "thread", "zombie", "process"]),
     searches: Schema.Boolean,
     answer: Schema.Literals(["Present", "Present", "Present", "Hidden", "Unavailable", "not asked"])
@@ -70,10 +74,10 @@ export type World = typeof World.Type
 
 const isShared = ({ fileSystem }: World): boolean => fileSystem === "nfs" || fileSystem === "fuse"
 
-/** What can't be: each wish that contradicts another gives way. */
+/** Makes a drawn world possible: replaces each value that contradicts another one. */
 const lawful = (drawn: World): World => {
   const isLegacy = drawn.format !== "v3"
-  // One kernel alone has such a file system, and who died with another boot isn't alive.
+  // A local file system has one kernel. An owner of an earlier boot isn't alive.
   const isForeign = drawn.kernel === "other" || drawn.kernel === "clone" || drawn.kernel === "fork"
   const canBeForeign = drawn.lies === "copy" ? drawn.kernel !== "fork" : isShared(drawn) && drawn.lies === "own"
   const kernel =
@@ -86,18 +90,22 @@ const lawful = (drawn: World): World => {
         : drawn.reader.namespace
   return {
     ...drawn,
-    // A snapshot of btrfs alone is a directory of another id, with inodes and births all the same.
+    // Only a snapshot on btrfs gets another file system id and keeps inodes and birth times. Elsewhere a snapshot is a
+    // copy.
     lies: drawn.lies === "snapshot" && drawn.fileSystem !== "btrfs" ? "copy" : isLegacy ? "own" : drawn.lies,
     kernel,
     reader: {
       ...drawn.reader,
       namespace,
-      // A state that was restored twice is one of a virtual machine, and the operator doesn't say otherwise.
+      // Only a virtual machine can be restored twice from one state. Its operator can't vouch that no other kernel has
+      // its ids.
       ...(kernel === "fork" ? { virtualMachine: true, shared: "keep" as const } : {}),
-      // The operator moved what has no owner any more, or has one that is found.
+      // The operator accepts records from another directory only if no owner under another kernel wrote them: such an
+      // owner isn't found here.
       assumesMoved: drawn.reader.assumesMoved && !(isForeign && kernel === drawn.kernel)
     },
-    // Only the process tells where no frame can be compared, and another kernel doesn't have it.
+    // A record of another kernel, outside its own directory, keeps the data of the frame: without them only the process
+    // would tell, and this kernel doesn't have that process.
     lost: drawn.lies === "own" || kernel === "this" ? drawn.lost : { ...drawn.lost, record: [], frame: [] }
   }
 }
@@ -111,7 +119,7 @@ const madeIn = ({ fileSystem }: World): RecordedDirectory => ({
   ...(fileSystem === "nfs" ? {} : { birth: "1700000000000000001" })
 })
 
-/** Where the record lies now. */
+/** The directory and the file where the record lies now. */
 const seenIn = (world: World): { readonly frame: DirectoryFrame; readonly file: string } => {
   const { id, inode, birth } = madeIn(world)
   const isOther = world.lies === "copy"
@@ -138,7 +146,10 @@ const namespaces = {
   again: { pidNamespace: "pid:[1]", pidNamespaceInit: { startTime: "30", processId64: "300" } }
 } as const
 
-/** A time that the reader's time namespace shows, in ticks: the kernel adds nanoseconds without a sign, and cuts. */
+/**
+ * A time in ticks, as the reader's time namespace shows it. The kernel adds the offset in nanoseconds modulo 2^64, then
+ * rounds down.
+ */
 const shifted = (ticks: string, offset: string): string =>
   `${BigInt.asUintN(64, BigInt(ticks) * 10_000_000n + BigInt(offset)) / 10_000_000n}`
 
@@ -158,7 +169,7 @@ const readerOf = (world: World): HostIdentity => {
       virtualMachine: reader.virtualMachine,
       ...(kernel === "this" || kernel === "fork" ? {} : { bootId: "boot-b" }),
       ...(kernel === "other" ? { machineId: "machine-b", hostname: "host-b" } : {}),
-      // A clone of one image has its machine id, and a name of its own.
+      // A clone of an image has the image's machine id and a hostname of its own.
       ...(kernel === "clone" ? { hostname: "host-b" } : {}),
       ...(owner.namespace === "container" && owner.hasOwnMachineId ? { machineId: "machine-of-the-host" } : {})
     }),
@@ -189,7 +200,7 @@ const observations = (
       startedAt: writtenAt - owner.wroteAfter + owner.error,
       processId64: owner.hasId ? "9007199254740993" : undefined,
       exe: { path: owner.exe },
-      // A leader that has exited is the owner's only while threads of it run.
+      // An exited leader belongs to a live owner only while another thread runs.
       state: owner.state === "Z" && owner.threads === 1 ? "S" : owner.state,
       threads: owner.threads
     }),
@@ -227,12 +238,12 @@ const proofOf = (world: World): NamespaceProof => {
   return { _tag: "Gone", by: owner.hasId ? "processId64" : "namespace" }
 }
 
-/** What a reader that asks for the lock is told. */
+/** The answer to a reader that probes the lock. */
 const lockStateOf = (world: World): LockState | undefined => {
   const { isAlive, kernel, lies, lock, probe } = world
   if (probe === "not asked") return undefined
   if (probe === "unknown") return "unknown"
-  // Of other kernels nothing is seen, and another directory has another lock.
+  // Locks of another kernel are invisible, and another directory has another lock.
   const isSeen = kernel === "this" && lies !== "copy" && lies !== "snapshot"
   return isAlive && isSeen && (lock === "self" || lock === "inherited") ? "shared" : "free"
 }
@@ -249,7 +260,7 @@ const recordOf = (world: World): RecordV3 => {
   return lose(record, world.lost.record)
 }
 
-/** What the judgement is given. */
+/** The inputs of the judgement. */
 export const caseOf = (world: World): Case => {
   const sentinels: Readonly<Record<World["format"], Sentinel>> = {
     v1,
@@ -266,7 +277,7 @@ export const caseOf = (world: World): Case => {
       ...seenIn(world),
       legacy: world.legacy,
       changedAt: writtenAt,
-      // Nobody says so of commands that closed it.
+      // The operator vouches for inherited locks only if the command keeps its lock.
       lock: world.lock === "inherited" ? "inherited" : "self",
       shared,
       ...(assumesMoved ? { assumeMoved: "moved" } : {}),

@@ -1,7 +1,7 @@
 import { vi } from "@effect/vitest"
 import { Effect } from "effect"
 
-/** Each look at the clock finds it a millisecond later. Counts the turns of the event loop until `effect` has ended. */
+/** Counts the turns of the event loop until `effect` ends. Every read of `performance.now` advances it by 1 ms. */
 export const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.suspend(() => {
     let [now, turns] = [0, 0]

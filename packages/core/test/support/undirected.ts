@@ -3,10 +3,10 @@ import type { SentinelFile } from "../../src/DirectoryState.ts"
 import type { Sentinel } from "../../src/Sentinel.ts"
 import type { World } from "./World.ts"
 
-/** A record as it was before the store said in it where it was made. */
+/** The text of a record without the directory, which the store adds to a record when it publishes it. */
 export const undirected = (text: string): string => text.replace(/,"directory":\{.*\}(?=\}\n$)/, "")
 
-/** A world whose records are read as they were before the store said in them where they were made. */
+/** A world that reads records without the directory that the store added. */
 export const undirectedIn = <R>(world: World<R>): World<R> => ({
   ...world,
   tree: (path) =>
@@ -21,5 +21,5 @@ const withoutDirectory = (sentinel: Sentinel): Sentinel => {
   return { ...sentinel, record }
 }
 
-/** What a file holds, but for where it was made. */
+/** The sentinel in a file, without its directory. */
 export const contentOf = ({ content }: SentinelFile) => Result.map(content, withoutDirectory)

@@ -7,17 +7,17 @@ import type { Case } from "./arbitraries.ts"
 import { circumstances, frame, host, inPlace, pid, present, rows, sharedFrame, writtenAt } from "./fixtures.ts"
 import { answer, judge } from "./judging.ts"
 
-/** One judgement: {@link inPlace} judged at the host and in the directory it was made in, but for what is given. */
+/** One judgement and its expected result. Default: {@link inPlace}, judged on its own host and in its own directory. */
 export interface Given {
   readonly name: string
   readonly sentinel?: Sentinel
-  /** `null`: none was made. */
+  /** `null`: the process wasn't observed. Default: {@link present}. */
   readonly seen?: Observation | null
   readonly host?: Parameters<typeof host>[0]
   readonly circumstances?: Parameters<typeof circumstances>[0]
   /** `<verdict> <reason>` */
   readonly is: string
-  /** All that was compared, in order. */
+  /** All data that were compared, in order. */
   readonly compared: ReadonlyArray<string>
 }
 
@@ -25,13 +25,13 @@ export type Rest = Omit<Given, "name" | "is" | "compared">
 
 export const row = (given: Rest, rest: Given): Given => ({ ...given, ...rest })
 
-/** Rows of each case. */
+/** Makes rows for each case. */
 export const rowsOf = (
   cases: ReadonlyArray<readonly [name: string, given: Rest]>,
   each: (name: string, given: Rest) => ReadonlyArray<Given>
 ): ReadonlyArray<Given> => cases.flatMap(([name, given]) => each(name, given))
 
-/** The judgement of a case that was drawn. */
+/** Judges a drawn case. */
 export const judgeCase = ({ around, host, seen, sentinel }: Case): Verdict => judge(sentinel, seen, host, around)
 
 const verdictOf = (given: Given) =>
@@ -77,7 +77,7 @@ export const held = inPlace({ lock: own })
 export const free = { lockState: "free" } as const
 export const stranger = present({ processId64: "7", startTime: "2000" })
 
-/** A process that runs that executable, and is younger than the record. */
+/** A process that runs this executable and started 1 minute after the record was written. */
 export const younger = (path: string, changes: Parameters<typeof present>[0] = {}) =>
   present({ exe: { path }, startedAt: writtenAt + 60_000, ...changes })
 

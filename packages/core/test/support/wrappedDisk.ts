@@ -1,11 +1,14 @@
-/** A Disk with something in front of each of its calls. */
+/** A Disk that calls a function before each of its methods. */
 import { Effect, Stream } from "effect"
 import { Disk, type DiskError } from "../../src/Disk.ts"
 
-/** Each method of a Disk that does I/O. All take a path first. */
+/** The methods of a Disk that do I/O. The first argument of each is a path. */
 export type Method = Exclude<keyof Disk["Service"], "principal" | "resolve">
 
-/** Runs right before a call of `method`, and fails in its place. `to`: the second argument. */
+/**
+ * Runs right before a call of `method`. If it fails, the call fails with that error and isn't made; `probeLock`, which
+ * can't fail, answers `unknown`. `to`: the second argument.
+ */
 export type Before = (method: Method, path: string, to: unknown) => Effect.Effect<void, DiskError>
 
 export const wrappedDisk = (disk: Disk["Service"], before: Before): Disk["Service"] => {

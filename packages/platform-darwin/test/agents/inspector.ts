@@ -1,6 +1,7 @@
 /**
- * An inspector of macOS over its stand-ins, in a process elsewhere: see `platform-linux/test/protocol.ts`. Argument: the
- * options of the Layer as JSON; without a library it is `layerPs`.
+ * An inspector for macOS over its stand-ins, in a process of its own, see
+ * `platform-linux/test/agents/inspectorProtocol.ts`. Argument: the options of the Layer as JSON. Without `libraryPath`
+ * the Layer is `layerPs`.
  */
 import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -32,7 +33,7 @@ const encodeIdentity = Schema.encodeEffect(ProcessIdentity)
 const ability = <A>(value: A | undefined): Effect.Effect<A> =>
   value === undefined ? Effect.die("this world can't") : Effect.succeed(value)
 
-/** `ps` tells starts apart by the second: the number is given away in another one. */
+/** `ps` shows start times in whole seconds, so the next process with the number must start in another second. */
 const nextSecond = Effect.suspend(() => {
   const begun = Date.now()
   return until("another second", () => Date.now() > begun + 1000)

@@ -1,6 +1,6 @@
 /**
- * Takes the lock of a directory in a worker thread, which then ends with its scope open. Data: the library, the directory.
- * Prints JSON.
+ * Takes the lock of a directory in a worker thread, which then ends with its scope open. `workerData`: `libraryPath`
+ * and `directory`. Prints JSON.
  */
 import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Scope } from "effect"
@@ -13,7 +13,7 @@ const program = Effect.gen(function* () {
   const scope = yield* Scope.make()
   const options = { mode: "shared", mayStartProgram: false, test: true } as const
   const { fd, outlivesThread } = yield* Scope.provide(disk.lock(directory, options), scope)
-  // What a sweep in a worker does and is done with.
+  // Calls that a sweep in a worker makes and completes.
   yield* disk.removeTree(`${directory}/tree`)
   yield* disk.scan(directory, () => "read", 10)
   return { fd, outlivesThread }

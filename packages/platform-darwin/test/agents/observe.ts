@@ -1,4 +1,7 @@
-/** Observes a process by `layer`, and prints what it is as JSON. Run where a policy forbids it. Argument: the PID. */
+/**
+ * Observes a process through `layer` and prints the observation as JSON. Runs under a policy that forbids the calls.
+ * Argument: the PID.
+ */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect } from "effect"

@@ -1,15 +1,13 @@
 /*
  * Serves the process calls of macOS's libSystem from Linux's procfs: real processes, in the layouts that LP64 XNU
- * documents (bsd/sys/proc_info.h, bsd/sys/sysctl.h, bsd/sys/proc.h); and the file calls that differ from Linux's
- * (bsd/sys/attr.h, bsd/sys/mount.h). For tests, loaded by its path.
- *
- * As on macOS: proc_pidinfo and proc_pidpath answer 0 where they fail, with errno; the order of its refusals is flavor,
- * buffer, process, permission; zombies are found only with arg 1; flavors 3 and 18 are EPERM for other effective users;
- * sysctl KERN_PROC_PID asks for no permission, finds zombies, and answers length 0 for a number without a process.
- * Numbers in errno are Darwin's.
- *
- * shim_refuse and shim_tear, which macOS doesn't have, play a policy or a kernel that answers otherwise; shim_volume, shim_acl
- * and shim_virtual_machine play what Linux doesn't have.
+ * documents (bsd/sys/proc_info.h, bsd/sys/sysctl.h, bsd/sys/proc.h). Serves the file calls that differ from Linux's,
+ * too (bsd/sys/attr.h, bsd/sys/mount.h). For tests, which load it by its path.
+ * Like macOS: proc_pidinfo and proc_pidpath return 0 on failure and set errno. They check flavor, buffer, process and
+ * permission in this order. They find zombies only with arg 1. Flavors 3 and 18 fail with EPERM for a process of
+ * another effective user. sysctl KERN_PROC_PID needs no permission, finds zombies, and returns length 0 for a PID
+ * without a process. Values of errno are Darwin's.
+ * shim_refuse and shim_tear don't exist on macOS: they simulate a policy or another kernel's answers. shim_volume,
+ * shim_acl and shim_virtual_machine simulate features that Linux doesn't have.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +31,7 @@ enum { SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
 enum { BSDINFO = 136, SHORTBSDINFO = 64, UNIQIDENTIFIERINFO = 56, KINFO_PROC = 648 };
 enum { SHIM_SHORT = -1, SHIM_ALIEN = -2 };
 
-/* openat2(2), for which not every libc has names. */
+/* openat2(2): not every libc declares it. */
 struct how { uint64_t flags, mode, resolve; };
 #define OPENAT2 437
 #define NO_SYMLINKS 4
@@ -54,7 +52,7 @@ struct process {
 static struct { char call[32]; int answer; } refusals[16];
 static int tears;
 
-/* `answer`: an errno, SHIM_SHORT (8 bytes less), SHIM_ALIEN (another process's), or 0 for the truth again. */
+/* `answer`: an errno, SHIM_SHORT (8 bytes fewer), SHIM_ALIEN (data of another process), or 0 to answer truly again. */
 EXPORT void shim_refuse(const char *call, int answer) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
     if (refusals[i].call[0] != 0 && strcmp(refusals[i].call, call) != 0) continue;
@@ -64,13 +62,13 @@ EXPORT void shim_refuse(const char *call, int answer) {
   }
 }
 
-/* The next `times` reads of p_uniqueid each answer another number. */
+/* Each of the next `times` reads of p_uniqueid returns another number. */
 EXPORT void shim_tear(int times) { tears = times; }
 
 static uint32_t volume_flags, volume_more;
 static const char *volume_type = "";
 
-/* From now on every file system has these bits of f_flags and f_flags_ext, and this f_fstypename ("": its own). */
+/* Gives every file system these bits of f_flags and f_flags_ext, and this f_fstypename ("": its own). */
 EXPORT void shim_volume(const char *type, uint32_t flags, uint32_t more) {
   static char kept[16];
   snprintf(kept, sizeof kept, "%s", type);
@@ -83,7 +81,7 @@ static struct { uint64_t dev, ino; uint32_t kind, rights; } lists[16];
 
 EXPORT void shim_no_acls(void) { memset(lists, 0, sizeof lists); }
 
-/* The access control list of a file: one entry of a kind (1 allows, 2 denies) that gives rights. */
+/* Gives a file an access control list of one entry. `kind`: 1 allows, 2 denies the rights. */
 EXPORT int shim_acl(const char *path, uint32_t kind, uint32_t rights) {
   struct stat file;
   if (lstat(path, &file) != 0) return -1;
@@ -100,7 +98,7 @@ EXPORT int shim_acl(const char *path, uint32_t kind, uint32_t rights) {
 
 static int virtual_machine;
 
-/* What kern.hv_vmm_present answers; -1: there is no such name. */
+/* Sets the value of kern.hv_vmm_present. -1: the name doesn't exist. */
 EXPORT void shim_virtual_machine(int present) { virtual_machine = present; }
 
 static int refusal(const char *call) {
@@ -142,7 +140,7 @@ static long status_field(const char *status, const char *name, int column) {
   return value;
 }
 
-/* 0, or -1 when no process has the number: a Linux thread id is none. */
+/* Returns 0, or -1 if no process has the PID. A Linux thread id is no PID. */
 static int read_process(int pid, struct process *process) {
   char path[64], stat[4096], status[8192];
   if (pid <= 0) return -1;
@@ -166,7 +164,9 @@ static int read_process(int pid, struct process *process) {
              &process->ppid, &process->pgid, &threads, &ticks) != 5) {
     return -1;
   }
-  /* A Linux leader that exited before its threads is Z too; on macOS such a process just runs on. */
+  /*
+   * On Linux, a leader that exits before its threads is in state Z. On macOS such a process stays in a running state.
+   */
   int exited = state == 'X' || (state == 'Z' && threads <= 1);
   process->status = exited ? SZOMB : state == 'R' ? SRUN : state == 'T' || state == 't' ? SSTOP : SSLEEP;
   process->ruid = (uint32_t)status_field(status, "\nUid:", 0);
@@ -181,7 +181,7 @@ static int read_process(int pid, struct process *process) {
   return 0;
 }
 
-/* Never two processes of one boot with one number: the inode of the pidfd, or start and PID where pidfs is missing. */
+/* Unique within a boot: the inode of the pidfd or, without pidfs, start time and PID. */
 static uint64_t unique_id(const struct process *process) {
   uint64_t id = (process->ticks << 22) | (uint64_t)process->pid;
   int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
@@ -293,7 +293,10 @@ EXPORT int proc_pidpath(int pid, void *out, uint32_t size) {
   char link[64], target[PATH_MAX];
   snprintf(link, sizeof link, "/proc/%d/exe", pid);
   ssize_t length = readlink(link, target, sizeof target - 1);
-  /* macOS would answer for another user's process; procfs doesn't. A process without a text file is ESRCH there too. */
+  /*
+   * On macOS, a process of another user has a path, too; procfs refuses it. A process without a text file is ESRCH on
+   * macOS as well.
+   */
   if (length < 0) return fail(errno == EACCES || errno == EPERM ? D_EPERM : D_ESRCH, 0);
   target[length] = 0;
   struct stat running, named;
@@ -372,7 +375,7 @@ EXPORT int gethostuuid(uint8_t *out, const void *wait) {
 
 /* ---- files ---- */
 
-/* The shim's own code must not call these by their C names: they are glibc's, under whose names they are exported. */
+/* The shim exports these under glibc's names, so its own code must not call the functions by these names. */
 EXPORT int d_openat(int fd, const char *path, int flags, int mode) __asm__("openat");
 EXPORT int d_unlinkat(int fd, const char *path, int flags) __asm__("unlinkat");
 EXPORT int d_renameat(int fd, const char *from, int to_fd, const char *to) __asm__("renameat");
@@ -385,7 +388,7 @@ enum { D_EAGAIN = 35, D_ELOOP = 62, D_ENAMETOOLONG = 63, D_ENOTEMPTY = 66, D_EST
 enum { D_AT_FDCWD = -2, D_AT_REMOVEDIR = 0x80, D_CLOEXEC = 0x1000000, D_NOFOLLOW_ANY = 0x20000000 };
 enum { STATFS = 2168, MNT_LOCAL = 0x1000 };
 
-/* The first 34 numbers are the same but for EAGAIN. */
+/* Errno 1 to 34 are equal on Linux and Darwin. */
 static int darwin_errno(int number) {
   switch (number) {
     case EAGAIN: return D_EAGAIN;
@@ -406,7 +409,7 @@ static int answered(long result) {
 
 static int at(int fd) { return fd == D_AT_FDCWD ? AT_FDCWD : fd; }
 
-/* Of the flags only those that Node has no names for are Darwin's. */
+/* Node has no names for Darwin's CLOEXEC and NOFOLLOW_ANY. All other flags arrive as Linux's. */
 EXPORT int d_openat(int fd, const char *path, int flags, int mode) {
   int refused = refusal("openat");
   if (refused > 0) return fail(refused, -1);
@@ -445,10 +448,12 @@ EXPORT int d_flock(int fd, int operation) {
 
 static int try_lock(int fd, int operation) { return (int)syscall(SYS_flock, fd, operation | LOCK_NB); }
 
-/* flock(2) and fcntl(2) locks are two things on Linux: what macOS reads off its list is found out by trying, on an open file of
- * its own. */
+/*
+ * On macOS, F_GETLK tells the flock(2) lock of a file, too. Linux keeps flock(2) and fcntl(2) locks apart, so the shim
+ * tries to take the lock through an open file of its own.
+ */
 static int get_lock(int fd, uint8_t *lock) {
-  /* A file system that has no such locks refuses both. */
+  /* A file system without such locks refuses both calls. */
   int refused = refusal("F_GETLK") > 0 ? refusal("F_GETLK") : refusal("flock");
   if (refused > 0) return fail(refused, -1);
   char link[64];
@@ -477,14 +482,17 @@ EXPORT int d_fcntl(int fd, int command, long argument) {
   return fail(D_EINVAL, -1);
 }
 
-/* Names and types alone, each entry as FSOPT_PACK_INVAL_ATTRS has it: what isn't there keeps its place. */
+/* Names and types only. With FSOPT_PACK_INVAL_ATTRS, an attribute that an entry lacks still takes its space. */
 EXPORT int getattrlistbulk(int fd, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
   int refused = refusal("getattrlistbulk");
   if (refused > 0) return fail(refused, -1);
   if (list[0] != 5 || list[1] != 0xa0000009 || options != 8) return fail(D_EINVAL, -1);
   uint8_t from[4096];
   int count = 0;
-  /* An entry here is at most 28 bytes longer than one of Linux, which has at least 24: the buffer holds all. */
+  /*
+   * A packed entry is at most 28 bytes longer than its Linux record, which has at least 24 bytes. So the buffer holds
+   * one full read.
+   */
   if (size < 4 * sizeof from) return fail(D_EINVAL, -1);
   while (count == 0) {
     long length = syscall(SYS_getdents64, fd, from, sizeof from);
@@ -512,7 +520,7 @@ EXPORT int getattrlistbulk(int fd, const uint32_t *list, uint8_t *out, size_t si
   return count;
 }
 
-/* `real`: the path of what was asked about, `fs` what Linux says of it. */
+/* `file` and `fs`: Linux's answers about the file. `real`: its real path. */
 static int put_statfs(const struct statfs *fs, const struct stat *file, const char *real, uint8_t *out) {
   memset(out, 0, STATFS);
   put32(out, 0, (uint32_t)fs->f_bsize);
@@ -557,7 +565,7 @@ EXPORT int d_fstatfs(int fd, uint8_t *out) {
   return put_statfs(&fs, &file, real, out);
 }
 
-/* The UUID of a volume, made of its device. */
+/* Answers a volume UUID that is made of the device number. */
 EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size, unsigned int options) {
   int refused = refusal("fgetattrlist");
   if (refused > 0) return fail(refused, -1);
@@ -573,7 +581,7 @@ EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size,
   return 0;
 }
 
-/* The access control list of a file: a kauth_filesec after an attrreference_t, and neither where it has none. */
+/* Answers an attrreference_t and then, if the file has an access control list, a kauth_filesec. */
 EXPORT int getattrlist(const char *path, const uint32_t *list, uint8_t *out, size_t size, unsigned int options) {
   int refused = refusal("getattrlist");
   if (refused > 0) return fail(refused, -1);

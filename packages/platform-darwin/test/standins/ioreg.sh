@@ -1,5 +1,5 @@
 #!/bin/sh
-# macOS's `ioreg -rd1 -c IOPlatformExpertDevice`, cut short, from Linux's machine id.
+# Answers like macOS's `ioreg -rd1 -c IOPlatformExpertDevice`, shortened. The UUID is Linux's machine id.
 read -r id < /etc/machine-id
 cat <<EOF
 +-o MacBookPro17,1  <class IOPlatformExpertDevice, id 0x100000256, registered, matched, active, busy 0 (10 ms), retain 37>

@@ -1,12 +1,13 @@
 /**
- * macOS's `ps`, from Linux's procfs: rows, widths, order, exit codes and the words of its refusals. Run as
+ * Answers like macOS's `ps`, from Linux's procfs: rows, widths, order, exit codes and error messages. Run as
  *
  * ```text
  * node ps.mjs --log FILE --replay FILE --max-pid N -- -ww -o pid=,uid=,… -p 1,2,…
  * ```
  *
  * `--log` appends the arguments of each run to a file. `--replay` answers with the JSON `{ stdout, stderr, code }` of a
- * file instead, except about the process's own number. `--max-pid` is the largest number it takes, by default macOS's.
+ * file, except if the last argument is the PID of this `ps` itself. `--max-pid` is the largest PID that it accepts. The
+ * default is macOS's largest PID.
  */
 import { appendFileSync, readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -27,7 +28,10 @@ const field = (status, name) => new RegExp(`^${name}:\\t(.*)$`, "m").exec(status
 
 const states = { R: "R", T: "T", t: "T", Z: "Z", X: "Z", D: "U" }
 
-/** The process under a number. A Linux thread id is none, and a leader that left its threads behind runs on. */
+/**
+ * Reads the process with a PID. A Linux thread id is no PID. A process whose leader has exited while threads run counts
+ * as running.
+ */
 const inspect = (pid) => {
   const stat = read(`/proc/${pid}/stat`)
   const status = read(`/proc/${pid}/status`)
@@ -55,7 +59,7 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const tage = ["So.", "Mo.", "Di.", "Mi.", "Do.", "Fr.", "Sa."]
 const monate = ["Jan.", "Feb.", "März", "Apr.", "Mai", "Juni", "Juli", "Aug.", "Sep.", "Okt.", "Nov.", "Dez."]
 
-/** `%c`: in the local time zone, and German for whoever doesn't ask for the C locale. */
+/** `strftime(3)` with `%c`: in the local time zone, and in German unless LC_TIME is the C locale. */
 const formatStart = (seconds, locale) => {
   const at = new Date(seconds * 1000)
   const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${at.getFullYear()}`
@@ -64,7 +68,7 @@ const formatStart = (seconds, locale) => {
     : `${tage[at.getDay()]} ${at.getDate()} ${monate[at.getMonth()]} ${time}`
 }
 
-/** `strvis`: no control character reaches the terminal. */
+/** Encodes control characters, as `ps` does by `strvis(3)`: none reaches the terminal. */
 const encode = (text) =>
   Array.from(text, (character) => {
     const code = character.charCodeAt(0)

@@ -9,7 +9,7 @@ const run = (command: string, ...args: ReadonlyArray<string>): void => {
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`)
 }
 
-/** A copy in a file system of its own: macOS has no other mounts than those of another device. */
+/** Mounts a copy on a file system of its own: macOS has no bind mounts, so each mount is on another device. */
 const mountCopy = (source: string, target: string) =>
   Effect.asVoid(
     Effect.acquireRelease(
@@ -21,7 +21,7 @@ const mountCopy = (source: string, target: string) =>
     )
   )
 
-/** The real file system, with the mounts that there are on macOS. */
+/** The real file system, with mounts as macOS has them. */
 export const world: World = {
   ...nodeWorld,
   mountsCopies: true,

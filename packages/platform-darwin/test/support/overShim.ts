@@ -1,4 +1,4 @@
-/** Tests of the Disk over the stand-in for libSystem. */
+/** Tests of the Disk over the libSystem stand-in. */
 import { it } from "@effect/vitest"
 import type { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, type Scope } from "effect"
@@ -15,7 +15,7 @@ export interface Stage {
 
 const patience = 60_000
 
-/** Makes the tests of a file; what needs Linux shows as skipped elsewhere. */
+/** Makes the tests of a file. Where the shim can't be built, they show as skipped with the reason. */
 export const overShim = async (title: string, make: (stage: Stage) => void): Promise<void> => {
   const shim = Shim.build()
   if (typeof shim === "string") return skipped(title, shim)
@@ -25,7 +25,7 @@ export const overShim = async (title: string, make: (stage: Stage) => void): Pro
   make({ shim, calls, test: (title, body) => it.live(title, () => Effect.provide(body(), layer), patience) })
 }
 
-/** The calls, with something done before each that a removal makes. */
+/** The calls. `act` runs before each of the calls that a removal makes. */
 export const before = (calls: FileCalls, act: (call: string, name: string) => void): FileCalls => {
   const wrap =
     <A extends ReadonlyArray<unknown>, B>(call: string, body: (...args: A) => B) =>

@@ -1,4 +1,4 @@
-/** The stand-in for libSystem, compiled for one test file. */
+/** The libSystem stand-in, compiled once for each test file. */
 import { afterAll, assert } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import * as koffi from "koffi"
@@ -9,29 +9,35 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { noProcfs } from "./standins.ts"
 
-/** Answers of the shim that are no errno: 8 bytes less than asked for, and the struct of another process. */
+/**
+ * Answers of the shim that aren't an errno. `short`: 8 bytes fewer than asked for. `alien`: data of another process.
+ */
 export const answers = { short: -1, alien: -2 }
 
 export interface Shim {
   readonly path: string
-  /** Until the scope closes, `call` fails with a number of errno, or answers otherwise. */
+  /** Until the scope closes, `call` fails with an errno, or gives one of {@link answers}. */
   readonly refuse: (call: string, answer: number) => Effect.Effect<void, never, Scope.Scope>
-  /** The next reads of `p_uniqueid` each answer another number. */
+  /** Each of the next reads of `p_uniqueid` returns another number. */
   readonly tear: (times: number) => Effect.Effect<void>
-  /** Until the scope closes, every file system has this type and these bits of `f_flags` and `f_flags_ext` besides. */
+  /**
+   * Until the scope closes, every file system has this type, and these bits of `f_flags` and `f_flags_ext` in addition.
+   */
   readonly volume: (change: {
     readonly type?: string
     readonly flags?: number
     readonly more?: number
   }) => Effect.Effect<void, never, Scope.Scope>
-  /** Until the first such scope closes, a file has an access control list of one entry. */
+  /**
+   * Gives a file an access control list of one entry. The first such scope that closes removes the lists of all files.
+   */
   readonly accessList: (path: string, kind: "allow" | "deny", rights: number) => Effect.Effect<void, never, Scope.Scope>
-  /** Until the scope closes, what `kern.hv_vmm_present` answers; `undefined`: there is no such name. */
+  /** Until the scope closes, `kern.hv_vmm_present` has this value. `undefined`: the name doesn't exist. */
   readonly virtualMachine: (present: number | undefined) => Effect.Effect<void, never, Scope.Scope>
-  /** `proc_pidinfo` itself: what it returned, and errno. */
+  /** Calls `proc_pidinfo`; returns its result and errno. */
   readonly pidInfo: (pid: number, flavor: number, arg: number, size: number) => readonly [result: number, errno: number]
   readonly pidPath: (pid: number, size: number) => readonly [result: number, errno: number]
-  /** `sysctl` of KERN_PROC_PID with a buffer of `size` bytes: what it returned, the length it answered, and errno. */
+  /** Calls `sysctl` KERN_PROC_PID with a buffer of `size` bytes; returns its result, the length and errno. */
   readonly kinfoProc: (pid: number, size: number) => readonly [result: number, length: number, errno: number]
 }
 
@@ -50,7 +56,7 @@ const bind = (path: string): Shim => {
   const sysctl = library.func(
     "int sysctl(int *name, unsigned int count, _Out_ uint8_t *old, _Inout_ size_t *length, void *value, size_t size)"
   )
-  // What succeeds leaves any errno behind.
+  // A call that succeeds may leave any errno behind.
   const withErrno = (failure: number, call: () => unknown): readonly [result: number, errno: number] => {
     const result = Number(call())
     return [result, result === failure ? koffi.errno() : 0]
@@ -88,7 +94,7 @@ const bind = (path: string): Shim => {
   }
 }
 
-/** Why there is none, or the shim, which is removed when the tests of the file are done. */
+/** Builds the shim, or returns the reason why it can't be built. The end of the file's tests removes the shim. */
 export const build = (): Shim | string => {
   if (process.platform !== "linux") return noProcfs
   const directory = mkdtempSync(join(tmpdir(), "vm-sentinel-shim-"))

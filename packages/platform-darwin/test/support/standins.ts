@@ -1,11 +1,11 @@
-/** Executables that stand in for macOS's `ps`, `sysctl` and `ioreg`, made for one test file. */
+/** Executables that stand in for macOS's `ps`, `sysctl` and `ioreg`, made once for each test file. */
 import { afterAll } from "@effect/vitest"
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Why neither they nor the shim are had elsewhere than on Linux. */
+/** Reason why the stand-ins and the shim run only on Linux. */
 export const noProcfs = "procfs is Linux's"
 
 const at = (name: string): string => fileURLToPath(new URL(`../standins/${name}`, import.meta.url))
@@ -19,12 +19,12 @@ const systemPidMax = (): number => {
   }
 }
 
-/** Real processes here may have larger numbers than on macOS. */
+/** Linux allows larger PIDs than macOS. */
 export const maxPid = Math.max(99_999, systemPidMax())
 
 export interface Ps {
   readonly path: string
-  /** The arguments of each run so far. */
+  /** The arguments of each run, in order. */
   readonly calls: () => ReadonlyArray<string>
 }
 
@@ -35,17 +35,17 @@ export interface Replayed {
 }
 
 export interface Standins {
-  /** An executable of its own for each call. */
+  /** Makes a new executable from a shell script. */
   readonly executable: (script: string) => string
-  /** A file of its own for each call. */
+  /** Makes a new file. */
   readonly file: (content: string) => string
-  /** `ps` over procfs; what is replayed is its answer to every question but that about itself. */
+  /** Makes a `ps` over procfs. `replay`: its answer to every question except the one about its own process. */
   readonly ps: (replay?: Replayed) => Ps
   readonly sysctl: string
   readonly ioreg: string
 }
 
-/** In a directory that is removed when the tests of the file are done. */
+/** Makes the stand-ins in a directory that is removed after the file's tests. */
 export const make = (): Standins => {
   const directory = mkdtempSync(join(tmpdir(), "vm-sentinel-standins-"))
   chmodSync(directory, 0o755)

@@ -1,8 +1,10 @@
-/** The loop of an agent: one line of JSON asks, one line of JSON answers. */
+/**
+ * Loop of an agent: each line of JSON on standard input is a request, and each line on standard output is its answer.
+ */
 import { Effect, Schema } from "effect"
 import { createInterface } from "node:readline"
 
-/** Ends with the standard input. `told`: how a failure is told. */
+/** Ends when standard input ends. `told` encodes a failure of `answer`. */
 export const answerLines = <A, E, R>(
   request: Schema.Decoder<A>,
   answer: (request: A) => Effect.Effect<unknown, E, R>,

@@ -1,7 +1,6 @@
 /**
- * Sweeps while somebody attacks. Run it in a mount namespace of its own:
- * `unshare --mount node attack.ts SECONDS ACTS SEED`: for so long, or until each of two attackers has done so many acts.
- * Prints JSON, see `attackResult.ts`.
+ * Sweeps while two attackers act, for SECONDS or, if ACTS isn't 0, until each attacker has done ACTS acts. Run it in a
+ * mount namespace of its own: `unshare --mount node attack.ts SECONDS ACTS SEED`. Prints JSON, see `attackResult.ts`.
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import type { Outcome } from "@vm-sentinel/core/Outcome"
@@ -25,7 +24,7 @@ const furnish = (path: string, sentinel: string): void => {
   Fs.writeFileSync(`${path}/.vm-sentinel`, sentinel, { mode: 0o600 })
 }
 
-/** What is mounted below a directory goes; what was mounted stays. */
+/** Unmounts everything below a directory. The content of the mounted file systems stays. */
 const unmountAll = (below: string): void => {
   for (;;) {
     const points = Fs.readFileSync("/proc/self/mountinfo", "utf8")
@@ -44,7 +43,7 @@ const program = Effect.gen(function* () {
   const scratch = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const path = Fs.mkdtempSync(Path.join(Fs.realpathSync(Os.tmpdir()), "vm-sentinel-attack-"))
-      // In memory there are more acts to a second.
+      // A file system in memory allows more acts per second.
       execFileSync("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", path])
       return path
     }),
@@ -76,7 +75,7 @@ const program = Effect.gen(function* () {
     reasons[key] = (reasons[key] ?? 0) + 1
     if (action === "removed") removed += 1
   }
-  // By threads of Node's pool, and by the calls that others don't know of.
+  // `true`: threads of Node's pool remove. `false`: this thread removes, call by call.
   const sweep = (pool: boolean) => Effect.provide(Cleanup.sweep(root), Real.layerWith(pool))
   const look = () => {
     problems.push(...Tree.differences(before.outside, Tree.of(outside)).map((difference) => `outside: ${difference}`))
@@ -99,7 +98,8 @@ const program = Effect.gen(function* () {
   const isOver = () => (acts === "0" ? performance.now() > until : attackers.every(ended))
   while (!isOver() && problems.length === 0) {
     for (let index = 0; index < 20; index++) {
-      // Made where nobody swaps it for a link to the outside, which this would write to.
+      // Made outside the root: in the root, an attacker could swap a directory for a link to `outside`, and `furnish`
+      // would write to that.
       furnish(`${scratch}/making`, Owners.inscribe(owners.dead))
       Fs.renameSync(`${scratch}/making`, `${root}/dead-${made++}`)
     }
@@ -109,7 +109,7 @@ const program = Effect.gen(function* () {
       outcomes.forEach(noteOutcome)
     }
     if (sweeps % 10 === 0) look()
-    // The end of an attacker is to be heard of.
+    // One turn of the event loop, so that Node reports the exit of an attacker.
     yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
   }
   for (const child of attackers) child.kill("SIGKILL")
@@ -123,7 +123,8 @@ const program = Effect.gen(function* () {
   const last = yield* sweep(true)
   last.outcomes.forEach(noteOutcome)
   look()
-  // A living directory that was given a dead one's name is kept under that, or where the sweep had moved it.
+  // An attacker may have given a living directory a dead one's name. It is kept under that name, or in the place to
+  // which a sweep moved it.
   const places = ["", ...Tree.entries(root).flatMap((entry) => (entry.startsWith(".") ? [`/${entry}/claimed`] : []))]
   const kept = places.flatMap((place) =>
     Fs.existsSync(`${root}${place}`) ? Tree.entries(`${root}${place}`).map((entry) => `${root}${place}/${entry}`) : []
@@ -133,7 +134,8 @@ const program = Effect.gen(function* () {
     const now = at === undefined ? {} : Tree.of(at)
     problems.push(...Tree.differences(before.lives[index] ?? {}, now).map((difference) => `${name}: ${difference}`))
   })
-  // Links that were put under a name are left: they are nobody's. Directories aren't.
+  // A link under a dead directory's name stays, since it isn't a directory with an owner. A dead directory must be
+  // gone.
   for (const entry of Tree.entries(root)) {
     if (entry.startsWith("dead-") && Fs.lstatSync(`${root}/${entry}`).isDirectory()) {
       const judged = yield* Effect.result(Cleanup.judge(`${root}/${entry}`))

@@ -1,9 +1,10 @@
 /**
- * Races whoever deletes in a root: swaps directories in the condemned ones, and those themselves, for symbolic links to
- * an outside tree, and back; renames and exchanges them; mounts the outside tree on them. It leaves alone what it may not
- * change either: the root's and the workspaces' own directories are the sweeper's, mode 0700.
- * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT PART`, a count of 0: until it is killed. It attacks every second
- * directory, from PART on: another attacker's links would lead its own acts to the outside. Prints what it did as JSON.
+ * Races a sweep of a root. Swaps condemned directories, and directories in them, for symbolic links to an outside tree,
+ * and back. Renames and exchanges them. Mounts the outside tree on them. Never changes the root's and the workspaces'
+ * own directories: they are the sweeper's with mode 0700, so another user couldn't change them either.
+ * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT PART`: does COUNT acts, with a COUNT of 0 until it is killed. Attacks
+ * every second directory, from number PART on: two attackers on one directory could follow each other's links and
+ * change the outside tree themselves. Prints how often it did each act, as JSON.
  */
 import koffi from "koffi"
 import * as Fs from "node:fs"
@@ -33,7 +34,10 @@ const spared = new Set([
   ...list(root).flatMap((name) => (name.startsWith("live-") ? [inodeOf(`${root}/${name}`)] : []))
 ])
 
-/** One of the condemned directory's own: not the outside, mounted on one, nor a living one under its name. */
+/**
+ * A directory of the condemned tree itself: neither the outside tree, mounted there, nor a living directory under a
+ * dead one's name.
+ */
 const isOwn = (path: string): boolean => {
   try {
     const stats = Fs.lstatSync(path)
@@ -47,7 +51,7 @@ const isMine = (name: string): boolean => name.startsWith("dead-") && Number(nam
 
 const choose = (names: ReadonlyArray<string>): string | undefined => names[random.below(names.length)]
 
-/** A condemned directory: under its name, claimed, or being deleted. */
+/** Path of a condemned directory: under its own name, claimed, or marked. */
 const victim = (): string | undefined => {
   const names = list(root)
   const workspace = choose(names.filter((name) => name.startsWith(".vm-sentinel-reap.") && !name.endsWith(".new")))
@@ -56,12 +60,12 @@ const victim = (): string | undefined => {
     const name = choose(list(place).filter(isMine))
     if (name !== undefined) return `${place}/${name}`
   }
-  // What isn't claimed yet is attacked now and then: else nothing were left to be claimed.
+  // An unclaimed directory is rarely attacked, so that the sweep finds directories to claim.
   const name = random.below(40) === 0 ? choose(names.filter(isMine)) : undefined
   return name === undefined ? undefined : `${root}/${name}`
 }
 
-/** The directory itself, or one in it, however deep. */
+/** The directory itself or a directory below, at any depth. */
 const within = (path: string): string => {
   let at = path
   while (random.below(3) > 0) {
@@ -113,7 +117,7 @@ const acts: ReadonlyArray<readonly [name: string, act: (at: string) => void]> = 
   ["write", (at) => Fs.writeFileSync(`${at}/written-${made++}`, "")]
 ]
 
-/** A living directory under a dead one's name, and the other way round. */
+/** Exchanges a living and a dead directory, and then exchanges them back. */
 const confuse = (): void => {
   const names = list(root)
   const [alive, dead] = [choose(names.filter((name) => name.startsWith("live-"))), choose(names.filter(isMine))]
@@ -141,13 +145,13 @@ for (let acted = 0; acted < wanted;) {
       continue
     }
     const at = within(path)
-    // Under another name in the root it would be another directory, dead all the same.
+    // Renamed in the root, it would be another dead directory, and its old name would be missing.
     if (name === "rename" && isCondemnedItself(at)) continue
     act(at)
     done[name] = (done[name] ?? 0) + 1
     acted += 1
   } catch {
-    // It was faster.
+    // The sweep was faster.
   }
 }
 process.stdout.write(JSON.stringify(done))

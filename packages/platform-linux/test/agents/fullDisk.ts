@@ -1,7 +1,8 @@
 /**
- * Sweeps on a file system that is full to the last byte and inode, some of them killed. Run it in a mount namespace of its
- * own: `unshare --mount node fullDisk.ts tmpfs|tmpfs-bytes|ext4 COUNT|all|write SEED`; `bytes`:
- * inodes are left; `write`: what happens to who wants to own a directory. Prints JSON, see `fullDiskResult.ts`.
+ * Sweeps a file system without a free byte or inode, and kills some of the sweeps. Run it in a mount namespace of its
+ * own: `unshare --mount node fullDisk.ts tmpfs|tmpfs-bytes|ext4 COUNT|all|write SEED`. `tmpfs-bytes`: inodes are free.
+ * COUNT: number of kills, at random points. `all`: a kill at every point. `write`: owners try to record themselves
+ * instead. Prints JSON, see `fullDiskResult.ts`.
  */
 import { Effect, Schema } from "effect"
 import { execFileSync } from "node:child_process"
@@ -47,7 +48,7 @@ const untilFull = (step: () => void): void => {
 
 let fillers = 0
 
-/** To the last block, then to the last inode or the last place for a name. */
+/** Fills all blocks and then, except for `tmpfs-bytes`, all inodes or all space for directory entries. */
 const fill = (directory: string): void => {
   Fs.mkdirSync(directory, { recursive: true })
   for (let size = mebibyte; size >= 1; size = Math.floor(size / 16)) {
@@ -96,7 +97,7 @@ const program = Effect.gen(function* () {
       )
     )
 
-  /** Each is refused, and everything is as it was. */
+  /** Each attempt to own a directory is refused and changes no file but, at most, the times of directories. */
   const writers = (scene: Scene.Scene) =>
     Effect.forEach(["record", "create", "hold"] as const, (op) =>
       Effect.gen(function* () {

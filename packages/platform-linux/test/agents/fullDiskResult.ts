@@ -3,9 +3,9 @@ import { Schema } from "effect"
 export const Result = Schema.Struct({
   runs: Schema.Number,
   killed: Schema.Number,
-  /** Directories that were claimed or marked by their names alone, in sweeps that weren't killed. */
+  /** Number of directories that uninterrupted sweeps claimed in the root, without a workspace. */
   inPlace: Schema.Number,
-  /** What who wanted to write was told. */
+  /** The error that each attempt to own a directory met. */
   refusals: Schema.Array(Schema.String),
   problems: Schema.Array(Schema.String)
 })

@@ -1,6 +1,6 @@
 /**
- * An inspector in another process, somewhere else in the system: in a namespace, as another user, under another `/proc`.
- * Answers lines of JSON. Arguments: `pidfd` or `procfs`.
+ * An inspector in a process somewhere else in the system: in a namespace, as another user, under another `/proc`.
+ * Answers lines of JSON, see `inspectorProtocol.ts`. Argument: `pidfd` or `procfs`.
  */
 import { PidNamespaces } from "@vm-sentinel/core/PidNamespaces"
 import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
@@ -27,7 +27,10 @@ const encodeIdentity = Schema.encodeEffect(ProcessIdentity)
 const ability = <A>(value: A | undefined): Effect.Effect<A> =>
   value === undefined ? Effect.die("this world can't") : Effect.succeed(value)
 
-/** One number, given to one process after another as fast as they come; what was recorded and then seen each time. */
+/**
+ * Gives one number to process after process as fast as possible. Returns each one's identity and, once its successor
+ * runs, two observations of the number.
+ */
 const recycles = Effect.fnUntraced(function* (count: number) {
   const { identify, observe } = yield* ProcessInspector
   const { one } = yield* Programs

@@ -1,4 +1,4 @@
-/** What an agent is asked, and what it answers. */
+/** Requests to an inspector agent, and its answers. */
 import { IdentityUnavailable, NotFound, PermissionDenied } from "@vm-sentinel/core/Errors"
 import { FileId } from "@vm-sentinel/core/FileId"
 import { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
@@ -57,5 +57,5 @@ export const Reply = Schema.Union([
   Schema.Struct({ failed: Schema.Unknown, message: Schema.String })
 ])
 
-/** What is answered where nothing is. */
+/** The answer of a request without a result. */
 export const Nothing = Schema.Null

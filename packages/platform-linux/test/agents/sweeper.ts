@@ -1,4 +1,4 @@
-/** A process that owns, sweeps, and is killed. Answers lines of JSON, see `protocol.ts`. */
+/** A process that owns directories, sweeps and may be killed. Answers lines of JSON, see `sweeperProtocol.ts`. */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -16,7 +16,7 @@ import { answerLines } from "./answering.ts"
 const encodeReport = Schema.encodeEffect(Report)
 
 let held = Scope.makeUnsafe()
-/** Of the directories that are held, the descriptors of their locks. */
+/** Descriptors of the locks, by held directory. `undefined`: the directory has no lock. */
 const locks = new Map<string, number | undefined>()
 let changes: () => ReadonlyArray<Faults.Change> = () => []
 
@@ -33,8 +33,8 @@ const start = ({ command: [file = "", ...args], giving }: Extract<Request, { op:
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 /**
- * What an owner puts into its directory, and must find there as long as it lives. A sweep that judged the directory before
- * its owner came takes it away for a moment, and puts it back.
+ * Writes the file that an owner must find in its directory as long as the owner lives. A sweep that judged the
+ * directory before its owner came moves the directory away for a moment and back, so ENOENT is retried.
  */
 const furnish = (directory: string, name: string) =>
   Effect.try({
@@ -137,6 +137,6 @@ const answer = Effect.fnUntraced(function* (request: Request) {
 const tagOf = (failed: unknown): string =>
   typeof failed === "object" && failed !== null && "_tag" in failed ? String(failed._tag) : "Error"
 
-// It may be killed at any time.
+// A kill at any later time must not lose the compile cache.
 flushCompileCache()
 await Effect.runPromise(Effect.provide(answerLines(Request, answer, tagOf), Real.layer))

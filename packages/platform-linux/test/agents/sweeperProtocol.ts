@@ -1,11 +1,11 @@
-/** What an agent is asked, and what it answers. */
+/** Requests to a sweeper agent, and its answers. */
 import { Outcome, Summary } from "@vm-sentinel/core/Outcome"
 import { Schema } from "effect"
 
 const owning = {
   directory: Schema.String,
   role: Schema.optionalKey(Schema.String),
-  /** Default: the agent itself. */
+  /** PID of the owner to record. Default: the agent. */
   pid: Schema.optionalKey(Schema.Number)
 }
 
@@ -22,14 +22,14 @@ export type Task = typeof Task.Type
 
 export const Request = Schema.Union([
   Task,
-  /** The calls that change the file system in the next task are counted, and it ends at one of them. */
+  /** Counts the calls of the next task that change the file system, and kills the agent at call number `at`. */
   Schema.Struct({ op: Schema.Literal("arm"), at: Schema.Number, when: Schema.Literals(["before", "after"]) }),
-  /** What was changed since. */
+  /** `watch` starts to note the calls that change the file system. `changes` answers these calls and ends the watch. */
   Schema.Struct({ op: Schema.Literal("watch") }),
   Schema.Struct({ op: Schema.Literal("changes") }),
   /**
-   * Wants to own directories of these names, each once: one that is there is recorded, one that isn't is made. Until all
-   * are owned, or there is a file under `stop`.
+   * Owns a directory of each name: records itself in an existing one, with `restart` alone, and makes a missing one.
+   * Goes on until all are owned or the file `stop` exists.
    */
   Schema.Struct({
     op: Schema.Literal("settle"),
@@ -38,17 +38,20 @@ export const Request = Schema.Union([
     restart: Schema.Boolean,
     stop: Schema.String
   }),
-  /** Gives up what `hold` and `create` hold. */
+  /** Frees what `hold` and `create` hold. */
   Schema.Struct({ op: Schema.Literal("release") }),
   Schema.Struct({ op: Schema.Literal("probe"), directory: Schema.String }),
-  /** Starts a program that outlives the agent unless it is ended. It is given the lock of `giving`, which the agent holds. */
+  /**
+   * Starts a program, which outlives the agent, and answers its PID. With `giving`, the program inherits the lock of
+   * that directory, which the agent must hold.
+   */
   Schema.Struct({
     op: Schema.Literal("start"),
     command: Schema.Array(Schema.String),
     giving: Schema.optionalKey(Schema.String)
   }),
   Schema.Struct({ op: Schema.Literal("run"), command: Schema.Array(Schema.String) }),
-  /** Becomes another program, with no answer. */
+  /** Replaces the agent by another program (`execve(2)`); no answer follows. */
   Schema.Struct({ op: Schema.Literal("exec"), command: Schema.Array(Schema.String) }),
   Schema.Struct({ op: Schema.Literal("descriptors") }),
   Schema.Struct({ op: Schema.Literal("pid") })
@@ -58,7 +61,10 @@ export type Request = typeof Request.Type
 export const Report = Schema.Struct({ outcomes: Schema.Array(Outcome), summary: Summary })
 export type Report = typeof Report.Type
 
-/** Names that were made anew, names whose directory was there, and what the other attempts were refused with. */
+/**
+ * Names of directories that were made, names of directories that existed and were recorded, and the tags of the errors
+ * of all other attempts.
+ */
 export const Settled = Schema.Struct({
   made: Schema.Array(Schema.String),
   restarted: Schema.Array(Schema.String),

@@ -1,6 +1,6 @@
 /**
- * An owner that comes to a directory by a way of its own and takes it, or is refused. It lives on, and what it took must be
- * there as long. Answers lines of JSON, see `takerProtocol.ts`.
+ * An owner that reaches a directory by its own way and takes it, or is refused. It lives on; as long as it lives, the
+ * directory that it took must stay. Answers lines of JSON, see `takerProtocol.ts`.
  */
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Effect, Exit, Result, Schema, Scope } from "effect"
@@ -11,7 +11,7 @@ import * as Real from "../support/realLayers.ts"
 import { type Come, Request, type Seen, type Take } from "./takerProtocol.ts"
 
 let scope = Scope.makeUnsafe()
-/** How the directory is called here, and what undoes that. */
+/** This process's path to the directory; `undo` gives the path up. */
 let way = ""
 let undo: () => void = () => undefined
 
@@ -41,7 +41,7 @@ const come = ({ directory, how, volume }: Come): void => {
 
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-/** `create` waits for the name to be free. */
+/** Attempts of `create`, which fails while the name is in use. */
 const tries = 10
 
 const acquire = ({ by, role }: Take) => {
@@ -61,7 +61,10 @@ const acquire = ({ by, role }: Take) => {
 
 const isAbsent = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT"
 
-/** A sweep that judged before takes a recorded directory away for a moment, and puts it back. */
+/**
+ * A sweep that judged the directory before this process recorded itself moves the directory away for a moment and back,
+ * so ENOENT is retried.
+ */
 const furnish = (role: string) =>
   Effect.try({
     try: () => Fs.writeFileSync(`${way}/payload.${role}`, `${process.pid}`),

@@ -1,17 +1,19 @@
-/** What a taker is asked, and what it answers. */
+/** Requests to a taker agent, and its answers. */
 import { Schema } from "effect"
 
-/** Before anything sweeps: what it holds then follows the directory, or its path. */
+/**
+ * Opens the way to the directory, before a sweep starts. `path` follows the path; the other ways follow the directory.
+ */
 export const Come = Schema.Struct({
   op: Schema.Literal("come"),
   how: Schema.Literals(["path", "working directory", "bind mount", "descriptor"]),
   directory: Schema.String,
-  /** Where to mount. */
+  /** The mount point of `bind mount`. */
   volume: Schema.String
 })
 export type Come = typeof Come.Type
 
-/** After so many milliseconds. Answers `taken`, or what it was refused with. */
+/** Takes the directory after `delay` milliseconds. Answers `taken` or the tag of the error. */
 export const Take = Schema.Struct({
   op: Schema.Literal("take"),
   by: Schema.Literals(["hold", "record", "create"]),
@@ -29,7 +31,9 @@ export const Request = Schema.Union([
 ])
 export type Request = typeof Request.Type
 
-/** What is there of what it took: the directory, the PID in its record, and what it wrote. */
+/**
+ * State of the taken directory: its id, whether it has a name, the PID in its record, and the content of the payload.
+ */
 export const Seen = Schema.Struct({
   id: Schema.String,
   isLinked: Schema.Boolean,

@@ -1,6 +1,7 @@
 /**
- * Observes one number while two programs give it to one process after another as fast as they can. Each process is wholly
- * of one program: its name, its executable and its uid. Run in a PID namespace: `torn.ts pidfd|procfs COUNT`. Prints JSON.
+ * Observes one number while two programs give it to process after process as fast as they can. Each process belongs to
+ * one program in name, executable and uid, so an observation must not mix them. Run it in a PID namespace: `torn.ts
+ * pidfd|procfs COUNT`. Prints JSON.
  */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { Observation, ObserveDepth } from "@vm-sentinel/core/Observation"
@@ -18,7 +19,7 @@ const pid = Pid.make(20_000)
 const sides = { left: 1001, right: 1002 } as const
 const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "executable", "all", "all", "all"]
 
-/** What one process is: all of it must be of one side. */
+/** The sides that an observation shows, by name, executable and uid. An untorn one shows one side. */
 const sidesOf = (observation: Observation): ReadonlyArray<string> => {
   if (observation._tag !== "Present") return []
   const { comm, exe, uid } = observation
@@ -47,7 +48,7 @@ const program = Effect.gen(function* () {
     seen[key] = (seen[key] ?? 0) + 1
     let torn = answers.size > 1
     if (observation._tag === "Present" && observation.processId64 !== undefined) {
-      // One id is one process: it has one start, and one side.
+      // An id belongs to one process, which has one start time and one side.
       for (const [kind, value] of [["start", observation.startTime] as const, ["side", [...answers][0]] as const]) {
         if (value === undefined) continue
         const key = `${kind} ${observation.processId64}`

@@ -1,4 +1,4 @@
-/** Several processes sweep one root while owners take the names of what they remove. */
+/** Several processes sweep one root while an owner takes the names of the directories that they remove. */
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Outcome } from "@vm-sentinel/core/Outcome"
 import { Effect, Fiber, type Scope } from "effect"
@@ -14,9 +14,9 @@ export interface Options {
   readonly dead: number
   readonly live: number
   readonly rounds: number
-  /** Owners take up directories that are still there, too. */
+  /** Owners also take directories that aren't removed yet. */
   readonly restart: boolean
-  /** One sweeper of a round is killed on the way, and replaced. */
+  /** In each round, one sweeper's sweep is run by a process that is killed on the way. */
   readonly kill?: Random
 }
 
@@ -42,7 +42,10 @@ const counts = (values: ReadonlyArray<string>): Readonly<Record<string, number>>
   return found
 }
 
-/** Each round: all sweepers start at once; an owner wants every name that is dead; then a last sweep, and a look. */
+/**
+ * In each round all sweepers start at once, while one owner takes each dead directory's name. Then a last sweep runs,
+ * and the root is checked.
+ */
 export const run = Effect.fnUntraced(function* (
   scratch: string,
   { dead, kill, live, restart, rounds, sweepers }: Options
@@ -66,7 +69,7 @@ export const run = Effect.fnUntraced(function* (
   const round = Effect.fnUntraced(function* (number: number) {
     const blame = (problem: string) => problems.push(`round ${number}: ${problem}`)
     const stop = `${scratch}/stop-${number}`
-    // Its directories are the dead ones of the next round.
+    // The owner ends with its round, so its directories are the dead ones of the next round.
     const owner = yield* Agents.start()
     const pid = yield* Agents.pid(owner)
     const settling = yield* Effect.forkChild(owner.ask(Settled, { op: "settle", root, names, restart, stop }))
@@ -80,7 +83,7 @@ export const run = Effect.fnUntraced(function* (
     const reports = yield* Effect.all(agents.map(sweepOf), { concurrency: "unbounded" })
     const [first] = agents
     const lastWords = first === undefined ? [] : (yield* Agents.sweep(first, root)).outcomes
-    // It ends by itself, unless something was left that it can't have.
+    // The owner ends by itself, unless a directory is left that it can't take.
     yield* Effect.timeoutOption(Fiber.await(settling), "10 seconds")
     Fs.writeFileSync(stop, "")
     const settled = yield* Fiber.join(settling)
@@ -94,7 +97,7 @@ export const run = Effect.fnUntraced(function* (
     for (const name of names) {
       const expected = settled.restarted.includes(name) ? 0 : 1
       const actual = times[name] ?? 0
-      // What a killed sweep removed, it didn't say.
+      // The outcomes of a killed sweep are lost, so a name that it removed is counted 0 times.
       if (actual !== expected && !(actual === 0 && kill !== undefined)) {
         blame(`${name} was removed ${actual} times, not ${expected}`)
       }

@@ -1,4 +1,4 @@
-/** Sweeps that are killed at one change after another, and what the next sweep makes of it. */
+/** Sweeps that are killed at one change after another, and the sweep that follows. */
 import { Effect, Schema } from "effect"
 import * as Fs from "node:fs"
 import * as Agents from "./sweepers.ts"
@@ -14,7 +14,7 @@ export interface Crash {
 export const describe = (crashes: ReadonlyArray<Crash>): string =>
   crashes.map(({ at, when }) => `${when} ${at}`).join(", then ")
 
-/** Makes a scene in a directory that `make` gives, for as long as it is used. */
+/** Makes a scene in a new directory in `scratch`, and removes the directory after use. */
 export const inScene = <A, E, R>(
   scratch: string,
   owners: Owners,
@@ -27,7 +27,7 @@ export const inScene = <A, E, R>(
     ({ root }) => Effect.sync(() => Fs.rmSync(root.slice(0, root.lastIndexOf("/")), { recursive: true, force: true }))
   )
 
-/** What an undisturbed task changes, call by call. */
+/** The calls of an undisturbed task that change the file system. */
 export const changesOf = Effect.fnUntraced(function* (task: Task) {
   const agent = yield* Agents.start()
   yield* agent.ask(Schema.Null, { op: "watch" })
@@ -37,7 +37,10 @@ export const changesOf = Effect.fnUntraced(function* (task: Task) {
 
 export const sweeping = ({ root }: Scene.Scene): Task => ({ op: "sweep", root, concurrency: 1 })
 
-/** A sweep in a process of its own, killed; whether it came so far. */
+/**
+ * Runs a sweep in a process of its own that is killed at a change. `false`: the sweep had fewer changes and wasn't
+ * killed.
+ */
 export const killed = ({ at, when }: Crash, scene: Scene.Scene) =>
   Effect.gen(function* () {
     const isKilled = yield* Agents.untilKilled(yield* Agents.start(), at, when, sweeping(scene))
@@ -46,8 +49,8 @@ export const killed = ({ at, when }: Crash, scene: Scene.Scene) =>
   }).pipe(Effect.scoped)
 
 /**
- * One sweep after another is killed, each in a process of its own, then one isn't. Returns what is wrong in the end, in
- * words, and how many were killed.
+ * Kills one sweep after another, each in a process of its own; then the survivor sweeps. Returns the number of kills
+ * and a description of everything that is wrong at the end.
  */
 export const crashed = Effect.fnUntraced(function* (
   crashes: ReadonlyArray<Crash>,
@@ -61,7 +64,7 @@ export const crashed = Effect.fnUntraced(function* (
   return { killed: count, problems: [...failed, ...Scene.problems(scene)] }
 })
 
-/** Every point at which a task of so many changes can be killed: before each, and after the last. */
+/** Every point at which a task of this many changes can be killed: before each change, and after the last. */
 export const points = (count: number): ReadonlyArray<Crash> =>
   Array.from({ length: count + 1 }, (_, index): Crash =>
     index < count ? { at: index + 1, when: "before" } : { at: count, when: "after" }

@@ -1,6 +1,6 @@
 /**
- * Every file-system-changing call that this process makes from now on, in order: `node:fs` itself is patched, and so is
- * the calls that go past it. Node's builtin modules are live bindings, so what imported them before sees it too.
+ * Observes every call of this process that changes the file system, in order. Patches `node:fs` and the native calls
+ * that bypass it. `syncBuiltinESMExports` carries the patch into modules that imported `node:fs` before.
  */
 import { syncBuiltinESMExports } from "node:module"
 import { libc } from "../../src/internal/libc.ts"
@@ -9,7 +9,7 @@ export type Moment = "before" | "after"
 
 export interface Change {
   readonly call: string
-  /** What it is about: a path, or a descriptor's number. */
+  /** The path, or the number of the descriptor, that the call changes. */
   readonly subject: string
 }
 
@@ -42,7 +42,7 @@ const watch =
 
 const always = () => true
 
-/** Node's types have an overload for each kind of argument; here a function is a function. */
+/** Node's types have an overload for each kind of argument, which a patch doesn't need. */
 type Call = (...args: ReadonlyArray<unknown>) => unknown
 const isCall = (value: unknown): value is Call => typeof value === "function"
 
@@ -52,7 +52,7 @@ const patch = (name: keyof typeof fs, changes: Call = always): void => {
   Object.defineProperty(fs, name, { value: watch(name, real, (...args) => changes(...args) === true) })
 }
 
-/** Of a call whose last argument is told when it is done. */
+/** Patches a call whose last argument is a callback. */
 const patchAsync = (name: keyof typeof fs): void => {
   const real = fs[name]
   if (!isCall(real)) throw new Error(`node:fs has no ${name}`)
@@ -70,7 +70,7 @@ const patchAsync = (name: keyof typeof fs): void => {
 
 let isInstalled = false
 
-/** Calls the observer right before and right after each change. What fails has no after. */
+/** Calls the observer right before and right after each change. A call that fails has no `after`. */
 export const observe = (next: Observer): void => {
   observer = next
   if (isInstalled) return
@@ -90,7 +90,7 @@ export const observe = (next: Observer): void => {
   Object.defineProperty(at, "rename", { value: watch("renameat", at.rename, always, 1) })
 }
 
-/** Ends this process as a power cut ends it, at the `n`-th change from now on. */
+/** Kills this process, as suddenly as a power cut, at the `n`-th change from now on. */
 export const killAt = (n: number, when: Moment): void => {
   let seen = 0
   observe((moment) => {
@@ -99,7 +99,7 @@ export const killAt = (n: number, when: Moment): void => {
   })
 }
 
-/** Counts the changes from now on; the function says them. */
+/** Records the changes from now on. The returned function ends the recording and returns the changes. */
 export const record = (): (() => ReadonlyArray<Change>) => {
   const changes: Array<Change> = []
   observe((moment, change) => {

@@ -1,4 +1,4 @@
-/** Other places in the system from which to look at processes, and whether they can be had here. */
+/** Places in the system from which an agent looks at processes, and whether this machine offers them. */
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import * as PidNamespace from "../../src/testing/PidNamespace.ts"
@@ -11,14 +11,14 @@ export const nobody = 65534
 
 export const isRoot = process.getuid?.() === 0
 
-/** Why what needs root can't be run; `undefined` where it can. */
+/** Reason why tests that need root can't run; `undefined` if they can. */
 export const notRoot = isRoot ? undefined : "not root"
 
 const repository = resolve(import.meta.dirname, "../../../..")
 
 const asNobody = ["setpriv", "--reuid", `${nobody}`, "--regid", `${nobody}`, "--clear-groups"]
 
-/** The rest of the command, with a `/proc` mounted so. */
+/** A command that mounts a `/proc` with these options and runs `then` and the rest of its arguments there. */
 const withProc = (options: string, then: ReadonlyArray<string> = []): ReadonlyArray<string> => [
   "unshare",
   "--mount",
@@ -28,7 +28,7 @@ const withProc = (options: string, then: ReadonlyArray<string> = []): ReadonlyAr
   ...(then.length === 0 ? ["env"] : then)
 ]
 
-/** The rest of the command, where a file was mounted over the boot id. */
+/** A command that mounts a file over the boot id and runs `then` and the rest of its arguments there. */
 const withBootId = (file: string, then: ReadonlyArray<string> = ["env"]): ReadonlyArray<string> => [
   "unshare",
   "--mount",
@@ -41,8 +41,8 @@ const withBootId = (file: string, then: ReadonlyArray<string> = ["env"]): Readon
 const ownBootId = "file=$(mktemp) && cat /proc/sys/kernel/random/uuid >$file && chmod 444 $file"
 
 /**
- * Two PID namespaces, one inside the other, that give out the same number at once; `/proc` is of the outer one. Nothing
- * else starts a process in either.
+ * Runs the agent in the inner one of two nested PID namespaces, under the `/proc` of the outer one. The agent has the
+ * same number in both, because no other process starts in either namespace.
  */
 const twins = `
 exec 3<&0
@@ -56,7 +56,7 @@ echo 4999 >/proc/sys/kernel/ns_last_pid
 echo >"$folder/go"
 wait $!`
 
-/** A system of this machine's programs, which sees what tests make; \`$TMPDIR\` is where tests put it. */
+/** A systemd-nspawn container with this machine's programs. It shares \`$TMPDIR\`, where tests make their files. */
 const nspawn = `
 root=$(mktemp -d) && mkdir "$root/usr" "$root/etc" && : >"$root/etc/os-release"
 for link in bin sbin lib lib64; do [ -L "/$link" ] && ln -s "usr/$link" "$root/$link"; done
@@ -64,27 +64,27 @@ exec systemd-nspawn --quiet --directory="$root" --machine=vm-sentinel-test --reg
   --bind-ro=/usr --bind=${repository} --bind=${tmpdir()} --setenv=TMPDIR="$TMPDIR" --setenv=PATH="$PATH" "$@"`
 
 export const places = {
-  /** Another user. */
+  /** Runs as another user. */
   nobody: asNobody,
-  /** `hidepid=invisible`, by the number that old kernels know too. */
+  /** `hidepid=invisible`, as the number 2, which old kernels know too. */
   invisible: withProc("hidepid=2", asNobody),
   /** `hidepid=noaccess`. */
   noaccess: withProc("hidepid=1", asNobody),
-  /** Root, for whom `hidepid` hides nothing. */
+  /** `hidepid=2` for root, from whom the option hides nothing. */
   invisibleToRoot: withProc("hidepid=2"),
-  /** Nothing but processes in `/proc`. */
+  /** `/proc` has only the directories of processes. */
   subset: withProc("subset=pid"),
   /** `/proc` is an empty directory. */
   unmounted: ["unshare", "--mount", "sh", "-c", `mount -t tmpfs tmpfs /proc && exec "$0" "$@"`, "env"],
-  /** Another PID namespace, and the `/proc` of this one. */
+  /** Another PID namespace, under the `/proc` of the present one. */
   foreign: ["unshare", "--pid", "--fork", "--kill-child"],
-  /** Ticks since boot are 10 000 000 more. */
+  /** Times since boot are larger by 100 000 s, which is 10 000 000 ticks. */
   shifted: ["unshare", "--time", "--boottime", "100000", "--fork", "--kill-child"],
-  /** A file over the boot id, as systemd-nspawn and LXC mount one. */
+  /** A file covers the boot id, as in systemd-nspawn and LXC containers. */
   covered: withBootId(ownBootId),
-  /** Likewise, looked at by another user. */
+  /** A file covers the boot id, and another user looks. */
   coveredFromNobody: withBootId(ownBootId, asNobody),
-  /** Likewise, another file of the same procfs. */
+  /** Another file of the same procfs covers the boot id. */
   coveredByProcfs: withBootId("file=/proc/sys/kernel/random/uuid"),
   /** `/proc/sys` is read-only, as runc makes it. */
   runc: [
@@ -95,11 +95,11 @@ export const places = {
     `mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$0" "$@"`,
     "env"
   ],
-  /** Another PID namespace and the `/proc` of this one, in which we have the number that we have in there. */
+  /** Another PID namespace, under the `/proc` of its parent. The agent has the same number in both. */
   twin: ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", twins, "sh"],
-  /** A container. */
+  /** A systemd-nspawn container. */
   nspawn: ["sh", "-c", nspawn, "sh"],
-  /** koffi isn't installed. */
+  /** A Node where koffi isn't installed. */
   withoutKoffi: [
     "env",
     `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(
@@ -114,7 +114,7 @@ export const places = {
 
 export type Place = keyof typeof places
 
-/** Why a place can't be had; `undefined` where it can. A script must be readable from there too. */
+/** Reason why a place isn't available; `undefined` if it is. The place must be able to read the agent's script. */
 export const unavailable = (place: Place): string | undefined => {
   const [file, ...args] = [...places[place], "test", "-r", script]
   if (file === undefined) return "no command"
@@ -132,5 +132,5 @@ export const unavailable = (place: Place): string | undefined => {
 
 export const noNamespace = await Effect.runPromise(PidNamespace.unavailable)
 
-/** Milliseconds that a test with programs of its own may take on a busy machine. */
+/** Time limit in milliseconds for a test that starts programs, on a busy machine. */
 export const patience = 60_000

@@ -10,6 +10,6 @@ type Test = () => Effect.Effect<void, unknown, ProcessInspector | SentinelStore 
 /** A test on the real disk, with real processes and the real clock. */
 export const live = (title: string, test: Test): void => liveUnless(undefined, title, test)
 
-/** Likewise, where there is no reason against it. */
+/** The same as {@link live}, skipped if there is a reason. */
 export const liveUnless = (reason: string | undefined, title: string, test: Test): void =>
   it.live.skipIf(reason !== undefined)(because(title, reason), () => Effect.provide(test(), Real.layer), 60_000)

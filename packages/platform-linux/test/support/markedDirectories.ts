@@ -1,7 +1,7 @@
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Tree from "./tree.ts"
 
-/** Where a directory lies whose deletion was begun, in its workspace, and how many of its sentinels its name there tells. */
+/** Path, relative to its workspace, of a directory that a sweep marked, and the number of tags in its name there. */
 export const of = (workspace: string, name: string): { readonly path: string; readonly tags: number } => {
   const entry = Tree.entries(`${workspace}/dead`).find((entry) => SentinelName.parseMarked(entry).name === name)
   if (entry === undefined) throw new Error(`the deletion of ${name} wasn't begun`)

@@ -1,4 +1,4 @@
-/** File systems of the tests' own: images on loop devices, layers, and views through FUSE. */
+/** File systems that tests make: images on loop devices, overlays, and FUSE views. */
 import { Effect, type Scope } from "effect"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -24,7 +24,7 @@ const mountedBy = (command: ReadonlyArray<string>, point: string): Mount =>
 export const mounted = (options: ReadonlyArray<string>, point: string): Mount =>
   mountedBy(["mount", ...options, point], point)
 
-/** A directory as a file system in a process shows it. */
+/** Shows a directory through a FUSE file system, which a process serves. */
 export const viewed = (source: string, point: string): Mount =>
   mountedBy(["bindfs", "-o", "nonempty", source, point], point)
 
@@ -46,7 +46,7 @@ const makers = {
 
 export type Image = keyof typeof makers
 
-/** A file with a file system in it. */
+/** Makes a file that contains a file system. */
 export const makeImage = (kind: Image, path: string, size: string = makers[kind].size): Effect.Effect<void> =>
   Effect.sync(() => {
     const { command } = makers[kind]
@@ -54,7 +54,7 @@ export const makeImage = (kind: Image, path: string, size: string = makers[kind]
     run(...command, path)
   })
 
-/** Why it can't be done here; `undefined` where it can. */
+/** Reason why a mount can't be made here; `undefined` if it can. */
 const whyNot = (use: (scratch: string) => Effect.Effect<void, never, Scope.Scope>): string | undefined => {
   const scratch = Fs.mkdtempSync(`${Os.tmpdir()}/vm-sentinel-mounts-`)
   try {

@@ -1,4 +1,4 @@
-/** Real processes to own directories: one that lives as long as the scope, and one that has really exited. */
+/** Two real processes as owners: one lives until the scope ends, the other has exited. */
 import { Pid, type ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Sentinel from "@vm-sentinel/core/Sentinel"
@@ -26,7 +26,7 @@ export interface InscribeOptions {
   readonly lock?: Sentinel.LockRecord
 }
 
-/** A sentinel's text, each with a nonce of its own. */
+/** Text of a sentinel. Each one has a nonce of its own. */
 export const inscribe = (
   identity: ProcessIdentity,
   { format = "v3", lock, role = "owner" }: InscribeOptions = {}

@@ -1,4 +1,4 @@
-/** A script that tests start as a process: as `scripts/prebuilt.ts` has built it under a name, where it has. */
+/** Path of a script that tests run as a process: the build of `scripts/prebuilt.ts`, if there is one, or the source. */
 export const scriptOf = (source: string, name: string): string => {
   const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
   return prebuilt === undefined ? source : `${prebuilt}/agent/${name}.js`

@@ -10,7 +10,7 @@ import { recycle, startTicks } from "../../src/testing/PidNamespace.ts"
 import { Missing } from "@vm-sentinel/core/test/support/able"
 import { hasCompiler, hasFlock, noCompiler, noFlock, Programs } from "./programs.ts"
 
-/** A program with its ends of the pipes; killed when the scope ends. */
+/** A program and the test's ends of its pipes. The end of the scope kills the program. */
 interface Piped {
   readonly pid: number
   readonly write: (line: string) => void
@@ -52,13 +52,13 @@ export const piped = (
     }
   })
 
-/** Waits for the kernel to get somewhere it certainly will. */
+/** Waits for a state that the kernel is certain to reach. Fails after 30 seconds. */
 export const until = (what: string, holds: () => boolean): Effect.Effect<void, Error> =>
   Effect.gen(function* () {
     const deadline = performance.now() + 30_000
     while (!holds()) {
       if (performance.now() > deadline) return yield* Effect.fail(new Error(`never happened: ${what}`))
-      // Not by turns of the event loop: they would take the processor from what is waited for.
+      // A timer, not turns of the event loop: these would take CPU time from the process that is waited for.
       yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
     }
   })
@@ -83,8 +83,8 @@ export const executableOf = (pid: number): string | undefined => {
 const kill = (pid: number, signal: NodeJS.Signals) => Effect.sync(() => process.kill(pid, signal))
 
 /**
- * Starts a program below a shell that reaps it only when told to, or never. The shell reads one line: at `reap` it waits
- * for the program; at `zombie` it becomes `cat`, which has no thought of children.
+ * Runs a program below a shell that reaps it only on request, or never. The shell reads one line: on `reap` it waits
+ * for the program; on `zombie` it becomes `cat`, which never reaps children.
  */
 const keeper = `"$1" 1000000 & echo $!; read word; [ "$word" = zombie ] && exec cat; wait; echo reaped; read word`
 
@@ -132,13 +132,13 @@ const firstThread = (): number | undefined =>
     .find((id) => id !== process.pid)
 
 export interface WorldOptions {
-  /** Who owns the processes. Default: the caller. */
+  /** User who runs the processes. Default: the caller's. */
   readonly uid?: number
-  /** In a PID namespace of its own. */
+  /** The caller is alone in its PID namespace, so it can give a PID again. */
   readonly recycles?: boolean
 }
 
-/** Processes in the PID namespace of the caller. */
+/** Makes processes in the caller's PID namespace. */
 export const makeWorld = ({ recycles = false, uid }: WorldOptions = {}): World<Programs> => {
   const kept = new Map<number, Kept>()
   const spawnOne = Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** A procfs of plain files, and a kernel that agrees with it. */
+/** A procfs made of plain files, and a kernel that agrees with it. */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
@@ -18,27 +18,30 @@ export interface Process {
   readonly threads: number
   readonly ticks: number
   readonly exitSignal: number
-  /** `undefined`: the link is there and answers ENOENT, as a zombie's does. */
+  /** `undefined`: the link exists and reading it fails with ENOENT, as for a zombie. */
   readonly exe: string | undefined
   readonly uid: number
   readonly comm: Uint8Array
-  /** NStgid. */
+  /** PIDs in nested namespaces, from the outermost (`NStgid`). */
   readonly pids: ReadonlyArray<number>
   readonly namespace: string
-  /** `hidden`: /proc doesn't show it and kill(2) says EPERM. `gone`: the number is free. */
+  /**
+   * `no-exe`: `exe` can't be read. `hidden`: `/proc` doesn't show the process, and kill(2) fails with EPERM. `gone`:
+   * the PID is free.
+   */
   readonly access: "all" | "no-exe" | "hidden" | "gone"
 }
 
 export const ownNamespace = "pid:[4026531836]"
 export const now = 1_700_000_000_000
-/** Seconds. */
+/** Seconds since boot. */
 export const uptime = 5000
 const procfsMagic = 0x9fa0
 const pidfsMagic = 0x50494446
 
 const encoder = new TextEncoder()
 
-/** A line as `proc_pid_stat(5)` prints it. */
+/** A line as `proc_pid_stat(5)` describes it. */
 export const statOf = (process: Process): Uint8Array =>
   Buffer.concat([
     Buffer.from(`${process.pid} (`),
@@ -49,7 +52,7 @@ export const statOf = (process: Process): Uint8Array =>
     )
   ])
 
-/** As `proc_pid_status(5)` prints it; of the name only newlines and backslashes are escaped. */
+/** Text as `proc_pid_status(5)` describes it. In the name, only newlines and backslashes are escaped. */
 export const statusOf = (process: Process): Uint8Array =>
   Buffer.concat([
     Buffer.from("Name:\t"),
@@ -82,9 +85,9 @@ export interface FixtureService {
   readonly remove: (path: string) => void
   readonly add: (process?: Partial<Process>) => Process
   readonly change: (pid: number, changes: Partial<Process>) => void
-  /** Descriptors that were opened and not closed. */
+  /** Number of descriptors that were opened and not closed. */
   readonly leaked: () => number
-  /** What kill(2) was called with. */
+  /** The arguments of kill(2), in order. */
   readonly killed: ReadonlyArray<number>
 }
 
@@ -201,7 +204,8 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
       if (opened === undefined || opened === "file") return "EBADF"
       const process = table.get(opened.pid)
       if (process?.id !== opened.id || process.access === "gone") return true
-      // None in the moment of an execve(2) by a thread: the kernel goes by the group, which is not empty.
+      // No exit in the middle of an execve(2) by a thread: the leader is in state Z, but the kernel looks at the thread
+      // group, which isn't empty.
       return process.state === "Z" && process.threads === 1
     },
     inode: (fd) => {
@@ -237,7 +241,7 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
   }
 })
 
-/** What to answer otherwise than the fixture does. */
+/** Replaces parts of the fixture. */
 export interface Overrides {
   readonly kernel?: Partial<Kernel>
   readonly pidfds?: Partial<Pidfds>
@@ -294,7 +298,7 @@ export const world: World<Fixture> = {
     fixture.link(`${pid}/fd/0`, "/dev/null")
     fixture.link(`${pid}/fd/7`, path)
     fixture.write(`${pid}/fdinfo/0`, fdinfo("lock:\t1: POSIX  ADVISORY  WRITE 9 00:01:2 0 EOF\n"))
-    // Its device isn't that of `stat(2)`, as on btrfs.
+    // As on btrfs, the device in `fdinfo` isn't the one that `stat(2)` gives.
     fixture.write(`${pid}/fdinfo/7`, fdinfo(`lock:\t1: FLOCK  ADVISORY  READ ${pid} 00:99:${ino} 0 EOF\n`))
     const free = Effect.sync(() => fixture.write(`${pid}/fdinfo/7`, fdinfo("")))
     return { pid, directory: { dev: `${dev}`, ino: `${ino}` }, free }

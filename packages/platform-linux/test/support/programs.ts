@@ -1,4 +1,4 @@
-/** Programs that the tests start, in a folder of their own. */
+/** Programs that the tests start, in one temporary directory. */
 import { Context, Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
@@ -27,16 +27,16 @@ export class Programs extends Context.Service<
   Programs,
   {
     readonly folder: string
-    /** Two copies of `sleep`: the same program under two paths. */
+    /** Two copies of `sleep`: one program under two paths. */
     readonly one: string
     readonly other: string
-    /** A copy of any program, under a file name of one's choice. */
+    /** Copies a program to a file with this name. */
     readonly copy: (program: string, name: string) => string
-    /** A copy of `sleep`, likewise; bytes for a name that isn't UTF-8. */
+    /** Copies `sleep` to a file with this name. Bytes: for a name that isn't UTF-8. */
     readonly named: (name: string | Buffer) => string | Buffer
-    /** A program of `programs/`, compiled when first asked for. */
+    /** Path of a program of `programs/`, which the first call compiles. */
     readonly helper: (name: Helper) => string
-    /** Likewise, a library to be loaded. */
+    /** Path of a shared library of `programs/`, which the first call compiles. */
     readonly library: (name: Library) => string
   }
 >()("test/Programs") {
@@ -47,7 +47,7 @@ export class Programs extends Context.Service<
         Effect.sync(() => mkdtempSync(join(tmpdir(), "vm-sentinel-inspector-"))),
         (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
       )
-      // Other users run them too.
+      // Other users run the programs, too.
       chmodSync(folder, 0o755)
       const sleep = find("sleep")
       if (sleep === undefined) return yield* Effect.die("no sleep in PATH")

@@ -1,4 +1,4 @@
-/** Numbers that a seed decides, so that a failure can be had again: `VM_SENTINEL_SEED=… vitest …`. */
+/** Random numbers from a seed. `VM_SENTINEL_SEED=… vitest …` repeats a failure. */
 
 export const seed = Number(process.env["VM_SENTINEL_SEED"] ?? Date.now() % 2 ** 31)
 
@@ -10,7 +10,7 @@ export interface Random {
   readonly sample: <A>(values: ReadonlyArray<A>, count: number) => ReadonlyArray<A>
 }
 
-/** Mulberry32. */
+/** The Mulberry32 generator. */
 export const make = (from: number): Random => {
   let state = from | 0
   const next = () => {

@@ -1,4 +1,4 @@
-/** The Layers that a program on Linux sweeps with. */
+/** The Layers with which a program on Linux sweeps. */
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
 import { Layer, References } from "effect"
@@ -6,14 +6,14 @@ import * as LinuxDisk from "../../src/LinuxDisk.ts"
 import * as LinuxPidNamespaces from "../../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 
-/** `pool`: whether threads of Node's pool remove. */
+/** `pool`: threads of Node's pool remove, by native code. */
 export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | SentinelStore.SentinelStore> =>
   Layer.mergeAll(
     LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer)),
     Layer.provide(SentinelStore.layer, LinuxDisk.layerWith({ pool })),
-    // A sweep logs what it removes, and an agent's standard output is for its answers.
+    // A sweep logs its removals, but an agent's standard output is reserved for answers.
     Layer.succeed(References.MinimumLogLevel, "None")
   )
 
-/** Without, unless the environment says so: each change to the disk is one that a test can stop at. */
+/** Without the pool, unless `VM_SENTINEL_POOL=1`: a test can then stop at every change to the disk. */
 export const layer = layerWith(process.env["VM_SENTINEL_POOL"] === "1")

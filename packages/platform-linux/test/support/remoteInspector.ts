@@ -1,4 +1,4 @@
-/** The inspector of an agent, as if it were here. */
+/** The inspector of an agent, as a local Layer. */
 import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { ObserveDepth } from "@vm-sentinel/core/Observation"
@@ -16,7 +16,7 @@ export const script = scriptOf(join(import.meta.dirname, "../agents/inspector.ts
 
 export type Kind = "pidfd" | "procfs"
 
-/** Makes an agent say what it is asked. Failures of the inspector come back as they were; all else is a defect. */
+/** Sends a request to an agent. Failures of the inspector arrive as they were. Every other failure is a defect. */
 const talk =
   (session: PidNamespace.Session) =>
   <A>(schema: Schema.Codec<A, unknown>, request: Protocol.Request) =>
@@ -57,7 +57,7 @@ export const layer = <E>(
     })
   )
 
-/** A folder for what an agent leaves behind: it is killed, not asked to tidy up. */
+/** Directory for the files of an agent, which is killed and so can't remove them. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => {
     const path = mkdtempSync(join(tmpdir(), "vm-sentinel-agent-"))
@@ -67,7 +67,7 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-/** A session of an agent, whose folder goes when the session does. */
+/** A session of an agent. The end of the session removes the directory of its files. */
 export const tidySession = Effect.fnUntraced(function* (
   command: ReadonlyArray<string>,
   agent: string,
@@ -82,13 +82,13 @@ const start = (command: ReadonlyArray<string>, kind: Kind) => tidySession(comman
 export const inNamespace = (kind: Kind) =>
   layer(Effect.flatMap(PidNamespace.unshareArguments, (args) => start(["unshare", ...args], kind)))
 
-/** An agent under another command. */
+/** An agent that runs under a command, such as `unshare`. */
 export const under = (command: ReadonlyArray<string>, kind: Kind) => layer(start(command, kind))
 
 const ask = <A>(schema: Schema.Codec<A, unknown>, request: Protocol.Request) =>
   Agent.use((agent) => agent.ask(schema, request))
 
-/** Processes in the namespace of the agent. They end with it. */
+/** Makes processes in the agent's namespace. They end with the agent. */
 export const world: World<Agent> = {
   spawn: ask(Pid, { op: "spawn" }),
   exit: (pid) => ask(Protocol.Nothing, { op: "exit", pid }),

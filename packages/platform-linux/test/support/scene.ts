@@ -1,4 +1,4 @@
-/** A root with one of everything that a sweep meets, and what must be left of it, whatever happens to the sweep. */
+/** A root with every kind of entry that a sweep meets. States what must be left, whatever happens to the sweep. */
 import * as Fs from "node:fs"
 import { inscribe, type Owners } from "./owners.ts"
 import * as Tree from "./tree.ts"
@@ -7,7 +7,7 @@ export interface Scene {
   readonly root: string
   readonly outside: string
   readonly owners: Owners
-  /** What no sweep may touch, as it was, by its name in the root. */
+  /** Entries that no sweep may change, by name in the root, in their first state. */
   readonly kept: Readonly<Record<string, Tree.Tree>>
   readonly dead: ReadonlyArray<string>
   readonly before: Tree.Tree
@@ -21,7 +21,7 @@ const file = (path: string, content: string): void => {
   Fs.writeFileSync(path, content, { mode: 0o600 })
 }
 
-/** A directory with some of what a VM leaves in it. */
+/** Makes a directory with some of the files that a VM leaves. */
 const vm = (path: string, sentinel: string, outside: string): void => {
   file(`${path}/.vm-sentinel`, sentinel)
   file(`${path}/console.log`, "log")
@@ -33,9 +33,9 @@ const vm = (path: string, sentinel: string, outside: string): void => {
 const long = "n".repeat(255)
 
 export interface Options {
-  /** With what killed sweeps left before. */
+  /** Adds the leftovers of killed sweeps. */
   readonly leftovers?: boolean
-  /** Names of 255 bytes: not where the file system is full. */
+  /** Adds a name of 255 bytes, for which a full file system has no room. */
   readonly longNames?: boolean
 }
 
@@ -87,14 +87,17 @@ export const make = (scratch: string, owners: Owners, { leftovers = false, longN
   }
 }
 
-/** A sweep leaves what may still be in the making for a minute. This minute is over. */
+/**
+ * Makes unfinished workspaces one day old. A sweep leaves them alone until they are a minute old, because they may
+ * still be in the making.
+ */
 export const aMinuteLater = (root: string): void => {
   for (const entry of Tree.entries(root)) {
     if (entry.endsWith(".new")) Fs.utimesSync(`${root}/${entry}`, Date.now() / 1000 - day, Date.now() / 1000 - day)
   }
 }
 
-/** What is wrong with what is left, in words: something lost, something left over, something touched. */
+/** Everything that is wrong in the root, as text: lost, left over or changed entries. */
 export const problems = ({ before, kept, outside, root }: Scene): ReadonlyArray<string> => [
   ...Tree.differences(before, Tree.of(outside)).map((difference) => `outside: ${difference}`),
   ...Tree.entries(root).flatMap((entry) => (entry in kept ? [] : [`left over: ${entry}`])),

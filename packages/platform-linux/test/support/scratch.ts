@@ -17,7 +17,9 @@ const isThere = ((): boolean => {
 
 export const base = isThere ? memory : Os.tmpdir()
 
-/** An empty directory in memory where there is such a place: for trees whose size matters, and whose disk doesn't. */
+/**
+ * An empty directory in memory, if the machine has `/dev/shm`: for trees where the size matters and the disk doesn't.
+ */
 export const scratch: Effect.Effect<string, unknown, Scope.Scope> = isThere
   ? Effect.acquireRelease(
       Effect.sync(() => Fs.mkdtempSync(Path.join(base, "vm-sentinel-test-"))),

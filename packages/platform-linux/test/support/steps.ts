@@ -1,4 +1,4 @@
-/** Something else that happens right before one call of a store to its Disk: every interleaving, one after the other. */
+/** Runs an effect right before one call of a store to its Disk. A test does this for every call in turn. */
 import { Disk, DiskError } from "@vm-sentinel/core/Disk"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
 import { wrappedDisk } from "@vm-sentinel/core/test/support/wrappedDisk"
@@ -6,11 +6,11 @@ import { Effect, Layer } from "effect"
 import * as LinuxDisk from "../../src/LinuxDisk.ts"
 
 export interface Steps {
-  /** Calls that were made. */
+  /** Number of calls so far. */
   calls: number
   readonly at: number
   readonly act: Effect.Effect<unknown>
-  /** There is no room for a directory. */
+  /** Every `makeDirectory` fails with ENOSPC. */
   readonly isFull: boolean
 }
 
@@ -29,7 +29,7 @@ const stepped = (steps: Steps): Layer.Layer<Disk, never, Disk> =>
     )
   )
 
-/** A store that is stepped through. */
+/** A store over a Disk whose calls are counted in `steps`. */
 export const store = (
   steps: Steps,
   disk: Layer.Layer<Disk> = LinuxDisk.layerWith({ pool: false })

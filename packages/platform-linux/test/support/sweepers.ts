@@ -1,4 +1,4 @@
-/** Agents, from the side of who asks them. */
+/** Starts sweeper agents and sends requests to them. */
 import { Data, Effect, Schema, type Scope, Semaphore } from "effect"
 import { join } from "node:path"
 import { type PidNamespaceError, sessionUnder } from "../../src/testing/PidNamespace.ts"
@@ -8,34 +8,34 @@ import * as Protocol from "../agents/sweeperProtocol.ts"
 const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
 export const script = scriptOf(join(import.meta.dirname, "../agents/sweeper.ts"), "sweeper")
 
-/** The command, as a script for Node. */
+/** The `vm-sentinel` command, as a script for Node. */
 export const command =
   prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.cjs`
 
-// Tests start a hundred agents: compiled once, one starts in half the time.
+// Tests start a hundred agents. With a compile cache, one starts in half the time.
 const cache =
   prebuilt === undefined
     ? join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")
     : `${prebuilt}/compiled`
 export const compiled: ReadonlyArray<string> = ["env", `NODE_COMPILE_CACHE=${cache}`]
 
-/** What the agent's task failed with. */
+/** The failure of an agent's task. */
 export class Refused extends Data.TaggedError("Refused")<{ readonly failed: string; readonly message: string }> {}
 
 export interface Agent {
-  /** `PidNamespaceError`: it ended. */
+  /** Fails with `PidNamespaceError` if the agent has ended. */
   readonly ask: <A>(
     schema: Schema.Codec<A, unknown>,
     request: Protocol.Request
   ) => Effect.Effect<A, Refused | PidNamespaceError | Schema.SchemaError>
 }
 
-/** Starts one, under a command such as `unshare` with its arguments. The end of the scope kills it. */
+/** Starts an agent, under a command such as `unshare` with its arguments. The end of the scope kills it. */
 export const start = Effect.fnUntraced(function* (
   command: ReadonlyArray<string> = []
 ): Effect.fn.Return<Agent, PidNamespaceError, Scope.Scope> {
   const session = yield* sessionUnder([...compiled, ...command], script)
-  // It answers one at a time.
+  // An agent answers one request at a time.
   const turn = Semaphore.makeUnsafe(1)
   return {
     ask: (schema, request) =>
@@ -47,10 +47,10 @@ export const start = Effect.fnUntraced(function* (
   }
 })
 
-/** Removes by threads of Node's pool. */
+/** Command for {@link start}: the agent removes by threads of Node's pool. */
 export const withPool = ["env", "VM_SENTINEL_POOL=1"]
 
-/** A mount namespace of its own: what is mounted in it is seen and undone there alone. */
+/** Command for {@link start}: a mount namespace of its own. Mounts made inside are invisible outside. */
 export const ownMounts = ["unshare", "--mount", "--propagation", "private"]
 
 export const sweep = (
@@ -70,7 +70,10 @@ export const hold = (agent: Agent, directory: string, role = "owner") =>
 
 export const probe = (agent: Agent, directory: string) => agent.ask(Schema.String, { op: "probe", directory })
 
-/** Kills it at a change of the task; whether it came so far. Anything else that ends it is a failure. */
+/**
+ * Kills the agent at a change of the task. `false`: the task had fewer changes. The call fails if the agent ends
+ * otherwise.
+ */
 export const untilKilled = (
   agent: Agent,
   at: number,

@@ -1,4 +1,4 @@
-/** Other users and namespaces to sweep from, and whether they can be had here. */
+/** Other users and namespaces from which tests sweep, and whether this machine offers them. */
 import { execFileSync } from "node:child_process"
 import { ownMounts, script } from "./sweepers.ts"
 
@@ -15,7 +15,7 @@ const fails = (...[file = "", ...args]: ReadonlyArray<string>): string | undefin
   }
 }
 
-/** Why not; `undefined` where it can. The sources must be readable from there too. */
+/** Reason why tests can't run there; `undefined` if they can. Another user must be able to read the sources. */
 export const noNobody = fails(...asNobody, "test", "-r", script)
 export const noMounts = fails(...ownMounts, "mount", "-t", "tmpfs", "tmpfs", "/mnt")
 export const noOverlay = fails(

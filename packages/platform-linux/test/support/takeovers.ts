@@ -1,4 +1,4 @@
-/** Owners come to dead directories by all ways there are while sweeps remove them. */
+/** Owners take dead directories, by several ways, while sweeps remove the directories. */
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, Fiber, Schema, type Scope } from "effect"
 import * as Fs from "node:fs"
@@ -20,7 +20,7 @@ export interface Options {
 }
 
 export interface Result {
-  /** By way and means: `bind mount, hold`. */
+  /** Number of attempts by way and means: `bind mount, hold`. */
   readonly taken: Readonly<Record<string, number>>
   readonly refused: Readonly<Record<string, number>>
   readonly removed: number
@@ -44,14 +44,14 @@ const startTaker = Effect.gen(function* () {
   return { ask, pid: yield* ask(Schema.Number, { op: "pid" }) }
 })
 
-/** A removal that takes as long as a takeover. */
+/** Makes a directory whose removal takes about as long as a takeover. */
 const furnish = (directory: string, sentinel: string): void => {
   Fs.mkdirSync(`${directory}/data/inner`, { recursive: true, mode: 0o700 })
   Fs.writeFileSync(`${directory}/.vm-sentinel`, sentinel, { mode: 0o600 })
   for (let file = 0; file < 30; file++) Fs.writeFileSync(`${directory}/data/inner/file-${file}`, "")
 }
 
-/** Who comes too late is told so, or that another was first. */
+/** Errors of an owner that came too late: the directory is being removed, is gone, or has another owner. */
 const refusals = new Set(["Claimed", "AlreadyOwned", "LockBusy", "NotFound", "Changed"])
 
 const ways = ["path", "working directory", "bind mount", "descriptor"] as const
@@ -73,7 +73,7 @@ const idOf = (path: string): string | undefined => {
   return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`
 }
 
-/** Each round in a root of its own, all of whose directories are dead at first. */
+/** Each round has a root of its own, where all directories are dead at first. */
 export const run = Effect.fnUntraced(function* (
   scratch: string,
   { directories, random, rounds, sweepers, takers }: Options
@@ -88,7 +88,7 @@ export const run = Effect.fnUntraced(function* (
   const problems: Array<string> = []
   let removed = 0
 
-  /** Most want the same role of few directories: two of them must never both have it. */
+  /** 3 of 4 attempts want the same role, of few directories. No two of them may get the same role of one directory. */
   const attemptOf = (taker: Taker): Attempt => {
     const isNew = random.below(6) === 0
     return {
@@ -119,12 +119,12 @@ export const run = Effect.fnUntraced(function* (
       { concurrency: "unbounded" }
     )
     const reports = yield* Fiber.join(sweeping)
-    // All that nobody has is gone after one more, and nothing else is.
+    // A last sweep removes every directory without an owner, and no other.
     const [first] = agents
     const last = first === undefined ? [] : [yield* Agents.sweep(first, root)]
     for (const { action, error, name } of [...reports, ...last].flatMap(({ outcomes }) => outcomes)) {
       if (action === "removed") removed += 1
-      // What can't be read is kept: a record may be replaced in the middle of a look.
+      // An unreadable directory is kept, not failed: an owner may replace a record during a look.
       if (action === "failed") blame(`${name}: ${action}, ${error?.message ?? ""}`)
     }
     const owners = new Map<string, string>()

@@ -1,4 +1,4 @@
-/** The system calls of a program that change a file system, as strace sees them. */
+/** The system calls of a program that change a file system, traced by strace. */
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
@@ -13,7 +13,7 @@ const changing = `
   .trim()
   .split(/\s+/)
 
-// A question mark: not every architecture has each.
+// The question mark: strace ignores a call that the architecture doesn't have.
 const traced = [...opening, ...changing].map((call) => `?${call}`).join(",")
 
 const isChange = (line: string): boolean => {
@@ -28,14 +28,17 @@ const isChange = (line: string): boolean => {
 export interface Traced {
   readonly stdout: string
   readonly changes: ReadonlyArray<string>
-  /** Of the calls that were seen at all. */
+  /** Number of lines in the trace, so about the number of traced calls. */
   readonly calls: number
 }
 
-/** Runs a command to its end, with all its threads and children. What it writes goes to pipes that are open already. */
+/**
+ * Runs a command to its end and traces all its threads and children. Its output goes to open pipes, so printing isn't a
+ * traced change.
+ */
 export const trace = (log: string, command: ReadonlyArray<string>): Effect.Effect<Traced, Error> =>
   Effect.callback((resume) => {
-    // Nothing may go by in a ring that strace doesn't see into, and Node itself is to write nothing.
+    // strace doesn't see calls that go through an io_uring. The compile cache would let Node itself write files.
     const env = { ...process.env, UV_USE_IO_URING: "0", NODE_COMPILE_CACHE: undefined }
     const child = execFile(
       "strace",

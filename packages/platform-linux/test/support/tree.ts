@@ -1,4 +1,4 @@
-/** What lies in a directory, to the byte. Names are latin1: one character a byte, whatever they are. */
+/** Content of a directory, exact to the byte. Names are decoded as latin1, in which each byte is one character. */
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 
@@ -14,7 +14,10 @@ const typeOf = (stats: Fs.BigIntStats): string => {
   return stats.isSocket() ? "socket" : "device"
 }
 
-/** A file's inode, mode, owner, times and content. A directory's time too: nothing came or went in it. */
+/**
+ * Type, inode, mode, owner, modification time and, up to 16 MiB, content. The time of a directory shows that no entry
+ * came or went.
+ */
 const describe = (path: string, stats: Fs.BigIntStats): string => {
   const kept = `${typeOf(stats)} ${stats.ino} ${stats.mode.toString(8)} ${stats.uid} ${stats.mtimeNs}`
   if (stats.isFile() && stats.size <= 2n ** 24n) {
@@ -28,7 +31,7 @@ const describe = (path: string, stats: Fs.BigIntStats): string => {
 export const entries = (path: string): ReadonlyArray<string> =>
   Fs.readdirSync(bytes(path), { encoding: "latin1" }).sort()
 
-/** All of it, by relative path; itself under the empty one. */
+/** Every entry by relative path. The directory itself has the empty path. */
 export const of = (path: string): Tree => {
   const found: Record<string, string> = {}
   const pending = [""]
@@ -40,7 +43,7 @@ export const of = (path: string): Tree => {
   return found
 }
 
-/** How two trees differ, in words; empty where they don't. */
+/** Differences between two trees, as text; empty if they are equal. */
 export const differences = (before: Tree, after: Tree): ReadonlyArray<string> =>
   [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((path) => {
     const [was, is] = [before[path], after[path]]
@@ -53,7 +56,7 @@ export const descriptors = (): ReadonlyArray<string> =>
     try {
       return [Fs.readlinkSync(`/proc/self/fd/${fd}`)]
     } catch {
-      // The one that listed them.
+      // The descriptor that listed the directory is closed again.
       return []
     }
   })

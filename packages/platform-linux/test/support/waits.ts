@@ -1,4 +1,4 @@
-/** What happens while somebody waits, instead of time passing. */
+/** Replaces the time that passes during a sleep by an effect. */
 import { Clock, Effect } from "effect"
 
 export const instead =
@@ -16,5 +16,5 @@ export const instead =
       })
     )
 
-/** Nothing: who is waited for doesn't go on meanwhile. */
+/** A sleep returns at once, and nothing that is waited for goes on. */
 export const inVain = instead(Effect.void)

@@ -1,7 +1,7 @@
 /*
- * churn PID UID: gives PID to one child after another, each of which exits at once and is reaped. Run two of them, as two
- * executables with two uids: every process that ever has the number is then wholly one or wholly the other's, since
- * each inherits name, executable and uid with its first breath.
+ * churn PID UID: gives PID to child after child. Each child exits at once and is reaped. Run two of them as two
+ * executables with two uids: then every process with this PID belongs to one of them, since a child has its parent's
+ * name, executable and uid from the start.
  */
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -1,4 +1,4 @@
-/* A process whose leader exits while another thread runs. Prints its PID first. */
+/* Prints its PID. Then its leader exits while another thread runs on. */
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/syscall.h>

@@ -1,6 +1,7 @@
 /*
- * listing.c with a kernel in it that answers what it was told to, in blocks of so many bytes, and a clock by which each call
- * takes long. With an errno it fails once all else is told.
+ * Compiles listing.c with a simulated kernel and clock. `tell` sets the records that getdents64 answers, in blocks of
+ * `block` bytes, the errno that follows the last record (0: none), and whether each reading of the clock is one second
+ * later.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* peek.c with a clock by which each look takes a second. */
+/* Compiles peek.c with a clock that advances by one second at each reading. */
 #include <time.h>
 
 static int tell_time(clockid_t clock, struct timespec *now)

@@ -1,4 +1,4 @@
-/* Runs itself in place, from a thread that isn't the leader, over and over: as Go programs do. Prints its PID first. */
+/* Prints its PID. Then it executes itself over and over, from a thread that isn't the leader, as Go programs do. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,12 @@
 /*
- * removal.c with somebody in it who acts right before one of its system calls, or before it begins where AT is 0:
- * `removal ACT AT TREE PLACE ASIDE OTHER`.
- * `link`: PLACE goes ASIDE, and a link to OTHER comes there. `swap`: OTHER itself comes there. `mount`: OTHER is mounted on
- * PLACE. `wait`: much time passes. `crawl`: and from then on whenever it is asked for. `stop`: it isn't wanted any more.
- * `hold`: PLACE is locked, shared, by another open of it. `claim`: and a sentinel comes into it. `lockless`: from then on no
- * lock can be had. Prints how many calls there were, and the result.
+ * Compiles removal.c with an act that happens once, right before call number AT of those that are defined below (0:
+ * before the removal begins): `removal ACT AT TREE PLACE ASIDE OTHER`. Prints the number of these calls and the result.
+ * `link`: moves PLACE to ASIDE and puts a symbolic link to OTHER there. `swap`: moves PLACE to ASIDE, and OTHER to
+ * PLACE. `mount`: bind-mounts OTHER on PLACE.
+ * `wait`: the clock jumps by one second. `crawl`: the same, and each later reading adds a second. `stop`: the removal
+ * is cancelled.
+ * `hold`: takes the shared lock of PLACE through another open file. `claim`: the same, and then puts a sentinel into
+ * PLACE. `lockless`: every later flock(2) fails with ENOLCK.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +35,7 @@ static int fail(const char *what) {
   exit(1);
 }
 
-/* Ends with this process. The owner that has come writes its record once it has the lock, as they do. */
+/* The lock lasts until this process ends. With `claim`, the sentinel follows the lock, as for every owner. */
 static void hold(void) {
   char path[4096];
   int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -103,7 +105,7 @@ int main(int count, char **arguments) {
   aside = arguments[5];
   other = arguments[6];
   state = &order->state;
-  /* What is mounted ends with this process. */
+  /* The mount ends with this process's mount namespace. */
   if (strcmp(act, "mount") == 0 && (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0))
     fail("unshare");
   if (lstat(arguments[3], &found) != 0) fail("lstat");
