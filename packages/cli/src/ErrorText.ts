@@ -27,13 +27,38 @@ export type CommandError =
 
 const explain = "`vm-sentinel explain` shows it; `vm-sentinel reclaim --assume-dead REASON` removes it all the same"
 
-const advice = (error: CommandError): string | undefined => {
+/** What a refusal means depends on who is refused: root needs no permission, and still can't change an immutable file. */
+const ofRefusal = (errno: string | undefined, isRoot: boolean): string => {
+  const immutable = "`lsattr -d` shows whether it is immutable or append-only, and `chattr -i -a` ends that"
+  if (!isRoot) return errno === "EPERM" ? `run as the owner, or as root; ${immutable}` : "run as the owner, or as root"
+  const others = "a missing capability, a security module or a server's root_squash"
+  return errno === "EPERM" ? `${immutable}; otherwise look for ${others}` : `root is refused: look for ${others}`
+}
+
+const ofErrno: { readonly [errno: string]: string } = {
+  ENOSPC: "free some space and run it again",
+  EDQUOT: "a quota is used up: remove something of its user, or raise the quota, and run it again",
+  EROFS: "the file system is mounted read-only: mount it read-write, or run it where it is",
+  EMFILE: "raise the limit of open files (`ulimit -n`) and run it again",
+  ENFILE: "the system has no open files left: end something and run it again",
+  EIO: "the disk fails: the kernel's log (`dmesg`) says how",
+  EBUSY: "unmount what is mounted there, or end what uses it, and run it again",
+  ENOTEMPTY: "end the process that writes into it and run it again"
+}
+
+/**
+ * What to do about an error. `undefined`: its message already says so.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.() === 0): string | undefined => {
   switch (error._tag) {
     case "NotFound":
       if (error.pid !== undefined) return "give the PID of a process that runs"
       return error.operation === "open root" ? "check the path (sweep and list take --if-exists)" : "check the path"
     case "PermissionDenied":
-      return "run as the owner, or as root"
+      return ofRefusal(error.errno, isRoot)
     case "RefusedRoot":
       // The problem of a symbolic link already says which path to give.
       return error.problem.includes("give") ? undefined : "give the directory that holds the VM directories"
@@ -44,13 +69,18 @@ const advice = (error: CommandError): string | undefined => {
     case "UnsupportedVersion":
       return "update vm-sentinel"
     case "AlreadyOwned":
-      return error.verdict === "alive" ? "stop that process first, or use another directory" : explain
+      return error.reason === "untrusted-sentinel"
+        ? `no sweep believes what is in it either; ${explain}`
+        : error.verdict === "alive"
+          ? "stop that process first, or use another directory"
+          : explain
     case "LockBusy":
       return (error.holders ?? []).length === 0
         ? "look on the host, or in the container that has it mounted: the `lock:` lines of /proc/*/fdinfo name the holder"
         : "wait until it is done, or stop it"
     case "StoreFailure":
-      return error.errno === "ENOSPC" ? "free some space and run it again" : "mend that and run it again"
+      if (error.operation === "read working directory") return "change to a directory that exists, or give a whole path"
+      return ofErrno[error.errno ?? ""] ?? "mend that and run it again"
     case "NameTaken":
       return "move one of the two away"
     case "Taken":
@@ -63,13 +93,58 @@ const advice = (error: CommandError): string | undefined => {
 }
 
 /**
- * The line for stderr, with its newline. Characters that a terminal would act on are escaped.
+ * An error and what to do about it. Characters that a terminal would act on are escaped.
  *
  * @category rendering
  * @since 0.1.0
  */
-export const line = (error: CommandError): string => {
-  const hint = advice(error)
+export const text = (error: CommandError, isRoot?: boolean): string => {
+  const hint = advice(error, isRoot)
   const subject = "path" in error && error.path === "" ? '""' : ""
-  return `vm-sentinel: ${subject}${Text.escape(error.message)}${hint === undefined ? "" : `; ${hint}`}\n`
+  return `${subject}${Text.escape(error.message)}${hint === undefined ? "" : `; ${hint}`}`
 }
+
+/**
+ * An error of one directory among many. What to do about a sentinel is told by `explain`, once and not a line each.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const detail = (error: DirectoryError): string => {
+  switch (error._tag) {
+    case "OversizedSentinel":
+    case "MalformedSentinel":
+    case "UntrustedSentinel":
+      return Text.escape(error.message)
+    default:
+      return text(error)
+  }
+}
+
+/**
+ * The line for stderr, with its newline.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const line = (error: CommandError, isRoot?: boolean): string => `vm-sentinel: ${text(error, isRoot)}\n`
+
+/**
+ * The warning that no sweep believes a sentinel, with its newline.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const ofDistrust = (path: string, problem: string): string => {
+  const remedy = problem.includes("owned by") ? "`chown` it to yourself" : "`chmod go-w` it"
+  return `vm-sentinel: warning: ${Text.escape(path)}: no sweep will believe its sentinel, and none will remove it: ${problem}; ${remedy}\n`
+}
+
+/**
+ * The lines for stderr of a defect, which `Cause.pretty` renders.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const ofDefect = (pretty: string): string =>
+  `vm-sentinel: a defect: ${pretty.split("\n").map(Text.escapeActive).join("\n")}\n`

@@ -4,18 +4,18 @@
  * @since 0.1.0
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { LookError } from "@vm-sentinel/core/Errors"
+import type { LookError, MountInside } from "@vm-sentinel/core/Errors"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Path from "node:path"
 import * as Explanation from "./Explanation.ts"
 import * as ExplanationTable from "./ExplanationTable.ts"
 import * as JudgeFlags from "./JudgeFlags.ts"
 import { hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Report from "./Report.ts"
+import * as WorkingDirectory from "./WorkingDirectory.ts"
 
 /**
  * Options of {@link explain}.
@@ -38,14 +38,14 @@ const encode = Schema.encodeEffect(Explanation.Explanation)
  */
 export const explain: (
   options: Options
-) => Effect.Effect<void, LookError | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn("explain")(
-  function* (options) {
-    const { directory, json } = options
-    const judgement = yield* Cleanup.judge(Path.resolve(directory), JudgeFlags.options(options))
-    const { foreign, path } = judgement.state
-    const explanation = Explanation.make(path, judgement, foreign)
-    if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
-    const colors = yield* hasColors("stdout")
-    yield* write(ExplanationTable.render(explanation, { now: yield* DateTime.now, colors }))
-  }
-)
+) => Effect.Effect<void, LookError | MountInside | OutputError, Output | ProcessInspector | SentinelStore> = Effect.fn(
+  "explain"
+)(function* (options) {
+  const { directory, json } = options
+  const asked = yield* WorkingDirectory.absolute(directory)
+  const judgement = yield* Cleanup.judge(asked, JudgeFlags.options(options))
+  const explanation = Explanation.make(asked, judgement, judgement.inputs)
+  if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
+  const colors = yield* hasColors("stdout")
+  yield* write(ExplanationTable.render(explanation, { now: yield* DateTime.now, colors }))
+})

@@ -5,7 +5,7 @@
  */
 import { DirectoryError } from "@vm-sentinel/core/Errors"
 import { Compared, type Datum, type Evidence } from "@vm-sentinel/core/Evidence"
-import type { Subject } from "@vm-sentinel/core/JudgeInputs"
+import type { JudgeInputs, Subject } from "@vm-sentinel/core/JudgeInputs"
 import { type Decision, type Part, reasonOf } from "@vm-sentinel/core/Judgement"
 import { Answer, Reason } from "@vm-sentinel/core/Reason"
 import * as DateTime from "effect/DateTime"
@@ -48,6 +48,10 @@ export type SentinelExplanation = typeof SentinelExplanation.Type
  */
 export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
+  /** The path that was asked about. Present only where a sweep has moved the directory away from it, to `path`. */
+  asked: Schema.optionalKey(Schema.String),
+  /** What a sweep did with a directory that it moved. `claimed`: took it. `marked`: began to remove it. */
+  stage: Schema.optionalKey(Schema.Literals(["claimed", "marked"])),
   verdict: Answer,
   reason: Reason,
   /** Name of the sentinel that decided. Missing where the evidence about the directory itself decided. */
@@ -78,6 +82,7 @@ const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
   "namespace-gone": ["search", "firstProcess"],
   "process-gone": ["search"],
   "owner-inside": ["below"],
+  "mount-inside": ["mount"],
   "not-a-process": ["tgid"],
   zombie: ["state"],
   "pid-dead": ["process"],
@@ -152,13 +157,26 @@ const ownEvidence = (decision: Decision): SentinelExplanation["evidence"] => {
   return Object.fromEntries(Object.entries(decision.evidence).filter(([datum, compared]) => told[datum] !== compared))
 }
 
+type Where = Pick<JudgeInputs, "path" | "kind" | "foreign">
+
+/** Where the directory of the path `asked` was judged. */
+const placeOf = (asked: string, { kind, path }: Where): Pick<Explanation, "path" | "asked" | "stage"> =>
+  asked === path
+    ? { path: path.toWellFormed() }
+    : {
+        path: path.toWellFormed(),
+        asked: asked.toWellFormed(),
+        stage: kind._tag === "Remains" ? "marked" : "claimed"
+      }
+
 /**
- * The explanation of a judgement. `foreign`: names of other owners' sentinels, which weren't read.
+ * The explanation of a judgement of the directory at the path `asked`, or of what a sweep has moved away from there.
  *
  * @category explaining
  * @since 0.1.0
  */
-export const make = (path: string, decision: Decision, foreign: ReadonlyArray<string>): Explanation => {
+export const make = (asked: string, decision: Decision, inputs: Where): Explanation => {
+  const { foreign } = inputs
   const { decisive, parts, reason, verdict } = decision
   const evidence = ownEvidence(decision)
   const datum = decidedBy(reason, decision.evidence)
@@ -170,7 +188,7 @@ export const make = (path: string, decision: Decision, foreign: ReadonlyArray<st
         : { decisive: decisive.entry }
   return {
     _tag: "Explanation",
-    path: path.toWellFormed(),
+    ...placeOf(asked, inputs),
     verdict,
     reason,
     ...decided,

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as DateTime from "effect/DateTime"
+import * as ErrorText from "./ErrorText.ts"
 import type { Explanation, SentinelExplanation } from "./Explanation.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
@@ -80,7 +81,7 @@ const sentinel = (part: SentinelExplanation, isDecisive: boolean, options: Optio
   const verdict = Table.paint(`${part.verdict}, ${part.reason}`, verdictStyles[part.verdict] ?? "plain", colors)
   const name = Table.paint(Text.escape(part.entry), "bold", colors)
   const head = `${name}: ${verdict}${isDecisive ? ", which decides" : ""}\n  ${facts.join(", ")}\n`
-  if (part.error !== undefined) return `${head}  ${Text.escape(part.error.message)}\n`
+  if (part.error !== undefined) return `${head}  ${ErrorText.detail(part.error)}\n`
   const gone = part.notAvailable.map((datum) => {
     const { observed, recorded } = part.evidence[datum] ?? {}
     return `${datum} (${side(recorded, observed)})`
@@ -103,6 +104,16 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
   }
 }
 
+/** Where a directory lies that a sweep has moved, and why. */
+const place = ({ asked, path, stage }: Explanation): string => {
+  if (asked === undefined) return ""
+  const why =
+    stage === "marked"
+      ? "A sweep proved its owners gone and began to remove it. A sweep that runs goes on, otherwise the next one does,\n  and says what stands in its way."
+      : "A sweep took it to judge it again. A sweep that runs goes on, otherwise the next one judges it and removes it\n  or puts it back."
+  return `  It lies in ${Text.escape(path)} now.\n  ${why}\n`
+}
+
 /**
  * The judgement of the directory, a table for each sentinel and one for the directory itself, and the conclusion.
  *
@@ -111,6 +122,7 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
  */
 export const render = (explanation: Explanation, options: Options): string => {
   const { decidedBy, decisive, evidence, foreign, path, reason, sentinels, verdict } = explanation
+  const asked = explanation.asked ?? path
   const judged = Table.paint(
     `${verdict === "none" ? "not judged" : verdict}, ${reason}`,
     verdictStyles[verdict] ?? "plain",
@@ -120,5 +132,5 @@ export const render = (explanation: Explanation, options: Options): string => {
   const own = table(evidence, decidedBy, options)
   const itself = own === "" ? "" : `\nThe directory itself:\n${own}`
   const others = foreign.length === 0 ? "" : `\nNot read, of other owners: ${foreign.map(Text.escape).join(", ")}\n`
-  return `${Text.escape(path)}: ${judged}\n${parts.join("")}${itself}${others}\n${conclusion(explanation)}`
+  return `${Text.escape(asked)}: ${judged}\n${place(explanation)}${parts.join("")}${itself}${others}\n${conclusion(explanation)}`
 }

@@ -24,9 +24,10 @@ import { reclaim } from "./commands/reclaim.ts"
 import { run } from "./commands/run.ts"
 import { sweep } from "./commands/sweep.ts"
 import { write } from "./commands/write.ts"
-import * as ErrorText from "./ErrorText.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
+import * as Failure from "./Failure.ts"
 import * as Output from "./Output.ts"
+import * as Text from "./Text.ts"
 import { version } from "./Version.ts"
 
 const command = Command.make("vm-sentinel").pipe(
@@ -35,6 +36,16 @@ const command = Command.make("vm-sentinel").pipe(
   ),
   Command.withSubcommands([sweep, list, explain, write, run, reclaim, demo])
 )
+
+/** Without `--` the options of CMD are taken for options of `run`. */
+const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =>
+  Stdio.Stdio.use(({ args }) =>
+    Effect.map(args, (args) =>
+      commandPath.at(-1) === "run" && !args.includes("--")
+        ? "\n  CMD and its options stand after --, as in: vm-sentinel run DIR -- CMD --its-option"
+        : ""
+    )
+  )
 
 /** Requested help is data, for stdout. Help after an invalid command line is for stderr. */
 const presenter = Layer.effect(
@@ -52,7 +63,9 @@ const presenter = Layer.effect(
           case "Help":
             return yield* say(formatter.formatHelpDoc(event.helpDoc))
           case "InvalidInvocation":
-            return yield* say(`${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}`)
+            return yield* say(
+              `${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}${yield* missingDashes(event)}`
+            )
         }
       },
       Effect.provideService(Stdio.Stdio, stdio)
@@ -76,7 +89,10 @@ const settings = Layer.mergeAll(
   }),
   Layer.succeed(References.MinimumLogLevel, "Warn"),
   Layer.succeed(Logger.LogToStderr, true),
-  Logger.layer([Logger.make((options) => globalThis.console.error(Logger.formatLogFmt.log(options)))])
+  // A line of a log holds names that others gave.
+  Logger.layer([
+    Logger.make((options) => globalThis.console.error(Text.escapeActive(Logger.formatLogFmt.log(options))))
+  ])
 )
 
 /**
@@ -90,14 +106,11 @@ export const main: Effect.Effect<void, Quit, Output.Output> = Command.run(comman
   Effect.catch((error) =>
     Effect.gen(function* () {
       if (error._tag === "Quit") return yield* error
-      if (CliError.isCliError(error)) return yield* new Quit({ code: ExitCode.usage })
+      if (CliError.isCliError(error)) return yield* Failure.usage(error)
       if (error._tag === "OutputError" && error.errno === "EPIPE") return yield* new Quit({ code: ExitCode.closed })
-      yield* Output.note(ErrorText.line(error))
-      return yield* new Quit({ code: ExitCode.failed })
+      return yield* Failure.end(error, ExitCode.failed)
     })
   ),
-  Effect.tapCause((cause) =>
-    Cause.hasDies(cause) ? Output.note(`vm-sentinel: a defect: ${Cause.pretty(cause)}\n`) : Effect.void
-  ),
+  Effect.tapCause((cause) => (Cause.hasDies(cause) ? Failure.defect(Cause.pretty(cause)) : Effect.void)),
   Effect.provide([presenter, environment, settings])
 )

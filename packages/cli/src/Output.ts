@@ -13,6 +13,7 @@ import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
+import * as Fs from "node:fs"
 
 /**
  * The services that the output needs.
@@ -89,16 +90,39 @@ export const columns: Effect.Effect<number | undefined, never, Output> = Effect.
   return (yield* stdoutIsTerminal) ? (yield* columns) || undefined : undefined
 })
 
-const send = (stream: NodeJS.WriteStream, text: string | Uint8Array): Effect.Effect<void, PlatformError> =>
-  Effect.callback((resume) => {
-    stream.write(text, (cause) =>
-      resume(
-        cause ? Effect.fail(systemError({ _tag: "Unknown", module: "Stdio", method: "write", cause })) : Effect.void
-      )
-    )
+const toPlatformError = (cause: unknown): PlatformError =>
+  systemError({ _tag: "Unknown", module: "Stdio", method: "write", cause })
+
+const isRegularFile = (fd: number): boolean => {
+  try {
+    return Fs.fstatSync(fd).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** A disk that becomes full takes the first part of a text: Node's stream of a file loses the rest without an error. */
+const sendToFile = (fd: number, text: string | Uint8Array): Effect.Effect<void, PlatformError> =>
+  Effect.try({
+    try: () => {
+      const bytes = Buffer.from(text)
+      for (let count = 0; count < bytes.length;) count += Fs.writeSync(fd, bytes, count)
+    },
+    catch: toPlatformError
   })
 
-const sink = (stream: NodeJS.WriteStream) => () => Sink.forEach((text: string | Uint8Array) => send(stream, text))
+const send = (
+  stream: NodeJS.WriteStream & { readonly fd: number },
+  text: string | Uint8Array
+): Effect.Effect<void, PlatformError> =>
+  isRegularFile(stream.fd)
+    ? sendToFile(stream.fd, text)
+    : Effect.callback((resume) => {
+        stream.write(text, (cause) => resume(cause ? Effect.fail(toPlatformError(cause)) : Effect.void))
+      })
+
+const sink = (stream: NodeJS.WriteStream & { readonly fd: number }) => () =>
+  Sink.forEach((text: string | Uint8Array) => send(stream, text))
 
 const ignore = () => {}
 

@@ -5,6 +5,7 @@
  */
 import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
 import type * as DateTime from "effect/DateTime"
+import * as ErrorText from "./ErrorText.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
@@ -94,8 +95,10 @@ const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyAr
 /** Errors and inner owners, a line each: a row has no room for them. */
 const details = (outcomes: ReadonlyArray<Outcome>): string =>
   outcomes
-    .flatMap((outcome) => (outcome.error === undefined ? ownerInside(outcome) : [outcome.error.message]))
-    .map((detail) => `\n  ${Text.escape(detail)}`)
+    .flatMap((outcome) =>
+      outcome.error === undefined ? ownerInside(outcome).map(Text.escape) : [ErrorText.detail(outcome.error)]
+    )
+    .map((detail) => `\n  ${detail}`)
     .join("")
 
 /** The operator's assertions in words. */
@@ -145,7 +148,21 @@ export const render = (outcomes: ReadonlyArray<Outcome>, summary: Summary, optio
   if (outcomes.length === 0) return summaryLine(summary)
   const table = Table.render(headers, fit(headers, cells, options.width), options)
   const more = details(outcomes)
-  return `${table}${more === "" ? "" : `${more}\n`}\n${summaryLine(summary)}`
+  const left = summary.scanned - outcomes.length
+  const others = left > 0 ? `${left} more ${left === 1 ? "has" : "have"} no row here: --json tells all\n` : ""
+  return `${table}${more === "" ? "" : `${more}\n`}\n${others}${summaryLine(summary)}`
+}
+
+/**
+ * The table of one directory, and what its row has no room for.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const single = (outcome: Outcome, options: Options): string => {
+  const table = Table.render(columns, fit(columns, [row(outcome, options.now)], options.width), options)
+  const more = details([outcome])
+  return more === "" ? table : `${table}${more}\n`
 }
 
 const fit = (

@@ -25,14 +25,17 @@ export interface Reporter {
   readonly summary: (summary: Outcome.Summary) => Effect.Effect<void, Output.OutputError, Output.Output>
 }
 
+const active = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+
 /**
- * One line of JSON. DEL and C1, which JSON needn't escape but some terminals act on, are escaped, too.
+ * One line of JSON. What JSON needn't escape but terminals act on is escaped, too: DEL, C1, and characters that are
+ * invisible or change the direction of the text.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const jsonLine = (value: unknown): string =>
-  `${JSON.stringify(value).replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`)}\n`
+  `${JSON.stringify(value).replace(active, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`
 
 const encodeLine = Schema.encodeEffect(Outcome.Line)
 
@@ -54,24 +57,74 @@ export const json: Reporter = {
   summary: (summary) => Effect.flatMap(Effect.orDie(encodeLine(summary)), (encoded) => Output.write(jsonLine(encoded)))
 }
 
+/** Rows of the longest table: nobody reads more, and a root may hold millions of directories. */
+const mostRows = 1000
+
+/** Whether an outcome has a row rather than a directory that simply stays: something was done or went wrong. */
+const isNews = ({ action, error, verdict }: Outcome.Outcome): boolean =>
+  action !== "kept" || error !== undefined || verdict === "unknown"
+
 /**
- * Keeps all outcomes, and writes one table, sorted by name, together with the summary.
+ * Keeps at most 1000 outcomes, news first, and writes one table, sorted by name, together with the summary. The text
+ * says how many directories have no row.
  *
  * @category reporting
  * @since 0.1.0
  */
 export const human = (): Reporter => {
-  const outcomes: Array<Outcome.Outcome> = []
+  const news: Array<Outcome.Outcome> = []
+  const others: Array<Outcome.Outcome> = []
   return {
-    outcomes: (some) => Effect.sync(() => outcomes.push(...some)),
+    outcomes: (some) =>
+      Effect.sync(() => {
+        for (const outcome of some) {
+          const rows = isNews(outcome) ? news : others
+          if (rows.length < mostRows) rows.push(outcome)
+        }
+      }),
     summary: Effect.fnUntraced(function* (summary) {
       const options = {
         now: yield* DateTime.now,
         colors: yield* Output.hasColors("stdout"),
         width: yield* Output.columns
       }
-      outcomes.sort((a, b) => (a.name < b.name ? -1 : 1))
+      const outcomes = [...news, ...others].slice(0, mostRows).sort((a, b) => (a.name < b.name ? -1 : 1))
       yield* Output.write(Overview.render(outcomes, summary, options))
     })
+  }
+}
+
+/**
+ * Goes on reporting after stdout has failed, to nobody: what is under way matters more than its report. Says so on
+ * stderr at once, and tells the summary there. A closed stdout still ends the report: its reader wants no more.
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const patient = (
+  reporter: Reporter
+): Reporter & {
+  /** The error of stdout, if there was one. */
+  readonly failure: Effect.Effect<Output.OutputError | undefined>
+} => {
+  let failure: Output.OutputError | undefined
+  const attempt = <R>(report: Effect.Effect<void, Output.OutputError, R>) =>
+    Effect.suspend(() => (failure === undefined ? report : Effect.void)).pipe(
+      Effect.catch((error) => {
+        if (error.errno === "EPIPE") return Effect.fail(error)
+        failure = error
+        return Output.note(`vm-sentinel: ${error.message}; it goes on, and tells only the end, here\n`)
+      })
+    )
+  return {
+    outcomes: (some) => attempt(reporter.outcomes(some)),
+    summary: (summary) =>
+      Effect.andThen(
+        attempt(reporter.summary(summary)),
+        Effect.suspend(() =>
+          failure === undefined ? Effect.void : Output.note(`vm-sentinel: ${Overview.summaryLine(summary)}`)
+        )
+      ),
+    failure: Effect.sync(() => failure)
   }
 }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Ownership from "@vm-sentinel/core/Ownership"
+import type { StoreFailure } from "@vm-sentinel/core/Errors"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
@@ -16,7 +17,10 @@ import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Quit } from "./ExitCode.ts"
+import * as Honesty from "./Honesty.ts"
 import * as Output from "./Output.ts"
+import * as Text from "./Text.ts"
+import * as WorkingDirectory from "./WorkingDirectory.ts"
 
 /**
  * Options of {@link run}.
@@ -99,6 +103,30 @@ const passSignals = (child: ChildProcess): Effect.Effect<void, never, Scope.Scop
     (stop) => Effect.sync(stop)
   )
 
+const withoutReaping =
+  "vm-sentinel: run is the first process here, and can't reap what it inherits without koffi: start it under an init\n"
+
+/**
+ * Reaps what this process inherits, as the first process of a container has to: nobody else can. Node reaps the command
+ * itself, and would never learn of its end from anybody else.
+ */
+const reapOrphans: (child: ChildProcess) => Effect.Effect<void, never, Output.Output | Scope.Scope> = Effect.fnUntraced(
+  function* ({ pid }) {
+    if (process.pid !== 1 || process.platform !== "linux") return
+    const Orphans = yield* Effect.promise(() => import("@vm-sentinel/platform-linux/Orphans"))
+    const waits = Orphans.load()
+    if (waits === undefined) return yield* Output.note(withoutReaping)
+    const own = new Set(pid === undefined ? [] : [pid])
+    const reap = () => void Orphans.reapAll(waits, own)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => process.on("SIGCHLD", reap)),
+      () => Effect.sync(() => process.off("SIGCHLD", reap))
+    )
+    // Those that ended before.
+    reap()
+  }
+)
+
 const exited = (child: ChildProcess) =>
   Effect.callback<number>((resume) => {
     const end = (code: number | null, signal: NodeJS.Signals | null) =>
@@ -110,30 +138,34 @@ const exited = (child: ChildProcess) =>
 /**
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, and are
- * judged dead from then on.
+ * judged dead from then on. As the first process of a PID namespace, it reaps what it inherits.
  *
  * @category running
  * @since 0.1.0
  */
 export const run: (
   options: Options
-) => Effect.Effect<void, Ownership.RecordError | Quit, Output.Output | ProcessInspector | SentinelStore> = Effect.fn(
-  "run"
-)(
+) => Effect.Effect<
+  void,
+  Ownership.RecordError | StoreFailure | Quit,
+  Output.Output | ProcessInspector | SentinelStore
+> = Effect.fn("run")(
   function* ({ command: [command = "", ...args], directory, sentinelName }) {
-    const path = Path.resolve(directory)
+    const path = yield* WorkingDirectory.absolute(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
-    const { lock } = yield* Ownership.hold(path, named)
+    const { file, lock } = yield* Ownership.hold(path, named)
+    yield* Honesty.warn(path, file)
     // The command inherits the lock, and holds it even if this process is killed. No other child does: the descriptor
     // is closed on exec.
     const child = yield* start(command, args, lock?.fd).pipe(
       Effect.catch((error) => {
         const reason = reasonOf(command, error)
-        const said = Output.note(`vm-sentinel: ${command}: ${reason}\n`)
+        const said = Output.note(`vm-sentinel: ${Text.escape(command)}: ${reason}\n`)
         return Effect.andThen(said, Effect.fail(new Quit({ code: codeOf(reason) })))
       })
     )
     yield* passSignals(child)
+    yield* reapOrphans(child)
     const held = lock === undefined ? {} : { lock }
     yield* Ownership.record(path, { ...named, ...held, pid: Pid.make(child.pid ?? 0), role: "command" }).pipe(
       // A command that has already ended needs no record of its own.

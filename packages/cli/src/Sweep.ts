@@ -14,12 +14,12 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Stdio } from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import * as Path from "node:path"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import type { Output, OutputError } from "./Output.ts"
 import * as JudgeFlags from "./JudgeFlags.ts"
 import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
+import * as WorkingDirectory from "./WorkingDirectory.ts"
 
 /**
  * Options of {@link sweep}.
@@ -55,7 +55,8 @@ const inTime = <A, E, R>(word: Effect.Effect<A, E, R>) =>
 
 /**
  * Sweeps a root, or with `dryRun` only judges, and reports the outcome of each directory. After an interruption it
- * reports the summary so far. Fails with {@link Quit} if `strict` is set, and a directory was unknown or failed.
+ * reports the summary so far. A full stdout doesn't end the sweep. Fails with {@link Quit} if stdout was full, or if
+ * `strict` is set and a directory was unknown or failed.
  *
  * @category running
  * @since 0.1.0
@@ -67,9 +68,9 @@ export const sweep: (
     const { dryRun, ifExists, json, root, sizes, skip, strict } = options
     const { stderrIsTerminal, stdoutIsTerminal } = yield* Stdio
     const start = yield* Clock.currentTimeMillis
-    const reporter = json ? Report.json : Report.human()
+    const reporter = Report.patient(json ? Report.json : Report.human())
     let summary: Outcome.Summary = {
-      ...Outcome.empty(Path.resolve(root), dryRun, sizes),
+      ...Outcome.empty(yield* WorkingDirectory.absolute(root), dryRun, sizes),
       ...JudgeFlags.vouched(options)
     }
 
@@ -113,5 +114,6 @@ export const sweep: (
       )
     )
     yield* conclude(false)
+    if ((yield* reporter.failure) !== undefined) return yield* new Quit({ code: ExitCode.failed })
     if (strict && summary.unknown + summary.failed > 0) return yield* new Quit({ code: ExitCode.undecided })
   })

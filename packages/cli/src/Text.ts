@@ -8,8 +8,10 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
-// Controls, invisible and direction-changing characters, lone surrogates, and the backslash, which begins an escape.
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\\]/gu
+// Controls, invisible and direction-changing characters, and lone surrogates.
+const active = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+// The backslash too, which begins an escape.
+const unsafe = new RegExp(`${active.source}|\\\\`, active.flags)
 
 const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u001b": "\\e", "\\": "\\\\" }
 
@@ -24,6 +26,15 @@ const hex = (code: number): string =>
  */
 export const escape = (text: string): string =>
   text.replace(unsafe, (character) => named[character] ?? hex(character.codePointAt(0) ?? 0))
+
+/**
+ * {@link escape} for text whose backslashes begin escapes already, such as a line of logfmt.
+ *
+ * @category escaping
+ * @since 0.1.0
+ */
+export const escapeActive = (text: string): string =>
+  text.replace(active, (character) => named[character] ?? hex(character.codePointAt(0) ?? 0))
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 

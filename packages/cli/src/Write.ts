@@ -12,9 +12,10 @@ import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Path from "node:path"
+import * as Honesty from "./Honesty.ts"
 import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
+import * as WorkingDirectory from "./WorkingDirectory.ts"
 
 /**
  * Options of {@link write}.
@@ -51,12 +52,13 @@ export const write: (
   options: Options
 ) => Effect.Effect<void, Ownership.RecordError | Output.OutputError, Output.Output | ProcessInspector | SentinelStore> =
   Effect.fn("write")(function* ({ directory, format, pid, role, sentinelName }) {
-    const path = Path.resolve(directory)
+    const path = yield* WorkingDirectory.absolute(directory)
     const file = yield* Ownership.record(path, {
       pid,
       ...(Option.isNone(format) ? {} : { format: format.value }),
       ...(Option.isNone(role) ? {} : { role: role.value }),
       ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
     })
+    yield* Honesty.warn(path, file)
     yield* Output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
   })

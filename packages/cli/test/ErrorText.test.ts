@@ -24,14 +24,49 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
     new Errors.MalformedSentinel({ operation: "read sentinel", path: "/d/x\n", problem: "empty" }),
     /\/d\/x\\n: .*explain/
   ],
+  [new Errors.StoreFailure({ operation: "write", path: "/d", errno: "EDQUOT" }), /\/d: EDQUOT.*raise the quota/],
+  [new Errors.StoreFailure({ operation: "claim", path: "/d", errno: "EROFS" }), /\/d: EROFS.*mount it read-write/],
+  [new Errors.StoreFailure({ operation: "delete", path: "/d", errno: "EMFILE" }), /\/d: EMFILE.*ulimit -n/],
+  [
+    new Errors.StoreFailure({ operation: "read working directory", path: "d", errno: "ENOENT" }),
+    /: d: ENOENT.*change to a directory that exists/
+  ],
+  [
+    new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "untrusted-sentinel" }),
+    /no sweep believes what is in it.*explain/
+  ],
   [new OutputError({ errno: "ENOSPC" }), /stdout: ENOSPC/],
   [new UnsupportedPlatform({ platform: "aix" }), /aix: unsupported platform/]
 ]
 
 describe("ErrorText", () => {
   it.each(errors)("is one line that says what and what to do: %s", (error, expected) => {
-    const line = ErrorText.line(error)
+    const line = ErrorText.line(error, false)
     assert.match(line, expected)
     assert.match(line, /^vm-sentinel: [^\n]+\n$/)
+  })
+
+  const refusals: ReadonlyArray<readonly [errno: string, isRoot: boolean, expected: RegExp]> = [
+    ["EACCES", false, /; run as the owner, or as root$/],
+    ["EPERM", false, /; run as the owner, or as root; .*chattr -i/],
+    ["EACCES", true, /; root is refused: look for a missing capability/],
+    ["EPERM", true, /; `lsattr -d` .*`chattr -i -a`.*a missing capability/]
+  ]
+  it.each(refusals)("says what %s means, to root %s", (errno, isRoot, expected) => {
+    const error = new Errors.PermissionDenied({ operation: "delete", path: "/d/disk", errno })
+    assert.match(ErrorText.text(error, isRoot), expected)
+  })
+
+  it("of one directory among many doesn't repeat what explain says", () => {
+    const malformed = new Errors.MalformedSentinel({ operation: "read sentinel", path: "/d/x\u009b", problem: "empty" })
+    assert.strictEqual(ErrorText.detail(malformed), "/d/x\\x9b: malformed sentinel: empty (read sentinel)")
+    const full = new Errors.StoreFailure({ operation: "delete", path: "/d", errno: "ENOSPC" })
+    assert.match(ErrorText.detail(full), /; free some space/)
+  })
+
+  it("warns of a sentinel that no sweep believes, with what to change", () => {
+    const warned = ErrorText.ofDistrust("/d\u202e", "its directory is writable by group 107")
+    assert.match(warned, /^vm-sentinel: warning: \/d\\u\{202e\}: no sweep .* group 107; `chmod go-w` it\n$/)
+    assert.match(ErrorText.ofDistrust("/d", "its directory is owned by uid 7, neither"), /`chown` it to yourself\n$/)
   })
 })

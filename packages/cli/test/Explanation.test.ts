@@ -99,6 +99,12 @@ const examined = (sentinels: ReadonlyArray<Subject>, process: Observation, rest:
   })
 }
 
+const place = (path: string, foreign: ReadonlyArray<string> = []) => ({
+  path,
+  kind: { _tag: "Directory" } as const,
+  foreign
+})
+
 const recycled: Observation = {
   _tag: "Present",
   pid,
@@ -110,7 +116,11 @@ const recycled: Observation = {
 }
 
 describe("Explanation", () => {
-  const explanation = Explanation.make("/vms/a", examined([file(".vm-sentinel", Result.succeed(v3))], recycled), [])
+  const explanation = Explanation.make(
+    "/vms/a",
+    examined([file(".vm-sentinel", Result.succeed(v3))], recycled),
+    place("/vms/a")
+  )
 
   it("names the datum that decided and those that weren't to be had", () => {
     const [part] = explanation.sentinels
@@ -143,7 +153,7 @@ describe("Explanation", () => {
   it("leaves out when a sentinel was written where no calendar has that time", () => {
     for (const writtenAt of [2 ** 62, -(2 ** 62), Number.NaN]) {
       const sentinel = { ...file(".vm-sentinel", Result.succeed(v3)), writtenAt }
-      const timeless = Explanation.make("/vms/a", examined([sentinel], recycled), [])
+      const timeless = Explanation.make("/vms/a", examined([sentinel], recycled), place("/vms/a"))
       assert.notProperty(timeless.sentinels[0], "since")
       assert.strictEqual(timeless.sentinels[0]?.reason, "start-time-mismatch")
       assert.match(ExplanationTable.render(timeless, options), /^ {2}v3, owner, process 41, 300 B$/m)
@@ -153,7 +163,7 @@ describe("Explanation", () => {
   it("shows what is wrong with a sentinel, beside the others", () => {
     const error = new MalformedSentinel({ operation: "read sentinel", path: "/vms/a/.vm-sentinel.x", problem: "empty" })
     const files = [file(".vm-sentinel", Result.succeed(v3)), file(".vm-sentinel.x", Result.fail(error))]
-    const mixed = Explanation.make("/vms/a", examined(files, recycled), [".bbox-sentinel"])
+    const mixed = Explanation.make("/vms/a", examined(files, recycled), place("/vms/a", [".bbox-sentinel"]))
     assert.deepStrictEqual(
       mixed.sentinels.map(({ reason, verdict }) => [verdict, reason]),
       [
@@ -167,11 +177,35 @@ describe("Explanation", () => {
     assert.include(table, "Not read, of other owners: .bbox-sentinel\n")
   })
 
+  it("says where a directory lies that a sweep has moved, and why", () => {
+    const decision = examined([file(".vm-sentinel", Result.succeed(v3))], recycled)
+    const dead = "/vms/.vm-sentinel-reap.00/dead/a\u009b"
+    const marked = Explanation.make("/vms/a", decision, {
+      path: dead,
+      kind: { _tag: "Remains", tags: [] },
+      foreign: []
+    })
+    assert.deepInclude(marked, { asked: "/vms/a", path: dead, stage: "marked" })
+    const table = ExplanationTable.render(marked, options)
+    assert.match(
+      table,
+      /^\/vms\/a: dead, .*\n  It lies in \/vms\/.vm-sentinel-reap.00\/dead\/a\\x9b now.\n  .*began to remove it/
+    )
+    const claimed = Explanation.make("/vms/a", decision, place("/vms/.vm-sentinel-reap.00/claimed/a"))
+    assert.strictEqual(claimed.stage, "claimed")
+    assert.match(ExplanationTable.render(claimed, options), /claimed\/a now.\n  .*took it to judge it again/)
+    assert.doesNotHaveAnyKeys(Explanation.make("/vms/a", decision, place("/vms/a")), ["asked", "stage"])
+  })
+
   it("escapes what is recorded", () => {
     const evil: Sentinel = { _tag: "V2", pid, executable: "/bin/\u001b[31mevil" }
     const seen: Observation = { ...recycled, exe: { path: "/bin/sh" }, startedAt: now, bootedAt: now - 3_600_000 }
     const table = ExplanationTable.render(
-      Explanation.make("/vms/\u001b[2J", examined([file(".vm-sentinel", Result.succeed(evil))], seen), []),
+      Explanation.make(
+        "/vms/\u001b[2J",
+        examined([file(".vm-sentinel", Result.succeed(evil))], seen),
+        place("/vms/\u001b[2J")
+      ),
       options
     )
     assert.notInclude(table, "\u001b")
@@ -230,7 +264,7 @@ describe("Explanation", () => {
 
   it("shows both directories of a copy, a datum a line", () => {
     const copied = judgedAs({ frame: { ...frame, inode: "1441801", birth: "1767300000000000000" }, file: "9" })
-    const table = ExplanationTable.render(Explanation.make("/vms/a", copied, []), options)
+    const table = ExplanationTable.render(Explanation.make("/vms/a", copied, place("/vms/a")), options)
     const lines = table.split("\n").filter((line) => /ext4|inode|birth|file /.test(line))
     assert.deepStrictEqual(
       lines.map((line) => line.trim().replaceAll(/ +/g, " ")),
@@ -249,7 +283,7 @@ describe("Explanation", () => {
 
   it("shows an owner inside, which no sentinel of the directory tells", () => {
     const below = { path: "disks/b", verdict: "alive", reason: "matches" } as const
-    const nested = Explanation.make("/vms/a", judgedAs({ below }), [])
+    const nested = Explanation.make("/vms/a", judgedAs({ below }), place("/vms/a"))
     assert.include(nested, { verdict: "dead", reason: "owner-inside", decidedBy: "below" })
     assert.notProperty(nested, "decisive")
     assert.deepStrictEqual(Object.keys(nested.evidence), ["below"])
@@ -263,14 +297,14 @@ describe("Explanation", () => {
   })
 
   it("shows a lock that somebody holds whom no sentinel names", () => {
-    const locked = Explanation.make("/vms/a", judgedAs({ directoryLock: "shared" }), [])
+    const locked = Explanation.make("/vms/a", judgedAs({ directoryLock: "shared" }), place("/vms/a"))
     assert.include(locked, { verdict: "alive", reason: "lock-held", decidedBy: "lock" })
     assert.deepStrictEqual(locked.evidence, { lock: { observed: "shared", result: "not-applicable" } })
   })
 
   it("shows what an operator vouched for beside what it was said about", () => {
     const moved = judgedAs({ file: "9", assumeMoved: "rsync to the new disk, 2 May" })
-    const table = ExplanationTable.render(Explanation.make("/vms/a", moved, []), options)
+    const table = ExplanationTable.render(Explanation.make("/vms/a", moved, place("/vms/a")), options)
     assert.match(table, /^\/vms\/a: dead, pid-dead\n/)
     assert.match(table, / {5}moved +other-directory +rsync to the new disk, 2 May +not-applicable\n/)
     const elsewhere = recorded({ pidNamespace: "pid:[2]", lock: { ...lock, holder: "inherited" } })

@@ -16,6 +16,10 @@ describe("Text", () => {
     assert.strictEqual(Text.escape(text), expected)
   })
 
+  it("escapes a line of a log, whose backslashes are escapes already", () => {
+    assert.strictEqual(Text.escapeActive('a="b\\n" \u009b31m\u202e\u007f'), 'a="b\\n" \\x9b31m\\u{202e}\\x7f')
+  })
+
   it("escapes nothing twice to the same text", () => {
     assert.notStrictEqual(Text.escape("\n"), Text.escape("\\n"))
   })

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import * as FS from "node:fs"
 import * as Path from "node:path"
+import { Failure } from "../src/Failure.ts"
 import { version } from "../src/Version.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
@@ -243,6 +244,25 @@ describe.concurrent("list and sweep", { timeout }, () => {
     })
   )
 
+  it.live("name a PID only where the kernel was asked about it: a lock has none", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      yield* Roots.alive(Roots.directory(root, "alive"))
+      const held = Roots.directory(root, "held")
+      const child = yield* Cli.start(["run", held, "--", "sh", "-c", "echo ready; exec sleep 1000"])
+      yield* Effect.callback<void>((resume) => {
+        child.stdout.once("data", () => resume(Effect.void))
+      })
+      const list = yield* Cli.inProcess(["list", root, "--json"])
+      const { outcomes } = Cli.report(list.stdout)
+      const byName = Object.fromEntries(outcomes.map((outcome) => [outcome.name, outcome]))
+      assert.deepInclude(byName["held"], { verdict: "alive", reason: "lock-held" })
+      assert.notProperty(byName["held"], "pid")
+      assert.property(byName["alive"], "pid")
+      yield* Effect.sync(() => child.kill("SIGTERM"))
+    })
+  )
+
   it.live("log each removal with its reason on request, on stderr", () =>
     Effect.gen(function* () {
       const root = yield* Roots.scratch
@@ -251,6 +271,16 @@ describe.concurrent("list and sweep", { timeout }, () => {
       assert.strictEqual(code, 0)
       assert.match(stderr, /^timestamp=\S+ level=INFO .*path=\S+\/vm .*reason=pid-dead .*\n$/)
       assert.strictEqual(Cli.report(stdout).summary.removed, 1)
+    })
+  )
+
+  it.live("escape in a log what a terminal would act on", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      yield* Roots.dead(Roots.directory(root, "vm\u009b31m\u202e\u007f"))
+      const { stderr } = yield* Cli.run(["sweep", root, "--json", "--log-level", "info"])
+      assert.include(stderr, String.raw`/vm\x9b31m\u{202e}\x7f`)
+      assert.notMatch(stderr, /[\u007f-\u009f\u202e]/)
     })
   )
 })
@@ -264,7 +294,8 @@ describe.concurrent("roots", { timeout }, () => {
         [Cli.run(["sweep", missing, "--json"]), Cli.inProcess(["sweep", missing, "--json", "--if-exists", "--strict"])],
         { concurrency: 2 }
       )
-      assert.deepStrictEqual([plain.code, plain.stdout], [1, ""])
+      assert.strictEqual(plain.code, 1)
+      assert.match(plain.stdout, /^\{"_tag":"Failure","error":\{"_tag":"NotFound",.*\}\}\n$/)
       assert.match(plain.stderr, /^vm-sentinel: \S+\/none: not found .*\n$/)
       assert.deepStrictEqual([tolerant.code, tolerant.stderr], [0, ""])
       assert.include(Cli.report(tolerant.stdout).summary, { root: missing, scanned: 0, removed: 0 })
@@ -289,6 +320,35 @@ describe.concurrent("roots", { timeout }, () => {
         assert.match(stderr, /^vm-sentinel: .*refused as a root.*\n$/)
       }
       assert.deepStrictEqual(Roots.snapshot(root), before)
+    })
+  )
+})
+
+describe.concurrent("failures", { timeout }, () => {
+  const decode = Schema.decodeUnknownSync(Failure, { onExcessProperty: "error" })
+
+  it.live("are a line with their tag where JSON is asked for, whatever fails", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const vm = Roots.directory(root, "vm")
+      Roots.file(`${vm}/.vm-sentinel`, "hello")
+      const cases: ReadonlyArray<readonly [args: ReadonlyArray<string>, tag: string, code: number]> = [
+        [["sweep", `${root}/none`, "--json"], "NotFound", 1],
+        [["list", "--json", "/"], "RefusedRoot", 1],
+        [["explain", `${root}/none`, "--json"], "NotFound", 1],
+        [["reclaim", `${root}/none`, "--json=true"], "NotFound", 1],
+        [["reclaim", vm, "--json"], "MalformedSentinel", 4],
+        [["sweep", root, "--json", "--nope"], "Usage", 2],
+        [["--json"], "Usage", 2],
+        [["write", vm, "--json"], "Usage", 2]
+      ]
+      for (const [args, tag, code] of cases) {
+        const result = yield* Cli.inProcess(args)
+        assert.deepStrictEqual([result.code, decode(JSON.parse(result.stdout)).error._tag], [code, tag], args.join(" "))
+        assert.notStrictEqual(result.stderr, "")
+      }
+      const plain = yield* Cli.inProcess(["run", vm, "--", "--json"])
+      assert.strictEqual(plain.stdout, "")
     })
   )
 })
@@ -322,6 +382,23 @@ describe.concurrent("usage", { timeout }, () => {
         assert.include(stderr, "USAGE")
         assert.notMatch(stderr, /^\s+at /m)
       }
+    })
+  )
+
+  it.live("of run without -- say what is missing", () =>
+    Effect.gen(function* () {
+      for (const [args, says] of [
+        [["run", "vm", "ls", "-x"], true],
+        [["run", "vm"], true],
+        [["run", "vm", "--"], false],
+        [["run", "--nope", "vm", "--", "ls", "-x"], false]
+      ] as const) {
+        const { code, stderr } = yield* Cli.inProcess(args)
+        assert.strictEqual(code, 2, args.join(" "))
+        assert.strictEqual(stderr.includes("stand after --"), says, args.join(" "))
+      }
+      const { stdout } = yield* Cli.inProcess(["run", "--help"])
+      assert.include(stdout, "DIR is forfeit once CMD has ended")
     })
   )
 

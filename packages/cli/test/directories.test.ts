@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Outcome } from "@vm-sentinel/core/Outcome"
+import * as Ownership from "@vm-sentinel/core/Ownership"
 import { parse } from "@vm-sentinel/core/Sentinel"
 import { Effect, Result, Schema } from "effect"
 import * as FS from "node:fs"
@@ -122,6 +123,31 @@ describe.concurrent("write", { timeout }, () => {
   )
 })
 
+describe("create", { timeout }, () => {
+  /** Gives group 107 everything in what is made in a directory: `struct posix_acl_xattr_header`, and its entries. */
+  const setDefaultAcl = `
+import os, struct, sys
+entries = [(1, 7, -1), (4, 7, -1), (8, 7, 107), (16, 7, -1), (32, 5, -1)]
+value = struct.pack('<I', 2) + b''.join(struct.pack('<HHi', *entry) for entry in entries)
+os.setxattr(sys.argv[1], 'system.posix_acl_default', value)`
+
+  it.live(
+    "scenario 93: makes a directory that is its owner's alone under a default ACL, and mkdir's is warned of",
+    ({ skip }) =>
+      Effect.gen(function* () {
+        const root = yield* Roots.scratch
+        const { code } = yield* Cli.execute("sh", ["-c", 'python3 -c "$0" "$1"', setDefaultAcl, root])
+        if (code !== 0) skip("needs python3, and a file system with ACLs")
+        const { file } = yield* Effect.provide(Ownership.create(`${root}/vm`), Platform.layer)
+        assert.strictEqual(FS.statSync(`${root}/vm`).mode & 0o777, 0o700)
+        assert.isUndefined(file.distrust)
+        FS.mkdirSync(`${root}/made`)
+        const { stderr } = yield* Cli.inProcess(["write", `${root}/made`, "--pid", `${process.pid}`])
+        assert.match(stderr, /made: no sweep will believe its sentinel.* writable by group \d+; `chmod go-w` it\n$/)
+      })
+  )
+})
+
 describe.concurrent("reclaim", { timeout }, () => {
   const decode = Schema.decodeUnknownSync(Outcome, strict)
 
@@ -137,7 +163,7 @@ describe.concurrent("reclaim", { timeout }, () => {
         { concurrency: 2 }
       )
       assert.include(decode(JSON.parse(removed.stdout)), { action: "removed", reason: "pid-dead", path: dead })
-      assert.deepStrictEqual([removed.code, kept.code, removed.stderr, kept.stderr], [0, 0, "", ""])
+      assert.deepStrictEqual([removed.code, kept.code, removed.stderr, kept.stderr], [0, 4, "", ""])
       assert.match(kept.stdout, /\nalive +alive +matches +\d+ +\d+s +kept\n$/)
       assert.deepStrictEqual(FS.readdirSync(root), ["alive"])
     })
@@ -149,7 +175,7 @@ describe.concurrent("reclaim", { timeout }, () => {
       const vm = Roots.directory(root, "vm")
       Roots.file(`${vm}/.vm-sentinel`, "hello")
       const refused = yield* Cli.inProcess(["reclaim", vm])
-      assert.deepStrictEqual([refused.code, refused.stdout], [1, ""])
+      assert.deepStrictEqual([refused.code, refused.stdout], [4, ""])
       assert.match(refused.stderr, /^vm-sentinel: \S+\/vm\/\.vm-sentinel: malformed sentinel: [^\n]+\n$/)
       const forced = yield* Cli.run(["reclaim", vm, "--assume-dead", "the host was scrapped", "--json"])
       assert.strictEqual(forced.code, 0, forced.stderr)
@@ -168,7 +194,7 @@ describe.concurrent("reclaim", { timeout }, () => {
         [Cli.inProcess(["reclaim", vm, "--assume-dead", "I want it gone"]), Cli.run(["reclaim", `${vm}-2`])],
         { concurrency: 2 }
       )
-      assert.deepStrictEqual([kept.code, missing.code], [0, 1])
+      assert.deepStrictEqual([kept.code, missing.code], [4, 1])
       assert.match(kept.stdout, /\nvm +- +no-sentinel +kept\n$/)
       assert.deepStrictEqual(FS.readdirSync(vm), ["console.log"])
     })
@@ -227,6 +253,26 @@ describe.concurrent("explain", { timeout }, () => {
       assert.include(none.stdout, "not judged, no-sentinel")
       assert.deepStrictEqual([other.code, none.code, missing.code, missing.stdout], [0, 0, 1, ""])
       assert.include(missing.stderr, `${root}/none: not found`)
+    })
+  )
+
+  it.live("finds by its name what a sweep has moved, and shows the owners after a living one", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const vm = Roots.directory(root, "vm")
+      yield* Roots.alive(vm)
+      const gone = yield* Roots.dead(vm, { role: "helper" })
+      const lies = `${root}/.vm-sentinel-reap.00000000.claimed=vm`
+      FS.renameSync(vm, lies)
+      const [table, json] = yield* Effect.all([
+        Cli.inProcess(["explain", vm]),
+        Cli.inProcess(["explain", vm, "--json"])
+      ])
+      const explanation = decode(JSON.parse(json.stdout))
+      assert.include(explanation, { path: lies, asked: vm, stage: "claimed", verdict: "alive" })
+      const [, helper] = explanation.sentinels
+      assert.include(helper, { entry: ".vm-sentinel.helper", pid: gone.pid, verdict: "dead", reason: "pid-dead" })
+      assert.include(table.stdout, `${vm}: alive, matches\n  It lies in ${lies} now.\n`)
     })
   )
 })

@@ -89,6 +89,27 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
+  it.live("scenario 93: says that no sweep will believe the directory, and what to change, and write says so too", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      FS.chmodSync(directory, 0o777)
+      const warning =
+        /^vm-sentinel: warning: \S+\/vm: no sweep will believe .* writable by everybody; `chmod go-w` it\n$/
+      const ran = yield* Cli.run(["run", directory, "--", "true"])
+      assert.strictEqual(ran.code, 0)
+      // A word for `run` alone: the record of the command lies in the same directory.
+      assert.match(ran.stderr, warning)
+      const other = Roots.directory(`${directory}/..`, "other")
+      FS.chmodSync(other, 0o777)
+      const written = yield* Cli.inProcess(["write", other, "--pid", `${process.pid}`])
+      assert.strictEqual(written.code, 0)
+      assert.match(written.stderr, /other: no sweep will believe/)
+      FS.chmodSync(other, 0o700)
+      const again = yield* Cli.inProcess(["write", other, "--pid", `${process.pid}`, "--role", "second"])
+      assert.deepStrictEqual([again.code, again.stderr], [0, ""])
+    })
+  )
+
   it.live("says what a shell says of a command that can't be run", () =>
     Effect.gen(function* () {
       const directory = yield* held

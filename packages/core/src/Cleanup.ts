@@ -8,7 +8,7 @@ import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type DirectoryError, type LookError, RefusedRoot, type RootError } from "./Errors.ts"
+import { type DirectoryError, type LookError, type MountInside, RefusedRoot, type RootError } from "./Errors.ts"
 import * as Examiner from "./internal/examiner.ts"
 import * as Outcomes from "./internal/outcomes.ts"
 import { reclaimDirectory } from "./internal/reclaimDirectory.ts"
@@ -16,7 +16,9 @@ import * as ReclaimSteps from "./internal/reclaimSteps.ts"
 import * as ResumeLeftovers from "./internal/resumeLeftovers.ts"
 import * as Stopping from "./internal/stopping.ts"
 import * as Triage from "./internal/triage.ts"
+import * as Whereabouts from "./internal/whereabouts.ts"
 import type { Judgement } from "./Condemned.ts"
+import type { Kind } from "./JudgeInputs.ts"
 import * as Layout from "./Layout.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
@@ -330,15 +332,15 @@ export const reclaim: (
     return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
   }
   const full = withDefaults(options)
-  yield* store.look(entry.path, full.layout)
+  yield* store.inspect(entry.path, full.layout)
   const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)
   const outcome = yield* reclaimDirectory(steps, entry)
   return outcome === undefined ? yield* Effect.interrupt : yield* failOnError(outcome)
 }, Effect.scoped)
 
 /**
- * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel, up to the first living
- * owner.
+ * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel: a sweep stops at the first
+ * living owner. A directory that a sweep has moved away is judged where it lies now, which `state.path` names.
  *
  * **Example** (Telling a reused PID from the owner)
  *
@@ -365,13 +367,20 @@ export const reclaim: (
 export const judge: (
   directory: string,
   options?: JudgeOptions
-) => Effect.Effect<Judgement, LookError, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.judge")(function* (
-  directory,
-  options = {}
-) {
-  const store = yield* SentinelStore
-  const layout = Layout.ofNames(options.sentinelNames)
-  const { examine } = yield* Examiner.make({ ...options, layout })
-  const { judgement } = yield* examine(yield* store.look(directory, layout), "asked")
-  return judgement
-})
+) => Effect.Effect<Judgement, LookError | MountInside, ProcessInspector | SentinelStore> = Effect.fn("Cleanup.judge")(
+  function* (directory, options = {}) {
+    const store = yield* SentinelStore
+    const layout = Layout.ofNames(options.sentinelNames)
+    const { examine } = yield* Examiner.make({ ...options, layout, dryRun: true, isThorough: true })
+    const judged = (path: string, kind?: Kind) =>
+      Effect.flatMap(store.inspect(path, layout), (state) => examine(state, "asked", kind))
+    const { judgement } = yield* judged(directory).pipe(
+      Effect.catchTag("NotFound", (error) =>
+        Effect.flatMap(Whereabouts.find(store, directory, layout), (found) =>
+          found === undefined ? Effect.fail(error) : judged(found.path, found.kind)
+        )
+      )
+    )
+    return judgement
+  }
+)

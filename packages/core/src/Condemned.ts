@@ -125,10 +125,14 @@ const subjectOf = (file: SentinelFile, observed: Observed = {}): Subject => ({
 })
 
 const inputsOf = ({ state, host, kind, knowledge, observed }: Live): JudgeInputs => {
-  const { distrust, foreign, frame, path, sentinels } = state
+  const { crowded, distrust, foreign, frame, path, sentinels } = state
   const subjects = sentinels.map((file, index) => subjectOf(file, observed[index]))
   const inputs = { host, frame, knowledge, path, kind, subjects, foreign }
-  return distrust === undefined ? inputs : { ...inputs, distrust }
+  return {
+    ...inputs,
+    ...(distrust === undefined ? {} : { distrust }),
+    ...(crowded === undefined ? {} : { crowded })
+  }
 }
 
 /**
@@ -178,6 +182,18 @@ export const judge = (live: Live): Judgement => {
 }
 
 /**
+ * Adds to the evidence of a lock that is held who holds it, in words. Changes no other judgement.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const withHolder = (judgement: Judgement, holder: string): Judgement => {
+  if (judgement.reason !== "lock-held") return judgement
+  const inputs = { ...judgement.inputs, holder }
+  return { ...decide(inputs), state: judgement.state, inputs, condemned: undefined }
+}
+
+/**
  * Judges a condemned directory again with later findings. The directory stays condemned or is kept. A judgement that
  * condemns nothing is returned unchanged.
  *
@@ -205,7 +221,7 @@ export const judge = (live: Live): Judgement => {
  * @category judging
  * @since 0.1.0
  */
-export const reconsider = (judgement: Judgement, found: Pick<JudgeInputs, "lock" | "below">): Judgement => {
+export const reconsider = (judgement: Judgement, found: Pick<JudgeInputs, "lock" | "below" | "mount">): Judgement => {
   const { condemned, state } = judgement
   if (condemned === undefined) return judgement
   const inputs = { ...judgement.inputs, ...found }

@@ -84,4 +84,10 @@ export interface DirectoryCalls<Name> {
   readonly removeDirectory: (fd: number, name: Name) => void
   /** `renameat(2)`. */
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
+  /**
+   * Makes an entry of ours writable, where its mode or its flags aren't what we need: a directory gets u+rwx; on Darwin `uchg` and
+   * `uappnd` are cleared, of files too. Nothing on another mount than `fd`, and nothing of another user, not even as root. `false`:
+   * nothing was changed.
+   */
+  readonly permit: (fd: number, name: Name) => boolean
 }

@@ -51,6 +51,10 @@ export interface DirectoryState {
   readonly sentinels: ReadonlyArray<SentinelFile>
   /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
   readonly foreign: ReadonlyArray<string>
+  /** The directory has more sentinels than this bound. None was read, and `sentinels` and `foreign` are empty. */
+  readonly crowded?: number
+  /** The mount point of a mount below the directory, where mounts were asked for. */
+  readonly mount?: string
 }
 
 /**
@@ -67,7 +71,10 @@ export type FileFingerprint = Omit<SentinelFile, "content" | "changedAt" | "birt
  * @category models
  * @since 0.1.0
  */
-export interface Fingerprint extends Omit<DirectoryState, "sentinels" | "frame" | "distrust" | "subdirectories"> {
+export interface Fingerprint extends Omit<
+  DirectoryState,
+  "sentinels" | "frame" | "distrust" | "subdirectories" | "crowded" | "mount"
+> {
   readonly sentinels: ReadonlyArray<FileFingerprint>
 }
 

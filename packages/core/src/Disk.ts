@@ -13,6 +13,7 @@ import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import {
   type DirectoryEntry,
   DiskError,
+  type FindOptions,
   type HeldLock,
   type Listing,
   type LockOptions,
@@ -22,11 +23,14 @@ import {
   type Principal,
   type RemoveTreeOptions,
   type Scan,
+  type ScanOptions,
   type Stat
 } from "./DiskModel.ts"
 import { listOf, peekManyBy } from "./internal/composedCalls.ts"
 import { scan } from "./internal/scan.ts"
 import * as Tree from "./internal/tree.ts"
+import * as TreeRemoval from "./internal/treeRemoval.ts"
+import type { Mounted } from "./Mounts.ts"
 
 export * from "./DiskModel.ts"
 
@@ -41,8 +45,8 @@ export class Disk extends Context.Service<
   {
     /** The process that makes the calls. */
     readonly principal: Effect.Effect<Principal>
-    /** Makes a path absolute, without I/O. */
-    readonly resolve: (path: string) => Effect.Effect<string>
+    /** Makes a path absolute, without I/O. Fails for a relative path if the working directory was removed. */
+    readonly resolve: (path: string) => Effect.Effect<string, DiskError>
     /** `realpath(3)`. */
     readonly realPath: (path: string) => Effect.Effect<string, DiskError>
     /** `lstat(2)`. */
@@ -55,15 +59,8 @@ export class Disk extends Context.Service<
      * pulled.
      */
     readonly list: (path: string) => Effect.Effect<Listing, DiskError>
-    /**
-     * Looks at a directory and its files in one pass. `sort` decides by name: `read` reads a file of at most `limit`
-     * bytes, `note` reports the name, `ignore` doesn't hold the name in memory.
-     */
-    readonly scan: (
-      path: string,
-      sort: (entry: string) => "read" | "note" | "ignore",
-      limit: number
-    ) => Effect.Effect<Scan, DiskError>
+    /** Looks at a directory and its files in one pass, in bounded memory. */
+    readonly scan: (path: string, options: ScanOptions) => Effect.Effect<Scan, DiskError>
     /**
      * Looks at `file` in each of `directories` of `root`, without listing the directories. Returns one answer for each
      * directory, in order. `undefined`: the directory or the file is missing, has another type or can't be read, or the
@@ -106,9 +103,15 @@ export class Disk extends Context.Service<
     /** `fsync(2)` of a directory. Succeeds on a file system that can't sync directories. */
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
+     * Makes a directory of ours writable: `chmod u+rwx`. Darwin: clears `uchg` and `uappnd`, of a file too. Follows no symbolic link.
+     * `false`: nothing was changed, since it needs no change, isn't ours, or isn't a directory.
+     */
+    readonly permit: (path: string) => Effect.Effect<boolean, DiskError>
+    /**
      * Deletes a directory and everything below it. The sentinels among its direct children go last. Follows no symbolic
-     * link and crosses no mount (EXDEV). Passes over entries that can't be removed, and fails with the first error at
-     * the end.
+     * link and crosses no mount (EXDEV). Makes directories of ours writable on the way. Passes over entries that can't be
+     * removed, and fails with the first error at the end. Gives up a tree that another process keeps writing into
+     * (ENOTEMPTY): see `patience`.
      *
      * An inner directory stays as it is if its lock is held, or if `mayRemove` refuses one of its sentinels. All
      * directories above it stay too. Returns the inner directories that stayed, relative to `path`. Interruptible
@@ -122,9 +125,13 @@ export class Disk extends Context.Service<
     readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
     /**
      * Finds files below the first level of a directory whose names `wanted` accepts. Emits paths relative to `path`,
-     * such as `a/b/.vm-sentinel`. Enters no mount and follows no symbolic link. Interruptible between two directories.
+     * such as `a/b/.vm-sentinel`. Touches no mount and follows no symbolic link. Interruptible between two directories.
      */
-    readonly find: (path: string, wanted: (entry: string) => boolean) => Stream.Stream<string, DiskError>
+    readonly find: (
+      path: string,
+      wanted: (entry: string) => boolean,
+      options?: FindOptions
+    ) => Stream.Stream<string, DiskError>
     /**
      * Path of a directory on its file system, the same through every bind mount: the root field of the directory's
      * mount (`proc_pid_mountinfo(5)`), and the path below that root. The real path if the platform can't tell.
@@ -132,6 +139,11 @@ export class Disk extends Context.Service<
     readonly location: (path: string) => Effect.Effect<string, DiskError>
     /** A mount point at or below the directory; `undefined` if there is none. */
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
+    /**
+     * All mounts at or below a directory whose path is real, by the mount table: touches nothing that is mounted, since
+     * a file system may not answer. The answer may be a moment old. Empty if the platform has no such table.
+     */
+    readonly mountsBelow: (path: string) => Effect.Effect<ReadonlyArray<Mounted>, DiskError>
     /**
      * Takes the directory's `flock(2)` without waiting, and holds the lock until the scope closes or this process ends,
      * however the process ends. EBUSY if a conflicting lock is held, ENOTSUP if the platform or the file system has no
@@ -175,8 +187,8 @@ export type Primitives = Pick<
 /**
  * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these, with the weakest guarantee
  * that is still true: `frame` returns the id alone, `mountInside` finds another device, `renameNew` looks before it
- * renames, `location` is the real path, `usage` adds the sizes of files, `lock` fails with ENOTSUP, and `probeLock`
- * answers `unknown`.
+ * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `lock` fails with
+ * ENOTSUP, and `probeLock` answers `unknown`.
  *
  * **Example** (Building a Disk without locks)
  *
@@ -217,24 +229,28 @@ export const make = (options: Primitives & Partial<Disk["Service"]>): Disk["Serv
         type === "directory" ? Effect.succeed({ id }) : fail("ENOTDIR", "stat", path)
       ))
   const mountInside = options.mountInside ?? Tree.otherDevice({ lstat, entries })
+  const mountsBelow: Disk["Service"]["mountsBelow"] = options.mountsBelow ?? (() => Effect.succeed([]))
+  const permit: Disk["Service"]["permit"] = options.permit ?? (() => Effect.succeed(false))
   const lock: Disk["Service"]["lock"] = options.lock ?? ((path) => fail("ENOTSUP", "lock", path))
   return Disk.of({
     list: listOf(entries),
     peekMany: peekManyBy({ lstat, read }),
     scan: scan({ lstat, entries, read, frame }),
-    find: Tree.find({ lstat, entries, mountInside }),
+    find: Tree.find({ lstat, entries, mountInside, mountsBelow, permit }),
     location: options.realPath,
-    usage: Tree.usage({ lstat, entries }, ({ size }) => size),
+    usage: Tree.usage({ lstat, entries, mountsBelow }, ({ size }) => size),
     renameNew: (from, to) =>
       Effect.matchEffect(lstat(to), {
         onSuccess: () => fail("EEXIST", "rename", to),
         onFailure: (error) => (error.errno === "ENOENT" ? rename(from, to) : Effect.fail(error))
       }),
-    removeTree: Tree.removeTree({ lstat, entries, unlink, removeDirectory, mountInside, lock }),
+    removeTree: TreeRemoval.removeTree({ lstat, entries, unlink, removeDirectory, mountInside, lock, permit }),
     probeLock: () => Effect.succeed("unknown"),
     ...options,
     frame,
     mountInside,
+    mountsBelow,
+    permit,
     lock
   })
 }

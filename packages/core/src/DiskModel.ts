@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
@@ -159,6 +160,33 @@ export interface Scan {
   readonly files: ReadonlyArray<ScannedFile>
   /** Names that the scan was asked to note, sorted. */
   readonly noted: ReadonlyArray<string>
+  /** Names that the scan was asked to note where there is room, sorted. */
+  readonly hints: ReadonlyArray<string>
+  /** The directory holds more such names than the scan was asked for. The scan looked at no file, and reports no name. */
+  readonly isCrowded: boolean
+}
+
+/**
+ * Options of `Disk.scan`: what to look for, and the bounds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScanOptions {
+  /**
+   * Decides by name. `read`: look at the file. `note`: report the name. `hint`: report the name where there is room.
+   * `ignore`: don't hold the name in memory.
+   */
+  readonly sort: (entry: string) => "read" | "note" | "hint" | "ignore"
+  /** Whether the files may be read. The scan asks before it looks at any file. `false`: it stats them, and opens none. */
+  readonly isRead: (directory: Stat) => boolean
+  /** Bytes of a file that is read. A larger file isn't read. */
+  readonly mostBytes: number
+  /** Names to read and to note. One more makes the directory crowded, and ends the scan. */
+  readonly mostNames: number
+  readonly mostHints: number
+  /** Names that are listed where `isRead` is false. If there are more, what was found so far makes the directory crowded. */
+  readonly mostUnread: number
 }
 
 /**
@@ -234,12 +262,28 @@ export interface OwnerLock extends HeldLock {
 }
 
 /**
+ * Options of `Disk.find`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FindOptions {
+  /** Whether directories of ours that can't be read are made readable, as `Disk.permit` does. Default false: EACCES. */
+  readonly permit?: boolean
+}
+
+/**
  * Options of `Disk.removeTree`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RemoveTreeOptions {
+  /**
+   * How long the tree may take without getting smaller: ENOTEMPTY then, with the path of the directory that another process keeps
+   * writing into. Default 30 s. A tree that gets smaller, however slowly, may take as long as it needs.
+   */
+  readonly patience?: Duration.Duration
   /** The directory to remove. ESTALE, and nothing is touched, if the path names another directory. */
   readonly expected?: FileId
   /**

@@ -36,7 +36,11 @@ export class NotFound extends Schema.TaggedError<NotFound>("@vm-sentinel/core/No
  */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@vm-sentinel/core/PermissionDenied")(
   "PermissionDenied",
-  about
+  {
+    ...about,
+    /** `EACCES` or `EPERM`, if a system call was refused. The kernel refuses even root to change an immutable file. */
+    errno: Schema.optionalKey(Schema.String)
+  }
 ) {
   override get message(): string {
     return `${subject(this)}: permission denied (${this.operation})`
@@ -165,7 +169,10 @@ export class MountInside extends Schema.TaggedError<MountInside>("@vm-sentinel/c
   mount: Schema.String
 }) {
   override get message(): string {
-    return `${this.path}: ${this.mount} is mounted inside; unmount it first`
+    const isOwn = this.path === this.mount
+    return isOwn
+      ? `${this.path}: a mount point; unmount it first`
+      : `${this.path}: ${this.mount} is mounted inside; unmount it first`
   }
 }
 
@@ -246,6 +253,12 @@ export class LockUnsupported extends Schema.TaggedError<LockUnsupported>("@vm-se
   }
 }
 
+/** Why a directory can't be deleted, and what to do, by errno. */
+const nextSteps: Readonly<Record<string, string>> = {
+  ENOTEMPTY: "a process keeps writing into it; `fuser -v` or `lsof` names the process, end it and sweep again",
+  EROFS: "a read-only snapshot or file system; `btrfs property set DIRECTORY ro false` makes a snapshot writable"
+}
+
 /**
  * Any other failure of the file system (ENOSPC, EIO, EMFILE, EBUSY, …). Earlier data is intact, or the next sweep can
  * resume.
@@ -261,7 +274,8 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
-    return `${this.path}: ${this.errno ?? "failed"} (${this.operation})`
+    const next = this.operation === "delete" ? nextSteps[this.errno ?? ""] : undefined
+    return `${this.path}: ${this.errno ?? "failed"} (${this.operation})${next === undefined ? "" : `: ${next}`}`
   }
 }
 

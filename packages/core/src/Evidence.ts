@@ -31,6 +31,7 @@ export type Compared = typeof Compared.Type
 export const Datum = Schema.Literals([
   "lock",
   "lockHolder",
+  "holder",
   "directory",
   "moved",
   "bootId",
@@ -52,7 +53,8 @@ export const Datum = Schema.Literals([
   "fileSystem",
   "legacy",
   "assumption",
-  "below"
+  "below",
+  "mount"
 ])
 export type Datum = typeof Datum.Type
 

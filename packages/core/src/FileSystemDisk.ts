@@ -12,7 +12,7 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { Disk, DiskError, type FileType, make, type NewFile, type Principal } from "./Disk.ts"
-import { codeOf } from "./Errno.ts"
+import { attempt, codeOf } from "./Errno.ts"
 import * as Tree from "./internal/tree.ts"
 import * as Mounts from "./Mounts.ts"
 
@@ -77,7 +77,15 @@ const callerOf = (process: unknown): Principal => {
   return { uid: Predicate.isNumber(uid) ? uid : undefined, homes, homeIds: [] }
 }
 
-const overFileSystem = Effect.gen(function* () {
+/**
+ * The portable Disk, with a mount table of the platform's own; `undefined`: `/proc/self/mountinfo`, where there is one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeWith = Effect.fnUntraced(function* (
+  ownMounts: Disk["Service"]["mountsBelow"] | undefined
+): Effect.fn.Return<Disk["Service"], never, FileSystem.FileSystem | Path.Path> {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
 
@@ -164,6 +172,15 @@ const overFileSystem = Effect.gen(function* () {
       )
     )
 
+  /** By path: a directory that is swapped for a symbolic link in between leads elsewhere, to what is ours too. */
+  const permit = Effect.fnUntraced(function* (path: string) {
+    const { mode, type, uid } = yield* lstat(path)
+    const isOurs = uid !== undefined && uid === callerOf(Reflect.get(globalThis, "process")).uid
+    if (type !== "directory" || !isOurs || (mode & 0o700) === 0o700) return false
+    yield* failing("chmod", path)(fs.chmod(path, mode | 0o700))
+    return true
+  })
+
   const mounts = failing(
     "read",
     "/proc/self/mountinfo"
@@ -181,12 +198,14 @@ const overFileSystem = Effect.gen(function* () {
     Effect.flatMap(mounts, (table) =>
       table === undefined ? otherDevice(path) : Effect.succeed(Mounts.inside(table, path))
     )
+  const mountsBelow: Disk["Service"]["mountsBelow"] =
+    ownMounts ?? ((path) => Effect.map(mounts, (table) => (table === undefined ? [] : Mounts.below(table, path))))
 
   const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
   return make({
     principal: Effect.sync(() => callerOf(Reflect.get(globalThis, "process"))),
-    resolve: (path) => Effect.sync(() => paths.resolve(path)),
+    resolve: (path) => attempt("getcwd", path, () => paths.resolve(path)),
     realPath,
     lstat,
     entries,
@@ -198,8 +217,10 @@ const overFileSystem = Effect.gen(function* () {
     makeDirectory: (path) => failing("mkdir", path)(fs.makeDirectory(path, { mode: 0o700 })),
     removeDirectory,
     syncDirectory,
+    permit,
     mountInside,
-    usage: Tree.usage({ lstat, entries: list }, ({ occupied }) => occupied)
+    mountsBelow,
+    usage: Tree.usage({ lstat, entries: list, mountsBelow }, ({ occupied }) => occupied)
   })
 })
 
@@ -211,4 +232,7 @@ const overFileSystem = Effect.gen(function* () {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Disk, never, FileSystem.FileSystem | Path.Path> = Layer.effect(Disk, overFileSystem)
+export const layer: Layer.Layer<Disk, never, FileSystem.FileSystem | Path.Path> = Layer.effect(
+  Disk,
+  makeWith(undefined)
+)

@@ -138,12 +138,18 @@ export type Kind = typeof Kind.Type
 
 /**
  * An owner below the first level that isn't provably gone. `path`: the inner directory that holds the owner's sentinel,
- * relative to the judged directory.
+ * relative to the judged directory. `shortage`: the search couldn't go on for lack of resources, and says nothing about
+ * owners.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const OwnerBelow = Schema.Struct({ path: Schema.String, verdict: Answer, reason: Reason })
+export const OwnerBelow = Schema.Struct({
+  path: Schema.String,
+  verdict: Answer,
+  reason: Reason,
+  shortage: Schema.optionalKey(StoreFailure)
+})
 export type OwnerBelow = typeof OwnerBelow.Type
 
 /**
@@ -162,10 +168,16 @@ export const JudgeInputs = Schema.Struct({
   subjects: Schema.Array(Subject),
   /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
   foreign: Schema.Array(Schema.String),
+  /** The directory has more sentinels than this bound. None was read. */
+  crowded: Schema.optionalKey(Schema.Number),
   /** State of the directory's lock. Asked for only if the directory would otherwise be condemned. */
   lock: Schema.optionalKey(LockState),
+  /** Who holds the lock, in words. No judgement depends on it. */
+  holder: Schema.optionalKey(Schema.String),
   /** The first owner found below. Searched for only if the directory would otherwise be condemned. */
-  below: Schema.optionalKey(OwnerBelow)
+  below: Schema.optionalKey(OwnerBelow),
+  /** The mount point of a mount below. Counts only if the directory would otherwise be condemned. */
+  mount: Schema.optionalKey(Schema.String)
 })
 export type JudgeInputs = typeof JudgeInputs.Type
 

@@ -32,7 +32,7 @@ export interface Part {
  */
 export type Conclusion =
   | Verdict
-  | { readonly verdict: "dead"; readonly reason: "owner-inside"; readonly evidence: Evidence }
+  | { readonly verdict: "dead"; readonly reason: "owner-inside" | "mount-inside"; readonly evidence: Evidence }
   | { readonly verdict: "unknown"; readonly reason: FileReason; readonly evidence: Evidence }
   | { readonly verdict: "none"; readonly reason: "no-sentinel"; readonly evidence: Evidence }
 
@@ -44,7 +44,8 @@ type Finding = Conclusion & {
 }
 
 /**
- * Everything that {@link decide} concludes: the answer, and the parts up to the first living owner.
+ * Everything that {@link decide} concludes: the answer, and a part for each sentinel. A sweep observes no owner after a
+ * living one: the parts that follow then rest on the records alone.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +61,7 @@ export type Decision = Finding & { readonly parts: ReadonlyArray<Part> }
 export const isCondemned = <D extends Decision>(
   decision: D
 ): decision is D & { readonly verdict: "dead"; readonly reason: DeadReason } =>
-  decision.verdict === "dead" && decision.reason !== "owner-inside"
+  decision.verdict === "dead" && decision.reason !== "owner-inside" && decision.reason !== "mount-inside"
 
 /**
  * The reason for which a sentinel's error keeps its directory.
@@ -146,23 +147,22 @@ const isMarkedPath = (path: string): boolean => {
 
 /** A kind counts only if the path has the form that a sweep gives to directories of that kind. */
 const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
-  const { kind, path } = inputs
+  const { crowded, distrust, kind, path } = inputs
+  if (crowded !== undefined) {
+    const problem = distrust === undefined ? `it has more than ${crowded} sentinels` : `its directory is ${distrust}`
+    return distrusted(path, problem)
+  }
   if (kind._tag === "Workspace" && isWorkspacePath(path.slice(path.lastIndexOf("/") + 1))) {
     return ofWorkspace(inputs, parts)
   }
   return kind._tag === "Remains" && isMarkedPath(path) ? ofRemains(inputs, parts, kind.tags) : ofOwners(inputs, parts)
 }
 
-/** Judges the owners in order, up to the first living one. */
-const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> => {
-  const parts: Array<Part> = []
-  for (const subject of inputs.subjects) {
-    const part: Part = { subject, judged: Result.map(subject.content, (sentinel) => judge(sentinel, subject, inputs)) }
-    parts.push(part)
-    if (isVerdict(part, "alive")) break
-  }
-  return parts
-}
+const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> =>
+  inputs.subjects.map((subject) => ({
+    subject,
+    judged: Result.map(subject.content, (sentinel) => judge(sentinel, subject, inputs))
+  }))
 
 const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sentinel> =>
   isVerdict(part, verdict) && Result.isSuccess(part.subject.content) ? [part.subject.content.success] : []
@@ -186,8 +186,9 @@ const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
  * Applies an operator's statement that the owners are gone. Overrides `unknown`, never `alive` and never `none`: a
  * directory without a sentinel isn't ours.
  */
-const withAssumption = (finding: Finding, { knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
-  if (finding.verdict !== "unknown" || assumeDead.trim() === "") return finding
+const withAssumption = (finding: Finding, { crowded, knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
+  // Whether all sentinels are still the same can't be told of a directory whose sentinels weren't read.
+  if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
   return {
     verdict: "dead",
@@ -227,11 +228,27 @@ const withLock = (finding: Finding, inputs: JudgeInputs, parts: ReadonlyArray<Pa
 /** An owner below the first level that isn't provably gone keeps a dead directory. */
 const withOwnerBelow = (finding: Finding, { below: owner }: JudgeInputs): Finding => {
   if (finding.verdict !== "dead" || owner === undefined) return finding
-  const { path: recorded, reason, verdict } = owner
+  const { path: recorded, reason, shortage, verdict } = owner
   const below: Compared = { recorded, observed: `${verdict}, ${reason}`, result: "not-applicable" }
   const { decisive, error, evidence } = finding
-  return { verdict: "dead", reason: "owner-inside", evidence: { ...evidence, below }, decisive, error }
+  return shortage === undefined
+    ? { verdict: "dead", reason: "owner-inside", evidence: { ...evidence, below }, decisive, error }
+    : { verdict: "unknown", reason: "unreadable", evidence: { ...evidence, below }, decisive, error: shortage }
 }
+
+/** A mount below keeps a dead directory. */
+const withMount = (finding: Finding, { mount: observed }: JudgeInputs): Finding => {
+  if (finding.verdict !== "dead" || observed === undefined) return finding
+  const mount: Compared = { observed: observed.toWellFormed(), result: "not-applicable" }
+  const { decisive, error, evidence } = finding
+  return { verdict: "dead", reason: "mount-inside", evidence: { ...evidence, mount }, decisive, error }
+}
+
+/** Who holds a lock that is held. */
+const withHolder = (finding: Finding, { holder: observed }: JudgeInputs): Finding =>
+  finding.reason === "lock-held" && observed !== undefined
+    ? { ...finding, evidence: { ...finding.evidence, holder: { observed, result: "not-applicable" } } }
+    : finding
 
 /**
  * Judges a directory. Alive if any of its owners is alive. Dead only if every owner is provably gone and the directory
@@ -243,5 +260,6 @@ const withOwnerBelow = (finding: Finding, { below: owner }: JudgeInputs): Findin
 export const decide = (inputs: JudgeInputs): Decision => {
   const parts = withEndedNamespaces(judgeOwners(inputs))
   const byOwners = withAssumption(ofDirectory(inputs, parts), inputs)
-  return { ...withOwnerBelow(withLock(byOwners, inputs, parts), inputs), parts }
+  const byAll = withMount(withOwnerBelow(withLock(byOwners, inputs, parts), inputs), inputs)
+  return { ...withHolder(byAll, inputs), parts }
 }

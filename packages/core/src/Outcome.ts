@@ -24,7 +24,7 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
   verdict: Answer,
   reason: Reason,
-  /** PID that the deciding sentinel names. */
+  /** PID that the deciding sentinel names. Present only where it is evidence: the kernel was asked about it. */
   pid: Schema.optionalKey(Schema.Number),
   /** Modification time of the deciding sentinel, ISO 8601. */
   since: Schema.optionalKey(Schema.String),

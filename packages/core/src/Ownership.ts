@@ -23,7 +23,7 @@ import {
   type SentinelError
 } from "./Errors.ts"
 import { sameFile } from "./FileId.ts"
-import type { SentinelFile } from "./DirectoryState.ts"
+import type { DirectoryState, SentinelFile } from "./DirectoryState.ts"
 import * as JudgeDirectory from "./internal/judgeDirectory.ts"
 import { nonce } from "./internal/nonce.ts"
 import { contenders } from "./internal/publication.ts"
@@ -70,6 +70,21 @@ export type RecordError = PublishError | LockBusy | IdentityUnavailable
 export type HoldOptions = Omit<RecordOptions, "lock">
 
 /**
+ * A published sentinel, and whether it is of any use.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Recorded extends SentinelFile {
+  /**
+   * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107": a default ACL or
+   * a umask made the directory so. The directory is then kept for ever, as `untrusted-sentinel`, until that is mended.
+   * `undefined`: sweeps believe the sentinel.
+   */
+  readonly distrust: string | undefined
+}
+
+/**
  * A held directory: its sentinel, and its lock. When the scope closes, the sentinel is rewritten without its claim on
  * the lock; then the lock is released.
  *
@@ -77,7 +92,7 @@ export type HoldOptions = Omit<RecordOptions, "lock">
  * @since 0.1.0
  */
 export interface Held {
-  readonly file: SentinelFile
+  readonly file: Recorded
   /** `undefined`: the platform or the file system has no lock. */
   readonly lock: HeldLock | undefined
 }
@@ -165,6 +180,19 @@ const lockOf = Effect.fnUntraced(function* (directory: string) {
 const lockEvidence = (lock: OwnerLock | undefined): LockState | undefined =>
   lock === undefined ? "unknown" : lock.wasExclusive ? "free" : undefined
 
+const distrustOf = ({ sentinels }: DirectoryState, entry: string): string | undefined => {
+  const content = sentinels.find((file) => file.entry === entry)?.content
+  if (content === undefined || Result.isSuccess(content)) return undefined
+  return content.failure._tag === "UntrustedSentinel" ? content.failure.problem : undefined
+}
+
+/** The record that lies in a directory now. A directory that can't be read says nothing. */
+const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
+  Effect.map(Effect.option(look), (found): Recorded => ({
+    ...file,
+    distrust: found._tag === "None" ? undefined : distrustOf(found.value, file.entry)
+  }))
+
 /**
  * Publishes a record, and takes it back where it doesn't lie in the locked directory. `recordWith` publishes by path:
  * another directory, which the lock doesn't protect, may have replaced the locked one.
@@ -172,9 +200,10 @@ const lockEvidence = (lock: OwnerLock | undefined): LockState | undefined =>
 const recordLocked = Effect.fnUntraced(function* (directory: string, options: RecordOptions, standing: LockBasis) {
   const file = yield* recordWith(directory, options, standing)
   const { lock } = standing
-  if (lock === undefined) return file
-  const { id } = yield* (yield* SentinelStore).look(directory, Layout.ofNames([file.entry]))
-  if (sameFile(id, lock.id)) return file
+  const look = (yield* SentinelStore).look(directory, Layout.ofNames([file.entry]))
+  if (lock === undefined) return yield* asRecorded(file, look)
+  const found = yield* look
+  if (sameFile(found.id, lock.id)) return yield* asRecorded(file, Effect.succeed(found))
   yield* Effect.ignore(release(directory, file))
   return yield* new Claimed({ path: directory })
 })
@@ -225,17 +254,17 @@ const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
 export const record: (
   directory: string,
   options?: RecordOptions
-) => Effect.Effect<SentinelFile, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(
-  function* (directory, options = {}) {
-    // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
-    if (options.lock !== undefined) {
-      return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, lockState: undefined })
-    }
-    const lock = yield* lockOf(directory)
-    return yield* recordLocked(directory, options, { lock, isClaimed: false, lockState: lockEvidence(lock) })
-  },
-  Effect.scoped
-)
+) => Effect.Effect<Recorded, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.record")(function* (
+  directory,
+  options = {}
+) {
+  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
+  if (options.lock !== undefined) {
+    return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, lockState: undefined })
+  }
+  const lock = yield* lockOf(directory)
+  return yield* recordLocked(directory, options, { lock, isClaimed: false, lockState: lockEvidence(lock) })
+}, Effect.scoped)
 
 /** Whether no record claims the lock any more: the directory was removed, or its sentinel has another nonce. */
 const isUnclaimed = Effect.fnUntraced(function* (
@@ -295,7 +324,7 @@ const withLockScope = <A extends Held, E, R>(
   )
 
 /**
- * Makes a directory that appears under its path with its owner's sentinel in it and the ownership lock held: no crash
+ * Makes a directory, mode 0700 whatever the umask and the default ACL of its root are, that appears under its path with its owner's sentinel in it and the ownership lock held: no crash
  * leaves a directory without a sentinel under the path. The lock stays held until the scope has closed and every
  * process that inherited its descriptor has closed it. `AlreadyOwned`: the path exists.
  *
@@ -337,8 +366,9 @@ export const create: (
           lock = yield* lockOwn(staged)
           return (yield* makeSentinel(directory, options, lock)).sentinel
         })
-        const file = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
-        if (lock !== undefined) yield* share(directory, lock, file)
+        const made = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
+        if (lock !== undefined) yield* share(directory, lock, made)
+        const file = yield* asRecorded(made, store.look(directory, Layout.ofNames([made.entry])))
         return { file, lock }
       })
     )

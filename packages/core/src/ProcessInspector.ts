@@ -47,7 +47,7 @@ export class ProcessInspector extends Context.Service<
     readonly observe: (pid: Pid, wanted?: ObserveDepth) => Effect.Effect<Observation>
     /**
      * Processes that hold the `flock(2)` of a directory, as far as the caller can see them. For messages to people; no
-     * judgement depends on the list. Linux: the `lock:` lines of `/proc/<pid>/fdinfo`.
+     * judgement depends on the list. Linux: `/proc/locks`, and the `lock:` lines of `/proc/<pid>/fdinfo`.
      */
     readonly lockHolders: (directory: FileId) => Effect.Effect<ReadonlyArray<Pid>>
   }

@@ -12,8 +12,17 @@ import type * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Reclaimer, ReclaimerOptions } from "./Reclaimer.ts"
-import { Disk, type OwnerLock } from "./Disk.ts"
-import type { Claimed, LockBusy, LockUnsupported, LookError, PublishError, RootError, SentinelError } from "./Errors.ts"
+import { Disk, type FindOptions, type OwnerLock } from "./Disk.ts"
+import type {
+  Claimed,
+  LockBusy,
+  LockUnsupported,
+  LookError,
+  MountInside,
+  PublishError,
+  RootError,
+  SentinelError
+} from "./Errors.ts"
 import * as FileSystemDisk from "./FileSystemDisk.ts"
 import type { DirectoryState, SentinelFile, TrustedPeek } from "./DirectoryState.ts"
 import * as Creation from "./internal/creation.ts"
@@ -54,6 +63,12 @@ export class SentinelStore extends Context.Service<
      */
     readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
+     * `look` at a directory that isn't the caller's own. Touches nothing that is mounted at or below the directory: a
+     * mount point fails with `MountInside`, and the state tells a mount below. Another user's directory that can't be
+     * read and shows no sentinel (`lost+found`) holds none.
+     */
+    readonly inspect: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError | MountInside>
+    /**
      * Reads the primary sentinel of each entry, and nothing else. One answer for each entry, in order. `undefined`: the
      * entry needs a {@link look}. Never fails.
      */
@@ -67,7 +82,11 @@ export class SentinelStore extends Context.Service<
      * Fails with the first of these directories that can't be read. Empty, without I/O, where `directory` has no
      * subdirectories.
      */
-    readonly ownersBelow: (directory: DirectoryState, layout: Layout) => Stream.Stream<DirectoryState, LookError>
+    readonly ownersBelow: (
+      directory: DirectoryState,
+      layout: Layout,
+      options: FindOptions
+    ) => Stream.Stream<DirectoryState, LookError>
     /** Bytes that a directory and all below it occupy. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>
     /**
@@ -119,7 +138,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const disk = yield* Disk
     const { list, openDirectory, openRoot } = Roots.make(disk)
     const lookup = Lookup.make(disk)
-    const { look, ownersBelow, peekMany, usage } = lookup
+    const { inspect, look, ownersBelow, peekMany, usage } = lookup
     const publication = Publication.make(disk, lookup)
     const creation = Creation.make(disk, publication)
     const { exclude, lock, probeLock } = Locking.make(disk)
@@ -129,6 +148,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
       openDirectory,
       list,
       look,
+      inspect,
       peekMany,
       ownersBelow,
       usage,

@@ -3,13 +3,23 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { DirectoryCalls } from "./DirectoryCalls.ts"
 import { DiskError, type RemoveTreeOptions } from "./DiskModel.ts"
 import { failed } from "./Errno.ts"
+import * as Patience from "./internal/patience.ts"
 import * as Opening from "./internal/removalOpening.ts"
 import * as Removing from "./internal/removing.ts"
 import * as Slices from "./Slices.ts"
+
+/**
+ * How long a tree may take without getting smaller, where a {@link Task} doesn't say.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultPatience: Duration.Duration = Patience.standard
 
 /**
  * The tree to remove, and options. `path` is absolute.
@@ -58,8 +68,9 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  *   whose lock is held, or that has a sentinel which `mayRemove` refuses, is left unchanged. Its parents up to the top
  *   are left with their sentinels.
  * - The sentinels of a directory are removed last, when all else in it is gone.
- * - A directory that isn't empty after it was read to its end is read again while each pass removes something, at most
- *   64 times.
+ * - A directory that isn't empty after it was read to its end is read again while each pass removes something. It is given
+ *   up (ENOTEMPTY) when the tree hasn't got smaller for the time that `patience` gives: another process keeps writing.
+ * - A directory of ours whose mode refuses a removal is made writable. Darwin: flags of ours (`uchg`, `uappnd`) are cleared.
  * - A failure doesn't end the removal: the rest is still removed. The first failure is reported at the end.
  *
  * @category running
@@ -68,13 +79,14 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
 export function* removal<Name>(
   calls: DirectoryCalls<Name>,
   { path, ...options }: Task,
-  isSliceUsedUp: () => boolean = Slices.make()
+  isSliceUsedUp: () => boolean = Slices.make(),
+  now: () => number = () => performance.now()
 ): Generator<void, Removed> {
   const place = placeOf(path)
   if (place === undefined) return { failure: new DiskError({ errno: "EBUSY", operation: "delete", path }), stayed: [] }
   let removing: Removing.Removing | undefined
   try {
-    removing = Removing.begin(calls, path, place, options)
+    removing = Removing.begin(calls, path, place, options, now)
     while (removing.step()) if (isSliceUsedUp()) yield
     return { failure: removing.failure(), stayed: removing.stayed() }
   } catch (cause) {
@@ -99,10 +111,12 @@ export const removeTree = <Name>(
   path: string,
   options: RemoveTreeOptions = {}
 ): Effect.Effect<ReadonlyArray<string>, DiskError> =>
-  Effect.flatMap(
-    Slices.run(
-      () => removal(calls, { ...options, path }),
-      (cause) => failed("delete", path, cause)
-    ),
-    ({ failure, stayed }) => (failure === undefined ? Effect.succeed(stayed) : Effect.fail(failure))
+  Effect.clockWith((clock) =>
+    Effect.flatMap(
+      Slices.run(
+        () => removal(calls, { ...options, path }, Slices.make(), () => clock.currentTimeMillisUnsafe()),
+        (cause) => failed("delete", path, cause)
+      ),
+      ({ failure, stayed }) => (failure === undefined ? Effect.succeed(stayed) : Effect.fail(failure))
+    )
   )

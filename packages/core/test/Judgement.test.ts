@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Result, Schema } from "effect"
-import { Condemned, reconsider } from "../src/Condemned.ts"
+import { Condemned, reconsider, withHolder } from "../src/Condemned.ts"
 import { StoreFailure } from "../src/Errors.ts"
 import { type DirectoryState, type SentinelFile, tagOf } from "../src/DirectoryState.ts"
+import * as Holders from "../src/internal/holders.ts"
 import { judgeDirectory } from "../src/internal/judgeDirectory.ts"
 import type { Kind, Observed } from "../src/JudgeInputs.ts"
 import type { Judgement } from "../src/Condemned.ts"
@@ -81,6 +82,44 @@ describe("judge", () => {
       assert.isUndefined(judgement.condemned)
     })
   }
+
+  it("scenario 88: who holds a lock that is held is told, and changes nothing else", () => {
+    const held = reconsider(judgeOf(["dead"]), { lock: "shared" })
+    const named = withHolder(held, "process 7 (flock), uid 1000")
+    assert.deepInclude(named, { verdict: "alive", reason: "lock-held", condemned: undefined })
+    assert.deepStrictEqual(named.evidence, {
+      ...held.evidence,
+      holder: { observed: "process 7 (flock), uid 1000", result: "not-applicable" }
+    })
+    for (const fates of [["dead"], ["alive"], ["unknown"], []] as const) {
+      const judgement = judgeOf(fates)
+      assert.strictEqual(withHolder(judgement, "process 7"), judgement)
+    }
+  })
+
+  it("scenario 84: more sentinels than are read: unknown in words, whatever an operator says", () => {
+    const crowded = state([], { crowded: 64 })
+    for (const judgement of [judgeSeen(crowded, absent), judgeSeen(crowded, absent, { assumeDead: "seen to end" })]) {
+      assert.deepInclude(judgement, { verdict: "unknown", reason: "untrusted-sentinel", condemned: undefined })
+      assert.include(judgement.error?.message, "/vms/a: untrusted sentinel: it has more than 64 sentinels")
+    }
+    const theirs = judgeSeen(state([], { crowded: 64, distrust: "owned by uid 7" }), absent)
+    assert.deepInclude(theirs, { verdict: "unknown", reason: "untrusted-sentinel", condemned: undefined })
+    assert.include(theirs.error?.message, "its directory is owned by uid 7")
+  })
+
+  it("scenario 82: a mount below keeps what would be dead, and says which; it changes nothing else", () => {
+    const mount = "/vms/a/share"
+    for (const fates of [["dead"], ["dead", "dead"]] as const) {
+      const kept = reconsider(judgeOf(fates), { mount })
+      assert.deepInclude(kept, { verdict: "dead", reason: "mount-inside", condemned: undefined })
+      assert.deepStrictEqual(kept.evidence.mount, { observed: mount, result: "not-applicable" })
+    }
+    for (const fates of [["alive"], ["unknown"], ["refused"], []] as const) {
+      const judgement = judgeOf(fates)
+      assert.strictEqual(reconsider(judgement, { mount }), judgement)
+    }
+  })
 
   it("another owner's sentinel keeps what would be dead, and a directory without ours", () => {
     for (const fates of [["dead"], ["dead", "dead"], []] as const) {
@@ -528,7 +567,7 @@ describe("what is asked", () => {
   }
 
   /** Judges as a sweep does; returns the PIDs that it observed, too. */
-  const examined = Effect.fnUntraced(function* (sentinels: ReadonlyArray<SentinelFile>) {
+  const examined = Effect.fnUntraced(function* (sentinels: ReadonlyArray<SentinelFile>, isThorough = false) {
     const asked: Array<number> = []
     const observe = (number: Pid) =>
       Effect.sync(() => {
@@ -537,12 +576,20 @@ describe("what is asked", () => {
       })
     const inspector = yield* Effect.provide(ProcessInspector, Layer.mock(ProcessInspector)({ observe }))
     const probeLock = () => Effect.succeed("free" as const)
-    const context = { inspector, namespaces: yield* PidNamespaces, probeLock, host: Effect.succeed(host()), knowledge }
+    const context = {
+      inspector,
+      namespaces: yield* PidNamespaces,
+      probeLock,
+      host: Effect.succeed(host()),
+      knowledge,
+      isThorough,
+      holders: Holders.make(inspector)
+    }
     const judgement: Judgement = yield* judgeDirectory(context, state(sentinels))
     return { asked, judgement }
   })
 
-  it.effect("in order, about what can be read, until one is alive", () =>
+  it.effect("in order, about what can be read, until one is alive, or with an explanation about all", () =>
     Effect.gen(function* () {
       const { alive, dead, refused, unknown } = files
       const first = yield* examined([dead, refused, alive, unknown])
@@ -550,6 +597,12 @@ describe("what is asked", () => {
       assert.strictEqual(first.judgement.verdict, "alive")
       assert.deepStrictEqual((yield* examined([unknown, dead])).asked, [3, 2])
       assert.deepStrictEqual((yield* examined([dead, alive])).asked, [2, 1])
+      const thorough = yield* examined([dead, refused, alive, unknown], true)
+      assert.deepStrictEqual(thorough.asked, [2, 1, 3])
+      assert.deepStrictEqual(
+        thorough.judgement.parts.map(({ judged }) => (Result.isSuccess(judged) ? judged.success.verdict : "refused")),
+        ["dead", "refused", "alive", "unknown"]
+      )
     })
   )
 

@@ -1,11 +1,12 @@
 /** The rules of a removal that every platform shares. Removals on real kernels are tested with the platforms. */
 import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
 import type { RemoveTreeOptions } from "../src/Disk.ts"
 import { type Removed, placeOf, removal } from "../src/TreeRemoval.ts"
 import { type Act, fail, type Fake, make, type Tree } from "./support/fakeDirectories.ts"
 
-const remove = ({ calls }: Fake, options: RemoveTreeOptions = {}): Removed => {
-  const work = removal(calls, { ...options, path: "/tree" }, () => false)
+const remove = ({ calls }: Fake, options: RemoveTreeOptions = {}, now = () => 0): Removed => {
+  const work = removal(calls, { ...options, path: "/tree" }, () => false, now)
   for (;;) {
     const next = work.next()
     if (next.done === true) return next.value
@@ -217,15 +218,91 @@ describe("a removal of a tree", () => {
     })
   }
 
-  it("one that keeps being written to is left, after so many passes", () => {
-    let written = 0
-    const fake: Fake = make(
-      { tree: { ".vm-sentinel": "", sub: { a: "" } } },
-      before("removeDirectory", "sub", () => fake.write(`tree/sub/${written++}`))
-    )
-    assert.strictEqual(remove(fake).failure?.errno, "ENOTEMPTY")
-    assert.strictEqual(written, 64)
-    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel": "", sub: { 63: "" } } })
+  describe("a directory that another process keeps writing into", () => {
+    /** Each file that is unlinked takes a second. */
+    const slowly = (act: Act) => {
+      let now = 0
+      const fake: Fake = make({}, (call, name) => {
+        if (call === "unlink") now += 1000
+        act(call, name)
+      })
+      return { fake, now: () => now }
+    }
+    const patience = Duration.seconds(30)
+
+    it("scenario 83: is given up when it hasn't got smaller for 30 s, and the rest goes", () => {
+      for (const where of ["", "/sub", "/sub/sub"]) {
+        let written = 0
+        const { fake, now } = slowly((call) => {
+          if (call === "unlink") fake.write(`tree${where}/${written++}`)
+        })
+        fake.furnish({ tree: { ".vm-sentinel": "", a: "", sub: { b: "", sub: { c: "" } }, z: { d: "" } } })
+        const { failure, stayed } = remove(fake, { patience }, now)
+        assert.deepInclude(failure, { errno: "ENOTEMPTY", path: `/tree${where}` }, where)
+        assert.deepStrictEqual(stayed, [])
+        assert.isAtMost(now(), 40_000)
+        assert.notNestedProperty(fake.tree(), "tree.z")
+        assert.strictEqual(fake.open(), 0)
+        assert.deepStrictEqual(remove(make(fake.tree())), gone)
+      }
+    })
+
+    it("scenario 83: new directories with files in them are no progress, nor are deep ones", () => {
+      let written = 0
+      const { fake, now } = slowly((call) => {
+        if (call !== "unlink") return
+        written += 1
+        fake.furnish({ tree: { [`new${written}`]: chain(40, { e: "", f: { g: "" } }) } })
+      })
+      fake.furnish({ tree: { ".vm-sentinel": "", a: "" } })
+      assert.deepInclude(remove(fake, { patience }, now).failure, { errno: "ENOTEMPTY", path: "/tree" })
+      assert.isAtMost(now(), 60_000)
+    })
+
+    it("two such directories cost no more than one", () => {
+      let written = 0
+      const { fake, now } = slowly((call) => {
+        if (call === "unlink") for (const name of ["s", "t"]) fake.write(`tree/${name}/${written++}`)
+      })
+      fake.furnish({ tree: { s: { a: "" }, t: { a: "" } } })
+      assert.deepInclude(remove(fake, { patience }, now).failure, { errno: "ENOTEMPTY", path: "/tree/s" })
+      assert.isAtMost(now(), 70_000)
+    })
+
+    it("is removed as long as it gets smaller, however long that takes, and though it is written into", () => {
+      let written = 0
+      const { fake, now } = slowly((call) => {
+        // One file is created for every two that are removed.
+        if (call === "unlink" && now() % 2000 === 0) fake.write(`tree/sub/new${written++}`)
+      })
+      const files = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`${index}`, ""]))
+      fake.furnish({ tree: { ".vm-sentinel": "", sub: files } })
+      assert.deepStrictEqual(remove(fake, { patience }, now), gone)
+      assert.deepStrictEqual(fake.tree(), {})
+      assert.isAbove(now(), 1_900_000)
+    })
+
+    it("is removed when the other process stops within 30 s", () => {
+      let written = 0
+      const { fake, now } = slowly((call) => {
+        if (call === "unlink" && written < 25) fake.write(`tree/sub/${written++}`)
+      })
+      fake.furnish({ tree: { sub: { a: "" } } })
+      assert.deepStrictEqual(remove(fake, { patience }, now), gone)
+      assert.strictEqual(written, 25)
+    })
+
+    it("isn't given up because of one call that takes long", () => {
+      const content = { tree: { ".vm-sentinel": "", a: "", sub: { b: "", sub: {}, ...chain(40, { c: "" }) } } }
+      let now = 0
+      const fake = make(content, () => {
+        now += 60_000
+      })
+      assert.deepStrictEqual(
+        remove(fake, { patience }, () => now),
+        gone
+      )
+    })
   })
 
   it("what is gone meanwhile is no failure, but the whole is", () => {

@@ -172,6 +172,7 @@ const membersOfStore: Record<keyof Store, true> = {
   openDirectory: true,
   list: true,
   look: true,
+  inspect: true,
   peekMany: true,
   ownersBelow: true,
   usage: true,

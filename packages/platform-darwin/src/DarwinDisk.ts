@@ -19,6 +19,7 @@ import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
+import * as Permitting from "./internal/permitting.ts"
 
 /**
  * Options of {@link layerAt}.
@@ -49,11 +50,21 @@ const isOnAnotherDevice = (path: string): boolean =>
  * `make` derives the calls that aren't given here. `lstat` and `read` also tell who can change a file, which the
  * portable calls don't.
  */
-const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"] => {
+const withCalls = (
+  portable: Disk["Service"],
+  calls: FileCalls,
+  mountsBelow: Disk["Service"]["mountsBelow"]
+): Disk["Service"] => {
   const directoryCalls = DirectoryCalls.make(calls)
 
   const isMountPoint = (path: string): boolean =>
     isOnAnotherDevice(path) || Looking.orUndefined(() => calls.statfs(path).mountPoint) === path
+
+  const mountInside = (path: string) =>
+    Effect.flatMap(
+      attempt("statfs", path, () => isMountPoint(path)),
+      (isMount) => (isMount ? Effect.succeed(path) : portable.mountInside(path))
+    )
 
   return make({
     principal,
@@ -72,6 +83,7 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
     makeDirectory: portable.makeDirectory,
     removeDirectory: portable.removeDirectory,
     syncDirectory: portable.syncDirectory,
+    permit: (path) => attempt("chmod", path, () => Permitting.permitAt(calls, path)),
     // The portable `usage` counts the blocks of a file, which `lstat` doesn't report.
     usage: portable.usage,
     frame: (path) =>
@@ -86,10 +98,11 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
         )
       ),
     removeTree: (path, options) => TreeRemoval.removeTree(directoryCalls, path, options),
+    mountsBelow,
+    // First by the table, which touches nothing that is mounted.
     mountInside: (path) =>
-      Effect.flatMap(
-        attempt("statfs", path, () => isMountPoint(path)),
-        (isMount) => (isMount ? Effect.succeed(path) : portable.mountInside(path))
+      Effect.flatMap(mountsBelow(path), ([first]) =>
+        first === undefined ? mountInside(path) : Effect.succeed(first.mountPoint)
       ),
     lock: (path, options) =>
       Effect.acquireRelease(
@@ -99,8 +112,6 @@ const withCalls = (portable: Disk["Service"], calls: FileCalls): Disk["Service"]
     probeLock: (path) => Effect.sync(() => Locks.probe(calls, path))
   })
 }
-
-const portable = FileSystemDisk.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /**
  * {@link layer} with another path of libSystem.
@@ -112,11 +123,12 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
   Layer.effect(
     Disk,
     Effect.gen(function* () {
-      const disk = yield* Disk
       const calls = yield* load(libraryPath)
-      return calls === undefined ? Disk.of({ ...disk, principal }) : withCalls(disk, calls)
+      if (calls === undefined) return Disk.of({ ...(yield* FileSystemDisk.makeWith(undefined)), principal })
+      const mountsBelow = (path: string) => attempt("getfsstat", path, () => Looking.mountsBelow(calls, path))
+      return withCalls(yield* FileSystemDisk.makeWith(mountsBelow), calls, mountsBelow)
     })
-  ).pipe(Layer.provide(portable))
+  ).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
 /**
  * The Disk of macOS.

@@ -16,6 +16,7 @@ import * as DarwinSentinelStore from "../src/DarwinSentinelStore.ts"
 import { world } from "./support/darwinWorld.ts"
 import { overShim } from "./support/overShim.ts"
 import { answers } from "./support/shim.ts"
+import { scanning } from "@vm-sentinel/core/test/support/scanning"
 
 const EPERM = 1
 
@@ -56,10 +57,19 @@ await overShim("frames over the shim", ({ shim, test }) => {
         const disk = yield* Disk
         const scratch = yield* world.scratch
         yield* world.file(`${scratch}/vm/file`, "")
-        const scanned = yield* disk.scan(`${scratch}/vm`, () => "read", 10)
+        const scanned = yield* disk.scan(
+          `${scratch}/vm`,
+          scanning(() => "read", 10)
+        )
         assert.deepStrictEqual(scanned.frame, yield* disk.frame(`${scratch}/vm`))
         assert.strictEqual(scanned.subdirectories, "none")
-        assert.strictEqual((yield* disk.scan(scratch, () => "read", 10)).subdirectories, "some")
+        assert.strictEqual(
+          (yield* disk.scan(
+            scratch,
+            scanning(() => "read", 10)
+          )).subdirectories,
+          "some"
+        )
       }))
 
     test("a file's change is the later of mtime and ctime", () =>
@@ -70,7 +80,10 @@ await overShim("frames over the shim", ({ shim, test }) => {
         yield* world.setTime(`${scratch}/file`, 1_600_000_000_000)
         const changedAt = Math.floor(Fs.statSync(`${scratch}/file`).ctimeMs)
         assert.deepInclude(yield* disk.lstat(`${scratch}/file`), { modifiedAt: 1_600_000_000_000, changedAt })
-        const { files } = yield* disk.scan(scratch, () => "read", 10)
+        const { files } = yield* disk.scan(
+          scratch,
+          scanning(() => "read", 10)
+        )
         assert.strictEqual(files[0]?.stat.changedAt, changedAt)
         yield* world.setTime(`${scratch}/file`, 4_000_000_000_000)
         assert.strictEqual((yield* disk.lstat(`${scratch}/file`)).changedAt, 4_000_000_000_000)

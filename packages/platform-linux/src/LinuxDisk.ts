@@ -23,6 +23,7 @@ import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as MountTable from "./internal/mountTable.ts"
 import * as PeekMany from "./internal/peekMany.ts"
+import * as Permitting from "./internal/permitting.ts"
 import * as Pool from "./internal/pool.ts"
 import * as Removal from "./internal/removal.ts"
 import { renameNew } from "./internal/renaming.ts"
@@ -119,11 +120,15 @@ const removeTree =
     return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 
+/** The paths of the mounts below a directory. */
+const pointsBelow = (mounts: MountTable.MountTable, path: string): ReadonlySet<string> =>
+  new Set(mounts.below(path).map((mount) => mount.path))
+
 const find =
-  (dirFd: () => DirFd.DirFd): Disk["Service"]["find"] =>
-  (path, wanted) =>
+  (dirFd: () => DirFd.DirFd, mounts: MountTable.MountTable): Disk["Service"]["find"] =>
+  (path, wanted, options) =>
     Effect.acquireRelease(
-      Effect.sync(() => Finding.make(dirFd(), path, wanted)),
+      attempt("mountinfo", path, () => Finding.make(dirFd(), path, wanted, pointsBelow(mounts, path), options)),
       (finder) => Effect.sync(finder.close)
     ).pipe(
       Effect.map((finder) =>
@@ -153,8 +158,17 @@ const locate = (calls: DirFd.DirFd, mounts: MountTable.MountTable, path: string)
   }
 }
 
+const homeBy = (ask: () => string): ReadonlyArray<string> => {
+  try {
+    return [ask()].filter((home) => home !== "")
+  } catch {
+    // A uid may have no entry in the user database (containers, a directory service that is down).
+    return []
+  }
+}
+
 /** Home directories by the environment and by the user database. */
-const findHomes = (): ReadonlyArray<string> => [Os.homedir(), Os.userInfo().homedir].filter((home) => home !== "")
+const findHomes = (): ReadonlyArray<string> => [...homeBy(Os.homedir), ...homeBy(() => Os.userInfo().homedir)]
 
 const overCalls = (
   native: () => Libc | undefined,
@@ -172,12 +186,12 @@ const overCalls = (
   const disk = make({
     // Every way to a home resolves to the same real path: ids aren't needed.
     principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
-    resolve: (path) => Effect.sync(() => Path.resolve(path)),
+    resolve: (path) => attempt("getcwd", path, () => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => loadedDirFd().statAt(DirFd.AT_FDCWD, DirFd.nameOf(path))),
     entries,
-    scan: (path, sort, limit) => sliced("scan", path, () => Looking.scan(dirFd(), path, sort, limit)),
+    scan: (path, options) => sliced("scan", path, () => Looking.scan(dirFd(), path, options)),
     peekMany: peekMany(dirFd, PeekMany.make(pool)),
     read: (path, limit) => attempt("read", path, () => Looking.read(dirFd(), path, limit)),
     create,
@@ -188,11 +202,13 @@ const overCalls = (
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory,
+    permit: (path) => attempt("chmod", path, () => Permitting.permitAt(dirFd(), path)),
     removeTree: removeTree(dirFd, remover),
     frame: (path) => attempt("look", path, () => Looking.frame(dirFd(), path)),
-    find: find(dirFd),
+    find: find(dirFd, mounts),
     location: (path) => attempt("mountinfo", path, () => locate(dirFd(), mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
+    mountsBelow: (path) => attempt("mountinfo", path, () => mounts.below(path)),
     lock: (path, options) =>
       Effect.suspend(() => {
         const calls = dirFd()
@@ -203,7 +219,7 @@ const overCalls = (
       }),
     probeLock: (path, { mayStartProgram } = { mayStartProgram: false }) =>
       Effect.sync(() => Locks.probe(dirFd(), path, mayStartProgram)),
-    usage: (path) => sliced("measure", path, () => usage(dirFd(), path))
+    usage: (path) => sliced("measure", path, () => usage(dirFd(), path, pointsBelow(mounts, path)))
   })
   return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })
 }

@@ -339,7 +339,7 @@ describe("what can't be removed", () => {
 
   liveUnless(
     Places.noNobody,
-    "scenario 50: a subdirectory that may not be read may hold an owner: nothing is touched",
+    "scenario 50: another user's subdirectory that may not be read may hold an owner: nothing is touched",
     () =>
       Effect.gen(function* () {
         const root = yield* world.scratch
@@ -347,7 +347,7 @@ describe("what can't be removed", () => {
         for (const name of ["a", "m", "z"]) yield* dead(`${root}/${name}`, owners)
         yield* world.file(`${root}/m/data/closed/file`, "x")
         execFileSync("chown", ["-R", `${Places.nobody}:${Places.nobody}`, root])
-        Fs.chmodSync(`${root}/m/data/closed`, 0)
+        Fs.chownSync(`${root}/m/data/closed`, 0, 0)
         const before = Tree.of(`${root}/m`)
         const agent = yield* Agents.start(Places.asNobody)
         const { outcomes } = yield* Agents.sweep(agent, root)
@@ -360,7 +360,7 @@ describe("what can't be removed", () => {
         assert.deepInclude(kept?.evidence.below, { observed: "unknown, unreadable" })
         assert.deepStrictEqual(Tree.entries(root), ["m"])
         assert.deepStrictEqual(Tree.differences(before, Tree.of(`${root}/m`)), [])
-        Fs.chmodSync(`${root}/m/data/closed`, 0o700)
+        Fs.chownSync(`${root}/m/data/closed`, Places.nobody, Places.nobody)
         assert.deepStrictEqual(byName((yield* Agents.sweep(agent, root)).outcomes), { m: "removed pid-dead" })
         assert.deepStrictEqual(Tree.entries(root), [])
       })
@@ -380,17 +380,42 @@ describe("what can't be removed", () => {
     })
   )
 
-  liveUnless(Places.noNobody, "a directory that may not be moved, as an ordinary user, stays where it is", () =>
-    Effect.gen(function* () {
-      const root = yield* world.scratch
-      yield* dead(`${root}/vm`, yield* Owners.make)
-      execFileSync("chown", ["-R", `${Places.nobody}:${Places.nobody}`, root])
-      Fs.chmodSync(`${root}/vm`, 0o500)
-      const before = Tree.of(`${root}/vm`)
-      const agent = yield* Agents.start(Places.asNobody)
-      assert.deepStrictEqual(byName((yield* Agents.sweep(agent, root)).outcomes), { vm: "failed pid-dead" })
-      assert.deepStrictEqual(Tree.entries(root), ["vm"])
-      assert.deepStrictEqual(Tree.differences(before, Tree.of(`${root}/vm`)), [])
-    })
-  )
+  for (const pool of [false, true]) {
+    const how = pool ? "with threads of the pool" : "in the calling thread"
+    liveUnless(Places.noNobody, `scenario 87: an ordinary user's own read-only directories are removed, ${how}`, () =>
+      Effect.gen(function* () {
+        const root = yield* world.scratch
+        const owners = yield* Owners.make
+        for (const name of ["ro", "top", "zero", "owned"]) {
+          yield* dead(`${root}/${name}`, owners)
+          yield* world.file(`${root}/${name}/rootfs/bin/ls`, "x", 0)
+        }
+        yield* world.file(`${root}/owned/rootfs/.vm-sentinel`, Owners.inscribe(owners.live))
+        execFileSync("chown", ["-R", `${Places.nobody}:${Places.nobody}`, root])
+        for (const path of ["ro/rootfs/bin", "ro/rootfs"]) Fs.chmodSync(`${root}/${path}`, 0o555)
+        Fs.chmodSync(`${root}/top`, 0o500)
+        for (const path of ["zero/rootfs", "owned/rootfs"]) Fs.chmodSync(`${root}/${path}`, 0)
+        const agent = yield* Agents.start([...(pool ? Agents.withPool : []), ...Places.asNobody])
+        // What only looks changes nothing, and can't tell what a directory that it can't read holds.
+        const before = Tree.of(root)
+        const { outcomes: foretold } = yield* Agents.sweep(agent, root, { dryRun: true })
+        assert.deepStrictEqual(byName(foretold), {
+          ro: "would-remove pid-dead",
+          top: "would-remove pid-dead",
+          zero: "kept owner-inside",
+          owned: "kept owner-inside"
+        })
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
+        const { outcomes } = yield* Agents.sweep(agent, root)
+        assert.deepStrictEqual(byName(outcomes), {
+          ro: "removed pid-dead",
+          top: "removed pid-dead",
+          zero: "removed pid-dead",
+          owned: "kept owner-inside"
+        })
+        assert.deepStrictEqual(Tree.entries(root), ["owned"])
+        assert.isTrue(Fs.existsSync(`${root}/owned/rootfs/bin/ls`))
+      })
+    )
+  }
 })

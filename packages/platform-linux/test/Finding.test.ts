@@ -23,7 +23,7 @@ const location = (path: string) => Disk.use((disk) => disk.location(path))
 
 /** Everything that a search finds through these calls. */
 const findAll = (at: DirFd.DirFd, path: string): ReadonlyArray<string> => {
-  const finder = Finding.make(at, path, wanted)
+  const finder = Finding.make(at, path, wanted, new Set())
   const found: Array<string> = []
   try {
     for (;;) {
@@ -145,6 +145,8 @@ for (const [way, layer] of [
         for (let index = 0; index < 3000; index++) Fs.mkdirSync(`${vm}/sub/${index}`, { recursive: true })
         Fs.mkdirSync(`${vm}/sub/1/2/3/4/5`, { recursive: true })
         Fs.writeFileSync(`${vm}/sub/1/2/3/4/5/.vm-sentinel`, "")
+        // The mount table stays open.
+        yield* disk.mountsBelow(vm)
         const descriptors = Tree.descriptors()
         const first = yield* Stream.runHead(disk.find(vm, wanted))
         assert.deepStrictEqual(first._tag === "Some" && first.value, "sub/1/2/3/4/5/.vm-sentinel")

@@ -11,6 +11,7 @@ import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Mounts from "./support/mounts.ts"
+import { scanning } from "@vm-sentinel/core/test/support/scanning"
 
 const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))
 
@@ -257,13 +258,28 @@ describe("the frame of a directory", () => {
         const vm = `${yield* world.scratch}/vm`
         yield* world.file(`${vm}/file`, "")
         yield* world.symlink(`${vm}/link`, "/tmp")
-        const scan = yield* disk.scan(vm, () => "ignore", 0)
+        const scan = yield* disk.scan(
+          vm,
+          scanning(() => "ignore", 0)
+        )
         assert.deepStrictEqual(scan.frame, yield* disk.frame(vm))
         assert.deepStrictEqual(scan.frame.id, scan.stat.id)
         assert.strictEqual(scan.subdirectories, "none")
         yield* world.directory(`${vm}/sub`)
-        assert.strictEqual((yield* disk.scan(vm, () => "ignore", 0)).subdirectories, "some")
-        assert.strictEqual((yield* disk.scan(`${vm}/file`, () => "ignore", 0)).subdirectories, "none")
+        assert.strictEqual(
+          (yield* disk.scan(
+            vm,
+            scanning(() => "ignore", 0)
+          )).subdirectories,
+          "some"
+        )
+        assert.strictEqual(
+          (yield* disk.scan(
+            `${vm}/file`,
+            scanning(() => "ignore", 0)
+          )).subdirectories,
+          "none"
+        )
       }).pipe(Effect.provide(layer))
     )
   }

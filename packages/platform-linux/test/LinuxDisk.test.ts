@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/FileId"
+import * as Slices from "@vm-sentinel/core/Slices"
 import { removal, type Removed, type Task } from "@vm-sentinel/core/TreeRemoval"
 import { Effect, Fiber, type Layer, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
@@ -113,6 +114,13 @@ const stepwise = (
   }
 }
 
+const stepwiseOf = (work: ReturnType<typeof removal>): Removed => {
+  for (;;) {
+    const next = work.next()
+    if (next.done === true) return next.value
+  }
+}
+
 const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
 
 describe("LinuxDisk.removeTree", () => {
@@ -193,25 +201,29 @@ describe("LinuxDisk.removeTree", () => {
   )
 
   for (const [way, at] of ways) {
-    onDisk(`ENOTEMPTY by a writer that doesn't stop: fails, and finishes when it has stopped (${way})`, () =>
-      Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
-        const tree = `${scratch}/tree`
-        yield* world.file(`${tree}/.vm-sentinel`, "")
-        yield* world.file(`${tree}/sub/0`, "")
-        let written = 0
-        // Puts a file into the directory right before each attempt to remove it.
-        const writing = interposed(at, (call, [, name]) => {
-          if (call !== "removeDirectory" || name !== "sub") return
-          written += 1
-          Fs.writeFileSync(`${tree}/sub/${written}`, "")
+    onDisk(
+      `scenario 83: ENOTEMPTY by a writer that doesn't stop: fails after 30 s, and finishes when it has stopped (${way})`,
+      () =>
+        Effect.gen(function* () {
+          const scratch = yield* Memory.scratch
+          const tree = `${scratch}/tree`
+          yield* world.file(`${tree}/.vm-sentinel`, "")
+          yield* world.file(`${tree}/sub/0`, "")
+          let written = 0
+          // Right before each removal of the directory it has something in it again.
+          const writing = interposed(at, (call, [, name]) => {
+            if (call !== "removeDirectory" || name !== "sub") return
+            written += 1
+            Fs.writeFileSync(`${tree}/sub/${written}`, "")
+          })
+          // Each time takes a second.
+          const work = removal(DirectoryCalls.make(writing), taskOf(tree), Slices.make(), () => written * 1000)
+          assert.deepInclude(stepwiseOf(work).failure, { errno: "ENOTEMPTY", path: `${tree}/sub` })
+          assert.strictEqual(written, 31)
+          assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
+          assert.isUndefined(stepwise(tree, () => {}, at))
+          assert.deepStrictEqual(Tree.entries(scratch), [])
         })
-        assert.strictEqual(stepwise(tree, () => {}, writing)?.errno, "ENOTEMPTY")
-        assert.isAbove(written, 1)
-        assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
-        assert.isUndefined(stepwise(tree, () => {}, at))
-        assert.deepStrictEqual(Tree.entries(scratch), [])
-      })
     )
   }
 
@@ -541,13 +553,6 @@ describe("LinuxDisk.removeTree", () => {
     )
   }
 })
-
-const stepwiseOf = (work: ReturnType<typeof removal>): Removed => {
-  for (;;) {
-    const next = work.next()
-    if (next.done === true) return next.value
-  }
-}
 
 describe("LinuxDisk", () => {
   onDisk("measures deeper than a path can say without failing", () =>

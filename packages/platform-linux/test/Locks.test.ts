@@ -295,6 +295,7 @@ describe("a lock that can't be asked for", () => {
 
 const imports = `
   import { Disk } from "@vm-sentinel/core/Disk"
+  import { scanning } from "@vm-sentinel/core/test/support/scanning"
   import { layerWith } from "${join(import.meta.dirname, "../src/LinuxDisk.ts")}"
   import * as Context from "effect/Context"
   import * as Effect from "effect/Effect"
@@ -321,8 +322,9 @@ describe("a thread that ends", () => {
       yield* disk.lstat(root)
       yield* disk.entries(root)
       yield* disk.mountInside(root)
+      yield* disk.mountsBelow(root)
       yield* disk.peekMany(root, ["dead"], ".vm-sentinel", 4096)
-      yield* disk.scan(root + "/dead", () => "read", 4096)
+      yield* disk.scan(root + "/dead", scanning(() => "read", 4096))
       yield* disk.read(root + "/dead/.vm-sentinel", 4096)
       yield* Stream.runCollect((yield* disk.list(root)).visible)
       yield* disk.frame(root)

@@ -240,13 +240,19 @@ describe("deleting by native code", () => {
     })
   )
 
-  whenCompiled("leaves what isn't plain: many sentinels, a directory in the place of one", () =>
+  whenCompiled("scenario 89: a directory named like a sentinel goes with the rest", () =>
     Effect.gen(function* () {
       const scene = yield* sceneOf
-      Fs.mkdirSync(`${scene.tree}/.bbox-sentinel`)
-      assert.strictEqual(scene.remove("none", 0).result, left)
-      assert.include(Tree.entries(scene.tree), ".bbox-sentinel")
-      Fs.rmdirSync(`${scene.tree}/.bbox-sentinel`)
+      Fs.mkdirSync(`${scene.tree}/.vm-sentinel.logs/sub`, { recursive: true })
+      Fs.writeFileSync(`${scene.tree}/.vm-sentinel.logs/sub/file`, "")
+      assert.strictEqual(resultOf(scene), gone)
+      assert.isFalse(Fs.existsSync(scene.tree))
+    })
+  )
+
+  whenCompiled("leaves what isn't plain: many sentinels", () =>
+    Effect.gen(function* () {
+      const scene = yield* sceneOf
       for (let role = 0; role < 20; role++) Fs.writeFileSync(`${scene.tree}/.vm-sentinel.${role}`, "")
       const before = Tree.entries(scene.tree).filter(SentinelName.isSentinel)
       assert.strictEqual(scene.remove("none", 0).result, left)

@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Fiber, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import { join } from "node:path"
@@ -172,18 +173,18 @@ describe("the remover", () => {
     })
   )
 
-  for (const [result, what] of [
-    [0, "wasn't begun"],
-    [2, "wasn't finished"]
+  for (const [result, what, last] of [
+    [0, "wasn't begun, before all others", "vm-3"],
+    [2, "wasn't finished, after all others", "vm-1"]
   ] as const) {
-    whenCompiled(`asks again for what ${what}, before all others`, () =>
+    whenCompiled(`asks again for what ${what}`, () =>
       Effect.gen(function* () {
         const { fibers, hand, left } = yield* makeScene(4)
         hand.say(result)
         hand.callBack()
         assert.deepStrictEqual(hand.shares(), [2, 1])
         hand.remove()
-        assert.deepStrictEqual(left(), ["vm-3"])
+        assert.deepStrictEqual(left(), [last])
         hand.callBack()
         hand.remove()
         hand.callBack()
@@ -192,6 +193,24 @@ describe("the remover", () => {
       })
     )
   }
+
+  able(remove === undefined ? noCompiler : {}, "scenario 83: leaves to others what isn't finished after 10 s", () =>
+    Effect.gen(function* () {
+      const { fibers, hand, left } = yield* makeScene(1)
+      for (const seconds of [0, 9]) {
+        yield* TestClock.adjust(`${seconds} seconds`)
+        hand.say(2)
+        hand.callBack()
+        assert.deepStrictEqual(hand.shares(), [1])
+      }
+      yield* TestClock.adjust("1 second")
+      hand.say(2)
+      hand.callBack()
+      assert.deepStrictEqual(hand.shares(), [])
+      assert.deepStrictEqual(yield* Fiber.joinAll(fibers), [false])
+      assert.deepStrictEqual(left(), ["vm-0"])
+    }).pipe(Effect.provide(TestClock.layer()))
+  )
 
   whenCompiled("doesn't ask again for what nobody wants any more", () =>
     Effect.gen(function* () {

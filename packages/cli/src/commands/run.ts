@@ -10,7 +10,9 @@ export const run = Command.make(
   {
     directory: options.directory,
     command: Argument.String("CMD").pipe(
-      Argument.withDescription("The command and its arguments, after --"),
+      Argument.withDescription(
+        "The command and its arguments, after --, which keeps CMD's options from being read as those of run"
+      ),
       Argument.atLeast(1)
     ),
     sentinelName: options
@@ -24,7 +26,7 @@ export const run = Command.make(
     )
 ).pipe(
   Command.withDescription(
-    "Hold DIR for the life of CMD: a sentinel each, and the lock, which CMD has at descriptor 3. Signals and exit code pass through"
+    "Hold DIR for the life of CMD: a sentinel each, and the lock, which CMD has at descriptor 3. Signals and exit code pass through. DIR is forfeit once CMD has ended: the next sweep removes it, with all that is in it"
   ),
   Command.withShortDescription("Hold a directory while a command runs"),
   Command.provide(Platform.layer)

@@ -24,7 +24,7 @@ import { type FileId, sameFile } from "../FileId.ts"
 import { type DirectoryState, tagOf } from "../DirectoryState.ts"
 import type { Layout } from "../Layout.ts"
 import * as SentinelName from "../SentinelName.ts"
-import { mapStoreError, onErrno } from "./diskErrors.ts"
+import { mapStoreError, onErrno, permitted } from "./diskErrors.ts"
 import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
@@ -208,7 +208,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       if (change !== undefined) return yield* new Changed({ path: origin, problem: change })
     }
     const busy = () => new MountInside({ path: origin, mount: origin })
-    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })(disk.renameNew(origin, path))
+    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })(
+      // A rename into another directory changes `..`, which a mode of 0500 refuses.
+      permitted(disk, [origin])(disk.renameNew(origin, path))
+    )
     const state = yield* lookup.look(path, layout).pipe(
       Effect.tapError(() => moveBack(path, origin)),
       Effect.catchTag("NotFound", taken)

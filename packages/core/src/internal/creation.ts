@@ -5,7 +5,7 @@ import { AlreadyOwned, type PublishError } from "../Errors.ts"
 import type { SentinelFile } from "../DirectoryState.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
-import { mapLookError } from "./diskErrors.ts"
+import { absolute, mapLookError } from "./diskErrors.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
 
@@ -44,7 +44,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
   }, Effect.uninterruptible)
 
   const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>
-    Effect.flatMap(disk.resolve(path), (resolved) =>
+    Effect.flatMap(absolute(disk, path), (resolved) =>
       createWithSentinel(resolved, sentinelOf, entry === undefined ? {} : { entry })
     )
 

@@ -1,6 +1,6 @@
 /** Judges a whole directory: its sentinels, its lock, and the owners below its first level. */
 import * as Effect from "effect/Effect"
-import { type Judgement, reconsider } from "../Condemned.ts"
+import { type Judgement, reconsider, withHolder } from "../Condemned.ts"
 import type { DirectoryState } from "../DirectoryState.ts"
 import type { Kind } from "../JudgeInputs.ts"
 import type { Layout } from "../Layout.ts"
@@ -12,6 +12,8 @@ import * as JudgeDirectory from "./judgeDirectory.ts"
 
 export interface Options extends JudgeDirectory.JudgeOptions {
   readonly layout: Layout
+  /** `false`: directories of ours that can't be read are made readable, to look for owners in them. */
+  readonly dryRun: boolean
 }
 
 /**
@@ -22,9 +24,9 @@ type KnownLock = "held" | "claimed" | "asked"
 
 export interface Examiner {
   readonly context: JudgeDirectory.JudgeContext
-  /** Judges the directory's own sentinels and its lock. */
+  /** Judges the directory's own sentinels and its lock, and names who holds the lock. */
   readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
-  /** {@link examineTop}, then the owners below the first level. */
+  /** {@link examineTop}, then the mounts that the look has seen and the owners below the first level. */
   readonly examine: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<OwnersBelow.Examined>
 }
 
@@ -35,7 +37,14 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
     const isFree = () => Effect.succeed<LockState>("free")
     const underLock = { ...context, probeLock: isFree }
 
-    const examineTop: Examiner["examineTop"] = (state, lock, kind) =>
+    const named = (judgement: Judgement): Effect.Effect<Judgement> =>
+      judgement.reason === "lock-held"
+        ? Effect.map(context.holders.name(judgement.state.id), (holder) =>
+            holder === undefined ? judgement : withHolder(judgement, holder)
+          )
+        : Effect.succeed(judgement)
+
+    const judgeTop: Examiner["examineTop"] = (state, lock, kind) =>
       Effect.flatMap(JudgeDirectory.judgeDirectory(lock === "held" ? underLock : context, state, kind), (judgement) => {
         const { condemned } = judgement
         return condemned === undefined || lock !== "asked"
@@ -45,7 +54,12 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
             )
       })
 
-    const below = OwnersBelow.make(store, options.layout, (state) => examineTop(state, "asked"))
-    const examine: Examiner["examine"] = (state, lock, kind) => Effect.flatMap(examineTop(state, lock, kind), below)
+    const examineTop: Examiner["examineTop"] = (state, lock, kind) => Effect.flatMap(judgeTop(state, lock, kind), named)
+
+    const below = OwnersBelow.make(store, options.layout, (state) => examineTop(state, "asked"), !options.dryRun)
+    const examine: Examiner["examine"] = (state, lock, kind) =>
+      Effect.flatMap(examineTop(state, lock, kind), (judgement) =>
+        below(state.mount === undefined ? judgement : reconsider(judgement, { mount: state.mount }))
+      )
     return { context, examineTop, examine }
   })

@@ -11,6 +11,7 @@ import { ProcessInspector } from "../ProcessInspector.ts"
 import * as Sentinel from "../Sentinel.ts"
 import { SentinelStore } from "../SentinelStore.ts"
 import { depthFor, hasRecordedId, judge, needed } from "../Verdict.ts"
+import * as Holders from "./holders.ts"
 
 /** Services and operator's knowledge that a judgement uses. */
 export interface JudgeContext {
@@ -21,9 +22,14 @@ export interface JudgeContext {
   /** Identity of this host, read once: at the first judgement. */
   readonly host: Effect.Effect<HostIdentity>
   readonly knowledge: Knowledge
+  readonly holders: Holders.Holders
+  /** Whether each owner is observed, also after one that lives. */
+  readonly isThorough: boolean
 }
 
-export type JudgeOptions = Partial<Knowledge>
+export interface JudgeOptions extends Partial<Knowledge> {
+  readonly isThorough?: boolean
+}
 
 const knowledgeOf = ({ assumeDead, assumeMoved, legacy = "trust", lock = "self", shared = "keep" }: JudgeOptions) => ({
   legacy,
@@ -45,7 +51,9 @@ export const makeContext = Effect.fnUntraced(function* (
     namespaces: yield* PidNamespaces,
     probeLock,
     host: yield* Effect.cached(inspector.host),
-    knowledge
+    knowledge,
+    holders: Holders.make(inspector),
+    isThorough: options.isThorough ?? false
   }
 })
 
@@ -66,7 +74,7 @@ const observeOwner = Effect.fnUntraced(function* (
   return { ...observed, search: yield* namespaces.prove(soughtOf(sentinel), depthFor(sentinel)) }
 })
 
-/** Observes the owners in order, up to the first that is alive. */
+/** Observes the owners in order, up to the first that is alive unless the context is thorough. */
 const observeOwners = Effect.fnUntraced(function* (
   context: JudgeContext,
   host: HostIdentity,
@@ -83,7 +91,8 @@ const observeOwners = Effect.fnUntraced(function* (
     const observed = yield* observeOwner(context, reader, path, file, sentinel)
     all.push(observed)
     const isLast = all.length === sentinels.length
-    if (!isLast && judge(sentinel, ownerInputs(file, observed), reader).verdict === "alive") break
+    if (!isLast && !context.isThorough && judge(sentinel, ownerInputs(file, observed), reader).verdict === "alive")
+      break
   }
   return all
 })

@@ -3,10 +3,11 @@ import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { Disk, DiskError, Peek, Principal, Scan, ScannedFile, Stat } from "../Disk.ts"
+import type { Disk, DiskError, FindOptions, Peek, Principal, Scan, ScannedFile, ScanOptions, Stat } from "../Disk.ts"
 import {
   type LookError,
   MalformedSentinel,
+  MountInside,
   NotFound,
   OversizedSentinel,
   type PermissionDenied,
@@ -15,14 +16,14 @@ import {
   UnsupportedVersion,
   UntrustedSentinel
 } from "../Errors.ts"
-import { sameFile } from "../FileId.ts"
 import type { DirectoryState, SentinelFile, TrustedPeek } from "../DirectoryState.ts"
 import type { Layout } from "../Layout.ts"
+import type { Mounted } from "../Mounts.ts"
 import type { Entry, Root } from "../Root.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import * as Trust from "../Trust.ts"
-import { mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
+import { absolute, mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
 
 const operation = "read sentinel"
 
@@ -44,31 +45,60 @@ const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8A
   content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(`${directory}/${entry}`, error))
 })
 
+const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
+
+/** Sentinels of one directory, of whatever name. A directory with more is kept, and none of them is read. */
+const mostSentinels = 64
+
+const optionsOf = (
+  path: string,
+  names: ReadonlyArray<string>,
+  principal: Principal,
+  mounts: ReadonlyArray<Mounted>
+): ScanOptions => {
+  const covered = new Set(mounts.map((mount) => mount.path))
+  const sort: ScanOptions["sort"] = (entry) => {
+    const kind = SentinelName.classify(entry, names)
+    if (kind === "temporary") return "hint"
+    if (kind === "other") return entry === stateFolder ? "note" : "ignore"
+    if (covered.size > 0 && covered.has(`${path}/${entry}`)) return "ignore"
+    return kind === "read" ? "read" : "note"
+  }
+  return {
+    sort,
+    isRead: (directory) => Trust.ofDirectory(directory, principal) === undefined,
+    mostBytes: Sentinel.maxBytes,
+    // The state folder is noted too.
+    mostNames: mostSentinels + 1,
+    mostHints: 1024,
+    mostUnread: 10_000
+  }
+}
+
+/** Whether a directory of a walk, depth first, comes for the first time: inner ones may come between two names in it. */
+const onceEach = (): ((directory: string) => boolean) => {
+  const above: Array<string> = []
+  return (directory) => {
+    let last = above.at(-1)
+    for (; last !== undefined && directory !== last && !directory.startsWith(`${last}/`); last = above.at(-1))
+      above.pop()
+    if (last === directory) return false
+    above.push(directory)
+    return true
+  }
+}
+
 export type Lookup = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
-  /** Whether the second hard link of a file is a temporary name: during its publication a sentinel has both names. */
-  const isBeingPublished = Effect.fnUntraced(function* (
-    path: string,
-    { id }: Stat,
-    temporaries: ReadonlyArray<string>
-  ) {
-    for (const name of temporaries) {
-      const other = yield* Effect.option(disk.lstat(`${path}/${name}`))
-      if (other._tag === "Some" && sameFile(other.value.id, id)) return true
+  /** Files of a scan with a second hard link that no publication explains: then a temporary name has the same inode. */
+  const linkedFiles = Effect.fnUntraced(function* (path: string, { files, hints }: Scan) {
+    const temporaries = new Set<string>()
+    for (const name of hints) {
+      const found = yield* Effect.option(disk.lstat(`${path}/${name}`))
+      if (found._tag === "Some") temporaries.add(keyOf(found.value))
     }
-    return false
-  })
-
-  /** Files of a scan with a second hard link that no publication explains. */
-  const linkedFiles = Effect.fnUntraced(function* (path: string, { files, noted }: Scan, names: ReadonlyArray<string>) {
-    const linked: Array<ScannedFile> = []
-    for (const file of files) {
-      if (file.stat.nlink !== 2) continue
-      const temporaries = noted.filter((entry) => SentinelName.classify(entry, names) === "temporary")
-      if (!(yield* isBeingPublished(path, file.stat, temporaries))) linked.push(file)
-    }
-    return linked
+    return files.filter(({ stat }) => stat.nlink === 2 && !temporaries.has(keyOf(stat)))
   })
 
   /**
@@ -77,21 +107,17 @@ export const make = (disk: Disk["Service"]) => {
    */
   const survey = (
     path: string,
-    names: ReadonlyArray<string>,
+    options: ScanOptions,
     again: number
   ): Effect.Effect<Scan & { readonly linked: ReadonlyArray<ScannedFile> }, DiskError> => {
-    const sort = (entry: string) => {
-      const kind = SentinelName.classify(entry, names)
-      if (kind === "other") return entry === stateFolder ? "note" : "ignore"
-      return kind === "read" ? "read" : "note"
-    }
-    const surveyed = Effect.flatMap(disk.scan(path, sort, Sentinel.maxBytes), (scan) => {
-      if (scan.files.every(({ stat }) => stat.nlink !== 2)) return Effect.succeed({ ...scan, linked: [] })
-      return Effect.flatMap(linkedFiles(path, scan, names), (linked) =>
-        linked.length > 0 && again > 0 ? survey(path, names, again - 1) : Effect.succeed({ ...scan, linked })
+    const surveyed = Effect.flatMap(disk.scan(path, options), (scan) => {
+      const isPlain = scan.files.every(({ stat }) => stat.nlink !== 2) || !options.isRead(scan.stat)
+      if (isPlain) return Effect.succeed({ ...scan, linked: [] })
+      return Effect.flatMap(linkedFiles(path, scan), (linked) =>
+        linked.length > 0 && again > 0 ? survey(path, options, again - 1) : Effect.succeed({ ...scan, linked })
       )
     })
-    return again === 0 ? surveyed : onErrno(["ENOENT", "ESTALE"], () => survey(path, names, again - 1))(surveyed)
+    return again === 0 ? surveyed : onErrno(["ENOENT", "ESTALE"], () => survey(path, options, again - 1))(surveyed)
   }
 
   const judgeFile = (
@@ -131,21 +157,97 @@ export const make = (disk: Disk["Service"]) => {
       Effect.orElseSucceed(() => true)
     )
 
-  const look = (path: string, { sentinels: names }: Layout): Effect.Effect<DirectoryState, LookError> =>
+  /** Looks at a directory, and at nothing that one of `mounts` covers. */
+  const lookBeside = (
+    path: string,
+    { sentinels: names }: Layout,
+    mounts: ReadonlyArray<Mounted>
+  ): Effect.Effect<DirectoryState, LookError> =>
     Effect.flatMap(disk.principal, (principal) =>
-      Effect.flatMap(mapLookError("look")(survey(path, names, 2)), (scan) => {
-        const { files, frame, linked, noted, stat, subdirectories } = scan
+      Effect.flatMap(mapLookError("look")(survey(path, optionsOf(path, names, principal, mounts), 2)), (scan) => {
+        const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
         if (stat.type !== "directory") return Effect.fail(new NotFound({ operation: "look: no directory", path }))
         const distrust = Trust.ofDirectory(stat, principal)
         const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, distrust, principal))
         const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
-        const state: DirectoryState = { path, id: stat.id, frame, distrust, subdirectories, sentinels, foreign }
+        const state: DirectoryState = {
+          path,
+          id: stat.id,
+          frame,
+          distrust,
+          subdirectories,
+          sentinels,
+          foreign,
+          ...(mounts[0] === undefined ? {} : { mount: mounts[0].mountPoint })
+        }
+        if (isCrowded || files.length + foreign.length > mostSentinels) {
+          return Effect.succeed({ ...state, sentinels: [], foreign: [], crowded: mostSentinels })
+        }
         if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(state)
         return Effect.map(exists(`${path}/${SentinelName.goMicrovmState}`), (hasState) =>
           hasState ? { ...state, foreign: [...foreign, SentinelName.goMicrovmState] } : state
         )
       })
     )
+
+  const look = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> => lookBeside(path, layout, [])
+
+  let lastParent: string | undefined
+
+  /** A path with the links above its last name resolved. All directories of a root have one parent: it is asked for once. */
+  const settle = Effect.fnUntraced(function* (path: string) {
+    if (lastParent !== undefined && path.slice(0, path.lastIndexOf("/")) === lastParent) return path
+    const resolved = yield* absolute(disk, path)
+    const slash = resolved.lastIndexOf("/")
+    const [parent, entry] = [resolved.slice(0, slash), resolved.slice(slash + 1)]
+    const found = yield* Effect.orElseSucceed(disk.realPath(parent || "/"), () => parent)
+    lastParent = found === "/" ? "" : found
+    return `${lastParent}/${entry}`
+  })
+
+  /** Whether a directory shows none of the names that a sentinel of an owner has. */
+  const showsNone = (path: string, names: ReadonlyArray<string>) =>
+    Effect.map(
+      Effect.forEach([...names, SentinelName.defaultName, SentinelName.broodBoxName], (name) =>
+        Effect.isSuccess(disk.lstat(`${path}/${name}`))
+      ),
+      (seen) => !seen.includes(true)
+    )
+
+  /** Another user's directory that can't be read and shows no sentinel is nobody's that is known, as `lost+found` is. */
+  const lookOutside = (path: string, { sentinels: names }: Layout, error: PermissionDenied) =>
+    Effect.gen(function* () {
+      const { uid } = yield* disk.principal
+      const stat = yield* disk.lstat(path)
+      const isOfOthers = uid !== undefined && stat.uid !== undefined && stat.uid !== uid
+      if (!isOfOthers || stat.type !== "directory" || !(yield* showsNone(path, names))) return yield* error
+      const distrust = `unreadable, and owned by uid ${stat.uid}`
+      const { id } = stat
+      const state: DirectoryState = {
+        path,
+        id,
+        frame: { id },
+        distrust,
+        subdirectories: "some",
+        sentinels: [],
+        foreign: []
+      }
+      return state
+    }).pipe(Effect.mapError(() => error))
+
+  const inspect = Effect.fnUntraced(function* (
+    path: string,
+    layout: Layout
+  ): Effect.fn.Return<DirectoryState, LookError | MountInside> {
+    const real = yield* settle(path)
+    const found = yield* mapLookError("look for mounts")(disk.mountsBelow(real))
+    const own = found.find((mount) => mount.path === real)
+    if (own !== undefined) return yield* new MountInside({ path, mount: own.mountPoint })
+    const mounts = found.map(({ mountPoint, path: at }) => ({ mountPoint, path: `${path}${at.slice(real.length)}` }))
+    return yield* Effect.catchTag(lookBeside(path, layout, mounts), "PermissionDenied", (error) =>
+      lookOutside(path, layout, error)
+    )
+  })
 
   const peekMany = (
     { path, principal }: Root,
@@ -164,9 +266,23 @@ export const make = (disk: Disk["Service"]) => {
     }
     const trustedPeek = (peek: Peek): TrustedPeek | undefined =>
       isTrusted(peek) ? { content: peek.content, writtenAt: peek.modifiedAt } : undefined
+    const peekAll = (names: Arr.NonEmptyReadonlyArray<string>) =>
+      Effect.map(disk.peekMany(path, names, primary, Sentinel.maxBytes), (peeks) =>
+        peeks.map((peek) => (peek === undefined ? undefined : trustedPeek(peek)))
+      )
+    /** Leaves out directories with a mount at or below them: what is mounted may not answer. */
+    const peekBeside = Effect.fnUntraced(function* (mounted: ReadonlySet<string>) {
+      const [first, ...others] = entries.flatMap(({ entry }) => (mounted.has(entry) ? [] : [entry]))
+      const peeks = first === undefined ? [] : yield* peekAll([first, ...others])
+      let next = 0
+      return entries.map(({ entry }) => (mounted.has(entry) ? undefined : peeks[next++]))
+    })
     const [first, ...others] = entries
-    return disk.peekMany(path, [first.entry, ...others.map(({ entry }) => entry)], primary, Sentinel.maxBytes).pipe(
-      Effect.map((peeks) => peeks.map((peek) => (peek === undefined ? undefined : trustedPeek(peek)))),
+    return disk.mountsBelow(path).pipe(
+      Effect.flatMap((mounts) => {
+        const mounted = new Set(mounts.map((mount) => mount.path.slice(path.length + 1).split("/", 1)[0] ?? ""))
+        return mounted.size === 0 ? peekAll([first.entry, ...others.map(({ entry }) => entry)]) : peekBeside(mounted)
+      }),
       Effect.orElseSucceed(() => entries.map(() => undefined))
     )
   }
@@ -174,14 +290,20 @@ export const make = (disk: Disk["Service"]) => {
   /** States of the inner directories with sentinels. Fails at the first unreadable directory; skips a vanished one. */
   const ownersBelow = (
     { path, subdirectories }: DirectoryState,
-    layout: Layout
+    layout: Layout,
+    options: FindOptions
   ): Stream.Stream<DirectoryState, LookError> => {
     if (subdirectories === "none") return Stream.empty
     const isWanted = (entry: string) => ["read", "foreign"].includes(SentinelName.classify(entry, layout.sentinels))
-    return disk.find(path, isWanted).pipe(
+    const directories = Stream.suspend(() => {
+      const isNew = onceEach()
+      return disk.find(path, isWanted, options).pipe(
+        Stream.map((relative) => relative.slice(0, relative.lastIndexOf("/"))),
+        Stream.filter(isNew)
+      )
+    })
+    return directories.pipe(
       Stream.mapError((error) => toLookError("look below", error)),
-      Stream.map((relative) => relative.slice(0, relative.lastIndexOf("/"))),
-      Stream.changes,
       Stream.mapEffect((relative) =>
         Effect.catchTag(look(`${path}/${relative}`, layout), "NotFound", () => Effect.undefined)
       ),
@@ -191,5 +313,5 @@ export const make = (disk: Disk["Service"]) => {
 
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { look, peekMany, ownersBelow, usage }
+  return { look, inspect, peekMany, ownersBelow, usage }
 }

@@ -1,8 +1,7 @@
 /** Makes the outcome of a judgement or of an error. */
 import * as Result from "effect/Result"
-import type { DirectoryError } from "../Errors.ts"
+import { type DirectoryError, MountInside } from "../Errors.ts"
 import type { Evidence } from "../Evidence.ts"
-import type { Subject as SentinelSubject } from "../JudgeInputs.ts"
 import type { Judgement } from "../Condemned.ts"
 import type { Pid } from "../ProcessIdentity.ts"
 import type { Outcome } from "../Outcome.ts"
@@ -14,8 +13,8 @@ import { isoTime, makeIsoTime } from "./isoTime.ts"
 export interface Living {
   readonly reason: AliveReason
   readonly evidence: Evidence
-  /** PID in the sentinel. */
-  readonly pid: Pid
+  /** PID in the sentinel. `undefined`: the lock alone is the evidence. */
+  readonly pid: Pid | undefined
 }
 
 /** Whether there is an outcome. `undefined`: the sweep was stopped first, or another sweep has the directory. */
@@ -48,13 +47,19 @@ const sinceField = (at: number) => {
   return since === undefined ? {} : { since }
 }
 
-const owner = (file: SentinelSubject | undefined) =>
-  file === undefined
-    ? {}
-    : {
-        ...(Result.isSuccess(file.content) ? { pid: file.content.success.pid } : {}),
-        ...sinceField(file.writtenAt)
-      }
+/** The PID is told only where the kernel was asked about it, and its answer counts: a lock has no PID. */
+const pidOf = ({ decisive, evidence, reason }: Pick<Judgement, "decisive" | "evidence" | "reason">) =>
+  decisive !== undefined &&
+  Result.isSuccess(decisive.content) &&
+  evidence.process !== undefined &&
+  reason !== "lock-held"
+    ? { pid: decisive.content.success.pid }
+    : {}
+
+const errorOf = ({ path }: Subject, { error, evidence: { mount }, reason }: Judgement): Pick<Outcome, "error"> => {
+  if (reason === "mount-inside") return { error: new MountInside({ path, mount: mount?.observed ?? path }) }
+  return error === undefined ? {} : { error }
+}
 
 export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
   _tag: "Outcome",
@@ -62,9 +67,10 @@ export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outc
   action,
   verdict: judgement.verdict,
   reason: judgement.reason,
-  ...owner(judgement.decisive),
+  ...pidOf(judgement),
+  ...(judgement.decisive === undefined ? {} : sinceField(judgement.decisive.writtenAt)),
   evidence: judgement.evidence,
-  ...(judgement.error === undefined ? {} : { error: judgement.error })
+  ...errorOf(subject, judgement)
 })
 
 /** Makes the outcomes of directories whose owner triage found alive. */
@@ -76,6 +82,9 @@ export const ofLives = (root: string) => {
   return (subject: Subject, { evidence, pid, reason }: Living, writtenAt: number): Outcome => {
     const { entry: name, path } = subject
     const since = timeOf(writtenAt)
+    if (pid === undefined) {
+      return { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, ...sinceField(writtenAt), evidence }
+    }
     // The path is well-formed if both of its parts are. `isWellFormed` of the joined string would copy that string.
     return since !== undefined && isPlain && name.isWellFormed()
       ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
@@ -119,10 +128,34 @@ export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: b
 }
 
 /** The outcome of an error before any judgement. */
-export const ofLookError = (subject: Subject, error: DirectoryError): Outcome =>
-  error._tag === "NotFound"
-    ? outcomeOf(subject, { action: "kept", verdict: "none", reason: "taken" })
-    : outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
+export const ofLookError = (subject: Subject, error: DirectoryError): Outcome => {
+  switch (error._tag) {
+    case "NotFound":
+      return outcomeOf(subject, { action: "kept", verdict: "none", reason: "taken" })
+    case "MountInside":
+      return {
+        ...outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "mount-inside", error }),
+        evidence: { mount: { observed: error.mount.toWellFormed(), result: "not-applicable" } }
+      }
+    default:
+      return outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
+  }
+}
+
+/** The outcome of a lock that somebody else holds. `holder`: who does, in words, where that is known. */
+export const ofLockBusy = (subject: Subject, judgement: Judgement, holder: string | undefined): Outcome => {
+  // The PID is of the record that was judged dead: it isn't the holder's.
+  const { pid: _, ...judged } = ofJudgement(subject, judgement, "kept")
+  const { evidence } = judged
+  return {
+    ...judged,
+    verdict: "alive",
+    reason: "lock-held",
+    ...(holder === undefined
+      ? {}
+      : { evidence: { ...evidence, holder: { observed: holder, result: "not-applicable" } } })
+  }
+}
 
 /** The outcome of an error between the judgement and the end of the removal. */
 export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {
@@ -132,7 +165,7 @@ export const ofReclaimError = (subject: Subject, judgement: Judgement, error: Di
     case "NotFound":
       return { ...judged, reason: "taken" }
     case "LockBusy":
-      return { ...judged, verdict: "alive", reason: "lock-held" }
+      return ofLockBusy(subject, judgement, undefined)
     case "MountInside":
       return { ...judged, reason: "mount-inside", error }
     case "Changed":

@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { MayRemove } from "../Reclaimer.ts"
 import { type Judgement, reconsider } from "../Condemned.ts"
+import { isShortage } from "../Errno.ts"
 import { type FileId, sameFile } from "../FileId.ts"
 import type { DirectoryState, SentinelFile } from "../DirectoryState.ts"
 import type { OwnerBelow } from "../JudgeInputs.ts"
@@ -28,7 +29,8 @@ const nothingBelow = (): boolean => false
 export const make = (
   store: SentinelStore["Service"],
   layout: Layout,
-  judge: (state: DirectoryState) => Effect.Effect<Judgement>
+  judge: (state: DirectoryState) => Effect.Effect<Judgement>,
+  permit: boolean
 ): ((judgement: Judgement) => Effect.Effect<Examined>) => {
   const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
     const { path: top, sentinels } = judgement.state
@@ -50,18 +52,21 @@ export const make = (
       return undefined
     })
 
-    const owner = yield* store.ownersBelow(judgement.state, layout).pipe(
+    const owner = yield* store.ownersBelow(judgement.state, layout, { permit }).pipe(
       Stream.mapEffect(ask),
       Stream.filter((found) => found !== undefined),
       Stream.runHead,
       Effect.map((head) => (head._tag === "Some" ? head.value : undefined)),
-      Effect.catch(({ path = top }) =>
-        Effect.succeed<OwnerBelow>({
+      Effect.catch((error) => {
+        const { path = top } = error
+        const isShort = error._tag === "StoreFailure" && error.errno !== undefined && isShortage(error.errno)
+        return Effect.succeed<OwnerBelow>({
           path: path.slice(top.length + 1) || ".",
           verdict: "unknown",
-          reason: "unreadable"
+          reason: "unreadable",
+          ...(isShort ? { shortage: error } : {})
         })
-      )
+      })
     )
     const mayRemove = (relative: string, id: FileId): boolean => {
       const judged = known.get(relative)

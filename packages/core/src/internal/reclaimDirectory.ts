@@ -12,7 +12,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
   const { conclude, examiner, measured, options, reclaimer, stop, store } = steps
 
   const look = Effect.fnUntraced(function* () {
-    const state = yield* store.look(entry.path, options.layout)
+    const state = yield* store.inspect(entry.path, options.layout)
     // A claim takes the lock later. A dry run makes no claim, and probes the lock.
     return yield* examiner.examine(state, options.dryRun ? "asked" : "claimed")
   })
@@ -28,7 +28,13 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
     const removed = reclaimer.claim(condemned).pipe(
       Effect.flatMap((claim) => conclude(entry, claim, interruptible, mayRemove)),
       Effect.scoped,
-      Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error)))
+      Effect.catch((error) =>
+        error._tag === "LockBusy"
+          ? Effect.map(examiner.context.holders.name(judgement.state.id), (holder) =>
+              Outcomes.ofLockBusy(entry, judgement, holder)
+            )
+          : Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
+      )
     )
     return yield* measured(entry.path, interruptible, removed)
   })

@@ -3,17 +3,12 @@ import type { DirectoryCalls, ListedEntry } from "../DirectoryCalls.ts"
 import { DiskError, type RemoveTreeOptions, type Stat } from "../DiskModel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import { coded, errnoOf } from "../Errno.ts"
+import * as Hoisting from "./hoisting.ts"
 import { unsupported } from "./lockSupport.ts"
+import * as Patience from "./patience.ts"
+import * as Permitting from "./permitting.ts"
 import * as Levels from "./removalLevel.ts"
 import * as Opening from "./removalOpening.ts"
-
-/** Directories that are open at once. A deeper directory is first renamed up to the top: any depth can be removed. */
-const maxDepth = 32
-
-/** Most passes over a directory that isn't empty at its end: other processes may go on creating entries forever. */
-const maxPasses = 64
-
-const hoistPrefix = ".vm-sentinel-hoist."
 
 export interface Removing {
   /** Handles one entry. `false`: the removal has ended. */
@@ -32,25 +27,26 @@ export interface Removing {
  */
 type Kind = "directory" | "plain" | "ours" | "others" | "gone"
 
-/** Begins the removal of a tree. Throws the errors of {@link Opening.openTop} before anything is touched. */
+/**
+ * Begins the removal of a tree. Throws the errors of {@link Opening.openTop} before anything is touched. `now`: milliseconds.
+ */
 export const begin = <Name>(
   calls: DirectoryCalls<Name>,
   path: string,
   place: Opening.Place,
-  options: RemoveTreeOptions
+  options: RemoveTreeOptions,
+  now: () => number
 ): Removing => {
   type Level = Levels.Level<Name>
   const { lockInner = true, mayRemove = () => false } = options
   const { textOf } = calls
   const { mount, parent, top } = Opening.openTop(calls, path, place, options)
+  const patience = Patience.make(now, options.patience)
+  const permitted = Permitting.make(calls, parent)
+  const hoisting = Hoisting.make(calls, permitted)
   let current: Level | undefined = top
   let first: DiskError | undefined
   const stayed = new Set<string>()
-  /** Original paths of the directories that were moved up, by their names at the top. */
-  const origins = new Map<string, string>()
-  let hoistTag: string | undefined
-  let hoisted = 0
-  let isHoistedInto = false
 
   const pathOf = (level: Level, ...entry: ReadonlyArray<Name>): string =>
     Levels.pathOf(level, textOf, ...entry.map(textOf))
@@ -98,12 +94,12 @@ export const begin = <Name>(
     if (level === top && type !== "unknown") return "ours"
     let stat: Pick<Stat, "id" | "type">
     try {
-      stat = calls.statAt(level.fd, name)
+      stat = permitted([level], name, () => calls.statAt(level.fd, name))
     } catch (cause) {
       return errnoOf(cause) === "ENOENT" ? "gone" : level === top ? "ours" : "others"
     }
     if (stat.type === "directory") return "directory"
-    return level === top || mayRemove(Levels.originOf(level, textOf, textOf(name)), stat.id) ? "ours" : "others"
+    return level === top || mayRemove(Levels.originalPath(level, textOf, textOf(name)), stat.id) ? "ours" : "others"
   }
 
   const isHeld = (fd: number): boolean => {
@@ -126,43 +122,55 @@ export const begin = <Name>(
       level.isStuck = true
       return
     }
-    const opened = Opening.open(calls, level.fd, name, () => fullPathOf(level, name))
-    current = Levels.inner(opened, level, level === top ? origins.get(textOf(name)) : undefined)
+    const opened = permitted([level], name, () => Opening.open(calls, level.fd, name, () => fullPathOf(level, name)))
+    current = Levels.inner(opened, level, hoisting.originOf(name))
     leaveWhen(current, isBarred)
   }
 
-  /** Renames a directory up to the top. The random UUID in the name tells it from names of earlier, killed removals. */
-  const hoist = (level: Level, above: Level): void => {
-    hoistTag ??= crypto.randomUUID()
-    hoisted += 1
-    const moved = `${hoistPrefix}${hoistTag}.${hoisted}`
-    const origin = Levels.originOf(level, textOf)
-    calls.rename(above.fd, level.name, top.fd, calls.nameOf(moved))
-    origins.set(moved, origin)
-    above.hasProgress = true
-    isHoistedInto = true
+  /** Counts an entry that is gone. */
+  const removed = (level: Level): void => {
+    level.hasProgress = true
+    patience.removed(level)
+  }
+
+  /** `true`: the directory was moved up. */
+  const isHoisted = (level: Level): boolean => {
+    const target = hoisting.hoist(level)
+    if (target === undefined || level.above === undefined) return false
+    level.above.hasProgress = true
+    patience.moved(level.above, target)
+    return true
+  }
+
+  /** Gives up the highest directory that doesn't get smaller, with all open directories below it. */
+  const giveUp = (level: Level): void => {
+    let culprit = level
+    while (culprit.above?.expected === 0) culprit = culprit.above
+    blame(culprit, "rmdir", coded("ENOTEMPTY", "it doesn't get smaller: something keeps writing into it"))
+    for (let at: Level | undefined = level; at !== undefined && at !== culprit.above; at = at.above) leave(at)
   }
 
   /** Looks at one entry of a directory that is still complete. `true`: the directory has to stay, or was moved up. */
   const lookOn = (level: Level): boolean => {
     const entry = level.listing.next()
     if (entry !== undefined) {
-      const isOwned = kindOf(level, entry) === "others"
+      level.found += 1
+      // The caller has judged the sentinels of the top.
+      const isOwned = level !== top && kindOf(level, entry) === "others"
       if (isOwned) stay(level)
       return isOwned
     }
+    patience.looked(level)
     level.listing.again()
     level.isLookedThrough = true
-    if (level.above === undefined || level.depth < maxDepth) return false
-    hoist(level, level.above)
-    return true
+    return isHoisted(level)
   }
 
   /** `false`: the name is a directory. */
   const isUnlinked = (level: Level, name: Name): boolean => {
     try {
-      calls.unlink(level.fd, name)
-      level.hasProgress = true
+      permitted([level], name, () => calls.unlink(level.fd, name))
+      removed(level)
       return true
     } catch (cause) {
       if (errnoOf(cause) === "EISDIR") return false
@@ -201,8 +209,8 @@ export const begin = <Name>(
         const kind = level === top ? "ours" : kindOf(level, { name, type: "unknown" })
         if (kind === "others") return stay(level)
         if (kind !== "ours") continue
-        calls.unlink(level.fd, name)
-        level.hasProgress = true
+        permitted([level], name, () => calls.unlink(level.fd, name))
+        removed(level)
       } catch (cause) {
         blame(level, "unlink", cause, name)
       }
@@ -213,25 +221,24 @@ export const begin = <Name>(
   const isRemovedOrStuck = (level: Level): boolean => {
     if (!level.isStuck) unlinkSentinels(level)
     if (level.isStuck) return true
+    const { above, name } = level
     try {
-      calls.removeDirectory(level.above?.fd ?? parent, level.name)
+      permitted(above === undefined ? [] : [above], name, () => calls.removeDirectory(above?.fd ?? parent, name))
     } catch (cause) {
-      if (errnoOf(cause) === "ENOTEMPTY" && level.hasProgress && (level.passes += 1) < maxPasses) return false
+      if (errnoOf(cause) === "ENOTEMPTY" && level.hasProgress && !patience.isUsedUp(level)) return false
       blame(level, "rmdir", cause)
     }
-    if (level.above !== undefined && !level.isStuck) level.above.hasProgress = true
-    if (level.origin !== undefined && !level.isStuck) origins.delete(textOf(level.name))
+    if (above !== undefined && !level.isStuck) removed(above)
+    if (level.origin !== undefined && !level.isStuck) hoisting.forget(name)
     return true
   }
 
   /** Handles the end of a listing. */
   const finish = (level: Level): void => {
-    // Directories that `hoist` moved up are removed before the sentinels of the top.
-    const isLast = level !== top || !isHoistedInto
-    if (isLast && isRemovedOrStuck(level)) return leave(level)
+    // Directories that were moved up are removed before the sentinels of the directory that they were moved into.
+    if (!level.isHoistedInto && isRemovedOrStuck(level)) return leave(level)
     level.listing.rewind()
     Levels.beginAnew(level)
-    if (level === top) isHoistedInto = false
   }
 
   /** The next entry. A directory whose listing fails keeps its sentinels. */
@@ -248,6 +255,7 @@ export const begin = <Name>(
   const handleNext = (level: Level): void => {
     const entry = nextIn(level)
     if (entry === undefined) return finish(level)
+    if (patience.isUsedUp(level)) return giveUp(level)
     try {
       remove(level, entry)
     } catch (cause) {

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Claim, Leftover, Leftovers, Remains } from "../Reclaimer.ts"
-import type { LockBusy, LookError, PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
+import type { LockBusy, LookError, MountInside, PermissionDenied, StoreFailure, Taken } from "../Errors.ts"
 import type { Kind } from "../JudgeInputs.ts"
 import * as Layout from "../Layout.ts"
 import type { Outcome } from "../Outcome.ts"
@@ -22,8 +22,10 @@ const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subjec
   path: `${path}/${name}`
 })
 
+type OpenError = LookError | MountInside | Taken | LockBusy
+
 /** The outcome of a leftover that could not be opened. `undefined`: another sweep has the leftover. */
-const refused = (subject: Outcomes.Subject, error: LookError | Taken | LockBusy): Outcome | undefined => {
+const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined => {
   switch (error._tag) {
     case "NotFound":
     case "Taken":
@@ -42,7 +44,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
   const told = (
     subject: Outcomes.Subject,
     path: string,
-    use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, LookError | Taken | LockBusy, Scope.Scope>
+    use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, OpenError, Scope.Scope>
   ): Told =>
     stop.stoppable((interruptible) =>
       Effect.catch(measured(path, interruptible, Effect.scoped(use(interruptible))), (error) =>
@@ -53,9 +55,9 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
   /** Judges a leftover in a dry run: takes no lock, renames nothing. */
   const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
     told(subject, path, (interruptible) =>
-      interruptible(Effect.flatMap(store.look(path, layout), (state) => examiner.examine(state, "asked", kind))).pipe(
-        Effect.map(({ judgement }) => foretold(subject, judgement))
-      )
+      interruptible(
+        Effect.flatMap(store.inspect(path, layout), (state) => examiner.examine(state, "asked", kind))
+      ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
     )
 
   /** Puts a skipped directory back into the root, unjudged. */
@@ -116,7 +118,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
   /** This sweep keeps the adopted workspace until all of its contents are resumed. */
   const resumeWorkspace = (entry: Entry): Stream.Stream<Outcome> => {
     const resumed = Effect.gen(function* () {
-      const state = yield* store.look(entry.path, Layout.standard)
+      const state = yield* store.inspect(entry.path, Layout.standard)
       const judgement = yield* examiner.examineTop(state, "asked", workspace)
       const { condemned, verdict } = judgement
       if (verdict === "alive") return Stream.empty
@@ -126,6 +128,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
     return Stream.unwrap(
       resumed.pipe(
         Effect.catchTag(["Taken", "Changed", "NotFound"], () => Effect.succeed(Stream.empty)),
+        Effect.catchTag("MountInside", (error) => Effect.succeed(Stream.succeed(Outcomes.ofLookError(entry, error)))),
         Effect.catch((error) => Effect.succeed(failed(entry, error)))
       )
     )

@@ -2,8 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { DirectoryFrame } from "../DirectoryFrame.ts"
-import { type DirectoryEntry, DiskError, type Scan, type ScannedFile, type Stat } from "../DiskModel.ts"
+import {
+  type DirectoryEntry,
+  DiskError,
+  type Scan,
+  type ScannedFile,
+  type ScanOptions,
+  type Stat
+} from "../DiskModel.ts"
 import { sameFile } from "../FileId.ts"
+import * as ScanNames from "../ScanNames.ts"
 
 interface Calls {
   readonly lstat: (path: string) => Effect.Effect<Stat, DiskError>
@@ -47,23 +55,23 @@ const subdirectoriesOf = (
 }
 
 export const scan = (disk: Calls) =>
-  Effect.fnUntraced(function* (
-    path: string,
-    sort: (entry: string) => "read" | "note" | "ignore",
-    limit: number
-  ): Effect.fn.Return<Scan, DiskError> {
+  Effect.fnUntraced(function* (path: string, options: ScanOptions): Effect.fn.Return<Scan, DiskError> {
     const stat = yield* disk.lstat(path)
     if (stat.type !== "directory") {
-      return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [] }
+      return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [], hints: [], isCrowded: false }
     }
     const frame = yield* disk.frame(path)
     if (!sameFile(frame.id, stat.id)) return yield* new DiskError({ errno: "ESTALE", operation: "scan", path })
     const list = yield* disk.entries(path)
-    const names = list.map(({ entry }) => entry).sort()
-    const files = yield* Effect.forEach(
-      names.filter((entry) => sort(entry) === "read"),
-      (entry) => readFile(disk, `${path}/${entry}`, entry, limit)
+    const isRead = options.isRead(stat)
+    const names = ScanNames.make(options, isRead)
+    // Ends with the first name that isn't wanted any more.
+    list.every(({ entry }) => names.add(entry))
+    const { read, ...told } = names.end()
+    const files = yield* Effect.forEach(read, (entry) =>
+      isRead
+        ? readFile(disk, `${path}/${entry}`, entry, options.mostBytes)
+        : Effect.map(disk.lstat(`${path}/${entry}`), (stat): ScannedFile => ({ entry, stat }))
     )
-    const noted = names.filter((entry) => sort(entry) === "note")
-    return { stat, frame, subdirectories: subdirectoriesOf(stat, frame, list), files, noted }
+    return { stat, frame, subdirectories: subdirectoriesOf(stat, frame, list), files, ...told }
   })

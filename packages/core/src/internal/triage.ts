@@ -53,7 +53,7 @@ const entriesPerClockRead = 32
 
 export const make = (
   store: SentinelStore["Service"],
-  { host, inspector, probeLock }: JudgeContext,
+  { holders, host, inspector, probeLock }: JudgeContext,
   root: Root,
   layout: Layout
 ): ((page: Arr.NonEmptyReadonlyArray<Entry>) => Effect.Effect<Triaged>) => {
@@ -62,7 +62,9 @@ export const make = (
   const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Effect.Effect<Outcomes.Living | undefined> =>
     Effect.map(host, (host) => {
       const { evidence, reason, verdict } = judge(sentinel, { observed }, { ...strictest, host })
-      return verdict === "alive" ? { reason, evidence, pid: sentinel.pid } : undefined
+      return verdict === "alive"
+        ? { reason, evidence, pid: reason === "lock-held" ? undefined : sentinel.pid }
+        : undefined
     })
 
   const observe = (sentinel: Sentinel.Sentinel, locked: Observed) =>
@@ -70,11 +72,19 @@ export const make = (
       lifeOf(sentinel, { ...locked, process })
     )
 
+  /** The careful path names the process that holds the lock of an owner that isn't seen alive. */
+  const lifeUnderLock = (sentinel: Sentinel.Sentinel, locked: Observed) =>
+    holders.hasRoom()
+      ? Effect.flatMap(observe(sentinel, {}), (life) =>
+          life === undefined ? Effect.undefined : lifeOf(sentinel, locked)
+        )
+      : lifeOf(sentinel, locked)
+
   /** Each directory has its own lock: an answer for one directory says nothing about the next. */
   const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
     Effect.flatMap(probeLock(path), (lockState) =>
       lockState === "shared" || lockState === "exclusive"
-        ? lifeOf(sentinel, { lockState })
+        ? lifeUnderLock(sentinel, { lockState })
         : observe(sentinel, lockState === undefined ? {} : { lockState })
     )
 

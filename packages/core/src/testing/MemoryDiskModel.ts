@@ -27,6 +27,7 @@ export type Operation =
   | "rename"
   | "unlink"
   | "mkdir"
+  | "chmod"
   | "rmdir"
 
 /**
@@ -86,4 +87,6 @@ export interface MountOptions extends FileSystemOptions {
   readonly source?: string
   /** Bytes of the new file system. Default: unlimited. */
   readonly capacity?: number
+  /** The file system doesn't answer: calls on it never end, until they are interrupted. */
+  readonly hangs?: true
 }

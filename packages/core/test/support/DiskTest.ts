@@ -4,14 +4,16 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, type Scope, Stream } from "effect"
-import { type DirectoryEntry, Disk, type FileType, type Stat } from "../../src/Disk.ts"
+import { type DirectoryEntry, Disk, type FileType, type ScanOptions, type Stat } from "../../src/Disk.ts"
 import { sameFile } from "../../src/FileId.ts"
 import { ableIn, orUndefined } from "./able.ts"
 import * as DiskFrames from "./diskFrames.ts"
 import * as DiskLocking from "./diskLocking.ts"
 import { bytes, errno, type Tester } from "./diskTester.ts"
+import * as DiskPermissions from "./diskPermissions.ts"
 import * as DiskTrees from "./diskTrees.ts"
 import type { World } from "./World.ts"
+import { scanning } from "./scanning.ts"
 
 /** Abilities of an implementation that the suite can't find out. */
 export interface Strength {
@@ -191,7 +193,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         yield* world.file(`${directory}/r4`, "x".repeat(11))
         yield* world.sparse(`${directory}/r5`, 5 * 1024 ** 3)
         const sort = (entry: string) => (entry.startsWith("r") ? "read" : entry.startsWith("n") ? "note" : "ignore")
-        const scan = yield* disk.scan(directory, sort, 10)
+        const scan = yield* disk.scan(directory, scanning(sort, 10))
         assert.deepStrictEqual(scan.noted, ["n1", "n2"])
         assert.deepStrictEqual(
           scan.files.map(({ bytes, entry, stat }) => [entry, text(bytes), stat.size]),
@@ -215,13 +217,63 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const disk = yield* Disk
         const directory = yield* world.scratch
         const made = yield* others(directory)
-        const { files } = yield* disk.scan(directory, (entry) => (entry === "target" ? "ignore" : "read"), 4096)
+        const { files } = yield* disk.scan(
+          directory,
+          scanning((entry) => (entry === "target" ? "ignore" : "read"), 4096)
+        )
         assert.strictEqual(files.length, made.length)
         for (const [entry, type] of made) {
           const file = files.find((file) => file.entry === entry)
           assert.strictEqual(file?.stat.type, type, entry)
           assert.isUndefined(file?.bytes, entry)
         }
+      })
+    )
+
+    it.effect("a scan ends where there is more than it was asked for, and then tells nothing", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const directory = yield* world.scratch
+        for (let index = 0; index < 6; index += 1) {
+          yield* world.file(`${directory}/read-${index}`, "x")
+          yield* world.file(`${directory}/note-${index}`, "x")
+          yield* world.file(`${directory}/hint-${index}`, "x")
+        }
+        const sort = (entry: string) =>
+          entry.startsWith("read")
+            ? "read"
+            : entry.startsWith("note")
+              ? "note"
+              : entry.startsWith("hint")
+                ? "hint"
+                : "ignore"
+        const scan = (bounds: Partial<ScanOptions>) => disk.scan(directory, scanning(sort, 10, bounds))
+        const nothing = { files: [], noted: [], hints: [], isCrowded: true }
+        assert.deepInclude(yield* scan({ mostNames: 11 }), nothing)
+        const whole = yield* scan({ mostNames: 12, mostHints: 4 })
+        assert.isFalse(whole.isCrowded)
+        assert.deepStrictEqual([whole.files.length, whole.noted.length, whole.hints.length], [6, 6, 4])
+        const asked: Array<Stat> = []
+        const isRead = (directory: Stat) => {
+          asked.push(directory)
+          return false
+        }
+        const unread = yield* scan({ isRead })
+        assert.deepStrictEqual(
+          asked.map(({ id }) => id),
+          [(yield* disk.lstat(directory)).id]
+        )
+        assert.deepStrictEqual(
+          unread.files.map(({ bytes, entry, stat }) => [entry, bytes, stat.size]),
+          whole.files.map(({ entry }) => [entry, undefined, 1])
+        )
+        assert.deepInclude(yield* scan({ isRead, mostUnread: 17 }), nothing)
+        // Without a sentinel among the names that are listed there is none.
+        const other = disk.scan(
+          directory,
+          scanning(() => "ignore", 10, { isRead, mostUnread: 17 })
+        )
+        assert.deepInclude(yield* other, { ...nothing, isCrowded: false })
       })
     )
 
@@ -236,10 +288,21 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           ["to-directory", "symlink"],
           ["fifo", "fifo"]
         ]) {
-          const { files, noted, stat } = yield* disk.scan(`${directory}/${entry}`, () => "read", 4096)
+          const { files, noted, stat } = yield* disk.scan(
+            `${directory}/${entry}`,
+            scanning(() => "read", 4096)
+          )
           assert.deepStrictEqual([stat.type, files, noted], [type, [], []])
         }
-        assert.strictEqual(yield* errno(disk.scan(`${directory}/missing`, () => "read", 4096)), "ENOENT")
+        assert.strictEqual(
+          yield* errno(
+            disk.scan(
+              `${directory}/missing`,
+              scanning(() => "read", 4096)
+            )
+          ),
+          "ENOENT"
+        )
       })
     )
 
@@ -253,7 +316,10 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         assert.strictEqual(yield* errno(disk.read(`${directory}/secret`, 10)), "EACCES")
         assert.strictEqual(yield* errno(disk.entries(`${directory}/closed`)), "EACCES")
         assert.strictEqual(yield* errno(disk.lstat(`${directory}/closed/file`)), "EACCES")
-        const { files } = yield* disk.scan(directory, (entry) => (entry === "closed" ? "ignore" : "read"), 10)
+        const { files } = yield* disk.scan(
+          directory,
+          scanning((entry) => (entry === "closed" ? "ignore" : "read"), 10)
+        )
         assert.deepStrictEqual(
           files.map(({ bytes, entry, error, stat }) => [entry, text(bytes), error?.errno, stat.type]),
           [
@@ -616,6 +682,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
     const tester: Tester<R> = { able, strength, test: (title, test) => it.effect(title, test), world }
     DiskFrames.tests(tester)
     DiskLocking.tests(tester)
+    DiskPermissions.tests(tester)
     DiskTrees.tests(tester)
   })
 }

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { MemoryDisk } from "../../src/testing/MemoryDisk.ts"
+import { MemoryDisk, type MountOptions } from "../../src/testing/MemoryDisk.ts"
 import type { World } from "./World.ts"
 
 let scratches = 0
@@ -7,7 +7,7 @@ let scratches = 0
 const decode = (name: Uint8Array): string =>
   [...name].map((byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join("")
 
-const mounted = (target: string, options: { readonly source: string; readonly fileSystem?: string }) =>
+const mounted = (target: string, options: MountOptions) =>
   Effect.asVoid(
     Effect.acquireRelease(
       MemoryDisk.use(({ mount }) => mount(target, options)),
@@ -15,13 +15,15 @@ const mounted = (target: string, options: { readonly source: string; readonly fi
     )
   )
 
+const scratch = Effect.gen(function* () {
+  const path = `/scratch-${(scratches += 1)}`
+  yield* MemoryDisk.use(({ seed }) => seed({ [path]: { type: "directory" } }))
+  return path
+})
+
 /** A file system in memory. The Disk belongs to its first process, whose uid is 1000. */
 export const world: World<MemoryDisk> = {
-  scratch: Effect.gen(function* () {
-    const path = `/scratch-${(scratches += 1)}`
-    yield* MemoryDisk.use(({ seed }) => seed({ [path]: { type: "directory" } }))
-    return path
-  }),
+  scratch,
   directory: (path, mode = 0o700) => MemoryDisk.use(({ seed }) => seed({ [path]: { type: "directory", mode } })),
   file: (path, content, mode = 0o600) =>
     MemoryDisk.use(({ seed }) => seed({ [path]: { type: "file", content, mode } })),
@@ -49,9 +51,13 @@ export const world: World<MemoryDisk> = {
         )
     ),
   permissions: true,
+  ordinary: scratch,
   stubborn: (path) =>
-    MemoryDisk.use(({ seed }) => seed({ [`${path}/kept`]: "kept", [path]: { type: "directory", mode: 0o500 } })),
+    MemoryDisk.use(({ seed }) =>
+      seed({ [`${path}/kept`]: "kept", [path]: { type: "directory", mode: 0o755, uid: 0, gid: 0 } })
+    ),
   bindMount: (source, target) => mounted(target, { source }),
+  hungMount: (target) => mounted(target, { fileSystem: "fuse", hangs: true }),
   otherView: (source, target) => mounted(target, { source, fileSystem: "overlay" }),
   copy: (from, to) => MemoryDisk.use(({ copy }) => copy(from, to)),
   remote: Effect.gen(function* () {

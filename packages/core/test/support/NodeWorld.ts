@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { spawnSync } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
@@ -67,6 +67,35 @@ const canMakeImmutable =
     run("chattr", "-i", `${directory}/a`)
   })
 
+/** A file system of FUSE that no program answers for. It goes with its process: whatever waits for it then fails. */
+const hang = `exec 3<>/dev/fuse
+mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung "$1" && echo mounted && exec sleep "$2"`
+
+const hung = (target: string, seconds: number) =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.callback<ChildProcess>((resume) => {
+        const child = spawn("sh", ["-c", hang, "sh", target, `${seconds}`], { stdio: ["ignore", "pipe", "inherit"] })
+        child.stdout.once("data", () => resume(Effect.succeed(child)))
+        child.once("exit", () => resume(Effect.die(new Error(`nothing mounted on ${target}`))))
+      }),
+      (child) =>
+        Effect.callback<void>((resume) => {
+          run("umount", "--lazy", "--internal-only", target)
+          if (child.exitCode !== null) return resume(Effect.void)
+          child.once("close", () => resume(Effect.void))
+          child.kill("SIGKILL")
+        })
+    )
+  )
+
+const canHang =
+  isRoot &&
+  works((directory) => {
+    run("sh", "-c", hang, "sh", directory, "0")
+    run("umount", "--lazy", "--internal-only", directory)
+  })
+
 const kindOf = (path: string): string => {
   const stat = Fs.lstatSync(path)
   if (stat.isFile()) return stat.size > 1_000_000 ? `${stat.size} bytes` : Fs.readFileSync(path, "utf8")
@@ -95,18 +124,14 @@ const stubborn = (path: string) =>
     attempt(() => {
       Fs.mkdirSync(path, { mode: 0o700 })
       Fs.writeFileSync(`${path}/kept`, "kept")
-      if (isRoot) run("chattr", "+i", `${path}/kept`)
-      else Fs.chmodSync(path, 0o500)
+      run("chattr", "+i", `${path}/kept`)
       return Fs.statSync(path).ino
     }),
     // The test may have moved the directory inside its scratch directory.
     (ino) =>
       attempt(() => {
         const found = spawnSync("find", [scratchOf(path), "-inum", `${ino}`], { encoding: "utf8" }).stdout.split("\n")
-        for (const directory of found.filter((line) => line !== "")) {
-          if (isRoot) run("chattr", "-i", `${directory}/kept`)
-          else Fs.chmodSync(directory, 0o700)
-        }
+        for (const directory of found.filter((line) => line !== "")) run("chattr", "-i", `${directory}/kept`)
       })
   )
 
@@ -128,17 +153,42 @@ const unmountAll = (directory: string): void => {
   if (!canMount) return
   const mounts = Fs.readFileSync("/proc/self/mountinfo", "utf8").split("\n")
   const inside = mounts.map((line) => line.split(" ")[4] ?? "").filter((path) => path.startsWith(`${directory}/`))
-  for (const path of inside.toReversed()) run("umount", path)
+  for (const path of inside.toReversed()) run("umount", "--lazy", "--internal-only", path)
 }
+
+const scratch = Effect.acquireRelease(attempt(temporary), (directory) =>
+  attempt(() => {
+    unmountAll(directory)
+    Fs.rmSync(directory, { recursive: true, force: true })
+  })
+)
+
+const nobody = 65_534
+
+/** Root, while its effective user is another one. */
+const asRoot = (act: () => void): void => {
+  const uid = process.geteuid?.() ?? 0
+  process.seteuid?.(0)
+  try {
+    act()
+  } finally {
+    process.seteuid?.(uid)
+  }
+}
+
+const ordinary = Effect.tap(scratch, (directory) =>
+  Effect.acquireRelease(
+    attempt(() => {
+      Fs.chownSync(directory, nobody, nobody)
+      process.seteuid?.(nobody)
+    }),
+    () => attempt(() => process.seteuid?.(0))
+  )
+)
 
 /** The real file system, below a temporary directory. */
 export const world: World = {
-  scratch: Effect.acquireRelease(attempt(temporary), (directory) =>
-    attempt(() => {
-      unmountAll(directory)
-      Fs.rmSync(directory, { recursive: true, force: true })
-    })
-  ),
+  scratch,
   directory: (path, mode = 0o700) =>
     attempt(() => {
       Fs.mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -171,14 +221,19 @@ export const world: World = {
   tree: (path) => attempt(() => describe(path)),
   permissions: !isRoot,
   device: isRoot ? (path) => attempt(() => run("mknod", path, "c", "1", "5")) : notRoot,
-  setOwner: isRoot ? (path, uid) => attempt(() => Fs.lchownSync(path, uid, uid)) : notRoot,
-  stubborn: isRoot && !canMakeImmutable ? new Missing("no immutable files here") : stubborn,
+  setOwner: isRoot ? (path, uid) => attempt(() => asRoot(() => Fs.lchownSync(path, uid, uid))) : notRoot,
+  ordinary: isRoot ? ordinary : scratch,
+  // The Disk makes writable what is its user's own.
+  stubborn: !isRoot ? notRoot : canMakeImmutable ? stubborn : new Missing("no immutable files here"),
   bindMount: canMount
     ? (source, target) => mounted(target, "--bind", source, target)
     : isRoot
       ? new Missing("no bind mounts here")
       : notRoot,
   ...(process.platform === "linux" ? { otherView: canOverlay ? overlaid : new Missing("no overlays here") } : {}),
+  ...(process.platform === "linux"
+    ? { hungMount: canHang ? (target: string) => hung(target, 20) : new Missing(isRoot ? "no FUSE here" : "not root") }
+    : {}),
   copy: (from, to) => attempt(() => run("cp", "-a", from, to)),
   ...(process.platform === "linux"
     ? {

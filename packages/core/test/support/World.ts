@@ -38,10 +38,14 @@ export interface World<R = never> {
   readonly setOwner?: Able<(path: string, uid: number) => Making<void, R>>
   /** A mode of 0 keeps the Disk's user from reading a file. */
   readonly permissions: Able<true> | false
+  /** A `scratch` of an ordinary user. The Disk's calls, and those of this world, are made by that user until the scope ends. */
+  readonly ordinary: Able<Making<string, R>>
   /** A directory with a file `kept` that the Disk's user can't remove. */
   readonly stubborn?: Able<(path: string) => Making<void, R>>
   /** Bind-mounts a directory on another one. Both are on one device. */
   readonly bindMount?: Able<(source: string, target: string) => Making<void, R>>
+  /** Mounts a file system that doesn't answer: each call on it waits until the file system is unmounted. */
+  readonly hungMount?: Able<(target: string) => Making<void, R>>
   /** `bindMount` mounts a copy on a device of its own, because the platform has no bind mounts (macOS). */
   readonly mountsCopies?: true
   /** Shows a directory under another one through a second file system, such as overlayfs. */

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { compareDirectories, fileToken, oneKernelTypes, toRecord } from "../../src/DirectoryFrame.ts"
 import { Disk } from "../../src/Disk.ts"
 import { errno, type Tester } from "./diskTester.ts"
+import { scanning } from "./scanning.ts"
 
 /**
  * The frame of a directory and the inode of `file` in it: a record is made of both, and a reader compares both with a
@@ -46,7 +47,13 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       const frame = yield* disk.frame(`${directory}/vm`)
       assert.deepStrictEqual(frame.id, (yield* disk.lstat(`${directory}/vm`)).id)
       assert.deepStrictEqual(yield* disk.frame(`${directory}/vm`), frame)
-      assert.deepStrictEqual((yield* disk.scan(`${directory}/vm`, () => "ignore", 0)).frame, frame)
+      assert.deepStrictEqual(
+        (yield* disk.scan(
+          `${directory}/vm`,
+          scanning(() => "ignore", 0)
+        )).frame,
+        frame
+      )
       assert.strictEqual(yield* errno(disk.frame(`${directory}/missing`)), "ENOENT")
       assert.strictEqual(yield* errno(disk.frame(`${directory}/vm/file`)), "ENOTDIR")
       assert.include(["ENOTDIR", "ELOOP"], yield* errno(disk.frame(`${directory}/link`)))
@@ -143,7 +150,10 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       const disk = yield* Disk
       const directory = yield* world.scratch
       yield* disk.create(`${directory}/file`, (file) => Effect.succeed(new TextEncoder().encode(fileToken(file))))
-      const { files } = yield* disk.scan(directory, () => "read", 100)
+      const { files } = yield* disk.scan(
+        directory,
+        scanning(() => "read", 100)
+      )
       const [file] = files
       if (file?.bytes === undefined) return assert.fail("not read")
       assert.strictEqual(new TextDecoder().decode(file.bytes), fileToken(file.stat))

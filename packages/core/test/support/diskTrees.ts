@@ -3,6 +3,7 @@ import { Effect, Stream } from "effect"
 import { Disk } from "../../src/Disk.ts"
 import type { FileId } from "../../src/FileId.ts"
 import { errno, type Tester } from "./diskTester.ts"
+import { scanning } from "./scanning.ts"
 
 const found = (path: string, wanted = (entry: string) => entry.startsWith(".vm-sentinel")) =>
   Disk.use((disk) => Effect.map(Stream.runCollect(disk.find(path, wanted)), (all) => [...all].sort()))
@@ -20,7 +21,10 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* world.fifo(`${directory}/empty/fifo`)
       const subdirectories = (path: string) =>
         Effect.map(
-          disk.scan(path, () => "ignore", 100),
+          disk.scan(
+            path,
+            scanning(() => "ignore", 100)
+          ),
           ({ subdirectories }) => subdirectories
         )
       assert.strictEqual(yield* subdirectories(`${directory}/empty`), "none")
@@ -58,6 +62,65 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* world.directory(`${directory}/vm/a/mounted`)
       yield* bindMount(`${directory}/source`, `${directory}/vm/a/mounted`)
       assert.deepStrictEqual(yield* found(`${directory}/vm`), ["a/.vm-sentinel"])
+    })
+  )
+
+  able(world.bindMount, "knows the mounts at and below a directory, by every path that leads to it", (bindMount) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/root/vm`
+      for (const name of ["source", "alias", "root/vm/a/mounted", "root/other"])
+        yield* world.directory(`${directory}/${name}`)
+      const below = (path: string) =>
+        Effect.map(disk.mountsBelow(path), (mounts) => mounts.map((mount) => mount.path).sort())
+      assert.deepStrictEqual(yield* below(vm), [])
+      yield* bindMount(`${directory}/source`, `${vm}/a/mounted`)
+      assert.deepStrictEqual(yield* below(vm), [`${vm}/a/mounted`])
+      assert.deepStrictEqual(yield* below(`${vm}/a/mounted`), [`${vm}/a/mounted`])
+      assert.deepStrictEqual(yield* below(`${directory}/root/other`), [])
+      assert.deepStrictEqual(yield* below(`${directory}/missing`), [])
+      if (world.mountsCopies === true) return
+      yield* bindMount(`${directory}/root`, `${directory}/alias`)
+      assert.deepStrictEqual(yield* below(`${directory}/alias/vm`), [`${directory}/alias/vm/a/mounted`])
+      assert.deepStrictEqual(yield* below(`${directory}/alias/other`), [])
+      assert.deepStrictEqual(yield* below(`${directory}/alias`), [
+        `${directory}/alias`,
+        `${directory}/alias/vm/a/mounted`
+      ])
+      const mount = yield* disk.mountInside(`${directory}/alias/vm`)
+      assert.strictEqual(mount?.replace("/alias/", "/root/"), `${vm}/a/mounted`)
+      assert.isUndefined(yield* disk.mountInside(`${directory}/alias/other`))
+      assert.strictEqual(yield* errno(disk.removeDirectory(`${directory}/alias/vm/a/mounted`)), "EBUSY")
+    })
+  )
+
+  able(world.hungMount, "scenario 82: waits for no file system that is mounted below and doesn't answer", (hungMount) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      yield* files(vm, [".vm-sentinel", "a/.vm-sentinel", "a/b/file"])
+      const size = yield* disk.usage(vm)
+      for (const point of [`${vm}/hung`, `${vm}/a/b/hung`]) {
+        yield* world.directory(point)
+        yield* hungMount(point)
+      }
+      const mounts = yield* disk.mountsBelow(vm)
+      assert.sameMembers(
+        mounts.map((mount) => mount.path),
+        [`${vm}/hung`, `${vm}/a/b/hung`]
+      )
+      assert.include([`${vm}/hung`, `${vm}/a/b/hung`], yield* disk.mountInside(directory))
+      assert.deepStrictEqual(yield* found(vm), ["a/.vm-sentinel"])
+      assert.strictEqual(yield* disk.usage(vm), size)
+      assert.deepStrictEqual(
+        (yield* disk.scan(
+          vm,
+          scanning((entry) => (entry === ".vm-sentinel" ? "read" : "ignore"), 10)
+        )).files.length,
+        1
+      )
     })
   )
 
@@ -118,6 +181,27 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
         b: "directory",
         "b/c": "directory",
         "b/c/.bbox-sentinel": "x"
+      })
+    }))
+
+  test("scenario 89: a directory named like a sentinel goes with the rest, before the sentinels", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      yield* files(vm, [".vm-sentinel", ".vm-sentinel.zz", ".bbox-sentinel/a/b"])
+      yield* files(vm, [".vm-sentinel.logs/x", ".vm-sentinel.logs/.vm-sentinel.logs/y", "sub/.vm-sentinel.logs/z"])
+      yield* world.directory(`${vm}/.vm-sentinel.empty`)
+      assert.deepStrictEqual(yield* disk.removeTree(vm), [])
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+      // Its own sentinels keep such a directory, and with it those of the top.
+      yield* files(vm, [".vm-sentinel", ".vm-sentinel.logs/.vm-sentinel", ".vm-sentinel.logs/x", "file"])
+      assert.deepStrictEqual(yield* disk.removeTree(vm), [".vm-sentinel.logs"])
+      assert.deepStrictEqual(yield* world.tree(vm), {
+        ".vm-sentinel": "x",
+        ".vm-sentinel.logs": "directory",
+        ".vm-sentinel.logs/.vm-sentinel": "x",
+        ".vm-sentinel.logs/x": "x"
       })
     }))
 

@@ -29,11 +29,19 @@ export interface Fake {
   readonly tree: () => Tree
   /** Creates a file, or replaces it by a file with another inode. */
   readonly write: (path: string) => void
+  /** Adds to what is there. */
+  readonly furnish: (tree: Tree) => void
   readonly open: () => number
   /** Names whose type a listing leaves out. */
   readonly untold: Set<string>
   /** Names of directories on another mount. */
   readonly mounts: Set<string>
+  /** Names of directories of ours that can't be opened before `permit` has made them writable. */
+  readonly closed: Set<string>
+  /** Names of directories of ours whose entries can't be changed before. */
+  readonly readOnly: Set<string>
+  /** Names of directories that no rename leaves (EXDEV), as that of a subvolume. */
+  readonly volumes: Set<string>
 }
 
 export const make = (content: Tree, act: Act = () => {}): Fake => {
@@ -48,14 +56,26 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
   const treeOf = ({ entries }: Directory): Tree =>
     Object.fromEntries([...entries].map(([name, node]) => [name, node.entries === undefined ? "" : treeOf(node)]))
 
+  const merge = ({ entries }: Directory, tree: Tree): void => {
+    for (const [name, inner] of Object.entries(tree)) {
+      const there = entries.get(name)
+      if (typeof inner === "string") entries.set(name, file())
+      else if (there?.entries === undefined) entries.set(name, directoryOf(inner))
+      else merge(there, inner)
+    }
+  }
+
   const root = directoryOf(content)
   const names = new Map<number, string>()
   const descriptors = new Map<number, Directory>()
   let last = 2
   const [untold, mounts] = [new Set<string>(), new Set<string>()]
+  const [closed, readOnly, volumes] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  const parents = new Map<number, number>()
 
-  const opened = (directory: Directory, name: string): number => {
+  const opened = (directory: Directory, name: string, parent?: number): number => {
     last += 1
+    if (parent !== undefined) parents.set(last, parent)
     descriptors.set(last, directory)
     names.set(last, name)
     return last
@@ -64,6 +84,16 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
   const nodeAt = (fd: number, name: string): Node => at(fd).entries.get(name) ?? fail("ENOENT")
   const nameOf = (fd: number): string => names.get(fd) ?? ""
   const before = (call: string, name: string): void => act(call, name)
+  const change = (fd: number): void => {
+    if (readOnly.has(nameOf(fd))) fail("EACCES")
+  }
+  /** The subvolume that an open directory lies in. */
+  const volumeOf = (fd: number): string => {
+    for (let at: number | undefined = fd; at !== undefined; at = parents.get(at)) {
+      if (volumes.has(nameOf(at))) return nameOf(at)
+    }
+    return ""
+  }
 
   const calls: DirectoryCalls<string> = {
     nameOf: (text) => text,
@@ -75,7 +105,8 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
     openDirectory: (fd, name) => {
       before("openDirectory", name)
       const node = nodeAt(fd, name)
-      return node.entries === undefined ? fail("ENOTDIR") : opened(node, name)
+      if (node.entries === undefined) return fail("ENOTDIR")
+      return closed.has(name) ? fail("EACCES") : opened(node, name, fd)
     },
     close: (fd) => {
       if (!descriptors.delete(fd)) fail("EBADF")
@@ -129,11 +160,13 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
     },
     unlink: (fd, name) => {
       before("unlink", name)
+      change(fd)
       if (nodeAt(fd, name).entries !== undefined) fail("EISDIR")
       at(fd).entries.delete(name)
     },
     removeDirectory: (fd, name) => {
       before("removeDirectory", name)
+      change(fd)
       const { entries } = nodeAt(fd, name)
       if (entries === undefined) fail("ENOTDIR")
       else if (entries.size > 0) fail("ENOTEMPTY")
@@ -141,8 +174,16 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
     },
     rename: (fromFd, from, toFd, to) => {
       before("rename", from)
+      change(fromFd)
+      change(toFd)
+      if (volumeOf(fromFd) !== volumeOf(toFd)) fail("EXDEV")
       at(toFd).entries.set(to, nodeAt(fromFd, from))
       at(fromFd).entries.delete(from)
+    },
+    permit: (_, name) => {
+      before("permit", name)
+      const wasClosed = closed.delete(name)
+      return readOnly.delete(name) || wasClosed
     }
   }
 
@@ -162,8 +203,12 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
       }
       directory.entries.set(name, file())
     },
+    furnish: (tree) => merge(root, tree),
     open: () => descriptors.size,
     untold,
-    mounts
+    mounts,
+    closed,
+    readOnly,
+    volumes
   }
 }

@@ -383,6 +383,160 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
     })
   )
 
+  able(
+    world.bindMount,
+    "doesn't look at a mount point that isn't the caller's own, and tells a mount below",
+    (bindMount) =>
+      Effect.gen(function* () {
+        const store = yield* SentinelStore
+        const directory = yield* world.scratch
+        yield* world.file(`${directory}/source/.vm-sentinel`, "17")
+        yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+        yield* world.directory(`${directory}/vm/data/share`)
+        yield* world.directory(`${directory}/own`)
+        const inspect = (name: string) => store.inspect(`${directory}/${name}`, Layout.standard)
+        assert.isUndefined((yield* inspect("vm")).mount)
+        yield* bindMount(`${directory}/source`, `${directory}/vm/data/share`)
+        yield* bindMount(`${directory}/source`, `${directory}/own`)
+        yield* world.symlink(`${directory}/link`, directory)
+        for (const name of ["vm", "link/vm"]) {
+          assert.strictEqual((yield* inspect(name)).mount, `${directory}/vm/data/share`, name)
+        }
+        assert.strictEqual(yield* tag(inspect("link/own")), "MountInside")
+        assert.deepStrictEqual(verdicts(yield* inspect("vm")), [[".vm-sentinel", "V1"]])
+        const refused = yield* Effect.flip(inspect("own"))
+        assert.deepInclude(refused, { _tag: "MountInside", path: `${directory}/own`, mount: `${directory}/own` })
+        assert.include(refused.message, "a mount point; unmount it first")
+        assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/own`)), [[".vm-sentinel", "V1"]])
+      })
+  )
+
+  able(world.hungMount, "scenario 82: one that doesn't answer holds up no look at the others", (hungMount) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const root = yield* store.openRoot(directory)
+      for (const name of ["a", "b", "c"]) yield* world.file(`${directory}/${name}/.vm-sentinel`, "17")
+      yield* world.directory(`${directory}/b/deep/share`)
+      yield* world.directory(`${directory}/hung`)
+      for (const point of [`${directory}/hung`, `${directory}/b/deep/share`]) yield* hungMount(point)
+      const { directories } = yield* store.list(root)
+      const [first, ...others] = yield* Stream.runCollect(directories)
+      if (first === undefined) return assert.fail("nothing listed")
+      const seen = yield* store.peekMany(root, [first, ...others], Layout.standard)
+      const told = Object.fromEntries([first, ...others].map(({ entry }, index) => [entry, seen[index]?.content]))
+      assert.deepStrictEqual(told, { a: "17", b: undefined, c: "17", hung: undefined })
+      assert.strictEqual(yield* tag(store.inspect(`${directory}/hung`, Layout.standard)), "MountInside")
+      assert.strictEqual((yield* store.inspect(`${directory}/b`, Layout.standard)).mount, `${directory}/b/deep/share`)
+      assert.isAbove(yield* store.usage(`${directory}/b`), 0)
+    })
+  )
+
+  able(world.bindMount, "reads no sentinel that a mount lies over", (bindMount) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/source`)
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+      yield* world.directory(`${directory}/vm/.vm-sentinel.covered`)
+      yield* bindMount(`${directory}/source`, `${directory}/vm/.vm-sentinel.covered`)
+      const state = yield* store.inspect(`${directory}/vm`, Layout.standard)
+      assert.deepStrictEqual(verdicts(state), [[".vm-sentinel", "V1"]])
+      assert.strictEqual(state.mount, `${directory}/vm/.vm-sentinel.covered`)
+    })
+  )
+
+  test("scenario 84: of a directory with more than 64 sentinels reads none, whosever they are", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      for (let index = 0; index < 40; index += 1) {
+        yield* world.file(`${directory}/vm/.vm-sentinel.role-${index}`, "17")
+        yield* world.directory(`${directory}/vm/.bbox-sentinel`)
+      }
+      assert.strictEqual((yield* look(store, `${directory}/vm`)).sentinels.length, 40)
+      for (let index = 40; index < 65; index += 1) yield* world.file(`${directory}/vm/.vm-sentinel.role-${index}`, "17")
+      yield* interposer.calls
+      const state = yield* look(store, `${directory}/vm`)
+      assert.deepInclude(state, { sentinels: [], foreign: [], crowded: 64 })
+      assert.deepStrictEqual(yield* interposer.calls, ["scan"])
+    }))
+
+  test("scenario 84: looks once at each name of a sentinel that is being published, and at no more than 1024", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      for (let index = 0; index < 30; index += 1) {
+        yield* world.file(`${vm}/.vm-sentinel.role-${index}`, "17")
+        yield* world.hardLink(`${vm}/.vm-sentinel-tmp.${index}`, `${vm}/.vm-sentinel.role-${index}`)
+      }
+      yield* interposer.calls
+      assert.isTrue(verdicts(yield* look(store, vm)).every(([, verdict]) => verdict === "V1"))
+      const calls = yield* interposer.calls
+      assert.strictEqual(calls.filter((method) => method === "lstat").length, 30)
+      for (let index = 30; index < 1100; index += 1) yield* world.file(`${vm}/.vm-sentinel-tmp.${index}`, "")
+      yield* interposer.calls
+      yield* look(store, vm)
+      const counted = (yield* interposer.calls).filter((method) => method === "lstat").length
+      // A file whose other name isn't among those is looked at again, twice.
+      assert.isAtMost(counted, 3 * 1024)
+    }))
+
+  able(world.setOwner, "scenario 84: asks whose a directory is before it reads a sentinel in it", (setOwner) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
+      yield* world.hardLink(`${directory}/vm/.vm-sentinel-tmp.1`, `${directory}/vm/.vm-sentinel`)
+      yield* setOwner(`${directory}/vm`, 4321)
+      yield* world.setMode(`${directory}/vm`, 0o755)
+      const interposer = yield* Interposer
+      yield* interposer.calls
+      const state = yield* look(store, `${directory}/vm`)
+      assert.deepStrictEqual(verdicts(state), [[".vm-sentinel", "UntrustedSentinel"]])
+      assert.isUndefined(state.sentinels[0]?.bytes)
+      assert.deepStrictEqual(yield* interposer.calls, ["scan"])
+    })
+  )
+
+  able(
+    world.permissions && world.setOwner,
+    "scenario 97: another user's directory that can't be read isn't ours, unless it shows a sentinel",
+    (setOwner) =>
+      Effect.gen(function* () {
+        const store = yield* SentinelStore
+        const directory = yield* world.scratch
+        const inspect = (name: string) => store.inspect(`${directory}/${name}`, Layout.standard)
+        yield* world.file(`${directory}/theirs/.bbox-sentinel`, "17")
+        for (const name of ["own", "lost+found", "theirs"]) yield* world.directory(`${directory}/${name}`, 0o700)
+        for (const name of ["lost+found", "theirs"]) yield* setOwner(`${directory}/${name}`, 4321)
+        const state = yield* inspect("lost+found")
+        assert.deepInclude(state, { sentinels: [], foreign: [], distrust: "unreadable, and owned by uid 4321" })
+        yield* world.setMode(`${directory}/theirs`, 0o711)
+        yield* world.setMode(`${directory}/own`, 0)
+        for (const name of ["own", "theirs"]) assert.strictEqual(yield* tag(inspect(name)), "PermissionDenied", name)
+        assert.strictEqual(yield* tag(look(store, `${directory}/lost+found`)), "PermissionDenied")
+        yield* world.setMode(`${directory}/own`, 0o700)
+      })
+  )
+
+  test("inspects a directory by a path with links in it", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/root/vm/.vm-sentinel`, "17")
+      yield* world.symlink(`${directory}/link`, `${directory}/root`)
+      yield* world.symlink(`${directory}/root/other`, `${directory}/root/vm`)
+      const inspect = (path: string) => store.inspect(`${directory}/${path}`, Layout.standard)
+      for (const path of ["root/vm", "link/vm", "link/../root/vm", "root/vm"]) {
+        assert.deepStrictEqual(verdicts(yield* inspect(path)), [[".vm-sentinel", "V1"]], path)
+      }
+      for (const path of ["link/other", "link/missing", "missing/vm", "link"]) {
+        assert.strictEqual(yield* tag(inspect(path)), "NotFound", path)
+      }
+    }))
+
   test("measures a directory", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore

@@ -41,9 +41,12 @@ export const wrappedDisk = (disk: Disk["Service"], before: Before): Disk["Servic
     syncDirectory: wrap("syncDirectory", disk.syncDirectory),
     removeTree: wrap("removeTree", disk.removeTree),
     frame: wrap("frame", disk.frame),
-    find: (path, wanted) => Stream.unwrap(Effect.as(before("find", path, undefined), disk.find(path, wanted))),
+    find: (path, wanted, options) =>
+      Stream.unwrap(Effect.as(before("find", path, undefined), disk.find(path, wanted, options))),
     location: wrap("location", disk.location),
     mountInside: wrap("mountInside", disk.mountInside),
+    permit: wrap("permit", disk.permit),
+    mountsBelow: wrap("mountsBelow", disk.mountsBelow),
     lock: wrap("lock", disk.lock),
     probeLock: (path, options) =>
       Effect.orElseSucceed(

@@ -4,6 +4,7 @@ import { errnoOf } from "@vm-sentinel/core/Errno"
 import { list } from "./listing.ts"
 import { LOCK_EX } from "./locks.ts"
 import { idOf, kindOf } from "./looking.ts"
+import { permit } from "./permitting.ts"
 
 /** The `DirectoryCalls` of macOS. */
 export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
@@ -24,6 +25,7 @@ export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
     }
   },
   list: (fd, path) => list(calls, fd, path),
+  permit: (fd, name) => permit(calls, fd, name),
   lock: (fd) => {
     try {
       calls.flock(fd, LOCK_EX)

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import { errnoName } from "./errno.ts"
 import * as Structs from "./fileStructs.ts"
+import * as PermissionStructs from "./permissionStructs.ts"
 
 export interface FileCalls {
   /** `openat(2)` of a directory that is no symbolic link. {@link close} closes every descriptor that is opened here. */
@@ -43,10 +44,18 @@ export interface FileCalls {
   readonly pathOf: (fd: number) => string
   readonly statfs: (path: string) => Structs.FileSystemInfo
   readonly fstatfs: (fd: number) => Structs.FileSystemInfo
+  /** `getfsstat(2)` with MNT_NOWAIT: where file systems are mounted. Asks none of the file systems themselves. */
+  readonly mountPoints: () => ReadonlyArray<string>
   /** UUID of the volume that a file lies on. `undefined`: the volume has none. */
   readonly volumeUuid: (fd: number) => string | undefined
   /** Whether the access control list of a file lets anybody change the file. The file must not be a symbolic link. */
   readonly aclPermitsChange: (path: string) => boolean
+  /** `getattrlistat(2)` of an entry that isn't followed. */
+  readonly permissions: (fd: number, name: Buffer) => PermissionStructs.Permissions
+  /** `setattrlistat(2)`, likewise: the mode. */
+  readonly setMode: (fd: number, name: Buffer, mode: number) => void
+  /** `setattrlistat(2)`, likewise: `st_flags`. */
+  readonly setFlags: (fd: number, name: Buffer, flags: number) => void
 }
 
 type Call = (...values: Array<unknown>) => unknown
@@ -69,6 +78,7 @@ const F_GETPATH = 50
 const pathMax = 1024
 const LOCK_NB = 4
 const RENAME_EXCL = 4
+const MNT_NOWAIT = 2
 const FSOPT_NOFOLLOW = 1
 const FSOPT_PACK_INVAL_ATTRS = 8
 // Node has no names for these flags.
@@ -102,11 +112,17 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   const fgetattrlist = library.func(
     "int fgetattrlist(int fd, uint8_t *list, _Out_ uint8_t *buffer, size_t size, unsigned int options)"
   )
+  const getattrlistat = library.func(
+    "int getattrlistat(int fd, const uint8_t *path, uint8_t *list, _Out_ uint8_t *buffer, size_t size, uint64_t options)"
+  )
+  const setattrlistat = library.func(
+    "int setattrlistat(int fd, const uint8_t *path, uint8_t *list, uint8_t *buffer, size_t size, uint32_t options)"
+  )
   const close = library.func("int close(int fd)")
   // On Intel the symbol `statfs` fills the struct with 32-bit inodes, and `statfs$INODE64` the one with 64-bit inodes.
   // Apple silicon has the latter struct alone, under the symbol `statfs`.
-  const bindStatfs = (name: string, argument: string): Call => {
-    const bind = (symbol: string) => library.func(symbol, "int", [argument, "_Out_ uint8_t *"])
+  const bindStatfs = (name: string, ...parameters: Array<string>): Call => {
+    const bind = (symbol: string) => library.func(symbol, "int", parameters)
     try {
       return bind(`${name}$INODE64`)
     } catch {
@@ -114,8 +130,9 @@ const make = (koffi: Koffi, path: string): FileCalls => {
       return bind(name)
     }
   }
-  const statfs = bindStatfs("statfs", "const uint8_t *")
-  const fstatfs = bindStatfs("fstatfs", "int")
+  const statfs = bindStatfs("statfs", "const uint8_t *", "_Out_ uint8_t *")
+  const fstatfs = bindStatfs("fstatfs", "int", "_Out_ uint8_t *")
+  const getfsstat = bindStatfs("getfsstat", "_Out_ uint8_t *", "int", "int")
 
   /** Makes a call. Nothing may run between the call and the reading of its errno. */
   const invoke = (call: Call, ...values: Array<unknown>): number => {
@@ -130,6 +147,12 @@ const make = (koffi: Koffi, path: string): FileCalls => {
     const info = Structs.decodeStatfs(bytes)
     if (info === undefined) throw coded("ENOTSUP", "statfs answered in another layout")
     return info
+  }
+
+  const set = (fd: number, name: Buffer, attributes: Buffer, value: number): void => {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32LE(value)
+    invoke(setattrlistat, fd, terminated(name), attributes, bytes, bytes.byteLength, FSOPT_NOFOLLOW)
   }
 
   return {
@@ -168,6 +191,19 @@ const make = (koffi: Koffi, path: string): FileCalls => {
     },
     statfs: (path) => statfsOf(statfs, terminated(path)),
     fstatfs: (fd) => statfsOf(fstatfs, fd),
+    mountPoints: () => {
+      // Room for some that come in between. An answer that fills it may lack others.
+      for (let room = invoke(getfsstat, null, 0, MNT_NOWAIT) + 8; ; room *= 2) {
+        const bytes = Buffer.alloc(room * Structs.statfsSize)
+        const count = invoke(getfsstat, bytes, bytes.byteLength, MNT_NOWAIT)
+        if (count >= room) continue
+        return Array.from({ length: count }, (_, index) => {
+          const info = Structs.decodeStatfs(bytes.subarray(index * Structs.statfsSize))
+          if (info === undefined) throw coded("ENOTSUP", "getfsstat answered in another layout")
+          return info.mountPoint
+        })
+      }
+    },
     volumeUuid: (fd) => {
       const bytes = Buffer.alloc(Structs.volumeUuidSize)
       invoke(fgetattrlist, fd, Structs.volumeUuid, bytes, bytes.byteLength, 0)
@@ -179,7 +215,17 @@ const make = (koffi: Koffi, path: string): FileCalls => {
       const isOpen = Structs.decodeAccessList(bytes)
       if (isOpen === undefined) throw coded("ENOTSUP", "getattrlist answered in another layout")
       return isOpen
-    }
+    },
+    permissions: (fd, name) => {
+      const bytes = Buffer.alloc(PermissionStructs.permissionsSize)
+      const { permissions } = PermissionStructs
+      invoke(getattrlistat, fd, terminated(name), permissions, bytes, bytes.byteLength, FSOPT_NOFOLLOW)
+      const found = PermissionStructs.decodePermissions(bytes)
+      if (found === undefined) throw coded("ENOTSUP", "getattrlistat answered in another layout")
+      return found
+    },
+    setMode: (fd, name, mode) => set(fd, name, PermissionStructs.accessMask, mode),
+    setFlags: (fd, name, flags) => set(fd, name, PermissionStructs.fileFlags, flags)
   }
 }
 

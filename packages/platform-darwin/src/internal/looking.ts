@@ -3,6 +3,7 @@ import type { FileType, Stat } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import type { FileId } from "@vm-sentinel/core/FileId"
+import type { Mounted } from "@vm-sentinel/core/Mounts"
 import * as Fs from "node:fs"
 import type { FileCalls } from "./fileCalls.ts"
 
@@ -125,4 +126,20 @@ export const complete = (calls: FileCalls, path: string, read: Stat): Stat => {
   const { changedAt, gid, id, uid } = statAt(calls, path)
   if (id.dev !== read.id.dev || id.ino !== read.id.ino) throw coded("ESTALE", "another file")
   return { ...read, changedAt, gid, uid }
+}
+
+/** The data volume of macOS 10.15 and later. Firmlinks show its directories without this prefix. */
+const dataVolume = "/System/Volumes/Data"
+
+const withoutFirmlink = (path: string): string =>
+  path.startsWith(`${dataVolume}/`) ? path.slice(dataVolume.length) : path
+
+/** Mounts at or below a real path, by the table of the kernel. */
+export const mountsBelow = (calls: FileCalls, path: string): ReadonlyArray<Mounted> => {
+  const top = withoutFirmlink(path)
+  return calls.mountPoints().flatMap((mountPoint) => {
+    const at = withoutFirmlink(mountPoint)
+    const isBelow = at === top || at.startsWith(top === "/" ? "/" : `${top}/`)
+    return isBelow ? [{ path: `${path}${at.slice(top.length)}`, mountPoint }] : []
+  })
 }

@@ -6,6 +6,7 @@ import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Scope } from "effect"
 import { workerData } from "node:worker_threads"
 import * as DarwinDisk from "../../src/DarwinDisk.ts"
+import { scanning } from "@vm-sentinel/core/test/support/scanning"
 
 const { directory, libraryPath } = workerData
 const program = Effect.gen(function* () {
@@ -15,7 +16,10 @@ const program = Effect.gen(function* () {
   const { fd, outlivesThread } = yield* Scope.provide(disk.lock(directory, options), scope)
   // Calls that a sweep in a worker makes and completes.
   yield* disk.removeTree(`${directory}/tree`)
-  yield* disk.scan(directory, () => "read", 10)
+  yield* disk.scan(
+    directory,
+    scanning(() => "read", 10)
+  )
   return { fd, outlivesThread }
 })
 const held = await Effect.runPromise(Effect.provide(program, DarwinDisk.layerAt({ libraryPath })))

@@ -96,6 +96,34 @@ EXPORT int shim_acl(const char *path, uint32_t kind, uint32_t rights) {
   return -1;
 }
 
+static struct { uint64_t dev, ino; uint32_t flags; } flagged[16];
+
+enum { D_IMMUTABLE = 2, D_APPEND = 4 };
+
+/* Where the flags of a file are kept; NULL: it has none, and there is no room. */
+static uint32_t *flags_of(const struct stat *file, int add) {
+  for (size_t i = 0; i < sizeof flagged / sizeof *flagged; i++) {
+    if (flagged[i].flags != 0 && flagged[i].dev == file->st_dev && flagged[i].ino == file->st_ino) return &flagged[i].flags;
+  }
+  for (size_t i = 0; add && i < sizeof flagged / sizeof *flagged; i++) {
+    if (flagged[i].flags != 0) continue;
+    flagged[i].dev = file->st_dev;
+    flagged[i].ino = file->st_ino;
+    return &flagged[i].flags;
+  }
+  return NULL;
+}
+
+/* Sets st_flags of a file, which no call but setattrlistat changes. */
+EXPORT int shim_flags(const char *path, uint32_t flags) {
+  struct stat file;
+  if (lstat(path, &file) != 0) return -1;
+  uint32_t *at = flags_of(&file, 1);
+  if (at == NULL) return -1;
+  *at = flags;
+  return 0;
+}
+
 static int virtual_machine;
 
 /* Sets the value of kern.hv_vmm_present. -1: the name doesn't exist. */
@@ -383,6 +411,7 @@ EXPORT int d_flock(int fd, int operation) __asm__("flock");
 EXPORT int d_fcntl(int fd, int command, long argument) __asm__("fcntl");
 EXPORT int d_statfs(const char *path, uint8_t *out) __asm__("statfs$INODE64");
 EXPORT int d_fstatfs(int fd, uint8_t *out) __asm__("fstatfs$INODE64");
+EXPORT int d_getfsstat(uint8_t *out, int size, int flags) __asm__("getfsstat$INODE64");
 
 enum { D_EAGAIN = 35, D_ELOOP = 62, D_ENAMETOOLONG = 63, D_ENOTEMPTY = 66, D_ESTALE = 70, D_ENOSYS = 78 };
 enum { D_AT_FDCWD = -2, D_AT_REMOVEDIR = 0x80, D_CLOEXEC = 0x1000000, D_NOFOLLOW_ANY = 0x20000000 };
@@ -419,15 +448,26 @@ EXPORT int d_openat(int fd, const char *path, int flags, int mode) {
   return answered(syscall(OPENAT2, at(fd), path, &how, sizeof how));
 }
 
+/* Whether a flag keeps a file, or any file in a directory. */
+static int is_kept(int fd, const char *path) {
+  struct stat file;
+  uint32_t *flags;
+  if (fstatat(at(fd), path, &file, path[0] == 0 ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  flags = flags_of(&file, 0);
+  return flags != NULL && (*flags & (D_IMMUTABLE | D_APPEND)) != 0;
+}
+
 EXPORT int d_unlinkat(int fd, const char *path, int flags) {
   int refused = refusal("unlinkat");
   if (refused > 0) return fail(refused, -1);
+  if (is_kept(fd, path) || (path[0] != '/' && is_kept(fd, ""))) return fail(D_EPERM, -1);
   if (flags & ~D_AT_REMOVEDIR) return fail(D_EINVAL, -1);
   long result = syscall(SYS_unlinkat, at(fd), path, flags == 0 ? 0 : AT_REMOVEDIR);
   return result < 0 && errno == EISDIR ? fail(D_EPERM, -1) : answered(result);
 }
 
 static int renamed(int fd, const char *from, int to_fd, const char *to, unsigned int flags) {
+  if (is_kept(fd, from)) return fail(D_EPERM, -1);
   return answered(syscall(SYS_renameat2, at(fd), from, at(to_fd), to, flags));
 }
 
@@ -565,6 +605,28 @@ EXPORT int d_fstatfs(int fd, uint8_t *out) {
   return put_statfs(&fs, &file, real, out);
 }
 
+/* Names and types alone: no file system is asked. */
+EXPORT int d_getfsstat(uint8_t *out, int size, int flags) {
+  (void)flags;
+  int refused = refusal("getfsstat");
+  if (refused > 0) return fail(refused, -1);
+  FILE *mounts = setmntent("/proc/self/mounts", "r");
+  if (mounts == NULL) return answered(-1);
+  int count = 0;
+  for (struct mntent *mount; (mount = getmntent(mounts)) != NULL;) {
+    if (out != NULL) {
+      if ((count + 1) * STATFS > size) break;
+      uint8_t *at = out + count * STATFS;
+      memset(at, 0, STATFS);
+      snprintf((char *)at + 72, 16, "%s", mount->mnt_type);
+      snprintf((char *)at + 88, 1024, "%s", mount->mnt_dir);
+    }
+    count++;
+  }
+  endmntent(mounts);
+  return count;
+}
+
 /* Answers a volume UUID that is made of the device number. */
 EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size, unsigned int options) {
   int refused = refusal("fgetattrlist");
@@ -579,6 +641,50 @@ EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size,
   memcpy(out + 24, "volume..", 8);
   put64(out, 32, file.st_dev);
   return 0;
+}
+
+/* Who may change a file. */
+EXPORT int getattrlistat(int fd, const char *path, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
+  int refused = refusal("getattrlistat");
+  if (refused > 0) return fail(refused, -1);
+  if (list[0] != 5 || list[1] != 0x8006800a || size < 44 || options != 1) return fail(D_EINVAL, -1);
+  struct stat file;
+  if (fstatat(at(fd), path, &file, AT_SYMLINK_NOFOLLOW) != 0) return answered(-1);
+  uint32_t *flags = flags_of(&file, 0);
+  memset(out, 0, 44);
+  put32(out, 0, 44);
+  put32(out, 4, refused == SHIM_ALIEN ? 0x80000000 : 0x8006800a);
+  put32(out, 24, (uint32_t)file.st_dev);
+  put32(out, 28, S_ISREG(file.st_mode) ? 1 : S_ISDIR(file.st_mode) ? 2 : S_ISLNK(file.st_mode) ? 5 : 6);
+  put32(out, 32, file.st_uid);
+  put32(out, 36, file.st_mode);
+  put32(out, 40, flags == NULL ? 0 : *flags);
+  return 0;
+}
+
+/* The mode of a file, or its flags, by its owner. */
+EXPORT int setattrlistat(int fd, const char *path, const uint32_t *list, const uint8_t *in, size_t size, uint32_t options) {
+  int refused = refusal("setattrlistat");
+  if (refused > 0) return fail(refused, -1);
+  if (list[0] != 5 || (list[1] != 0x20000 && list[1] != 0x40000) || size != 4 || options != 1) return fail(D_EINVAL, -1);
+  struct how how = {O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, 0};
+  struct stat file;
+  uint32_t value;
+  memcpy(&value, in, sizeof value);
+  int entry = (int)syscall(OPENAT2, at(fd), path, &how, sizeof how);
+  if (entry < 0) return answered(-1);
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", entry);
+  int result = fstat(entry, &file);
+  uint32_t *flags = result == 0 ? flags_of(&file, list[1] == 0x40000 && value != 0) : NULL;
+  if (result == 0 && geteuid() != 0 && geteuid() != file.st_uid) result = fail(D_EPERM, -1);
+  else if (result == 0 && list[1] == 0x40000 && flags != NULL) *flags = value;
+  else if (result == 0 && list[1] == 0x20000) {
+    if (flags != NULL && (*flags & (D_IMMUTABLE | D_APPEND)) != 0) result = fail(D_EPERM, -1);
+    else result = answered(chmod(link, value & 07777));
+  }
+  close(entry);
+  return result;
 }
 
 /* Answers an attrreference_t and then, if the file has an access control list, a kauth_filesec. */

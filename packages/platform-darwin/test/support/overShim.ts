@@ -42,6 +42,7 @@ export const before = (calls: FileCalls, act: (call: string, name: string) => vo
     unlink: wrap("unlink", calls.unlink),
     removeDirectory: wrap("removeDirectory", calls.removeDirectory),
     rename: wrap("rename", calls.rename),
+    permissions: wrap("permissions", calls.permissions),
     list: wrap("list", calls.list)
   }
 }

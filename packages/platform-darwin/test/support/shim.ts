@@ -16,6 +16,8 @@ export const answers = { short: -1, alien: -2 }
 
 export interface Shim {
   readonly path: string
+  /** Sets `st_flags` of a file. */
+  readonly setFlags: (path: string, flags: number) => Effect.Effect<void>
   /** Until the scope closes, `call` fails with an errno, or gives one of {@link answers}. */
   readonly refuse: (call: string, answer: number) => Effect.Effect<void, never, Scope.Scope>
   /** Each of the next reads of `p_uniqueid` returns another number. */
@@ -49,6 +51,7 @@ const bind = (path: string): Shim => {
   const tear = library.func("void shim_tear(int times)")
   const volume = library.func("void shim_volume(const char *type, uint32_t flags, uint32_t more)")
   const acl = library.func("int shim_acl(const char *path, uint32_t kind, uint32_t rights)")
+  const setFlags = library.func("int shim_flags(const char *path, uint32_t flags)")
   const noAcls = library.func("void shim_no_acls(void)")
   const virtualMachine = library.func("void shim_virtual_machine(int present)")
   const pidInfo = library.func("int proc_pidinfo(int pid, int flavor, uint64_t arg, _Out_ uint8_t *buffer, int size)")
@@ -78,6 +81,7 @@ const bind = (path: string): Shim => {
         Effect.sync(() => assert.strictEqual(acl(path, kind === "allow" ? 1 : 2, rights), 0, path)),
         () => Effect.sync(() => noAcls())
       ),
+    setFlags: (path, flags) => Effect.sync(() => assert.strictEqual(setFlags(path, flags), 0, path)),
     virtualMachine: (present) =>
       Effect.acquireRelease(
         Effect.sync(() => virtualMachine(present ?? -1)),

@@ -54,6 +54,8 @@ export interface DirFd {
    */
   readonly openPath: (path: string) => number
   readonly openDirectory: (fd: number, name: Name) => number
+  /** As `openDirectory`, with O_PATH: no right to read the directory is needed. */
+  readonly openWaypoint: (fd: number, name: Name) => number
   /** Opens a file for reading. Never blocks, not even on a FIFO. */
   readonly openFile: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
@@ -132,6 +134,7 @@ export const procfs: DirFd = {
   openPath: (path) =>
     openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close: Fs.closeSync }, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
+  openWaypoint: (fd, name) => Fs.openSync(child(fd, name), waypointFlags),
   openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
   close: Fs.closeSync,
   closeLater: (fd, ended) => Fs.close(fd, ended),
@@ -178,6 +181,7 @@ const libcAt = (native: LibcAt): DirFd => {
       return openReal({ open: (path) => checked(native.open(AT_FDCWD, nameOf(path), waypointFlags)), close }, path)
     },
     openDirectory: openAt(directoryFlags),
+    openWaypoint: (fd, name) => checked(native.open(fd, name, waypointFlags)),
     openFile: openAt(fileFlags),
     close,
     closeLater: (fd, ended) => native.closeLater(fd, ended),

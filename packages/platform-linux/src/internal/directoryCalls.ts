@@ -2,6 +2,7 @@ import type { DirectoryCalls } from "@vm-sentinel/core/DirectoryCalls"
 import { type DirFd, nameOf, textOf } from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 import { LOCK_EX, LOCK_NB } from "./locks.ts"
+import { permit } from "./permitting.ts"
 
 /** The `DirectoryCalls` of Linux. */
 export const make = (calls: DirFd): DirectoryCalls<Name> => ({
@@ -9,5 +10,6 @@ export const make = (calls: DirFd): DirectoryCalls<Name> => ({
   nameOf,
   textOf,
   idOf: (fd) => calls.stat(fd).id,
+  permit: (fd, name) => permit(calls, fd, name),
   lock: (fd) => (calls.flock === undefined ? "ENOTSUP" : calls.flock(fd, LOCK_EX | LOCK_NB))
 })

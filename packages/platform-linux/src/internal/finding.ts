@@ -1,9 +1,11 @@
 /** Finds files with certain names below the first level of a directory, one directory after another, depth first. */
-import { coded, errnoOf } from "@vm-sentinel/core/Errno"
+import type { FindOptions } from "@vm-sentinel/core/Disk"
+import { coded, errnoOf, isRefusal } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
 import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
 import * as DirFd from "./dirFd.ts"
 import type { Name } from "./libc.ts"
+import * as Permitting from "./permitting.ts"
 
 /**
  * Maximum number of directories open at once. A directory further up is closed, and resumed later where reading
@@ -30,7 +32,14 @@ const moved = (): Error => coded("ESTALE", "it was moved while it was looked thr
 /** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
-export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) => boolean): Finder => {
+/** `mountPoints`: paths that are passed over without being touched, since what is mounted there may not answer. */
+export const make = (
+  calls: DirFd.DirFd,
+  root: string,
+  wanted: (entry: string) => boolean,
+  mountPoints: ReadonlySet<string>,
+  { permit = false }: FindOptions = {}
+): Finder => {
   const levels: Array<Level> = []
   let mount: string | undefined
 
@@ -71,8 +80,28 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
     }
   }
 
+  const permitEntry = (fd: number, name: Name): boolean => {
+    try {
+      return Permitting.permit(calls, fd, name)
+    } catch {
+      return false
+    }
+  }
+
+  /** Makes a refused call about an entry again, if its directory or the entry could be made readable. */
+  const permitted = <A>(fd: number, name: Name, call: () => A): A => {
+    try {
+      return call()
+    } catch (cause) {
+      if (!permit || !isRefusal(errnoOf(cause))) throw cause
+      const isDirectoryChanged = Permitting.permitOpen(calls, fd)
+      if (!permitEntry(fd, name) && !isDirectoryChanged) throw cause
+      return call()
+    }
+  }
+
   const enter = (fd: number, name: Name, path: string): void => {
-    const inner = orVanished(() => calls.openDirectory(fd, name))
+    const inner = orVanished(() => permitted(fd, name, () => calls.openDirectory(fd, name)))
     if (inner === undefined) return
     push(path, inner)
     const outermostOpen = levels.at(-1 - maxOpen)
@@ -110,7 +139,7 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
   }
 
   const typeIn = (fd: number, { name, type }: DirFd.Entry) =>
-    type === "unknown" ? orVanished(() => calls.statAt(fd, name))?.type : type
+    type === "unknown" ? orVanished(() => permitted(fd, name, () => calls.statAt(fd, name)))?.type : type
 
   function* next(): Generator<void, string | undefined> {
     const isSliceUsedUp = Slices.make()
@@ -125,6 +154,7 @@ export const make = (calls: DirFd.DirFd, root: string, wanted: (entry: string) =
       }
       const name = DirFd.textOf(entry.name)
       const path = level.path === "" ? name : `${level.path}/${name}`
+      if (mountPoints.size > 0 && mountPoints.has(`${root}/${path}`)) continue
       if (typeIn(fd, entry) === "directory") enter(fd, entry.name, path)
       else if (level.path !== "" && wanted(name)) return path
     }

@@ -1,4 +1,4 @@
-/** Finds the processes that hold the `flock(2)` of a directory, by `/proc/<pid>/fdinfo`. */
+/** Finds the processes that hold the `flock(2)` of a directory, by `/proc/locks` and `/proc/<pid>/fdinfo`. */
 import type { FileId } from "@vm-sentinel/core/FileId"
 import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Effect from "effect/Effect"
@@ -13,6 +13,9 @@ const latin1 = new TextDecoder("latin1")
  */
 const flockLine = /^lock:.* FLOCK /m
 
+/** The same in `/proc/locks`: the process that took the lock, and the device and inode of the file. */
+const lockLine = /^\d+: FLOCK +\S+ +\S+ +(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /gm
+
 const attempt = <A>(get: () => A): A | undefined => {
   try {
     return get()
@@ -23,13 +26,13 @@ const attempt = <A>(get: () => A): A | undefined => {
 }
 
 /**
- * Compares the ids of `stat(2)`. The device in the `lock:` line can't be used: on btrfs it differs from that of
- * `stat(2)`.
+ * Whether a process holds the lock. `undefined`: its descriptors can't be read, as those of other users. Compares the
+ * ids of `stat(2)`. The device in the `lock:` line can't be used: on btrfs it differs from that of `stat(2)`.
  */
-const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean => {
+const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean | undefined => {
   const { kernel, root } = source
-  const descriptors = attempt(() => kernel.list(`${root}/${pid}/fdinfo`)) ?? []
-  return descriptors.some((descriptor) => {
+  const descriptors = attempt(() => kernel.list(`${root}/${pid}/fdinfo`))
+  return descriptors?.some((descriptor) => {
     const info = readBytes(source, `${root}/${pid}/fdinfo/${descriptor}`)
     if (info === undefined || !flockLine.test(latin1.decode(info))) return false
     const file = attempt(() => kernel.fileId(`${root}/${pid}/fd/${descriptor}`))
@@ -37,13 +40,38 @@ const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean => {
   })
 }
 
-/** The PIDs of the holders, ascending. Processes whose `fdinfo` can't be read are left out. */
+/** `makedev(3)` of glibc, which is how `stat(2)` gives a device here. */
+const deviceOf = (major: number, minor: number): string =>
+  `${((BigInt(major) & ~0xfffn) << 32n) | ((BigInt(major) & 0xfffn) << 8n) | ((BigInt(minor) & ~0xffn) << 12n) | (BigInt(minor) & 0xffn)}`
+
+/**
+ * The processes that took the lock, as far as they still hold it, ascending. The kernel tells them to everybody, and
+ * one read finds them. A process that inherited the lock isn't among them.
+ */
+const takers = (source: Source, directory: FileId): ReadonlyArray<Pid> => {
+  const bytes = readBytes(source, `${source.root}/locks`)
+  const found = new Set<Pid>()
+  for (const [, pid, major = "", minor = "", ino] of latin1.decode(bytes).matchAll(lockLine)) {
+    const number = Number(pid)
+    if (ino !== directory.ino || !isPid(number)) continue
+    const isSameDevice = deviceOf(Number.parseInt(major, 16), Number.parseInt(minor, 16)) === directory.dev
+    if (holds(source, number, directory) ?? isSameDevice) found.add(number)
+  }
+  return [...found].toSorted((a, b) => a - b)
+}
+
+/**
+ * The PIDs of the holders, ascending: those that took the lock, or, where all of these have ended, those that inherited
+ * it. Processes whose `fdinfo` can't be read didn't inherit it, as far as is known.
+ */
 export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
+  if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return []
+  const taken = takers(source, directory)
+  if (taken.length > 0) return taken
   const holders: Array<Pid> = []
-  if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return holders
   const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
   for (const number of numbers) {
-    if (isPid(number) && holds(source, number, directory)) holders.push(number)
+    if (isPid(number) && holds(source, number, directory) === true) holders.push(number)
     // Reading every descriptor of every process may take long.
     yield* Effect.yieldNow
   }

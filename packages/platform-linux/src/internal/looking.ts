@@ -1,7 +1,16 @@
 /** The reads of a Linux Disk: directories, and files in them, by descriptor. Long reads run in slices. */
 import { coded, errnoOf, failed } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
-import type { Attributes, DirectoryEntry, Peek, Permissions, Scan, ScannedFile } from "@vm-sentinel/core/Disk"
+import type {
+  Attributes,
+  DirectoryEntry,
+  Peek,
+  Permissions,
+  Scan,
+  ScannedFile,
+  ScanOptions
+} from "@vm-sentinel/core/Disk"
+import * as ScanNames from "@vm-sentinel/core/ScanNames"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as DirFd from "./dirFd.ts"
 
@@ -90,33 +99,31 @@ const scanFile = (calls: DirFd.DirFd, fd: number, entry: string, path: string, l
   }
 }
 
-export function* scan(
-  calls: DirFd.DirFd,
-  path: string,
-  sort: (entry: string) => "read" | "note" | "ignore",
-  limit: number
-): Generator<void, Scan> {
+export function* scan(calls: DirFd.DirFd, path: string, options: ScanOptions): Generator<void, Scan> {
   let fd: number
   try {
     fd = calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
   } catch (cause) {
     if (errnoOf(cause) !== "ENOTDIR" && errnoOf(cause) !== "ELOOP") throw cause
     const stat = calls.statAt(DirFd.AT_FDCWD, DirFd.nameOf(path))
-    return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [] }
+    return { stat, frame: { id: stat.id }, subdirectories: "none", files: [], noted: [], hints: [], isCrowded: false }
   }
   try {
     const looked = calls.look(fd)
-    const read: Array<string> = []
-    const noted: Array<string> = []
+    const isRead = options.isRead(looked.stat)
+    const names = ScanNames.make(options, isRead)
     let subdirectories: Scan["subdirectories"] = "none"
     yield* list(calls, fd, (entry, { type }) => {
       if (type === "directory" || type === "unknown") subdirectories = "some"
-      const kind = sort(entry)
-      if (kind === "read") read.push(entry)
-      else if (kind === "note") noted.push(entry)
+      return names.add(entry)
     })
-    const files = read.sort().map((entry) => scanFile(calls, fd, entry, path, limit))
-    return { ...looked, subdirectories, files, noted: noted.sort() }
+    const { read, ...told } = names.end()
+    const files = read.map((entry) =>
+      isRead
+        ? scanFile(calls, fd, entry, path, options.mostBytes)
+        : { entry, stat: calls.statAt(fd, DirFd.nameOf(entry)) }
+    )
+    return { ...looked, subdirectories, files, ...told }
   } finally {
     calls.close(fd)
   }

@@ -11,6 +11,8 @@ import type { Libc } from "./libc.ts"
 export interface MountTable {
   /** The mount point of a mount at or below a real path. `undefined`: there is none. */
   readonly inside: (path: string) => string | undefined
+  /** All mounts at and below a real path. Without koffi the answer may be a tenth of a second old. */
+  readonly below: (path: string) => ReadonlyArray<Mounts.Mounted>
   /**
    * Where a path lies on its file system: the root field of the mount with this id, which may be any directory of the
    * file system, and the path below that. ENOENT: this mount namespace has no such mount.
@@ -18,9 +20,6 @@ export interface MountTable {
   readonly locate: (mount: string, path: string) => string
   readonly close: () => void
 }
-
-/** Whether the table escapes a character of the path, or may. */
-const isEscaped = (path: string): boolean => /[\s\\#]/.test(path) || !path.isWellFormed()
 
 const notMounted = (mount: string) => coded("ENOENT", `there is no mount ${mount} here`)
 
@@ -45,48 +44,66 @@ const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {
 /** The kernel appends this mark to the root field of a mount whose root directory was removed. */
 export const deleted = "//deleted"
 
-const locate = (table: string, mount: string, path: string): string => {
-  const line = table.split("\n").find((line) => line.startsWith(`${mount} `))
-  const [, , , root, point] = line?.split(" ").map(Mounts.unescape) ?? []
-  if (root === undefined || point === undefined) throw notMounted(mount)
-  const above = point === "/" ? "" : point
+const locate = (table: Mounts.Table, mount: string, path: string): string => {
+  const { mountPoint, root } = table.byId.get(mount) ?? {}
+  if (root === undefined || mountPoint === undefined) throw notMounted(mount)
+  const above = mountPoint === "/" ? "" : mountPoint
   if (!`${path}/`.startsWith(`${above}/`)) throw notMounted(mount)
   const below = path.slice(above.length)
   if (root.endsWith(deleted) && (below === "" || below === deleted)) return root
   return `${root === "/" ? "" : root}${below === "/" ? "" : below}` || "/"
 }
 
+/**
+ * Milliseconds that a table holds although the kernel reports no change. Whoever moves a directory with a mount in it changes the table,
+ * and the kernel doesn't report that: it is for the deletion to notice.
+ */
+const fresh = 1000
+/** Likewise where the kernel can't be asked. */
+const freshUnasked = 100
+
 export const make = (native: () => Libc | undefined): MountTable => {
   let fd: number | undefined
-  let table: Buffer = Buffer.allocUnsafe(65_536)
+  let bytes: Buffer = Buffer.allocUnsafe(65_536)
+  let spare: Buffer = Buffer.allocUnsafe(65_536)
   let length = 0
+  let table: Mounts.Table | undefined
+  /** `undefined`: the table may have changed. The kernel reports a change once. */
+  let readAt: number | undefined
 
-  const read = (): Buffer => {
+  const read = (): Mounts.Table => {
+    readAt = undefined
     fd ??= Fs.openSync("/proc/self/mountinfo", Fs.constants.O_RDONLY)
-    ;[table, length] = readAll(fd, table)
-    return table.subarray(0, length)
+    const now = performance.now()
+    const [found, count] = readAll(fd, spare)
+    if (table === undefined || !found.subarray(0, count).equals(bytes.subarray(0, length))) {
+      ;[spare, bytes, length] = [bytes, found, count]
+      table = Mounts.parse(decodeName(bytes, 0, length))
+    } else spare = found
+    readAt = now
+    return table
   }
 
-  /**
-   * The table, read again after a change that `poll(2)` reports. Renaming a directory with a mount in it changes the
-   * table without a report: the delete finds that mount by itself.
-   */
-  const current = (): Buffer =>
-    fd !== undefined && native()?.hasChanged(fd) === false ? table.subarray(0, length) : read()
+  const isChanged = (): boolean => fd === undefined || native()?.hasChanged(fd) !== false
 
-  /** Mount points are file names, and file names are bytes. */
-  const parse = (bytes: Buffer): ReadonlyArray<Mounts.Mount> => Mounts.parse(decodeName(bytes))
+  const current = (): Mounts.Table => {
+    const isKnown = readAt !== undefined && performance.now() - readAt < fresh
+    return table === undefined || !isKnown || isChanged() ? read() : table
+  }
+
+  const recent = (): Mounts.Table => {
+    if (native() !== undefined) return current()
+    const isKnown = readAt !== undefined && performance.now() - readAt < freshUnasked
+    return table === undefined || !isKnown ? read() : table
+  }
 
   return {
-    inside: (path) => {
-      const bytes = current()
-      // Skips parsing a table that doesn't contain the path at all.
-      return isEscaped(path) || bytes.includes(` ${path}`) ? Mounts.inside(parse(bytes), path) : undefined
-    },
-    locate: (mount, path) => locate(decodeName(read()), mount, path),
+    inside: (path) => Mounts.inside(current(), path),
+    below: (path) => Mounts.below(recent(), path),
+    locate: (mount, path) => locate(read(), mount, path),
     close: () => {
       if (fd !== undefined) Fs.closeSync(fd)
-      fd = undefined
+      fd = readAt = undefined
     }
   }
 }

@@ -208,9 +208,10 @@ static int keep_for_last(struct work *work, const char *name)
 
 static int remove_child(struct work *work, int parent, const struct dirent64 *child, int depth)
 {
-	if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
-		return keep_for_last(work, child->d_name);
+	/* A directory with the name of a sentinel isn't a sentinel. */
 	if (child->d_type != DT_DIR) {
+		if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
+			return keep_for_last(work, child->d_name);
 		/* This sentinel was created after look_through. */
 		if (vm_sentinel_is_sentinel(child->d_name))
 			return 0;

@@ -1,8 +1,10 @@
 /**
  * Deletes trees in two threads of Node's pool while this thread judges the next directory. One native call deletes
- * several trees. A call leaves every special case to this thread.
+ * several trees. A call leaves every special case to this thread, and this thread takes over a tree that takes long: only
+ * TypeScript tells whether such a tree gets smaller.
  */
-import { placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
+import { defaultPatience, placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { encodePath } from "./bytePath.ts"
 import { type Call, header } from "./pool.ts"
@@ -20,7 +22,10 @@ const [state, result, isKnown, isLocking, dev, ino, path] = [0, 4, 8, 12, 16, 24
 const pathBytes = orderBytes - path
 // Values of `enum state` and `enum result`. UNKNOWN: the order wasn't begun. UNFINISHED: another call has to continue.
 const [waiting, unwanted] = [0, 2] as const
-const [unknown, gone, left] = [0, 1, 3] as const
+const [unknown, gone, unfinished, left] = [0, 1, 2, 3] as const
+
+/** Part of a tree's patience that native calls may take, all calls together. */
+const nativeShare = 1 / 3
 
 /** `true`: the tree is removed. `false`: the caller removes the rest. */
 export type Remover = (task: Task) => Effect.Effect<boolean>
@@ -30,6 +35,10 @@ interface Order {
   readonly path: Buffer
   readonly expected: readonly [dev: bigint, ino: bigint] | undefined
   readonly lockInner: boolean
+  /** Called when a call gets the order. */
+  readonly begin: () => void
+  /** `true`: native calls have taken their share of the patience, counted from the first call. */
+  readonly isLate: () => boolean
   answer: (isGone: boolean) => void
   isWanted: boolean
   /** The `state` of the order in the memory of a call. `undefined`: no call has the order yet. */
@@ -50,6 +59,15 @@ const orderOf = ({
   const bytes = Buffer.concat([parent, end, name, end])
   if (bytes.length > pathBytes) return undefined
   return { path: bytes, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
+}
+
+const limit = (now: () => number, { patience = defaultPatience }: Task): Pick<Order, "begin" | "isLate"> => {
+  const millis = Duration.toMillis(patience) * nativeShare
+  let begunAt: number | undefined
+  return {
+    begin: () => void (begunAt ??= now()),
+    isLate: () => begunAt !== undefined && now() - begunAt >= millis
+  }
 }
 
 const makeJob = () => {
@@ -96,15 +114,20 @@ export const make = (load: () => Call | undefined): Remover => {
   const start = (remove: Call, orders: ReadonlyArray<Order>): void => {
     const job = free.pop() ?? makeJob()
     write(job, orders)
+    for (const { begin } of orders) begin()
     const end = (resultOf: (index: number) => number | undefined) => {
       const ended = orders.map((order, index) => ({ order, result: resultOf(index) }))
       running -= 1
       free.push(job)
       const isOver = ({ order, result }: (typeof ended)[number]) =>
-        result === gone || result === left || !order.isWanted
-      queue = [...ended.filter((each) => !isOver(each)).map(({ order }) => order), ...queue]
+        result === gone || result === left || !order.isWanted || (result === unfinished && order.isLate())
+      const [over, rest] = [ended.filter(isOver), ended.filter((each) => !isOver(each))]
+      const waitingAgain = (isBegun: boolean) =>
+        rest.filter(({ result }) => (result === unfinished) === isBegun).map(({ order }) => order)
+      // A large tree goes behind all that waits: it holds up no small one.
+      queue = [...waitingAgain(false), ...queue, ...waitingAgain(true)]
       startNext(remove)
-      for (const each of ended) if (isOver(each)) each.order.answer(each.result === gone)
+      for (const { order, result } of over) order.answer(result === gone)
     }
     running += 1
     remove(job.bytes, (wasMade) => end((index) => (wasMade ? job.numbers[(placeIn(index) + result) / 4] : left)))
@@ -119,17 +142,20 @@ export const make = (load: () => Call | undefined): Remover => {
   }
 
   return (task) =>
-    Effect.callback<boolean>((resume) => {
-      const remove = load()
-      const made = remove && orderOf(task)
-      if (remove === undefined || made === undefined) return resume(Effect.succeed(false))
-      const answer = (isGone: boolean) => resume(Effect.succeed(isGone))
-      const order: Order = { ...made, answer, isWanted: true, stateWord: undefined }
-      queue.push(order)
-      startNext(remove)
-      return Effect.callback<void>((stopped) => {
-        order.answer = () => stopped(Effect.void)
-        if (withdraw(order)) stopped(Effect.void)
+    Effect.clockWith((clock) =>
+      Effect.callback<boolean>((resume) => {
+        const remove = load()
+        const made = remove && orderOf(task)
+        if (remove === undefined || made === undefined) return resume(Effect.succeed(false))
+        const answer = (isGone: boolean) => resume(Effect.succeed(isGone))
+        const limited = limit(() => clock.currentTimeMillisUnsafe(), task)
+        const order: Order = { ...made, ...limited, answer, isWanted: true, stateWord: undefined }
+        queue.push(order)
+        startNext(remove)
+        return Effect.callback<void>((stopped) => {
+          order.answer = () => stopped(Effect.void)
+          if (withdraw(order)) stopped(Effect.void)
+        })
       })
-    })
+    )
 }

@@ -16,8 +16,11 @@ const orNothing = <A>(call: () => A): A | undefined => {
   }
 }
 
-/** Bytes of all blocks. A file with several links counts once. Doesn't enter another device. */
-export function* usage(calls: DirFd.DirFd, root: string): Generator<void, number> {
+/**
+ * Bytes of all blocks. A file with several links counts once. Doesn't enter another device, and doesn't touch `mountPoints`: what is
+ * mounted there may not answer.
+ */
+export function* usage(calls: DirFd.DirFd, root: string, mountPoints: ReadonlySet<string>): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
   const isSliceUsedUp = Slices.make()
   const seen = new Set<bigint>()
@@ -29,6 +32,7 @@ export function* usage(calls: DirFd.DirFd, root: string): Generator<void, number
     if (fd === undefined) continue
     try {
       yield* list(calls, fd, (entry) => {
+        if (mountPoints.size > 0 && mountPoints.has(`${path}/${entry}`)) return
         const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
         if (stats === undefined || stats.dev !== top.dev) return
         if (stats.isDirectory()) pending.push(`${path}/${entry}`)

@@ -11,6 +11,11 @@ export class Killed extends Error {
   override readonly message = "the process was killed"
 }
 
+/** Thrown where a call waits for a file system that doesn't answer. */
+export class Hung extends Error {
+  override readonly message = "the file system doesn't answer"
+}
+
 interface Hook {
   readonly matches: (call: Call) => boolean
   readonly run: Effect.Effect<unknown>
@@ -97,6 +102,10 @@ export const perform = Effect.fnUntraced(function* <A>(
     try: () => body({ uid: process.uid ?? 0, now }),
     catch: (cause) => (cause instanceof Refusal ? failed(cause.errno) : cause)
   }).pipe(
+    Effect.catchIf(
+      (error): error is Hung => error instanceof Hung,
+      () => Effect.never
+    ),
     Effect.catchIf((error): error is Exclude<typeof error, DiskError> => !(error instanceof DiskError), Effect.die)
   )
   if (isLast) return yield* kill(process)

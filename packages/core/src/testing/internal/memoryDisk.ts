@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { type Disk, DiskError, type HeldLock, type LockOptions, make as makeDisk, type NewFile } from "../../Disk.ts"
 import * as Tree from "../../internal/tree.ts"
 import type { Operation } from "../MemoryDiskModel.ts"
-import { perform, type Process } from "./memoryCalls.ts"
+import { Hung, perform, type Process } from "./memoryCalls.ts"
 import { type Caller, statOf } from "./memoryInode.ts"
 import * as Locks from "./memoryLocks.ts"
 import * as Volume from "./memoryVolume.ts"
@@ -28,7 +28,10 @@ const absolute = (path: string): string => {
 export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: Process): Disk["Service"] => {
   type Body<A> = (volume: Volume.Volume, caller: Caller, path: string) => A
   const on = <A>(operation: Operation, path: string, body: Body<A>) =>
-    perform(process, { operation, path }, (caller) => body(volume, caller, path))
+    perform(process, { operation, path }, (caller) => {
+      if (operation !== "mountinfo" && Volume.isHung(volume, path)) throw new Hung()
+      return body(volume, caller, path)
+    })
 
   const lstat = (path: string) => on("lstat", path, Volume.lstat)
   const entries = (path: string) =>
@@ -40,6 +43,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
   const unlink = (path: string) => on("unlink", path, Volume.unlink)
   const removeDirectory = (path: string) => on("rmdir", path, Volume.removeDirectory)
   const mountInside = (path: string) => on("mountinfo", path, Volume.mountInside)
+  const mountsBelow = (path: string) => on("mountinfo", path, Volume.mountsBelow)
   const frame = (path: string) => on("statfs", path, Volume.frame)
 
   const create = <E = never>(path: string, bytesOf: (file: NewFile) => Effect.Effect<Uint8Array, E>) =>
@@ -110,12 +114,14 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
         on("mkdir", path, (volume, caller) => Volume.add(volume, caller, path, "directory", { mode: 0o700 }))
       ),
     removeDirectory,
+    permit: (path) => on("chmod", path, Volume.permit),
     syncDirectory: (path) => Effect.asVoid(on("fsync", path, Volume.readDirectory)),
     frame,
     location: (path) => on("mountinfo", path, Volume.location),
     mountInside,
+    mountsBelow,
     lock,
     probeLock,
-    usage: Tree.usage({ lstat, entries }, ({ occupied }) => occupied)
+    usage: Tree.usage({ lstat, entries, mountsBelow }, ({ occupied }) => occupied)
   })
 }

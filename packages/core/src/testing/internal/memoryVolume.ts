@@ -18,6 +18,7 @@ import {
   statOf,
   blocks
 } from "./memoryInode.ts"
+import type { Mounted } from "../../Mounts.ts"
 import type { FileSystemOptions, MountOptions } from "../MemoryDiskModel.ts"
 
 /** One superblock. Another superblock, of another type, may show the same directories, as overlayfs and NFS do. */
@@ -34,6 +35,10 @@ interface Mount {
   /** Root of the mount. The root of a bind mount may lie below the superblock's root. */
   readonly root: Inode
   readonly on: { readonly mount: Mount; readonly inode: Inode } | undefined
+  /** The path that it was mounted through. */
+  readonly point: string
+  /** Whether no call on it ends. */
+  readonly hangs: boolean
 }
 
 export interface Volume {
@@ -69,7 +74,7 @@ const superblockOf = (
 export const make = (options: FileSystemOptions, capacity: number, reuseInodes: boolean): Volume => {
   const births = { last: 0n, reuseInodes }
   const inode = rootDirectory(1, capacity, births)
-  const root = { superblock: superblockOf(1, inode, options), root: inode, on: undefined }
+  const root = { superblock: superblockOf(1, inode, options), root: inode, on: undefined, point: "/", hangs: false }
   return { root, mounts: [root], births, superblocks: 1 }
 }
 
@@ -77,6 +82,10 @@ const components = (path: string): Array<string> => path.split("/").filter((name
 
 const coveredBy = (volume: Volume, mount: Mount, inode: Inode): Mount | undefined =>
   volume.mounts.findLast(({ on }) => on?.mount === mount && on.inode === inode)
+
+/** The mount on a directory, whatever mount it was made through. */
+const mountedOn = (volume: Volume, inode: Inode): Mount | undefined =>
+  volume.mounts.findLast(({ on }) => on?.inode === inode)
 
 const cross = (volume: Volume, spot: Spot): Spot => {
   const mount = coveredBy(volume, spot.mount, spot.inode)
@@ -126,14 +135,17 @@ const pathOf = ({ name, parent }: Spot): string =>
 
 export const realPath = (volume: Volume, { uid }: Caller, path: string): string => pathOf(find(volume, uid, path, true))
 
-/** The inode under a path, without permission checks. */
-export const inodeAt = (volume: Volume, path: string): Inode | undefined => {
+/** What lies under a path, without permission checks. */
+const spotAt = (volume: Volume, path: string): Spot | undefined => {
   try {
-    return find(volume, 0, path).inode
+    return find(volume, 0, path)
   } catch {
     return undefined
   }
 }
+
+/** The inode under a path, without permission checks. */
+export const inodeAt = (volume: Volume, path: string): Inode | undefined => spotAt(volume, path)?.inode
 
 const statAt = ({ inode, mount: { superblock } }: Spot): Measured => {
   const { birth, ...stat } = statOf(inode, superblock.number)
@@ -231,11 +243,20 @@ export const link = (volume: Volume, caller: Caller, from: string, to: string): 
   })
 }
 
+/** `chmod u+rwx` of a directory, by its owner. `false`: nothing was changed. */
+export const permit = (volume: Volume, { now, uid }: Caller, path: string): boolean => {
+  const { inode } = find(volume, uid, path)
+  if (inode.type !== "directory" || inode.uid !== uid || (inode.mode & 0o700) === 0o700) return false
+  inode.mode |= 0o700
+  inode.changedAt = now
+  return true
+}
+
 /** The inode of a name. EBUSY for a mount point and for the root. */
 const named = (volume: Volume, at: Place): Inode => {
   if (at.name === "") refuse("EBUSY")
   const inode = at.directory.inode.children.get(at.name) ?? refuse("ENOENT")
-  return coveredBy(volume, at.directory.mount, inode) === undefined ? inode : refuse("EBUSY")
+  return mountedOn(volume, inode) === undefined ? inode : refuse("EBUSY")
 }
 
 const isInside = (directory: Inode, spot: Spot | undefined): boolean =>
@@ -304,7 +325,7 @@ export const mount = (volume: Volume, path: string, options: MountOptions): void
   const { inode, mount } = find(volume, 0, path)
   const source = options.source === undefined ? undefined : find(volume, 0, options.source)
   const add = (superblock: Superblock, root: Inode): void => {
-    const added = { superblock, root, on: { mount, inode } }
+    const added = { superblock, root, on: { mount, inode }, point: path, hangs: options.hangs ?? false }
     volume.mounts.push(added)
     root.users.add({ isOpen: () => volume.mounts.includes(added) })
   }
@@ -321,20 +342,37 @@ export const unmount = (volume: Volume, path: string): void => {
   volume.mounts.splice(volume.mounts.indexOf(mount), 1)
 }
 
-/** Path of a mount point at or below a directory. */
-export const mountInside = (volume: Volume, { uid }: Caller, path: string): string | undefined => {
-  const top = find(volume, uid, path)
-  if (top.inode === top.mount.root && top.parent !== undefined) return path
-  const search = (inode: Inode, at: string): string | undefined => {
-    for (const [name, child] of inode.children) {
-      const below = `${at}/${name}`
-      const found = coveredBy(volume, top.mount, child) === undefined ? search(child, below) : below
-      if (found !== undefined) return found
-    }
-    return undefined
+/** All mounts at or below a directory, whatever path they were mounted through. Looks at the table alone. */
+export const mountsBelow = (volume: Volume, _: Caller, path: string): ReadonlyArray<Mounted> => {
+  const found: Array<Mounted> = []
+  const search = (inode: Inode, at: string): void => {
+    for (const [name, child] of inode.children) visit(child, `${at === "/" ? "" : at}/${name}`)
   }
-  return search(top.inode, path)
+  const visit = (inode: Inode, at: string): void => {
+    const mount = mountedOn(volume, inode)
+    if (mount !== undefined) found.push({ path: at, mountPoint: mount.point })
+    search(mount?.root ?? inode, at)
+  }
+  const top = spotAt(volume, path)
+  if (top === undefined) return []
+  const { inode, mount, parent } = top
+  const covering = mountedOn(volume, inode)
+  if (inode === mount.root && parent !== undefined) found.push({ path, mountPoint: mount.point })
+  else if (covering !== undefined) found.push({ path, mountPoint: covering.point })
+  search(inode, path)
+  return found
 }
+
+/** Path of a mount point at or below a directory. */
+export const mountInside = (volume: Volume, caller: Caller, path: string): string | undefined => {
+  find(volume, caller.uid, path)
+  return mountsBelow(volume, caller, path)[0]?.path
+}
+
+/** Whether a path leads to, or through, a file system that doesn't answer. */
+export const isHung = (volume: Volume, path: string): boolean =>
+  volume.mounts.some(({ hangs }) => hangs) &&
+  components(path).some((_, index, names) => spotAt(volume, `/${names.slice(0, index + 1).join("/")}`)?.mount.hangs)
 
 /** Copies a tree as `cp -a` does: new inodes, births and ctimes; the same content and other attributes. */
 export const copy = (volume: Volume, caller: Caller, from: string, to: string): void => {

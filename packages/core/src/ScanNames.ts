@@ -1,0 +1,55 @@
+/**
+ * Collects the names that a `Disk.scan` is to read or to tell, in bounded memory: for all who implement a `Disk`.
+ *
+ * @since 0.1.0
+ */
+import type { ScanOptions } from "./DiskModel.ts"
+
+/**
+ * The names of one directory so far.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScanNames {
+  /** Takes the next name. `false`: no further one is wanted. */
+  readonly add: (entry: string) => boolean
+  /** What was collected, sorted. Of a crowded directory nothing is. */
+  readonly end: () => {
+    readonly read: ReadonlyArray<string>
+    readonly noted: ReadonlyArray<string>
+    readonly hints: ReadonlyArray<string>
+    readonly isCrowded: boolean
+  }
+}
+
+/**
+ * `isRead`: whether files are read in this directory.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = ({ mostHints, mostNames, mostUnread, sort }: ScanOptions, isRead: boolean): ScanNames => {
+  const read: Array<string> = []
+  const noted: Array<string> = []
+  const hints: Array<string> = []
+  let left = isRead ? Infinity : mostUnread
+  let isCrowded = false
+  const hasNames = () => read.length + noted.length > 0
+  const add = (entry: string): boolean => {
+    const kind = sort(entry)
+    if (kind === "read") read.push(entry)
+    else if (kind === "note") noted.push(entry)
+    else if (kind === "hint" && hints.length < mostHints) hints.push(entry)
+    left -= 1
+    isCrowded = read.length + noted.length > mostNames || (left <= 0 && hasNames())
+    return left > 0 && !isCrowded
+  }
+  return {
+    add,
+    end: () =>
+      isCrowded
+        ? { read: [], noted: [], hints: [], isCrowded }
+        : { read: read.sort(), noted: noted.sort(), hints: hints.sort(), isCrowded }
+  }
+}

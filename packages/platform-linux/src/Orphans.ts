@@ -1,0 +1,69 @@
+/**
+ * Processes that this process inherited: the first process of a PID namespace becomes the parent of every orphan in it,
+ * and each stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
+ *
+ * @since 0.1.0
+ */
+import { type Library, withKoffi } from "./internal/koffi.ts"
+
+/**
+ * The calls that wait for children, which need native code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Waits {
+  /** PID of some child that has ended and wasn't waited for, which stays as it is. `undefined`: there is none. */
+  readonly ended: () => number | undefined
+  /** Waits for one child that has ended. `false`: it isn't a child that has ended. */
+  readonly reap: (pid: number) => boolean
+}
+
+const P_ALL = 0
+const WNOHANG = 1
+const WEXITED = 4
+const WNOWAIT = 0x01000000
+
+/** Bytes of `siginfo_t`, and the place of `si_pid` in it: the union of its fields is aligned to a pointer. */
+const siginfoBytes = 128
+const isNarrow = ["arm", "ia32", "mips", "mipsel"].includes(process.arch)
+const pidIndex = isNarrow ? 3 : 4
+
+const make = (koffi: Library): Waits => {
+  const libc = koffi.load(null)
+  const waitid = libc.func("int waitid(int, unsigned int, void *, int)")
+  const waitpid = libc.func("int waitpid(int, void *, int)")
+  const info = new Int32Array(siginfoBytes / Int32Array.BYTES_PER_ELEMENT)
+  const infoBytes = new Uint8Array(info.buffer)
+  return {
+    ended: () => {
+      // The kernel leaves the fields alone where no child has ended.
+      info.fill(0)
+      if (waitid(P_ALL, 0, infoBytes, WEXITED | WNOHANG | WNOWAIT) !== 0) return undefined
+      const pid = info[pidIndex] ?? 0
+      return pid > 0 ? pid : undefined
+    },
+    reap: (pid) => waitpid(pid, null, WNOHANG) === pid
+  }
+}
+
+/**
+ * The calls. `undefined` without koffi.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const load = (): Waits | undefined => withKoffi(make)
+
+/**
+ * Waits for each child that has ended, up to one of `own`, for which somebody else waits: Node for a child that it
+ * started. Returns the PIDs.
+ *
+ * @category reaping
+ * @since 0.1.0
+ */
+export const reapAll = ({ ended, reap }: Waits, own: ReadonlySet<number>): ReadonlyArray<number> => {
+  const reaped: Array<number> = []
+  for (let pid = ended(); pid !== undefined && !own.has(pid) && reap(pid); pid = ended()) reaped.push(pid)
+  return reaped
+}

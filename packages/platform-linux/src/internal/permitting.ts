@@ -1,0 +1,45 @@
+/**
+ * Directories of ours whose mode keeps us out: a removal has to change them, and a search has to read them.
+ */
+import { coded } from "@vm-sentinel/core/Errno"
+import { placeOf } from "@vm-sentinel/core/TreeRemoval"
+import * as Fs from "node:fs"
+import { type DirFd, nameOf } from "./dirFd.ts"
+import type { Name } from "./libc.ts"
+
+/** Rights of the owner to read, to change and to search. */
+const all = 0o700
+
+/** `chmod u+rwx` of an open directory. `false`: nothing was changed, since it isn't ours or grants all that already. */
+export const permitOpen = (calls: DirFd, fd: number): boolean => {
+  const { mode, type, uid } = calls.stat(fd)
+  if (type !== "directory" || uid !== process.geteuid?.() || (mode & all) === all) return false
+  // fchmod(2) refuses a descriptor of O_PATH. This path leads to the file that is open, whatever has its name by now.
+  Fs.chmodSync(`/proc/self/fd/${fd}`, mode | all)
+  return true
+}
+
+/**
+ * {@link permitOpen} of an entry of an open directory. What is checked is what is changed: O_PATH opens a directory without a right to
+ * read it, and follows no link. A directory on another mount isn't changed.
+ */
+export const permit = (calls: DirFd, fd: number, name: Name): boolean => {
+  const entry = calls.openWaypoint(fd, name)
+  try {
+    return calls.mount(entry) === calls.mount(fd) && permitOpen(calls, entry)
+  } finally {
+    calls.close(entry)
+  }
+}
+
+/** {@link permit} of an absolute path, with no symbolic link in any component. */
+export const permitAt = (calls: DirFd, path: string): boolean => {
+  const place = placeOf(path)
+  if (place === undefined) throw coded("EBUSY", "no name in a directory")
+  const parent = calls.openPath(place.parent)
+  try {
+    return permit(calls, parent, nameOf(place.name))
+  } finally {
+    calls.close(parent)
+  }
+}
