@@ -24,6 +24,33 @@ const frames = (name: string) => `packages/cli/test/frames/${name}.slow.test.ts`
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
+    name: "mount-by-path",
+    what: "a mount counts only where the given path shows it",
+    edits: [{ file: core("Mounts"), from: "const place = locate(table, path)", to: "const place = undefined" }],
+    tests: [coreTest("Mounts")],
+    only: "scenario 95"
+  },
+  {
+    name: "mount-judged",
+    what: "a mount below doesn't keep what would be condemned",
+    edits: [
+      {
+        file: core("Judgement"),
+        from: `if (finding.verdict !== "dead" || observed === undefined) return finding`,
+        to: "return finding"
+      }
+    ],
+    tests: [coreTest("Judgement")],
+    only: "scenario 82"
+  },
+  {
+    name: "crowded-judged",
+    what: "a directory with too many sentinels is judged by those that were read",
+    edits: [{ file: core("Judgement"), from: "if (crowded !== undefined) {", to: "if (crowded === 0) {" }],
+    tests: [coreTest("Judgement")],
+    only: "scenario 84"
+  },
+  {
     name: "directory-frame",
     what: "the directory frame ignored: every record counts as bound",
     edits: [
@@ -341,5 +368,38 @@ export const mutations: ReadonlyArray<Mutation> = [
       }
     ],
     tests: [coreTest("Ownership"), coreTest("SentinelStore")]
+  },
+  {
+    name: "unmoved-unconfirmed",
+    what: "a record that came right before the mark not looked for where the directory lies",
+    edits: [
+      {
+        file: core("internal/unmoved"),
+        from: `yield* Effect.catchTag(confirm(mark, judged), "NotFound", () => Effect.fail(new Taken({ path })))`,
+        to: `yield* Effect.void`
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "scenario 41"
+  },
+  {
+    name: "unmoved-unlocked",
+    what: "a directory deleted where it lies though its lock doesn't work",
+    edits: [
+      {
+        file: core("internal/claims"),
+        from: "if (held === undefined || !isLocked) return yield* new Immovable({ path, errno })",
+        to: "if (held === undefined) return yield* new Immovable({ path, errno })"
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "scenario 86"
+  },
+  {
+    name: "unmoved-owned",
+    what: "owners don't see the mark of a directory that is deleted where it lies",
+    edits: [{ file: core("internal/removingMark"), from: "Effect.as(true)", to: "Effect.as(false)" }],
+    tests: [coreTest("Ownership"), coreTest("SentinelStore")],
+    only: "scenario 105"
   }
 ]

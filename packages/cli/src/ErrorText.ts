@@ -27,9 +27,13 @@ export type CommandError =
 
 const explain = "`vm-sentinel explain` shows it; `vm-sentinel reclaim --assume-dead REASON` removes it all the same"
 
+const immutable =
+  process.platform === "darwin"
+    ? "`ls -ldO` of it and of its directory shows what has a flag such as uchg, and `chflags nouchg,nouappnd` ends that"
+    : "`lsattr -d` of it and of its directory shows what is immutable or append-only, and `chattr -i -a` ends that"
+
 /** What a refusal means depends on who is refused: root needs no permission, and still can't change an immutable file. */
 const ofRefusal = (errno: string | undefined, isRoot: boolean): string => {
-  const immutable = "`lsattr -d` shows whether it is immutable or append-only, and `chattr -i -a` ends that"
   if (!isRoot) return errno === "EPERM" ? `run as the owner, or as root; ${immutable}` : "run as the owner, or as root"
   const others = "a missing capability, a security module or a server's root_squash"
   return errno === "EPERM" ? `${immutable}; otherwise look for ${others}` : `root is refused: look for ${others}`

@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Explanation from "./Explanation.ts"
 import * as ExplanationTable from "./ExplanationTable.ts"
 import * as JudgeFlags from "./JudgeFlags.ts"
-import { hasColors, type Output, type OutputError, write } from "./Output.ts"
+import { columns, hasColors, type Output, type OutputError, write } from "./Output.ts"
 import * as Report from "./Report.ts"
 import * as WorkingDirectory from "./WorkingDirectory.ts"
 
@@ -46,6 +46,6 @@ export const explain: (
   const judgement = yield* Cleanup.judge(asked, JudgeFlags.options(options))
   const explanation = Explanation.make(asked, judgement, judgement.inputs)
   if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
-  const colors = yield* hasColors("stdout")
-  yield* write(ExplanationTable.render(explanation, { now: yield* DateTime.now, colors }))
+  const shown = { now: yield* DateTime.now, colors: yield* hasColors("stdout"), width: yield* columns }
+  yield* write(ExplanationTable.render(explanation, shown))
 })

@@ -19,6 +19,8 @@ export interface Options {
   /** The time at which ages are computed. */
   readonly now: DateTime.DateTime
   readonly colors: boolean
+  /** Columns of the terminal, which the tables fit. `undefined`: no terminal; tables then have 100 columns at most. */
+  readonly width?: number | undefined
 }
 
 const columns: ReadonlyArray<Table.Column> = [
@@ -29,28 +31,39 @@ const columns: ReadonlyArray<Table.Column> = [
   { header: "RESULT" }
 ]
 
-/** Columns of a value: two values, the names of data and results, and the gaps between fit in 100 columns. */
-const valueWidth = 30
+const indent = "  "
+/** Columns of the indent, of the arrow, and of the gaps between the columns. */
+const fixedWidth = indent.length + 1 + 4 * 2
+const narrowestValue = 12
+const defaultValueWidth = 30
+
+/** Columns of a value: two values, the names of data and results, and what is fixed fit in the terminal. */
+const valueWidthIn = (evidence: Explanation["evidence"], { width }: Options): number => {
+  if (width === undefined) return defaultValueWidth
+  const widest = (texts: ReadonlyArray<string>) => Math.max(6, ...texts.map((text) => text.length))
+  const names = widest(Object.keys(evidence)) + widest(Object.values(evidence).map(({ result }) => result))
+  return Math.max(narrowestValue, Math.floor((width - fixedWidth - names) / 2))
+}
 
 const resultStyles: Record<string, Table.Style> = { equal: "green", different: "red", unknown: "yellow" }
 const verdictStyles: Record<string, Table.Style> = { alive: "green", dead: "red", unknown: "yellow", none: "dim" }
 
 /**
- * Splits a value into lines of {@link valueWidth}. A list has one item on each line: the items of both sides stand side
+ * Splits a value into lines of `columns`. A list has one item on each line: the items of both sides stand side
  * by side.
  */
-const value = (text: string | undefined): ReadonlyArray<Table.Cell> => {
+const value = (text: string | undefined, columns: number): ReadonlyArray<Table.Cell> => {
   if (text === undefined) return [{ text: "-", style: "dim" }]
   const escaped = Text.escape(text)
-  const items = Text.width(escaped) <= valueWidth ? [escaped] : escaped.split(/(?<=,) /)
-  return items.map((item) => ({ text: Text.shorten(item, valueWidth) }))
+  const items = Text.width(escaped) <= columns ? [escaped] : escaped.split(/(?<=,) /)
+  return items.map((item) => ({ text: Text.shorten(item, columns) }))
 }
 
 const nothing: Table.Cell = { text: "" }
 
-const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined) =>
+const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined, width: number) =>
   Object.entries(evidence).flatMap(([datum, { observed, recorded, result }]) => {
-    const [before, now] = [value(recorded), value(observed)]
+    const [before, now] = [value(recorded, width), value(observed, width)]
     return Array.from({ length: Math.max(before.length, now.length) }, (_, line): ReadonlyArray<Table.Cell> => {
       const sides = [before[line] ?? nothing, now[line] ?? nothing]
       if (line > 0) return [nothing, nothing, ...sides]
@@ -59,9 +72,9 @@ const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined
     })
   })
 
-const table = (evidence: Explanation["evidence"], decidedBy: string | undefined, { colors }: Options): string => {
-  const rows = rowsOf(evidence, decidedBy)
-  return rows.length === 0 ? "" : Table.render(columns, rows, { colors, indent: "  " })
+const table = (evidence: Explanation["evidence"], decidedBy: string | undefined, options: Options): string => {
+  const rows = rowsOf(evidence, decidedBy, valueWidthIn(evidence, options))
+  return rows.length === 0 ? "" : Table.render(columns, rows, { colors: options.colors, indent })
 }
 
 const side = (recorded: string | undefined, observed: string | undefined): string => {
@@ -96,6 +109,7 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
       return "It is kept: an owner lives.\n"
     case "dead":
       if (reason === "owner-inside") return "It is kept: its own owners are gone, but one below it may live.\n"
+      if (reason === "mount-inside") return "It is kept: its owners are gone, but a file system is mounted in it.\n"
       return "A sweep removes it: every owner is provably gone.\n"
     case "none":
       return "It is kept: without a sentinel it isn't ours.\n"
@@ -109,8 +123,8 @@ const place = ({ asked, path, stage }: Explanation): string => {
   if (asked === undefined) return ""
   const why =
     stage === "marked"
-      ? "A sweep proved its owners gone and began to remove it. A sweep that runs goes on, otherwise the next one does,\n  and says what stands in its way."
-      : "A sweep took it to judge it again. A sweep that runs goes on, otherwise the next one judges it and removes it\n  or puts it back."
+      ? "A sweep proved its owners gone and began to remove it. A sweep that runs goes on, otherwise the next one does, and says what stands in its way."
+      : "A sweep took it to judge it again. A sweep that runs goes on, otherwise the next one judges it and removes it or puts it back."
   return `  It lies in ${Text.escape(path)} now.\n  ${why}\n`
 }
 
@@ -132,5 +146,6 @@ export const render = (explanation: Explanation, options: Options): string => {
   const own = table(evidence, decidedBy, options)
   const itself = own === "" ? "" : `\nThe directory itself:\n${own}`
   const others = foreign.length === 0 ? "" : `\nNot read, of other owners: ${foreign.map(Text.escape).join(", ")}\n`
-  return `${Text.escape(asked)}: ${judged}\n${place(explanation)}${parts.join("")}${itself}${others}\n${conclusion(explanation)}`
+  const text = `${Text.escape(asked)}: ${judged}\n${place(explanation)}${parts.join("")}${itself}${others}\n${conclusion(explanation)}`
+  return Text.wrap(text, options.width)
 }

@@ -50,26 +50,25 @@ const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =
 /** Requested help is data, for stdout. Help after an invalid command line is for stderr. */
 const presenter = Layer.effect(
   CliOutput.Presenter,
-  Effect.map(Stdio.Stdio, (stdio) => ({
-    present: Effect.fnUntraced(
-      function* (event: CliOutput.Presenter.Event) {
-        const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
-        const colors = yield* Output.hasColors(requested ? "stdout" : "stderr")
-        const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
-        const say = (text: string) => (requested ? Effect.ignore(Output.write(`${text}\n`)) : Output.note(`${text}\n`))
-        switch (event._tag) {
-          case "Version":
-            return yield* say(formatter.formatVersion(event.name, event.version))
-          case "Help":
-            return yield* say(formatter.formatHelpDoc(event.helpDoc))
-          case "InvalidInvocation":
-            return yield* say(
-              `${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}${yield* missingDashes(event)}`
-            )
-        }
-      },
-      Effect.provideService(Stdio.Stdio, stdio)
-    )
+  Effect.map(Effect.context<Output.Output>(), (output) => ({
+    present: Effect.fnUntraced(function* (event: CliOutput.Presenter.Event) {
+      const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
+      const colors = yield* Output.hasColors(requested ? "stdout" : "stderr")
+      const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
+      const width = yield* Output.columns
+      const say = (text: string) =>
+        requested ? Effect.ignore(Output.write(`${Text.wrap(text, width)}\n`)) : Output.note(`${text}\n`)
+      switch (event._tag) {
+        case "Version":
+          return yield* say(formatter.formatVersion(event.name, event.version))
+        case "Help":
+          return yield* say(formatter.formatHelpDoc(event.helpDoc))
+        case "InvalidInvocation":
+          return yield* say(
+            `${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}${yield* missingDashes(event)}`
+          )
+      }
+    }, Effect.provideContext(output))
   }))
 )
 

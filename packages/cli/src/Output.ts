@@ -14,6 +14,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import * as Fs from "node:fs"
+import * as Text from "./Text.ts"
 
 /**
  * The services that the output needs.
@@ -54,13 +55,19 @@ export const write = (text: string): Effect.Effect<void, OutputError, Stdio.Stdi
   )
 
 /**
- * Writes to stderr. Errors are ignored: a closed stderr has no reader.
+ * Writes to stderr, and breaks lines between words where stderr is a terminal. Errors are ignored: a closed stderr has
+ * no reader.
  *
  * @category writing
  * @since 0.1.0
  */
 export const note = (text: string): Effect.Effect<void, never, Stdio.Stdio> =>
-  Stdio.Stdio.use(({ stderr }) => Effect.ignore(Stream.run(Stream.succeed(text), stderr({ endOnDone: false }))))
+  Stdio.Stdio.use(({ stderr, stderrIsTerminal }) =>
+    Effect.flatMap(stderrIsTerminal, (isTerminal) => {
+      const fitting = Text.wrap(text, isTerminal ? process.stderr.columns || undefined : undefined)
+      return Effect.ignore(Stream.run(Stream.succeed(fitting), stderr({ endOnDone: false })))
+    })
+  )
 
 /**
  * Whether to print colours: the stream is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set.

@@ -79,7 +79,8 @@ export const row = (outcome: Outcome, now: DateTime.DateTime): ReadonlyArray<Tab
   ]
 }
 
-const narrowestName = 12
+/** A row with a size, the widest verdict and reason, and a PID of ten digits then fits in 80 columns. */
+const narrowestName = 8
 
 /** The owner that was found below the first level. If the deletion had begun: what was left to inner owners. */
 const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyArray<string> => {
@@ -92,11 +93,17 @@ const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyAr
   ]
 }
 
-/** Errors and inner owners, a line each: a row has no room for them. */
+/** Who holds the lock, where that isn't the recorded owner. */
+const lockHolder = ({ evidence: { holder }, path }: Outcome): ReadonlyArray<string> =>
+  holder?.observed === undefined ? [] : [`${path}: its lock is held by ${holder.observed}`]
+
+/** Errors, inner owners and holders of locks, a line each: a row has no room for them. */
 const details = (outcomes: ReadonlyArray<Outcome>): string =>
   outcomes
     .flatMap((outcome) =>
-      outcome.error === undefined ? ownerInside(outcome).map(Text.escape) : [ErrorText.detail(outcome.error)]
+      outcome.error === undefined
+        ? [...ownerInside(outcome), ...lockHolder(outcome)].map(Text.escape)
+        : [ErrorText.detail(outcome.error)]
     )
     .map((detail) => `\n  ${detail}`)
     .join("")
@@ -150,7 +157,7 @@ export const render = (outcomes: ReadonlyArray<Outcome>, summary: Summary, optio
   const more = details(outcomes)
   const left = summary.scanned - outcomes.length
   const others = left > 0 ? `${left} more ${left === 1 ? "has" : "have"} no row here: --json tells all\n` : ""
-  return `${table}${more === "" ? "" : `${more}\n`}\n${others}${summaryLine(summary)}`
+  return `${table}${Text.wrap(`${more === "" ? "" : `${more}\n`}\n${others}${summaryLine(summary)}`, options.width)}`
 }
 
 /**
@@ -162,7 +169,7 @@ export const render = (outcomes: ReadonlyArray<Outcome>, summary: Summary, optio
 export const single = (outcome: Outcome, options: Options): string => {
   const table = Table.render(columns, fit(columns, [row(outcome, options.now)], options.width), options)
   const more = details([outcome])
-  return more === "" ? table : `${table}${more}\n`
+  return more === "" ? table : `${table}${Text.wrap(more, options.width)}\n`
 }
 
 const fit = (

@@ -99,6 +99,53 @@ export const shorten = (text: string, columns: number): string => {
   return `${head.join("")}…${tail.toReversed().join("")}`
 }
 
+const style = /\p{Cc}\[[0-9;]*m/gu
+const visibleWidth = (text: string): number => width(text.replace(style, ""))
+
+/** What stands before the text of a line that has columns: the first gap of two spaces ends it. */
+const firstColumn = /^ *[^ ](?:.*?[^ ])?? {2,}(?=[^ ])/
+
+const fill = (start: string, margin: string, text: string, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  const [first = "", ...words] = text.split(" ")
+  let current = `${start}${first}`
+  for (const word of words) {
+    if (visibleWidth(current) + 1 + visibleWidth(word) <= columns) current += ` ${word}`
+    else {
+      lines.push(current)
+      current = `${margin}${word}`
+    }
+  }
+  return [...lines, current]
+}
+
+const wrapLine = (line: string, columns: number): ReadonlyArray<string> => {
+  if (visibleWidth(line) <= columns) return [line]
+  const [indent = ""] = /^ */.exec(line) ?? []
+  const [head = indent] = firstColumn.exec(line) ?? []
+  const text = line.slice(head.length)
+  if (head === indent) return fill(indent, `${indent}  `, text, columns)
+  const start = visibleWidth(head)
+  if (start <= columns / 2) return fill(head, " ".repeat(start), text, columns)
+  const below = `${indent}    `
+  return [head.trimEnd(), ...fill(below, below, text, columns)]
+}
+
+/**
+ * Breaks each line that is wider than `columns` between two words. What follows is indented; after a first column of the
+ * line to where that ends, or below it where that takes more than half of the width. A word that is wider stays whole. `columns` is `undefined`: no terminal, no change.
+ *
+ * @category fitting
+ * @since 0.1.0
+ */
+export const wrap = (text: string, columns: number | undefined): string =>
+  columns === undefined
+    ? text
+    : text
+        .split("\n")
+        .flatMap((line) => wrapLine(line, columns))
+        .join("\n")
+
 const units = [
   ["d", 86_400],
   ["h", 3600],

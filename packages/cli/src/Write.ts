@@ -60,5 +60,6 @@ export const write: (
       ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
     })
     yield* Honesty.warn(path, file)
-    yield* Output.write(Text.escape(`${path}/${file.entry}: ${describe(file)}`) + "\n")
+    const told = Text.escape(`${path}/${file.entry}: ${describe(file)}`)
+    yield* Output.write(`${Text.wrap(told, yield* Output.columns)}\n`)
   })

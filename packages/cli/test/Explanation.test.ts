@@ -197,6 +197,16 @@ describe("Explanation", () => {
     assert.doesNotHaveAnyKeys(Explanation.make("/vms/a", decision, place("/vms/a")), ["asked", "stage"])
   })
 
+  it("has tables that fit in the terminal, and shows whole values where they do", () => {
+    const decision = examined([file(".vm-sentinel", Result.succeed(v3))], recycled)
+    const explanation = Explanation.make("/vms/a", decision, place("/vms/a"))
+    for (const width of [80, 100, 200]) {
+      const table = ExplanationTable.render(explanation, { ...options, width })
+      for (const line of table.split("\n")) assert.isAtMost(line.length, width, line)
+      if (width === 200) assert.notInclude(table, "…")
+    }
+  })
+
   it("escapes what is recorded", () => {
     const evil: Sentinel = { _tag: "V2", pid, executable: "/bin/\u001b[31mevil" }
     const seen: Observation = { ...recycled, exe: { path: "/bin/sh" }, startedAt: now, bootedAt: now - 3_600_000 }

@@ -42,6 +42,19 @@ const summarise = (outcomes: ReadonlyArray<Outcome.Outcome>, dryRun = false, siz
   Outcome.count(Outcome.empty("/vms", dryRun, sizes), outcomes)
 
 describe("Overview", () => {
+  it("has rows of 80 columns at most in such a terminal, whatever is in them, and breaks sentences between words", () => {
+    const longest = all.map((each) => ({
+      ...each,
+      name: "x".repeat(100),
+      reason: "start-time-mismatch" as const,
+      pid: 2147483647,
+      action: "would-remove" as const,
+      bytes: 1023 * 1024
+    }))
+    const text = Overview.render(longest, summarise(longest, true, true), { ...plain, width: 80 })
+    for (const line of text.split("\n")) assert.isAtMost(line.length, 80, line)
+  })
+
   it("is a picture of the root", () => {
     assert.strictEqual(
       Overview.render(all, summarise(all), plain),

@@ -20,6 +20,20 @@ describe("Text", () => {
     assert.strictEqual(Text.escapeActive('a="b\\n" \u009b31m\u202e\u007f'), 'a="b\\n" \\x9b31m\\u{202e}\\x7f')
   })
 
+  it.each([
+    ["fits", 10, "fits"],
+    ["one two three", 8, "one two\n  three"],
+    ["  one two three", 9, "  one two\n    three"],
+    ["a\n\nlonger than it", 8, "a\n\nlonger\n  than\n  it"],
+    ["aVeryLongWord that follows", 10, "aVeryLongWord\n  that\n  follows"],
+    ["  --flag   what it does here", 24, "  --flag   what it does\n           here"],
+    ["  --a-long-flag-name  what it does", 20, "  --a-long-flag-name\n      what it does"],
+    ["\u001b[1mbold\u001b[0m word", 9, "\u001b[1mbold\u001b[0m word"],
+    ["no terminal at all", undefined, "no terminal at all"]
+  ])("breaks %j for %s columns between words", (text, columns, expected) => {
+    assert.strictEqual(Text.wrap(text, columns), expected)
+  })
+
   it("escapes nothing twice to the same text", () => {
     assert.notStrictEqual(Text.escape("\n"), Text.escape("\\n"))
   })

@@ -220,6 +220,25 @@ export class NameTaken extends Schema.TaggedError<NameTaken>("@vm-sentinel/core/
 }
 
 /**
+ * A condemned directory can be neither renamed nor locked: nothing would exclude an owner while it is deleted. Nothing
+ * was touched. `errno`: of the rename.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Immovable extends Schema.TaggedError<Immovable>("@vm-sentinel/core/Immovable")("Immovable", {
+  path: Schema.String,
+  errno: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `${this.path}: can't be renamed (${this.errno}), and no lock can be taken here that would keep owners out ` +
+      "while it is deleted; stop everything that could start it again, then remove it by hand"
+    )
+  }
+}
+
+/**
  * Another process holds the ownership lock of the directory in a conflicting mode. `holders`: PIDs of the holders that
  * this process can see.
  *
@@ -319,6 +338,7 @@ export const DirectoryError = Schema.Union([
   Taken,
   Changed,
   NameTaken,
+  Immovable,
   LockBusy,
   StoreFailure
 ])
@@ -354,7 +374,15 @@ export type PublishError = AlreadyOwned | Claimed | Changed | MalformedSentinel 
  * @category errors
  * @since 0.1.0
  */
-export type ClaimError = Taken | Changed | LockBusy | MountInside | NameTaken | PermissionDenied | StoreFailure
+export type ClaimError =
+  | Taken
+  | Changed
+  | LockBusy
+  | MountInside
+  | NameTaken
+  | Immovable
+  | PermissionDenied
+  | StoreFailure
 
 /**
  * Errors of resuming what a killed sweep left.

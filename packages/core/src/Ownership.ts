@@ -115,6 +115,7 @@ const makeSentinel = Effect.fnUntraced(function* (
   const refuse = (problem: string) =>
     new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
   if (!isRole(role)) return yield* refuse("a role is 1 to 32 letters, digits, - and _")
+  if (role === SentinelName.removingRole) return yield* refuse("the role marks what a sweep deletes")
   if (isBroodBox && role !== "owner") return yield* refuse("nobody reads a role's file of brood-box's sentinel")
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
   const createdAt = DateTime.formatIso(yield* DateTime.now)

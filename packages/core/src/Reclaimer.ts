@@ -36,8 +36,8 @@ export interface Discarded {
 }
 
 /**
- * A directory that a sweep has renamed away from its owners. The sweep holds its lock, where locks work, until the
- * scope closes.
+ * A directory that a sweep has taken from its owners: by a rename, or, where none can be had, by its lock alone. The
+ * sweep holds its lock, where locks work, until the scope closes.
  *
  * @category models
  * @since 0.1.0
@@ -45,7 +45,7 @@ export interface Discarded {
 export interface Removable {
   /** The directory's present path. */
   readonly path: string
-  /** The directory as it was read after the rename. */
+  /** The directory as it was read after that. */
   readonly state: DirectoryState
   /** `false`: no lock works on the file system, and no owner is excluded. */
   readonly isLocked: boolean
@@ -68,7 +68,8 @@ export interface Removable {
 
 /**
  * A directory that was locked, renamed into the workspace, and verified to be the one that was judged. When the scope
- * closes before `discard` has marked the directory, the directory is renamed back to `origin`.
+ * closes before `discard` has marked the directory, the directory is renamed back to `origin`. A directory that can't be
+ * renamed is claimed where it lies: `path` is `origin`, and `restore` has nothing to do.
  *
  * @category models
  * @since 0.1.0
@@ -155,8 +156,10 @@ export interface Reclaimer {
    * - `Taken`: the directory is gone, or another sweep has it.
    * - `LockBusy`: an owner holds the directory's lock.
    * - `MountInside`: a mount lies in the directory. The directory was not touched.
+   * - `Immovable`: it can be neither renamed nor locked. The directory was not touched.
    *
-   * A full file system has no room for a workspace: there the directory gets another name in the root.
+   * A full file system has no room for a workspace: there the directory gets another name in the root. A directory that
+   * can't be renamed (EXDEV, ENAMETOOLONG, no room for the name) stays where it lies, under its lock.
    */
   readonly claim: (condemned: Condemned) => Effect.Effect<Claim, ClaimError, Scope.Scope>
   /** Lists the directories that a killed sweep left in `entry`, without changing anything. */

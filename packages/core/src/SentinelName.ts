@@ -56,6 +56,23 @@ export const temporaryPrefix = ".vm-sentinel-tmp."
 export const stagedSuffix = ".new"
 
 /**
+ * Role of the sentinel that marks a directory which a sweep deletes where it lies. No owner can take this role.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const removingRole = "removing"
+
+/**
+ * Name of the sentinel that marks a directory which a sweep deletes where it lies: the sweep renames one of the
+ * sentinels that it judged. The record counts whichever sentinels are read, and every owner refuses the directory.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const removingName = `${defaultName}.${removingRole}`
+
+/**
  * File name of a role's sentinel: the base name for `owner`, `<base>.<role>` for every other role.
  *
  * **Example** (Naming the sentinels of two owners)
@@ -77,7 +94,7 @@ const isOf = (base: string, name: string): boolean =>
   name === base || (base !== broodBoxName && name.startsWith(`${base}.`))
 
 /**
- * Classifies a file by its name. `read`: a sentinel under one of the `wanted` base names. `foreign`: a sentinel under
+ * Classifies a file by its name. `read`: a sentinel under one of the `wanted` base names, or {@link removingName}. `foreign`: a sentinel under
  * another known base name. `temporary`: a sentinel that is being written. `other`: anything else.
  *
  * **Example** (Classifying the files of a directory)
@@ -98,7 +115,7 @@ const isOf = (base: string, name: string): boolean =>
  */
 export const classify = (name: string, wanted: ReadonlyArray<string>): "read" | "foreign" | "temporary" | "other" => {
   if (name.startsWith(temporaryPrefix)) return "temporary"
-  if (wanted.some((base) => isOf(base, name))) return "read"
+  if (name === removingName || wanted.some((base) => isOf(base, name))) return "read"
   return isSentinel(name) ? "foreign" : "other"
 }
 
@@ -168,6 +185,9 @@ const mostTags = 4
 /** `NAME_MAX` of `limits.h`, in bytes. */
 const longestName = 255
 
+const isFit = (tagged: string, tags: ReadonlyArray<string>): boolean =>
+  tags.length > 0 && tags.length <= mostTags && new TextEncoder().encode(tagged).length <= longestName
+
 const marked = /^((?:[0-9a-f]{8}){1,4})=(.+)$/s
 
 /**
@@ -179,8 +199,19 @@ const marked = /^((?:[0-9a-f]{8}){1,4})=(.+)$/s
  */
 export const markedName = ({ name, tags }: Marked): string => {
   const tagged = `${tags.join("")}=${name}`
-  const isFit = tags.length > 0 && tags.length <= mostTags && new TextEncoder().encode(tagged).length <= longestName
-  return isFit ? tagged : name
+  return isFit(tagged, tags) ? tagged : name
+}
+
+/**
+ * The name of a directory that is marked in place, by the same rule as {@link markedName}: never longer than the name
+ * under which it was claimed.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const markedInPlace = (nonce: string, { name, tags }: Marked): string => {
+  const tagged = reapInPlace("dead", `${nonce}${tags.join("")}`, name)
+  return isFit(tagged, tags) ? tagged : reapInPlace("dead", nonce, name)
 }
 
 /**

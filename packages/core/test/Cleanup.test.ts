@@ -1,7 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Result, Schema, type Scope, Stream } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  References,
+  Result,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
+import { Disk } from "../src/Disk.ts"
 import * as Outcome from "../src/Outcome.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
@@ -292,6 +306,50 @@ const rows: ReadonlyArray<Row> = [
   }
 ]
 
+describe("Cleanup.sweep: a lock that somebody else holds", () => {
+  const stranger = Effect.gen(function* () {
+    const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
+    const other = yield* memory.fork
+    const pid = yield* table.spawn({ comm: "fl\nock", uid: 1234 })
+    const hold = Effect.fnUntraced(function* (path: string) {
+      const lock = Disk.use((disk) => disk.lock(path, { mode: "shared", mayStartProgram: false, test: false }))
+      const { id } = yield* Effect.provideContext(lock, Context.merge(other, yield* Effect.context<Scope.Scope>()))
+      yield* table.holdLock(pid, id)
+    })
+    return { hold, text: `process ${pid} (fl?ock), uid 1234` }
+  })
+
+  for (const format of ["v1", "v3"] as const) {
+    stageTest(`scenario 88: is told with its process, command and user, over a ${format} record`, () =>
+      Effect.gen(function* () {
+        yield* Simulation.crashed(vm, { format })
+        const { hold, text } = yield* stranger
+        yield* hold(vm)
+        yield* Stage.ticking
+        for (const dryRun of [true, false]) {
+          const [outcome] = (yield* Cleanup.sweep(root, { dryRun })).outcomes
+          assert.deepInclude(outcome, { action: "kept", verdict: "alive", reason: "lock-held" })
+          assert.deepStrictEqual(outcome?.evidence["holder"], { observed: text, result: "not-applicable" })
+        }
+        assert.strictEqual((yield* Cleanup.judge(vm)).evidence.holder?.observed, text)
+      })
+    )
+  }
+
+  stageTest("names the holders of 64 locks in one sweep, and keeps the others without", () =>
+    Effect.gen(function* () {
+      const { hold, text } = yield* stranger
+      for (let index = 0; index < 70; index += 1) {
+        yield* Simulation.crashed(`${root}/vm-${index}`)
+        yield* hold(`${root}/vm-${index}`)
+      }
+      const { outcomes } = yield* Cleanup.sweep(root, { dryRun: true })
+      assert.isTrue(outcomes.every(({ reason }) => reason === "lock-held"))
+      assert.strictEqual(outcomes.filter(({ evidence }) => evidence["holder"]?.observed === text).length, 64)
+    })
+  )
+})
+
 /** What comes of a race, of an error that comes once, or of a removal itself can't be known before. */
 const isForeseeable = (says: string): boolean =>
   !says.startsWith("failed") &&
@@ -580,6 +638,66 @@ describe("Cleanup.sweep", () => {
       assert.deepInclude(outcome, { action: "removed", name: "a\uFFFD", nameBytes: btoa("a\xff") })
       assert.deepStrictEqual(yield* names, [])
     })
+  )
+
+  for (const errno of ["EIO", "EMFILE"]) {
+    for (const operation of ["mkdir", "create", "link", "rename", "fsync"] as const) {
+      stageTest(
+        `scenario 91: one ${errno} (${operation}) while the workspace is made costs one directory, no other`,
+        () =>
+          Effect.gen(function* () {
+            for (const name of ["a", "b", "c", "d", "e"]) yield* Simulation.crashed(`${root}/${name}`)
+            const sweeper = yield* Simulation.actor()
+            yield* sweeper.memory.failNext(operation, errno)
+            const { outcomes } = yield* sweeper.run(Cleanup.sweep(root))
+            const failed = outcomes.filter(({ action }) => action === "failed")
+            assert.deepStrictEqual(
+              failed.map(({ error }) => error?._tag),
+              ["StoreFailure"]
+            )
+            assert.strictEqual(outcomes.filter(({ action }) => action === "removed").length, 4)
+            assert.deepStrictEqual(
+              yield* names,
+              failed.map(({ name }) => name)
+            )
+            assert.strictEqual((yield* Cleanup.sweep(root)).summary.removed, 1)
+          })
+      )
+    }
+  }
+
+  stageTest(
+    "scenario 86: a directory that can be neither renamed nor locked is left as it is, and told why",
+    () =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        for (const name of ["a", "b"]) yield* Simulation.crashed(`${root}/${name}`)
+        yield* memory.setAttributes(`${root}/a`, { isLower: true })
+        const before = yield* memory.snapshot(`${root}/a`)
+        const { outcomes, summary } = yield* Cleanup.sweep(root)
+        const outcome = outcomes.find(({ name }) => name === "a")
+        assert.deepInclude(outcome, { action: "failed", verdict: "dead", reason: "pid-dead" })
+        assert.deepInclude(outcome?.error, { _tag: "Immovable", path: `${root}/a`, errno: "EXDEV" })
+        assert.deepInclude(summary, { removed: 1, failed: 1 })
+        assert.deepStrictEqual(yield* memory.snapshot(`${root}/a`), before)
+        assert.deepStrictEqual(yield* names, ["a"])
+      }),
+    { locks: false }
+  )
+
+  stageTest(
+    "scenario 86: a program is started to lock what can't be renamed, whatever its record claims",
+    () =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        yield* Simulation.crashed(vm, { format: "v1" })
+        yield* memory.setAttributes(vm, { isLower: true })
+        const { outcomes } = yield* Cleanup.sweep(root)
+        assert.deepInclude(outcomes[0], { action: "removed" })
+        assert.notProperty(outcomes[0], "unlocked")
+        assert.deepStrictEqual(yield* names, [])
+      }),
+    { locks: "command" }
   )
 
   stageTest("goes on past a directory's own error, or ends with it", () =>

@@ -36,6 +36,8 @@ interface Scenario {
   readonly arrange: Act
   readonly live: ReadonlyArray<string>
   readonly stage?: Simulation.Options
+  /** Directories that a sweep which is killed right before its last `rmdir` may leave empty. */
+  readonly emptied?: ReadonlyArray<string>
   /** Runs beside the first sweep. Returns an effect for the names of directories that got an owner meanwhile. */
   readonly meanwhile?: (sweeper: Simulation.Actor) => Act<Effect.Effect<ReadonlyArray<string>>>
 }
@@ -101,6 +103,31 @@ const inPlace: Scenario = {
   live: ["c", "g"]
 }
 
+/** Directories of a lower layer of overlayfs. Whole sweeps have their room in the upper one. */
+const pin = (name: string) => MemoryDisk.use(({ setAttributes }) => setAttributes(`${root}/${name}`, { isLower: true }))
+
+const unmoved: Scenario = {
+  arrange: Effect.gen(function* () {
+    yield* plain.arrange
+    yield* dead("e")
+    for (const name of ["a", "b", "c", "d"]) yield* pin(name)
+  }),
+  live: ["b", "d"]
+}
+
+/** No other name is as short as one of these. */
+const long = (name: string) => name.repeat(240)
+
+const unmovedOnFullDisk: Scenario = {
+  arrange: Effect.gen(function* () {
+    for (const name of ["a", "c"]) yield* dead(long(name))
+    yield* alive(long("b"))
+    yield* fill
+  }),
+  live: [long("b")],
+  emptied: [long("a"), long("c")]
+}
+
 const scenarios: Readonly<Record<string, Scenario>> = {
   "a root with live and dead directories": plain,
   "what a killed sweep left": leftovers,
@@ -113,7 +140,9 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       MemoryDisk.use(({ fill }) => fill(1))
     )
   },
-  "what a killed sweep left on a full file system": inPlace
+  "what a killed sweep left on a full file system": inPlace,
+  "directories that can't be renamed": unmoved,
+  "directories whose names leave no room for a longer one, on a full file system": unmovedOnFullDisk
 }
 
 const inWorld = <A>(act: Act<A>, { stage = {} }: Pick<Scenario, "stage"> = {}) =>
@@ -150,7 +179,7 @@ const failures = ({ outcomes }: Cleanup.Report) =>
  * none is reported twice, and no litter remains.
  */
 const check = Effect.fnUntraced(function* (
-  { arrange, live, meanwhile }: Scenario,
+  { arrange, emptied = [], live, meanwhile }: Scenario,
   stops: ReadonlyArray<(memory: MemoryDisk["Service"]) => Effect.Effect<void>>
 ) {
   yield* arrange
@@ -175,7 +204,10 @@ const check = Effect.fnUntraced(function* (
     failed = failures(report)
   }
   const survivors = [...live, ...(yield* risen)]
-  assert.sameMembers(yield* Simulation.names(root), survivors)
+  const paths = yield* Simulation.paths(root)
+  const empty = emptied.filter((name) => paths.filter((path) => path.startsWith(name)).length === 1)
+  assert.isAtMost(empty.length, stops.length)
+  assert.sameMembers(yield* Simulation.names(root), [...survivors, ...empty])
   for (const name of survivors) {
     const kept = yield* contents([name])
     assert.strictEqual(kept[`${root}/${name}/console.log`]?.content, `log of ${name}`)
@@ -396,4 +428,43 @@ describe("an owner that is killed", () => {
       })
     )
   }
+})
+
+describe("an owner that comes by path", () => {
+  const { arrange, live } = unmoved
+
+  it.effect("scenario 105: takes over no half of a directory whose removal where it lay was killed", () =>
+    Effect.gen(function* () {
+      const calls = yield* callsOf(unmoved)
+      const results = new Set<string>()
+      for (const [index, call] of calls.entries()) {
+        const raced = Effect.gen(function* () {
+          yield* arrange
+          const [sweeper, owner] = [yield* Simulation.actor(), yield* Simulation.actor()]
+          yield* sweeper.memory.killAt(index + 1)
+          yield* sweeper.run(untilKilled(sweep))
+          yield* sweeper.kill
+          const vm = `${root}/a`
+          const whole = ["a/console.log", "a/disk", "a/rootfs/etc/passwd"]
+          const result = yield* Effect.match(owner.run(Ownership.record(vm)), {
+            onSuccess: () => "owned",
+            onFailure: ({ _tag }) => _tag
+          })
+          results.add(result)
+          const paths = yield* Simulation.paths(root)
+          const isOwned = result === "owned"
+          // An empty directory is nobody's.
+          const isFresh = !paths.some((path) => path.startsWith("a/") && !path.startsWith("a/.vm-sentinel"))
+          if (isOwned && !isFresh) assert.includeMembers([...paths], whole)
+          yield* sweep
+          yield* owner.kill
+          yield* TestClock.adjust("2 minutes")
+          yield* sweep
+          assert.sameMembers(yield* Simulation.names(root), [...live])
+        })
+        yield* inWorld(raced).pipe(at(call))
+      }
+      assert.sameMembers([...results], ["owned", "Claimed", "NotFound"])
+    })
+  )
 })

@@ -7,7 +7,7 @@ import type { AlreadyOwned } from "../src/Errors.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
-import { SentinelStore } from "../src/SentinelStore.ts"
+import { layer as storeLayer, SentinelStore } from "../src/SentinelStore.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
@@ -444,6 +444,62 @@ describe("Ownership.hold", () => {
     )
   }
 
+  for (const [act, owning] of [
+    ["record", Effect.asVoid(Ownership.record(vm))],
+    ["record as another role", Effect.asVoid(Ownership.record(vm, { role: "helper" }))],
+    ["hold", Effect.asVoid(Ownership.hold(vm))],
+    ["create", Effect.asVoid(Ownership.create(vm))]
+  ] as const) {
+    for (const locks of [true, false]) {
+      test(
+        `scenario 105: to ${act} is Claimed where a killed sweep began to delete the directory where it lies${locks ? "" : ", without locks too"}`,
+        Effect.gen(function* () {
+          const memory = yield* MemoryDisk
+          yield* Simulation.crashed(vm)
+          yield* memory.move(`${vm}/.vm-sentinel`, `${vm}/.vm-sentinel.removing`)
+          const before = yield* memory.snapshot(root)
+          assert.strictEqual(yield* tag(owning), "Claimed")
+          assert.deepStrictEqual(yield* memory.snapshot(root), before)
+        }),
+        { locks }
+      )
+    }
+
+    test(
+      `scenario 70: to ${act} is Claimed, at once, while a sweep deletes the directory where it lies`,
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        yield* Simulation.crashed(vm)
+        yield* memory.setAttributes(vm, { isLower: true })
+        const sweeper = yield* Simulation.actor()
+        let result = "nothing"
+        const come = Effect.map(tag(owning), (tag) => (result = tag)).pipe(Effect.scoped, Effect.orDie)
+        const services = yield* Effect.context<Simulation.Services>()
+        yield* sweeper.memory.before(
+          ({ operation, path }) => operation === "unlink" && path === `${vm}/disk`,
+          Effect.provideContext(come, services)
+        )
+        const { outcomes } = yield* sweeper.run(Cleanup.sweep(root))
+        assert.strictEqual(result, "Claimed")
+        assert.deepStrictEqual(
+          outcomes.map(({ action, name }) => [action, name]),
+          [["removed", "vm"]]
+        )
+        assert.deepStrictEqual(yield* Simulation.names(root), [])
+      })
+    )
+  }
+
+  test(
+    "no owner takes the role of the mark",
+    Effect.gen(function* () {
+      yield* made
+      const error = yield* Effect.flip(Ownership.record(vm, { role: "removing" }))
+      assert.deepInclude(error, { _tag: "MalformedSentinel", path: `${vm}/.vm-sentinel.removing` })
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+    })
+  )
+
   for (const path of [`${root}/.vm-sentinel-reap.0/claimed/vm`, `${root}/.vm-sentinel-reap.00000000.dead=vm`]) {
     test(
       `scenario 71: nothing is published in ${path}`,
@@ -531,6 +587,30 @@ describe("Ownership.create", () => {
       assert.strictEqual(yield* tag(Ownership.create(`${root}/missing/vm`)), "NotFound")
       assert.strictEqual(yield* tag(Ownership.create(`${root}/new`, { role: "../x" })), "MalformedSentinel")
       assert.deepStrictEqual(yield* memory.snapshot(root), before)
+    })
+  )
+})
+
+describe("a working directory that was removed", () => {
+  test(
+    "scenario 97: is an error in words to whoever gives a relative path",
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const gone = (path: string) => Effect.fail(new DiskError({ errno: "ENOENT", operation: "getcwd", path }))
+      const store = Layer.provide(storeLayer, Layer.succeed(Disk, Disk.of({ ...disk, resolve: gone })))
+      const flipped = <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.flip(Effect.provide(attempt, store))
+      for (const error of [
+        yield* flipped(Cleanup.sweep("vms")),
+        yield* flipped(Cleanup.reclaim("vms/a")),
+        yield* flipped(Effect.scoped(Ownership.create("vms/a")))
+      ]) {
+        // Not NotFound: whether the directory is there isn't known.
+        assert.deepInclude(error, {
+          _tag: "StoreFailure",
+          operation: "read working directory",
+          errno: "ENOENT"
+        })
+      }
     })
   )
 })

@@ -26,6 +26,9 @@ describe("SentinelName.classify", () => {
     [".vm-sentinel", [broodBoxName], "foreign"],
     [".vm-sentinel.runner", [broodBoxName], "foreign"],
     [".vm-sentinel", [], "foreign"],
+    [".vm-sentinel.removing", [broodBoxName], "read"],
+    [".vm-sentinel.removing", ["custom"], "read"],
+    [".vm-sentinel.removing2", [broodBoxName], "foreign"],
     [".bbox-sentinel", [defaultName], "foreign"],
     [".bbox-sentinel", [defaultName, broodBoxName], "read"],
     [".bbox-sentinel.runner", [broodBoxName], "other"],
@@ -126,6 +129,25 @@ describe("SentinelName.markedName", () => {
   ] as const)("leaves them out where %s: every sentinel has to be proved dead again", ([, name, given]) => {
     assert.strictEqual(markedName({ name, tags: given }), name)
     assert.deepStrictEqual(parseMarked(name), { name, tags: [] })
+  })
+})
+
+describe("SentinelName.markedInPlace", () => {
+  const { markedInPlace, parseReap, reapInPlace } = SentinelName
+  const tags = ["01234567"]
+
+  it("puts the tags of what was judged behind the nonce, and reads them back", () => {
+    const entry = markedInPlace("fedcba98", { name: "vm", tags })
+    assert.strictEqual(entry, ".vm-sentinel-reap.fedcba9801234567.dead=vm")
+    assert.deepStrictEqual(parseReap(entry), { kind: "dead", name: "vm", tags })
+  })
+
+  it("scenario 97: leaves them out where they don't fit: what could be claimed under its name can be marked", () => {
+    const name = "x".repeat(220)
+    assert.lengthOf(reapInPlace("claimed", "fedcba98", name), 255)
+    const entry = markedInPlace("fedcba98", { name, tags })
+    assert.isAtMost(entry.length, 255)
+    assert.deepStrictEqual(parseReap(entry), { kind: "dead", name, tags: [] })
   })
 })
 

@@ -38,6 +38,7 @@ type Tags =
   | "Taken"
   | "Changed"
   | "NameTaken"
+  | "Immovable"
   | "LockBusy"
 
 type Reclaim = ReturnType<typeof Cleanup.reclaim>

@@ -1,4 +1,9 @@
 /** The conformance suite on a procfs of plain files. */
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { suite } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as Fixture from "./support/procfsFixture.ts"
 
@@ -13,3 +18,38 @@ suite("fixture procfs alone", {
   world: Fixture.world,
   strength: { processId64: false, otherUserExecutable: false }
 })
+
+/** `makedev(3)`, undone: as `/proc/locks` writes a device. */
+const deviceText = (dev: bigint): string => {
+  const major = ((dev >> 32n) & ~0xfffn) | ((dev >> 8n) & 0xfffn)
+  const minor = ((dev >> 12n) & ~0xffn) | (dev & 0xffn)
+  return [major, minor].map((number) => number.toString(16).padStart(2, "0")).join(":")
+}
+
+it.effect("scenario 88: who took a lock is named where nobody may look into the process, and no other", () =>
+  Effect.gen(function* () {
+    const fixture = yield* Fixture.Fixture
+    const { lockHolders } = yield* ProcessInspector
+    const directory = join(fixture.root, "..", "locked")
+    mkdirSync(directory)
+    const { dev, ino } = statSync(directory, { bigint: true })
+    const id = { dev: `${dev}`, ino: `${ino}` }
+    const [taker, released] = [fixture.add({ uid: 1000 }), fixture.add()]
+    // The second one can be looked into, and has nothing open.
+    mkdirSync(join(fixture.root, `${released.pid}/fdinfo`), { recursive: true })
+    const line = (kind: string, pid: number, device: string, inode = ino) =>
+      `1: ${kind}  ADVISORY  READ ${pid} ${device}:${inode} 0 EOF\n`
+    const device = deviceText(dev)
+    fixture.write(
+      "locks",
+      line("POSIX", 900, device) +
+        line("FLOCK", taker.pid, device) +
+        line("FLOCK", released.pid, device) +
+        line("FLOCK", 901, device, ino + 1n) +
+        line("FLOCK", 902, "00:99")
+    )
+    assert.deepStrictEqual(yield* lockHolders(id), [taker.pid])
+    fixture.write("locks", line("FLOCK", taker.pid, "00:99"))
+    assert.deepStrictEqual(yield* lockHolders(id), [])
+  }).pipe(Effect.provide(Fixture.layer("procfs")))
+)

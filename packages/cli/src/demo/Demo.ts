@@ -16,10 +16,11 @@ import * as FS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
 import { ExitCode, Quit } from "../ExitCode.ts"
-import { hasColors, type Output, type OutputError, write } from "../Output.ts"
+import { columns, hasColors, type Output, type OutputError, write } from "../Output.ts"
 import * as Overview from "../Overview.ts"
 import * as Platform from "../Platform.ts"
 import * as Table from "../Table.ts"
+import * as Text from "../Text.ts"
 import { DemoError } from "./DemoError.ts"
 import * as Scene from "./Scene.ts"
 import * as Verification from "./Verification.ts"
@@ -104,8 +105,9 @@ const play = (
       const verifications = Verification.verify(root, expectations, outcomes)
       const strays = Verification.strays(root, expectations)
       const colors = yield* hasColors("stdout")
+      const width = yield* columns
       yield* write(Verification.render(verifications, { now: yield* DateTime.now, colors }))
-      yield* write(`\n${Overview.summaryLine(summary)}\n${told(verifications, summary)}`)
+      yield* write(Text.wrap(`\n${Overview.summaryLine(summary)}\n${told(verifications, summary)}`, width))
       const wrong = verifications.filter(({ problem }) => problem !== undefined).length
       if (wrong + strays.length === 0) return
       const also = strays.length === 0 ? "" : `; on disk and not as expected: ${strays.join(", ")}`

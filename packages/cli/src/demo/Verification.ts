@@ -86,7 +86,7 @@ const check = ({ problem }: Verification): Table.Cell =>
  */
 export const render = (verifications: ReadonlyArray<Verification>, options: Overview.Options): string =>
   Table.render(
-    [...Overview.columns, { header: "AS EXPECTED" }],
+    [...Overview.columns, { header: "EXPECTED" }],
     verifications.map((verification) => {
       const { expected, outcome } = verification
       const cells =

@@ -48,6 +48,21 @@ describe("a copy of a directory", () => {
     Shell.ways
   )
 
+  real(without(), "scenario 35: by hard links keeps the original from nothing, and is kept itself", (scene) =>
+    Effect.gen(function* () {
+      const { host, kill } = yield* owned(scene)
+      yield* host.run("cp -al $R/vm $R/backup; cp -al $R/vm $W/elsewhere")
+      assert.deepInclude(yield* host.actions("$VS sweep $R --json"), { vm: alive })
+      yield* kill
+      assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), {
+        vm: "removed: dead, pid-dead",
+        backup: "kept: unknown, untrusted-sentinel"
+      })
+      assert.strictEqual(FS.readFileSync(`${scene.root}/backup/disk.img`, "utf8"), "precious\n")
+      yield* host.run("[ -e $W/elsewhere/disk.img ]")
+    })
+  )
+
   real(without(), "scenario 78: is kept on another file system too, whatever its inodes", (scene) =>
     Effect.gen(function* () {
       const { host, kill } = yield* owned(scene)

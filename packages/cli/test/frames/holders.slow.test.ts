@@ -34,8 +34,7 @@ describe("a lock that somebody else holds", () => {
           }
         }
         assert.match(yield* shell.run("$VS explain $R/plain"), /process \d+ \(flock\), uid 1000/)
-      }),
-    ["published", "withoutKoffi"]
+      })
   )
 
   real(

@@ -8,10 +8,11 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove, Removable } from "../Reclaimer.ts"
 import { Condemned } from "../Condemned.ts"
-import { type Disk, DiskError } from "../Disk.ts"
+import type { Disk, DiskError, HeldLock } from "../Disk.ts"
 import {
   Changed,
   type ClaimError,
+  Immovable,
   LockBusy,
   MountInside,
   NameTaken,
@@ -28,6 +29,8 @@ import { mapStoreError, onErrno, permitted } from "./diskErrors.ts"
 import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
+import * as Unmoved from "./unmoved.ts"
+import { hasGone, requireSame } from "./presence.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
 /** Claims move directories into `workspace`. `undefined`, on a full file system: claims stay within `root`. */
@@ -39,16 +42,17 @@ export interface Destination {
 type DiscardError = Changed | Taken | PermissionDenied | StoreFailure
 
 interface Locked {
-  /** The directory that was locked; `undefined` without a lock. */
-  readonly id: FileId | undefined
+  /** `undefined`: there is no lock. */
+  readonly held: HeldLock | undefined
+  /** The lock is held, and works on this file system. */
   readonly isLocked: boolean
 }
-
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 export type Claims = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["exclude"]) => {
+  const unmoved = Unmoved.make(disk, lookup)
+
   const moveBack = (path: string, origin: string) =>
     Effect.suspend(() => {
       const taken = () => new NameTaken({ path: origin, kept: path })
@@ -67,10 +71,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
 
   const pathForMarked = ({ root, workspace }: Destination, marked: SentinelName.Marked) =>
     workspace === undefined
-      ? Effect.map(nonce, (tag) => {
-          const tags = `${tag.slice(0, 8)}${marked.tags.join("")}`
-          return `${root}/${SentinelName.reapInPlace("dead", tags, marked.name)}`
-        })
+      ? Effect.map(nonce, (tag) => `${root}/${SentinelName.markedInPlace(tag.slice(0, 8), marked)}`)
       : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
 
   /** Tells who holds a busy lock: sweeps hold it exclusively (`Taken`), owners share it (`LockBusy`). */
@@ -87,7 +88,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
     exclude(path, { mayStartProgram, test: workspace === undefined }).pipe(
       Effect.map((held) => ({
-        id: held?.id,
+        held,
         isLocked: held !== undefined && (workspace === undefined ? held.tested : workspace.isLocked)
       })),
       Effect.catch((error): Effect.Effect<never, Taken | LockBusy | PermissionDenied | StoreFailure> =>
@@ -97,24 +98,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       )
     )
 
-  const requireSame = (path: string, expected: FileId) =>
-    Effect.flatMap(disk.lstat(path), ({ id }) =>
-      sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "mark", path }))
-    )
-
-  /** `true`: the path is missing and its parent exists. Without the parent, a directory above may have been renamed. */
-  const hasGone = (path: string) =>
-    disk.lstat(path).pipe(
-      Effect.as(false),
-      onErrno(["ENOENT"], () => Effect.as(disk.lstat(parentOf(path)), true)),
-      Effect.orElseSucceed(() => false)
-    )
-
   /** `false` with neither lock nor workspace: another sweep may have removed the directory, and reports that. */
   const isGone = ({ workspace }: Destination, isLocked: boolean, markedAt: () => string | undefined) =>
     Effect.suspend(() => {
       const path = markedAt()
-      return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(path) : Effect.succeed(false)
+      return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(disk, path) : Effect.succeed(false)
     })
 
   const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
@@ -148,12 +136,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     )
     yield* Effect.addFinalizer(() =>
       isClaimed && !isReported
-        ? Effect.ensuring(Effect.ignore(Effect.andThen(requireSame(path, state.id), restore)), letGo)
+        ? Effect.ensuring(Effect.ignore(Effect.andThen(requireSame(disk, path, state.id), restore)), letGo)
         : Effect.void
     )
     const changed = (problem: string) => new Changed({ path: origin, problem })
 
-    const mark = requireSame(path, state.id).pipe(
+    const mark = requireSame(disk, path, state.id).pipe(
       Effect.andThen(disk.renameNew(path, markedPath)),
       Effect.andThen(letGo),
       Effect.andThen(Effect.sync(() => void (markedAt = markedPath)))
@@ -170,7 +158,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = Effect.andThen(
-          requireSame(markedPath, state.id),
+          requireSame(disk, markedPath, state.id),
           restore(removeTree(markedPath, state.id, isLocked, mayRemove))
         )
         return mapStoreError<Changed | Taken>("delete", {
@@ -179,6 +167,41 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
         })(Effect.andThen(mark, Effect.tapError(removed, putBack)))
       })
     return { path, origin, state, isLocked, restore, discard, isGone: isGone(destination, isLocked, () => markedAt) }
+  })
+
+  const lookAgain = (path: string, layout: Layout) =>
+    Effect.catchTag(lookup.look(path, layout), "NotFound", () => Effect.fail(new Taken({ path })))
+
+  /** What differs between a locked directory and the one that was judged; `undefined`: nothing. */
+  const problemOf = (condemned: Condemned, held: HeldLock | undefined, now: DirectoryState): string | undefined =>
+    held === undefined || sameFile(held.id, now.id) ? difference(condemned, now) : "it is another directory"
+
+  /** Looks at a directory under its lock, and requires that nothing has changed since the judgement. */
+  const lookUnchanged = Effect.fnUntraced(function* (
+    condemned: Condemned,
+    held: HeldLock | undefined,
+    layout: Layout
+  ): Effect.fn.Return<DirectoryState, Changed | Taken | PermissionDenied | StoreFailure> {
+    const { path } = condemned
+    const now = yield* lookAgain(path, layout)
+    const problem = problemOf(condemned, held, now)
+    return problem === undefined ? now : yield* new Changed({ path, problem })
+  })
+
+  /** Claims a directory that a rename refused, with `errno`. Only its lock keeps owners out then. */
+  const claimUnmoved = Effect.fnUntraced(function* (
+    destination: Destination,
+    condemned: Condemned,
+    layout: Layout,
+    locked: Locked,
+    errno: string
+  ): Effect.fn.Return<Claim, ClaimError, Scope.Scope> {
+    const { path } = condemned
+    // No program was started to take the lock of a directory that claims none.
+    const { held, isLocked } = locked.held === undefined ? yield* lock(destination, path, true) : locked
+    if (held === undefined || !isLocked) return yield* new Immovable({ path, errno })
+    const state = yield* lookUnchanged(condemned, held, layout)
+    return yield* unmoved(destination.workspace, state, held, layout)
   })
 
   const claim = Effect.fnUntraced(function* (
@@ -200,31 +223,25 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     if (stat.type !== "directory") return yield* taken()
     const mount = yield* mountInside(origin)
     if (mount !== undefined) return yield* new MountInside({ path: origin, mount })
-    const { id, isLocked } = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
-    if (isLocked) {
-      // An owner may have come since the judgement and released the lock. This look finds that owner before the rename.
-      const now = yield* Effect.catchTag(lookup.look(origin, layout), "NotFound", taken)
-      const change = difference(condemned, now)
-      if (change !== undefined) return yield* new Changed({ path: origin, problem: change })
-    }
+    const locked = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
+    const { held, isLocked } = locked
+    // An owner may have come since the judgement and released the lock. This look finds that owner before the rename.
+    if (isLocked) yield* lookUnchanged(condemned, held, layout)
     const busy = () => new MountInside({ path: origin, mount: origin })
-    yield* mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })(
+    const immovable = yield* disk.renameNew(origin, path).pipe(
       // A rename into another directory changes `..`, which a mode of 0500 refuses.
-      permitted(disk, [origin])(disk.renameNew(origin, path))
+      permitted(disk, [origin]),
+      Effect.as(undefined),
+      onErrno(Unmoved.immovable, ({ errno }) => Effect.succeed(errno)),
+      mapStoreError<Taken | MountInside>("claim", { ENOENT: taken, EBUSY: busy })
     )
-    const state = yield* lookup.look(path, layout).pipe(
-      Effect.tapError(() => moveBack(path, origin)),
-      Effect.catchTag("NotFound", taken)
-    )
-    const problem =
-      id === undefined || sameFile(id, state.id) ? difference(condemned, state) : "it is another directory"
+    if (immovable !== undefined) return yield* claimUnmoved(destination, condemned, layout, locked, immovable)
+    const state = yield* Effect.tapError(lookAgain(path, layout), () => moveBack(path, origin))
+    const problem = problemOf(condemned, held, state)
     if (problem === undefined) return yield* makeClaim(destination, { path, origin, state, isLocked })
     yield* moveBack(path, origin)
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
-
-  const lookAgain = (path: string, layout: Layout) =>
-    Effect.catchTag(lookup.look(path, layout), "NotFound", () => Effect.fail(new Taken({ path })))
 
   /** Resumes a claim that a killed sweep left at `path`. */
   const resume = (destination: Destination, path: string, name: string, layout: Layout) =>
@@ -264,12 +281,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           const mount = yield* mountInside(markedPath)
           if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
           const taken = () => new Taken({ path: markedPath })
-          return yield* restore(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
+          const discarded = yield* restore(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
             mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
             Effect.tapErrorTag("StoreFailure", ({ errno }) =>
               errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
             )
           )
+          if (Unmoved.isNote(marked)) yield* Unmoved.removeEmptied(disk, destination.root, marked)
+          return discarded
         })
         return {
           path,

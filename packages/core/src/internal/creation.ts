@@ -1,19 +1,27 @@
 /** Creates a directory together with its sentinel: one rename makes both appear. */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../Disk.ts"
-import { AlreadyOwned, type PublishError } from "../Errors.ts"
+import { AlreadyOwned, Claimed, type PublishError } from "../Errors.ts"
 import type { SentinelFile } from "../DirectoryState.ts"
 import type { Sentinel } from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import { absolute, mapLookError } from "./diskErrors.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
+import { isBeingRemoved } from "./removingMark.ts"
 
 export type Creation = ReturnType<typeof make>
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 export const make = (disk: Disk["Service"], publication: Publication) => {
+  /** A directory that a sweep deletes where it lies has no owner any more. */
+  const refused = (path: string) => (error: AlreadyOwned) =>
+    Effect.flatMap(
+      Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),
+      (isRemoved) => Effect.fail(isRemoved ? new Claimed({ path }) : error)
+    )
+
   /**
    * Builds the directory under a staging name, then renames it to `path`. A sweep removes a staging directory that was
    * never finished. `AlreadyOwned`: something exists at `path`.
@@ -37,7 +45,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
       const file = yield* publish(staged, sentinel, entry === undefined ? {} : { entry })
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
         disk.renameNew(staged, path)
-      )
+      ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
       yield* mapLookError("make directory")(disk.syncDirectory(parentOf(path)))
       return file
     }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))

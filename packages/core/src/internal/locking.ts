@@ -11,6 +11,7 @@ import { sameFile } from "../FileId.ts"
 import * as SentinelName from "../SentinelName.ts"
 import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
 import { unsupported } from "./lockSupport.ts"
+import { isBeingRemoved } from "./removingMark.ts"
 
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
 
@@ -25,16 +26,23 @@ const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
 export type Locking = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
+  /** Whether a sweep has claimed the directory, or deletes it where it lies. */
+  const isClaimed = (path: string) =>
+    Effect.flatMap(disk.location(path), (location) =>
+      SentinelName.liesInSweep(location) ? Effect.succeed(true) : isBeingRemoved(disk, path)
+    )
+
   /**
-   * Whether `path` still names the locked directory, and the directory is linked and lies outside of every workspace. A
-   * check is needed because the kernel also locks a directory that was removed.
+   * Whether `path` still names the locked directory, and the directory is linked and no sweep has claimed it. A check is
+   * needed because the kernel also locks a directory that was removed.
    */
   const isStillThere = (path: string, lock: HeldLock) =>
     disk.lstat(path).pipe(
       Effect.flatMap(({ id, nlink }) =>
-        sameFile(id, lock.id) && nlink !== 0 ? disk.location(path) : Effect.succeed(undefined)
+        sameFile(id, lock.id) && nlink !== 0
+          ? Effect.map(isClaimed(path), (claimed) => !claimed)
+          : Effect.succeed(false)
       ),
-      Effect.map((location) => location !== undefined && !SentinelName.liesInSweep(location)),
       onErrno(isGone, () => Effect.succeed(false))
     )
 
@@ -71,11 +79,7 @@ export const make = (disk: Disk["Service"]) => {
   })
 
   /** Whether the directory is gone, or a sweep has claimed it. */
-  const isSwept = (path: string) =>
-    disk.location(path).pipe(
-      Effect.map(SentinelName.liesInSweep),
-      Effect.catch(({ errno }) => Effect.succeed(isGone.includes(errno)))
-    )
+  const isSwept = (path: string) => Effect.catch(isClaimed(path), ({ errno }) => Effect.succeed(isGone.includes(errno)))
 
   /**
    * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.

@@ -23,6 +23,7 @@ import type { Entry, Root } from "../Root.ts"
 import * as Sentinel from "../Sentinel.ts"
 import * as SentinelName from "../SentinelName.ts"
 import * as Trust from "../Trust.ts"
+import { isBound } from "./boundFiles.ts"
 import { absolute, mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
 
 const operation = "read sentinel"
@@ -92,13 +93,13 @@ export type Lookup = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
   /** Files of a scan with a second hard link that no publication explains: then a temporary name has the same inode. */
-  const linkedFiles = Effect.fnUntraced(function* (path: string, { files, hints }: Scan) {
+  const linkedFiles = Effect.fnUntraced(function* (path: string, { files, frame, hints }: Scan) {
     const temporaries = new Set<string>()
     for (const name of hints) {
       const found = yield* Effect.option(disk.lstat(`${path}/${name}`))
       if (found._tag === "Some") temporaries.add(keyOf(found.value))
     }
-    return files.filter(({ stat }) => stat.nlink === 2 && !temporaries.has(keyOf(stat)))
+    return files.filter((file) => !isBound(frame, file) && file.stat.nlink === 2 && !temporaries.has(keyOf(file.stat)))
   })
 
   /**
@@ -168,7 +169,9 @@ export const make = (disk: Disk["Service"]) => {
         const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
         if (stat.type !== "directory") return Effect.fail(new NotFound({ operation: "look: no directory", path }))
         const distrust = Trust.ofDirectory(stat, principal)
-        const sentinels = files.map((file) => judgeFile(path, file, linked.includes(file) ? 1 : 2, distrust, principal))
+        const linksOf = (file: ScannedFile) =>
+          file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
+        const sentinels = files.map((file) => judgeFile(path, file, linksOf(file), distrust, principal))
         const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
         const state: DirectoryState = {
           path,

@@ -14,6 +14,7 @@ import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
 import * as Layout from "../Layout.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
+import { isBeingRemoved } from "./removingMark.ts"
 
 const operation = "write sentinel"
 
@@ -56,6 +57,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
 
   const encode = Effect.fnUntraced(function* (path: string, entry: string, sentinel: Sentinel.Sentinel) {
     const refuse = (problem: string) => new MalformedSentinel({ operation, path, problem })
+    if (entry === SentinelName.removingName) return yield* refuse("the name marks what a sweep deletes")
     if (entry === SentinelName.broodBoxName && sentinel._tag !== "V2") {
       return yield* refuse("brood-box reads everything after line 1 as a path: only v2 is written under its name")
     }
@@ -155,10 +157,16 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         })
       : Effect.succeed(sentinel)
 
+  /** Refuses a directory that a sweep deletes where it lies. */
+  const refuseMarked = (directory: string) =>
+    Effect.flatMap(mapLookError(operation)(isBeingRemoved(disk, directory)), (isMarked) =>
+      isMarked ? Effect.fail(new Claimed({ path: directory })) : Effect.void
+    )
+
   /** Refuses a directory that a sweep has claimed: a bind mount still leads to such a directory by its old path. */
   const refuseInSweep = (directory: string) =>
     Effect.flatMap(mapLookError(operation)(disk.location(directory)), (location) =>
-      SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : Effect.void
+      SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : refuseMarked(directory)
     )
 
   const publishWith = Effect.fnUntraced(function* (
@@ -211,10 +219,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const old = yield* Effect.catch(published, (error) =>
       Effect.flatMap(isAtItsPath(directory, before), (still) => Effect.fail(still ? error : claimed()))
     )
-    return yield* Effect.ensuring(
+    const file = yield* Effect.ensuring(
       confirm(directory, before, entry, bytes),
       Effect.forEach(old, discard, { discard: true })
     )
+    // A sweep that marks the directory looks again after that: it sees this record, or this writer sees the mark.
+    if (!isOwn) yield* Effect.tapErrorTag(refuseMarked(directory), "Claimed", () => discard(path))
+    return file
   }, Effect.uninterruptible)
 
   const publish = Effect.fn("SentinelStore.publish")(

@@ -25,7 +25,7 @@ export interface Workspace {
   readonly isLocked: boolean
 }
 
-/** Milliseconds. The creator of a staged directory younger than this may still be at work. */
+/** Milliseconds. The creator of a staged directory that was changed so short a time ago may still be at work. */
 const stagingGrace = 60_000
 
 /** Whether the file system has no space for a workspace (ENOSPC, EDQUOT): removal goes on without one. */
@@ -141,8 +141,9 @@ export const make = (
     const state = yield* Effect.option(lookup.look(path, Layout.standard))
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
-    if (stat._tag === "None" || state._tag === "None" || now - stat.value.modifiedAt < stagingGrace) return
-    if (state.value.distrust !== undefined) return
+    if (stat._tag === "None" || state._tag === "None" || state.value.distrust !== undefined) return
+    // A date in the future is that of a clock that was set back since.
+    if (Math.abs(now - stat.value.modifiedAt) < stagingGrace) return
     // A running creator holds the lock. Without locks the creator may only be suspended. Rename first: then it can
     // neither finish this directory nor have a finished one deleted.
     const root = path.slice(0, -entry.length - 1)

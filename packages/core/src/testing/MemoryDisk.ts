@@ -34,6 +34,8 @@ export interface Attributes {
   readonly modifiedAt?: number
   /** ctime. On a real file system only the kernel's clock sets it. */
   readonly changedAt?: number
+  /** A directory of a lower layer of overlayfs, mounted with `redirect_dir=off`: a rename of it fails with EXDEV. */
+  readonly isLower?: boolean
 }
 
 /**

@@ -13,6 +13,7 @@ import * as StoreLeftovers from "./storeLeftovers.ts"
 import * as StoreLooking from "./storeLooking.ts"
 import * as StorePublishing from "./storePublishing.ts"
 import * as StoreReaping from "./storeReaping.ts"
+import * as StoreUnmoved from "./storeUnmoved.ts"
 import * as StoreWorkspaces from "./storeWorkspaces.ts"
 import type { Tester } from "./storeTester.ts"
 import type { World } from "./World.ts"
@@ -32,6 +33,7 @@ export const suite = <R, E>(name: string, { disk, world }: Options<R, E>): void 
     StoreWorkspaces.tests(tester)
     StoreClaiming.tests(tester)
     StoreReaping.tests(tester)
+    StoreUnmoved.tests(tester)
     StoreLeftovers.tests(tester)
   })
 }

@@ -1,6 +1,7 @@
 import { assert } from "@effect/vitest"
 import { Effect, Result, Stream } from "effect"
 import type { RootError } from "../../src/Errors.ts"
+import { compareDirectories, fileToken } from "../../src/DirectoryFrame.ts"
 import { Disk } from "../../src/Disk.ts"
 import type { DirectoryState, SentinelFile } from "../../src/DirectoryState.ts"
 import * as Layout from "../../src/Layout.ts"
@@ -330,6 +331,31 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
       yield* world.remove(`${directory}/vm/.vm-sentinel-tmp.1`)
       assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "UntrustedSentinel"]])
+    }))
+
+  test("scenario 35: a hard-linked record is believed in the directory that it is bound to, and nowhere else", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      yield* world.directory(vm)
+      const { content, ...file } = yield* store.publish(vm, fresh())
+      if (Result.isFailure(content) || content.success._tag !== "V3") return assert.fail("no v3 record")
+      const recorded = content.success.record.directory
+      const binding = compareDirectories(recorded, yield* disk.frame(vm), fileToken(file), "equal")
+      // As `cp -al` of the directory does, once and once more.
+      for (const copy of ["backup", "another"]) {
+        yield* world.directory(`${directory}/${copy}`)
+        yield* world.hardLink(`${directory}/${copy}/.vm-sentinel`, `${vm}/.vm-sentinel`)
+        const believed = binding === "bound" ? "V3" : "UntrustedSentinel"
+        assert.deepStrictEqual(verdicts(yield* look(store, vm)), [[".vm-sentinel", believed]])
+        assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/${copy}`)), [
+          [".vm-sentinel", "UntrustedSentinel"]
+        ])
+      }
+      yield* world.setMode(`${vm}/.vm-sentinel`, 0o606)
+      assert.deepStrictEqual(verdicts(yield* look(store, vm)), [[".vm-sentinel", "UntrustedSentinel"]])
     }))
 
   test("scenario 35: a sentinel whose publication ends during a look is looked at anew", () =>

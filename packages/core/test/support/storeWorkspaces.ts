@@ -5,6 +5,7 @@ import { Disk } from "../../src/Disk.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
 import { anonymous, discarding, nonces, reapingIn, reclaimerOf, tag, untouched, workspaceKind } from "./reaping.ts"
+import { ticking } from "./Stage.ts"
 import type { Tester } from "./storeTester.ts"
 import { undirectedIn } from "./undirected.ts"
 
@@ -253,6 +254,46 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       yield* discardStaged(staged)
       assert.deepStrictEqual(yield* world.tree(directory), {})
       yield* discardStaged(staged)
+    }))
+
+  test("scenario 97: an unfinished workspace dated in the future is removed: the clock was set back since", () =>
+    Effect.gen(function* () {
+      const { directory, reclaimer } = yield* empty
+      const { discardStaged } = yield* reclaimer
+      const entry = ".vm-sentinel-reap.0.new"
+      const path = `${directory}/${entry}`
+      const staged = { kind: "staged", entry, path } as const
+      yield* world.directory(path)
+      yield* world.setTime(path, Date.UTC(2035, 0, 1))
+      yield* TestClock.setTime(Date.UTC(2034, 11, 31, 23, 59, 0, 1))
+      yield* discardStaged(staged)
+      assert.property(yield* world.tree(directory), entry)
+      yield* TestClock.setTime(Date.UTC(2034, 11, 31, 23, 59))
+      yield* discardStaged(staged)
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+    }))
+
+  test("an unfinished workspace whose creator lives isn't removed, whatever its date", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const { directory, reclaimer, store } = yield* empty
+      if ((yield* store.probeLock(directory)) === "unknown") return
+      const { discardStaged } = yield* reclaimer
+      const entry = ".vm-sentinel-reap.0.new"
+      const path = `${directory}/${entry}`
+      yield* world.directory(path)
+      yield* ticking
+      yield* TestClock.setTime(Date.UTC(2026, 0, 1))
+      for (const year of [2000, 2035]) {
+        yield* world.setTime(path, Date.UTC(year, 0, 1))
+        yield* Effect.scoped(
+          Effect.andThen(
+            disk.lock(path, { mode: "exclusive", mayStartProgram: true, test: false }),
+            discardStaged({ kind: "staged", entry, path })
+          )
+        )
+        assert.property(yield* world.tree(directory), entry)
+      }
     }))
 
   test("an unfinished directory that is finished after all is left alone", () =>

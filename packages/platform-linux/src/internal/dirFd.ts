@@ -16,7 +16,7 @@ import * as NameListing from "./nameListing.ts"
 import { fstat, lstat } from "./stat.ts"
 import * as Statx from "./statx.ts"
 
-export type { Entry, Listing } from "./nameListing.ts"
+export type { Entry, Listing, Place } from "./nameListing.ts"
 
 const { O_DIRECTORY, O_NOATIME, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
 const fileFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
@@ -74,7 +74,7 @@ export interface DirFd {
   readonly attributes: (fd: number, name: Name) => Attributes
   /** Id of the mount that a descriptor's file lies on. */
   readonly mount: (fd: number) => string
-  readonly list: (fd: number) => NameListing.Listing
+  readonly list: NameListing.List
   /** Reads at most `length` bytes from where the last call ended. Returns the number of bytes, 0 at the end. */
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   /** Throws EISDIR for a directory. */

@@ -10,6 +10,7 @@ export const make = (calls: DirFd): DirectoryCalls<Name> => ({
   nameOf,
   textOf,
   idOf: (fd) => calls.stat(fd).id,
+  list: (fd) => calls.list(fd),
   permit: (fd, name) => permit(calls, fd, name),
   lock: (fd) => (calls.flock === undefined ? "ENOTSUP" : calls.flock(fd, LOCK_EX | LOCK_NB))
 })

@@ -1,8 +1,7 @@
 /** Finds files with certain names below the first level of a directory, one directory after another, depth first. */
-import type { FindOptions } from "@vm-sentinel/core/Disk"
+import type { FindOptions, Stat } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf, isRefusal } from "@vm-sentinel/core/Errno"
 import * as Slices from "@vm-sentinel/core/Slices"
-import { type FileId, sameFile } from "@vm-sentinel/core/FileId"
 import * as DirFd from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 import * as Permitting from "./permitting.ts"
@@ -16,9 +15,11 @@ const maxOpen = 32
 interface Level {
   /** `""`: the top. Its own files aren't reported. */
   readonly path: string
-  /** `undefined`: the directory is closed, and `paused` says how to resume. */
+  /** `undefined`: the directory is closed, and `pausedAt` says where its listing goes on. */
   open: { readonly fd: number; readonly listing: DirFd.Listing } | undefined
-  paused: { readonly id: FileId; readonly resume: (fd: number) => DirFd.Listing } | undefined
+  pausedAt: DirFd.Place
+  /** Device and inode of a closed directory. A deep tree has many: one text takes less memory than two. */
+  key: string
 }
 
 interface Finder {
@@ -28,6 +29,8 @@ interface Finder {
 }
 
 const moved = (): Error => coded("ESTALE", "it was moved while it was looked through")
+
+const keyOf = ({ id }: Stat): string => `${id.dev}:${id.ino}`
 
 /** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
@@ -54,7 +57,7 @@ export const make = (
       const mountHere = calls.mount(fd)
       mount ??= mountHere
       if (mountHere !== mount) return calls.close(fd)
-      levels.push({ path, open: { fd, listing: calls.list(fd) }, paused: undefined })
+      levels.push({ path, open: { fd, listing: calls.list(fd) }, pausedAt: 0n, key: "" })
     } catch (cause) {
       calls.close(fd)
       throw cause
@@ -65,9 +68,9 @@ export const make = (
   const pause = (level: Level): void => {
     if (level.open === undefined) return
     const { fd, listing } = level.open
-    const { id } = calls.stat(fd)
+    level.key = keyOf(calls.stat(fd))
     level.open = undefined
-    level.paused = { id, resume: listing.pause() }
+    level.pausedAt = listing.pause()
     calls.close(fd)
   }
 
@@ -115,9 +118,8 @@ export const make = (
     const fd = orVanished(() => calls.openDirectory(from, ".."))
     if (fd === undefined) throw moved()
     try {
-      const { paused } = level
-      if (paused === undefined || !sameFile(calls.stat(fd).id, paused.id)) throw moved()
-      level.open = { fd, listing: paused.resume(fd) }
+      if (keyOf(calls.stat(fd)) !== level.key) throw moved()
+      level.open = { fd, listing: calls.list(fd, level.pausedAt) }
     } catch (cause) {
       calls.close(fd)
       throw cause

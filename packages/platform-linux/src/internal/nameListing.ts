@@ -11,9 +11,15 @@ export interface Entry extends ListedEntry<Name> {
 
 export interface Listing extends DirectoryListing<Name> {
   readonly next: () => Entry | undefined
-  /** Closes the listing. The result resumes it after the same entry, with another descriptor of the directory. */
-  readonly pause: () => (fd: number) => Listing
+  /** Closes the listing. Another one goes on after the same entry. */
+  readonly pause: () => Place
 }
+
+/** Where a listing was paused: the offset of its last entry, or the listing itself. A deep tree has a place for each level. */
+export type Place = bigint | Listing
+
+/** Lists an open directory, from the beginning or from a place on. */
+export type List = (fd: number, from?: Place) => Listing
 
 /** The name as text. Where text would lose bytes: the bytes, with a NUL at their end. */
 const nameIn = (bytes: Buffer, start = 0, end = bytes.length): Name => {
@@ -59,7 +65,9 @@ const reader = (fd: number): Reader => {
 }
 
 /** Lists through `node:fs` alone. */
-export const byNode = (fd: number): Listing => {
+export const byNode: List = (fd, from) => {
+  // Node opens a directory by its path, and needs no descriptor of ours to resume.
+  if (typeof from === "object") return from
   let entries = reader(fd)
   const rewind = () => {
     const again = reader(fd)
@@ -74,8 +82,7 @@ export const byNode = (fd: number): Listing => {
     rewind,
     again: () => (entries.restart ?? rewind)(),
     close: () => entries.close(),
-    // Node opens a directory by its path, and needs no descriptor of ours to resume.
-    pause: () => () => listing
+    pause: () => listing
   }
   return listing
 }
@@ -84,7 +91,7 @@ export const byNode = (fd: number): Listing => {
 const listingBytes = 32_768
 
 /** Lists by `getdents64(2)`. */
-export const byLibc = (native: LibcAt): ((fd: number) => Listing) => {
+export const byLibc = (native: LibcAt): List => {
   // Closed listings leave their blocks for reuse: a sweep opens one listing after another.
   const blocks: Array<Dirent.Block> = []
 
@@ -130,13 +137,14 @@ export const byLibc = (native: LibcAt): ((fd: number) => Listing) => {
       pause: () => {
         const offset = current < 0 ? (from ?? 0n) : block.offset(current)
         close()
-        return (fd) => {
-          checked(native.seek(fd, offset))
-          return list(fd, offset)
-        }
+        return offset
       }
     }
   }
 
-  return (fd) => list(fd)
+  return (fd, from) => {
+    if (typeof from !== "bigint") return list(fd)
+    checked(native.seek(fd, from))
+    return list(fd, from)
+  }
 }

@@ -18,11 +18,14 @@ const renameUnlessPresent = (from: string, to: string): void => {
   throw coded("EEXIST", "there is something under the new name")
 }
 
+/** Answers of a kernel or a file system without RENAME_NOREPLACE, and of a seccomp filter that doesn't know the call. */
+const unknownCall: ReadonlySet<string> = new Set(["ENOSYS", "EINVAL", "EPERM"])
+
 /** Renames `from`. Throws EEXIST when something exists at `to`. */
-export const renameNew = (native: Libc | undefined, from: string, to: string): void => {
+export const renameNew = (native: Pick<Libc, "renameNoReplace"> | undefined, from: string, to: string): void => {
   const errno = native?.renameNoReplace(nameOf(from), nameOf(to))
   if (errno === 0) return
   const name = errno === undefined ? "ENOSYS" : errnoName(errno)
-  if (name !== "ENOSYS" && name !== "EINVAL") throw coded(name)
+  if (!unknownCall.has(name)) throw coded(name)
   renameUnlessPresent(from, to)
 }

@@ -51,6 +51,8 @@ export interface Inode {
   bytes: Uint8Array
   /** A size beyond the length of `bytes` is a hole. */
   size: number
+  /** A directory of a lower layer of overlayfs: its rename fails with EXDEV. */
+  isLower: boolean
   /** Open file descriptions and mounts of the inode. Its number isn't reused while one of them is open. */
   readonly users: Set<User>
 }
@@ -96,7 +98,7 @@ export const allocate = (
   const clock = BigInt(Math.trunc(now)) * 1_000_000n
   births.last = clock > births.last ? clock : births.last + 1n
   const empty = { children: new Map<string, Inode>(), users: new Set<User>() }
-  const fresh = { links: 1, bytes: new Uint8Array(), size: target.length, ...empty }
+  const fresh = { links: 1, bytes: new Uint8Array(), size: target.length, isLower: false, ...empty }
   const times = { birth: births.last, modifiedAt: now, changedAt: now }
   const inode: Inode = { device, ino, type, target, mode, uid, gid: uid, ...times, ...fresh }
   return inode

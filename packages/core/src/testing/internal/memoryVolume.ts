@@ -281,6 +281,7 @@ export const rename = (volume: Volume, caller: Caller, from: string, to: string,
   requireChange(source, caller, moved)
   requireChange(target, caller, replaced)
   if (moved.type === "directory") {
+    if (moved.isLower) refuse("EXDEV")
     if (isInside(moved, target.directory)) refuse("EINVAL")
     if (source.directory.inode !== target.directory.inode) requireAccess(moved, caller.uid, 2)
   }

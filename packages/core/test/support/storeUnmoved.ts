@@ -1,0 +1,340 @@
+/** Directories that can't be renamed out of their owners' way. */
+import { assert } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { tagOf } from "../../src/DirectoryState.ts"
+import * as Layout from "../../src/Layout.ts"
+import type { Reclaimer } from "../../src/Reclaimer.ts"
+import type { Condemned } from "../../src/Condemned.ts"
+import { Disk } from "../../src/Disk.ts"
+import * as SentinelStore from "../../src/SentinelStore.ts"
+import { condemnedAt, fresh, textOf } from "./condemning.ts"
+import { Interposer } from "./Interposed.ts"
+import {
+  anonymous,
+  discarding,
+  interrupting,
+  nonces,
+  nothingBelow,
+  reapingIn,
+  reclaimerOf,
+  remainsKind,
+  tag
+} from "./reaping.ts"
+import type { Tester } from "./storeTester.ts"
+import { undirectedIn } from "./undirected.ts"
+
+const isVm = (path: string): boolean => path.endsWith("/vm")
+
+/** A program may be started to ask for the lock. */
+const byAny = { mayStartProgram: true }
+
+/** Claims a directory whose rename is refused. */
+const claimUnmoved = (reclaimer: Reclaimer, condemned: Condemned, errno = "EXDEV") =>
+  Effect.andThen(
+    Interposer.use(({ fail }) => fail("renameNew", errno, isVm)),
+    reclaimer.claim(condemned)
+  )
+
+export const tests = <R>({ test, world: given }: Tester<R>): void => {
+  const world = undirectedIn(given)
+  const { abandoned, scene } = reapingIn(world)
+
+  /** The scene, where the file system has locks; else nothing is removed where it lies. */
+  const locked = <E, R2>(use: (made: Effect.Success<typeof scene>) => Effect.Effect<void, E, R2>) =>
+    Effect.flatMap(scene, (made) =>
+      Effect.flatMap(made.store.probeLock(made.vm, byAny), (state) => (state === "unknown" ? Effect.void : use(made)))
+    )
+
+  /** A sweep that begins to delete the directory where it lies, and is stopped before anything is gone. */
+  const begun = ({ condemned, sweep }: Effect.Success<typeof scene>) =>
+    sweep((reclaimer) => Effect.flatMap(claimUnmoved(reclaimer, condemned), (claim) => interrupting(claim)))
+
+  const marked = ({ sentinel }: Effect.Success<typeof scene>) => ({
+    vm: "directory",
+    "vm/.vm-sentinel.removing": textOf(sentinel),
+    "vm/disk": "data"
+  })
+
+  for (const errno of ["EXDEV", "ENAMETOOLONG", "ENOSPC", "EDQUOT"]) {
+    test(`scenario 86: a directory that a rename refuses (${errno}) is removed where it lies, if it can be locked`, () =>
+      Effect.gen(function* () {
+        const { condemned, directory, store, sweep, vm } = yield* scene
+        const before = yield* world.tree(directory)
+        const hasLocks = (yield* store.probeLock(vm, byAny)) !== "unknown"
+        const removed = sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const claim = yield* claimUnmoved(reclaimer, condemned, errno)
+            assert.deepInclude(claim, { path: vm, origin: vm, isLocked: true })
+            assert.strictEqual(yield* store.probeLock(vm, byAny), "exclusive")
+            assert.deepInclude(yield* world.tree(directory), before)
+            assert.isFalse(yield* claim.isGone)
+            assert.deepStrictEqual(yield* discarding(claim), { stayed: [] })
+            assert.isTrue(yield* claim.isGone)
+          })
+        )
+        if (hasLocks) {
+          yield* removed
+          return assert.deepStrictEqual(yield* world.tree(directory), {})
+        }
+        const error = yield* sweep((reclaimer) => Effect.flip(claimUnmoved(reclaimer, condemned, errno)))
+        assert.deepInclude(error, { _tag: "Immovable", path: vm, errno })
+        assert.include(error.message, "remove it by hand")
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+      }))
+  }
+
+  test("scenario 86: a directory that a rename refuses stays where a lock doesn't keep others out", () =>
+    locked(({ condemned, directory, root, vm }) =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const before = yield* world.tree(directory)
+        // As on a file system where a second open may lock, too.
+        const untested = Disk.of({
+          ...disk,
+          lock: (path, options) => Effect.map(disk.lock(path, options), (held) => ({ ...held, tested: false }))
+        })
+        const store = yield* SentinelStore.SentinelStore.pipe(
+          Effect.provide(Layer.provide(Layer.fresh(SentinelStore.layer), Layer.succeed(Disk, untested)))
+        )
+        const claiming = Effect.flatMap(reclaimerOf(store, root), (reclaimer) =>
+          Effect.flip(claimUnmoved(reclaimer, condemned))
+        )
+        assert.deepInclude(yield* Effect.scoped(claiming), { _tag: "Immovable", path: vm, errno: "EXDEV" })
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+      })
+    ))
+
+  test("scenario 97: a name that leaves no room for a longer one is removed where it lies, on a full file system", () =>
+    locked(({ condemned, directory, sweep }) =>
+      Effect.gen(function* () {
+        yield* sweep((reclaimer) =>
+          Effect.gen(function* () {
+            yield* Interposer.use(({ fail }) => fail("makeDirectory", "ENOSPC"))
+            const claim = yield* claimUnmoved(reclaimer, condemned, "ENAMETOOLONG")
+            assert.strictEqual(claim.path, claim.origin)
+            yield* discarding(claim)
+          })
+        )
+        assert.deepStrictEqual(yield* world.tree(directory), {})
+      })
+    ))
+
+  test("a directory claimed where it lies stays as it was, unless it is marked", () =>
+    locked(({ condemned, directory, store, sweep, vm }) =>
+      Effect.gen(function* () {
+        const before = yield* world.tree(directory)
+        const closed = yield* sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const restored = yield* Effect.scoped(
+              Effect.tap(claimUnmoved(reclaimer, condemned), ({ restore }) => restore)
+            )
+            assert.strictEqual(yield* tag(discarding(restored)), "Taken")
+            assert.isFalse(yield* restored.isGone)
+            const claim = yield* claimUnmoved(reclaimer, condemned)
+            yield* world.file(`${directory}/other/.vm-sentinel`, textOf(fresh()))
+            const ofOther = yield* condemnedAt(store, `${directory}/other`)
+            assert.strictEqual(yield* tag(claim.discard(ofOther, nothingBelow)), "Changed")
+            yield* world.remove(`${directory}/other`)
+            return claim
+          })
+        )
+        assert.strictEqual(yield* tag(discarding(closed)), "Taken")
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+        assert.strictEqual(yield* store.probeLock(vm, byAny), "free")
+      })
+    ))
+
+  test("a deletion where the directory lies marks it by its sentinel's name, and never goes back", () =>
+    locked((made) =>
+      Effect.gen(function* () {
+        const { condemned, directory, sweep, vm } = made
+        yield* sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const claim = yield* claimUnmoved(reclaimer, condemned)
+            yield* interrupting(claim)
+            assert.isFalse(yield* claim.isGone)
+            assert.deepInclude(yield* world.tree(directory), marked(made))
+            assert.notProperty(yield* world.tree(vm), ".vm-sentinel")
+            yield* claim.restore
+            yield* world.remove(vm)
+            assert.isTrue(yield* claim.isGone)
+          })
+        )
+        assert.deepStrictEqual(yield* world.tree(directory), {})
+      })
+    ))
+
+  for (const isMovable of [true, false]) {
+    test(`scenario 105: a deletion that was begun where the directory lies is finished by the next sweep, whose rename ${isMovable ? "works" : "is refused"}`, () =>
+      locked((made) =>
+        Effect.gen(function* () {
+          const { directory, store, sweep, vm } = made
+          yield* begun(made)
+          assert.deepStrictEqual(yield* world.tree(directory), marked(made))
+          for (const name of [".vm-sentinel", ".bbox-sentinel"]) {
+            const { foreign, sentinels } = yield* store.look(vm, Layout.ofNames([name]))
+            assert.deepStrictEqual([sentinels.map(({ entry }) => entry), foreign], [[".vm-sentinel.removing"], []])
+          }
+          const right = yield* condemnedAt(store, vm)
+          yield* sweep((reclaimer) =>
+            Effect.gen(function* () {
+              const claim = yield* isMovable ? reclaimer.claim(right) : claimUnmoved(reclaimer, right)
+              assert.strictEqual(claim.path === vm, !isMovable)
+              assert.deepStrictEqual(yield* discarding(claim), { stayed: [] })
+            })
+          )
+          assert.deepStrictEqual(yield* world.tree(directory), {})
+        })
+      ))
+  }
+
+  test("scenario 105: an owner that comes by path to a deletion that was begun where the directory lies is Claimed", () =>
+    locked((made) =>
+      Effect.gen(function* () {
+        const { directory, store, vm } = made
+        yield* begun(made)
+        const born = () => Effect.succeed(fresh())
+        assert.strictEqual(yield* tag(Effect.scoped(store.lock(vm))), "Claimed")
+        assert.strictEqual(yield* tag(store.publish(vm, fresh())), "Claimed")
+        assert.strictEqual(yield* tag(store.publish(vm, fresh(), { entry: ".vm-sentinel.helper" })), "Claimed")
+        assert.strictEqual(yield* tag(store.create(vm, born)), "Claimed")
+        assert.deepStrictEqual(yield* world.tree(directory), marked(made))
+      })
+    ))
+
+  test("nobody publishes the mark itself", () =>
+    Effect.gen(function* () {
+      const { directory, store, vm } = yield* scene
+      const before = yield* world.tree(directory)
+      const entry = ".vm-sentinel.removing"
+      assert.strictEqual(yield* tag(store.publish(vm, fresh(), { entry })), "MalformedSentinel")
+      assert.deepStrictEqual(yield* world.tree(directory), before)
+    }))
+
+  const removing = (path: string): boolean => path.endsWith("/.vm-sentinel")
+
+  for (const [change, make] of [
+    ["another sentinel", (vm: string) => world.file(`${vm}/.vm-sentinel.helper`, textOf(fresh()))],
+    ["other bytes in the sentinel", (vm: string) => world.file(`${vm}/.vm-sentinel`, textOf(fresh()))],
+    ["brood-box's sentinel too", (vm: string) => world.file(`${vm}/.bbox-sentinel`, "17\n/usr/bin/bbox")]
+  ] as const) {
+    test(`scenario 41: ${change}, by somebody who locks nothing, right before the mark: Changed, and no mark stays`, () =>
+      locked(({ condemned, directory, sweep, vm }) =>
+        Effect.gen(function* () {
+          let changed: Readonly<Record<string, string>> = {}
+          const come = Effect.andThen(
+            make(vm),
+            Effect.map(world.tree(vm), (tree) => (changed = tree))
+          )
+          const interposer = yield* Interposer
+          const discarded = sweep((reclaimer) =>
+            Effect.gen(function* () {
+              const claim = yield* claimUnmoved(reclaimer, condemned)
+              yield* interposer.before("renameNew", come, removing)
+              return yield* discarding(claim)
+            })
+          )
+          assert.strictEqual(yield* tag(discarded), "Changed")
+          assert.deepStrictEqual(yield* world.tree(vm), changed)
+          assert.strictEqual(changed["disk"], "data")
+          assert.notMatch(Object.keys(yield* world.tree(directory)).join(" "), nonces)
+        })
+      ))
+  }
+
+  test("scenario 41: a record published right after the mark keeps the directory, mark and all", () =>
+    locked(({ condemned, directory, sweep, vm }) =>
+      Effect.gen(function* () {
+        const interposer = yield* Interposer
+        const late = textOf(fresh())
+        const discarded = sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const claim = yield* claimUnmoved(reclaimer, condemned)
+            yield* interposer.before("scan", world.file(`${vm}/.vm-sentinel`, late), isVm)
+            return yield* discarding(claim)
+          })
+        )
+        assert.strictEqual(yield* tag(discarded), "Changed")
+        assert.deepInclude(yield* world.tree(directory), { "vm/.vm-sentinel": late, "vm/disk": "data" })
+      })
+    ))
+
+  test("a writer that locks nothing takes its record back where the directory was marked meanwhile", () =>
+    locked((made) =>
+      Effect.gen(function* () {
+        const { directory, store, vm } = made
+        const interposer = yield* Interposer
+        yield* interposer.before("syncDirectory", Effect.andThen(world.remove(`${vm}/.vm-sentinel`), mark(vm)), isVm)
+        const published = store.publish(vm, fresh(), { entry: ".vm-sentinel.helper" })
+        assert.strictEqual(yield* tag(published), "Claimed")
+        assert.sameMembers(Object.keys(yield* world.tree(directory)), ["vm", "vm/.vm-sentinel.removing", "vm/disk"])
+      })
+    ))
+
+  const mark = (vm: string) => world.file(`${vm}/.vm-sentinel.removing`, textOf(fresh()))
+
+  test("scenario 48: another directory in the place of one that was claimed where it lay is left alone", () =>
+    locked(({ condemned, directory, sweep, vm }) =>
+      Effect.gen(function* () {
+        const swap = Effect.andThen(world.move(vm, `${directory}/moved`), world.file(`${vm}/disk`, "new"))
+        const interposer = yield* Interposer
+        for (const method of ["lstat", "removeTree"] as const) {
+          const discarded = sweep((reclaimer) =>
+            Effect.gen(function* () {
+              const claim = yield* claimUnmoved(reclaimer, condemned)
+              yield* interposer.before(method, swap, isVm)
+              const right = yield* Effect.exit(discarding(claim))
+              assert.isFalse(yield* claim.isGone)
+              return yield* right
+            })
+          )
+          assert.strictEqual(yield* tag(discarded), "Changed", method)
+          assert.deepInclude(yield* world.tree(directory), { "vm/disk": "new", "moved/disk": "data" })
+          yield* world.remove(vm)
+          yield* world.move(`${directory}/moved`, vm)
+        }
+      })
+    ))
+
+  /** What a sweep leaves that is killed while it deletes a directory where it lies. */
+  const noted = Effect.fnUntraced(function* (of: "vm" | "another") {
+    const made = yield* scene
+    const { directory, store, vm } = made
+    const workspace = yield* abandoned(directory)
+    const { id } = yield* store.look(vm, Layout.standard)
+    const tags = `${tagOf({ bytes: undefined, id: of === "vm" ? id : { ...id, ino: "1" } })}00000000`
+    yield* world.directory(`${workspace.path}/dead/${tags}=vm`)
+    const [leftover] = (yield* (yield* made.reclaimer).leftovers(workspace)).dead
+    if (leftover === undefined) return yield* Effect.die("nothing is left")
+    return { ...made, leftover }
+  })
+
+  const finishing = ({ leftover }: Effect.Success<ReturnType<typeof noted>>) =>
+    Effect.flatMap(leftover.open, (remains) => discarding(remains, remainsKind))
+
+  test("a directory that was emptied where it lay is removed by the note of it", () =>
+    Effect.gen(function* () {
+      const made = yield* noted("vm")
+      yield* world.remove(`${made.vm}/.vm-sentinel`)
+      yield* world.remove(`${made.vm}/disk`)
+      assert.deepStrictEqual(yield* finishing(made), { stayed: [] })
+      const tree = anonymous(yield* world.tree(made.directory))
+      assert.notProperty(tree, "vm")
+      assert.notMatch(Object.keys(tree).join(" "), /dead\//)
+    }))
+
+  test("a note of a directory that isn't empty, or is another, removes nothing but itself", () =>
+    Effect.gen(function* () {
+      for (const of of ["vm", "another"] as const) {
+        const made = yield* noted(of)
+        if (of === "another") {
+          yield* world.remove(`${made.vm}/.vm-sentinel`)
+          yield* world.remove(`${made.vm}/disk`)
+        }
+        const before = yield* world.tree(made.vm)
+        assert.strictEqual(yield* tag(finishing(made)), "Taken")
+        assert.deepStrictEqual(yield* world.tree(made.vm), before)
+        assert.notMatch(Object.keys(anonymous(yield* world.tree(made.directory))).join(" "), /dead\//)
+      }
+    }))
+}
