@@ -43,7 +43,15 @@ export default defineConfig({
       project("orchestrator", "examples/orchestrator", prebuilt),
       project("repository", "scripts"),
       // Containers, file systems, crashes at every change: what takes seconds each. `npm run test:slow` and CI run them.
-      { test: { ...project("slow", ".", prebuilt).test, include: [`packages/*/test/${slow}`], exclude: [] } }
+      {
+        test: {
+          ...project("slow", ".", prebuilt).test,
+          include: [`packages/*/test/${slow}`],
+          exclude: ["**/node_modules/**"],
+          testTimeout: 4 * patience,
+          hookTimeout: 4 * patience
+        }
+      }
     ]
   }
 })

@@ -77,31 +77,52 @@ const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
 /** Signals that a terminal sends to the whole process group, which includes the command. */
 const groupSignals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
+/** Signals that end a process that doesn't listen. */
+const endingSignals: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
+
+interface Signals {
+  /** The first signal that came before the command was started, and asks for its end. */
+  readonly early: Effect.Effect<NodeJS.Signals | undefined>
+  /** From now on the command gets what only this process gets, and what came before. */
+  readonly passTo: (child: ChildProcess) => Effect.Effect<void>
+}
+
 /**
- * Passes on the signals that only this process gets, while the command runs. Other listeners are removed meanwhile: the
- * command alone decides what a signal means.
+ * Listens to signals until the scope closes. Other listeners are removed meanwhile: the command alone decides what a
+ * signal means.
  */
-const passSignals = (child: ChildProcess): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
-        const others = process.rawListeners(signal).filter(Predicate.isFunction)
-        const pass = () => {
-          if (!process.stdin.isTTY || forwardedSignals.includes(signal)) child.kill(signal)
-        }
-        process.removeAllListeners(signal)
-        process.on(signal, pass)
-        return { signal, others, pass }
-      })
-      return () => {
-        for (const { others, pass, signal } of signals) {
-          process.off(signal, pass)
+const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => {
+    const early: Array<NodeJS.Signals> = []
+    let receiver: ChildProcess | undefined
+    const pass = (signal: NodeJS.Signals) => {
+      if (receiver === undefined) early.push(signal)
+      else if (!process.stdin.isTTY || forwardedSignals.includes(signal)) receiver.kill(signal)
+    }
+    const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
+      const others = process.rawListeners(signal).filter(Predicate.isFunction)
+      const listener = () => pass(signal)
+      process.removeAllListeners(signal)
+      process.on(signal, listener)
+      return { signal, others, listener }
+    })
+    return {
+      early: Effect.sync(() => early.find((signal) => endingSignals.has(signal))),
+      passTo: (child: ChildProcess) =>
+        Effect.sync(() => {
+          receiver = child
+          for (const signal of early) child.kill(signal)
+        }),
+      stop: () => {
+        for (const { listener, others, signal } of signals) {
+          process.off(signal, listener)
           for (const other of others) process.on(signal, () => other.call(process, signal))
         }
       }
-    }),
-    (stop) => Effect.sync(stop)
-  )
+    }
+  }),
+  ({ stop }) => Effect.sync(stop)
+)
 
 const withoutReaping =
   "vm-sentinel: run is the first process here, and can't reap what it inherits without koffi: start it under an init\n"
@@ -153,8 +174,12 @@ export const run: (
   function* ({ command: [command = "", ...args], directory, sentinelName }) {
     const path = yield* WorkingDirectory.absolute(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
+    const signals = yield* listen
     const { file, lock } = yield* Ownership.hold(path, named)
     yield* Honesty.warn(path, file)
+    // To hold takes up to 5 s, and whoever ends this process meanwhile wants no command.
+    const early = yield* signals.early
+    if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
     // The command inherits the lock, and holds it even if this process is killed. No other child does: the descriptor
     // is closed on exec.
     const child = yield* start(command, args, lock?.fd).pipe(
@@ -164,7 +189,7 @@ export const run: (
         return Effect.andThen(said, Effect.fail(new Quit({ code: codeOf(reason) })))
       })
     )
-    yield* passSignals(child)
+    yield* signals.passTo(child)
     yield* reapOrphans(child)
     const held = lock === undefined ? {} : { lock }
     yield* Ownership.record(path, { ...named, ...held, pid: Pid.make(child.pid ?? 0), role: "command" }).pipe(

@@ -1,11 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Sentinel from "@vm-sentinel/core/Sentinel"
 import { Effect, Result } from "effect"
+import * as ChildProcess from "node:child_process"
 import * as FS from "node:fs"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 
 const timeout = 60_000
+
+const turn = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
 
 const held = Effect.map(Roots.scratch, (root) => Roots.directory(root, "vm"))
 
@@ -73,6 +78,34 @@ describe.concurrent("run", { timeout }, () => {
       const fatal = yield* running(directory, { script: "exec sleep 1000" })
       fatal.child.kill("SIGTERM")
       assert.deepStrictEqual(yield* fatal.ended, { code: 128 + 15, signal: null })
+    })
+  )
+
+  it.live("scenario 98: starts no command after a signal that came before it", ({ skip }) =>
+    Effect.gen(function* () {
+      if (process.platform !== "linux") skip("reads /proc")
+      const directory = yield* held
+      // Somebody has the lock: `run` tries again and again.
+      const script = 'exec 9<"$0"; flock 9; echo held; exec sleep 1000'
+      const holder = yield* Effect.acquireRelease(
+        Effect.sync(() => ChildProcess.spawn("sh", ["-c", script, directory], { stdio: ["ignore", "pipe", "ignore"] })),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      yield* Effect.callback<void>((resume) => {
+        holder.stdout.once("data", () => resume(Effect.void))
+      })
+      const child = yield* Cli.start(["run", directory, "--", "touch", `${directory}/started`])
+      const ended = Effect.callback<number | null>((resume) => {
+        child.once("exit", (code) => resume(Effect.succeed(code)))
+      })
+      // Nothing but `run` listens to SIGHUP, the first bit of SigCgt.
+      const caught = () =>
+        /^SigCgt:\s*([0-9a-f]+)$/m.exec(FS.readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? "0"
+      while ((BigInt(`0x${caught()}`) & 1n) === 0n) yield* turn
+      child.kill("SIGTERM")
+      holder.kill("SIGKILL")
+      assert.strictEqual(yield* ended, 128 + 15)
+      assert.isFalse(FS.existsSync(`${directory}/started`))
     })
   )
 

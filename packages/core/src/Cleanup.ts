@@ -33,8 +33,8 @@ import { SentinelStore } from "./SentinelStore.ts"
  */
 export interface JudgeOptions {
   /**
-   * Base names of the sentinels to read. Default: `.vm-sentinel`. A sentinel with a known name that isn't listed makes
-   * its directory `unknown`.
+   * Base names of the sentinels to read. Default: `.vm-sentinel`. The names `.vm-sentinel` and `.bbox-sentinel` are
+   * known. A sentinel under a known name that this list lacks makes its directory `unknown`.
    */
   readonly sentinelNames?: ReadonlyArray<string>
   /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. Default: `trust`. */

@@ -141,7 +141,7 @@ export class Disk extends Context.Service<
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
     /**
      * All mounts at or below a directory whose path is real, by the mount table: touches nothing that is mounted, since
-     * a file system may not answer. The answer may be a moment old. Empty if the platform has no such table.
+     * a file system may not answer. Empty if the platform has no such table.
      */
     readonly mountsBelow: (path: string) => Effect.Effect<ReadonlyArray<Mounted>, DiskError>
     /**

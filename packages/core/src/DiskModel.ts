@@ -162,7 +162,7 @@ export interface Scan {
   readonly noted: ReadonlyArray<string>
   /** Names that the scan was asked to note where there is room, sorted. */
   readonly hints: ReadonlyArray<string>
-  /** The directory holds more such names than the scan was asked for. The scan looked at no file, and reports no name. */
+  /** The directory holds more names than the scan was asked for. The scan looked at no file and reports no name. */
   readonly isCrowded: boolean
 }
 
@@ -178,14 +178,14 @@ export interface ScanOptions {
    * `ignore`: don't hold the name in memory.
    */
   readonly sort: (entry: string) => "read" | "note" | "hint" | "ignore"
-  /** Whether the files may be read. The scan asks before it looks at any file. `false`: it stats them, and opens none. */
+  /** Whether files may be read. The scan asks before it looks at any file. `false`: it stats files and opens none. */
   readonly isRead: (directory: Stat) => boolean
   /** Bytes of a file that is read. A larger file isn't read. */
   readonly mostBytes: number
   /** Names to read and to note. One more makes the directory crowded, and ends the scan. */
   readonly mostNames: number
   readonly mostHints: number
-  /** Names that are listed where `isRead` is false. If there are more, what was found so far makes the directory crowded. */
+  /** Names that the scan lists where `isRead` is false. More make the directory crowded if one is to be read or noted. */
   readonly mostUnread: number
 }
 

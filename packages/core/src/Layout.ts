@@ -14,7 +14,7 @@ import * as SentinelName from "./SentinelName.ts"
 export interface Layout {
   /**
    * Base names of the sentinels. The files `<name>.<role>` are read too. The first name is the primary sentinel, at
-   * which triage peeks. A sentinel with a known name that isn't listed makes its directory `unknown`.
+   * which triage peeks. A sentinel under a known name that this list lacks makes its directory `unknown`.
    */
   readonly sentinels: readonly [string, ...ReadonlyArray<string>]
 }

@@ -1,13 +1,14 @@
 /**
- * The mount table, as `proc_pid_mountinfo(5)` gives it: where other file systems begin, and where each mount lies on the file system
- * below it. A mount is told without being touched: a file system that doesn't answer holds up whoever looks at it.
+ * The mount table, as `proc_pid_mountinfo(5)` gives it: where other file systems begin, and where each mount lies on
+ * the file system below it. The table tells a mount without a look at it: a look at a file system that doesn't answer
+ * never ends.
  *
  * @since 0.1.0
  */
 
 /**
- * One mount. `root` is the directory of the file system that is mounted, `device` its `major:minor`. `parent` is the `id` of the mount
- * that it lies on.
+ * One mount. `root` is the mounted directory of the file system, `device` its `major:minor`. `parent` is the `id` of the
+ * mount below it.
  *
  * @category models
  * @since 0.1.0
@@ -22,8 +23,8 @@ export interface Mount {
 }
 
 /**
- * A mount at or below a directory. `path`: where the directory's own path reaches it. `mountPoint`: where it was mounted, which is another
- * path where the directory is reached by a second bind mount.
+ * A mount at or below a directory. `path`: its path through the directory's own path. `mountPoint`: the path that it was
+ * mounted on. The two differ where a second bind mount leads to the directory.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +52,7 @@ export interface Table {
   readonly byPoint: ReadonlyMap<string, ReadonlyArray<Mount>>
   /** The first mount at or below each path that leads to one. */
   readonly insidePath: ReadonlyMap<string, Mount>
-  /** Likewise, by the place on the file system. */
+  /** The same by the place on the file system, for file systems that are mounted more than once. */
   readonly insidePlace: ReadonlyMap<string, Mount>
 }
 
@@ -121,10 +122,12 @@ export const parse = (mountinfo: string): Table => {
   const byId = new Map(mounts.map((mount) => [mount.id, mount]))
   const insidePath = new Map<string, Mount>()
   const insidePlace = new Map<string, Mount>()
+  const byDevice = Map.groupBy(mounts, ({ device }) => device)
   for (const mount of mounts) {
     for (const path of upwards(mount.mountPoint)) if (!insidePath.has(path)) insidePath.set(path, mount)
     const place = placeOf({ byId }, mount)
-    if (place === undefined) continue
+    // Of a file system that is mounted once, no other path leads to the place.
+    if (place === undefined || byDevice.get(place.device)?.length === 1) continue
     for (const path of upwards(place.path)) {
       const key = keyOf({ ...place, path })
       if (!insidePlace.has(key)) insidePlace.set(key, mount)
@@ -134,7 +137,8 @@ export const parse = (mountinfo: string): Table => {
 }
 
 /**
- * The mount that a real path lies on: followed from mount to mount, as the kernel does. A mount that a later one covers doesn't count.
+ * The mount that a real path lies on. `find` follows the path from mount to mount, as the kernel does: a mount that a
+ * later one covers doesn't count.
  *
  * @category queries
  * @since 0.1.0
@@ -143,7 +147,7 @@ export const find = ({ byId, byPoint }: Table, path: string): Mount | undefined 
   let found: Mount | undefined
   const isNext = ({ id, parent }: Mount): boolean => parent === id || parent === found?.id || !byId.has(parent)
   for (const at of [...upwards(path)].toReversed()) {
-    // One mount covers another at the same point. Each is followed once.
+    // Several mounts at one point cover each other. The path leads through each of them once.
     const points = [...(byPoint.get(at) ?? [])]
     for (let index = points.findLastIndex(isNext); index >= 0; index = points.findLastIndex(isNext)) {
       found = points.splice(index, 1)[0]
@@ -159,14 +163,14 @@ const locate = (table: Table, path: string): Place | undefined => {
 }
 
 /**
- * The mount point of a mount at or below a real path, if there is one: by this path, or by any other that leads to the same directory.
+ * The mount point of a mount at or below a real path, whatever path leads to the mount. `undefined`: there is none.
  *
  * @category queries
  * @since 0.1.0
  */
 export const inside = (table: Table, path: string): string | undefined => {
   const byPath = table.insidePath.get(path)
-  if (byPath !== undefined) return byPath.mountPoint
+  if (byPath !== undefined || table.insidePlace.size === 0) return byPath?.mountPoint
   const place = locate(table, path)
   return place === undefined ? undefined : table.insidePlace.get(keyOf(place))?.mountPoint
 }

@@ -36,8 +36,8 @@ export const sameExecutable: (recorded: string, observed: string) => boolean = J
 const isHeld = (lock: LockState | undefined): boolean => lock === "shared" || lock === "exclusive"
 
 /**
- * Turns `dead` into `unknown` where a v1 or v2 record isn't enough: such a record names neither boot nor PID namespace.
- * It may condemn on a file system that only one kernel can have mounted, and where the operator trusts such records.
+ * A v1 or v2 record names neither boot nor PID namespace. Its `dead` stands only if the operator trusts such records,
+ * and only one kernel can have mounted the file system. Otherwise it becomes `unknown`.
  */
 const limitLegacy = (verdict: Verdict, { frame, knowledge }: Reader, notes: Notes): Verdict => {
   if (verdict.verdict !== "dead") return verdict

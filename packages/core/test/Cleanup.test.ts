@@ -248,7 +248,7 @@ const rows: ReadonlyArray<Row> = [
     says: "failed dead pid-dead",
     arrange: Effect.andThen(
       beside("sub/file", "x"),
-      Simulation.seed({ [`${vm}/sub`]: { type: "directory", mode: 0o500 } })
+      Simulation.seed({ [`${vm}/sub`]: { type: "directory", mode: 0o755, uid: 0 } })
     ),
     error: "PermissionDenied"
   },
@@ -1134,7 +1134,7 @@ describe("Cleanup.judge", () => {
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
       yield* Simulation.crashed(vm)
-      yield* Simulation.seed({ [`${vm}/sub/file`]: "x", [`${vm}/sub`]: { type: "directory", mode: 0o500 } })
+      yield* Simulation.seed({ [`${vm}/sub/file`]: "x", [`${vm}/sub`]: { type: "directory", mode: 0o755, uid: 0 } })
       yield* Cleanup.sweep(root)
       for (const [name, place] of [
         ["claimed", "00000000.claimed=claimed"],

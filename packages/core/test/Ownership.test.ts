@@ -598,14 +598,16 @@ describe("a working directory that was removed", () => {
       const disk = yield* Disk
       const gone = (path: string) => Effect.fail(new DiskError({ errno: "ENOENT", operation: "getcwd", path }))
       const store = Layer.provide(storeLayer, Layer.succeed(Disk, Disk.of({ ...disk, resolve: gone })))
-      const flipped = <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.flip(Effect.provide(attempt, store))
-      for (const error of [
-        yield* flipped(Cleanup.sweep("vms")),
-        yield* flipped(Cleanup.reclaim("vms/a")),
-        yield* flipped(Effect.scoped(Ownership.create("vms/a")))
-      ]) {
+      const attempts = [
+        Effect.asVoid(Cleanup.sweep("vms")),
+        Effect.asVoid(Cleanup.reclaim("vms/a")),
+        Effect.asVoid(Effect.scoped(Ownership.create("vms/a")))
+      ].map((attempt: Effect.Effect<void, unknown, ProcessInspector | SentinelStore>) =>
+        Effect.flip(Effect.provide(attempt, store))
+      )
+      for (const error of attempts) {
         // Not NotFound: whether the directory is there isn't known.
-        assert.deepInclude(error, {
+        assert.deepInclude(yield* error, {
           _tag: "StoreFailure",
           operation: "read working directory",
           errno: "ENOENT"

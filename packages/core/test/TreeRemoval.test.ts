@@ -282,6 +282,30 @@ describe("a removal of a tree", () => {
       assert.isAbove(now(), 1_900_000)
     })
 
+    const filesOf = (count: number): Tree =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index}`, ""]))
+
+    it("scenario 83: a large one that grows isn't read to its end first", () => {
+      let written = 0
+      const { fake, now } = slowly((call) => {
+        if (call === "unlink") for (let more = 0; more < 2; more++) fake.write(`tree/sub/new${written++}`)
+      })
+      fake.furnish({ tree: { ".vm-sentinel": "", sub: filesOf(1000) } })
+      assert.deepInclude(remove(fake, { patience }, now).failure, { errno: "ENOTEMPTY", path: "/tree/sub" })
+      assert.isAtMost(now(), 40_000)
+    })
+
+    it("is removed though it grows itself, while more goes below it", () => {
+      let written = 0
+      const { fake, now } = slowly((call) => {
+        if (call === "unlink" && now() % 10_000 === 0) fake.write(`tree/log${written++}`)
+      })
+      fake.furnish({ tree: { ".vm-sentinel": "", a: filesOf(100), b: filesOf(100), c: { d: filesOf(100) } } })
+      assert.deepStrictEqual(remove(fake, { patience }, now), gone)
+      assert.deepStrictEqual(fake.tree(), {})
+      assert.isAbove(written, 25)
+    })
+
     it("is removed when the other process stops within 30 s", () => {
       let written = 0
       const { fake, now } = slowly((call) => {
@@ -303,6 +327,46 @@ describe("a removal of a tree", () => {
         gone
       )
     })
+  })
+
+  it("a directory that is refused is made writable, and what can't be is told", () => {
+    for (const where of ["tree", "sub", "inner"]) {
+      const fake = make({ tree: { ".vm-sentinel": "", a: "", sub: { b: "", inner: { c: "", d: {} } } } })
+      fake.readOnly.add(where)
+      if (where !== "tree") fake.closed.add(where)
+      assert.deepStrictEqual(remove(fake, trusting), gone, where)
+      assert.deepStrictEqual(fake.tree(), {}, where)
+    }
+    const refusing = make(
+      { tree: { ".vm-sentinel": "", sub: { b: "" }, z: "" } },
+      before("permit", "sub", () => fail("EPERM"))
+    )
+    refusing.readOnly.add("sub")
+    assert.deepInclude(remove(refusing).failure, { errno: "EACCES", path: "/tree/sub/b" })
+    assert.deepStrictEqual(refusing.tree(), { tree: { ".vm-sentinel": "", sub: { b: "" } } })
+  })
+
+  it("what no rename can move out of a subvolume is moved up in it", () => {
+    let most = 0
+    const fake: Fake = make({ tree: { ".vm-sentinel": "", a: { v: chain(300, { z: "" }) } } }, () => {
+      most = Math.max(most, fake.open())
+    })
+    fake.volumes.add("v")
+    assert.deepStrictEqual(remove(fake), gone)
+    assert.deepStrictEqual(fake.tree(), {})
+    assert.isAtMost(most, 60)
+  })
+
+  it("asks for sentinels of a deep tree by the paths that they had at the beginning", () => {
+    const names = Array.from({ length: 100 }, (_, index) => `d${100 - index}`)
+    const asked: Array<string> = []
+    const fake = make({ tree: { ...chain(100, { ".vm-sentinel": "" }) } })
+    const mayRemove = (relative: string) => {
+      asked.push(relative)
+      return true
+    }
+    assert.deepStrictEqual(remove(fake, { mayRemove }), gone)
+    assert.deepStrictEqual([...new Set(asked)], [[...names, ".vm-sentinel"].join("/")])
   })
 
   it("what is gone meanwhile is no failure, but the whole is", () => {

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { isMainThread } from "node:worker_threads"
 import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
 import * as LibSystem from "./internal/libSystem.ts"
@@ -113,22 +114,25 @@ const withCalls = (
   })
 }
 
-/**
- * {@link layer} with another path of libSystem.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer.Layer<Disk> =>
+const over = (loaded: Effect.Effect<FileCalls | undefined>): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,
     Effect.gen(function* () {
-      const calls = yield* load(libraryPath)
+      const calls = yield* loaded
       if (calls === undefined) return Disk.of({ ...(yield* FileSystemDisk.makeWith(undefined)), principal })
       const mountsBelow = (path: string) => attempt("getfsstat", path, () => Looking.mountsBelow(calls, path))
       return withCalls(yield* FileSystemDisk.makeWith(mountsBelow), calls, mountsBelow)
     })
   ).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+
+/**
+ * {@link layer} with another path of libSystem, and with koffi in a worker thread, too. Such a worker must never be
+ * terminated while koffi loads: koffi would abort the process.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer.Layer<Disk> => over(load(libraryPath))
 
 /**
  * The Disk of macOS.
@@ -142,9 +146,10 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
  * isn't trusted.
  *
  * Without koffi or the library the Disk is `FileSystemDisk` throughout: no locks, and nothing known of file systems and
- * of access control lists.
+ * of access control lists. The same in a worker thread: koffi aborts the process when a worker is terminated while koffi
+ * loads.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Disk> = layerAt({})
+export const layer: Layer.Layer<Disk> = isMainThread ? layerAt({}) : over(Effect.undefined)

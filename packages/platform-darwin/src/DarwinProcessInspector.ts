@@ -6,6 +6,7 @@
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { isMainThread } from "node:worker_threads"
 import * as Inspection from "./internal/inspection.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as LibSystemInspector from "./internal/libSystemInspector.ts"
@@ -98,13 +99,14 @@ export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
  * Answers that contradict each other give `Unavailable`. All data of one observation are of one process: `p_uniqueid`
  * is read before and after the rest.
  *
- * koffi is an optional dependency. Where koffi or the library can't be loaded, this layer is {@link layerPs}. On
+ * koffi is an optional dependency. Where koffi or the library can't be loaded, and in a worker thread,
+ * this layer is {@link layerPs}: koffi aborts the process when a worker is terminated while koffi loads. On
  * another system than macOS every observation is `Unavailable`, `unsupported`, and no process can be identified.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<ProcessInspector> = layerAt({})
+export const layer: Layer.Layer<ProcessInspector> = Layer.effect(ProcessInspector, isMainThread ? make({}) : makePs({}))
 
 /**
  * {@link layerPs} with other commands.

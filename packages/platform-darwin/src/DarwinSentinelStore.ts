@@ -23,4 +23,4 @@ export const layerAt = (options: DarwinDisk.Options): Layer.Layer<SentinelStore.
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<SentinelStore.SentinelStore> = layerAt({})
+export const layer: Layer.Layer<SentinelStore.SentinelStore> = Layer.provide(SentinelStore.layer, DarwinDisk.layer)

@@ -16,7 +16,7 @@ const [EPERM, ENOTSUP, EAGAIN, ENOLCK] = [1, 45, 35, 77]
 const shared: LockOptions = { mode: "shared", mayStartProgram: false, test: true }
 const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
 
-const Held = Schema.fromJsonString(Schema.Struct({ fd: Schema.Int, lasting: Schema.Boolean }))
+const Held = Schema.fromJsonString(Schema.Struct({ fd: Schema.Int, outlivesThread: Schema.Boolean }))
 
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
@@ -136,10 +136,10 @@ await overShim("locks over the shim", ({ calls, shim, test }) => {
         await exited
         return printed
       })
-      const { fd, lasting } = yield* Schema.decodeEffect(Held)(printed)
+      const { fd, outlivesThread } = yield* Schema.decodeEffect(Held)(printed)
       process.off("warning", heard)
       yield* Effect.addFinalizer(() => Effect.sync(() => calls.close(fd)))
-      assert.isTrue(lasting)
+      assert.isTrue(outlivesThread)
       assert.isFalse(Fs.existsSync(`${scratch}/tree`))
       assert.strictEqual(yield* disk.probeLock(scratch), "shared")
       assert.strictEqual(yield* disk.probeLock(other), "shared")

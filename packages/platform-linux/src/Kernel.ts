@@ -6,6 +6,7 @@
 import { codeOf } from "@vm-sentinel/core/Errno"
 import * as NodeFS from "node:fs"
 import * as NodeOS from "node:os"
+import { close } from "./internal/closing.ts"
 import { mountId } from "./internal/fdinfo.ts"
 
 /**
@@ -79,7 +80,7 @@ export const live: Kernel = {
   pid: process.pid,
   open: (path) => NodeFS.openSync(path, NodeFS.constants.O_RDONLY),
   read: (fd, into, position) => NodeFS.readSync(fd, into, 0, into.length, position),
-  close: NodeFS.closeSync,
+  close,
   readLink: (path) => NodeFS.readlinkSync(path, "buffer"),
   list: (path) => NodeFS.readdirSync(path),
   exists: (path) => NodeFS.statSync(path, { throwIfNoEntry: false }) !== undefined,

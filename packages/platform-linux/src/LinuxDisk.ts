@@ -15,8 +15,10 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import * as DirFd from "./internal/dirFd.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
+import { close } from "./internal/closing.ts"
 import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import * as Finding from "./internal/finding.ts"
+import { isDefault } from "./internal/koffi.ts"
 import { libc, type Libc } from "./internal/libc.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Locks from "./internal/locks.ts"
@@ -42,7 +44,7 @@ const sync = (operation: string, path: string, fd: number): Effect.Effect<void, 
 const openFor = (operation: string, path: string, flags: number, mode?: number) =>
   Effect.acquireRelease(
     attempt(operation, path, () => Fs.openSync(encodePath(path), flags, mode)),
-    (fd) => Effect.sync(() => Fs.closeSync(fd))
+    (fd) => Effect.sync(() => close(fd))
   )
 
 const create = <E = never>(
@@ -232,12 +234,14 @@ const overCalls = (
  */
 export interface Options {
   /**
-   * `false`: koffi isn't loaded, as on a machine without it. Then util-linux's `flock` takes locks. Default: `true`.
+   * `false`: koffi isn't loaded, as on a machine without it. Then util-linux's `flock` takes locks. Default: `true`
+   * in the main thread. A worker thread that sets `true` must never be terminated while it sweeps: koffi can't be
+   * interrupted while it loads, and would abort the process.
    */
   readonly koffi?: boolean
   /**
    * `false`: threads of Node's pool run only `fsync(2)` and the `close(2)` of a removed directory, and every directory
-   * is listed by name. Default: `true`, where koffi loads.
+   * is listed by name. Default: `true`, where koffi is used.
    */
   readonly pool?: boolean
   /**
@@ -255,7 +259,7 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layerWith = ({ koffi = true, nativeFrom = 4097, pool = true }: Options = {}): Layer.Layer<Disk> =>
+export const layerWith = ({ koffi = isDefault, nativeFrom = 4097, pool = true }: Options = {}): Layer.Layer<Disk> =>
   Layer.effect(
     Disk,
     Effect.gen(function* () {

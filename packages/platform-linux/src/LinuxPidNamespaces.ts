@@ -16,6 +16,7 @@ import {
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { isDefault } from "./internal/koffi.ts"
 import * as Procfs from "./internal/procfs.ts"
 import { expectErrno, live } from "./Kernel.ts"
 import type { Options } from "./LinuxProcessInspector.ts"
@@ -299,7 +300,7 @@ export const layerAt = (
 
 /**
  * Searches the whole kernel for a process, in any PID namespace. A search is one reading of `/proc`: a few µs for each
- * process of the kernel. Uses native code where koffi loads.
+ * process of the kernel. Uses native code where koffi loads, in the main thread.
  *
  * **Details**
  *
@@ -324,6 +325,6 @@ export const layerAt = (
  */
 export const layer: Layer.Layer<never, never, ProcessInspector> = layerAt({
   get pidfds() {
-    return Pidfd.load()
+    return isDefault ? Pidfd.load() : undefined
   }
 })

@@ -10,6 +10,7 @@ import { identityOf, make as makeInspector, ProcessInspector } from "@vm-sentine
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readBootId, readMachineId, readVirtualMachine } from "./internal/host.ts"
+import { isDefault } from "./internal/koffi.ts"
 import { lockHolders } from "./internal/lockHolders.ts"
 import * as OpenTree from "./OpenTree.ts"
 import { probe } from "./internal/probe.ts"
@@ -36,7 +37,10 @@ export interface Options {
   readonly kernel?: Partial<Kernel>
   /** Process file descriptors, from `Pidfd.load`. Default: none, no native code. */
   readonly pidfds?: Pidfd.Pidfds | undefined
-  /** Mounts without their submounts, from `OpenTree.load`. Default: none, no native code. */
+  /**
+   * Opens `/proc` without the mounts on top of it, to read a boot id that another file covers. Made by `OpenTree.load`.
+   * Default: none, no native code.
+   */
   readonly trees?: OpenTree.Trees | undefined
 }
 
@@ -187,16 +191,17 @@ export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
 
 /**
  * The best inspector for this machine. Reads the 64-bit process id where koffi loads and the kernel has that id (6.9
- * and later, 64-bit). Elsewhere it is {@link layerProcfs}.
+ * and later, 64-bit). Elsewhere, and in a worker thread, it is {@link layerProcfs}: koffi aborts the process when a
+ * worker is terminated while koffi loads.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer: Layer.Layer<ProcessInspector> = layerAt({
   get pidfds() {
-    return Pidfd.load()
+    return isDefault ? Pidfd.load() : undefined
   },
   get trees() {
-    return OpenTree.load()
+    return isDefault ? OpenTree.load() : undefined
   }
 })

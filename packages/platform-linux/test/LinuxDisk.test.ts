@@ -219,7 +219,8 @@ describe("LinuxDisk.removeTree", () => {
           // Each time takes a second.
           const work = removal(DirectoryCalls.make(writing), taskOf(tree), Slices.make(), () => written * 1000)
           assert.deepInclude(stepwiseOf(work).failure, { errno: "ENOTEMPTY", path: `${tree}/sub` })
-          assert.strictEqual(written, 31)
+          // A listing may or may not show the file that is written meanwhile.
+          assert.oneOf(written, [31, 32])
           assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
           assert.isUndefined(stepwise(tree, () => {}, at))
           assert.deepStrictEqual(Tree.entries(scratch), [])

@@ -33,7 +33,7 @@ describe("a lock that somebody else holds", () => {
             assert.match(evidence["holder"]?.observed ?? "", /^process \d+ \(flock\), uid 1000$/, name)
           }
         }
-        assert.match(yield* shell.run("$VS explain $R/plain"), /process \d+ \(flock\), uid 1000/)
+        assert.match(yield* shell.run("$VS explain $R/plain --json"), /process \d+ \(flock\), uid 1000/)
       })
   )
 

@@ -76,7 +76,7 @@ const optionsOf = (
   }
 }
 
-/** Whether a directory of a walk, depth first, comes for the first time: inner ones may come between two names in it. */
+/** Passes each directory of a depth-first walk once. Inner directories may come between two names of one directory. */
 const onceEach = (): ((directory: string) => boolean) => {
   const above: Array<string> = []
   return (directory) => {
@@ -197,7 +197,7 @@ export const make = (disk: Disk["Service"]) => {
 
   let lastParent: string | undefined
 
-  /** A path with the links above its last name resolved. All directories of a root have one parent: it is asked for once. */
+  /** Resolves the links above the last name of a path. All directories of a root have one parent, resolved once. */
   const settle = Effect.fnUntraced(function* (path: string) {
     if (lastParent !== undefined && path.slice(0, path.lastIndexOf("/")) === lastParent) return path
     const resolved = yield* absolute(disk, path)
@@ -217,7 +217,7 @@ export const make = (disk: Disk["Service"]) => {
       (seen) => !seen.includes(true)
     )
 
-  /** Another user's directory that can't be read and shows no sentinel is nobody's that is known, as `lost+found` is. */
+  /** Another user's unreadable directory that shows no sentinel, such as `lost+found`, counts as one without any. */
   const lookOutside = (path: string, { sentinels: names }: Layout, error: PermissionDenied) =>
     Effect.gen(function* () {
       const { uid } = yield* disk.principal

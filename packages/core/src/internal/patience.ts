@@ -4,9 +4,8 @@
  *
  * A look counts the entries of a directory before the first of them is removed. Those entries are expected to go, and each one that
  * goes is progress. An entry that was created after the look is no progress: a process that keeps writing creates such entries
- * forever. A directory that is looked at again has got smaller if the look finds fewer entries than every look before.
+ * forever. The next look shows whether more entries went, here and below, than came. If not, what went was no progress either.
  */
-
 import * as Duration from "effect/Duration"
 
 /** The entries of one directory. */
@@ -15,18 +14,38 @@ export interface Counted {
   readonly counts: boolean
   /** Entries that the current look has found so far. */
   found: number
-  /** Fewest entries that a look has found. */
-  fewest: number
-  /** Entries that a look has found and that are still there. */
+  /** Entries that the last look has found, and those that were moved in since. */
+  known: number
+  /** Entries of the last look that are still there. */
   expected: number
+  /** Expected entries that went from the directory itself since the last look. */
+  gone: number
+  /** Expected entries of the tree that had gone at the last look. */
+  goneBefore: number
+  /** Size at the last look: the entries of the first look, less what went here and below, more what came. */
+  size: number
+  /** The smallest size so far. */
+  least: number
+  /** When a look last found that the directory had got smaller. */
+  smallerAt: number
+  /** When a look is due, and milliseconds to the next one. */
+  dueAt: number
+  interval: number
 }
 
 /** `above`: the parent, `undefined` for the top of the tree. */
 export const counted = (above: Pick<Counted, "expected"> | undefined): Counted => ({
   counts: above === undefined || above.expected > 0,
   found: 0,
-  fewest: Infinity,
-  expected: 0
+  known: 0,
+  expected: 0,
+  gone: 0,
+  goneBefore: 0,
+  size: 0,
+  least: Infinity,
+  smallerAt: 0,
+  dueAt: Infinity,
+  interval: 0
 })
 
 export interface Patience {
@@ -36,6 +55,8 @@ export interface Patience {
   readonly removed: (directory: Counted) => void
   /** An entry was renamed from one directory into another. */
   readonly moved: (from: Counted, to: Counted) => void
+  /** `true`: entries go for so long that a look has to show whether the directory gets smaller. */
+  readonly isLookDue: (directory: Counted) => boolean
   /**
    * `true`: no entry of the directory is expected any more, and the tree hasn't got smaller for the whole time. Once `true` for one
    * directory, no other directory gets any more time.
@@ -51,25 +72,47 @@ export const make = (now: () => number, time: Duration.Duration = standard): Pat
   const millis = Duration.toMillis(time)
   let since = now()
   let isOver = false
+  /** Expected entries that went from the tree. */
+  let total = 0
   return {
     looked: (directory) => {
-      const { counts, expected, fewest, found } = directory
-      const isSmaller = counts && found < fewest
-      if (isSmaller) since = now()
-      directory.expected = isSmaller ? found : Math.min(expected, found)
-      directory.fewest = Math.min(fewest, found)
-      directory.found = 0
+      const { expected, found } = directory
+      const isFirst = directory.least === Infinity
+      const wentBelow = total - directory.goneBefore - directory.gone
+      directory.size += isFirst ? found : found - directory.known - wentBelow
+      if (directory.counts && directory.size < directory.least) {
+        since = now()
+        Object.assign(directory, { expected: found, smallerAt: since })
+      } else if (isFirst || total === directory.goneBefore) {
+        directory.expected = Math.min(expected, found)
+      } else {
+        directory.expected = 0
+        since = Math.min(since, directory.smallerAt)
+      }
+      const least = Math.min(directory.least, directory.size)
+      const interval = directory.interval === 0 ? millis : directory.interval
+      const next = { found: 0, known: found, gone: 0, goneBefore: total, least, interval, dueAt: now() + interval }
+      Object.assign(directory, next)
     },
     removed: (directory) => {
       if (directory.expected === 0) return
       directory.expected -= 1
+      directory.gone += 1
+      total += 1
       since = now()
     },
     moved: (from, to) => {
       if (from.expected === 0) return
       from.expected -= 1
+      from.known -= 1
       to.expected += 1
+      to.known += 1
       since = now()
+    },
+    isLookDue: (directory) => {
+      if (total === directory.goneBefore || now() < directory.dueAt) return false
+      directory.interval *= 2
+      return true
     },
     isUsedUp: ({ expected }) => {
       if (expected > 0) return false

@@ -233,12 +233,16 @@ export const begin = <Name>(
     return true
   }
 
+  const beginAnew = (level: Level): void => {
+    level.listing.rewind()
+    Levels.beginAnew(level)
+  }
+
   /** Handles the end of a listing. */
   const finish = (level: Level): void => {
     // Directories that were moved up are removed before the sentinels of the directory that they were moved into.
     if (!level.isHoistedInto && isRemovedOrStuck(level)) return leave(level)
-    level.listing.rewind()
-    Levels.beginAnew(level)
+    beginAnew(level)
   }
 
   /** The next entry. A directory whose listing fails keeps its sentinels. */
@@ -256,6 +260,7 @@ export const begin = <Name>(
     const entry = nextIn(level)
     if (entry === undefined) return finish(level)
     if (patience.isUsedUp(level)) return giveUp(level)
+    if (patience.isLookDue(level)) return beginAnew(level)
     try {
       remove(level, entry)
     } catch (cause) {

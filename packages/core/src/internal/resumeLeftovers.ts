@@ -24,7 +24,7 @@ const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subjec
 
 type OpenError = LookError | MountInside | Taken | LockBusy
 
-/** The outcome of a leftover that could not be opened. `undefined`: another sweep has the leftover. */
+/** The outcome of a leftover that could not be opened. `undefined`: the leftover is gone, or another sweep has it. */
 const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined => {
   switch (error._tag) {
     case "NotFound":

@@ -88,7 +88,8 @@ export const make = (
         Effect.tap((held) => Effect.sync(() => (lock = held))),
         Effect.flatMap(self)
       )
-    // A failed open releases its lock at once: each later claim opens again, and would hold one more descriptor.
+    // The next claim calls `open` again. A failed `open` that kept its lock would leave one more descriptor open each
+    // time. A failed `open` therefore releases its lock at once.
     const scope = yield* Scope.fork(yield* Effect.scope)
     yield* creation.createWithSentinel(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
       Scope.provide(scope),

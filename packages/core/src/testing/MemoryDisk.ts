@@ -137,8 +137,8 @@ export class MemoryDisk extends Context.Service<
   MemoryDisk,
   {
     /**
-     * Puts entries under absolute paths, and makes missing parents. Replaces what lies under the path: a file of the
-     * same type keeps its inode.
+     * Puts each entry at its absolute path, and makes missing parents. Replaces an entry that exists there: a file of
+     * the same type keeps its inode.
      */
     readonly seed: (entries: Readonly<Record<string, Seed>>) => Effect.Effect<void>
     readonly setAttributes: (path: string, attributes: Attributes) => Effect.Effect<void>

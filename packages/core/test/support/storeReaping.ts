@@ -215,7 +215,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
             if (leftover === undefined) return assert.fail("nothing is left")
             assert.strictEqual(leftover.name, "vm")
             if ((yield* world.tree(leftover.path))["stubborn"] !== undefined) {
-              yield* world.setMode(`${leftover.path}/stubborn`, 0o700)
+              yield* world.setMode(`${leftover.path}/stubborn`, 0o777)
             }
             yield* discarding(yield* leftover.open, { _tag: "Remains", tags: leftover.tags })
           })

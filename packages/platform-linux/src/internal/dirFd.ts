@@ -9,6 +9,7 @@ import * as Os from "node:os"
 import { isMainThread } from "node:worker_threads"
 import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
+import { close, closed } from "./closing.ts"
 import { mountId } from "./fdinfo.ts"
 import * as Frames from "./frames.ts"
 import { AT_FDCWD, checked, type LibcAt, type Name } from "./libc.ts"
@@ -131,12 +132,11 @@ const openReal = ({ close, open }: Opener, path: string): number => {
 
 /** Calls through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: DirFd = {
-  openPath: (path) =>
-    openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close: Fs.closeSync }, path),
+  openPath: (path) => openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close }, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
   openWaypoint: (fd, name) => Fs.openSync(child(fd, name), waypointFlags),
   openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
-  close: Fs.closeSync,
+  close,
   closeLater: (fd, ended) => Fs.close(fd, ended),
   isLasting: isMainThread,
   stat: fstat,
@@ -169,7 +169,7 @@ const libcAt = (native: LibcAt): DirFd => {
     checked(native.statx(fd, name, Statx.basicStats | Statx.birthTime, statx.buffer))
     return statx.stat()
   }
-  const close = (fd: number) => void checked(native.close(fd))
+  const close = (fd: number) => closed(() => checked(native.close(fd)))
   const mountByStatx = (fd: number): string | undefined => {
     checked(native.statx(fd, "", Statx.mountId, statx.buffer))
     return statx.mount()

@@ -1,5 +1,6 @@
 import { coded } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
+import { close } from "./closing.ts"
 
 const buffer = Buffer.alloc(512)
 
@@ -12,6 +13,6 @@ export const mountId = (fd: number): string => {
     if (id === undefined) throw coded("ENOTSUP", "no mnt_id in fdinfo")
     return id
   } finally {
-    Fs.closeSync(info)
+    close(info)
   }
 }

@@ -55,7 +55,9 @@ const takers = (source: Source, directory: FileId): ReadonlyArray<Pid> => {
     const number = Number(pid)
     if (ino !== directory.ino || !isPid(number)) continue
     const isSameDevice = deviceOf(Number.parseInt(major, 16), Number.parseInt(minor, 16)) === directory.dev
-    if (holds(source, number, directory) ?? isSameDevice) found.add(number)
+    // `/proc/locks` keeps the PID of a process that has ended, as long as another process has the lock's open file.
+    const isThere = source.kernel.exists(`${source.root}/${number}`)
+    if (isThere && (holds(source, number, directory) ?? isSameDevice)) found.add(number)
   }
   return [...found].toSorted((a, b) => a - b)
 }

@@ -6,12 +6,13 @@ import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"
 import * as Fs from "node:fs"
 import { decodeName } from "./bytePath.ts"
+import { close } from "./closing.ts"
 import type { Libc } from "./libc.ts"
 
 export interface MountTable {
   /** The mount point of a mount at or below a real path. `undefined`: there is none. */
   readonly inside: (path: string) => string | undefined
-  /** All mounts at and below a real path. Without koffi the answer may be a tenth of a second old. */
+  /** All mounts at and below a real path. The answer may be a millisecond old. */
   readonly below: (path: string) => ReadonlyArray<Mounts.Mounted>
   /**
    * Where a path lies on its file system: the root field of the mount with this id, which may be any directory of the
@@ -55,12 +56,13 @@ const locate = (table: Mounts.Table, mount: string, path: string): string => {
 }
 
 /**
- * Milliseconds that a table holds although the kernel reports no change. Whoever moves a directory with a mount in it changes the table,
- * and the kernel doesn't report that: it is for the deletion to notice.
+ * Milliseconds after which the table is read again though the kernel reports no change. A move of a directory with a
+ * mount in it changes the table, and the kernel doesn't report that. The deletion notices such a mount by itself.
  */
 const fresh = 1000
-/** Likewise where the kernel can't be asked. */
-const freshUnasked = 100
+
+/** Milliseconds in which a look doesn't ask the kernel again. A look removes nothing. */
+const freshForLooks = 1
 
 export const make = (native: () => Libc | undefined): MountTable => {
   let fd: number | undefined
@@ -70,6 +72,7 @@ export const make = (native: () => Libc | undefined): MountTable => {
   let table: Mounts.Table | undefined
   /** `undefined`: the table may have changed. The kernel reports a change once. */
   let readAt: number | undefined
+  let askedAt = 0
 
   const read = (): Mounts.Table => {
     readAt = undefined
@@ -84,25 +87,28 @@ export const make = (native: () => Libc | undefined): MountTable => {
     return table
   }
 
-  const isChanged = (): boolean => fd === undefined || native()?.hasChanged(fd) !== false
+  const isChanged = (now: number): boolean => {
+    askedAt = now
+    return fd === undefined || native()?.hasChanged(fd) !== false
+  }
 
   const current = (): Mounts.Table => {
-    const isKnown = readAt !== undefined && performance.now() - readAt < fresh
-    return table === undefined || !isKnown || isChanged() ? read() : table
+    const now = performance.now()
+    const isKnown = readAt !== undefined && now - readAt < fresh
+    return table === undefined || !isKnown || isChanged(now) ? read() : table
   }
 
-  const recent = (): Mounts.Table => {
-    if (native() !== undefined) return current()
-    const isKnown = readAt !== undefined && performance.now() - readAt < freshUnasked
-    return table === undefined || !isKnown ? read() : table
-  }
+  const recent = (): Mounts.Table =>
+    table !== undefined && readAt !== undefined && performance.now() - Math.max(readAt, askedAt) < freshForLooks
+      ? table
+      : current()
 
   return {
     inside: (path) => Mounts.inside(current(), path),
     below: (path) => Mounts.below(recent(), path),
     locate: (mount, path) => locate(read(), mount, path),
     close: () => {
-      if (fd !== undefined) Fs.closeSync(fd)
+      if (fd !== undefined) close(fd)
       fd = readAt = undefined
     }
   }

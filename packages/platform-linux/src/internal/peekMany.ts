@@ -5,10 +5,10 @@ import { encodePath } from "./bytePath.ts"
 import * as Pool from "./pool.ts"
 import { typeOf } from "./stat.ts"
 
-/** Fewest and maxPage directories of one native call. For fewer, loading koffi takes longer than the peeks. */
+/** Fewest and most directories of one native call. For fewer, loading koffi takes longer than the peeks. */
 export const [minPage, maxPage] = [64, 256] as const
 
-/** Maximum number of memories maxIdle for reuse. No two calls use one memory at the same time. */
+/** Maximum number of memories that are kept for reuse. No two calls use one memory at the same time. */
 const maxIdle = 2
 
 /** Maximum size of a file's content in bytes. */

@@ -3,6 +3,7 @@ import * as Slices from "@vm-sentinel/core/Slices"
 import * as Fs from "node:fs"
 import type * as DirFd from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
+import { close } from "./closing.ts"
 import { list } from "./looking.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = Fs.constants
@@ -17,8 +18,8 @@ const orNothing = <A>(call: () => A): A | undefined => {
 }
 
 /**
- * Bytes of all blocks. A file with several links counts once. Doesn't enter another device, and doesn't touch `mountPoints`: what is
- * mounted there may not answer.
+ * Bytes of all blocks. A file with several links counts once. Doesn't enter another device, and doesn't touch
+ * `mountPoints`: a file system that is mounted there may not answer.
  */
 export function* usage(calls: DirFd.DirFd, root: string, mountPoints: ReadonlySet<string>): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
@@ -43,7 +44,7 @@ export function* usage(calls: DirFd.DirFd, root: string, mountPoints: ReadonlySe
         total += Number(stats.blocks) * 512
       })
     } finally {
-      Fs.closeSync(fd)
+      close(fd)
     }
     if (isSliceUsedUp()) yield
   }

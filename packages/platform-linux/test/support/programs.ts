@@ -20,7 +20,7 @@ export const noCompiler = new Missing("no C compiler")
 export const hasFlock = find("flock") !== undefined
 export const noFlock = new Missing("no flock(1)")
 
-export type Helper = "churn" | "leader" | "reexec" | "removal"
+export type Helper = "churn" | "filler" | "leader" | "reexec" | "removal"
 export type Library = "listing" | "peek"
 
 export class Programs extends Context.Service<

@@ -6,6 +6,7 @@ import { Effect, Fiber, Result } from "effect"
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as DiskTest from "@vm-sentinel/core/test/support/DiskTest"
+import { orUndefined } from "@vm-sentinel/core/test/support/able"
 import { world as nodeWorld } from "@vm-sentinel/core/test/support/NodeWorld"
 import * as Memory from "@vm-sentinel/platform-linux/test/support/scratch"
 import * as Tree from "@vm-sentinel/platform-linux/test/support/tree"
@@ -219,6 +220,50 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
           if (Tree.entries(tree).length > 0) assert.include(Tree.entries(tree), ".vm-sentinel", `call ${at}`)
         }
         assert.deepStrictEqual(Tree.entries(scratch), [])
+      })
+    )
+
+    onDisk("scenario 101: what flags of our own keep goes: files, directories, and what lies in them", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const tree = `${yield* Memory.scratch}/tree`
+        const [immutable, append, hidden] = [2, 4, 0x8000]
+        for (const name of ["file", "log", "frozen/file", "closed/file", "plain"]) {
+          yield* world.file(`${tree}/${name}`, "", 0o400)
+        }
+        Fs.chmodSync(`${tree}/closed`, 0o500)
+        yield* shim.setFlags(`${tree}/file`, immutable + hidden)
+        yield* shim.setFlags(`${tree}/log`, append)
+        for (const name of ["frozen", "closed"]) yield* shim.setFlags(`${tree}/${name}`, immutable)
+        assert.isTrue(yield* disk.permit(`${tree}/closed`))
+        assert.isFalse(yield* disk.permit(`${tree}/closed`))
+        assert.isFalse(yield* disk.permit(`${tree}/plain`))
+        assert.deepStrictEqual(yield* disk.removeTree(tree), [])
+        assert.isFalse(Fs.existsSync(tree))
+      })
+    )
+
+    onDisk("what another user's flags keep, and what can't be told, stays", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const tree = `${yield* Memory.scratch}/tree`
+        yield* world.file(`${tree}/file`, "")
+        yield* shim.setFlags(`${tree}/file`, 2)
+        for (const answer of [EPERM, answers.alien]) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* shim.refuse("getattrlistat", answer)
+              assert.strictEqual(yield* errno(disk.removeTree(tree)), "EPERM")
+            })
+          )
+        }
+        yield* orUndefined(world.setOwner)?.(`${tree}/file`, 4321) ?? Effect.void
+        if (orUndefined(world.setOwner) !== undefined) {
+          assert.strictEqual(yield* errno(disk.removeTree(tree)), "EPERM")
+          yield* orUndefined(world.setOwner)?.(`${tree}/file`, 0) ?? Effect.void
+        }
+        yield* disk.removeTree(tree)
+        assert.isFalse(Fs.existsSync(tree))
       })
     )
 

@@ -369,7 +369,7 @@ describe("the remover", () => {
       const scratch = yield* Memory.scratch
       const script = `${imports}
         import { readdirSync } from "node:fs"
-        const disk = await diskWith({})
+        const disk = await diskWith({ koffi: true })
         const root = ${JSON.stringify(scratch)}
         const trees = readdirSync(root).map((name) => root + "/" + name)
         for (const tree of trees) Effect.runFork(disk.removeTree(tree))
