@@ -50,7 +50,7 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
   /** The path that was asked about. Present only where a sweep has moved the directory away from it, to `path`. */
   asked: Schema.optionalKey(Schema.String),
-  /** What a sweep did with a directory that it moved. `claimed`: took it. `marked`: began to remove it. */
+  /** How far a sweep came with a directory that it moved. `claimed`: it took the directory. `marked`: it began the removal. */
   stage: Schema.optionalKey(Schema.Literals(["claimed", "marked"])),
   verdict: Answer,
   reason: Reason,

@@ -93,7 +93,7 @@ const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyAr
   ]
 }
 
-/** Who holds the lock, where that isn't the recorded owner. */
+/** The lock's holder in words, if another process than the recorded owner holds the lock. */
 const lockHolder = ({ evidence: { holder }, path }: Outcome): ReadonlyArray<string> =>
   holder?.observed === undefined ? [] : [`${path}: its lock is held by ${holder.observed}`]
 

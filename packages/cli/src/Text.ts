@@ -102,7 +102,7 @@ export const shorten = (text: string, columns: number): string => {
 const style = /\p{Cc}\[[0-9;]*m/gu
 const visibleWidth = (text: string): number => width(text.replace(style, ""))
 
-/** What stands before the text of a line that has columns: the first gap of two spaces ends it. */
+/** The columns before the text of a line. The first gap of two spaces ends them. */
 const firstColumn = /^ *[^ ](?:.*?[^ ])?? {2,}(?=[^ ])/
 
 const fill = (start: string, margin: string, text: string, columns: number): ReadonlyArray<string> => {

@@ -4,20 +4,10 @@ import * as Outcome from "@vm-sentinel/core/Outcome"
 import { DateTime } from "effect"
 import * as Overview from "../src/Overview.ts"
 import * as Text from "../src/Text.ts"
+import { outcome } from "./support/outcomes.ts"
 
 const now = DateTime.makeUnsafe("2026-01-02T00:00:00.000Z")
 const plain = { now, colors: false }
-
-const outcome = (name: string, rest: Partial<Outcome.Outcome> = {}): Outcome.Outcome => ({
-  _tag: "Outcome",
-  name,
-  path: `/vms/${name}`,
-  action: "kept",
-  verdict: "alive",
-  reason: "matches",
-  evidence: {},
-  ...rest
-})
 
 const all: ReadonlyArray<Outcome.Outcome> = [
   outcome("vm-1", { pid: 41, since: "2026-01-01T23:59:00.000Z", bytes: 100 }),

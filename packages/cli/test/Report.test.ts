@@ -5,17 +5,7 @@ import { Effect, type PlatformError } from "effect"
 import { systemError } from "effect/PlatformError"
 import * as Report from "../src/Report.ts"
 import * as Streams from "./support/Streams.ts"
-
-const outcome = (name: string, rest: Partial<Outcome.Outcome> = {}): Outcome.Outcome => ({
-  _tag: "Outcome",
-  name,
-  path: `/vms/${name}`,
-  action: "kept",
-  verdict: "alive",
-  reason: "matches",
-  evidence: {},
-  ...rest
-})
+import { outcome } from "./support/outcomes.ts"
 
 const names = (count: number, prefix: string) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 

@@ -1,4 +1,4 @@
-/** What the command needs of the process that it runs in, and what it does without. */
+/** The command works without a user entry, a working directory, descriptors and a writable stdout. */
 import { because } from "@vm-sentinel/core/test/support/able"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -9,7 +9,7 @@ import * as Roots from "./support/Roots.ts"
 
 const timeout = 60_000
 
-/** What only root can arrange. `undefined`: it can be arranged here. */
+/** The reason why this user can't arrange a test that needs root. `undefined`: the user can. */
 const notRoot = ((): string | undefined => {
   if (process.geteuid?.() !== 0) return "needs root"
   try {

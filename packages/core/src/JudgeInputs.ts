@@ -172,7 +172,7 @@ export const JudgeInputs = Schema.Struct({
   crowded: Schema.optionalKey(Schema.Number),
   /** State of the directory's lock. Asked for only if the directory would otherwise be condemned. */
   lock: Schema.optionalKey(LockState),
-  /** Who holds the lock, in words. No judgement depends on it. */
+  /** The lock's holder in words. No judgement depends on it. */
   holder: Schema.optionalKey(Schema.String),
   /** The first owner found below. Searched for only if the directory would otherwise be condemned. */
   below: Schema.optionalKey(OwnerBelow),

@@ -244,7 +244,7 @@ const withMount = (finding: Finding, { mount: observed }: JudgeInputs): Finding 
   return { verdict: "dead", reason: "mount-inside", evidence: { ...evidence, mount }, decisive, error }
 }
 
-/** Who holds a lock that is held. */
+/** Evidence that names the holder of a lock. */
 const withHolder = (finding: Finding, { holder: observed }: JudgeInputs): Finding =>
   finding.reason === "lock-held" && observed !== undefined
     ? { ...finding, evidence: { ...finding.evidence, holder: { observed, result: "not-applicable" } } }

@@ -126,7 +126,7 @@ export const parse = (mountinfo: string): Table => {
   for (const mount of mounts) {
     for (const path of upwards(mount.mountPoint)) if (!insidePath.has(path)) insidePath.set(path, mount)
     const place = placeOf({ byId }, mount)
-    // Of a file system that is mounted once, no other path leads to the place.
+    // A file system that is mounted once has no second path to the place.
     if (place === undefined || byDevice.get(place.device)?.length === 1) continue
     for (const path of upwards(place.path)) {
       const key = keyOf({ ...place, path })

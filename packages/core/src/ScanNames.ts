@@ -14,7 +14,7 @@ import type { ScanOptions } from "./DiskModel.ts"
 export interface ScanNames {
   /** Takes the next name. `false`: no further one is wanted. */
   readonly add: (entry: string) => boolean
-  /** What was collected, sorted. Of a crowded directory nothing is. */
+  /** The collected names, sorted. A crowded directory has none. */
   readonly end: () => {
     readonly read: ReadonlyArray<string>
     readonly noted: ReadonlyArray<string>

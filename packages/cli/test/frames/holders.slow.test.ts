@@ -1,4 +1,4 @@
-/** Whoever may read a directory may lock it. That keeps the directory, and the evidence says who does. */
+/** Every user who may read a directory may lock it. The lock keeps the directory, and the evidence names its holder. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Places from "../support/Places.ts"

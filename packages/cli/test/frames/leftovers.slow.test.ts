@@ -1,4 +1,4 @@
-/** What sweeps leave that are killed, and what one failure leaves. */
+/** Killed sweeps and single failures leave directories, which the next sweep finishes. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"

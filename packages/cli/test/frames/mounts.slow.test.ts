@@ -18,7 +18,7 @@ const functions = `
 
 const noFuse = without() ?? (FS.existsSync("/dev/fuse") ? undefined : "no /dev/fuse")
 
-/** Whoever waits for what doesn't answer is killed. */
+/** Kills the processes that wait for a file system that doesn't answer. */
 const bounded = "timeout -s KILL 30"
 
 describe("a file system that doesn't answer", () => {
@@ -39,7 +39,7 @@ describe("a file system that doesn't answer", () => {
         const kept = {
           own: "kept: unknown, mount-inside",
           below: "kept: dead, mount-inside",
-          // What covers the sentinel isn't read: to whom the directory belongs can't be told.
+          // A mount covers the sentinel, and the sweep doesn't read it: the owner stays unknown.
           covered: "kept: none, no-sentinel",
           living: "kept: alive, matches"
         }

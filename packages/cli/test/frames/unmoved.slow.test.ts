@@ -53,7 +53,7 @@ describe("a directory of a lower layer of overlayfs", () => {
             upper: "removed: dead, pid-dead",
             living: "kept: alive, matches"
           })
-          // What claims no lock is renamed without one, unless a library takes it.
+          // A directory whose record claims no lock is renamed without a lock, unless a library can take one.
           assert.strictEqual(report.summary.unlocked, way === "published" ? undefined : 1)
           assert.strictEqual(yield* host.run("ls -A $R"), "living")
           assert.strictEqual(yield* host.run("find $R/living -type f | wc -l"), "3")

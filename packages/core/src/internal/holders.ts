@@ -5,7 +5,7 @@ import type { Observation } from "../Observation.ts"
 import type { ProcessInspector } from "../ProcessInspector.ts"
 
 export interface Holders {
-  /** Who holds the lock of a directory, in words. `undefined`: no visible process, or the sweep has named enough. */
+  /** The holder of a directory's lock in words. `undefined`: no visible process, or the sweep has named 64 locks. */
   readonly name: (directory: FileId) => Effect.Effect<string | undefined>
   /** Whether another lock's holders would be named. */
   readonly hasRoom: () => boolean

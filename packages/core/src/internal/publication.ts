@@ -69,7 +69,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   /** Renames a record back. EEXIST: another record was published; the old one stays aside, and still counts. */
   const putBack = (aside: string, path: string) => Effect.andThen(linkOrRename(aside, path), disk.unlink(aside))
 
-  /** What has changed since the judgement, or since the writer wrote its own file; `undefined`: nothing. */
+  /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
   const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
     if (Condemned.is(replacing)) return replacing.difference(before)
     const [file, ...others] = before.sentinels
