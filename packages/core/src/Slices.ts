@@ -4,29 +4,32 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 
-/** Length of a slice, in milliseconds. */
-const sliceMillis = 1
+/** Length of a slice, in nanoseconds. */
+const slice = 1_000_000n
 
-/** The function of `make` reads the clock once in this number of calls. */
+/** An `IsUsedUp` reads the clock once in this number of calls. */
 const callsPerClockRead = 8
 
 /**
- * Makes a function that returns `true` when a slice is used up, and begins the next slice. Cheap enough for each step
- * of a loop: it reads the clock once in 8 calls. Make one function for each piece of work.
+ * Returns `true` when a slice is used up, and begins the next slice. Cheap enough for each step of a loop: it reads the
+ * clock once in 8 calls. Each piece of work has its own.
  *
- * @category constructors
+ * @category models
  * @since 0.1.0
  */
-export const make = (): (() => boolean) => {
+export type IsUsedUp = () => boolean
+
+const make = (clock: Clock.Clock): IsUsedUp => {
   let count = 0
-  let until = performance.now() + sliceMillis
+  let until = clock.monotonicTimeNanosUnsafe() + slice
   return () => {
     count += 1
-    if (count % callsPerClockRead !== 0 || performance.now() < until) return false
-    until = performance.now() + sliceMillis
+    if (count % callsPerClockRead !== 0 || clock.monotonicTimeNanosUnsafe() < until) return false
+    until = clock.monotonicTimeNanosUnsafe() + slice
     return true
   }
 }
@@ -38,26 +41,34 @@ export const make = (): (() => boolean) => {
  * @category constructors
  * @since 0.1.0
  */
-export const makeGiveWay = (): Effect.Effect<void> => {
-  let until = performance.now() + sliceMillis
-  const anew = Effect.sync(() => {
-    until = performance.now() + sliceMillis
+export const makeGiveWay: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((clock) =>
+  Effect.sync(() => {
+    let until = clock.monotonicTimeNanosUnsafe() + slice
+    const anew = Effect.sync(() => {
+      until = clock.monotonicTimeNanosUnsafe() + slice
+    })
+    const giveWay = Effect.andThen(Effect.yieldNow, anew)
+    return Effect.suspend(() => (clock.monotonicTimeNanosUnsafe() < until ? Effect.void : giveWay))
   })
-  const giveWay = Effect.andThen(Effect.yieldNow, anew)
-  return Effect.suspend(() => (performance.now() < until ? Effect.void : giveWay))
-}
+)
 
 /** All `run`s together do one slice in a turn of the event loop. The first slice of each `run` isn't counted. */
 const oneSlicePerTurn = Semaphore.makeUnsafe(1)
 
 /**
- * Runs a generator to its end, and yields to the event loop at each `yield`. `failed` converts an exception of the
+ * Runs a generator to its end, and yields to the event loop at each `yield`. The generator yields where its `IsUsedUp`
+ * says so. `failed` converts an exception of the
  * generator to the error. Interruptible at each `yield`: then the generator's `finally` blocks run.
  *
  * @category running
  * @since 0.1.0
  */
-export const run = <A, E>(start: () => Generator<void, A>, failed: (cause: unknown) => E): Effect.Effect<A, E> =>
+export const run = <A, E>(
+  start: (isUsedUp: IsUsedUp) => Generator<void, A>,
+  failed: (cause: unknown) => E
+): Effect.Effect<A, E> => Effect.clockWith((clock) => runWith(() => start(make(clock)), failed))
+
+const runWith = <A, E>(start: () => Generator<void, A>, failed: (cause: unknown) => E): Effect.Effect<A, E> =>
   Effect.uninterruptibleMask((interruptible): Effect.Effect<A, E> => {
     const work = start()
     try {
@@ -68,10 +79,10 @@ export const run = <A, E>(start: () => Generator<void, A>, failed: (cause: unkno
       return Effect.fail(failed(cause))
     }
     const next = Effect.try({ try: () => work.next(), catch: failed })
-    const slice = oneSlicePerTurn.withPermit(Effect.andThen(Effect.yieldNow, next))
+    const oneSlice = oneSlicePerTurn.withPermit(Effect.andThen(Effect.yieldNow, next))
     const rest = Effect.gen(function* () {
       for (;;) {
-        const step = yield* slice
+        const step = yield* oneSlice
         if (step.done === true) return step.value
       }
     })

@@ -79,8 +79,8 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
 export function* removal<Name>(
   calls: DirectoryCalls<Name>,
   { path, ...options }: Task,
-  isSliceUsedUp: () => boolean = Slices.make(),
-  now: () => number = () => performance.now()
+  isSliceUsedUp: Slices.IsUsedUp,
+  now: () => number
 ): Generator<void, Removed> {
   const place = placeOf(path)
   if (place === undefined) return { failure: new DiskError({ errno: "EBUSY", operation: "delete", path }), stayed: [] }
@@ -114,7 +114,7 @@ export const removeTree = <Name>(
   Effect.clockWith((clock) =>
     Effect.flatMap(
       Slices.run(
-        () => removal(calls, { ...options, path }, Slices.make(), () => clock.currentTimeMillisUnsafe()),
+        (isSliceUsedUp) => removal(calls, { ...options, path }, isSliceUsedUp, () => clock.currentTimeMillisUnsafe()),
         (cause) => failed("delete", path, cause)
       ),
       ({ failure, stayed }) => (failure === undefined ? Effect.succeed(stayed) : Effect.fail(failure))

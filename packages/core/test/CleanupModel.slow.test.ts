@@ -1,8 +1,9 @@
-import { afterEach, assert, describe, it, vi } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Random } from "effect"
 import * as Simulation from "../src/testing/Simulation.ts"
 import * as Model from "./support/Model.ts"
 import type { Setting } from "./support/modelWorld.ts"
+import { ticking } from "./support/ticking.ts"
 
 // A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 })
@@ -21,17 +22,7 @@ const settings: ReadonlyArray<readonly [Setting, string]> = [
 
 const world = () => Layer.merge(Simulation.layerWith({}), Logger.layer([]))
 
-/**
- * Work that takes long yields to other fibers. A simulated clock makes every run of a seed yield at the same points.
- */
-const stopTime = (): void => {
-  let time = 0
-  vi.spyOn(performance, "now").mockImplementation(() => (time += 0.02))
-  vi.spyOn(Date, "now").mockImplementation(() => time)
-}
-
 const run = (setting: Setting, seed: string) => {
-  stopTime()
   const history: Array<string> = []
   return Effect.gen(function* () {
     const model = yield* Model.make(setting)
@@ -44,14 +35,14 @@ const run = (setting: Setting, seed: string) => {
   }).pipe(
     Effect.provide(world()),
     Effect.scoped,
+    // Work that takes long yields to other fibers. With this clock every run of a seed yields at the same points.
+    ticking(20_000n),
     Random.withSeed(seed),
     Effect.catchCause((cause) =>
       Effect.die(new Error(`seed "${seed}": ${history.join(", ")}`, { cause: Cause.squash(cause) }))
     )
   )
 }
-
-afterEach(() => void vi.restoreAllMocks())
 
 describe("any interleaving of owners, kernels and sweeps", () => {
   for (const [setting, title] of settings) {

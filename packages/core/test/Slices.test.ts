@@ -1,9 +1,7 @@
-import { afterEach, assert, describe, it, vi } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Slices from "../src/Slices.ts"
 import { turnsOf } from "./support/turns.ts"
-
-afterEach(() => vi.restoreAllMocks())
 
 describe("the event loop has its turn", () => {
   it.live("between the slices of several that work at once", () =>

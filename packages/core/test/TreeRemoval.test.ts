@@ -73,7 +73,12 @@ describe("a removal of a tree", () => {
   it("ended between two removals, it has closed what it opened", () => {
     for (let steps = 1; ; steps++) {
       const fake = make({ tree: { ".vm-sentinel": "", sub: { a: "", sub: { b: "" } } } })
-      const work: Generator<void, unknown, unknown> = removal(fake.calls, { path: "/tree" }, () => true)
+      const work: Generator<void, unknown, unknown> = removal(
+        fake.calls,
+        { path: "/tree" },
+        () => true,
+        () => 0
+      )
       let isDone = false
       for (let step = 0; step < steps && !isDone; step++) isDone = work.next().done === true
       work.return(undefined)
@@ -91,7 +96,15 @@ describe("a removal of a tree", () => {
     assert.strictEqual(remove(fake).failure?.errno, "EXDEV")
     for (const path of ["tree", "/", "/tree/", "/tree/.", "/tree/.."]) {
       assert.isUndefined(placeOf(path))
-      assert.deepInclude(removal(fake.calls, { path }).next().value, { stayed: [] })
+      assert.deepInclude(
+        removal(
+          fake.calls,
+          { path },
+          () => false,
+          () => 0
+        ).next().value,
+        { stayed: [] }
+      )
     }
     assert.deepStrictEqual(fake.tree(), content)
     assert.strictEqual(fake.open(), 0)

@@ -18,7 +18,12 @@ const held = (mode: LockOptions["mode"]): LockOptions => ({ mode, mayStartProgra
 
 /** Runs a removal to its end. */
 const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {}): Removed => {
-  const work = removal(DirectoryCalls.make(calls), { ...options, path })
+  const work = removal(
+    DirectoryCalls.make(calls),
+    { ...options, path },
+    () => false,
+    () => 0
+  )
   for (;;) {
     const next = work.next()
     if (next.done === true) return next.value

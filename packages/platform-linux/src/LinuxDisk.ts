@@ -77,8 +77,11 @@ const syncDirectory = (path: string): Effect.Effect<void, DiskError> =>
     Effect.uninterruptible
   )
 
-const sliced = <A>(operation: string, path: string, work: () => Generator<void, A>): Effect.Effect<A, DiskError> =>
-  Slices.run(work, (cause) => failed(operation, path, cause))
+const sliced = <A>(
+  operation: string,
+  path: string,
+  work: (isSliceUsedUp: Slices.IsUsedUp) => Generator<void, A>
+): Effect.Effect<A, DiskError> => Slices.run(work, (cause) => failed(operation, path, cause))
 
 /** A thread of Node's pool lists a directory whose own size is `from` bytes or more. */
 const list = (
@@ -109,7 +112,9 @@ const peekMany =
       attempt("peek", root, () => dirFd().openPath(root)),
       (fd) =>
         Effect.flatMap(peeker(fd, directories, file, limit), (told) =>
-          sliced("peek", root, () => Looking.peekMany(dirFd(), fd, directories, file, limit, told))
+          sliced("peek", root, (isSliceUsedUp) =>
+            Looking.peekMany(dirFd(), fd, directories, file, limit, told, isSliceUsedUp)
+          )
         ),
       (fd) => Effect.sync(() => dirFd().close(fd))
     )
@@ -184,7 +189,8 @@ const overCalls = (
   const dirFd = () => (calls ??= DirFd.make(native()?.at))
   /** Looking at a root takes less time than loading native code, and an empty root needs nothing more. */
   const loadedDirFd = () => calls ?? (nativeFrom === 0 ? dirFd() : DirFd.procfs)
-  const entries = (path: string) => sliced("readdir", path, () => Looking.entries(loadedDirFd(), path))
+  const entries = (path: string) =>
+    sliced("readdir", path, (isSliceUsedUp) => Looking.entries(loadedDirFd(), path, isSliceUsedUp))
   const disk = make({
     // Every way to a home resolves to the same real path: ids aren't needed.
     principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
@@ -193,7 +199,8 @@ const overCalls = (
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
     lstat: (path) => attempt("lstat", path, () => loadedDirFd().statAt(DirFd.AT_FDCWD, DirFd.nameOf(path))),
     entries,
-    scan: (path, options) => sliced("scan", path, () => Looking.scan(dirFd(), path, options)),
+    scan: (path, options) =>
+      sliced("scan", path, (isSliceUsedUp) => Looking.scan(dirFd(), path, options, isSliceUsedUp)),
     peekMany: peekMany(dirFd, PeekMany.make(pool)),
     read: (path, limit) => attempt("read", path, () => Looking.read(dirFd(), path, limit)),
     create,
@@ -221,7 +228,8 @@ const overCalls = (
       }),
     probeLock: (path, { mayStartProgram } = { mayStartProgram: false }) =>
       Effect.sync(() => Locks.probe(dirFd(), path, mayStartProgram)),
-    usage: (path) => sliced("measure", path, () => usage(dirFd(), path, pointsBelow(mounts, path)))
+    usage: (path) =>
+      sliced("measure", path, (isSliceUsedUp) => usage(dirFd(), path, pointsBelow(mounts, path), isSliceUsedUp))
   })
   return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })
 }

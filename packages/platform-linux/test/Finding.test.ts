@@ -27,7 +27,7 @@ const findAll = (at: DirFd.DirFd, path: string): ReadonlyArray<string> => {
   const found: Array<string> = []
   try {
     for (;;) {
-      const work = finder.next()
+      const work = finder.next(() => false)
       let step = work.next()
       while (step.done !== true) step = work.next()
       if (step.value === undefined) return found

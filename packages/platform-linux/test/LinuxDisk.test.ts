@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
 import type { FileId } from "@vm-sentinel/core/FileId"
-import * as Slices from "@vm-sentinel/core/Slices"
 import { removal, type Removed, type Task } from "@vm-sentinel/core/TreeRemoval"
 import { Effect, Fiber, type Layer, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
@@ -98,7 +97,13 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
 /** The removal may remove every sentinel below the first level. */
 const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
-const removalBy = (at: DirFd.DirFd, task: Task) => removal(DirectoryCalls.make(at), task)
+const removalBy = (at: DirFd.DirFd, task: Task) =>
+  removal(
+    DirectoryCalls.make(at),
+    task,
+    () => true,
+    () => 0
+  )
 
 /** Runs a removal to its end. `act` runs after each step. */
 const stepwise = (
@@ -217,7 +222,12 @@ describe("LinuxDisk.removeTree", () => {
             Fs.writeFileSync(`${tree}/sub/${written}`, "")
           })
           // Each time takes a second.
-          const work = removal(DirectoryCalls.make(writing), taskOf(tree), Slices.make(), () => written * 1000)
+          const work = removal(
+            DirectoryCalls.make(writing),
+            taskOf(tree),
+            () => true,
+            () => written * 1000
+          )
           assert.deepInclude(stepwiseOf(work).failure, { errno: "ENOTEMPTY", path: `${tree}/sub` })
           // A listing may or may not show the file that is written meanwhile.
           assert.oneOf(written, [31, 32])

@@ -122,7 +122,7 @@ export const make = (
     forget()
     const kept: Array<Outcome> = []
     const open: Array<Entry> = []
-    const giveWay = Slices.makeGiveWay()
+    const giveWay = yield* Slices.makeGiveWay
     for (let index = 0; index < page.length; index++) {
       const entry = page[index]
       if (entry === undefined) continue

@@ -1,16 +1,15 @@
-import { vi } from "@effect/vitest"
 import { Effect } from "effect"
+import { ticking } from "./ticking.ts"
 
-/** Counts the turns of the event loop until `effect` ends. Every read of `performance.now` advances it by 1 ms. */
+/** Counts the turns of the event loop until `effect` ends. Every read of the monotonic clock advances it by 1 ms. */
 export const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.suspend(() => {
-    let [now, turns] = [0, 0]
-    vi.spyOn(performance, "now").mockImplementation(() => ++now)
+    let turns = 0
     let immediate = setImmediate(function count() {
       turns += 1
       immediate = setImmediate(count)
     })
-    return Effect.map(effect, () => {
+    return Effect.map(ticking(1_000_000n)(effect), () => {
       clearImmediate(immediate)
       return turns
     })

@@ -1,7 +1,7 @@
 /** Finds files with certain names below the first level of a directory, one directory after another, depth first. */
 import type { FindOptions, Stat } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf, isRefusal } from "@vm-sentinel/core/Errno"
-import * as Slices from "@vm-sentinel/core/Slices"
+import type * as Slices from "@vm-sentinel/core/Slices"
 import * as DirFd from "./dirFd.ts"
 import type { Name } from "./libc.ts"
 import * as Permitting from "./permitting.ts"
@@ -24,7 +24,7 @@ interface Level {
 
 interface Finder {
   /** The path of the next file, relative to the top. `undefined` at the end. Runs in slices. */
-  readonly next: () => Generator<void, string | undefined>
+  readonly next: (isSliceUsedUp: Slices.IsUsedUp) => Generator<void, string | undefined>
   readonly close: () => void
 }
 
@@ -143,8 +143,7 @@ export const make = (
   const typeIn = (fd: number, { name, type }: DirFd.Entry) =>
     type === "unknown" ? orVanished(() => permitted(fd, name, () => calls.statAt(fd, name)))?.type : type
 
-  function* next(): Generator<void, string | undefined> {
-    const isSliceUsedUp = Slices.make()
+  function* next(isSliceUsedUp: Slices.IsUsedUp): Generator<void, string | undefined> {
     if (mount === undefined) push("", calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(root)))
     for (let level = levels.at(-1); level?.open !== undefined; level = levels.at(-1)) {
       if (isSliceUsedUp()) yield

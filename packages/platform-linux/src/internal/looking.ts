@@ -11,7 +11,7 @@ import type {
   ScanOptions
 } from "@vm-sentinel/core/Disk"
 import * as ScanNames from "@vm-sentinel/core/ScanNames"
-import * as Slices from "@vm-sentinel/core/Slices"
+import type * as Slices from "@vm-sentinel/core/Slices"
 import * as DirFd from "./dirFd.ts"
 
 // One buffer for all reads: every call is synchronous, and is done with the buffer before it returns.
@@ -43,10 +43,10 @@ const copy = (length: number): Uint8Array => {
 export function* list(
   calls: DirFd.DirFd,
   fd: number,
+  isSliceUsedUp: Slices.IsUsedUp,
   use: (name: string, entry: DirFd.Entry) => unknown
 ): Generator<void, void> {
   const listing = calls.list(fd)
-  const isSliceUsedUp = Slices.make()
   try {
     for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
       use(DirFd.textOf(entry.name), entry)
@@ -57,11 +57,15 @@ export function* list(
   }
 }
 
-export function* entries(calls: DirFd.DirFd, path: string): Generator<void, ReadonlyArray<DirectoryEntry>> {
+export function* entries(
+  calls: DirFd.DirFd,
+  path: string,
+  isSliceUsedUp: Slices.IsUsedUp
+): Generator<void, ReadonlyArray<DirectoryEntry>> {
   const fd = calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
   try {
     const found: Array<DirectoryEntry> = []
-    yield* list(calls, fd, (entry, { type }) => found.push({ entry, type }))
+    yield* list(calls, fd, isSliceUsedUp, (entry, { type }) => found.push({ entry, type }))
     return found
   } finally {
     calls.close(fd)
@@ -99,7 +103,12 @@ const scanFile = (calls: DirFd.DirFd, fd: number, entry: string, path: string, l
   }
 }
 
-export function* scan(calls: DirFd.DirFd, path: string, options: ScanOptions): Generator<void, Scan> {
+export function* scan(
+  calls: DirFd.DirFd,
+  path: string,
+  options: ScanOptions,
+  isSliceUsedUp: Slices.IsUsedUp
+): Generator<void, Scan> {
   let fd: number
   try {
     fd = calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
@@ -113,7 +122,7 @@ export function* scan(calls: DirFd.DirFd, path: string, options: ScanOptions): G
     const isRead = options.isRead(looked.stat)
     const names = ScanNames.make(options, isRead)
     let subdirectories: Scan["subdirectories"] = "none"
-    yield* list(calls, fd, (entry, { type }) => {
+    yield* list(calls, fd, isSliceUsedUp, (entry, { type }) => {
       if (type === "directory" || type === "unknown") subdirectories = "some"
       return names.add(entry)
     })
@@ -172,9 +181,9 @@ export function* peekMany(
   directories: ReadonlyArray<string>,
   file: string,
   limit: number,
-  told: ReadonlyArray<Peek | undefined>
+  told: ReadonlyArray<Peek | undefined>,
+  isSliceUsedUp: Slices.IsUsedUp
 ): Generator<void, ReadonlyArray<Peek | undefined>> {
-  const isSliceUsedUp = Slices.make()
   const found: Array<Peek | undefined> = []
   for (const [index, directory] of directories.entries()) {
     found.push(told[index] ?? peek(calls, root, directory, `/${file}`, limit))

@@ -1,5 +1,5 @@
 /** The disk usage of a directory tree. */
-import * as Slices from "@vm-sentinel/core/Slices"
+import type * as Slices from "@vm-sentinel/core/Slices"
 import * as Fs from "node:fs"
 import type * as DirFd from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
@@ -21,9 +21,13 @@ const orNothing = <A>(call: () => A): A | undefined => {
  * Bytes of all blocks. A file with several links counts once. Doesn't enter another device, and doesn't touch
  * `mountPoints`: a file system that is mounted there may not answer.
  */
-export function* usage(calls: DirFd.DirFd, root: string, mountPoints: ReadonlySet<string>): Generator<void, number> {
+export function* usage(
+  calls: DirFd.DirFd,
+  root: string,
+  mountPoints: ReadonlySet<string>,
+  isSliceUsedUp: Slices.IsUsedUp
+): Generator<void, number> {
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
-  const isSliceUsedUp = Slices.make()
   const seen = new Set<bigint>()
   const pending = top.isDirectory() ? [root] : []
   let total = Number(top.blocks) * 512
@@ -32,7 +36,7 @@ export function* usage(calls: DirFd.DirFd, root: string, mountPoints: ReadonlySe
     const fd = orNothing(() => Fs.openSync(directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_DIRECTORY))
     if (fd === undefined) continue
     try {
-      yield* list(calls, fd, (entry) => {
+      yield* list(calls, fd, isSliceUsedUp, (entry) => {
         if (mountPoints.size > 0 && mountPoints.has(`${path}/${entry}`)) return
         const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
         if (stats === undefined || stats.dev !== top.dev) return
