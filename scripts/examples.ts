@@ -44,7 +44,7 @@ export const sources = (): ReadonlyArray<Source> =>
       .sort()
       .map((file) => ({
         path: `${directory}/${file}`,
-        isPublic: isExported(`${name}/${file.slice("src/".length, -".ts".length)}`),
+        isPublic: isExported(file === "src/index.ts" ? name : `${name}/${file.slice("src/".length, -".ts".length)}`),
         module: parse(Fs.readFileSync(Path.join(root, directory, file), "utf8"))
       }))
   })

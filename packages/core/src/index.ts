@@ -1,0 +1,276 @@
+/**
+ * All modules of this package except those for tests, as namespaces. A module for tests has a path of its own.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Programs that judge VM directories and remove those whose owners are all provably gone. Each outcome names its
+ * reason.
+ *
+ * @since 0.1.0
+ */
+export * as Cleanup from "./Cleanup.ts"
+
+/**
+ * `Condemned`, the right to remove one directory: every deletion requires one. Only the judgement of a directory that
+ * was just read creates a `Condemned`.
+ *
+ * @since 0.1.0
+ */
+export * as Condemned from "./Condemned.ts"
+
+/**
+ * The system calls that `TreeRemoval` needs. A platform that can make all of these calls removes trees by descriptor.
+ *
+ * @since 0.1.0
+ */
+export * as DirectoryCalls from "./DirectoryCalls.ts"
+
+/**
+ * Compares the directory in which a record was made with the one in which the record lies, by file system, inode and
+ * birth time. Pure.
+ *
+ * @since 0.1.0
+ */
+export * as DirectoryFrame from "./DirectoryFrame.ts"
+
+/**
+ * The sentinels of one directory, read once, and the comparisons that tell whether the directory changed since.
+ *
+ * @since 0.1.0
+ */
+export * as DirectoryState from "./DirectoryState.ts"
+
+/**
+ * `Disk`: the file-system calls that a `SentinelStore` is built from. A platform that can make these calls safely has a
+ * store.
+ *
+ * @since 0.1.0
+ */
+export * as Disk from "./Disk.ts"
+
+/**
+ * Files, directories and locks, as a `Disk` describes them.
+ *
+ * @since 0.1.0
+ */
+export * as DiskModel from "./DiskModel.ts"
+
+/**
+ * Errors of system calls, identified by the name of the errno. Errors of `node:fs` have that name as `code`.
+ *
+ * @since 0.1.0
+ */
+export * as Errno from "./Errno.ts"
+
+/**
+ * All errors with which the services and programs of this library fail. Each names the path or the PID that it is
+ * about.
+ *
+ * @since 0.1.0
+ */
+export * as Errors from "./Errors.ts"
+
+/**
+ * Evidence of a judgement: each datum that was compared, with the recorded and the observed value.
+ *
+ * @since 0.1.0
+ */
+export * as Evidence from "./Evidence.ts"
+
+/**
+ * Identity of a file within one mount namespace.
+ *
+ * @since 0.1.0
+ */
+export * as FileId from "./FileId.ts"
+
+/**
+ * The portable `Disk`, over `effect/FileSystem`. It works by path, and is only as safe as the directories above each
+ * path: a sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
+ *
+ * @since 0.1.0
+ */
+export * as FileSystemDisk from "./FileSystemDisk.ts"
+
+/**
+ * Everything that the judgement of a directory depends on, as one value that can be recorded and judged again.
+ *
+ * @since 0.1.0
+ */
+export * as JudgeInputs from "./JudgeInputs.ts"
+
+/**
+ * The judgement of a whole directory. Pure: recorded inputs can be judged again. A decision alone grants no right to
+ * delete.
+ *
+ * @since 0.1.0
+ */
+export * as Judgement from "./Judgement.ts"
+
+/**
+ * `Layout`: which files of a directory are read as sentinels.
+ *
+ * @since 0.1.0
+ */
+export * as Layout from "./Layout.ts"
+
+/**
+ * The answers of a probe of a directory's ownership lock.
+ *
+ * @since 0.1.0
+ */
+export * as LockState from "./LockState.ts"
+
+/**
+ * The mount table, as `proc_pid_mountinfo(5)` gives it: where other file systems begin, and where each mount lies on
+ * the file system below it. The table tells a mount without a look at it: a look at a file system that doesn't answer
+ * never ends.
+ *
+ * @since 0.1.0
+ */
+export * as Mounts from "./Mounts.ts"
+
+/**
+ * The kernel's current answer about a PID.
+ *
+ * @since 0.1.0
+ */
+export * as Observation from "./Observation.ts"
+
+/**
+ * The lines of `--json`: one outcome for each directory, and the summary of a sweep.
+ *
+ * @since 0.1.0
+ */
+export * as Outcome from "./Outcome.ts"
+
+/**
+ * The owner's side: publishes the sentinel of a process in a directory, and never replaces the sentinel of another
+ * owner that isn't provably gone.
+ *
+ * @since 0.1.0
+ */
+export * as Ownership from "./Ownership.ts"
+
+/**
+ * Searches all processes of the kernel for one of another PID namespace.
+ *
+ * @since 0.1.0
+ */
+export * as PidNamespaces from "./PidNamespaces.ts"
+
+/**
+ * Data that tell one process from every other process, and data of a host that tell whether two such identities
+ * compare.
+ *
+ * @since 0.1.0
+ */
+export * as ProcessIdentity from "./ProcessIdentity.ts"
+
+/**
+ * The service that asks the kernel about processes.
+ *
+ * @since 0.1.0
+ */
+export * as ProcessInspector from "./ProcessInspector.ts"
+
+/**
+ * Options for the publication of a sentinel.
+ *
+ * @since 0.1.0
+ */
+export * as Publication from "./Publication.ts"
+
+/**
+ * All reasons of judgements, and all reasons for keeping a directory.
+ *
+ * @since 0.1.0
+ */
+export * as Reason from "./Reason.ts"
+
+/**
+ * Removal of condemned directories from a root: claim, judge again, mark, delete.
+ *
+ * @since 0.1.0
+ */
+export * as Reclaimer from "./Reclaimer.ts"
+
+/**
+ * A root, which is a directory of VM directories, and the entries in it.
+ *
+ * @since 0.1.0
+ */
+export * as Root from "./Root.ts"
+
+/**
+ * Collects the names that a `Disk.scan` is to read or to tell, in bounded memory: for all who implement a `Disk`.
+ *
+ * @since 0.1.0
+ */
+export * as ScanNames from "./ScanNames.ts"
+
+/**
+ * The sentinel: the file in a directory that names the directory's owner. One parser reads three formats. Each format
+ * has one line more than the one before.
+ *
+ * ```text
+ * <pid>                               v1
+ * /absolute/path/of/executable        v2
+ * {"v":3,"nonce":…,"startTime":…,…}   v3
+ * ```
+ *
+ * @since 0.1.0
+ */
+export * as Sentinel from "./Sentinel.ts"
+
+/**
+ * Names of files and directories that this library reads, writes, or recognises as those of another tool.
+ *
+ * @since 0.1.0
+ */
+export * as SentinelName from "./SentinelName.ts"
+
+/**
+ * The third line of a v3 sentinel.
+ *
+ * @since 0.1.0
+ */
+export * as SentinelRecord from "./SentinelRecord.ts"
+
+/**
+ * Sentinels on disk: reads and publishes them, and removes condemned directories.
+ *
+ * @since 0.1.0
+ */
+export * as SentinelStore from "./SentinelStore.ts"
+
+/**
+ * Runs long synchronous work in slices of 1 ms. Between two slices the event loop runs, and the fiber can be
+ * interrupted.
+ *
+ * @since 0.1.0
+ */
+export * as Slices from "./Slices.ts"
+
+/**
+ * Removes a directory and all below it by descriptors, on every platform with {@link DirectoryCalls}.
+ *
+ * @since 0.1.0
+ */
+export * as TreeRemoval from "./TreeRemoval.ts"
+
+/**
+ * Whether a file can be believed, judged by the users that could have written or replaced it. Pure.
+ *
+ * @since 0.1.0
+ */
+export * as Trust from "./Trust.ts"
+
+/**
+ * The judgement of one owner: does the process that a sentinel names still live? Pure; never throws.
+ *
+ * @since 0.1.0
+ */
+export * as Verdict from "./Verdict.ts"

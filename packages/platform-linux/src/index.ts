@@ -1,0 +1,76 @@
+/**
+ * All modules of this package except those for tests, as namespaces. A module for tests has a path of its own.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The system calls of the inspector, as an interface: tests can produce every answer of a kernel.
+ *
+ * @since 0.1.0
+ */
+export * as Kernel from "./Kernel.ts"
+
+/**
+ * A `Disk` for Linux: synchronous calls, deletion by descriptor, names as bytes.
+ *
+ * @since 0.1.0
+ */
+export * as LinuxDisk from "./LinuxDisk.ts"
+
+/**
+ * Searches every process of the kernel for a process of another PID namespace, by `/proc`.
+ *
+ * @since 0.1.0
+ */
+export * as LinuxPidNamespaces from "./LinuxPidNamespaces.ts"
+
+/**
+ * `ProcessInspector` for Linux: procfs, and the 64-bit process id of pidfs where native code can be loaded.
+ *
+ * @since 0.1.0
+ */
+export * as LinuxProcessInspector from "./LinuxProcessInspector.ts"
+
+/**
+ * The sentinel store of Linux.
+ *
+ * @since 0.1.0
+ */
+export * as LinuxSentinelStore from "./LinuxSentinelStore.ts"
+
+/**
+ * Opens a mount without the mounts on top of it, by `open_tree(2)`. Needs Linux 5.2 and `CAP_SYS_ADMIN`.
+ *
+ * @since 0.1.0
+ */
+export * as OpenTree from "./OpenTree.ts"
+
+/**
+ * Processes that this process inherited: the first process of a PID namespace becomes the parent of every orphan in it,
+ * and each stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
+ *
+ * @since 0.1.0
+ */
+export * as Orphans from "./Orphans.ts"
+
+/**
+ * Process file descriptors, `pidfd_open(2)`. On pidfs the inode of a descriptor is the process's 64-bit id.
+ *
+ * @since 0.1.0
+ */
+export * as Pidfd from "./Pidfd.ts"
+
+/**
+ * Parser of `/proc/<pid>/stat`. Works on bytes.
+ *
+ * @since 0.1.0
+ */
+export * as ProcStat from "./ProcStat.ts"
+
+/**
+ * Parser of `/proc/<pid>/status`. Works on bytes.
+ *
+ * @since 0.1.0
+ */
+export * as ProcStatus from "./ProcStatus.ts"
