@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Url from "node:url"
 import * as Lab from "./lab.ts"
 import { deadCount, remaining, type RootSpec } from "./roots.ts"
 import { median } from "./statistics.ts"
@@ -24,11 +25,13 @@ const largeOf = ({ full, quick }: Lab.Settings): number => (full ? 100_000 : qui
 
 const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.cjs`
 
-/** V8 flags in the `#!` line of the command: they keep its heap small. */
-const flagsOf = (command: string): ReadonlyArray<string> =>
-  Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
+/** Arguments of Node with which a program keeps its heap small as the command does. */
+const tightFlags: ReadonlyArray<string> = [
+  "--import",
+  `data:text/javascript,import { keepSmall } from "${Url.pathToFileURL(`${Lab.repository}/packages/cli/src/Heap.ts`)}"; keepSmall()`
+]
 
-/** Name of the contestant that runs `stream` with the command's V8 flags. */
+/** Name of the contestant that runs `stream` with a heap as small as the command's. */
 export const tight = "tight"
 
 const peakKiBOf = (pid: number | undefined): number => {
@@ -42,7 +45,7 @@ const peakKiBOf = (pid: number | undefined): number => {
 /** Peak of the process of `vm-sentinel sweep --json`, start-up included, KiB. Polled every 5 ms. */
 const peakOfCommand = (lab: Lab.Lab, spec: RootSpec): Promise<number> =>
   Lab.withRoot(lab, spec, async (root) => {
-    const child = spawn(process.execPath, [...flagsOf(bundle(lab)), bundle(lab), "sweep", "--json", root], {
+    const child = spawn(process.execPath, [bundle(lab), "sweep", "--json", root], {
       stdio: ["ignore", "ignore", "inherit"]
     })
     let peak = 0
@@ -59,7 +62,7 @@ const peakOf = async (lab: Lab.Lab, contestant: string, spec: RootSpec): Promise
   if (contestant === "command") return peakOfCommand(lab, spec)
   const sample =
     contestant === tight
-      ? Lab.sampleFresh(lab, "stream", spec, { flags: flagsOf(bundle(lab)) })
+      ? Lab.sampleFresh(lab, "stream", spec, { flags: tightFlags })
       : Lab.sampleFresh(lab, contestant, spec)
   return (await sample).peakKiB
 }

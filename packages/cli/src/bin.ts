@@ -1,8 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=1 --heap-growing-percent=20
-// Flags of Node: the objects of one directory are garbage when the sweep reaches the next directory. A young generation
-// with semi-spaces of 1 MiB, and an old one that is collected before it has grown by 20 %, keep the memory of a long
-// sweep near that of a short one.
+#!/usr/bin/env node
 import * as Fs from "node:fs"
+import { keepSmall } from "./Heap.ts"
 import { version } from "./Version.ts"
 
 /** `--version` alone needs no other module, and the other modules take longer to load. */
@@ -19,4 +17,7 @@ const toldVersion = (): boolean => {
   }
 }
 
-if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) void import("./start.ts").then(({ start }) => start())
+if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) {
+  keepSmall()
+  void import("./start.ts").then(({ start }) => start())
+}
