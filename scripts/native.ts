@@ -1,6 +1,6 @@
 /**
- * Compiles the native code of the Linux package: `node scripts/native.ts`. An architecture without a compiler gets no
- * library: on such a machine the package works without native code.
+ * Compiles the native code of the Linux package: `node scripts/native.ts`. A machine for which no compiler is here gets
+ * no library: there the package works without it. `scripts/release.ts` refuses to go on without one.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -9,42 +9,95 @@ import * as Path from "node:path"
 const internal = Path.resolve(import.meta.dirname, "../packages/platform-linux/src/internal")
 const built = Path.resolve(internal, "../../dist/internal")
 
-/** Prefixes of Debian's cross compilers, by `process.arch`. */
-const triples = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }
-
-const compilersFor = (arch: string, triple: string): ReadonlyArray<string> =>
-  arch === process.arch ? ["cc", "gcc", "clang"] : [`${triple}-gcc`]
-
-const compile = (compiler: string, output: string): boolean => {
-  const options = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-shared", "-fPIC", "-s"]
-  const sources = ["listing", "peek", "removal"].map((name) => `${internal}/${name}.c`)
-  return spawnSync(compiler, [...options, "-o", output, ...sources], { stdio: "inherit" }).status === 0
+/** A machine that gets a library. */
+export interface Target {
+  /** As Node calls the architecture. */
+  readonly arch: "x64" | "arm64"
+  /** As GNU calls it. */
+  readonly machine: "x86_64" | "aarch64"
+  readonly libc: "glibc" | "musl"
 }
+
+export const targets: ReadonlyArray<Target> = [
+  { arch: "x64", machine: "x86_64", libc: "glibc" },
+  { arch: "x64", machine: "x86_64", libc: "musl" },
+  { arch: "arm64", machine: "aarch64", libc: "glibc" },
+  { arch: "arm64", machine: "aarch64", libc: "musl" }
+]
+
+/** Name of a target's library. `pool.ts` makes the same name of the machine that it runs on. */
+export const fileOf = ({ arch, libc }: Target): string => `pool-linux-${arch}-${libc}.so`
+
+/** Path of a target's library: beside the module that loads it. */
+export const outputOf = (target: Target): string => `${internal}/${fileOf(target)}`
+
+/** The machine's own compiler, if it compiles for the target. */
+const own = ({ machine, libc }: Target): ReadonlyArray<string> =>
+  ["cc", "gcc", "clang"].filter((compiler) => {
+    const { stdout } = spawnSync(compiler, ["-dumpmachine"], { encoding: "utf8" })
+    return stdout?.startsWith(`${machine}-`) && stdout.includes("musl") === (libc === "musl")
+  })
+
+/** The names under which distributions have GNU's compilers for another machine or another libc. */
+const cross = ({ machine, libc }: Target): string => `${machine}-linux-${libc === "musl" ? "musl" : "gnu"}-gcc`
+
+// What a library lacks is an error of the linker: musl would refuse to load it.
+const options = [
+  "-std=c11",
+  "-O2",
+  "-Wall",
+  "-Wextra",
+  "-Wpedantic",
+  "-Werror",
+  "-shared",
+  "-fPIC",
+  "-s",
+  "-Wl,-z,defs"
+]
+// Atomics that ask at run time what the processor has need a function that musl lacks.
+const machineOptions = { x64: [], arm64: ["-mno-outline-atomics"] } as const
+const sources = ["listing", "peek", "removal"].map((name) => `${internal}/${name}.c`)
+const headers = ["kernel", "pool"].map((name) => `${internal}/${name}.h`)
+
+/** Whether the compiler is here. What it says of the code is an error of the code. */
+const compile = (compiler: string, target: Target, output: string): boolean => {
+  const all = [...options, ...machineOptions[target.arch], "-o", output, ...sources]
+  const { error, status } = spawnSync(compiler, all, { stdio: "inherit" })
+  if (error !== undefined) return false
+  if (status !== 0) throw new Error(`${compiler} doesn't compile the native code`)
+  return true
+}
+
+const newest = (files: ReadonlyArray<string>): number => Math.max(...files.map((file) => Fs.statSync(file).mtimeMs))
+
+const isCurrent = (output: string): boolean =>
+  Fs.existsSync(output) && newest([output]) > newest([...sources, ...headers, import.meta.filename])
 
 /**
- * Compiles one library for each architecture, next to the sources: sources and published code look for the library in
- * their own directory. A rename puts each file in place, because another process may load the library meanwhile.
+ * Compiles each library that is older than its sources. A rename puts it in place, because another process may load the
+ * library meanwhile.
  */
-export const buildNative = (): ReadonlyArray<string> => {
-  if (process.platform !== "linux") return []
-  return Object.entries(triples).flatMap(([arch, triple]) => {
-    const output = `${internal}/pool-${arch}.so`
-    const temporary = `${output}.${process.pid}`
-    if (!compilersFor(arch, triple).some((compiler) => compile(compiler, temporary))) return []
-    Fs.renameSync(temporary, output)
-    return [output]
-  })
+const build = (target: Target): boolean => {
+  const output = outputOf(target)
+  if (isCurrent(output)) return true
+  const temporary = `${output}.${process.pid}`
+  if (![cross(target), ...own(target)].some((compiler) => compile(compiler, target, temporary))) return false
+  Fs.renameSync(temporary, output)
+  return true
 }
 
-/** Copies the libraries to the directory of built code, in which that code looks for them. */
-export const copyNative = (files: ReadonlyArray<string>, directory: string): void => {
-  for (const file of files) Fs.copyFileSync(file, `${directory}/${Path.basename(file)}`)
+/** The targets whose libraries could be compiled. */
+export const buildNative = (): ReadonlyArray<Target> => (process.platform === "linux" ? targets.filter(build) : [])
+
+/** Copies libraries to the directory of built code, in which that code looks for them. */
+export const copyNative = (ofTargets: ReadonlyArray<Target>, directory: string): void => {
+  for (const target of ofTargets) Fs.copyFileSync(outputOf(target), `${directory}/${fileOf(target)}`)
 }
 
 if (import.meta.main) {
-  const files = buildNative()
-  if (Fs.existsSync(built)) copyNative(files, built)
-  console.log(
-    files.length === 0 ? "no compiler: without native code" : files.map((file) => Path.basename(file)).join(" ")
-  )
+  const done = buildNative()
+  if (Fs.existsSync(built)) copyNative(done, built)
+  const left = targets.filter((target) => !done.includes(target))
+  if (done.length > 0) console.log(done.map(fileOf).join(" "))
+  if (left.length > 0) console.log(`left out, no compiler for it: ${left.map(fileOf).join(" ")}`)
 }

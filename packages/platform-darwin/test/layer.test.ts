@@ -383,16 +383,14 @@ if (typeof shim === "string") {
     it.effect("one without any of the functions is unavailable, and says so", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(
-          load("libc.so.6", () =>
-            Promise.resolve({
-              errno: () => 0,
-              load: () => ({
-                func: () => {
-                  throw new Error("no symbol")
-                }
-              })
+          load("libc.so.6", () => ({
+            errno: () => 0,
+            load: () => ({
+              func: () => {
+                throw new Error("no symbol")
+              }
             })
-          )
+          }))
         )
         assert.strictEqual(error.detail, "libc.so.6 has neither proc_pidinfo nor sysctl")
       })
@@ -401,12 +399,10 @@ if (typeof shim === "string") {
     it.effect("one that fails without an errno doesn't fail with that of an earlier call", () =>
       Effect.gen(function* () {
         let stale: number = errno.ESRCH
-        const library = yield* load("any", () =>
-          Promise.resolve({
-            errno: (value = stale) => (stale = value),
-            load: () => ({ func: (prototype) => () => (prototype.includes("sysctl") ? -1 : 0) })
-          })
-        )
+        const library = yield* load("any", () => ({
+          errno: (value = stale) => (stale = value),
+          load: () => ({ func: (prototype) => () => (prototype.includes("sysctl") ? -1 : 0) })
+        }))
         const pid = Pid.make(process.pid)
         assert.deepStrictEqual(yield* make(library, () => "ESRCH").observe(pid, "existence"), {
           _tag: "Unavailable",
@@ -428,20 +424,18 @@ if (typeof shim === "string") {
       Effect.gen(function* () {
         const koffi = yield* Effect.promise(() => import("koffi"))
         const part = (without: RegExp) =>
-          load(shim.path, () =>
-            Promise.resolve({
-              errno: koffi.errno,
-              load: (path: string) => {
-                const library = koffi.load(path)
-                return {
-                  func: (prototype: string) => {
-                    if (without.test(prototype)) throw new Error("no symbol")
-                    return library.func(prototype)
-                  }
+          load(shim.path, () => ({
+            errno: koffi.errno,
+            load: (path: string) => {
+              const library = koffi.load(path)
+              return {
+                func: (prototype: string) => {
+                  if (without.test(prototype)) throw new Error("no symbol")
+                  return library.func(prototype)
                 }
               }
-            })
-          )
+            }
+          }))
         const pid = Pid.make(process.pid)
         const noPidInfo = present(yield* make(yield* part(/proc_pidinfo/)).observe(pid))
         assert.deepStrictEqual([noPidInfo.processId64, noPidInfo.startTime], [undefined, startOf(pid)])

@@ -91,8 +91,8 @@ if (process.platform === "linux") {
       }).pipe(Effect.flatMap(Schema.decodeEffect(Answers)))
 
     for (const [how, problem] of [
-      ["missing", "koffi can't be loaded: Cannot find package 'koffi'"],
-      ["broken", "koffi can't be loaded: no native module"]
+      ["missing", "koffi can't be loaded: koffi isn't installed where"],
+      ["broken", "koffi can't be loaded: koffi:broken: no native module"]
     ] as const) {
       it.effect(`is ${how}: nothing throws, ps stands in, and without it everything is unsupported`, () =>
         Effect.gen(function* () {

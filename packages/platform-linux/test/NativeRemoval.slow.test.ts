@@ -14,7 +14,9 @@ import * as Places from "./support/sweepersElsewhere.ts"
 import * as Tree from "./support/tree.ts"
 import { hasCompiler, noCompiler, Programs } from "./support/programs.ts"
 
-const isSentinel = withKoffi((koffi) => koffi.load(Pool.library).func("int vm_sentinel_is_sentinel(const char *)"))
+const isSentinel = withKoffi((koffi) =>
+  koffi.load(Pool.libraryOf(koffi)).func("int vm_sentinel_is_sentinel(const char *)")
+)
 
 const able = ableIn<Programs | Scope.Scope>((title, test) =>
   it.live(title, () => Effect.provide(test(), Programs.layer), 60_000)

@@ -20,7 +20,7 @@ import { trace } from "./support/trace.ts"
 import * as Tree from "./support/tree.ts"
 
 /** The native call, made in this thread. */
-const remove = withKoffi((koffi) => koffi.load(Pool.library).func("void vm_sentinel_remove(void *)"))
+const remove = withKoffi((koffi) => koffi.load(Pool.libraryOf(koffi)).func("void vm_sentinel_remove(void *)"))
 
 const noCompiler = new Missing("no C compiler, or no koffi")
 const able = ableIn<Scope.Scope>((title, test) => it.live(title, test, 60_000))

@@ -7,6 +7,7 @@ import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import { errnoName } from "./errno.ts"
+import { required } from "./koffi.ts"
 import * as Structs from "./fileStructs.ts"
 import * as PermissionStructs from "./permissionStructs.ts"
 
@@ -234,10 +235,7 @@ export const isMissing = (cause: unknown): boolean => ["ENOTSUP", "EINVAL", "ENO
 
 /** Loads the calls. `undefined`: koffi, the library or one of its calls can't be loaded. */
 export const load = (path: string): Effect.Effect<FileCalls | undefined> =>
-  Effect.tryPromise(async () => {
-    const koffi: Koffi = await import("koffi")
-    return make(koffi, path)
-  }).pipe(
+  Effect.try(() => make(required(), path)).pipe(
     Effect.tapError((error) => Effect.logDebug("libSystem can't be called", error)),
     Effect.orElseSucceed(() => undefined)
   )

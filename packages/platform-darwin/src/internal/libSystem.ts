@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { errnoName } from "./errno.ts"
+import { messageOf, required } from "./koffi.ts"
 import { kinfoProcSize } from "./processStructs.ts"
 
 export const defaultPath = "/usr/lib/libSystem.B.dylib"
@@ -44,8 +45,6 @@ const size64 = (size: number): Buffer => {
   bytes.writeBigUInt64LE(BigInt(size))
   return bytes
 }
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : `${cause}`)
 
 const bindAll = (koffi: Koffi, path: string) => {
   const library = koffi.load(path)
@@ -122,19 +121,16 @@ const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
   }
 }
 
-/** koffi is optional and native: it is loaded only when a Layer is built. */
-const importKoffi = (): Promise<Koffi> => import("koffi")
-
 /**
  * Loads the library without looking for its file: since macOS 11 the library exists in the shared cache of `dyld`
  * alone.
  */
 export const load = Effect.fnUntraced(function* (
   path: string,
-  koffiModule: () => Promise<Koffi> = importKoffi
+  findKoffi: () => Koffi = required
 ): Effect.fn.Return<LibSystem, LibraryUnavailable> {
-  const koffi = yield* Effect.tryPromise({
-    try: koffiModule,
+  const koffi = yield* Effect.try({
+    try: findKoffi,
     catch: (cause) => new LibraryUnavailable({ detail: `koffi can't be loaded: ${messageOf(cause)}` })
   })
   const calls = yield* Effect.try({

@@ -9,12 +9,18 @@ import { registerHooks } from "node:module"
 
 const [how, libraryPath = "", psPath = "", sysctlPath = "", ioregPath = ""] = process.argv.slice(2)
 
+const broken = "koffi:broken"
+
 registerHooks({
   resolve: (specifier, context, next) => {
     if (specifier !== "koffi") return next(specifier, context)
-    if (how === "broken") return { url: "data:text/javascript,throw new Error('no native module')", shortCircuit: true }
-    throw Object.assign(new Error("Cannot find package 'koffi'"), { code: "ERR_MODULE_NOT_FOUND" })
-  }
+    if (how === "broken") return { url: broken, format: "commonjs", shortCircuit: true }
+    throw Object.assign(new Error("Cannot find package 'koffi'"), { code: "MODULE_NOT_FOUND" })
+  },
+  load: (url, context, next) =>
+    url === broken
+      ? { format: "commonjs", source: "throw new Error('no native module')", shortCircuit: true }
+      : next(url, context)
 })
 
 const { layer, layerAt, layerPs } = await import("../../src/DarwinProcessInspector.ts")

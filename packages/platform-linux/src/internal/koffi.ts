@@ -1,4 +1,5 @@
 /** koffi is an optional dependency that takes long to load: nothing loads it before it is needed. */
+import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import type * as Koffi from "koffi"
 import { isMainThread } from "node:worker_threads"
 
@@ -9,14 +10,59 @@ import { isMainThread } from "node:worker_threads"
  */
 export const isDefault = isMainThread
 
+/**
+ * The file that this code is in: a module of this package, or a bundle. A CommonJS bundle has no `import.meta`.
+ * `undefined`: the code isn't in a file.
+ */
+export const here: string | undefined = typeof __filename === "string" ? __filename : import.meta.filename
+
 export type Library = Pick<typeof Koffi, "errno" | "load">
+
+/** koffi, where it could be loaded, and the answer to who asks. */
+export interface Loaded {
+  readonly koffi: Library | undefined
+  readonly part: NativePart
+}
+
+const missing = (reason: "not-found" | "unloadable", detail: string): Loaded => ({
+  koffi: undefined,
+  part: { _tag: "Missing", reason, detail }
+})
+
+/** Text of what was thrown. */
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : `${cause}`)
+
+/** No bundler follows `createRequire`: koffi is never in a bundle, and is found from where the bundle lies. */
+const load = (): Loaded => {
+  if (here === undefined) return missing("not-found", "this code isn't in a file")
+  const { createRequire } = process.getBuiltinModule("node:module")
+  const require = createRequire(here)
+  let path
+  try {
+    path = require.resolve("koffi")
+  } catch {
+    return missing("not-found", `koffi isn't installed where ${here} finds it`)
+  }
+  try {
+    return { koffi: require("koffi"), part: { _tag: "Loaded", path } }
+  } catch (cause) {
+    return missing("unloadable", `${path}: ${messageOf(cause)}`)
+  }
+}
+
+let loaded: Loaded | undefined
+
+/** Loads koffi, or says why it can't be loaded. */
+export const koffi = (): Loaded => (loaded ??= load())
+
+/** Whether koffi was looked for. */
+export const isLoaded = (): boolean => loaded !== undefined
 
 /** The result of `make`. `undefined`: koffi isn't installed or can't run. */
 export const withKoffi = <A>(make: (koffi: Library) => A): A | undefined => {
+  const found = koffi().koffi
   try {
-    const { createRequire } = process.getBuiltinModule("node:module")
-    const koffi: Library = createRequire(import.meta.url)("koffi")
-    return make(koffi)
+    return found && make(found)
   } catch {
     return undefined
   }

@@ -4,12 +4,11 @@
  */
 #define _GNU_SOURCE
 #include "pool.h"
+#include "kernel.h"
 #include <dirent.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* Bytes of one read, and the maximum number of entries in them: the shortest entry has 24 bytes. */
 #define BLOCK_BYTES 32768
@@ -119,4 +118,9 @@ void vm_sentinel_list(struct listing *listing)
 		}
 		note(listing, block, filled);
 	} while (now_ns() < end);
+}
+
+int vm_sentinel_layout(void)
+{
+	return LAYOUT;
 }

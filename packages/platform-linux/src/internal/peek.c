@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "pool.h"
+#include "kernel.h"
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,37 +55,37 @@ _Static_assert(offsetof(struct peek, length) == 40, "length");
 _Static_assert(offsetof(struct peek, content) == 44, "content");
 _Static_assert(sizeof(struct peek) == 1024, "struct peek");
 
-static struct permissions permissions_of(const struct statx *found)
+static struct permissions permissions_of(const struct kernel_stat *found)
 {
-	return (struct permissions){found->stx_mode, found->stx_uid, found->stx_gid, found->stx_nlink};
+	return (struct permissions){found->mode, found->uid, found->gid, found->nlink};
 }
 
 static uint32_t read_whole(int fd, struct peek *peek)
 {
-	struct statx found;
+	struct kernel_stat found;
 	ssize_t length;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &found) < 0 || !S_ISREG(found.stx_mode) ||
-	    found.stx_size > CONTENT_BYTES)
+	if (kernel_stat(fd, "", AT_EMPTY_PATH, KERNEL_BASIC, &found) < 0 || !S_ISREG(found.mode) ||
+	    found.size > CONTENT_BYTES)
 		return UNTOLD;
 	length = read(fd, peek->content, CONTENT_BYTES);
-	if (length != (ssize_t)found.stx_size)
+	if (length != (ssize_t)found.size)
 		return UNTOLD;
 	peek->file = permissions_of(&found);
-	peek->modified_at = found.stx_mtime.tv_sec * 1000.0 + found.stx_mtime.tv_nsec / 1000000;
+	peek->modified_at = found.modified.seconds * 1000.0 + found.modified.nanoseconds / 1000000;
 	return length;
 }
 
 static uint32_t look(const struct page *page, const char *name, size_t length, struct peek *peek)
 {
 	char path[2 * NAME_BYTES];
-	struct statx found;
+	struct kernel_stat found;
 	uint32_t result;
 	int fd;
 
 	if (length >= NAME_BYTES ||
-	    statx(page->header.fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &found) < 0 ||
-	    !S_ISDIR(found.stx_mode))
+	    kernel_stat(page->header.fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, KERNEL_BASIC, &found) < 0 ||
+	    !S_ISDIR(found.mode))
 		return UNTOLD;
 	peek->directory = permissions_of(&found);
 	memcpy(path, name, length);

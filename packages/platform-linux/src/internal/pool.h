@@ -6,6 +6,9 @@
 #ifndef VM_SENTINEL_POOL_H
 #define VM_SENTINEL_POOL_H
 
+/* musl declares struct dirent64 only then. */
+#define _LARGEFILE64_SOURCE
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -16,6 +19,12 @@
  * stopped.
  */
 #define CALL_NS 5000000
+
+/*
+ * Number of the layout of the memory, for pool.ts. Increase both with every change of a struct: a library of one build
+ * must not be called by code of another.
+ */
+#define LAYOUT 1
 
 struct header {
 	/* Number of items in the memory. */

@@ -2,9 +2,11 @@
  * Native calls in a thread of Node's pool while this thread goes on: `listing.c`, `peek.c` and `removal.c`, where they
  * were compiled. Each only does faster what TypeScript does, too.
  */
+import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import * as Effect from "effect/Effect"
-import { fileURLToPath } from "node:url"
-import { withKoffi } from "./koffi.ts"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as Koffi from "./koffi.ts"
 
 /**
  * Processes the memory, then calls `ended`. Until then the memory, and a descriptor in it, belong to the thread.
@@ -36,26 +38,67 @@ export const run = (
   )
 }
 
-/** Path of the library, which lies beside this module: in the sources, in `dist`, and in the command's bundle. */
-export const library = fileURLToPath(new URL(`./pool-${process.arch}.so`, import.meta.url))
+/** The number of `pool.h`. A library of another build, left beside a bundle, may read the memory otherwise. */
+const layout = 1
 
-let loaded: { readonly pool: Pool | undefined } | undefined
+/** glibc has this function and musl hasn't. Node and the library must use the same libc. */
+const libcOf = (koffi: Koffi.Library): "glibc" | "musl" => {
+  try {
+    koffi.load(null).func("const char *gnu_get_libc_version()")
+    return "glibc"
+  } catch {
+    return "musl"
+  }
+}
+
+/** Path of the library, which lies beside the file of this code: in the sources, in `dist`, and beside a bundle. */
+export const libraryOf = (koffi: Koffi.Library): string =>
+  Path.join(Path.dirname(Koffi.here ?? ""), `pool-linux-${process.arch}-${libcOf(koffi)}.so`)
+
+const declare = (koffi: Koffi.Library, path: string): Pool => {
+  const native = koffi.load(path)
+  const found: unknown = native.func("int vm_sentinel_layout()")()
+  if (found !== layout) throw new Error(`the library is of another build: layout ${found}, not ${layout}`)
+  const call = (name: string): Call => {
+    const made = native.func(`void ${name}(void *)`)
+    return (memory, ended) => {
+      try {
+        made.async(memory, () => ended(true))
+      } catch {
+        ended(false)
+      }
+    }
+  }
+  return { list: call("vm_sentinel_list"), peek: call("vm_sentinel_peek"), remove: call("vm_sentinel_remove") }
+}
+
+interface Loaded {
+  readonly pool: Pool | undefined
+  readonly part: NativePart
+}
+
+const missing = (reason: "not-found" | "unloadable", detail: string): Loaded => ({
+  pool: undefined,
+  part: { _tag: "Missing", reason, detail }
+})
+
+const load = (): Loaded => {
+  const { koffi } = Koffi.koffi()
+  if (koffi === undefined) return missing("unloadable", "only koffi can load it")
+  const path = libraryOf(koffi)
+  try {
+    return { pool: declare(koffi, path), part: { _tag: "Loaded", path } }
+  } catch (cause) {
+    return Fs.existsSync(path)
+      ? missing("unloadable", `${path}: ${Koffi.messageOf(cause)}`)
+      : missing("not-found", `there is no ${path}`)
+  }
+}
+
+let loaded: Loaded | undefined
+
+/** Loads the library, or says why it can't be loaded. */
+export const library = (): Loaded => (loaded ??= load())
 
 /** The native calls, loaded on first use. `undefined`: they weren't compiled for this machine, or there is no koffi. */
-export const pool = (): Pool | undefined =>
-  (loaded ??= {
-    pool: withKoffi((koffi): Pool => {
-      const native = koffi.load(library)
-      const call = (name: string): Call => {
-        const made = native.func(`void ${name}(void *)`)
-        return (memory, ended) => {
-          try {
-            made.async(memory, () => ended(true))
-          } catch {
-            ended(false)
-          }
-        }
-      }
-      return { list: call("vm_sentinel_list"), peek: call("vm_sentinel_peek"), remove: call("vm_sentinel_remove") }
-    })
-  }).pool
+export const pool = (): Pool | undefined => library().pool

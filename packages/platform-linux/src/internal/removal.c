@@ -7,14 +7,12 @@
  */
 #define _GNU_SOURCE
 #include "pool.h"
+#include "kernel.h"
 #include <dirent.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -109,16 +107,16 @@ static int is_dots(const char *name)
 }
 
 /* Reads the inode and the mount id. statx(2) reports the mount id since Linux 5.8. */
-static int look(int fd, struct statx *into)
+static int look(int fd, struct kernel_stat *into)
 {
-	const unsigned int wanted = STATX_INO | STATX_MNT_ID;
+	const unsigned int wanted = KERNEL_INODE | KERNEL_MOUNT;
 
-	return statx(fd, "", AT_EMPTY_PATH, wanted, into) == 0 && (into->stx_mask & wanted) == wanted;
+	return kernel_stat(fd, "", AT_EMPTY_PATH, wanted, into) == 0 && (into->mask & wanted) == wanted;
 }
 
-static int is_same(const struct order *order, const struct statx *found)
+static int is_same(const struct order *order, const struct kernel_stat *found)
 {
-	return order->ino == found->stx_ino && order->dev == makedev(found->stx_dev_major, found->stx_dev_minor);
+	return order->ino == found->inode && order->dev == makedev(found->device_major, found->device_minor);
 }
 
 /*
@@ -175,10 +173,10 @@ static int remove_children(struct work *work, int fd, int depth);
 
 static int remove_inner(struct work *work, int fd, int depth)
 {
-	struct statx found;
+	struct kernel_stat found;
 	long length;
 
-	if (!look(fd, &found) || found.stx_mnt_id != work->mount || is_barred(work, fd))
+	if (!look(fd, &found) || found.mount != work->mount || is_barred(work, fd))
 		return 0;
 	length = look_through(work, fd, work->listings[depth]);
 	if (length < 0)
@@ -253,14 +251,14 @@ static int remove_children(struct work *work, int fd, int depth)
 
 static int remove_top(struct work *work, int parent, const char *name)
 {
-	struct statx above, top;
+	struct kernel_stat above, top;
 	int is_empty = 0, fd = open_without_trace(parent, name, O_DIRECTORY);
 
 	if (fd < 0)
 		return 0;
-	if (look(fd, &top) && look(parent, &above) && top.stx_mnt_id == above.stx_mnt_id &&
+	if (look(fd, &top) && look(parent, &above) && top.mount == above.mount &&
 	    (!work->order->is_known || is_same(work->order, &top))) {
-		work->mount = top.stx_mnt_id;
+		work->mount = top.mount;
 		is_empty = remove_children(work, fd, 0);
 		for (int index = 0; is_empty && index < work->sentinels; index++)
 			is_empty = unlinkat(fd, work->sentinel[index], 0) == 0;
@@ -271,10 +269,10 @@ static int remove_top(struct work *work, int parent, const char *name)
 
 static enum result remove_tree(const struct order *order, char (*listings)[LISTING_BYTES])
 {
-	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	struct kernel_open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = KERNEL_NO_SYMLINKS};
 	struct work work = {.order = order, .listings = listings};
 	const char *name = order->path + strlen(order->path) + 1;
-	int parent = (int)syscall(SYS_openat2, AT_FDCWD, order->path, &how, sizeof(how));
+	int parent = kernel_open(order->path, how);
 	int is_gone;
 
 	if (parent < 0)

@@ -1,0 +1,60 @@
+/**
+ * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer, and
+ * some can't be had.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * Why a part of the native code is missing.
+ *
+ * - `worker`: worker threads load none by default.
+ * - `not-found`: it isn't installed, wasn't built, or wasn't copied beside a bundle.
+ * - `unloadable`: it was found, and can't be loaded or called.
+ * - `unsupported`: this platform has none.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MissingReason = Schema.Literals(["worker", "not-found", "unloadable", "unsupported"])
+export type MissingReason = typeof MissingReason.Type
+
+/**
+ * One part of the native code. `path` is the file, or the name by which the system's loader knows it. `detail` says
+ * where it was looked for, or what the loader answered.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NativePart = Schema.TaggedUnion({
+  Loaded: { path: Schema.String },
+  Missing: { reason: MissingReason, detail: Schema.String }
+})
+export type NativePart = typeof NativePart.Type
+
+/**
+ * The native code of a platform.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NativeCode = Schema.Struct({
+  /** koffi, through which all native calls are made. */
+  koffi: NativePart,
+  /** On Linux the package's own library, whose calls run in threads of Node's pool. On macOS libSystem. */
+  library: NativePart
+})
+export type NativeCode = typeof NativeCode.Type
+
+const describePart = (name: string, part: NativePart): string =>
+  part._tag === "Loaded" ? `${name}: ${part.path}` : `no ${name} (${part.reason}): ${part.detail}`
+
+/**
+ * One line for people.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const describe = ({ koffi, library }: NativeCode): string =>
+  `${describePart("koffi", koffi)}; ${describePart("library", library)}`

@@ -1,0 +1,60 @@
+/**
+ * Which native code the Layers of macOS use, and why others are missing.
+ *
+ * @since 0.1.0
+ */
+import { type NativeCode, NativePart } from "@vm-sentinel/core/NativeCode"
+import * as Effect from "effect/Effect"
+import { isMainThread } from "node:worker_threads"
+import * as Koffi from "./internal/koffi.ts"
+import * as LibSystem from "./internal/libSystem.ts"
+
+/**
+ * Path of the library that is called.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Path of libSystem. */
+  readonly libraryPath: string
+}
+
+/**
+ * {@link report} of another library.
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const reportAt = ({ libraryPath }: Options): Effect.Effect<NativeCode> =>
+  Effect.suspend(() => {
+    const { part } = Koffi.find()
+    return LibSystem.load(libraryPath).pipe(
+      Effect.match({
+        onSuccess: () => NativePart.cases.Loaded.make({ path: libraryPath }),
+        onFailure: ({ detail }) => NativePart.cases.Missing.make({ reason: "unloadable", detail })
+      }),
+      Effect.map((library) => ({ koffi: part, library }))
+    )
+  })
+
+const without = (reason: "worker" | "unsupported", detail: string): Effect.Effect<NativeCode> => {
+  const part = NativePart.cases.Missing.make({ reason, detail })
+  return Effect.succeed({ koffi: part, library: part })
+}
+
+/**
+ * What the Layers use by default. Loads it, which takes some milliseconds. In a worker thread it loads nothing.
+ *
+ * Without koffi or libSystem: processes are those of `ps`, with starts in seconds; there are no locks, and nothing is
+ * known of file systems and of access control lists.
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const report: Effect.Effect<NativeCode> =
+  process.platform !== "darwin"
+    ? without("unsupported", `macOS has it, ${process.platform} hasn't`)
+    : isMainThread
+      ? reportAt({ libraryPath: LibSystem.defaultPath })
+      : without("worker", "a worker thread loads none by default: worker.terminate() could abort the process")

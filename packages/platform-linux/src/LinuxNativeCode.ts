@@ -1,0 +1,31 @@
+/**
+ * Which native code the Layers of Linux use, and why others are missing.
+ *
+ * @since 0.1.0
+ */
+import { type NativeCode, NativePart } from "@vm-sentinel/core/NativeCode"
+import * as Effect from "effect/Effect"
+import * as Koffi from "./internal/koffi.ts"
+import * as Pool from "./internal/pool.ts"
+
+const inWorker = NativePart.cases.Missing.make({
+  reason: "worker",
+  detail: "a worker thread loads none by default: worker.terminate() could abort the process"
+})
+
+/**
+ * What the Layers use by default. Loads it, which takes some milliseconds, and keeps the answer. In a worker thread it
+ * loads nothing, and tells what a Layer has loaded on request.
+ *
+ * - Without koffi: a put back looks before it renames, locks are taken by util-linux's `flock`, and no 64-bit process
+ *   id is read. The library isn't used either.
+ * - Without the library: one thread lists, peeks and removes. Same result, in more time.
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const report: Effect.Effect<NativeCode> = Effect.sync(() =>
+  Koffi.isDefault || Koffi.isLoaded()
+    ? { koffi: Koffi.koffi().part, library: Pool.library().part }
+    : { koffi: inWorker, library: inWorker }
+)
