@@ -4,11 +4,12 @@
  */
 #define _GNU_SOURCE
 #include "pool.h"
-#include "kernel.h"
 #include <dirent.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Bytes of one read, and the maximum number of entries in them: the shortest entry has 24 bytes. */
 #define BLOCK_BYTES 32768
