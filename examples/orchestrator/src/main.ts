@@ -1,8 +1,10 @@
 /**
  * Sweeps ROOT, then starts VMs: `node src/main.ts ROOT a b`. After one of the VMs was killed, `node src/main.ts ROOT`
- * keeps the directory of the other and removes that of the killed one.
+ * keeps the directory of the other and removes that of the killed one. The first line says which native code there is.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NativeCode from "@vm-sentinel/core/NativeCode"
+import * as LinuxNativeCode from "@vm-sentinel/platform-linux/LinuxNativeCode"
 import * as LinuxProcessInspector from "@vm-sentinel/platform-linux/LinuxProcessInspector"
 import * as LinuxSentinelStore from "@vm-sentinel/platform-linux/LinuxSentinelStore"
 import * as Console from "effect/Console"
@@ -14,6 +16,7 @@ import * as Orchestrator from "./Orchestrator.ts"
 const [root = "", ...names] = process.argv.slice(2)
 
 const program = Effect.gen(function* () {
+  yield* Console.log(NativeCode.describe(yield* LinuxNativeCode.report))
   const orchestrator = yield* Orchestrator.Orchestrator
   for (const { action, name, reason } of orchestrator.recovered.outcomes) yield* Console.log(action, name, reason)
   for (const name of names) {

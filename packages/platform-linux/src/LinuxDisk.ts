@@ -5,10 +5,12 @@
  */
 import { Disk, type DiskError, make, type NewFile } from "@vm-sentinel/core/Disk"
 import { attempt, failed } from "@vm-sentinel/core/Errno"
+import * as NativeCode from "@vm-sentinel/core/NativeCode"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as TreeRemoval from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -31,6 +33,7 @@ import * as Removal from "./internal/removal.ts"
 import { renameNew } from "./internal/renaming.ts"
 import { fstat } from "./internal/stat.ts"
 import { usage } from "./internal/usage.ts"
+import * as LinuxNativeCode from "./LinuxNativeCode.ts"
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
@@ -234,6 +237,19 @@ const overCalls = (
   return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })
 }
 
+/** Logs at debug level, once and after the first look into a directory, which native code the Disk uses. */
+const telling = Effect.fnUntraced(function* (disk: Disk["Service"]) {
+  const tell = yield* Effect.flatMap(LinuxNativeCode.report, (code) => Effect.logDebug(NativeCode.describe(code))).pipe(
+    Effect.when(LogLevel.isEnabled("Debug")),
+    Effect.cached
+  )
+  return Disk.of({
+    ...disk,
+    frame: (path) => Effect.tap(disk.frame(path), () => tell),
+    peekMany: (...page) => Effect.tap(disk.peekMany(...page), () => tell)
+  })
+})
+
 /**
  * Options of {@link layerWith}.
  *
@@ -276,7 +292,8 @@ export const layerWith = ({ koffi = isDefault, nativeFrom = 4097, pool = true }:
         Effect.sync(() => MountTable.make(native)),
         ({ close }) => Effect.sync(close)
       )
-      return overCalls(native, koffi && pool ? Pool.pool : () => undefined, nativeFrom, mounts)
+      const disk = overCalls(native, koffi && pool ? Pool.pool : () => undefined, nativeFrom, mounts)
+      return koffi ? yield* telling(disk) : disk
     })
   )
 
