@@ -65,9 +65,9 @@ run("npm", ["run", "--silent", "build"])
 const tarballs = packages.map((name) => {
   const tarball = pack(name, Path.resolve(into))
   const libraries = withLibraries[name]
-  const complaints =
-    libraries === undefined ? [] : unpacked(tarball, (directory) => check(`${directory}/${libraries}`))
+  const complaints = libraries === undefined ? [] : unpacked(tarball, (directory) => check(`${directory}/${libraries}`))
   if (complaints.length > 0) refuse(complaints.map((complaint) => `${Path.basename(tarball)}: ${complaint}`))
   return tarball
 })
-for (const tarball of tarballs) run("npm", ["publish", "--dry-run", "--access", "public", "--loglevel", "warn", tarball])
+for (const tarball of tarballs)
+  run("npm", ["publish", "--dry-run", "--access", "public", "--loglevel", "warn", tarball])
