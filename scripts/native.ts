@@ -41,6 +41,9 @@ const own = ({ machine, libc }: Target): ReadonlyArray<string> =>
 /** The names under which distributions have GNU's compilers for another machine or another libc. */
 const cross = ({ machine, libc }: Target): string => `${machine}-linux-${libc === "musl" ? "musl" : "gnu"}-gcc`
 
+/** Compilers for a target, some of which may not be here. */
+export const compilersFor = (target: Target): ReadonlyArray<string> => [cross(target), ...own(target)]
+
 // What a library lacks is an error of the linker: musl would refuse to load it.
 const options = [
   "-std=c11",
@@ -81,7 +84,7 @@ const build = (target: Target): boolean => {
   const output = outputOf(target)
   if (isCurrent(output)) return true
   const temporary = `${output}.${process.pid}`
-  if (![cross(target), ...own(target)].some((compiler) => compile(compiler, target, temporary))) return false
+  if (!compilersFor(target).some((compiler) => compile(compiler, target, temporary))) return false
   Fs.renameSync(temporary, output)
   return true
 }
