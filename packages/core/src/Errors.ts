@@ -240,13 +240,14 @@ export class Immovable extends Schema.TaggedError<Immovable>("@vm-sentinel/core/
 
 /**
  * Another process holds the ownership lock of the directory in a conflicting mode. `holders`: PIDs of the holders that
- * this process can see.
+ * this process can see. `mode`: how the lock is held, where that is known.
  *
  * @category errors
  * @since 0.1.0
  */
 export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/LockBusy")("LockBusy", {
   path: Schema.String,
+  mode: Schema.optionalKey(Schema.Literals(["shared", "exclusive"])),
   holders: Schema.optionalKey(Schema.Array(Schema.Number))
 }) {
   override get message(): string {

@@ -92,7 +92,7 @@ export interface Leftover<A> {
   readonly name: string
   /** The directory's present path. */
   readonly path: string
-  /** Locks the directory and reads it. `Taken`: another sweep has it. `LockBusy`: an owner holds its lock. */
+  /** Locks the directory and reads it. `Taken`: another sweep has it. `LockBusy`: somebody else holds its lock. */
   readonly open: Effect.Effect<A, ResumeError, Scope.Scope>
 }
 
@@ -154,7 +154,7 @@ export interface Reclaimer {
    * - `Changed`: the directory differs. It is under its old path again, unless another directory has taken that
    *   (`NameTaken`).
    * - `Taken`: the directory is gone, or another sweep has it.
-   * - `LockBusy`: an owner holds the directory's lock.
+   * - `LockBusy`: an owner or a stranger holds the directory's lock.
    * - `MountInside`: a mount lies in the directory. The directory was not touched.
    * - `Immovable`: it can be neither renamed nor locked. The directory was not touched.
    *

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
   Cause,
-  Context,
   Effect,
   Exit,
   Fiber,
@@ -15,7 +14,6 @@ import {
 } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
-import { Disk } from "../src/Disk.ts"
 import * as Outcome from "../src/Outcome.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
@@ -305,50 +303,6 @@ const rows: ReadonlyArray<Row> = [
     error: "NameTaken"
   }
 ]
-
-describe("Cleanup.sweep: a lock that somebody else holds", () => {
-  const stranger = Effect.gen(function* () {
-    const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
-    const other = yield* memory.fork
-    const pid = yield* table.spawn({ comm: "fl\nock", uid: 1234 })
-    const hold = Effect.fnUntraced(function* (path: string) {
-      const lock = Disk.use((disk) => disk.lock(path, { mode: "shared", mayStartProgram: false, test: false }))
-      const { id } = yield* Effect.provideContext(lock, Context.merge(other, yield* Effect.context<Scope.Scope>()))
-      yield* table.holdLock(pid, id)
-    })
-    return { hold, text: `process ${pid} (fl?ock), uid 1234` }
-  })
-
-  for (const format of ["v1", "v3"] as const) {
-    stageTest(`scenario 88: is told with its process, command and user, over a ${format} record`, () =>
-      Effect.gen(function* () {
-        yield* Simulation.crashed(vm, { format })
-        const { hold, text } = yield* stranger
-        yield* hold(vm)
-        yield* Stage.ticking
-        for (const dryRun of [true, false]) {
-          const [outcome] = (yield* Cleanup.sweep(root, { dryRun })).outcomes
-          assert.deepInclude(outcome, { action: "kept", verdict: "alive", reason: "lock-held" })
-          assert.deepStrictEqual(outcome?.evidence["holder"], { observed: text, result: "not-applicable" })
-        }
-        assert.strictEqual((yield* Cleanup.judge(vm)).evidence.holder?.observed, text)
-      })
-    )
-  }
-
-  stageTest("names the holders of 64 locks in one sweep, and keeps the others without", () =>
-    Effect.gen(function* () {
-      const { hold, text } = yield* stranger
-      for (let index = 0; index < 70; index += 1) {
-        yield* Simulation.crashed(`${root}/vm-${index}`)
-        yield* hold(`${root}/vm-${index}`)
-      }
-      const { outcomes } = yield* Cleanup.sweep(root, { dryRun: true })
-      assert.isTrue(outcomes.every(({ reason }) => reason === "lock-held"))
-      assert.strictEqual(outcomes.filter(({ evidence }) => evidence["holder"]?.observed === text).length, 64)
-    })
-  )
-})
 
 /** What comes of a race, of an error that comes once, or of a removal itself can't be known before. */
 const isForeseeable = (says: string): boolean =>

@@ -31,12 +31,15 @@ import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import * as Unmoved from "./unmoved.ts"
 import { hasGone, requireSame } from "./presence.ts"
+import { isBeingRemoved } from "./removingMark.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
-/** Claims move directories into `workspace`. `undefined`, on a full file system: claims stay within `root`. */
 export interface Destination {
   readonly root: string
+  /** Claims move directories into it. `undefined`, on a full file system: claims stay within `root`. */
   readonly workspace: Workspace | undefined
+  /** Whether another sweep of the root is at work: a lock that is held exclusively may be its lock. */
+  readonly hasOthers: Effect.Effect<boolean>
 }
 
 type DiscardError = Changed | Taken | PermissionDenied | StoreFailure
@@ -74,26 +77,39 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       ? Effect.map(nonce, (tag) => `${root}/${SentinelName.markedInPlace(tag.slice(0, 8), marked)}`)
       : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
 
-  /** Tells who holds a busy lock: sweeps hold it exclusively (`Taken`), owners share it (`LockBusy`). */
-  const busy = (path: string) =>
-    Effect.flatMap(disk.probeLock(path, { mayStartProgram: true }), (state) =>
-      Effect.fail(state === "exclusive" || state === "free" ? new Taken({ path }) : new LockBusy({ path }))
-    )
+  /**
+   * Tells who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and a stranger may hold it
+   * either way (`LockBusy`).
+   */
+  const busy = Effect.fnUntraced(function* (
+    { hasOthers }: Destination,
+    path: string
+  ): Effect.fn.Return<never, Taken | LockBusy> {
+    const taken = new Taken({ path })
+    const mode = yield* disk.probeLock(path, { mayStartProgram: true })
+    if (mode === "free") return yield* taken
+    if (mode === "shared") return yield* new LockBusy({ path, mode })
+    // The path may be another sweep's by now, and the directory may be the one that it deletes where it lies.
+    const isSwept = yield* Effect.orElseSucceed(isBeingRemoved(disk, path), () => false)
+    const isThere = yield* Effect.isSuccess(disk.lstat(path))
+    if (isSwept || !isThere || (yield* hasOthers)) return yield* taken
+    return yield* new LockBusy({ path, ...(mode === "exclusive" ? { mode } : {}) })
+  })
 
   /** Excludes owners and other sweeps, where the file system has locks. */
   const lock = (
-    { workspace }: Destination,
+    destination: Destination,
     path: string,
     mayStartProgram: boolean
   ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
-    exclude(path, { mayStartProgram, test: workspace === undefined }).pipe(
+    exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(
       Effect.map((held) => ({
         held,
-        isLocked: held !== undefined && (workspace === undefined ? held.tested : workspace.isLocked)
+        isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)
       })),
       Effect.catch((error): Effect.Effect<never, Taken | LockBusy | PermissionDenied | StoreFailure> =>
         error.errno === "EBUSY"
-          ? busy(path)
+          ? busy(destination, path)
           : mapStoreError("lock", { ENOENT: () => new Taken({ path }) })(Effect.fail(error))
       )
     )

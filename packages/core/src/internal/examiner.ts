@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type Judgement, reconsider, withHolder } from "../Condemned.ts"
 import type { DirectoryState } from "../DirectoryState.ts"
+import type { LockBusy } from "../Errors.ts"
 import type { Kind } from "../JudgeInputs.ts"
 import type { Layout } from "../Layout.ts"
 import type { LockState } from "../LockState.ts"
@@ -26,6 +27,8 @@ export interface Examiner {
   readonly context: JudgeDirectory.JudgeContext
   /** Judges the directory's own sentinels and its lock, and names who holds the lock. */
   readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
+  /** The judgement of a condemned directory whose lock turned out to be held. Names who holds it. */
+  readonly underLockOf: (judgement: Judgement, mode: LockBusy["mode"]) => Effect.Effect<Judgement>
   /** {@link examineTop}, then the mounts that the look has seen and the owners below the first level. */
   readonly examine: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<OwnersBelow.Examined>
 }
@@ -61,5 +64,7 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
       Effect.flatMap(examineTop(state, lock, kind), (judgement) =>
         below(state.mount === undefined ? judgement : reconsider(judgement, { mount: state.mount }))
       )
-    return { context, examineTop, examine }
+    const underLockOf: Examiner["underLockOf"] = (judgement, mode = "exclusive") =>
+      named(reconsider(judgement, { lock: mode }))
+    return { context, examineTop, examine, underLockOf }
   })

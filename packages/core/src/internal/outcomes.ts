@@ -102,11 +102,6 @@ const outcomeOf = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | 
 export const skipped = (subject: Subject): Outcome =>
   outcomeOf(subject, { action: "kept", verdict: "none", reason: "skipped" })
 
-export const lockHeld = (subject: Subject): Outcome => ({
-  ...outcomeOf(subject, { action: "kept", verdict: "alive", reason: "lock-held" }),
-  evidence: { lock: { observed: "shared", result: "not-applicable" } }
-})
-
 export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
   outcomeOf(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
 
@@ -142,21 +137,6 @@ export const ofLookError = (subject: Subject, error: DirectoryError): Outcome =>
   }
 }
 
-/** The outcome of a lock that somebody else holds. `holder`: who does, in words, where that is known. */
-export const ofLockBusy = (subject: Subject, judgement: Judgement, holder: string | undefined): Outcome => {
-  // The PID is of the record that was judged dead: it isn't the holder's.
-  const { pid: _, ...judged } = ofJudgement(subject, judgement, "kept")
-  const { evidence } = judged
-  return {
-    ...judged,
-    verdict: "alive",
-    reason: "lock-held",
-    ...(holder === undefined
-      ? {}
-      : { evidence: { ...evidence, holder: { observed: holder, result: "not-applicable" } } })
-  }
-}
-
 /** The outcome of an error between the judgement and the end of the removal. */
 export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {
   const judged = ofJudgement(subject, judgement, "kept")
@@ -164,8 +144,6 @@ export const ofReclaimError = (subject: Subject, judgement: Judgement, error: Di
     case "Taken":
     case "NotFound":
       return { ...judged, reason: "taken" }
-    case "LockBusy":
-      return ofLockBusy(subject, judgement, undefined)
     case "MountInside":
       return { ...judged, reason: "mount-inside", error }
     case "Changed":

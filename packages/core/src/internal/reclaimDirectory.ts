@@ -30,9 +30,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
       Effect.scoped,
       Effect.catch((error) =>
         error._tag === "LockBusy"
-          ? Effect.map(examiner.context.holders.name(judgement.state.id), (holder) =>
-              Outcomes.ofLockBusy(entry, judgement, holder)
-            )
+          ? Effect.map(examiner.underLockOf(judgement, error.mode), (held) => Outcomes.ofJudgement(entry, held, "kept"))
           : Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
       )
     )

@@ -36,9 +36,10 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     open: claims.resumeDead(destination, path, marked, layout)
   })
 
-  const inWorkspace = (root: Root, workspace: Workspace, layout: Layout) =>
+  /** `isOurs`: adopted, and no other sweep has what lies in it. */
+  const inWorkspace = (root: Root, workspace: Workspace, layout: Layout, isOurs: boolean) =>
     Effect.map(workspaces.contents(workspace.path), ({ claimed, dead }): Leftovers => {
-      const destination: Destination = { root: root.path, workspace }
+      const destination: Destination = { root: root.path, workspace, hasOthers: Effect.succeed(!isOurs) }
       return {
         claimed: claimed.map((name) => claimedAt(destination, `${workspace.path}/claimed/${name}`, name, layout)),
         dead: dead.map((entry) =>
@@ -55,7 +56,13 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     const scope = yield* Scope.fork(yield* Effect.scope)
     const gate = Semaphore.makeUnsafe(1)
     let made: Workspace | undefined
-    const inRoot: Destination = { root: root.path, workspace: undefined }
+    // Not asked for each busy lock: a root may have many names.
+    const others = yield* Effect.cachedWithTTL(
+      Effect.suspend(() => workspaces.hasOthers(root, made?.path)),
+      "1 second"
+    )
+    // Without a workspace of its own, on a full file system, another sweep can't be told from a stranger.
+    const inRoot: Destination = { root: root.path, workspace: undefined, hasOthers: Effect.succeed(true) }
 
     const openOnce = Effect.suspend(() =>
       made === undefined
@@ -72,7 +79,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     const destination: Effect.Effect<Destination, PermissionDenied | StoreFailure> = gate
       .withPermits(1)(openOnce)
       .pipe(
-        Effect.map((workspace): Destination => ({ root: root.path, workspace })),
+        Effect.map((workspace): Destination => ({ root: root.path, workspace, hasOthers: others })),
         // A full file system needs removals most: a claim in `root` takes no space.
         Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.succeed(inRoot) : Effect.fail(error)))
       )
@@ -82,7 +89,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
       const reap = SentinelName.parseReap(entry.entry)
       switch (reap?.kind) {
         case "workspace":
-          return inWorkspace(root, { path, isLocked: false }, layout)
+          return inWorkspace(root, { path, isLocked: false }, layout, false)
         case "claimed":
           return Effect.succeed({ ...none, claimed: [claimedAt(inRoot, path, reap.name, layout)] })
         case "dead":
@@ -97,7 +104,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
       leftovers,
       adopt: (condemned) =>
         Effect.acquireRelease(workspaces.adopt(root, condemned, self), workspaces.close).pipe(
-          Effect.flatMap((workspace) => inWorkspace(root, workspace, layout))
+          Effect.flatMap((workspace) => inWorkspace(root, workspace, layout, true))
         ),
       discardStaged: workspaces.discardStaged
     }

@@ -22,39 +22,40 @@ const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subjec
   path: `${path}/${name}`
 })
 
-type OpenError = LookError | MountInside | Taken | LockBusy
+type OpenError = LookError | MountInside | Taken
 
 /** The outcome of a leftover that could not be opened. `undefined`: the leftover is gone, or another sweep has it. */
-const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined => {
-  switch (error._tag) {
-    case "NotFound":
-    case "Taken":
-      return undefined
-    case "LockBusy":
-      return Outcomes.lockHeld(subject)
-    default:
-      return Outcomes.ofLookError(subject, error)
-  }
-}
+const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined =>
+  error._tag === "NotFound" || error._tag === "Taken" ? undefined : Outcomes.ofLookError(subject, error)
 
 export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outcome>) => {
   const { conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
   const { dryRun, layout, skip } = options
 
+  /** The judgement of a leftover whose lock somebody holds. */
+  const judgeHeld = (path: string, kind: Kind | undefined, { mode }: LockBusy) =>
+    Effect.flatMap(store.inspect(path, layout), (state) =>
+      Effect.flatMap(examiner.examineTop(state, "claimed", kind), (judgement) => examiner.underLockOf(judgement, mode))
+    )
+
   const told = (
     subject: Outcomes.Subject,
     path: string,
-    use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, OpenError, Scope.Scope>
+    kind: Kind | undefined,
+    use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, OpenError | LockBusy, Scope.Scope>
   ): Told =>
     stop.stoppable((interruptible) =>
-      Effect.catch(measured(path, interruptible, Effect.scoped(use(interruptible))), (error) =>
-        Effect.succeed(refused(subject, error))
+      measured(path, interruptible, Effect.scoped(use(interruptible))).pipe(
+        Effect.catchTag("LockBusy", (error) =>
+          Effect.map(judgeHeld(path, kind, error), (judgement) => Outcomes.ofJudgement(subject, judgement, "kept"))
+        ),
+        Effect.catch((error) => Effect.succeed(refused(subject, error)))
       )
     )
 
   /** Judges a leftover in a dry run: takes no lock, renames nothing. */
   const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
-    told(subject, path, (interruptible) =>
+    told(subject, path, kind, (interruptible) =>
       interruptible(
         Effect.flatMap(store.inspect(path, layout), (state) => examiner.examine(state, "asked", kind))
       ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
@@ -72,7 +73,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
     const subject = subjectOf(root, leftover)
     const isSkipped = skip.includes(name)
     if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(subject)) : foretell(subject, path)
-    return told(subject, path, (interruptible) =>
+    return told(subject, path, undefined, (interruptible) =>
       Effect.flatMap(leftover.open, (claim) =>
         isSkipped
           ? putBack(subject, claim)
@@ -103,7 +104,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
         )
       )
     })
-    return told(subject, path, (interruptible) => logged(Effect.scoped(finish(interruptible))))
+    return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(interruptible))))
   }
 
   const resumeAll = ({ claimed, dead }: Leftovers): Stream.Stream<Outcome> =>

@@ -138,6 +138,21 @@ export const make = (
     return { path, isLocked: lock?.tested === true }
   }, Effect.uninterruptible)
 
+  /** Whether a sweep holds the lock of a workspace in the root, other than `own`. */
+  const hasOthers = Effect.fnUntraced(
+    function* ({ path }: Root, own: string | undefined) {
+      const { hidden } = yield* disk.list(path)
+      const mounts = new Set((yield* disk.mountsBelow(path)).map((mount) => mount.path))
+      for (const { entry } of hidden) {
+        const at = `${path}/${entry}`
+        if (at === own || SentinelName.parseReap(entry)?.kind !== "workspace" || mounts.has(at)) continue
+        if ((yield* disk.probeLock(at)) === "exclusive") return true
+      }
+      return false
+    },
+    Effect.orElseSucceed(() => false)
+  )
+
   const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
     const state = yield* Effect.option(lookup.look(path, Layout.standard))
     const stat = yield* Effect.option(disk.lstat(path))
@@ -159,5 +174,5 @@ export const make = (
     )
   })
 
-  return { open, adopt, contents, close, discardStaged }
+  return { open, adopt, contents, close, hasOthers, discardStaged }
 }

@@ -21,7 +21,7 @@ import { undirectedIn } from "./undirected.ts"
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   const world = undirectedIn(given)
-  const { claimedPath, scene } = reapingIn(world)
+  const { claimedPath, dead, scene } = reapingIn(world)
 
   for (const where of places) {
     test(`a condemned directory is claimed into ${where}, and removed`, () =>
@@ -324,9 +324,39 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })
       yield* ticking
       for (const where of places) {
-        const claimed = sweep((reclaimer) => claimInto(where, reclaimer, condemned))
-        assert.strictEqual(yield* tag(claimed), "LockBusy")
+        const claimed = yield* Effect.flip(sweep((reclaimer) => claimInto(where, reclaimer, condemned)))
+        assert.deepInclude(claimed, { _tag: "LockBusy", mode: "shared" })
       }
+      assert.deepStrictEqual(yield* world.tree(directory), before)
+    }))
+
+  test("scenario 88: a lock that a stranger holds exclusively is LockBusy, and Taken while another sweep is at work", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const { condemned, directory, store, sweep, vm } = yield* scene
+      if ((yield* store.probeLock(vm)) === "unknown") return
+      yield* dead(`${directory}/other`)
+      const right = yield* condemnedAt(store, `${directory}/other`)
+      yield* disk.lock(vm, { mode: "exclusive", mayStartProgram: true, test: false })
+      const before = yield* world.tree(directory)
+      yield* ticking
+      const claimed = yield* Effect.flip(sweep((reclaimer) => reclaimer.claim(condemned)))
+      assert.deepInclude(claimed, { _tag: "LockBusy", path: vm, mode: "exclusive" })
+      yield* sweep((reclaimer) =>
+        Effect.gen(function* () {
+          yield* reclaimer.claim(right)
+          assert.strictEqual(yield* tag(sweep((other) => other.claim(condemned))), "Taken")
+        })
+      )
+      const inRoot = sweep((reclaimer) => claimInto("the root, in place", reclaimer, condemned))
+      assert.strictEqual(yield* tag(inRoot), "Taken", "without a workspace it can't be told")
+      yield* world.file(`${vm}/.vm-sentinel.removing`, textOf(fresh()))
+      assert.strictEqual(
+        yield* tag(sweep((reclaimer) => reclaimer.claim(condemned))),
+        "Taken",
+        "one that is removed there"
+      )
+      yield* world.remove(`${vm}/.vm-sentinel.removing`)
       assert.deepStrictEqual(yield* world.tree(directory), before)
     }))
 }

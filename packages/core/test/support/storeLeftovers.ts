@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
+import { Disk } from "../../src/Disk.ts"
 import { tagOf } from "../../src/DirectoryState.ts"
 import * as Layout from "../../src/Layout.ts"
 import { condemned, condemnedAt, fresh, textOf } from "./condemning.ts"
@@ -171,6 +172,25 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const tree = yield* world.tree(directory)
       assert.notInclude(Object.keys(tree).join(" "), "dead=")
       assert.deepInclude(tree, untouched)
+    }))
+
+  test("scenario 88: remains whose lock a stranger holds are LockBusy, however it is held", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const { path, right, store, sweep } = yield* deletions("gone")
+      if ((yield* store.probeLock(path)) === "unknown") return
+      yield* ticking
+      yield* sweep((reclaimer) =>
+        Effect.gen(function* () {
+          const [leftover] = (yield* reclaimer.adopt(right)).dead
+          if (leftover === undefined) return assert.fail("nothing is left")
+          for (const mode of ["shared", "exclusive"] as const) {
+            const held = disk.lock(leftover.path, { mode, mayStartProgram: true, test: false })
+            const error = yield* Effect.flip(Effect.scoped(Effect.andThen(held, leftover.open)))
+            assert.deepInclude(error, { _tag: "LockBusy", mode })
+          }
+        })
+      )
     }))
 
   able(world.bindMount, "finishes no deletion across a mount", (bindMount) =>
