@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { parseSync } from "rolldown/utils"
+import { version } from "../../packages/cli/src/Version.ts"
 import * as Examples from "../examples.ts"
 
 const root = Path.join(import.meta.dirname, "../..")
@@ -39,13 +40,20 @@ describe.each(packages)("the manifest of %s", (directory) => {
     assert.include(keywords, "effect")
   })
 
-  it("has the version of all packages, and is published with its provenance", () => {
-    assert.strictEqual(manifest["version"], manifestOf("packages/core")["version"])
+  it("has it published with its provenance", () => {
     assert.deepNestedInclude(manifest, { "publishConfig.access": "public", "publishConfig.provenance": true })
   })
 })
 
 describe("the packages", () => {
+  it("have one version, which the command tells, and whose changes the changelog of each lists", () => {
+    for (const directory of packages) {
+      const changelog = Fs.readFileSync(Path.join(root, directory, "CHANGELOG.md"), "utf8")
+      assert.include(changelog, `\n## ${version}\n`, directory)
+      assert.strictEqual(manifestOf(directory)["version"], version, directory)
+    }
+  })
+
   it("import the packages that their manifests name, and no others", () => {
     for (const directory of packages.filter((path) => path !== "packages/cli")) {
       const { dependencies, optionalDependencies, peerDependencies } = manifestOf(directory)
