@@ -45,7 +45,7 @@ describe("the built declarations", () => {
           /["'][^"']*internal\//.test(Fs.readFileSync(`${directory}/dist/${file}`, "utf8"))
         )
         assert.deepStrictEqual(leaking, [], name)
-        return found.map((file) => `@vm-sentinel/${name}/${file.replace(/\.d\.ts$/, "")}`)
+        return found.map((file) => `@vm-sentinel/${name}/${file.replace(/\.d\.ts$/, "")}`.replace(/\/index$/, ""))
       })
       assert.isAbove(modules.length, 30)
       for (const name of ["effect", "koffi", "@types", "@effect"]) {

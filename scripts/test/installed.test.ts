@@ -23,7 +23,10 @@ const repository = (name: string) => {
   Fs.writeFileSync(log, "")
   executable(`${root}/tools/npx`, `echo "$@" >>${log}; exit "\${CODE:-0}"`)
   const real = `exec '${process.execPath}' "$@"`
-  executable(`${root}/tools/node`, `case $2 in *version*) echo "\${VERSION:-v20.0.0}" ;; *) ${real} ;; esac`)
+  executable(
+    `${root}/tools/node`,
+    `case $2 in *version*) echo "\${VERSION:-v20.0.0} x64 \${AT:-/usr/bin}/node" ;; *) ${real} ;; esac`
+  )
   const run = (variables: Record<string, string> = {}, args: ReadonlyArray<string> = ["echo", "ran", "a b"]) => {
     Fs.writeFileSync(log, "")
     const { npm_node_execpath: _, ...inherited } = process.env
@@ -57,6 +60,18 @@ describe("scripts/installed", () => {
     Fs.rmSync(`${root}/node_modules`, { recursive: true })
     Fs.mkdirSync(`${root}/node_modules`)
     assert.strictEqual(run().installed, installs(root))
+  })
+
+  it("doesn't take a `node` that is one of the tools for another Node", () => {
+    const { root, run } = repository("nested")
+    const tool = { VERSION: "v24.0.0", AT: `${Fs.realpathSync(root)}/node_modules/node/bin` }
+    assert.strictEqual(run(tool).installed, installs(root))
+    assert.strictEqual(run(tool).installed, "")
+    assert.strictEqual(run().installed, installs(root))
+    assert.strictEqual(run(tool).installed, "")
+    assert.strictEqual(run().installed, "")
+    Fs.appendFileSync(`${root}/pnpm-lock.yaml`, "settings:\n")
+    assert.strictEqual(run(tool).installed, installs(root))
   })
 
   it("installs them again after an installation that failed, and runs no command without them", () => {
