@@ -187,7 +187,10 @@ describe("the packages", () => {
   })
 
   it("show programs that compile and run, as the page on testing does", { timeout: patience }, () => {
-    const programs = [...sources.flatMap(Examples.programsOf), ...Examples.programsInPage("docs/testing.md")]
+    const programs = [
+      ...sources.flatMap(Examples.programsOf),
+      ...["docs/bundling.md", "docs/testing.md"].flatMap(Examples.programsInPage)
+    ]
     assert.isAbove(programs.length, 20)
     const unchecked = programs.filter(({ code }) => !code.includes('from "node:assert"'))
     assert.deepStrictEqual(unchecked, [])

@@ -22,8 +22,14 @@ type Format = "esm" | "cjs"
 const bundlers = {
   esbuild: async (entry: string, format: Format, outfile: string) => {
     const warning = format === "cjs" ? ["empty-import-meta"] : []
-    const options = { entryPoints: [entry], bundle: true, platform: "node", outfile, logLevel: "silent" } as const
-    const { warnings } = await Esbuild.build({ ...options, format })
+    const { warnings } = await Esbuild.build({
+      entryPoints: [entry],
+      bundle: true,
+      platform: "node",
+      format,
+      outfile,
+      logLevel: "silent"
+    })
     // esbuild says nothing of packages in `node_modules`, where a user's are.
     for (const { id } of warnings) assert.include(warning, id)
   },

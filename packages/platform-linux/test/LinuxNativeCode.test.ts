@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Disk } from "@vm-sentinel/core/Disk"
 import { NativeCode } from "@vm-sentinel/core/NativeCode"
 import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
-import { Effect, Layer, Logger, References, Schema } from "effect"
+import { Effect, type Layer, Logger, References, Schema } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { Worker } from "node:worker_threads"
@@ -47,7 +47,7 @@ describe("the report of native code", () => {
       yield* Effect.gen(function* () {
         const { frame, peekMany } = yield* Disk
         yield* frame(scratch)
-        yield* peekMany(scratch, [], "file", 100)
+        yield* peekMany(scratch, ["none"], "file", 100)
         yield* frame(scratch)
       }).pipe(
         Effect.provide(disk),

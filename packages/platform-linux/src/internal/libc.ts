@@ -60,17 +60,38 @@ const POLLPRI = 2
 /** Number of `openat2(2)` in `linux/unistd.h`: the same on every architecture that Node runs on. */
 const openat2 = 437
 
-const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | undefined => {
+/** Numbers in `linux/unistd.h`, by `process.arch`, of calls that musl lacks in some versions, or hides from `dlsym(3)`. */
+const numbers: Readonly<Record<"getdents64" | "renameat2" | "statx", Readonly<Record<string, number>>>> = {
+  getdents64: { x64: 217, arm64: 61 },
+  renameat2: { x64: 316, arm64: 276 },
+  statx: { x64: 332, arm64: 291 }
+}
+
+type Loaded = ReturnType<Library["load"]>
+
+/** A call by its name or, where libc doesn't have the name, by its number. */
+const bind = (library: Loaded, name: keyof typeof numbers, result: string, parameters: Array<string>) => {
+  try {
+    return library.func(name, result, parameters)
+  } catch (cause) {
+    const number = numbers[name][process.arch]
+    if (number === undefined) throw cause
+    const call = library.func("syscall", "long", ["long", ...parameters])
+    return (...values: Array<unknown>): number => call(number, ...values)
+  }
+}
+
+const loadAt = (koffi: Library, library: Loaded): LibcAt | undefined => {
   try {
     const open = library.func("openat", "int", ["int", "const char *", "int", "int"])
     const openHow = library.func("syscall", "long", ["long", "int", "const char *", "const uint8_t *", "unsigned long"])
-    const getdents = library.func("long getdents64(int, void *, unsigned long)")
+    const getdents = bind(library, "getdents64", "long", ["int", "void *", "unsigned long"])
     const lseek = library.func("lseek", "long", ["int", "int64_t", "int"])
     const read = library.func("long read(int, void *, unsigned long)")
     const close = library.func("int close(int)")
     const unlink = library.func("int unlinkat(int, const char *, int)")
     const rename = library.func("int renameat(int, const char *, int, const char *)")
-    const statx = library.func("int statx(int, const char *, int, unsigned int, void *)")
+    const statx = bind(library, "statx", "int", ["int", "const char *", "int", "unsigned int", "void *"])
     const statfs = library.func("int fstatfs(int, void *)")
     const ioctl = library.func("int ioctl(int, unsigned long, void *)")
     const flock = library.func("int flock(int, int)")
@@ -113,9 +134,9 @@ const loadAt = (koffi: Library, library: ReturnType<Library["load"]>): LibcAt | 
   }
 }
 
-const make = (koffi: Library): Libc => {
+export const make = (koffi: Library): Libc => {
   const libc = koffi.load(null)
-  const renameat2 = libc.func("int renameat2(int, const char *, int, const char *, unsigned int)")
+  const renameat2 = bind(libc, "renameat2", "int", ["int", "const char *", "int", "const char *", "unsigned int"])
   const poll = libc.func("int poll(void *, unsigned long, int)")
   // `struct pollfd`: the descriptor, then two 16-bit numbers, the requested and the returned events.
   const polled = new Int32Array(2)

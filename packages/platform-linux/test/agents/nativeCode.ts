@@ -3,4 +3,4 @@ import { Effect } from "effect"
 import { parentPort } from "node:worker_threads"
 import * as LinuxNativeCode from "../../src/LinuxNativeCode.ts"
 
-parentPort?.postMessage(Effect.runSync(LinuxNativeCode.report))
+parentPort?.postMessage(Effect.runSync(LinuxNativeCode.report), [])
