@@ -1,5 +1,5 @@
 /**
- * Builds what is published, checks it, and packs it: `node scripts/release.ts DIRECTORY`. The tarballs are left in the
+ * Builds what is published, checks it, and packs it: `npm run release -- DIRECTORY`. The tarballs are left in the
  * directory, for `npm publish`. Nothing is published: a dry run of that says what would be. Refuses a package whose
  * native libraries aren't all there and right.
  */
@@ -50,7 +50,7 @@ const pack = (name: string, into: string): string => {
 
 const [into] = process.argv.slice(2)
 if (into === undefined) {
-  console.error("usage: node scripts/release.ts DIRECTORY")
+  console.error("usage: npm run release -- DIRECTORY")
   process.exit(2)
 }
 Fs.mkdirSync(into, { recursive: true })
