@@ -18,7 +18,7 @@ const packages = ["core", "platform-linux", "platform-darwin", "cli"]
 /** Where a package has the native libraries. */
 const withLibraries: Readonly<Record<string, string>> = { "platform-linux": "dist/internal", cli: "dist" }
 
-const { packageManager } = JSON.parse(Fs.readFileSync(`${repository}/package.json`, "utf8"))
+const manifest: { readonly packageManager: string } = JSON.parse(Fs.readFileSync(`${repository}/package.json`, "utf8"))
 
 const run = (command: string, args: ReadonlyArray<string>, cwd = repository): void => {
   const { error, status } = spawnSync(command, args, { cwd, stdio: "inherit" })
@@ -43,9 +43,10 @@ const unpacked = <A>(tarball: string, use: (directory: string) => A): A => {
 }
 
 const pack = (name: string, into: string): string => {
-  const args = ["--yes", packageManager, "pack", "--json", "--pack-destination", into]
+  const args = ["--yes", manifest.packageManager, "pack", "--json", "--pack-destination", into]
   const printed = execFileSync("npx", args, { cwd: `${repository}/packages/${name}`, encoding: "utf8" })
-  return JSON.parse(printed).filename
+  const { filename }: { readonly filename: string } = JSON.parse(printed)
+  return filename
 }
 
 const [into] = process.argv.slice(2)

@@ -78,12 +78,12 @@ describe.runIf(process.platform === "linux")("a bundle, moved to a bare folder",
         const { file, folder, run } = yield* bundle(example, made)
         const root = yield* Roots.scratch
         const [lacking = "", started = ""] = (yield* run(root, "vm")).split("\n")
+        const pid = Number(/^started vm (\d+)$/.exec(started)?.[1])
+        process.kill(pid, "SIGKILL")
         assert.strictEqual(
           lacking,
           `no koffi (not-found): koffi isn't installed where ${file} finds it; no library (unloadable): only koffi can load it`
         )
-        const pid = Number(/^started vm (\d+)$/.exec(started)?.[1])
-        process.kill(pid, "SIGKILL")
         while (FS.existsSync(`/proc/${pid}/cwd`)) continue
         assert.match(yield* run(root), /^removed vm /m)
 

@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Koffi from "./internal/koffi.ts"
 import * as Pool from "./internal/pool.ts"
 
-const inWorker = NativePart.cases.Missing.make({
-  reason: "worker",
-  detail: "a worker thread loads none by default: worker.terminate() could abort the process"
-})
+const without = (reason: "worker" | "unsupported", detail: string): NativeCode => {
+  const part = NativePart.cases.Missing.make({ reason, detail })
+  return { koffi: part, library: part }
+}
 
 /**
  * What the Layers use by default. Loads it, which takes some milliseconds, and keeps the answer. In a worker thread it
@@ -24,8 +24,9 @@ const inWorker = NativePart.cases.Missing.make({
  * @category reporting
  * @since 0.1.0
  */
-export const report: Effect.Effect<NativeCode> = Effect.sync(() =>
-  Koffi.isDefault || Koffi.isLoaded()
+export const report: Effect.Effect<NativeCode> = Effect.sync(() => {
+  if (process.platform !== "linux") return without("unsupported", `Linux has it, ${process.platform} hasn't`)
+  return Koffi.isDefault || Koffi.isLoaded()
     ? { koffi: Koffi.koffi().part, library: Pool.library().part }
-    : { koffi: inWorker, library: inWorker }
-)
+    : without("worker", "a worker thread loads none by default: worker.terminate() could abort the process")
+})

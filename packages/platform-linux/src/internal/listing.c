@@ -120,8 +120,3 @@ void vm_sentinel_list(struct listing *listing)
 		note(listing, block, filled);
 	} while (now_ns() < end);
 }
-
-int vm_sentinel_layout(void)
-{
-	return LAYOUT;
-}
