@@ -208,7 +208,7 @@ Each situation has a number; the tests that show it carry it in their names (\`s
 ${lines.join("\n")}
 
 ---
-Back to the [README](../README.md)
+Before: [How fast is it, and at what price?](performance.md) · Back to the [README](../README.md)
 `
 }
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
 import * as Docstrings from "../docstrings.ts"
 import * as Examples from "../examples.ts"
+import { pages } from "../readme.ts"
 
 /** Milliseconds. The compiler may share the machine with other tests. */
 const patience = 120_000
@@ -186,11 +187,10 @@ describe("the packages", () => {
     assert.deepStrictEqual(unshown, [])
   })
 
-  it("show programs that compile and run, as the page on testing does", { timeout: patience }, () => {
-    const programs = [
-      ...sources.flatMap(Examples.programsOf),
-      ...["docs/bundling.md", "docs/testing.md"].flatMap(Examples.programsInPage)
-    ]
+  it("show programs that compile and run, as the pages do", { timeout: patience }, () => {
+    const shown = pages.flatMap(Examples.programsInPage)
+    assert.isAbove(shown.length, 2)
+    const programs = [...sources.flatMap(Examples.programsOf), ...shown]
     assert.isAbove(programs.length, 20)
     const unchecked = programs.filter(({ code }) => !code.includes('from "node:assert"'))
     assert.deepStrictEqual(unchecked, [])

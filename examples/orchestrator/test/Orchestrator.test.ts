@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { FakeProcessTable } from "@vm-sentinel/core/testing/FakeProcessTable"
 import * as Simulation from "@vm-sentinel/core/testing/Simulation"
 import { Effect, Layer } from "effect"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -98,6 +99,29 @@ describe.runIf(isLinux)(kernel, () => {
       assert.deepStrictEqual(Fs.readdirSync(root), ["alive"])
     } finally {
       if (pids[0] !== undefined) process.kill(pids[0], "SIGKILL")
+      Fs.rmSync(root, { recursive: true })
+    }
+  })
+
+  it("in its smallest form removes what a killed one left", { timeout: 120_000 }, async () => {
+    const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-example-"))
+    /** What an orchestrator says until it owns its directory. Then it is killed. */
+    const say = async (name: string) => {
+      const child = spawn(process.execPath, [Path.join(here, "../src/smallest.ts"), root, name])
+      const ended = once(child, "exit")
+      let said = ""
+      for await (const chunk of child.stdout) {
+        said += String(chunk)
+        if (said.endsWith(`running ${name}\n`)) child.kill("SIGKILL")
+      }
+      await ended
+      return said
+    }
+    try {
+      assert.match(await say("first"), /^removed 0, kept 0, failed 0$/m)
+      assert.match(await say("second"), /^removed 1, kept 0, failed 0$/m)
+      assert.deepStrictEqual(Fs.readdirSync(root), ["second"])
+    } finally {
       Fs.rmSync(root, { recursive: true })
     }
   })
