@@ -1,21 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import * as Readme from "../readme.ts"
 import * as Scenarios from "../scenarios.ts"
 
 const root = Path.join(import.meta.dirname, "../..")
 const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")
-const { pages } = Readme
+const pages = [
+  "README.md",
+  ...Fs.readdirSync(Path.join(root, "docs")).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : []))
+]
 
 // What no test shows: an open socket and an exit record aren't evidence yet.
 const notYet = ["45", "56"]
 
 describe("the documentation", () => {
-  it("shows examples as the tests run them", () => {
-    const showing = pages.filter((page) => read(page).includes("<!-- example: "))
-    assert.includeMembers(showing, ["README.md", "docs/composing.md"])
-    for (const page of showing) assert.strictEqual(read(page), Readme.withExamples(read(page)), page)
+  it("shows the example in the README as the tests run it", () => {
+    const shown = /<!-- example: (\S+) -->\n```ts\n(.*?)```\n/s.exec(read("README.md"))
+    assert.isNotNull(shown)
+    const [, path = "", text] = shown
+    assert.strictEqual(text, read(path))
   })
 
   it("has a current table of situations", () => {

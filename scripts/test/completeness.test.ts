@@ -3,7 +3,7 @@ import * as Errors from "@vm-sentinel/core/Errors"
 import { reasons } from "@vm-sentinel/core/Reason"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { pages } from "../readme.ts"
+import { pages, withExamples } from "../readme.ts"
 
 const root = Path.join(import.meta.dirname, "../..")
 const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")
@@ -19,6 +19,12 @@ const errors = Object.entries(Errors).flatMap(([name, error]) =>
 )
 
 describe("the pages", () => {
+  it("show examples as their files are", () => {
+    const showing = pages.filter((page) => read(page).includes("<!-- example: "))
+    assert.includeMembers(showing, ["README.md", "docs/composing.md", "docs/operating.md"])
+    for (const page of showing) assert.strictEqual(read(page), withExamples(read(page)), page)
+  })
+
   it("are all reached from the README", () => {
     const index = read("README.md")
     const lost = pages.filter((page) => page.startsWith("docs/") && !index.includes(`](${page})`))
