@@ -107,7 +107,8 @@ describe.runIf(isLinux)(kernel, () => {
     const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-example-"))
     /** What an orchestrator says until it owns its directory. Then it is killed. */
     const say = async (name: string) => {
-      const child = spawn(process.execPath, [Path.join(here, "../src/smallest.ts"), root, name])
+      const program = Path.join(here, "../src/smallest.ts")
+      const child = spawn(process.execPath, [program, root, name], { timeout: 50_000, killSignal: "SIGKILL" })
       const ended = once(child, "exit")
       let said = ""
       for await (const chunk of child.stdout) {
