@@ -7,15 +7,44 @@ import * as Data from "effect/Data"
 import * as Runtime from "effect/Runtime"
 
 /**
- * The exit codes. `done`: success. `failed`: the root couldn't be swept, or the command couldn't do its work. `usage`:
- * invalid command line. `undecided`: with `--strict`, a directory was unknown or failed. `kept`: `reclaim` kept the
- * directory. `interrupted`: SIGINT or SIGTERM. `closed`: stdout was closed before all was written; a shell reports the same code for a command that SIGPIPE
- * ended.
+ * The exit codes. `done`: success. `failed`: a root couldn't be swept, or the command couldn't do its work. `usage`:
+ * invalid command line. `undecided`: with `--strict`, a directory was unknown or failed, or a `--skip` matched nothing.
+ * `kept`: `reclaim` kept the directory. `limited`: more than `--max-removals` would have gone, so nothing went.
+ * `declined`: the operator said no, so nothing went. `interrupted`: SIGINT or SIGTERM. `closed`: stdout was closed before
+ * all was written; a shell reports the same code for a command that SIGPIPE ended.
  *
  * @category constants
  * @since 0.1.0
  */
-export const ExitCode = { done: 0, failed: 1, usage: 2, undecided: 3, kept: 4, interrupted: 130, closed: 141 } as const
+export const ExitCode = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  undecided: 3,
+  kept: 4,
+  limited: 5,
+  declined: 6,
+  interrupted: 130,
+  closed: 141
+} as const
+
+/** The codes that one root can end with, the worst last. */
+const byWorth: ReadonlyArray<number> = [
+  ExitCode.done,
+  ExitCode.undecided,
+  ExitCode.declined,
+  ExitCode.limited,
+  ExitCode.failed
+]
+
+/**
+ * The worst code of several roots.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const worst = (codes: ReadonlyArray<number>): number =>
+  byWorth.findLast((code) => codes.includes(code)) ?? ExitCode.done
 
 /**
  * Ends the command with an exit code. All messages are already printed.

@@ -51,17 +51,22 @@ const toldAs = (error: ErrorText.CommandError): Failure["error"] =>
   isTold(error._tag) ? { _tag: error._tag, message: error.message } : error
 
 /**
+ * Tells an error of a command.
+ *
+ * @category telling
+ * @since 0.1.0
+ */
+export const report = (error: ErrorText.CommandError): Effect.Effect<void, never, Stdio.Stdio> =>
+  Effect.andThen(tell(toldAs(error)), Output.note(ErrorText.line(error)))
+
+/**
  * Tells an error of a command, and ends the command with `code`.
  *
  * @category ending
  * @since 0.1.0
  */
 export const end = (error: ErrorText.CommandError, code: number): Effect.Effect<never, Quit, Stdio.Stdio> =>
-  Effect.gen(function* () {
-    yield* tell(toldAs(error))
-    yield* Output.note(ErrorText.line(error))
-    return yield* new Quit({ code })
-  })
+  Effect.andThen(report(error), Effect.fail(new Quit({ code })))
 
 /**
  * Ends the command after an invalid command line, which is already told on stderr.

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as NodeStdio from "@effect/platform-node/NodeStdio"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,6 +15,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import * as Fs from "node:fs"
+import { isatty } from "node:tty"
 import * as Text from "./Text.ts"
 
 /**
@@ -55,19 +57,33 @@ export const write = (text: string): Effect.Effect<void, OutputError, Stdio.Stdi
   )
 
 /**
- * Writes to stderr, and breaks lines between words where stderr is a terminal. Errors are ignored: a closed stderr has
- * no reader.
+ * Writes to stderr as it is. Errors are ignored: a closed stderr has no reader.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const show = (text: string): Effect.Effect<void, never, Stdio.Stdio> =>
+  Stdio.Stdio.use(({ stderr }) => Effect.ignore(Stream.run(Stream.succeed(text), stderr({ endOnDone: false }))))
+
+/**
+ * Columns of stderr's terminal. `undefined`: stderr isn't a terminal, or the terminal reports no size.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const errorColumns: Effect.Effect<number | undefined, never, Stdio.Stdio> = Stdio.Stdio.use(
+  ({ stderrIsTerminal }) =>
+    Effect.map(stderrIsTerminal, (isTerminal) => (isTerminal ? process.stderr.columns || undefined : undefined))
+)
+
+/**
+ * Writes to stderr like {@link show}, and breaks lines between words where stderr is a terminal.
  *
  * @category writing
  * @since 0.1.0
  */
 export const note = (text: string): Effect.Effect<void, never, Stdio.Stdio> =>
-  Stdio.Stdio.use(({ stderr, stderrIsTerminal }) =>
-    Effect.flatMap(stderrIsTerminal, (isTerminal) => {
-      const fitting = Text.wrap(text, isTerminal ? process.stderr.columns || undefined : undefined)
-      return Effect.ignore(Stream.run(Stream.succeed(fitting), stderr({ endOnDone: false })))
-    })
-  )
+  Effect.flatMap(errorColumns, (columns) => show(Text.wrap(text, columns)))
 
 /**
  * Whether to print colours: the stream is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set.
@@ -98,7 +114,7 @@ export const columns: Effect.Effect<number | undefined, never, Output> = Effect.
 })
 
 const toPlatformError = (cause: unknown): PlatformError =>
-  systemError({ _tag: "Unknown", module: "Stdio", method: "write", cause })
+  systemError({ _tag: "Unknown", module: "Stdio", method: "stream", cause })
 
 const isRegularFile = (fd: number): boolean => {
   try {
@@ -143,13 +159,21 @@ const stdio = Layer.effect(
     // Each write reports its own error. Without a listener Node throws the error as well.
     process.stdout.on("error", ignore)
     process.stderr.on("error", ignore)
-    return { ...node, stdout: sink(process.stdout), stderr: sink(process.stderr) }
+    return {
+      ...node,
+      // `process.stdin` opens stdin, which makes a pipe non-blocking for all processes that share it.
+      stdinIsTerminal: Effect.sync(() => isatty(0)),
+      // Closed after the one answer that a command reads: an open stdin keeps the process alive.
+      stdin: NodeStream.fromReadable({ evaluate: () => process.stdin, onError: toPlatformError }),
+      stdout: sink(process.stdout),
+      stderr: sink(process.stderr)
+    }
   })
 ).pipe(Layer.provide(NodeStdio.layer))
 
-const unasked = Effect.die("the command asks for nothing")
+const unasked = Effect.die("the command asks through Stdio, in whole lines")
 
-/** Never opens stdin. NodeTerminal does, which makes stdin non-blocking for all processes that share it. */
+/** Never opens stdin: NodeTerminal does, and makes it non-blocking for all processes that share it. */
 const terminal = Layer.succeed(
   Terminal.Terminal,
   Terminal.make({

@@ -21,6 +21,8 @@ export interface Options {
   readonly colors: boolean
   /** Columns of the terminal. Names are shortened so that the table fits. `undefined`: names stay whole. */
   readonly width?: number | undefined
+  /** Number of directories without a row, which is told where it isn't 0. Default: 0. */
+  readonly left?: number
 }
 
 const verdictStyles: Record<Outcome["verdict"], Table.Style> = {
@@ -82,6 +84,9 @@ export const row = (outcome: Outcome, now: DateTime.DateTime): ReadonlyArray<Tab
 /** A row with a size, the widest verdict and reason, and a PID of ten digits then fits in 80 columns. */
 const narrowestName = 8
 
+/** Rows of a preview: with the question it fits on a small terminal. */
+const mostPreviewed = 12
+
 /** The owner that was found below the first level. If the deletion had begun: what was left to inner owners. */
 const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyArray<string> => {
   if (reason !== "owner-inside" || below === undefined) return []
@@ -125,7 +130,8 @@ const vouched = ({ assumeMoved, lock, shared }: Summary): string => {
  * @since 0.1.0
  */
 export const summaryLine = (summary: Summary): string => {
-  const { bytesFreed, bytesKept, dryRun, failed, interrupted, kept, removed, scanned, unknown, unlocked } = summary
+  const { bytesFreed, bytesKept, dryRun, failed, interrupted, kept, refused, removed, scanned, unknown, unlocked } =
+    summary
   const also = (bytes: number | undefined, some: number | undefined, what: string) => {
     const facts = [...(bytes === undefined ? [] : [Text.size(bytes)]), ...(some ? [`${some} ${what}`] : [])]
     return facts.length === 0 ? "" : ` (${facts.join(", ")})`
@@ -135,8 +141,11 @@ export const summaryLine = (summary: Summary): string => {
     `${kept} kept${also(bytesKept, unknown, "unknown")}`,
     ...(failed === 0 ? [] : [`${failed} failed`])
   ]
-  const end = interrupted === true ? "; interrupted" : ""
-  return `${scanned} scanned: ${parts.join(", ")}${vouched(summary)}${end}\n`
+  const ends = [
+    ...(refused === undefined ? [] : ["nothing was removed"]),
+    ...(interrupted === true ? ["interrupted"] : [])
+  ]
+  return `${scanned} scanned: ${parts.join(", ")}${vouched(summary)}${ends.map((end) => `; ${end}`).join("")}\n`
 }
 
 /**
@@ -155,9 +164,22 @@ export const render = (outcomes: ReadonlyArray<Outcome>, summary: Summary, optio
   if (outcomes.length === 0) return summaryLine(summary)
   const table = Table.render(headers, fit(headers, cells, options.width), options)
   const more = details(outcomes)
-  const left = summary.scanned - outcomes.length
+  const { left = 0 } = options
   const others = left > 0 ? `${left} more ${left === 1 ? "has" : "have"} no row here: --json tells all\n` : ""
   return `${table}${Text.wrap(`${more === "" ? "" : `${more}\n`}\n${others}${summaryLine(summary)}`, options.width)}`
+}
+
+/**
+ * The first directories that would be removed as a table, and the number of the others.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const preview = (outcomes: ReadonlyArray<Outcome>, total: number, options: Options): string => {
+  const rows = outcomes.slice(0, mostPreviewed)
+  const cells = rows.map((outcome) => row(outcome, options.now))
+  const left = total - rows.length
+  return `${Table.render(columns, fit(columns, cells, options.width), options)}${left > 0 ? `and ${left} more\n` : ""}`
 }
 
 /**

@@ -1,33 +1,155 @@
 /**
- * Shows progress on stderr.
+ * Shows on stderr how far a walk through a root has come.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import { Stdio } from "effect/Stdio"
 import * as Output from "./Output.ts"
+import * as Text from "./Text.ts"
+
+/**
+ * How far the walk has come.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Step {
+  /** Directories with an outcome. */
+  readonly done: number
+  /** Directories that are removed, or would be. */
+  readonly removed: number
+  /** All directories. `undefined`: not counted yet. */
+  readonly total: number | undefined
+  readonly milliseconds: number
+  /** `true`: it judges, and removes nothing. */
+  readonly dryRun: boolean
+}
+
+/**
+ * `bar`: one line of a terminal, shown from the first second on and again every 200 ms. `lines`: a line every 30
+ * seconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Mode = "bar" | "lines" | "none"
+
+/**
+ * The mode for this stderr. Lines of JSON on a terminal show by themselves how far it has come.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const modeOf = (options: {
+  readonly json: boolean
+  readonly quiet: boolean
+}): Effect.Effect<Mode, never, Stdio> =>
+  Effect.gen(function* () {
+    const { stderrIsTerminal, stdoutIsTerminal } = yield* Stdio
+    if (options.quiet || (options.json && (yield* stdoutIsTerminal))) return "none"
+    return (yield* stderrIsTerminal) && process.env.TERM !== "dumb" ? "bar" : "lines"
+  })
+
+/**
+ * The counts in words: total, removals, rate and time left, as far as they are known.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const words = ({ done, dryRun, milliseconds, removed, total }: Step): string => {
+  const rate = milliseconds === 0 ? 0 : done / (milliseconds / 1000)
+  const left = total === undefined ? 0 : total - done
+  return [
+    `${done}${left > 0 ? ` of ${total}` : ""} ${dryRun ? "judged" : "scanned"}`,
+    `${removed} ${dryRun ? "would go" : "removed"}`,
+    ...(rate === 0 ? [] : [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`]),
+    ...(rate === 0 || left <= 0 ? [] : [`${Text.age((left / rate) * 1000)} left`])
+  ].join(", ")
+}
+
+const narrowestBar = 6
+const widestBar = 40
+
+/**
+ * The label, a bar and the words, or without room without the first two. It takes fewer than `width` columns: some
+ * terminals go to the next line after their last column.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const bar = (label: string, step: Step, width: number): string => {
+  const { done, total } = step
+  const head = label === "" ? "" : `${Text.shorten(label, Math.floor(width / 4))}  `
+  const text = `${head}${words(step)}`
+  const room = Math.min(widestBar, width - 1 - Text.width(text) - "[]  ".length)
+  if (total === undefined || total === 0) return Text.shorten(text, width - 1)
+  if (room < narrowestBar) return label === "" ? Text.shorten(text, width - 1) : bar("", step, width)
+  const filled = Math.floor(room * Math.min(1, done / total))
+  return `${head}[${"#".repeat(filled)}${".".repeat(room - filled)}]  ${words(step)}`
+}
+
+/**
+ * Options of {@link during}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<R> {
+  readonly mode: Mode
+  /** The root, escaped. */
+  readonly root: string
+  /** Whether a bar names the root. A line always does. */
+  readonly isNamed: boolean
+  readonly step: () => Omit<Step, "total" | "milliseconds">
+  /** Counts the directories. Runs beside the walk, and only when something is shown. */
+  readonly total: Effect.Effect<number | undefined, never, R>
+}
 
 const clearLine = "\r\u001b[2K"
 
+const usualWidth = 80
+
+const times = { bar: ["1 second", "200 millis"], lines: ["30 seconds", "30 seconds"] } as const
+
 /**
- * Runs an effect. From 1 s on, shows `text()` on stderr every 200 ms, always on the same line, and clears the line at
- * the end.
+ * Runs an effect and shows its progress meanwhile. What is done within the first second, or without a terminal within
+ * the first 30 seconds, shows nothing. A bar is wiped at the end.
  *
  * @category running
  * @since 0.1.0
  */
 export const during =
-  (text: () => string) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Output.Output> =>
-    Effect.scoped(
+  <RT>({ isNamed, mode, root, step, total }: Options<RT>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | RT | Output.Output> => {
+    if (mode === "none") return effect
+    const [first, then] = times[mode]
+    return Effect.scoped(
       Effect.gen(function* () {
+        const start = yield* Clock.currentTimeMillis
+        let all: number | undefined
         let shown = false
-        const show = Effect.suspend(() => {
-          shown = true
-          return Output.note(`${clearLine}${text()}`)
+        const count = Effect.map(total, (count) => {
+          all = count
         })
-        yield* Effect.addFinalizer(() => Effect.suspend(() => (shown ? Output.note(clearLine) : Effect.void)))
-        yield* show.pipe(Effect.repeat(Schedule.spaced("200 millis")), Effect.delay("1 second"), Effect.forkScoped)
+        const show = Effect.gen(function* () {
+          const now: Step = { ...step(), total: all, milliseconds: (yield* Clock.currentTimeMillis) - start }
+          if (mode === "lines") return yield* Output.note(`vm-sentinel: ${root}: ${words(now)}\n`)
+          shown = true
+          const width = (yield* Output.errorColumns) ?? usualWidth
+          yield* Output.show(`${clearLine}${bar(isNamed ? root : "", now, width)}`)
+        })
+        if (mode === "bar") {
+          yield* Effect.addFinalizer(() => Effect.suspend(() => (shown ? Output.show(clearLine) : Effect.void)))
+        }
+        const shows = Effect.repeat(show, Schedule.spaced(then))
+        yield* Effect.all([count, shows], { concurrency: 2, discard: true }).pipe(
+          Effect.delay(first),
+          Effect.forkScoped
+        )
         return yield* effect
       })
     )
+  }

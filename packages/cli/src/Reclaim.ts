@@ -12,12 +12,14 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Confirmation from "./Confirmation.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import * as Failure from "./Failure.ts"
 import * as JudgeFlags from "./JudgeFlags.ts"
-import { columns, hasColors, type Output, type OutputError, write } from "./Output.ts"
+import { columns, errorColumns, hasColors, type Output, type OutputError, show, write } from "./Output.ts"
 import * as Overview from "./Overview.ts"
 import * as Report from "./Report.ts"
+import * as Text from "./Text.ts"
 
 /**
  * Options of {@link reclaim}.
@@ -30,6 +32,8 @@ export interface Options extends JudgeFlags.JudgeFlags {
   /** The operator's reason to treat owners as dead although their death can't be proven. */
   readonly assumeDead: Option.Option<string>
   readonly json: boolean
+  /** Asks for no confirmation. */
+  readonly yes: boolean
 }
 
 const encode = Schema.encodeEffect(Outcome.Outcome)
@@ -50,11 +54,34 @@ const keptBy = (error: Error): error is Exclude<Error, Quit> => {
   }
 }
 
+const encoded = (outcome: Outcome.Outcome) => Effect.map(Effect.orDie(encode(outcome)), Report.jsonLine)
+
+/**
+ * The operator's word, once somebody at a terminal has agreed to what it would remove. Fails with {@link Quit} after a
+ * no. A word that decides nothing at this look is dropped: it must not decide at the next one unasked.
+ */
+const agreed = Effect.fnUntraced(function* (options: Options) {
+  const { assumeDead, directory, json, yes } = options
+  if (Option.isNone(assumeDead) || yes || !(yield* Confirmation.isPossible)) return assumeDead
+  const reason = assumeDead.value
+  const outcome = yield* Cleanup.reclaim(directory, {
+    ...JudgeFlags.options(options),
+    assumeDead: reason,
+    dryRun: true
+  })
+  if (outcome.reason !== "assumed-dead") return Option.none()
+  const shown = { now: yield* DateTime.now, colors: yield* hasColors("stderr"), width: yield* errorColumns }
+  yield* show(`${Overview.single(outcome, shown)}\n`)
+  if (yield* Confirmation.ask(`Remove it on your word (${Text.escape(reason)})?`)) return assumeDead
+  if (json) yield* write(yield* encoded(outcome))
+  return yield* new Quit({ code: ExitCode.declined })
+})
+
 const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filter(reason, () => decided)
 
 /**
- * Reclaims one directory and prints the outcome. Logs a warning if the operator's word decided. Fails with {@link Quit}
- * if the directory was kept, or not removed whole.
+ * Reclaims one directory and prints the outcome. At a terminal it asks first where only the operator's word would
+ * remove. Logs a warning if that word decided. Fails with {@link Quit} if the directory was kept, or not removed whole.
  *
  * @category running
  * @since 0.1.0
@@ -62,7 +89,8 @@ const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filt
 export const reclaim: (options: Options) => Effect.Effect<void, Error, Output | ProcessInspector | SentinelStore> =
   Effect.fn("reclaim")(
     function* (options) {
-      const { assumeDead, directory, json } = options
+      const { directory, json } = options
+      const assumeDead = yield* agreed(options)
       const outcome = yield* Cleanup.reclaim(directory, {
         ...JudgeFlags.options(options),
         ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value })
@@ -77,7 +105,7 @@ export const reclaim: (options: Options) => Effect.Effect<void, Error, Output | 
       }
       yield* write(
         json
-          ? Report.jsonLine(yield* Effect.orDie(encode(outcome)))
+          ? yield* encoded(outcome)
           : Overview.single(outcome, {
               now: yield* DateTime.now,
               colors: yield* hasColors("stdout"),

@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Output from "./Output.ts"
 import * as Overview from "./Overview.ts"
+import * as Text from "./Text.ts"
 
 /**
- * Prints the outcomes of a sweep.
+ * Prints the outcomes of a command, one root after the other.
  *
  * @category models
  * @since 0.1.0
@@ -21,7 +22,7 @@ export interface Reporter {
   readonly outcomes: (
     outcomes: ReadonlyArray<Outcome.Outcome>
   ) => Effect.Effect<void, Output.OutputError, Output.Output>
-  /** Reports the summary, after all outcomes. */
+  /** Reports the summary of a root, after all of its outcomes. */
   readonly summary: (summary: Outcome.Summary) => Effect.Effect<void, Output.OutputError, Output.Output>
 }
 
@@ -57,42 +58,67 @@ export const json: Reporter = {
   summary: (summary) => Effect.flatMap(Effect.orDie(encodeLine(summary)), (encoded) => Output.write(jsonLine(encoded)))
 }
 
-/** Rows of the longest table: nobody reads more, and a root may hold millions of directories. */
-const mostRows = 1000
+/**
+ * Rows of the longest table: nobody reads more, and a root may hold millions of directories.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const mostRows = 1000
 
 /** Whether an outcome has a row rather than a directory that simply stays: something was done or went wrong. */
 const isNews = ({ action, error, verdict }: Outcome.Outcome): boolean =>
   action !== "kept" || error !== undefined || verdict === "unknown"
 
 /**
- * Keeps at most 1000 outcomes, news first, and writes one table, sorted by name, together with the summary. The text
- * says how many directories have no row.
+ * Keeps at most 1000 outcomes of a root, news first, and writes one table, sorted by name, together with the summary.
+ * The text says how many directories have no row. `isNamed`: the root stands before its table.
  *
  * @category reporting
  * @since 0.1.0
  */
-export const human = (): Reporter => {
-  const news: Array<Outcome.Outcome> = []
-  const others: Array<Outcome.Outcome> = []
+export const human = ({ isNamed = false }: { readonly isNamed?: boolean } = {}): Reporter => {
+  let news: Array<Outcome.Outcome> = []
+  let others: Array<Outcome.Outcome> = []
+  let count = 0
+  let gap = ""
   return {
     outcomes: (some) =>
       Effect.sync(() => {
+        count += some.length
         for (const outcome of some) {
           const rows = isNews(outcome) ? news : others
           if (rows.length < mostRows) rows.push(outcome)
         }
       }),
     summary: Effect.fnUntraced(function* (summary) {
+      const outcomes = [...news, ...others].slice(0, mostRows).sort((a, b) => (a.name < b.name ? -1 : 1))
       const options = {
         now: yield* DateTime.now,
         colors: yield* Output.hasColors("stdout"),
-        width: yield* Output.columns
+        width: yield* Output.columns,
+        left: count - outcomes.length
       }
-      const outcomes = [...news, ...others].slice(0, mostRows).sort((a, b) => (a.name < b.name ? -1 : 1))
-      yield* Output.write(Overview.render(outcomes, summary, options))
+      const head = isNamed ? `${gap}${Text.escape(summary.root)}:\n` : ""
+      ;[news, others, count, gap] = [[], [], 0, "\n"]
+      yield* Output.write(`${head}${Overview.render(outcomes, summary, options)}`)
     })
   }
 }
+
+/**
+ * Reports only what failed, and the summary.
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const quiet = (reporter: Reporter): Reporter => ({
+  outcomes: (some) => {
+    const failed = some.filter(({ action }) => action === "failed")
+    return failed.length === 0 ? Effect.void : reporter.outcomes(failed)
+  },
+  summary: reporter.summary
+})
 
 /**
  * Goes on reporting after stdout has failed, to nobody: what is under way matters more than its report. Says so on

@@ -1,25 +1,27 @@
 /**
- * `sweep` and `list`: every directory under a root.
+ * `sweep` and `list`: every directory under some roots.
  *
  * @since 0.1.0
  */
-import * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { DirectoryError, RootError } from "@vm-sentinel/core/Errors"
-import * as Outcome from "@vm-sentinel/core/Outcome"
+import type { RootError, StoreFailure } from "@vm-sentinel/core/Errors"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
-import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
+import type { Summary } from "@vm-sentinel/core/Outcome"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import { Stdio } from "effect/Stdio"
-import * as Stream from "effect/Stream"
-import { ExitCode, Quit } from "./ExitCode.ts"
-import type { Output, OutputError } from "./Output.ts"
-import * as JudgeFlags from "./JudgeFlags.ts"
+import * as Option from "effect/Option"
+import * as Confirmation from "./Confirmation.ts"
+import { ExitCode, Quit, worst } from "./ExitCode.ts"
+import * as Failure from "./Failure.ts"
+import type * as JudgeFlags from "./JudgeFlags.ts"
+import * as Output from "./Output.ts"
+import * as Pass from "./Pass.ts"
+import * as Plan from "./Plan.ts"
 import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
-import * as WorkingDirectory from "./WorkingDirectory.ts"
+import * as Roots from "./Roots.ts"
+import * as Skip from "./Skip.ts"
+import * as Text from "./Text.ts"
 
 /**
  * Options of {@link sweep}.
@@ -28,92 +30,146 @@ import * as WorkingDirectory from "./WorkingDirectory.ts"
  * @since 0.1.0
  */
 export interface Options extends JudgeFlags.JudgeFlags {
-  readonly root: string
+  readonly roots: ReadonlyArray<string>
   /** Judges, and removes nothing. */
   readonly dryRun: boolean
   readonly json: boolean
-  /** Names of directories to pass over. */
+  /** Reports only what failed, and the summary. */
+  readonly quiet: boolean
+  /** Patterns of names of directories to pass over. */
   readonly skip: ReadonlyArray<string>
   /** A missing root is no failure. */
   readonly ifExists: boolean
-  /** Fails when a directory was unknown or failed. */
+  /** Fails when a directory was unknown or failed, or a pattern of `skip` matched nothing. */
   readonly strict: boolean
   /** Measures what each directory occupies. */
   readonly sizes: boolean
+  /** Asks for no confirmation. */
+  readonly yes: boolean
+  /** If more directories would be removed, none is. */
+  readonly maxRemovals: Option.Option<number>
 }
 
-/** Outcomes between two turns of the event loop. Signals are handled, and progress is shown, in such a turn. */
-const turn = 32
-const takeTurn = Effect.callback<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
+/** A person is asked before more removals than this. */
+const mostUnasked = 10
+
+type Services = Output.Output | ProcessInspector | SentinelStore
+
+/** An error of one root doesn't concern the others. */
+const told = <A, R>(
+  walk: Effect.Effect<A, RootError | StoreFailure | Output.OutputError, R>
+): Effect.Effect<Option.Option<A>, Output.OutputError, R | Output.Output> =>
+  Effect.catch(Effect.asSome(walk), (error) =>
+    error._tag === "OutputError" ? Effect.fail(error) : Effect.as(Failure.report(error), Option.none())
+  )
+
+const tellUnmatched = (patterns: ReadonlyArray<string>) =>
+  Effect.forEach(patterns, (pattern) =>
+    Output.note(`vm-sentinel: --skip ${Text.escape(pattern)}: no directory has such a name\n`)
+  )
+
+const tellLimit = (removals: number, limit: number) =>
+  Output.note(
+    `vm-sentinel: ${removals} would be removed, more than --max-removals ${limit} allows; nothing was removed\n`
+  )
+
+const refusalCodes = {
+  "max-removals": ExitCode.limited,
+  declined: ExitCode.declined,
+  "unmatched-skip": ExitCode.undecided
+} as const
+
+type Refusal = keyof typeof refusalCodes
+
+/** The limit, if it is lower than the number of removals. */
+const exceeded = ({ maxRemovals }: Options, removals: number) => Option.filter(maxRemovals, (limit) => removals > limit)
+
+const codeOf = ({ strict }: Options, { failed, unknown }: Summary): number =>
+  strict && unknown + failed > 0 ? ExitCode.undecided : ExitCode.done
+
+/** Why nothing may be removed, which it tells. `undefined`: it may. */
+const refusalOf = Effect.fnUntraced(function* (
+  options: Options,
+  unmatched: ReadonlyArray<string>,
+  plans: ReadonlyArray<Plan.Plan>,
+  canAsk: boolean
+): Effect.fn.Return<Refusal | undefined, never, Output.Output> {
+  const removals = Plan.removals(plans)
+  yield* tellUnmatched(unmatched)
+  if (options.strict && unmatched.length > 0) return "unmatched-skip"
+  const limit = exceeded(options, removals)
+  if (Option.isSome(limit)) {
+    yield* tellLimit(removals, limit.value)
+    return "max-removals"
+  }
+  if (!canAsk || removals <= mostUnasked) return undefined
+  return (yield* Plan.confirm(plans)) ? undefined : "declined"
 })
 
-/** Waits 2 s at most: a reader that doesn't read must not hold up an interrupted process. */
-const inTime = <A, E, R>(word: Effect.Effect<A, E, R>) =>
-  Effect.ignore(Effect.timeoutOption(Effect.interruptible(word), "2 seconds"))
-
 /**
- * Sweeps a root, or with `dryRun` only judges, and reports the outcome of each directory. After an interruption it
- * reports the summary so far. A full stdout doesn't end the sweep. Fails with {@link Quit} if stdout was full, or if
- * `strict` is set and a directory was unknown or failed.
+ * Sweeps roots, or with `dryRun` only judges, and reports the outcome of each directory and the summary of each root.
+ * Where somebody can be asked, or something can forbid all removals, it judges all roots first and then removes only
+ * what it has found dead: a yes covers no more than was shown. A full stdout doesn't end the sweep. Fails with
+ * {@link Quit} for every exit code but 0.
  *
  * @category running
  * @since 0.1.0
  */
-export const sweep: (
-  options: Options
-) => Effect.Effect<void, RootError | DirectoryError | OutputError | Quit, Output | ProcessInspector | SentinelStore> =
-  Effect.fn("sweep")(function* (options) {
-    const { dryRun, ifExists, json, root, sizes, skip, strict } = options
-    const { stderrIsTerminal, stdoutIsTerminal } = yield* Stdio
-    const start = yield* Clock.currentTimeMillis
-    const reporter = Report.patient(json ? Report.json : Report.human())
-    let summary: Outcome.Summary = {
-      ...Outcome.empty(yield* WorkingDirectory.absolute(root), dryRun, sizes),
-      ...JudgeFlags.vouched(options)
-    }
+export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError | Quit, Services> = Effect.fn("sweep")(
+  function* (options) {
+    const { dryRun, json, maxRemovals, quiet, strict, yes } = options
+    const isNamed = options.roots.length > 1
+    const detailed = json ? Report.json : Report.human({ isNamed })
+    const reporter = Report.patient(quiet ? Report.quiet(detailed) : detailed)
+    const skip = Skip.make(options.skip)
+    const walking = { ...options, skip: skip.matches, progress: yield* Progress.modeOf(options), isNamed }
+    const roots = yield* Roots.distinct(options.roots)
 
-    const conclude = Effect.fnUntraced(function* (interrupted: boolean) {
-      const durationMs = (yield* Clock.currentTimeMillis) - start
-      yield* reporter.summary({ ...summary, durationMs, ...(interrupted ? { interrupted } : {}) })
-    })
+    const walk = (pass: Pass.Pass) =>
+      told(Effect.tap(Pass.run(walking, pass, reporter), (summary) => reporter.summary(summary)))
 
-    const stop = yield* Deferred.make<void>()
-    const outcomes = Cleanup.outcomes(root, {
-      ...JudgeFlags.options(options),
-      dryRun,
-      sizes,
-      skip,
-      stopWhen: Deferred.await(stop)
-    })
-    let turns = 0
-    const run = Stream.runForEachArray(outcomes, (some) => {
-      summary = Outcome.count(summary, some)
-      const told = reporter.outcomes(some)
-      if (Math.floor(summary.scanned / turn) === turns) return told
-      turns = Math.floor(summary.scanned / turn)
-      return Effect.andThen(told, takeTurn)
-    })
+    const codesOf = (summaries: ReadonlyArray<Option.Option<Summary>>) =>
+      summaries.map(Option.match({ onNone: () => ExitCode.failed, onSome: (summary) => codeOf(options, summary) }))
 
-    const isWatched = (yield* stderrIsTerminal) && !(json && (yield* stdoutIsTerminal))
-    const watched = isWatched
-      ? Progress.during(() => `${summary.scanned} scanned, ${summary.removed} removed`)(run)
-      : run
-    // A fiber of its own: after an interruption the directories that are already removed are still reported.
-    const sweeping = yield* Effect.forkChild(watched)
-    yield* Fiber.join(sweeping).pipe(
-      Effect.catchTag("NotFound", (error) => (ifExists && summary.scanned === 0 ? Effect.void : Effect.fail(error))),
-      Effect.onInterrupt(() =>
-        Effect.gen(function* () {
-          yield* Deferred.succeed(stop, undefined)
-          yield* inTime(Fiber.await(sweeping))
-          yield* Fiber.interrupt(sweeping)
-          yield* inTime(conclude(true))
-        })
+    const atOnce = Effect.gen(function* () {
+      const summaries = yield* Effect.forEach(roots, (root) =>
+        walk({ root, dryRun, only: undefined, count: undefined })
       )
-    )
-    yield* conclude(false)
-    if ((yield* reporter.failure) !== undefined) return yield* new Quit({ code: ExitCode.failed })
-    if (strict && summary.unknown + summary.failed > 0) return yield* new Quit({ code: ExitCode.undecided })
-  })
+      const unmatched = skip.unmatched()
+      yield* tellUnmatched(unmatched)
+      const removals = Arr.getSomes(summaries).reduce((sum, { removed }) => sum + removed, 0)
+      const limit = exceeded(options, removals)
+      if (Option.isSome(limit)) yield* tellLimit(removals, limit.value)
+      return [
+        ...codesOf(summaries),
+        ...(Option.isSome(limit) ? [ExitCode.limited] : []),
+        ...(strict && unmatched.length > 0 ? [ExitCode.undecided] : [])
+      ]
+    })
+
+    const judgedFirst = Effect.fnUntraced(function* (canAsk: boolean) {
+      const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, reporter)))
+      const plans = Arr.getSomes(found)
+      const codes = codesOf(found.map(Option.map(({ summary }) => summary)))
+      const refused = yield* refusalOf(options, skip.unmatched(), plans, canAsk)
+      if (refused === undefined) {
+        const summaries = yield* Effect.forEach(plans, ({ keys, root, summary }) =>
+          walk({ root, dryRun: false, only: keys, count: summary.scanned })
+        )
+        return [...codes, ...codesOf(summaries)]
+      }
+      for (const { rows, summary } of plans) {
+        // Who declined has seen them.
+        if (refused !== "declined") yield* reporter.outcomes(rows)
+        yield* reporter.summary({ ...summary, refused })
+      }
+      return [...codes, refusalCodes[refused]]
+    })
+
+    const canAsk = !yes && (yield* Confirmation.isPossible)
+    const canForbid = Option.isSome(maxRemovals) || (strict && options.skip.length > 0)
+    const codes = yield* !dryRun && (canAsk || canForbid) ? judgedFirst(canAsk) : atOnce
+    const code = (yield* reporter.failure) === undefined ? worst(codes) : ExitCode.failed
+    if (code !== ExitCode.done) return yield* new Quit({ code })
+  }
+)

@@ -3,26 +3,12 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import { assert, describe, it } from "@effect/vitest"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, PlatformError, Queue } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, PlatformError, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import * as Sweep from "../src/Sweep.ts"
 import * as Roots from "./support/Roots.ts"
 import * as Streams from "./support/Streams.ts"
-
-const options: Sweep.Options = {
-  root: "",
-  dryRun: false,
-  json: false,
-  skip: [],
-  sentinelNames: [],
-  legacy: "trust",
-  lock: "self",
-  shared: "keep",
-  assumeMoved: Option.none(),
-  ifExists: false,
-  strict: false,
-  sizes: false
-}
+import { defaults } from "./support/Sweeping.ts"
 
 const store = Layer.provide(SentinelStore.layerFileSystem, [NodeFileSystem.layer, NodePath.layer])
 
@@ -44,20 +30,29 @@ const silent = (asked: Deferred.Deferred<void>) =>
   })
 
 describe("Sweep", () => {
-  it.live.each([false, true])("interrupted says how far it came (json: %s)", (json) => {
+  it.live.each([false, true])("interrupted says how far it came, and how to go on (json: %s)", (json) => {
     let text = ""
+    let said = ""
     return Effect.gen(function* () {
       const root = yield* Roots.scratch
       Roots.directory(root, "a")
       Roots.file(`${Roots.directory(root, "b")}/.vm-sentinel`, "1")
       const asked = yield* Deferred.make<void>()
-      const fiber = yield* Sweep.sweep({ ...options, root, json }).pipe(
-        Effect.provide([silent(asked), store, Streams.layer({ stdout: (more) => Effect.sync(() => (text += more)) })]),
+      const fiber = yield* Sweep.sweep({ ...defaults, roots: [root], json }).pipe(
+        Effect.provide([
+          silent(asked),
+          store,
+          Streams.layer({
+            stdout: (more) => Effect.sync(() => (text += more)),
+            stderr: (more) => Effect.sync(() => (said += more))
+          })
+        ]),
         Effect.forkChild
       )
       yield* Deferred.await(asked)
       yield* Fiber.interrupt(fiber)
       assert.match(text, json ? /"interrupted":true\}\n$/ : /scanned: .*; interrupted\n$/)
+      assert.strictEqual(said, "vm-sentinel: interrupted; run it again to go on\n")
     })
   })
 
@@ -67,7 +62,7 @@ describe("Sweep", () => {
       Roots.directory(root, "a")
       const writes = yield* Queue.unbounded<string>()
       const asked = yield* Deferred.make<void>()
-      const fiber = yield* Sweep.sweep({ ...options, root, json: true }).pipe(
+      const fiber = yield* Sweep.sweep({ ...defaults, roots: [root], json: true }).pipe(
         Effect.provide([
           silent(asked),
           store,
@@ -95,7 +90,7 @@ describe("Sweep", () => {
       const root = yield* Roots.scratch
       for (const name of ["a", "b", "c"]) Roots.directory(root, name)
       const asked = yield* Deferred.make<void>()
-      const error = yield* Sweep.sweep({ ...options, root, json: true }).pipe(
+      const error = yield* Sweep.sweep({ ...defaults, roots: [root], json: true }).pipe(
         Effect.provide([
           silent(asked),
           store,

@@ -75,12 +75,12 @@ describe.concurrent("list and sweep", { timeout }, () => {
       const keys = lines.map((line) => Object.keys(line ?? {}).join(" "))
       const outcome = "_tag name path action verdict reason"
       assert.deepStrictEqual(keys, [
-        `${outcome} pid since bytes evidence`,
-        `${outcome} pid since bytes evidence`,
-        `${outcome} pid since bytes evidence`,
-        `${outcome} since bytes evidence error`,
-        `${outcome} since bytes evidence error`,
-        `${outcome} bytes evidence`,
+        `${outcome} pid since bytes evidence root`,
+        `${outcome} pid since bytes evidence root`,
+        `${outcome} pid since bytes evidence root`,
+        `${outcome} since bytes evidence error root`,
+        `${outcome} since bytes evidence error root`,
+        `${outcome} bytes evidence root`,
         "_tag root dryRun scanned removed kept failed unknown bytesFreed bytesKept durationMs"
       ])
     })
@@ -362,7 +362,7 @@ describe.concurrent("usage", { timeout }, () => {
         ["sweep"],
         ["sweep", ".", "--nope"],
         ["sweep", ".", "--legacy", "maybe"],
-        ["sweep", ".", "..", "--dry-run"],
+        ["sweep", ".", "--max-removals", "-1"],
         ["list", ".", "--skip", "a/b"],
         ["write", "."],
         ["write", ".", "--pid", "0"],
@@ -421,6 +421,9 @@ describe.concurrent("usage", { timeout }, () => {
         "--shared",
         "--assume-moved",
         "--if-exists",
+        "--yes",
+        "--quiet",
+        "--max-removals",
         "--strict",
         "--sizes"
       ]) {

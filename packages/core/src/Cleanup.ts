@@ -7,6 +7,8 @@
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { constFalse } from "effect/Function"
+import type * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { type DirectoryError, type LookError, type MountInside, RefusedRoot, type RootError } from "./Errors.ts"
 import * as Examiner from "./internal/examiner.ts"
@@ -81,8 +83,13 @@ export interface ReclaimOptions extends JudgeOptions {
  * @since 0.1.0
  */
 export interface SweepOptions extends ReclaimOptions {
-  /** Names of directories that the sweep keeps without judging them. */
-  readonly skip?: ReadonlyArray<string>
+  /** Whether a directory of this name is kept without a judgement. Default: none is. */
+  readonly skip?: Predicate.Predicate<string>
+  /**
+   * The directories that may be removed, by `Outcome.key`: those that an earlier dry run listed. Each key allows one
+   * removal. Every other directory is judged and stays; `would-remove` tells one that is dead. Default: all.
+   */
+  readonly only?: ReadonlySet<string>
   /** Number of directories that are reclaimed at once. Default: 32. */
   readonly concurrency?: number
   /**
@@ -107,7 +114,7 @@ export interface Report {
 const defaultConcurrency = 32
 
 const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
-  const { dryRun = false, sentinelNames, sizes = false, skip = [] } = options
+  const { dryRun = false, sentinelNames, sizes = false, skip = constFalse } = options
   return { ...options, dryRun, sizes, skip, layout: Layout.ofNames(sentinelNames) }
 }
 
@@ -196,7 +203,7 @@ export const outcomes = (
         // for the fiber. The yield keeps the work out of that gap.
         yield* Effect.yieldNow
         if (stop.isRequested()) return { kept: [], open: [] }
-        const isSkipped = ({ entry }: Entry) => skip.includes(entry)
+        const isSkipped = ({ entry }: Entry) => skip(entry)
         const skipped = page.filter(isSkipped).map(Outcomes.skipped)
         const [first, ...others] = page.filter((entry) => !isSkipped(entry))
         if (first === undefined) return { kept: skipped, open: [] }

@@ -20,7 +20,10 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   /** Bytes of the name in base64. Present only where the name isn't UTF-8. */
   nameBytes: Schema.optionalKey(Schema.String),
   path: Schema.String,
-  /** `would-remove`: a dry run found what a sweep would remove. */
+  /**
+   * `would-remove`: a dry run found what a sweep would remove, or a sweep found what it wasn't to remove (`only` of its
+   * options).
+   */
   action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
   verdict: Answer,
   reason: Reason,
@@ -34,12 +37,25 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   unlocked: Schema.optionalKey(Schema.Literal(true)),
   /** Data that the judgement compared. */
   evidence: Schema.Record(Schema.String, Compared),
-  error: Schema.optionalKey(DirectoryError)
+  error: Schema.optionalKey(DirectoryError),
+  /** The root, as the summary names it. Present in the lines of a command that can sweep several roots. */
+  root: Schema.optionalKey(Schema.String)
 })
 export type Outcome = typeof Outcome.Type
 
 /**
- * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove.
+ * A text that tells a directory from all others of its root: its name, or its bytes where the name isn't UTF-8.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const key = ({ name, nameBytes }: Pick<Outcome, "name" | "nameBytes">): string =>
+  // No name has a slash.
+  nameBytes === undefined ? name : `/${nameBytes}`
+
+/**
+ * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove; in any other sweep a
+ * `would-remove` counts as kept.
  *
  * @category schemas
  * @since 0.1.0
@@ -66,7 +82,12 @@ export const Summary = Schema.TaggedStruct("Summary", {
   shared: Schema.optionalKey(Schema.Literals(["trust"])),
   assumeMoved: Schema.optionalKey(Schema.String),
   durationMs: Schema.Number,
-  interrupted: Schema.optionalKey(Schema.Boolean)
+  interrupted: Schema.optionalKey(Schema.Boolean),
+  /**
+   * Why a sweep removed nothing, and only judged: more would have gone than the caller allows, the operator said no, or
+   * no directory has a name that was to be passed over.
+   */
+  refused: Schema.optionalKey(Schema.Literals(["max-removals", "declined", "unmatched-skip"]))
 })
 export type Summary = typeof Summary.Type
 
@@ -110,10 +131,10 @@ export const count = (summary: Summary, outcomes: ReadonlyArray<Outcome>): Summa
   let { bytesFreed, bytesKept, failed, kept, removed, unknown, unlocked = 0 } = summary
   outcomes.forEach(({ action, bytes, unlocked: isUnlocked = false, verdict }) => {
     if (isUnlocked) unlocked += 1
-    const isRemoved = action === "removed" || action === "would-remove"
+    const isRemoved = action === "removed" || (action === "would-remove" && summary.dryRun)
     if (isRemoved) removed += 1
-    else if (action === "kept") kept += 1
-    else failed += 1
+    else if (action === "failed") failed += 1
+    else kept += 1
     if (verdict === "unknown") unknown += 1
     bytesFreed = add(bytesFreed, isRemoved ? bytes : 0)
     bytesKept = add(bytesKept, isRemoved ? 0 : bytes)

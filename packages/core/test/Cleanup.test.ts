@@ -253,7 +253,7 @@ const rows: ReadonlyArray<Row> = [
   { says: "kept unknown other-owner", arrange: beside(".bbox-sentinel", "17\n/usr/bin/bbox") },
   { says: "kept unknown other-owner", arrange: beside("data/go-microvm-state.json", "{}") },
   { says: "kept none no-sentinel", arrange: Simulation.seed({ [`${vm}/disk`]: "disk" }) },
-  { says: "kept none skipped", arrange: Simulation.crashed(vm), options: { skip: ["vm"] } },
+  { says: "kept none skipped", arrange: Simulation.crashed(vm), options: { skip: (name) => name === "vm" } },
   {
     says: "kept dead mount-inside",
     arrange: Effect.gen(function* () {
@@ -664,7 +664,7 @@ describe("Cleanup.sweep", () => {
       const strict = (options: Cleanup.SweepOptions) =>
         Stream.runDrain(Stream.mapEffect(Cleanup.outcomes(root, options), Cleanup.failOnError))
       assert.strictEqual(yield* tag(strict({ concurrency: 1 })), "OversizedSentinel")
-      assert.strictEqual(yield* tag(strict({ concurrency: 1, skip: ["a"] })), "PermissionDenied")
+      assert.strictEqual(yield* tag(strict({ concurrency: 1, skip: (name) => name === "a" })), "PermissionDenied")
       assert.include(yield* names, "c")
       const { outcomes, summary } = yield* Cleanup.sweep(root)
       assert.deepInclude(summary, { removed: 1, kept: 2, unknown: 2 })
@@ -875,10 +875,12 @@ describe("Cleanup.sweep", () => {
     Effect.gen(function* () {
       yield* Simulation.crashed(vm)
       yield* MemoryDisk.use(({ move }) => move(vm, `${root}/.vm-sentinel-reap.00000000.claimed=vm`))
-      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: ["vm"], dryRun: true })), {
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: (name) => name === "vm", dryRun: true })), {
         vm: "kept none skipped"
       })
-      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: ["vm"] })), { vm: "kept none skipped" })
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip: (name) => name === "vm" })), {
+        vm: "kept none skipped"
+      })
       assert.deepStrictEqual(yield* names, ["vm"])
     })
   )

@@ -1,11 +1,17 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Platform from "../Platform.ts"
 import * as options from "./options.ts"
 
-export const list = Command.make("list", { root: options.root, ...options.sweeping }, (input) =>
+const harmless = { dryRun: true, yes: false, maxRemovals: Option.none() }
+
+export const list = Command.make("list", { roots: options.roots, ...options.sweeping }, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("../Sweep.ts")),
-    ({ sweep }) => sweep({ ...input, dryRun: true })
+    ({ sweep }) => sweep({ ...input, ...harmless })
   )
-).pipe(Command.withDescription("Judge every directory under ROOT. Writes nothing"), Command.provide(Platform.layer))
+).pipe(
+  Command.withDescription("Judge every directory under each ROOT. Writes nothing"),
+  Command.provide(Platform.layer)
+)

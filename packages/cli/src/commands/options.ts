@@ -24,17 +24,36 @@ const FileName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]{1,255
 export const fileName = (name: string) =>
   decoded(Flag.String(name), FileName, "a file name, without a slash").pipe(Flag.withMetavar("NAME"))
 
+const Pattern = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]+$/))
+
+/** A flag for a pattern of names. */
+const pattern = (name: string) =>
+  decoded(Flag.String(name), Pattern, "a pattern of file names, without a slash").pipe(Flag.withMetavar("PATTERN"))
+
 export const boolean = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
 
-export const root = Argument.String("ROOT").pipe(
+export const roots = Argument.String("ROOT").pipe(
   Argument.withMetavar("directory"),
-  Argument.withDescription("The directory that holds the VM directories")
+  Argument.withDescription("A directory that holds VM directories"),
+  Argument.variadic({ min: 1 })
 )
 
 export const directory = Argument.String("DIR").pipe(
   Argument.withMetavar("directory"),
   Argument.withDescription("One VM directory")
+)
+
+export const yes = boolean("yes", "Ask for no confirmation")
+
+export const maxRemovals = Flag.Int("max-removals").pipe(
+  Flag.filter(
+    (count) => count >= 0,
+    () => "Expected 0 or more"
+  ),
+  Flag.withMetavar("N"),
+  Flag.withDescription("Remove nothing when more than N directories would go, and exit with 5"),
+  Flag.optional
 )
 
 export const json = boolean("json", "Print JSON, one object a line")
@@ -67,8 +86,12 @@ export const judging = {
 export const sweeping = {
   ...judging,
   json,
-  skip: fileName("skip").pipe(Flag.atLeast(0), Flag.withDescription("Directory to pass over; may be repeated")),
+  quiet: boolean("quiet", "Print only what failed, and the summary").pipe(Flag.withAlias("q")),
+  skip: pattern("skip").pipe(
+    Flag.atLeast(0),
+    Flag.withDescription("Directories to pass over: a name, or a pattern with *, ?, [a-z] and {a,b}; may be repeated")
+  ),
   ifExists: boolean("if-exists", "A missing ROOT is no failure"),
-  strict: boolean("strict", "Exit with 3 when anything was unknown or failed"),
+  strict: boolean("strict", "Exit with 3 when anything was unknown or failed, or a --skip matched nothing"),
   sizes: boolean("sizes", "Measure what each directory occupies")
 }

@@ -11,6 +11,7 @@ export const reclaim = Command.make(
       "assume-dead",
       "Remove DIR although it is unknown whether an owner lives. Never overrides alive"
     ),
+    yes: options.yes,
     json: options.json,
     ...options.judging
   },

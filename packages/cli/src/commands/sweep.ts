@@ -6,8 +6,10 @@ import * as options from "./options.ts"
 export const sweep = Command.make(
   "sweep",
   {
-    root: options.root,
+    roots: options.roots,
     dryRun: options.boolean("dry-run", "Judge only; write nothing"),
+    yes: options.yes,
+    maxRemovals: options.maxRemovals,
     ...options.sweeping
   },
   (input) =>
@@ -16,7 +18,7 @@ export const sweep = Command.make(
       ({ sweep }) => sweep(input)
     )
 ).pipe(
-  Command.withDescription("Judge every directory under ROOT and remove those whose owners are provably gone"),
+  Command.withDescription("Judge every directory under each ROOT and remove those whose owners are provably gone"),
   Command.withShortDescription("Remove the directories of owners that are gone"),
   Command.provide(Platform.layer)
 )

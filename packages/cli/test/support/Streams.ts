@@ -1,5 +1,5 @@
-/** Standard streams of a command that runs without a process: no terminal, 80 columns, empty input. */
-import { Effect, Layer, Sink, Stdio, Terminal } from "effect"
+/** Standard streams of a command that runs without a process: 80 columns, and no terminal unless somebody answers. */
+import { Effect, Layer, Sink, Stdio, Stream, Terminal } from "effect"
 import type { PlatformError } from "effect"
 
 type Write = (text: string) => Effect.Effect<void, PlatformError.PlatformError>
@@ -20,12 +20,30 @@ const decoder = new TextDecoder()
 const sink = (write: Write) => () =>
   Sink.forEach((chunk: string | Uint8Array) => write(typeof chunk === "string" ? chunk : decoder.decode(chunk)))
 
-export const layer = (writes: { readonly stdout?: Write; readonly stderr?: Write }, args: ReadonlyArray<string> = []) =>
+interface Ends {
+  readonly stdout?: Write
+  readonly stderr?: Write
+  /** What somebody at a terminal types: stdin and stderr are terminals. */
+  readonly typed?: Effect.Effect<string>
+}
+
+const atTerminal = (typed: Effect.Effect<string>): Partial<Stdio.Stdio> => ({
+  stdin: Stream.encodeText(Stream.fromEffect(typed)),
+  stdinIsTerminal: Effect.succeed(true),
+  stderrIsTerminal: Effect.succeed(true)
+})
+
+export const layer = (writes: Ends, args: ReadonlyArray<string> = []) =>
   Layer.merge(
     Layer.succeed(Terminal.Terminal, terminal),
     Stdio.layerTest({
       args: Effect.succeed(args),
       ...(writes.stdout === undefined ? {} : { stdout: sink(writes.stdout) }),
-      ...(writes.stderr === undefined ? {} : { stderr: sink(writes.stderr) })
+      ...(writes.stderr === undefined ? {} : { stderr: sink(writes.stderr) }),
+      ...(writes.typed === undefined ? {} : atTerminal(writes.typed))
     })
   )
+
+/** Stdio with terminals, to which nothing is written. */
+export const terminals = (ends: { readonly stdout: boolean; readonly stderr: boolean }) =>
+  Stdio.layerTest({ stdoutIsTerminal: Effect.succeed(ends.stdout), stderrIsTerminal: Effect.succeed(ends.stderr) })

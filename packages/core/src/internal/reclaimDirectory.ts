@@ -9,24 +9,25 @@ import type { Interruptible } from "./stopping.ts"
 
 /** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
-  const { conclude, examiner, measured, options, reclaimer, stop, store } = steps
+  const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
 
-  const look = Effect.fnUntraced(function* () {
+  const look = Effect.fnUntraced(function* (mayClaim: boolean) {
     const state = yield* store.inspect(entry.path, options.layout)
-    // A claim takes the lock later. A dry run makes no claim, and probes the lock.
-    return yield* examiner.examine(state, options.dryRun ? "asked" : "claimed")
+    // A claim takes the lock later. Where none will be made, the lock is probed.
+    return yield* examiner.examine(state, mayClaim ? "claimed" : "asked")
   })
 
   const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {
-    const looked = yield* interruptible(Effect.result(look()))
+    const mayClaim = !options.dryRun && allows(entry)
+    const looked = yield* interruptible(Effect.result(look(mayClaim)))
     if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
     const { judgement, mayRemove } = looked.success
     const { condemned } = judgement
-    if (condemned === undefined || options.dryRun) {
+    if (condemned === undefined || !mayClaim) {
       return yield* measured(entry.path, interruptible, Effect.succeed(foretold(entry, judgement)))
     }
     const removed = reclaimer.claim(condemned).pipe(
-      Effect.flatMap((claim) => conclude(entry, claim, interruptible, mayRemove)),
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, true, mayRemove)),
       Effect.scoped,
       Effect.catch((error) =>
         error._tag === "LockBusy"

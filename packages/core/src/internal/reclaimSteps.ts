@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import type * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../Reclaimer.ts"
 import type { Condemned, Judgement } from "../Condemned.ts"
@@ -26,7 +27,8 @@ import type { Interruptible, Stop } from "./stopping.ts"
 export interface Options extends Examiner.Options {
   readonly dryRun: boolean
   readonly sizes: boolean
-  readonly skip: ReadonlyArray<string>
+  readonly skip: Predicate.Predicate<string>
+  readonly only?: ReadonlySet<string>
 }
 
 export interface ReclaimSteps {
@@ -36,14 +38,18 @@ export interface ReclaimSteps {
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stop: Stop
+  /** Whether the directory may be removed. Each key of `only` answers yes once. */
+  readonly allows: (subject: Outcomes.Subject) => boolean
   /**
-   * Judges a claimed directory again, then removes it or puts it back. `known`: the inner sentinels that the first
+   * Judges a claimed directory again, then removes it or puts it back. `isAllowed`: `false` puts back a dead one, too.
+   * `known`: the inner sentinels that the first
    * judgement allowed to delete. Without `known` the second judgement examines the inner directories too.
    */
   readonly conclude: (
     subject: Outcomes.Subject,
     claim: Claim,
     interruptible: Interruptible,
+    isAllowed: boolean,
     known?: MayRemove
   ) => Effect.Effect<Outcome>
   /** Logs the outcome if it is a removal. */
@@ -124,13 +130,13 @@ export const make = Effect.fnUntraced(function* (
       : Effect.map(examiner.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
   }
 
-  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, known) =>
+  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, isAllowed, known) =>
     // An interrupted judgement closes the scope of the claim, whose finalizer puts the directory back.
     Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
       const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
       const done: Effect.Effect<Outcome, DirectoryError> =
-        judgement.condemned === undefined
-          ? Effect.as(claim.restore, told("kept"))
+        judgement.condemned === undefined || !isAllowed
+          ? Effect.as(claim.restore, foretold(subject, judgement))
           : Effect.map(discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
               Outcomes.ofDiscarded(told("removed"), discarded, claim.isLocked)
             )
@@ -138,9 +144,11 @@ export const make = Effect.fnUntraced(function* (
     })
 
   const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
-  return { root, store, examiner, reclaimer, options, stop, conclude, logged, measured }
+  const left = new Set(options.only)
+  const allows = (subject: Outcomes.Subject) => options.only === undefined || left.delete(Outcomes.keyOf(subject))
+  return { root, store, examiner, reclaimer, options, stop, allows, conclude, logged, measured }
 })
 
-/** The outcome of a judgement that removes nothing: `kept`, or `would-remove` in a dry run. */
+/** The outcome of a judgement that removes nothing: `kept`, or `would-remove` of what is dead. */
 export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
   Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")

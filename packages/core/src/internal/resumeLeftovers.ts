@@ -29,7 +29,7 @@ const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefin
   error._tag === "NotFound" || error._tag === "Taken" ? undefined : Outcomes.ofLookError(subject, error)
 
 export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outcome>) => {
-  const { conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
+  const { allows, conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
   const { dryRun, layout, skip } = options
 
   /** The judgement of a leftover whose lock somebody holds. */
@@ -71,13 +71,13 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
   const resumeClaimed = (leftover: Leftover<Claim>): Told => {
     const { name, path } = leftover
     const subject = subjectOf(root, leftover)
-    const isSkipped = skip.includes(name)
+    const isSkipped = skip(name)
     if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(subject)) : foretell(subject, path)
     return told(subject, path, undefined, (interruptible) =>
       Effect.flatMap(leftover.open, (claim) =>
         isSkipped
           ? putBack(subject, claim)
-          : Effect.map(conclude(subject, claim, interruptible), (outcome) =>
+          : Effect.map(conclude(subject, claim, interruptible, allows(subject)), (outcome) =>
               outcome.reason === "taken" ? undefined : outcome
             )
       )
@@ -88,7 +88,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
     const { path, tags } = leftover
     const subject = subjectOf(root, leftover)
     const kind: Kind = { _tag: "Remains", tags }
-    if (dryRun) return foretell(subject, path, kind)
+    if (dryRun || !allows(subject)) return foretell(subject, path, kind)
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
       const remains = yield* leftover.open
       const { isLocked, state } = remains

@@ -1,0 +1,46 @@
+/**
+ * Asks a person at a terminal before something is removed.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Output from "./Output.ts"
+
+/**
+ * Whether there is somebody to ask: stdin and stderr are terminals. The question goes to stderr, since stdout is for
+ * data.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const isPossible: Effect.Effect<boolean, never, Stdio.Stdio> = Stdio.Stdio.use(
+  ({ stderrIsTerminal, stdinIsTerminal }) =>
+    Effect.zipWith(stdinIsTerminal, stderrIsTerminal, (canAnswer, canRead) => canAnswer && canRead)
+)
+
+const isYes = (answer: string): boolean => /^\s*y(es)?\s*$/i.test(answer)
+
+/** The first line that is typed. `None`: stdin ended, or can't be read. */
+const answer: Effect.Effect<Option.Option<string>, never, Stdio.Stdio> = Stdio.Stdio.use(({ stdin }) =>
+  stdin.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead, Effect.orElseSucceed(Option.none))
+)
+
+/** The cursor stands behind the question where no line was typed. */
+const newLine = Output.show("\n")
+
+/**
+ * Asks a question. Only `y` and `yes` are a yes; an empty line, an end of the input and everything else are a no.
+ *
+ * @category asking
+ * @since 0.1.0
+ */
+export const ask = (question: string): Effect.Effect<boolean, never, Stdio.Stdio> =>
+  Effect.gen(function* () {
+    yield* Output.note(`${question} [y/N] `)
+    const given = yield* Effect.onInterrupt(answer, () => newLine)
+    if (Option.isNone(given)) yield* newLine
+    return Option.exists(given, isYes)
+  })
