@@ -20,6 +20,8 @@ export interface Mutation {
 const core = (name: string) => `packages/core/src/${name}.ts`
 const coreTest = (name: string) => `packages/core/test/${name}.test.ts`
 const linux = (name: string) => `packages/platform-linux/src/internal/${name}.ts`
+const cli = (name: string) => `packages/cli/src/${name}.ts`
+const cliTest = (name: string) => `packages/cli/test/${name}.test.ts`
 const frames = (name: string) => `packages/cli/test/frames/${name}.slow.test.ts`
 
 export const mutations: ReadonlyArray<Mutation> = [
@@ -401,5 +403,59 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [{ file: core("internal/removingMark"), from: "Effect.as(true)", to: "Effect.as(false)" }],
     tests: [coreTest("Ownership"), coreTest("SentinelStore")],
     only: "scenario 105"
+  },
+  {
+    name: "only-everything",
+    what: "a sweep removes what wasn't listed",
+    edits: [
+      {
+        file: core("internal/reclaimSteps"),
+        from: "options.only === undefined || left.delete(Outcomes.keyOf(subject))",
+        to: "left.delete(Outcomes.keyOf(subject)) || true"
+      }
+    ],
+    tests: [coreTest("CleanupOnly"), cliTest("SweepAsks")]
+  },
+  {
+    name: "only-twice",
+    what: "one listed name allows two removals",
+    edits: [
+      {
+        file: core("internal/reclaimSteps"),
+        from: "left.delete(Outcomes.keyOf(subject))",
+        to: "left.has(Outcomes.keyOf(subject))"
+      }
+    ],
+    tests: [coreTest("CleanupOnly")]
+  },
+  {
+    name: "only-unprobed",
+    what: "what may not be removed is told dead without a look at its lock",
+    edits: [
+      {
+        file: core("internal/reclaimDirectory"),
+        from: "Effect.result(look(mayClaim))",
+        to: "Effect.result(look(true))"
+      }
+    ],
+    tests: [coreTest("CleanupOnly")]
+  },
+  {
+    name: "only-unconfined",
+    what: "after a yes a sweep removes more than was shown",
+    edits: [{ file: cli("Sweep"), from: "dryRun: false, only: keys,", to: "dryRun: false, only: undefined," }],
+    tests: [cliTest("SweepAsks")]
+  },
+  {
+    name: "word-unasked",
+    what: "a word that decided nothing at the first look decides at the second one unasked",
+    edits: [
+      {
+        file: cli("Reclaim"),
+        from: `if (outcome.reason !== "assumed-dead") return Option.none()`,
+        to: `if (outcome.reason !== "assumed-dead") return assumeDead`
+      }
+    ],
+    tests: [cliTest("Reclaim")]
   }
 ]

@@ -1,4 +1,6 @@
 import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import { MemoryDisk } from "@vm-sentinel/core/testing/MemoryDisk"
 import { FakeProcessTable } from "@vm-sentinel/core/testing/FakeProcessTable"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
@@ -75,6 +77,27 @@ describe("reclaim --assume-dead at a terminal", () => {
       const agreed = yield* reclaim({ yes: true }, unread)
       assert.deepStrictEqual([agreed.code, agreed.stderr], [0, ""])
       assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("a word that decides nothing at the first look decides nothing at the second one", () =>
+    Effect.gen(function* () {
+      yield* Simulation.owned(vm)
+      const store = yield* SentinelStore
+      const memory = yield* MemoryDisk
+      let looks = 0
+      const openDirectory = (path: string) =>
+        Effect.andThen(
+          Effect.suspend(() => ((looks += 1) === 2 ? memory.seed({ [`${vm}/.vm-sentinel`]: "torn" }) : Effect.void)),
+          store.openDirectory(path)
+        )
+      const { code, stderr } = yield* Effect.provideService(reclaim({}, unread), SentinelStore, {
+        ...store,
+        openDirectory
+      })
+      assert.deepStrictEqual([looks, code], [2, 4])
+      assert.include(stderr, "malformed sentinel")
+      assert.deepStrictEqual(yield* names, ["vm"])
     })
   )
 
