@@ -18,6 +18,7 @@ import { ChildProcessSpawner, make as makeSpawner } from "effect/process/ChildPr
 import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
 import { demo } from "./commands/demo.ts"
+import { doctor } from "./commands/doctor.ts"
 import { explain } from "./commands/explain.ts"
 import { list } from "./commands/list.ts"
 import { reclaim } from "./commands/reclaim.ts"
@@ -34,7 +35,7 @@ const command = Command.make("vm-sentinel").pipe(
   Command.withDescription(
     "Tells VM directories whose owner lives from those whose owner is provably gone, whoever has its PID now"
   ),
-  Command.withSubcommands([sweep, list, explain, write, run, reclaim, demo])
+  Command.withSubcommands([sweep, list, explain, write, run, reclaim, doctor, demo])
 )
 
 /** Without `--` the options of CMD are taken for options of `run`. */

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { NativeCode } from "@vm-sentinel/core/NativeCode"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Data from "effect/Data"
@@ -58,4 +59,22 @@ export const layer: Layer.Layer<ProcessInspector | SentinelStore, UnsupportedPla
         return Effect.fail(new UnsupportedPlatform({ platform: process.platform }))
     }
   })
+)
+
+/**
+ * Which native code the services of {@link layer} use. Loads it.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const nativeCode: Effect.Effect<NativeCode> = Effect.suspend(() =>
+  process.platform === "darwin"
+    ? Effect.flatMap(
+        Effect.promise(() => import("@vm-sentinel/platform-darwin/DarwinNativeCode")),
+        ({ report }) => report
+      )
+    : Effect.flatMap(
+        Effect.promise(() => import("@vm-sentinel/platform-linux/LinuxNativeCode")),
+        ({ report }) => report
+      )
 )

@@ -22,11 +22,13 @@ import {
   type Peek,
   type Principal,
   type RemoveTreeOptions,
+  type Room,
   type Scan,
   type ScanOptions,
   type Stat
 } from "./DiskModel.ts"
 import { listOf, peekManyBy } from "./internal/composedCalls.ts"
+import { roomByMode } from "./internal/room.ts"
 import { scan } from "./internal/scan.ts"
 import * as Tree from "./internal/tree.ts"
 import * as TreeRemoval from "./internal/treeRemoval.ts"
@@ -156,6 +158,8 @@ export class Disk extends Context.Service<
      * that can test a lock without taking the lock does so.
      */
     readonly probeLock: (path: string, options?: Pick<LockOptions, "mayStartProgram">) => Effect.Effect<LockState>
+    /** Asks whether a directory can be changed. No entry of the directory is made, not even for a moment. */
+    readonly room: (path: string) => Effect.Effect<Room, DiskError>
     /** Bytes that the tree occupies. A file with several hard links counts once per tree. */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }
@@ -187,8 +191,8 @@ export type Primitives = Pick<
 /**
  * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these, with the weakest guarantee
  * that is still true: `frame` returns the id alone, `mountInside` finds another device, `renameNew` looks before it
- * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `lock` fails with
- * ENOTSUP, and `probeLock` answers `unknown`.
+ * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room` tells what owner
+ * and mode refuse, `lock` fails with ENOTSUP, and `probeLock` answers `unknown`.
  *
  * **Example** (Building a Disk without locks)
  *
@@ -218,7 +222,7 @@ export type Primitives = Pick<
  * @since 0.1.0
  */
 export const make = (options: Primitives & Partial<Disk["Service"]>): Disk["Service"] => {
-  const { entries, lstat, read, removeDirectory, rename, unlink } = options
+  const { entries, lstat, principal, read, removeDirectory, rename, unlink } = options
   const fail = (errno: string, operation: string, path: string) =>
     Effect.fail(new DiskError({ errno, operation, path }))
 
@@ -238,6 +242,7 @@ export const make = (options: Primitives & Partial<Disk["Service"]>): Disk["Serv
     scan: scan({ lstat, entries, read, frame }),
     find: Tree.find({ lstat, entries, mountInside, mountsBelow, permit }),
     location: options.realPath,
+    room: roomByMode({ lstat, principal }),
     usage: Tree.usage({ lstat, entries, mountsBelow }, ({ size }) => size),
     renameNew: (from, to) =>
       Effect.matchEffect(lstat(to), {

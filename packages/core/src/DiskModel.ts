@@ -204,6 +204,25 @@ export interface Peek {
   readonly content: string
 }
 
+/**
+ * Whether entries of a directory can be made, renamed and removed, and what is left for them, as far as the kernel tells
+ * without such a change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Room {
+  /**
+   * Errno of a change: EACCES, EPERM, EROFS, or ENOSPC and EDQUOT where nothing more can be written. `undefined`: the
+   * kernel refuses nothing that it was asked.
+   */
+  readonly refusal: string | undefined
+  /** Bytes that this process can still write. `undefined`: not told. */
+  readonly bytes: number | undefined
+  /** Files that this process can still make. `undefined`: not told, or no limit of its own. */
+  readonly files: number | undefined
+}
+
 export type { LockState } from "./LockState.ts"
 
 /**

@@ -16,7 +16,8 @@ import type { SentinelV3 } from "./Sentinel.ts"
  * - `Gone`: no process of the recorded PID namespace is left (`namespace`), or no process has the recorded 64-bit id
  *   (`processId64`).
  * - `Found`: what the kernel has under the recorded PID of that namespace, or under the recorded 64-bit id.
- * - `Incomplete`: no proof. The reader doesn't see every process, or the record doesn't say enough.
+ * - `Incomplete`: no proof. The reader doesn't see every process, or the record doesn't say enough. `why`: in words, for
+ *   people.
  *
  * @category schemas
  * @since 0.1.0
@@ -24,7 +25,7 @@ import type { SentinelV3 } from "./Sentinel.ts"
 export const NamespaceProof = Schema.TaggedUnion({
   Gone: { by: Schema.Literals(["namespace", "processId64"]) },
   Found: { observation: Observation },
-  Incomplete: {}
+  Incomplete: { why: Schema.optionalKey(Schema.String) }
 })
 export type NamespaceProof = typeof NamespaceProof.Type
 
@@ -71,5 +72,7 @@ export const PidNamespaces = Context.Reference<{
   /** Never fails. `Gone` and `Found` are proofs about the running kernel in its present boot. */
   readonly prove: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
 }>("@vm-sentinel/core/PidNamespaces", {
-  defaultValue: () => ({ prove: () => Effect.succeed({ _tag: "Incomplete" }) })
+  defaultValue: () => ({
+    prove: () => Effect.succeed({ _tag: "Incomplete", why: "this platform has no search of the whole kernel" })
+  })
 })

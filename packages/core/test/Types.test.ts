@@ -171,6 +171,7 @@ export const members = (): void => {
 const membersOfStore: Record<keyof Store, true> = {
   openRoot: true,
   openDirectory: true,
+  ground: true,
   list: true,
   look: true,
   inspect: true,

@@ -31,6 +31,7 @@ import * as Permitting from "./internal/permitting.ts"
 import * as Pool from "./internal/pool.ts"
 import * as Removal from "./internal/removal.ts"
 import { renameNew } from "./internal/renaming.ts"
+import { room } from "./internal/room.ts"
 import { fstat } from "./internal/stat.ts"
 import { usage } from "./internal/usage.ts"
 import * as LinuxNativeCode from "./LinuxNativeCode.ts"
@@ -221,6 +222,7 @@ const overCalls = (
     location: (path) => attempt("mountinfo", path, () => locate(dirFd(), mounts, path)),
     mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
     mountsBelow: (path) => attempt("mountinfo", path, () => mounts.below(path)),
+    room: (path) => attempt("room", path, () => room(path, process.geteuid?.() === 0)),
     lock: (path, options) =>
       Effect.suspend(() => {
         const calls = dirFd()

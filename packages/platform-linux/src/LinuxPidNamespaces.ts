@@ -24,7 +24,9 @@ import * as Pidfd from "./Pidfd.ts"
 import * as ProcStat from "./ProcStat.ts"
 import * as ProcStatus from "./ProcStatus.ts"
 
-const incomplete: NamespaceProof = { _tag: "Incomplete" }
+const incomplete = (why: string): NamespaceProof => ({ _tag: "Incomplete", why })
+
+const unreadable = "a process can't be looked into: it needs root"
 
 /** Maximum number of attempts at an entry that can't be read although its process still exists. */
 const attempts = 3
@@ -146,17 +148,21 @@ const namespaceOf = (source: Procfs.Source, number: string): Entry<string> => {
 }
 
 /**
- * Whether each procfs mounted at the root shows every process. The mount option `hidepid` of `proc(5)` hides processes,
- * and `subset` hides other files.
+ * Why not every procfs mounted at the root shows every process; `undefined` where each does. The mount option `hidepid`
+ * of `proc(5)` hides processes, and `subset` hides other files.
  */
-const showsAll = (source: Procfs.Source): boolean => {
-  const bytes = Procfs.readBytes(source, `${source.root}/self/mountinfo`)
-  if (bytes === undefined) return false
+const hiding = (source: Procfs.Source): string | undefined => {
+  const table = `${source.root}/self/mountinfo`
+  const bytes = Procfs.readBytes(source, table)
+  if (bytes === undefined) return `${table} can't be read`
   const mounts = new TextDecoder("latin1")
     .decode(bytes)
     .split("\n")
     .filter((line) => Mounts.unescape(line.split(" ")[4] ?? "") === source.root)
-  return mounts.length > 0 && mounts.every((line) => / - proc /.test(line) && !/hidepid=|subset=/.test(line))
+  if (mounts.length === 0) return `${table} doesn't tell how ${source.root} is mounted`
+  if (mounts.some((line) => !/ - proc /.test(line))) return `something else than procfs is mounted at ${source.root}`
+  const [, option] = mounts.flatMap((line) => /\b((?:hidepid|subset)=\w+)/.exec(line) ?? [])
+  return option === undefined ? undefined : `${source.root} is mounted with ${option}`
 }
 
 type Answer = NamespaceProof | { readonly _tag: "Process"; readonly number: number }
@@ -172,12 +178,16 @@ interface Reading {
   readonly numbers: ReadonlyArray<string>
 }
 
-const seesAll = ({ own, source }: Reading): boolean => own === initialPidNamespace && showsAll(source)
+/** Why the reader doesn't see every process of the kernel; `undefined` where it does. */
+const blindness = ({ own, source }: Reading): string | undefined =>
+  own === initialPidNamespace
+    ? hiding(source)
+    : `the processes outside of the PID namespace ${own} can't be seen from it`
 
 /** Searches by the 64-bit id. No two processes of a boot have the same id. */
 const searchId = (reading: Reading, processId64: string): Answer => {
   const { numbers, pidfds, source } = reading
-  if (pidfds === undefined) return incomplete
+  if (pidfds === undefined) return incomplete("64-bit ids of processes can't be read")
   const id = BigInt(processId64)
   let isComplete = true
   for (const number of numbers) {
@@ -185,7 +195,8 @@ const searchId = (reading: Reading, processId64: string): Answer => {
     if (entry === "unreadable") isComplete = false
     else if (entry.value === id) return { _tag: "Process", number: Number(number) }
   }
-  return isComplete && seesAll(reading) ? { _tag: "Gone", by: "processId64" } : incomplete
+  const why = isComplete ? blindness(reading) : unreadable
+  return why === undefined ? { _tag: "Gone", by: "processId64" } : incomplete(why)
 }
 
 const isAnother = (
@@ -215,7 +226,10 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
   const members = entries
     .filter(({ entry }) => valueOf(entry) === namespace)
     .map(({ number }) => ({ number, entry: readMember(source, number, namespace) }))
-  if (members.length === 0) return isComplete && seesAll(reading) ? replacedByLater : incomplete
+  if (members.length === 0) {
+    const why = isComplete ? blindness(reading) : unreadable
+    return why === undefined ? replacedByLater : incomplete(why)
+  }
   const init = members.find(({ entry }) => valueOf(entry)?.at(-1) === 1)
   if (init !== undefined && isAnother(reading, sought, readFirst(source, pidfds, init.number, namespace))) {
     return replacedByLater
@@ -223,7 +237,9 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
   const direct = members.find(({ entry }) => valueOf(entry)?.at(-1) === pid)
   if (direct !== undefined) return { _tag: "Process", number: Number(direct.number) }
   const absent: NamespaceProof = { _tag: "Found", observation: { _tag: "Absent", pid } }
-  if (!isComplete || members.some(({ entry }) => entry === "unreadable") || !showsAll(source)) return incomplete
+  if (!isComplete || members.some(({ entry }) => entry === "unreadable")) return incomplete(unreadable)
+  const hidden = hiding(source)
+  if (hidden !== undefined) return incomplete(hidden)
   const level = members.map(({ entry }) => valueOf(entry)?.length ?? 0).find(Boolean)
   // All members ended meanwhile, among them the first process of the namespace. No process of a namespace outlives the
   // first.
@@ -231,27 +247,27 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
   // The recorded process may be in a namespace nested in this one: a writer outside of the nested one records the PID
   // that the process has at the writer's level.
   const all = numbers.map((number) => ({ number, entry: readPids(source, number) }))
-  if (all.some(({ entry }) => entry === "unreadable")) return incomplete
+  if (all.some(({ entry }) => entry === "unreadable")) return incomplete(unreadable)
   const inside = all.filter(({ entry }) => {
     const pids = valueOf(entry)
     return pids !== undefined && pids.length > level && pids[level - 1] === pid
   })
   // `/proc` doesn't show which namespace a deeper one is nested in. One candidate is decidable all the same: either the
   // candidate is the recorded process or no process is, and the id or the start of the candidate tells which.
-  if (inside.length > 1) return incomplete
+  if (inside.length > 1) return incomplete(`${inside.length} processes of nested namespaces may be it`)
   const [only] = inside
   return only === undefined ? absent : { _tag: "Process", number: Number(only.number) }
 }
 
 const search = (reading: Reading, sought: Sought): Answer => {
   const { pidNamespace, processId64 } = sought
-  const byId = processId64 === undefined ? incomplete : searchId(reading, processId64)
+  const byId = processId64 === undefined ? incomplete("its 64-bit id isn't recorded") : searchId(reading, processId64)
   if (byId._tag !== "Incomplete" || pidNamespace === undefined) return byId
   return searchNamespace(reading, sought, pidNamespace)
 }
 
-const isBelieved = (source: Procfs.Source): boolean =>
-  Procfs.checkType(source) === undefined && Procfs.checkNamespace(source) === undefined
+const doubtOf = (source: Procfs.Source): string | undefined =>
+  (Procfs.checkType(source) ?? Procfs.checkNamespace(source))?.detail
 
 /**
  * {@link layer} over another procfs than `/proc`, or over other system calls.
@@ -279,14 +295,16 @@ export const layerAt = (
       }
       let proven: { readonly pidfds: Pidfd.Pidfds | undefined } | undefined
       const ask = (host: HostIdentity, sought: Sought): Answer => {
-        if (!isBelieved(source)) return incomplete
+        const early = doubtOf(source)
+        if (early !== undefined) return incomplete(early)
         const own = Procfs.readNamespace(source, "pid")
         const numbers = Procfs.listProcesses(source)
-        if (own === undefined || numbers === undefined) return incomplete
+        if (own === undefined || numbers === undefined) return incomplete(`${source.root} can't be read`)
         const { pidfds } = (proven ??= { pidfds: Procfs.provenPidfds(source) })
         const answer = search({ source, pidfds, host, own, numbers }, sought)
         // Another procfs may have been mounted meanwhile.
-        return isBelieved(source) ? answer : incomplete
+        const late = doubtOf(source)
+        return late === undefined ? answer : incomplete(late)
       }
       return {
         prove: Effect.fnUntraced(function* (sought, wanted) {

@@ -58,7 +58,7 @@ export const makeContext = Effect.fnUntraced(function* (
 })
 
 /** Makes only the observations of one owner that its judgement needs. */
-const observeOwner = Effect.fnUntraced(function* (
+export const observeOwner = Effect.fnUntraced(function* (
   { inspector, namespaces, probeLock }: JudgeContext,
   reader: Reader,
   path: string,

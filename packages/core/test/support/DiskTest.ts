@@ -11,6 +11,7 @@ import * as DiskFrames from "./diskFrames.ts"
 import * as DiskLocking from "./diskLocking.ts"
 import { bytes, errno, type Tester } from "./diskTester.ts"
 import * as DiskPermissions from "./diskPermissions.ts"
+import * as DiskRoom from "./diskRoom.ts"
 import * as DiskTrees from "./diskTrees.ts"
 import type { World } from "./World.ts"
 import { scanning } from "./scanning.ts"
@@ -683,6 +684,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
     DiskFrames.tests(tester)
     DiskLocking.tests(tester)
     DiskPermissions.tests(tester)
+    DiskRoom.tests(tester)
     DiskTrees.tests(tester)
   })
 }

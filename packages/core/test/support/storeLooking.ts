@@ -36,6 +36,35 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.deepStrictEqual(yield* store.openRoot(`${directory}/x/.././/`), root)
     }))
 
+  test("tells what a root is made of, and changes nothing", () =>
+    Effect.gen(function* () {
+      const [disk, store] = [yield* Disk, yield* SentinelStore]
+      const directory = yield* world.scratch
+      yield* world.file(`${directory}/vm/disk`, "x")
+      const before = yield* world.tree(directory)
+      const root = yield* store.openRoot(directory)
+      const { frame, mounts, permissions, room } = yield* store.ground(root)
+      const { gid, mode, nlink, type, uid } = yield* disk.lstat(directory)
+      assert.deepStrictEqual(permissions, { type, mode, uid, gid, nlink })
+      assert.deepStrictEqual(frame, yield* disk.frame(directory))
+      assert.strictEqual(room.refusal, undefined)
+      assert.deepStrictEqual(mounts, [])
+      assert.deepStrictEqual(yield* world.tree(directory), before)
+      yield* world.remove(directory)
+      assert.strictEqual(yield* tag(store.ground(root)), "NotFound")
+    }))
+
+  able(world.mountsCopies !== true && world.bindMount, "tells the mounts below a root", (bindMount) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      for (const name of ["source", "vms", "vms/vm"]) yield* world.directory(`${directory}/${name}`)
+      yield* bindMount(`${directory}/source`, `${directory}/vms/vm`)
+      const { mounts } = yield* store.ground(yield* store.openRoot(`${directory}/vms`))
+      assert.deepStrictEqual(mounts, [`${directory}/vms/vm`])
+    })
+  )
+
   test("opens a root below a symbolic link by its real path", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore

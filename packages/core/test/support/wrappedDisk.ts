@@ -53,6 +53,7 @@ export const wrappedDisk = (disk: Disk["Service"], before: Before): Disk["Servic
         Effect.andThen(before("probeLock", path, undefined), disk.probeLock(path, options)),
         () => "unknown"
       ),
+    room: wrap("room", disk.room),
     usage: wrap("usage", disk.usage)
   })
 }

@@ -117,6 +117,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     permit: (path) => on("chmod", path, Volume.permit),
     syncDirectory: (path) => Effect.asVoid(on("fsync", path, Volume.readDirectory)),
     frame,
+    room: (path) => on("statfs", path, Volume.room),
     location: (path) => on("mountinfo", path, Volume.location),
     mountInside,
     mountsBelow,

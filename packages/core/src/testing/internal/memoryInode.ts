@@ -69,7 +69,8 @@ export interface Caller {
   readonly now: number
 }
 
-const block = 4096
+/** Bytes of a block, of which a directory takes one. */
+export const block = 4096
 export const blocks = (bytes: number): number => Math.ceil(bytes / block) * block
 
 /** Bytes that an inode takes on its device. */
@@ -142,7 +143,7 @@ export const statOf = (inode: Inode, dev = inode.device.number): Measured => ({
   occupied: occupied(inode)
 })
 
-const may = (inode: Inode, uid: number, bits: number): boolean => {
+export const may = (inode: Inode, uid: number, bits: number): boolean => {
   if (uid === 0) return true
   const shift = inode.uid === uid ? 6 : inode.gid === uid ? 3 : 0
   return ((inode.mode >> shift) & bits) === bits

@@ -1,8 +1,9 @@
 /** File systems in memory: paths, links, mounts. Synchronous. A call that fails throws a `Refusal`. */
 import { type DirectoryFrame, type FileSystemFrame, oneKernelTypes } from "../../DirectoryFrame.ts"
-import type { FileType } from "../../Disk.ts"
+import type { FileType, Room } from "../../Disk.ts"
 import {
   allocate,
+  block,
   type Births,
   type Caller,
   charge,
@@ -10,6 +11,7 @@ import {
   type Device,
   type Inode,
   makeDevice,
+  may,
   type Measured,
   occupied,
   refuse,
@@ -173,6 +175,15 @@ export const frame = (volume: Volume, caller: Caller, path: string): DirectoryFr
     ...(fileSystem.type === "overlay" ? {} : { inode: id.ino }),
     ...(births ? { birth: `${spot.inode.birth}` } : {})
   }
+}
+
+/** Whether entries of a directory can be made, and the space that is left. */
+export const room = (volume: Volume, caller: Caller, path: string): Room => {
+  const { inode } = open(volume, caller, path, 0)
+  const { capacity, used } = inode.device
+  const bytes = Math.max(0, capacity - used)
+  const refusal = !may(inode, caller.uid, 3) ? "EACCES" : bytes < block ? "ENOSPC" : undefined
+  return { refusal, bytes: bytes === Infinity ? undefined : bytes, files: undefined }
 }
 
 const pathTo = (from: Inode, to: Inode, at: string): string | undefined => {

@@ -1,0 +1,125 @@
+/**
+ * `doctor`: what this machine and its roots can prove, and why.
+ *
+ * @since 0.1.0
+ */
+import type * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { NativeCode } from "@vm-sentinel/core/NativeCode"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as Prospect from "@vm-sentinel/core/Prospect"
+import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as DoctorText from "./DoctorText.ts"
+import { ExitCode, Quit } from "./ExitCode.ts"
+import * as Finding from "./Finding.ts"
+import * as JudgeFlags from "./JudgeFlags.ts"
+import * as MachineFindings from "./MachineFindings.ts"
+import * as Output from "./Output.ts"
+import * as Platform from "./Platform.ts"
+import * as Report from "./Report.ts"
+import * as RootFindings from "./RootFindings.ts"
+import * as WorkingDirectory from "./WorkingDirectory.ts"
+
+/**
+ * Options of {@link doctor}. The operator's assertions are those of a sweep.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Pick<JudgeFlags.JudgeFlags, "legacy" | "lock" | "shared"> {
+  readonly roots: ReadonlyArray<string>
+  readonly json: boolean
+}
+
+/**
+ * Asks the kernel what it tells this process.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const examineMachine = Effect.fn("doctor.machine")(function* (
+  native: NativeCode
+): Effect.fn.Return<Finding.Machine, never, ProcessInspector> {
+  const inspector = yield* ProcessInspector
+  const readings: MachineFindings.Readings = {
+    host: yield* inspector.host,
+    self: yield* Effect.result(inspector.self),
+    sight: yield* Prospect.sight,
+    native
+  }
+  return { _tag: "Machine", findings: MachineFindings.make(readings) }
+})
+
+/** The lock of the root itself, held for a moment: its file system is that of the directories in it. */
+const tryLock = (path: string) =>
+  Effect.scoped(Effect.result(Effect.flatMap(SentinelStore, (store) => store.lock(path))))
+
+/**
+ * Asks what a sweep of a root could prove and do. Writes no entry into the root.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const examineRoot = Effect.fn("doctor.root")(
+  function* (given: string, options: Cleanup.JudgeOptions) {
+    const store = yield* SentinelStore
+    const root = yield* store.openRoot(given)
+    const { path, principal } = root
+    const ground = yield* store.ground(root)
+    const listed = yield* Effect.result(Effect.map(store.list(root), ({ leftovers }) => leftovers.length))
+    const lock = yield* tryLock(path)
+    const prospects = yield* Prospect.foresee(root, ground, Result.getOrUndefined(lock), options)
+    const tested = Result.map(lock, ({ tested }) => tested)
+    return RootFindings.make({ path, uid: principal.uid, ground, listed, lock: tested, prospects })
+  },
+  (effect, given) =>
+    Effect.catch(effect, (error) =>
+      Effect.map(
+        Effect.orElseSucceed(WorkingDirectory.absolute(given), () => given),
+        (path) => RootFindings.ofRefusal(path, error)
+      )
+    )
+)
+
+const encodeMachine = Schema.encodeEffect(Finding.Machine)
+const encodeRoot = Schema.encodeEffect(Finding.Root)
+
+const exitCode = (machine: Finding.Machine, roots: ReadonlyArray<Finding.Root>): number => {
+  const conclusions = new Set(roots.map(({ conclusion }) => conclusion))
+  if (conclusions.has("refused")) return ExitCode.failed
+  const isBlind = machine.findings.some(({ state }) => state === "not")
+  return isBlind || conclusions.has("keeps") ? ExitCode.undecided : ExitCode.done
+}
+
+/**
+ * Prints what this machine and each root can prove. Fails with {@link Quit} unless a sweep of each root removes the
+ * directories of owners that have ended.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const doctor: (
+  options: Options
+) => Effect.Effect<void, Output.OutputError | Quit, Output.Output | ProcessInspector | SentinelStore> = Effect.fn(
+  "doctor"
+)(function* ({ json, legacy, lock, roots, shared }) {
+  const judging = JudgeFlags.options({ legacy, lock, shared, sentinelNames: [], assumeMoved: Option.none() })
+  const shown = { colors: yield* Output.hasColors("stdout"), width: yield* Output.columns }
+  const machine = yield* examineMachine(yield* Platform.nativeCode)
+  yield* Output.write(
+    json ? Report.jsonLine(yield* Effect.orDie(encodeMachine(machine))) : DoctorText.machine(machine, shown)
+  )
+  const examined = yield* Effect.forEach(
+    roots,
+    Effect.fnUntraced(function* (given) {
+      const root = yield* examineRoot(given, judging)
+      yield* Output.write(json ? Report.jsonLine(yield* Effect.orDie(encodeRoot(root))) : DoctorText.root(root, shown))
+      return root
+    })
+  )
+  const code = exitCode(machine, examined)
+  if (code !== ExitCode.done) return yield* new Quit({ code })
+})

@@ -1,0 +1,92 @@
+/**
+ * Findings: what a sweep can use on a machine or in a root, and what it has to do without.
+ *
+ * @since 0.1.0
+ */
+import * as Prospect from "@vm-sentinel/core/Prospect"
+import * as Schema from "effect/Schema"
+
+/**
+ * One finding. `ok`: a sweep can use it. `limited`: some proofs or steps need it and can't be had. `not`: a sweep needs it,
+ * and it can't be had. `untried`: only a change would tell.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Finding = Schema.Struct({
+  what: Schema.String,
+  state: Schema.Literals(["ok", "limited", "not", "untried"]),
+  why: Schema.String,
+  /** What the operator can do about it. */
+  advice: Schema.optionalKey(Schema.String)
+})
+export type Finding = typeof Finding.Type
+
+/**
+ * What a sweep does with the directory of an owner that has ended. `failed`: it is condemned, and can't be removed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Owner = Schema.Struct({
+  ...Prospect.Prospect.fields,
+  action: Schema.Literals(["removed", "kept", "failed"])
+})
+export type Owner = typeof Owner.Type
+
+/**
+ * What a sweep of a root comes to. `removes`: the directories of owners that have ended here. `keeps`: it can't prove that
+ * they have ended. `refused`: the root can't be swept, or nothing in it can be removed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Conclusion = Schema.Literals(["removes", "keeps", "refused"])
+export type Conclusion = typeof Conclusion.Type
+
+/**
+ * The line that `doctor --json` prints first: the machine.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Machine = Schema.TaggedStruct("Machine", { findings: Schema.Array(Finding) })
+export type Machine = typeof Machine.Type
+
+/**
+ * The line that `doctor --json` prints for a root.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Root = Schema.TaggedStruct("Root", {
+  path: Schema.String,
+  conclusion: Conclusion,
+  findings: Schema.Array(Finding),
+  /** Empty if the root can't be opened. */
+  owners: Schema.Array(Owner)
+})
+export type Root = typeof Root.Type
+
+const make =
+  (state: Finding["state"]) =>
+  (what: string, why: string, advice?: string): Finding => ({
+    what,
+    state,
+    why,
+    ...(advice === undefined ? {} : { advice })
+  })
+
+/**
+ * A finding of each state: its name, the reason, and where there is something to do, that.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ok = make("ok")
+/** See {@link ok}. */
+export const limited = make("limited")
+/** See {@link ok}. */
+export const not = make("not")
+/** See {@link ok}. */
+export const untried = make("untried")

@@ -1,0 +1,33 @@
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Platform from "../Platform.ts"
+import * as options from "./options.ts"
+
+const { legacy, lock, shared } = options.judging
+
+export const doctor = Command.make(
+  "doctor",
+  {
+    roots: Argument.String("ROOT").pipe(
+      Argument.withMetavar("directory"),
+      Argument.withDescription("A directory that holds VM directories"),
+      Argument.atLeast(0)
+    ),
+    json: options.json,
+    legacy,
+    lock,
+    shared
+  },
+  (input) =>
+    Effect.flatMap(
+      Effect.promise(() => import("../Doctor.ts")),
+      ({ doctor }) => doctor(input)
+    )
+).pipe(
+  Command.withDescription(
+    "Tell what this machine, and each ROOT, can prove of owners that have ended, and why. Makes no entry in ROOT"
+  ),
+  Command.withShortDescription("Tell what can be proved here"),
+  Command.provide(Platform.layer)
+)

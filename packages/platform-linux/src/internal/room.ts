@@ -1,0 +1,73 @@
+/** Whether a directory can be changed, by a file without a name: `O_TMPFILE` of `open(2)`. */
+import type { Room } from "@vm-sentinel/core/Disk"
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
+import * as Predicate from "effect/Predicate"
+import * as Fs from "node:fs"
+import { errnoName } from "../Kernel.ts"
+import { encodePath } from "./bytePath.ts"
+import { close } from "./closing.ts"
+
+const { O_DIRECTORY, O_NOFOLLOW, O_WRONLY } = Fs.constants
+
+// Node has no name for the flag. Its value is the same on every architecture that Node runs on, but for O_DIRECTORY.
+const O_TMPFILE = 0o20000000 | O_DIRECTORY
+
+/** One block: the file takes space, which the file system grants or refuses. */
+const block = new Uint8Array(4096)
+
+/** Errnos that tell what a sweep would be told, too. */
+const refusals: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"])
+
+/** Errnos of a file system, or of a kernel, without such files. */
+const unsupported: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL", "ENOSYS"])
+
+/** Name of an errno by its number: Node has no name for EDQUOT. */
+const nameOf = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "errno") && Predicate.isNumber(cause.errno) ? errnoName(-cause.errno) : errnoOf(cause)
+
+/** The refusal of a call, `undefined` where it succeeds. Any other errno is thrown. */
+const refused = (call: () => void): string | undefined => {
+  try {
+    call()
+    return undefined
+  } catch (cause) {
+    const errno = nameOf(cause)
+    if (!refusals.has(errno)) throw cause
+    return errno
+  }
+}
+
+/** The kernel makes the file without an entry in the directory, by the rules of one with an entry, and frees it at its close. */
+const byFile = (path: string): string | undefined =>
+  refused(() => {
+    const fd = Fs.openSync(encodePath(path), O_WRONLY | O_TMPFILE | O_NOFOLLOW, 0o600)
+    try {
+      Fs.writeSync(fd, block)
+    } finally {
+      close(fd)
+    }
+  })
+
+/** By `access(2)`, which asks for the real user. Shared file systems ask their server or program. */
+const byAccess = (path: string): string | undefined =>
+  refused(() => Fs.accessSync(encodePath(path), Fs.constants.W_OK | Fs.constants.X_OK))
+
+const refusalOf = (path: string): string | undefined => {
+  try {
+    return byFile(path)
+  } catch (cause) {
+    if (!unsupported.has(nameOf(cause))) throw cause
+    return byAccess(path)
+  }
+}
+
+/** ext4 and others reserve a part of the space for root. */
+export const room = (path: string, isRoot: boolean): Room => {
+  if (!Fs.lstatSync(encodePath(path)).isDirectory()) throw coded("ENOTDIR")
+  const { bavail, bfree, blocks, bsize, ffree, files } = Fs.statfsSync(encodePath(path))
+  return {
+    refusal: refusalOf(path),
+    bytes: blocks === 0 ? undefined : (isRoot ? bfree : bavail) * bsize,
+    files: files === 0 ? undefined : ffree
+  }
+}
