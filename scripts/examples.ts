@@ -12,9 +12,10 @@ const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
 /** Milliseconds until a compiler or a program that hangs is killed. */
 const patience = 120_000
 
-/** A module. `path`: relative to the repository. `isPublic`: another package can import the module. */
+/** A module. `path`: relative to the repository. `isPublic`: another package can import the module, by its `specifier`. */
 export interface Source {
   readonly path: string
+  readonly specifier: string
   readonly isPublic: boolean
   readonly module: Module
 }
@@ -42,11 +43,15 @@ export const sources = (): ReadonlyArray<Source> =>
     const name = nameOf(directory)
     return Fs.globSync("src/**/*.ts", { cwd: Path.join(root, directory) })
       .sort()
-      .map((file) => ({
-        path: `${directory}/${file}`,
-        isPublic: isExported(file === "src/index.ts" ? name : `${name}/${file.slice("src/".length, -".ts".length)}`),
-        module: parse(Fs.readFileSync(Path.join(root, directory, file), "utf8"))
-      }))
+      .map((file) => {
+        const specifier = file === "src/index.ts" ? name : `${name}/${file.slice("src/".length, -".ts".length)}`
+        return {
+          path: `${directory}/${file}`,
+          specifier,
+          isPublic: isExported(specifier),
+          module: parse(Fs.readFileSync(Path.join(root, directory, file), "utf8"))
+        }
+      })
   })
 
 /** A program in a docstring of the module at `path`, or in the page at `path`. */
@@ -58,13 +63,13 @@ export interface Program extends Example {
 export const programsOf = ({ module, path }: Pick<Source, "module" | "path">): ReadonlyArray<Program> =>
   module.examples.map(({ code, line }) => ({ path, line, code }))
 
-/** The programs in a page of Markdown. An example is a file of its own, compiled and tested there: see `readme.ts`. */
-export const programsInPage = (path: string): ReadonlyArray<Program> => {
-  const text = Fs.readFileSync(Path.join(root, path), "utf8")
-  const lines = text.split("\n")
-  const isExample = ({ line }: Example) => lines[line - 3]?.startsWith("<!-- example: ") ?? false
-  return examplesIn({ line: 1, text }).flatMap((example) => (isExample(example) ? [] : [{ path, ...example }]))
-}
+/** The programs in a page of Markdown. */
+export const programsInPage = (path: string): ReadonlyArray<Program> =>
+  examplesIn({ line: 1, text: Fs.readFileSync(Path.join(root, path), "utf8") }).map(({ code, line }) => ({
+    path,
+    line,
+    code
+  }))
 
 /**
  * Runs all programs in one process, one after the other: a process for each would load Effect each time. Only exit
