@@ -60,7 +60,11 @@ export interface DirectoryCalls<Name> {
    * one, which serves only as the base of other calls.
    */
   readonly openPath: (path: string) => number
-  /** Opens the directory `name` in the directory `fd`. Throws ENOTDIR or ELOOP if the entry isn't a directory. */
+  /**
+   * Opens the directory `name` in the directory `fd`. Throws ENOTDIR or ELOOP if the entry isn't a directory. May throw
+   * EXDEV if something is mounted there: a platform that can tell without asking what is mounted does, since that may
+   * not answer.
+   */
   readonly openDirectory: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
   /** Device and inode of an open directory. */

@@ -391,4 +391,4 @@ export type ClaimError =
  * @category errors
  * @since 0.1.0
  */
-export type ResumeError = Taken | LockBusy | PermissionDenied | StoreFailure
+export type ResumeError = Taken | LockBusy | MountInside | PermissionDenied | StoreFailure

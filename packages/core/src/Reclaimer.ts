@@ -7,7 +7,16 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "./Condemned.ts"
 import type { HeldLock, RemoveTreeOptions } from "./DiskModel.ts"
-import type { Changed, ClaimError, NameTaken, PermissionDenied, ResumeError, StoreFailure, Taken } from "./Errors.ts"
+import type {
+  Changed,
+  ClaimError,
+  MountInside,
+  NameTaken,
+  PermissionDenied,
+  ResumeError,
+  StoreFailure,
+  Taken
+} from "./Errors.ts"
 import type { DirectoryState } from "./DirectoryState.ts"
 import type { Layout } from "./Layout.ts"
 import type { Entry } from "./Root.ts"
@@ -57,7 +66,7 @@ export interface Removable {
   readonly discard: (
     condemned: Condemned,
     mayRemove: MayRemove
-  ) => Effect.Effect<Discarded, Changed | Taken | PermissionDenied | StoreFailure>
+  ) => Effect.Effect<Discarded, Changed | Taken | MountInside | PermissionDenied | StoreFailure>
   /**
    * Whether an interrupted `discard` had already removed the whole directory. An interrupted fiber and the loser of a
    * race have no result: run `isGone` outside of the interrupted effect, before the scope closes. `false` where another

@@ -150,9 +150,8 @@ export const scopes = (): void => {
   same<Effect.Services<ReturnType<Reclaimer["leftovers"]>>, never>(true)
 
   same<Effect.Services<ReturnType<Removable["discard"]>>, never>(true)
-  same<Tag<Effect.Error<ReturnType<Removable["discard"]>>>, "Changed" | "Taken" | "PermissionDenied" | "StoreFailure">(
-    true
-  )
+  type Discarding = Tag<Effect.Error<ReturnType<Removable["discard"]>>>
+  same<Discarding, "Changed" | "Taken" | "MountInside" | "PermissionDenied" | "StoreFailure">(true)
   same<Removable["isGone"], Effect.Effect<boolean>>(true)
 }
 

@@ -5,7 +5,7 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { Disk, make, type Principal } from "@vm-sentinel/core/Disk"
+import { Disk, DiskError, make, type Principal } from "@vm-sentinel/core/Disk"
 import { attempt } from "@vm-sentinel/core/Errno"
 import * as FileSystemDisk from "@vm-sentinel/core/FileSystemDisk"
 import * as TreeRemoval from "@vm-sentinel/core/TreeRemoval"
@@ -98,7 +98,13 @@ const withCalls = (
           () => portable.renameNew(from, to)
         )
       ),
-    removeTree: (path, options) => TreeRemoval.removeTree(directoryCalls, path, options),
+    // An open of what is mounted may wait for ever, and only the table tells a mount before that.
+    removeTree: (path, options) =>
+      Effect.flatMap(mountsBelow(path), ([first]) =>
+        first === undefined
+          ? TreeRemoval.removeTree(directoryCalls, path, options)
+          : Effect.fail(new DiskError({ errno: "EXDEV", operation: "delete", path: first.mountPoint }))
+      ),
     mountsBelow,
     // First by the table, which touches nothing that is mounted.
     mountInside: (path) =>

@@ -79,9 +79,9 @@ const ways = [
 /** The calls; `act` runs before every call of one kind. */
 const before = (at: DirFd.DirFd, act: (name: string) => void): DirFd.DirFd => ({
   ...at,
-  openDirectory: (fd, name) => {
+  openInside: (fd, name) => {
     act(DirFd.textOf(name))
-    return at.openDirectory(fd, name)
+    return at.openInside(fd, name)
   }
 })
 

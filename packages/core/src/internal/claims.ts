@@ -18,7 +18,7 @@ import {
   NameTaken,
   type PermissionDenied,
   type ResumeError,
-  StoreFailure,
+  type StoreFailure,
   Taken
 } from "../Errors.ts"
 import { type FileId, sameFile } from "../FileId.ts"
@@ -32,6 +32,7 @@ import { nonce } from "./nonce.ts"
 import * as Unmoved from "./unmoved.ts"
 import { hasGone, requireSame } from "./presence.ts"
 import { isBeingRemoved } from "./removingMark.ts"
+import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
 export interface Destination {
@@ -42,7 +43,7 @@ export interface Destination {
   readonly hasOthers: Effect.Effect<boolean>
 }
 
-type DiscardError = Changed | Taken | PermissionDenied | StoreFailure
+type DiscardError = Changed | Taken | MountInside | PermissionDenied | StoreFailure
 
 interface Locked {
   /** `undefined`: there is no lock. */
@@ -63,9 +64,6 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       const back = disk.renameNew(path, origin).pipe(onErrno(["ENOENT"], () => Effect.void))
       return mapStoreError("put back", { EEXIST: taken, ENOTEMPTY: taken, ENOTDIR: taken })(back)
     })
-
-  const mountInside = (path: string) =>
-    mapStoreError("look for mounts", { ENOENT: () => new Taken({ path }) })(disk.mountInside(path))
 
   const pathForClaimed = ({ root, workspace }: Destination, entry: string) =>
     workspace === undefined
@@ -177,10 +175,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           requireSame(disk, markedPath, state.id),
           restore(removeTree(markedPath, state.id, isLocked, mayRemove))
         )
-        return mapStoreError<Changed | Taken>("delete", {
+        const marked = mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),
           ESTALE: () => changed("it is another directory")
         })(Effect.andThen(mark, Effect.tapError(removed, putBack)))
+        return Effect.andThen(requireNoMount(disk, path, origin), marked)
       })
     return { path, origin, state, isLocked, restore, discard, isGone: isGone(destination, isLocked, () => markedAt) }
   })
@@ -235,10 +234,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     if (SentinelName.parseReap(entry) !== undefined) {
       return yield* new Changed({ path: origin, problem: "it is a sweep's own, and may hold directories that live" })
     }
+    yield* requireNoMountPoint(disk, origin)
     const stat = yield* mapStoreError("claim", { ENOENT: taken })(disk.lstat(origin))
     if (stat.type !== "directory") return yield* taken()
-    const mount = yield* mountInside(origin)
-    if (mount !== undefined) return yield* new MountInside({ path: origin, mount })
+    yield* requireNoMount(disk, origin)
     const locked = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
     const { held, isLocked } = locked
     // An owner may have come since the judgement and released the lock. This look finds that owner before the rename.
@@ -259,12 +258,24 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
 
+  /** Locks what a killed sweep left, and looks at it. Nothing that is mounted is touched. */
+  const openLeftover = Effect.fnUntraced(function* (
+    destination: Destination,
+    path: string,
+    layout: Layout
+  ): Effect.fn.Return<Pick<Removable, "isLocked" | "state">, ResumeError, Scope.Scope> {
+    yield* requireNoMountPoint(disk, path)
+    const { isLocked } = yield* lock(destination, path, true)
+    const looked = lookup.inspect(path, layout)
+    const state = yield* Effect.catchTag(looked, "NotFound", () => Effect.fail(new Taken({ path })))
+    return { isLocked, state }
+  })
+
   /** Resumes a claim that a killed sweep left at `path`. */
   const resume = (destination: Destination, path: string, name: string, layout: Layout) =>
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
-        const { isLocked } = yield* lock(destination, path, true)
-        const state = yield* lookAgain(path, layout)
+        const { isLocked, state } = yield* openLeftover(destination, path, layout)
         return yield* makeClaim(destination, { path, origin: `${destination.root}/${name}`, state, isLocked })
       })
     )
@@ -276,8 +287,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const resumeDead = (destination: Destination, path: string, marked: SentinelName.Marked, layout: Layout) =>
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Removable, ResumeError, Scope.Scope> {
-        const { isLocked } = yield* lock(destination, path, true)
-        const state = yield* lookAgain(path, layout)
+        const { isLocked, state } = yield* openLeftover(destination, path, layout)
         let markedAt: string | undefined
         const finish = Effect.fnUntraced(function* (
           restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>,
@@ -287,6 +297,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           const isOther = Condemned.is(condemned) && condemned.path !== path
           const problem = isOther ? "it is not what was judged" : difference(condemned, state)
           if (problem !== undefined) return yield* new Changed({ path, problem })
+          yield* requireNoMount(disk, path)
           let markedPath = path
           if (destination.workspace === undefined) {
             // Without locks this rename decides which of two sweeps gets the remains.
@@ -294,8 +305,6 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
             yield* mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, markedPath))
           }
           markedAt = markedPath
-          const mount = yield* mountInside(markedPath)
-          if (mount !== undefined) return yield* new StoreFailure({ operation: "delete", path: mount, errno: "EBUSY" })
           const taken = () => new Taken({ path: markedPath })
           const discarded = yield* restore(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
             mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),

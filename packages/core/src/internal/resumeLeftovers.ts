@@ -99,9 +99,8 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
         Effect.map((discarded) =>
           Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
         ),
-        Effect.catch((error) =>
-          Effect.succeed(error._tag === "Taken" ? undefined : Outcomes.failedResuming(subject, error))
-        )
+        Effect.catchTag("Taken", () => Effect.undefined),
+        Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error)))
       )
     })
     return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(interruptible))))

@@ -55,11 +55,11 @@ export const removeTree = (given: Removing) =>
     { expected, lockInner: isLocking = true, mayRemove = () => false, patience: time }: RemoveTreeOptions = {}
   ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
     const disk = permittingBelow(root, given)
-    const { id } = yield* disk.lstat(root)
-    if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
-    // A bind mount of the same device has the device number of its parent: `walk` can't see it.
+    // First, since what is mounted may not answer. `walk` can't see a bind mount: it has the device number of its parent.
     const mount = yield* disk.mountInside(root)
     if (mount !== undefined) return yield* refused("EXDEV", "delete", mount)
+    const { id } = yield* disk.lstat(root)
+    if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
     const clock = yield* Clock.Clock
     const patience = Patience.make(() => clock.currentTimeMillisUnsafe(), time)
     let first: DiskError | undefined

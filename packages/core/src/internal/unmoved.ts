@@ -18,6 +18,7 @@ import { mapStoreError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 import { hasGone, requireSame } from "./presence.ts"
+import { requireNoMount } from "./unmounted.ts"
 import { baseName, difference, type Workspace } from "./workspaces.ts"
 
 /** Errnos of a rename that say that the directory can't be renamed, or not to that name. */
@@ -134,7 +135,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = disk.removeTree(path, { expected: state.id, mayRemove, lockInner: true })
         const gone = { ENOENT: () => new Taken({ path }), ESTALE: () => changed("it is another directory") }
-        return putMark.pipe(
+        return requireNoMount(disk, path).pipe(
+          Effect.andThen(putMark),
           Effect.andThen(withNote(disk.makeDirectory)),
           Effect.andThen(
             Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(restore(removed)), () => stopped)

@@ -154,10 +154,11 @@ export const make = (
   )
 
   const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
-    const state = yield* Effect.option(lookup.look(path, Layout.standard))
+    const state = yield* Effect.option(lookup.inspect(path, Layout.standard))
+    if (state._tag === "None" || state.value.distrust !== undefined || state.value.mount !== undefined) return
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
-    if (stat._tag === "None" || state._tag === "None" || state.value.distrust !== undefined) return
+    if (stat._tag === "None") return
     // A date in the future is that of a clock that was set back since.
     if (Math.abs(now - stat.value.modifiedAt) < stagingGrace) return
     // A running creator holds the lock. Without locks the creator may only be suspended. Rename first: then it can

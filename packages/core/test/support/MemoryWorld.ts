@@ -11,7 +11,8 @@ const mounted = (target: string, options: MountOptions) =>
   Effect.asVoid(
     Effect.acquireRelease(
       MemoryDisk.use(({ mount }) => mount(target, options)),
-      () => MemoryDisk.use(({ unmount }) => unmount(target))
+      // The test may have moved it.
+      () => Effect.exit(MemoryDisk.use(({ unmount }) => unmount(target)))
     )
   )
 

@@ -81,7 +81,8 @@ const hung = (target: string, seconds: number) =>
       }),
       (child) =>
         Effect.callback<void>((resume) => {
-          run("umount", "--lazy", "--internal-only", target)
+          // The test may have moved it: then the scratch directory unmounts it.
+          spawnSync("umount", ["--lazy", "--internal-only", target])
           if (child.exitCode !== null) return resume(Effect.void)
           child.once("close", () => resume(Effect.void))
           child.kill("SIGKILL")

@@ -124,6 +124,27 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
     })
   )
 
+  able(
+    world.hungMount,
+    "scenario 82: removes no tree in which a file system doesn't answer, and doesn't wait",
+    (hungMount) =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const directory = yield* world.scratch
+        const vm = `${directory}/vm`
+        yield* files(vm, [".vm-sentinel", "a/b/file"])
+        for (const point of [`${vm}/a/b/hung`, `${directory}/hung`]) {
+          yield* world.directory(point)
+          yield* hungMount(point)
+        }
+        assert.strictEqual(yield* errno(disk.removeTree(vm)), "EXDEV")
+        assert.strictEqual(yield* errno(disk.removeTree(`${directory}/hung`)), "EXDEV")
+        assert.strictEqual((yield* disk.lstat(`${vm}/.vm-sentinel`)).type, "file")
+        const mounts = yield* disk.mountsBelow(directory)
+        assert.strictEqual(mounts.length, 2)
+      })
+  )
+
   able(world.permissions, "doesn't find what it can't look into to be empty", () =>
     Effect.gen(function* () {
       const directory = yield* world.scratch

@@ -204,7 +204,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           if (leftover === undefined) return assert.fail("nothing is left")
           const remains = yield* leftover.open
           yield* bindMount(`${directory}/source`, `${leftover.path}/mnt`)
-          assert.strictEqual(yield* tag(discarding(remains, remainsKind)), "StoreFailure")
+          assert.strictEqual(yield* tag(discarding(remains, remainsKind)), "MountInside")
           assert.deepInclude(anonymous(yield* world.tree(directory)), {
             "source/file": "source",
             "WS/dead/gone/disk": "half",
@@ -214,4 +214,32 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       )
     })
   )
+
+  for (const where of places) {
+    for (const kind of ["claimed", "dead"] as const) {
+      able(
+        world.hungMount,
+        `scenario 82: waits for no mount on or in what a killed sweep left, ${kind} in ${where}`,
+        (hang) =>
+          Effect.gen(function* () {
+            const { directory, reclaimer } = yield* empty
+            const { entry, path } = yield* left(where, kind, directory, "vm")
+            yield* world.file(`${path}/.vm-sentinel`, textOf(fresh()))
+            yield* world.directory(`${path}/mnt`)
+            const { claimed, dead } = yield* (yield* reclaimer).leftovers(entry)
+            const [leftover] = [...claimed, ...dead]
+            if (leftover === undefined) return assert.fail("nothing is left")
+            const onIt = Effect.andThen(hang(path), tag(leftover.open))
+            assert.strictEqual(yield* Effect.scoped(onIt), "MountInside")
+            yield* hang(`${path}/mnt`)
+            const removable = yield* leftover.open
+            assert.strictEqual(removable.state.mount, `${path}/mnt`)
+            assert.strictEqual(
+              yield* tag(discarding(removable, kind === "dead" ? remainsKind : undefined)),
+              "MountInside"
+            )
+          })
+      )
+    }
+  }
 }

@@ -41,6 +41,7 @@ const withoutTrace = (open: (flags: number) => number, flags: number): number =>
 // has no name for this flag. Its value is the same on every architecture that Node runs on.
 const O_PATH = 0o10000000
 const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
+const entryFlags = O_PATH | O_NOFOLLOW
 
 /**
  * Calls relative to `fd`, a directory's descriptor. A name that is a symbolic link isn't followed. With an absolute
@@ -55,8 +56,13 @@ export interface DirFd {
    */
   readonly openPath: (path: string) => number
   readonly openDirectory: (fd: number, name: Name) => number
-  /** As `openDirectory`, with O_PATH: no right to read the directory is needed. */
-  readonly openWaypoint: (fd: number, name: Name) => number
+  /**
+   * As `openDirectory`, of a name in an open directory. Throws EXDEV where something is mounted there, and doesn't ask
+   * what is mounted: it may not answer.
+   */
+  readonly openInside: (fd: number, name: Name) => number
+  /** As `openInside`, of any file, with O_PATH: no right to read it is needed. */
+  readonly openEntry: (fd: number, name: Name) => number
   /** Opens a file for reading. Never blocks, not even on a FIFO. */
   readonly openFile: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
@@ -111,7 +117,8 @@ const child = (fd: number, name: Name): string | Buffer => {
 }
 
 interface Opener {
-  readonly open: (path: string) => number
+  /** Opens an absolute path. */
+  readonly open: (path: string, flags: number) => number
   readonly close: (fd: number) => void
 }
 
@@ -119,7 +126,7 @@ interface Opener {
  * Opens a path. Throws ELOOP unless the kernel reports the same path for the descriptor: a symbolic link was followed.
  */
 const openReal = ({ close, open }: Opener, path: string): number => {
-  const fd = open(path)
+  const fd = open(path, waypointFlags)
   try {
     const real = decodeName(Fs.readlinkSync(`/proc/self/fd/${fd}`, "buffer"))
     if (real !== path) throw coded("ELOOP", `it is ${real}`)
@@ -130,11 +137,42 @@ const openReal = ({ close, open }: Opener, path: string): number => {
   }
 }
 
+/**
+ * Opens an entry by O_PATH, for which no file system is asked to open anything, and compares its mount with that of its
+ * directory. Throws EXDEV where they differ.
+ */
+const openOnMount = ({ close }: Opener, fd: number, openIn: () => number): number => {
+  const entry = openIn()
+  try {
+    if (mountId(entry) !== mountId(fd)) throw coded("EXDEV", "on another mount")
+    return entry
+  } catch (cause) {
+    close(entry)
+    throw cause
+  }
+}
+
+/** Opens the directory of an O_PATH descriptor for reading, and closes that descriptor. */
+const openAgain = ({ close, open }: Opener, entry: number): number => {
+  try {
+    // This path leads to the file that is open, whatever has its name by now. It is a link itself.
+    return withoutTrace((flags) => open(`/proc/self/fd/${entry}`, flags), directoryFlags & ~O_NOFOLLOW)
+  } finally {
+    close(entry)
+  }
+}
+
+const byNode: Opener = { open: (path, flags) => Fs.openSync(encodePath(path), flags), close }
+
+const openEntryByNode = (fd: number, name: Name): number =>
+  openOnMount(byNode, fd, () => Fs.openSync(child(fd, name), entryFlags))
+
 /** Calls through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: DirFd = {
-  openPath: (path) => openReal({ open: (path) => Fs.openSync(encodePath(path), waypointFlags), close }, path),
+  openPath: (path) => openReal(byNode, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
-  openWaypoint: (fd, name) => Fs.openSync(child(fd, name), waypointFlags),
+  openInside: (fd, name) => openAgain(byNode, openEntryByNode(fd, name)),
+  openEntry: openEntryByNode,
   openFile: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), fileFlags),
   close,
   closeLater: (fd, ended) => Fs.close(fd, ended),
@@ -170,6 +208,12 @@ const libcAt = (native: LibcAt): DirFd => {
     return statx.stat()
   }
   const close = (fd: number) => closed(() => checked(native.close(fd)))
+  const opener: Opener = { open: (path, flags) => checked(native.open(AT_FDCWD, nameOf(path), flags)), close }
+  const openEntry = (fd: number, name: Name): number => {
+    const opened = native.openInside(fd, name, entryFlags)
+    if (opened >= 0 || !lacksCall.has(errnoName(-opened))) return checked(opened)
+    return openOnMount(opener, fd, () => checked(native.open(fd, name, entryFlags)))
+  }
   const mountByStatx = (fd: number): string | undefined => {
     checked(native.statx(fd, "", Statx.mountId, statx.buffer))
     return statx.mount()
@@ -178,10 +222,16 @@ const libcAt = (native: LibcAt): DirFd => {
     openPath: (path) => {
       const fd = native.openWithoutSymlinks(nameOf(path), waypointFlags)
       if (fd >= 0 || !lacksCall.has(errnoName(-fd))) return checked(fd)
-      return openReal({ open: (path) => checked(native.open(AT_FDCWD, nameOf(path), waypointFlags)), close }, path)
+      return openReal(opener, path)
     },
     openDirectory: openAt(directoryFlags),
-    openWaypoint: (fd, name) => checked(native.open(fd, name, waypointFlags)),
+    openInside: (fd, name) => {
+      const opened = native.openInside(fd, name, directoryFlags | O_NOATIME)
+      const again = opened === -EPERM ? native.openInside(fd, name, directoryFlags) : opened
+      if (again >= 0 || !lacksCall.has(errnoName(-again))) return checked(again)
+      return openAgain(opener, openEntry(fd, name))
+    },
+    openEntry,
     openFile: openAt(fileFlags),
     close,
     closeLater: (fd, ended) => native.closeLater(fd, ended),

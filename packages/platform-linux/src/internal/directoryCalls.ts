@@ -9,6 +9,15 @@ export const make = (calls: DirFd): DirectoryCalls<Name> => ({
   ...calls,
   nameOf,
   textOf,
+  openDirectory: calls.openInside,
+  statAt: (fd, name) => {
+    const entry = calls.openEntry(fd, name)
+    try {
+      return calls.stat(entry)
+    } finally {
+      calls.close(entry)
+    }
+  },
   idOf: (fd) => calls.stat(fd).id,
   list: (fd) => calls.list(fd),
   permit: (fd, name) => permit(calls, fd, name),

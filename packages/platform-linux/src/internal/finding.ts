@@ -35,6 +35,9 @@ const keyOf = ({ id }: Stat): string => `${id.dev}:${id.ino}`
 /** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
+/** The same, and of a mount that has appeared since the mount table was read. */
+const notHere = new Set([...vanished, "EXDEV"])
+
 /** `mountPoints`: paths that are passed over without being touched, since what is mounted there may not answer. */
 export const make = (
   calls: DirFd.DirFd,
@@ -44,7 +47,7 @@ export const make = (
   { permit = false }: FindOptions = {}
 ): Finder => {
   const levels: Array<Level> = []
-  let mount: string | undefined
+  let isBegun = false
 
   const shut = (level: Level): void => {
     level.open?.listing.close()
@@ -54,9 +57,6 @@ export const make = (
 
   const push = (path: string, fd: number): void => {
     try {
-      const mountHere = calls.mount(fd)
-      mount ??= mountHere
-      if (mountHere !== mount) return calls.close(fd)
       levels.push({ path, open: { fd, listing: calls.list(fd) }, pausedAt: 0n, key: "" })
     } catch (cause) {
       calls.close(fd)
@@ -74,11 +74,11 @@ export const make = (
     calls.close(fd)
   }
 
-  const orVanished = <A>(call: () => A): A | undefined => {
+  const orVanished = <A>(call: () => A, errnos: ReadonlySet<string> = vanished): A | undefined => {
     try {
       return call()
     } catch (cause) {
-      if (vanished.has(errnoOf(cause))) return undefined
+      if (errnos.has(errnoOf(cause))) return undefined
       throw cause
     }
   }
@@ -104,7 +104,7 @@ export const make = (
   }
 
   const enter = (fd: number, name: Name, path: string): void => {
-    const inner = orVanished(() => permitted(fd, name, () => calls.openDirectory(fd, name)))
+    const inner = orVanished(() => permitted(fd, name, () => calls.openInside(fd, name)), notHere)
     if (inner === undefined) return
     push(path, inner)
     const outermostOpen = levels.at(-1 - maxOpen)
@@ -144,7 +144,8 @@ export const make = (
     type === "unknown" ? orVanished(() => permitted(fd, name, () => calls.statAt(fd, name)))?.type : type
 
   function* next(isSliceUsedUp: Slices.IsUsedUp): Generator<void, string | undefined> {
-    if (mount === undefined) push("", calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(root)))
+    if (!isBegun) push("", calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(root)))
+    isBegun = true
     for (let level = levels.at(-1); level?.open !== undefined; level = levels.at(-1)) {
       if (isSliceUsedUp()) yield
       const { fd, listing } = level.open

@@ -21,6 +21,7 @@ struct kernel_open_how {
 	uint64_t resolve;
 };
 
+#define KERNEL_NO_MOUNTS 0x01
 #define KERNEL_NO_SYMLINKS 0x04
 
 struct kernel_time {
@@ -69,9 +70,9 @@ static inline int kernel_stat(int fd, const char *name, int flags, unsigned int 
 	return (int)syscall(SYS_statx, fd, name, flags, mask, into);
 }
 
-static inline int kernel_open(const char *path, struct kernel_open_how how)
+static inline int kernel_open(int parent, const char *path, struct kernel_open_how how)
 {
-	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	return (int)syscall(SYS_openat2, parent, path, &how, sizeof(how));
 }
 
 #endif

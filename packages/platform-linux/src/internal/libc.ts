@@ -12,6 +12,8 @@ export interface LibcAt {
   readonly open: (fd: number, name: Name, flags: number) => number
   /** `openat2(2)` of an absolute path with RESOLVE_NO_SYMLINKS. */
   readonly openWithoutSymlinks: (path: Name, flags: number) => number
+  /** `openat2(2)` with RESOLVE_NO_XDEV: EXDEV where the name leads to another mount. What is mounted isn't asked. */
+  readonly openInside: (fd: number, name: Name, flags: number) => number
   /** `getdents64(2)`: the number of bytes filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number
   /** `lseek(2)` to the offset of an entry: reading goes on with the entries after that one. */
@@ -54,6 +56,7 @@ const AT_SYMLINK_NOFOLLOW = 0x900
 const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
 const O_CLOEXEC = 0o2000000
+const RESOLVE_NO_XDEV = 1n
 const RESOLVE_NO_SYMLINKS = 4n
 const POLLPRI = 2
 
@@ -98,15 +101,17 @@ const loadAt = (koffi: Library, library: Loaded): LibcAt | undefined => {
     const answer = (result: number): number => (result < 0 ? -koffi.errno() : result)
     const how = new BigUint64Array(3)
     const howBytes = new Uint8Array(how.buffer)
+    const openResolving = (fd: number, name: Name, flags: number, resolve: bigint): number => {
+      how[0] = BigInt(flags | O_CLOEXEC)
+      how[2] = resolve
+      return answer(openHow(openat2, fd, name, howBytes, howBytes.length))
+    }
     // `statx(2)` needs Linux 4.11, and a seccomp filter may reject the call.
     if (statx(AT_FDCWD, "/", 0, Statx.basicStats, new Uint8Array(Statx.size)) !== 0) return undefined
     return {
       open: (fd, name, flags) => answer(open(fd, name, flags | O_CLOEXEC, 0)),
-      openWithoutSymlinks: (path, flags) => {
-        how[0] = BigInt(flags | O_CLOEXEC)
-        how[2] = RESOLVE_NO_SYMLINKS
-        return answer(openHow(openat2, AT_FDCWD, path, howBytes, howBytes.length))
-      },
+      openWithoutSymlinks: (path, flags) => openResolving(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS),
+      openInside: (fd, name, flags) => openResolving(fd, name, flags, RESOLVE_NO_XDEV),
       getdents: (fd, into) => answer(getdents(fd, into, into.length)),
       // The result is the new offset, which may be any number: only -1 is a failure.
       seek: (fd, offset) => (Number(lseek(fd, offset, 0)) === -1 ? -koffi.errno() : 0),

@@ -21,12 +21,12 @@ export const permitOpen = (calls: DirFd, fd: number): boolean => {
 
 /**
  * {@link permitOpen} of an entry of an open directory. What is checked is what is changed: O_PATH opens a directory without a right to
- * read it, and follows no link. A directory on another mount isn't changed.
+ * read it, and follows no link. A directory on another mount isn't changed: EXDEV.
  */
 export const permit = (calls: DirFd, fd: number, name: Name): boolean => {
-  const entry = calls.openWaypoint(fd, name)
+  const entry = calls.openEntry(fd, name)
   try {
-    return calls.mount(entry) === calls.mount(fd) && permitOpen(calls, entry)
+    return permitOpen(calls, entry)
   } finally {
     calls.close(entry)
   }

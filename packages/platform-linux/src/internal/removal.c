@@ -106,6 +106,22 @@ static int is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/*
+ * Opens a directory in another one. Fails with EXDEV where something is mounted there: what is mounted may not answer, and
+ * isn't asked. Without openat2(2) all fails, as in remove_tree.
+ */
+static int open_inside(int parent, const char *name)
+{
+	const uint64_t flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	struct kernel_open_how how = {.flags = flags | O_NOATIME, .resolve = KERNEL_NO_MOUNTS};
+	int fd = kernel_open(parent, name, how);
+
+	if (fd >= 0 || errno != EPERM)
+		return fd;
+	how.flags = flags;
+	return kernel_open(parent, name, how);
+}
+
 /* Reads the inode and the mount id. statx(2) reports the mount id since Linux 5.8. */
 static int look(int fd, struct kernel_stat *into)
 {
@@ -189,7 +205,7 @@ static int remove_directory(struct work *work, int parent, const char *name, int
 {
 	int is_gone, fd;
 
-	if (depth == DEPTH || (fd = open_without_trace(parent, name, O_DIRECTORY)) < 0)
+	if (depth == DEPTH || (fd = open_inside(parent, name)) < 0)
 		return 0;
 	is_gone = remove_inner(work, fd, depth) && remove_name(work, parent, name, AT_REMOVEDIR);
 	close(fd);
@@ -252,7 +268,7 @@ static int remove_children(struct work *work, int fd, int depth)
 static int remove_top(struct work *work, int parent, const char *name)
 {
 	struct kernel_stat above, top;
-	int is_empty = 0, fd = open_without_trace(parent, name, O_DIRECTORY);
+	int is_empty = 0, fd = open_inside(parent, name);
 
 	if (fd < 0)
 		return 0;
@@ -272,7 +288,7 @@ static enum result remove_tree(const struct order *order, char (*listings)[LISTI
 	struct kernel_open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = KERNEL_NO_SYMLINKS};
 	struct work work = {.order = order, .listings = listings};
 	const char *name = order->path + strlen(order->path) + 1;
-	int parent = kernel_open(order->path, how);
+	int parent = kernel_open(AT_FDCWD, order->path, how);
 	int is_gone;
 
 	if (parent < 0)
