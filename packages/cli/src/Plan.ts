@@ -25,7 +25,7 @@ import * as Text from "./Text.ts"
  */
 export interface Plan {
   readonly root: string
-  /** Every directory that would be removed, by `Outcome.key`. */
+  /** The directories that would be removed, by `Outcome.key`: all of them, unless they are more than the limit. */
   readonly keys: ReadonlySet<string>
   /** The first 1000 of them. */
   readonly rows: ReadonlyArray<Outcome.Outcome>
@@ -33,7 +33,7 @@ export interface Plan {
 }
 
 /**
- * Judges a root and removes nothing. An interruption reports the summary so far to `reporter`; nothing else is reported.
+ * Judges a root and removes nothing. `limit`: no sweep follows on more removals, so no more need be remembered. An interruption reports the summary so far to `reporter`; nothing else is reported.
  *
  * @category running
  * @since 0.1.0
@@ -41,19 +41,20 @@ export interface Plan {
 export const make: (
   options: Pass.Options,
   root: string,
+  limit: number,
   reporter: Report.Reporter
 ) => Effect.Effect<
   Plan,
   RootError | StoreFailure | Output.OutputError,
   Output.Output | ProcessInspector | SentinelStore
-> = Effect.fnUntraced(function* (options, root, reporter) {
+> = Effect.fnUntraced(function* (options, root, limit, reporter) {
   const keys = new Set<string>()
   const rows: Array<Outcome.Outcome> = []
   const collect = (some: ReadonlyArray<Outcome.Outcome>) =>
     Effect.sync(() => {
       for (const outcome of some) {
         if (outcome.action !== "would-remove") continue
-        keys.add(Outcome.key(outcome))
+        if (keys.size < limit) keys.add(Outcome.key(outcome))
         if (rows.length < Report.mostRows) rows.push(outcome)
       }
     })

@@ -148,7 +148,8 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
     })
 
     const judgedFirst = Effect.fnUntraced(function* (canAsk: boolean) {
-      const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, reporter)))
+      const limit = Option.getOrElse(maxRemovals, () => Infinity)
+      const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, limit, reporter)))
       const plans = Arr.getSomes(found)
       const codes = codesOf(found.map(Option.map(({ summary }) => summary)))
       const refused = yield* refusalOf(options, skip.unmatched(), plans, canAsk)

@@ -30,7 +30,11 @@ const silent = (asked: Deferred.Deferred<void>) =>
   })
 
 describe("Sweep", () => {
-  it.live.each([false, true])("interrupted says how far it came, and how to go on (json: %s)", (json) => {
+  it.live.each([
+    { json: false, dryRun: false },
+    { json: true, dryRun: false },
+    { json: true, dryRun: true }
+  ])("interrupted says how far it came, and how to go on (json: $json, dry run: $dryRun)", ({ dryRun, json }) => {
     let text = ""
     let said = ""
     return Effect.gen(function* () {
@@ -38,7 +42,7 @@ describe("Sweep", () => {
       Roots.directory(root, "a")
       Roots.file(`${Roots.directory(root, "b")}/.vm-sentinel`, "1")
       const asked = yield* Deferred.make<void>()
-      const fiber = yield* Sweep.sweep({ ...defaults, roots: [root], json }).pipe(
+      const fiber = yield* Sweep.sweep({ ...defaults, roots: [root], json, dryRun }).pipe(
         Effect.provide([
           silent(asked),
           store,
@@ -52,7 +56,7 @@ describe("Sweep", () => {
       yield* Deferred.await(asked)
       yield* Fiber.interrupt(fiber)
       assert.match(text, json ? /"interrupted":true\}\n$/ : /scanned: .*; interrupted\n$/)
-      assert.strictEqual(said, "vm-sentinel: interrupted; run it again to go on\n")
+      assert.strictEqual(said, dryRun ? "" : "vm-sentinel: interrupted; run it again to go on\n")
     })
   })
 

@@ -123,14 +123,17 @@ describe("the summary", () => {
     outcome({ action: "failed", verdict: "unknown", reason: "name-taken", bytes: 10_000 })
   ]
 
-  it("counts each outcome once, and the unknown ones beside", () => {
-    assert.deepStrictEqual(Outcome.count(Outcome.empty("/srv/vms", false, false), outcomes), {
+  it.each([
+    { dryRun: true, removed: 2, kept: 2 },
+    { dryRun: false, removed: 1, kept: 3 }
+  ])("counts each outcome once, and the unknown ones beside (dry run: $dryRun)", ({ dryRun, kept, removed }) => {
+    assert.deepStrictEqual(Outcome.count(Outcome.empty("/srv/vms", dryRun, false), outcomes), {
       _tag: "Summary",
       root: "/srv/vms",
-      dryRun: false,
+      dryRun,
       scanned: 6,
-      removed: 2,
-      kept: 2,
+      removed,
+      kept,
       failed: 2,
       unknown: 2,
       durationMs: 0
@@ -138,8 +141,17 @@ describe("the summary", () => {
   })
 
   it("adds sizes where they were asked for: what went, and what stays", () => {
-    const { bytesFreed, bytesKept } = Outcome.count(Outcome.empty("/srv/vms", false, true), outcomes)
-    assert.deepStrictEqual([bytesFreed, bytesKept], [11, 11_100])
+    const bytes = (dryRun: boolean) => {
+      const { bytesFreed, bytesKept } = Outcome.count(Outcome.empty("/srv/vms", dryRun, true), outcomes)
+      return [bytesFreed, bytesKept]
+    }
+    assert.deepStrictEqual(
+      [bytes(true), bytes(false)],
+      [
+        [11, 11_100],
+        [1, 11_110]
+      ]
+    )
   })
 
   it("of nothing is nothing", () => {
