@@ -21,6 +21,7 @@ import * as LibSystem from "./internal/libSystem.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
 import * as Permitting from "./internal/permitting.ts"
+import * as Room from "./internal/room.ts"
 
 /**
  * Options of {@link layerAt}.
@@ -98,6 +99,8 @@ const withCalls = (
           () => portable.renameNew(from, to)
         )
       ),
+    room: (path) =>
+      Effect.flatMap(portable.room(path), (byMode) => attempt("room", path, () => Room.room(path, byMode))),
     // An open of what is mounted may wait for ever, and only the table tells a mount before that.
     removeTree: (path, options) =>
       Effect.flatMap(mountsBelow(path), ([first]) =>

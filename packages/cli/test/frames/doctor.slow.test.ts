@@ -22,8 +22,11 @@ const functions = `
   export T AS NODE=${process.execPath} SUPERVISOR=${Shell.supervisor}
   made() { $AS mkdir -m 700 $T/$1; }
   ended() {
-    made $1; sleep 1000000 >/dev/null 2>&1 & P=$!
-    $AS $VS write $T/$1 --pid $P >/dev/null && kill -KILL $P; wait $P || true
+    made $1; $AS sleep 1000000 >/dev/null 2>&1 & P=$!
+    until grep -q ^sleep /proc/$P/comm; do kill -0 $P || return 1; sleep 0.01; done
+    $AS $VS write $T/$1 --pid $P; WRITTEN=$?
+    kill -KILL $P; wait $P || true
+    return $WRITTEN
   }
   held() {
     NAME=$1; shift; made $NAME; SAID=$(mktemp)
@@ -147,8 +150,7 @@ const situations: ReadonlyArray<Situation> = [
   {
     title: "in a container without koffi and with a covered boot id, as LXC covers it",
     way: "withoutKoffi",
-    place: ({ root, scratch }) => [...Places.covered(Places.makeBootId(scratch)), ...Places.container(root)],
-    make: "T=/vms",
+    place: ({ scratch }) => [...Places.ownPids, ...Places.covered(Places.makeBootId(scratch))],
     conclusion: "removes",
     limits: { ...noNative, search: /outside of the PID namespace/, "boot id": /mounted over/ }
   },
@@ -159,7 +161,7 @@ const situations: ReadonlyArray<Situation> = [
     make: "T=/vms",
     except: ["restarted", "restarted-held"],
     conclusion: "removes",
-    limits: { search: /outside of the PID namespace/ }
+    limits: { search: /outside of the PID namespace/, "machine id": /there is none/ }
   },
   {
     title: "as an ordinary user",
@@ -167,7 +169,7 @@ const situations: ReadonlyArray<Situation> = [
     make: "T=$W/own; mkdir -m 755 $T; chown 1000:1000 $T",
     as: user,
     conclusion: "removes",
-    limits: { search: /by 64-bit ids alone/ }
+    limits: {}
   },
   {
     title: "as an ordinary user who sees no processes of others",
@@ -185,7 +187,7 @@ const situations: ReadonlyArray<Situation> = [
     afterwards: "chmod 755 $T",
     as: user,
     conclusion: "refused",
-    limits: { change: /^EACCES: nothing can be removed/, search: /by 64-bit ids alone/ }
+    limits: { change: /^EACCES: nothing can be removed/ }
   },
   {
     title: "in a root that everybody can change",
@@ -236,11 +238,12 @@ describe("doctor foretells what a sweep does", () => {
           assert.strictEqual(root.conclusion, conclusion)
           assert.strictEqual(yield* shell.run(state), before)
 
+          // Whether an ordinary user sees the namespaces of all processes depends on what else runs on this machine.
+          const changing = as === "" ? ["library"] : ["library", "search"]
           const found = [...machine.findings, ...root.findings].filter(({ state }) => /limited|not/.test(state))
-          assert.deepStrictEqual(
-            found.map(({ what }) => what).filter((what) => what !== "library"),
-            found.map(({ what }) => what).filter((what) => what in limits && what !== "library")
-          )
+          const limited = found.flatMap(({ what }) => (changing.includes(what) ? [] : [what]))
+          const expected = Object.keys(limits).filter((what) => !changing.includes(what))
+          assert.deepStrictEqual(limited.toSorted(), expected.toSorted())
           for (const [what, why] of Object.entries(limits)) {
             assert.match(found.find((finding) => finding.what === what)?.why ?? "not told", why, what)
           }
