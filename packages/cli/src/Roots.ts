@@ -6,9 +6,9 @@
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Output from "./Output.ts"
-import * as Stream from "effect/Stream"
 import type * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 
 const realPath = (root: string) =>

@@ -151,20 +151,20 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
       const limit = Option.getOrElse(maxRemovals, () => Infinity)
       const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, limit, reporter)))
       const plans = Arr.getSomes(found)
-      const codes = codesOf(found.map(Option.map(({ summary }) => summary)))
       const refused = yield* refusalOf(options, skip.unmatched(), plans, canAsk)
       if (refused === undefined) {
-        const summaries = yield* Effect.forEach(plans, ({ keys, root, summary }) =>
+        const sweepOf = ({ keys, root, summary }: Plan.Plan) =>
           walk({ root, dryRun: false, only: keys, count: summary.scanned })
-        )
-        return [...codes, ...codesOf(summaries)]
+        // A root that couldn't be judged stays out. What was unknown at the first look may not be any more.
+        const sweepPlanned = Option.match({ onNone: () => Effect.succeedNone, onSome: sweepOf })
+        return codesOf(yield* Effect.forEach(found, (plan) => sweepPlanned(plan)))
       }
       for (const { rows, summary } of plans) {
         // Who declined has seen them.
         if (refused !== "declined") yield* reporter.outcomes(rows)
         yield* reporter.summary({ ...summary, refused })
       }
-      return [...codes, refusalCodes[refused]]
+      return [...codesOf(found.map(Option.map(({ summary }) => summary))), refusalCodes[refused]]
     })
 
     const canAsk = !yes && (yield* Confirmation.isPossible)

@@ -1,3 +1,4 @@
+import { MemoryDisk } from "@vm-sentinel/core/testing/MemoryDisk"
 import * as Simulation from "@vm-sentinel/core/testing/Simulation"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
@@ -59,6 +60,17 @@ describe("sweep at a terminal", () => {
       })
       assert.include(report.summary, { scanned: 12, removed: 10, kept: 2 })
       assert.deepStrictEqual(yield* names, ["dead-3", "late"])
+    })
+  )
+
+  stageTest("with --strict the last look counts: what was unknown at the first one may be gone", () =>
+    Effect.gen(function* () {
+      yield* dead(11)
+      yield* Simulation.seed({ [`${root}/torn/.vm-sentinel`]: "" })
+      const memory = yield* MemoryDisk
+      const typed = Effect.as(memory.remove(`${root}/torn`), "y\n")
+      assert.strictEqual((yield* sweep({ roots: [root], strict: true }, typed)).code, 0)
+      assert.deepStrictEqual(yield* names, [])
     })
   )
 
