@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import { constFalse } from "effect/Function"
 import type * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { type DirectoryError, type LookError, type MountInside, RefusedRoot, type RootError } from "./Errors.ts"
+import { type DirectoryError, type LookError, type MountInside, RefusedRoot, type RootError, Taken } from "./Errors.ts"
 import * as Examiner from "./internal/examiner.ts"
 import * as Outcomes from "./internal/outcomes.ts"
 import { reclaimDirectory } from "./internal/reclaimDirectory.ts"
@@ -299,9 +299,19 @@ export const sweep: (
   return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
 })
 
+/** Finishes the removal of a directory that a sweep has moved, as the next sweep would. `undefined`: no sweep has it. */
+const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimSteps, { entry, path }: Entry) {
+  const found = yield* Whereabouts.find(steps.store, path, steps.options.layout)
+  if (found === undefined) return undefined
+  const resume = ResumeLeftovers.make(steps, (name) => name === entry)
+  const outcomes = yield* Stream.runCollect(resume(found.leftover))
+  return outcomes.find(({ action }) => action !== "removed") ?? outcomes[0] ?? (yield* new Taken({ path }))
+})
+
 /**
- * Judges one directory, and removes the directory if the judgement condemns it. Fails with the error that a sweep would
- * keep in the outcome.
+ * Judges one directory, and removes the directory if the judgement condemns it. A directory that a sweep has moved, and
+ * couldn't finish, is found by its name in the root, and finished. Fails with the error that a sweep would keep in the
+ * outcome. `Taken`: a sweep that is at work has the directory.
  *
  * **Example** (Removing a directory once its owner has ended)
  *
@@ -339,9 +349,15 @@ export const reclaim: (
     return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
   }
   const full = withDefaults(options)
-  yield* store.inspect(entry.path, full.layout)
   const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)
-  const outcome = yield* reclaimDirectory(steps, entry)
+  const outcome = yield* store.inspect(entry.path, full.layout).pipe(
+    Effect.andThen(reclaimDirectory(steps, entry)),
+    Effect.catchTag("NotFound", (error) =>
+      Effect.flatMap(resumeMoved(steps, entry), (resumed) =>
+        resumed === undefined ? Effect.fail(error) : Effect.succeed(resumed)
+      )
+    )
+  )
   return outcome === undefined ? yield* Effect.interrupt : yield* failOnError(outcome)
 }, Effect.scoped)
 

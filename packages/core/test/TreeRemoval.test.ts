@@ -42,6 +42,26 @@ describe("a removal of a tree", () => {
     assert.strictEqual(fake.open(), 0)
   })
 
+  const marked: Tree = { tree: { ".vm-sentinel.a": "", ".vm-sentinel.removing": "", ".vm-sentinel.z": "", a: "" } }
+
+  it("scenario 105: the mark of a deletion where the directory lies goes after all other sentinels", () => {
+    const order: Array<string> = []
+    const fake = make(marked, (call, name) => {
+      if (call === "unlink" || call === "removeDirectory") order.push(name)
+    })
+    assert.deepStrictEqual(remove(fake), gone)
+    assert.deepStrictEqual(order, ["a", ".vm-sentinel.a", ".vm-sentinel.z", ".vm-sentinel.removing", "tree"])
+  })
+
+  it("scenario 105: the mark stays where another sentinel can't be removed", () => {
+    const fake = make(
+      marked,
+      before("unlink", ".vm-sentinel.z", () => fail("EPERM"))
+    )
+    assert.strictEqual(remove(fake).failure?.errno, "EPERM")
+    assert.deepStrictEqual(fake.tree(), { tree: { ".vm-sentinel.removing": "", ".vm-sentinel.z": "" } })
+  })
+
   it("any call that fails is the failure told, with all closed, the sentinel still there, and the rest gone next time", () => {
     const content: Tree = { tree: { ".vm-sentinel": "", a: "", ...chain(34, { ".vm-sentinel": "", z: "" }) } }
     for (let at = 1; ; at++) {

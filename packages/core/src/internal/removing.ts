@@ -202,9 +202,15 @@ export const begin = <Name>(
     }
   }
 
-  /** Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. */
+  const isMark = (name: Name): boolean => textOf(name) === SentinelName.removingName
+
+  /**
+   * Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. The mark
+   * of a deletion goes last, and stays where another sentinel does: without it an owner could come.
+   */
   const unlinkSentinels = (level: Level): void => {
-    for (const name of level.sentinels.splice(0)) {
+    for (const name of level.sentinels.splice(0).toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))) {
+      if (level.isStuck && isMark(name)) return
       try {
         const kind = level === top ? "ours" : kindOf(level, { name, type: "unknown" })
         if (kind === "others") return stay(level)

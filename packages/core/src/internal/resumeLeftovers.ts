@@ -28,7 +28,11 @@ type OpenError = LookError | MountInside | Taken
 const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined =>
   error._tag === "NotFound" || error._tag === "Taken" ? undefined : Outcomes.ofLookError(subject, error)
 
-export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outcome>) => {
+/** `isWanted`: the names of the directories to resume. Default: all. */
+export const make = (
+  steps: ReclaimSteps,
+  isWanted: (name: string) => boolean = () => true
+): ((entry: Entry) => Stream.Stream<Outcome>) => {
   const { allows, conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
   const { dryRun, layout, skip } = options
 
@@ -106,8 +110,10 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Stream.Stream<Outc
     return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(interruptible))))
   }
 
+  const isIn = ({ name }: Leftover<unknown>): boolean => isWanted(name)
+
   const resumeAll = ({ claimed, dead }: Leftovers): Stream.Stream<Outcome> =>
-    Stream.fromIterable([...dead.map(resumeDead), ...claimed.map(resumeClaimed)]).pipe(
+    Stream.fromIterable([...dead.filter(isIn).map(resumeDead), ...claimed.filter(isIn).map(resumeClaimed)]).pipe(
       Stream.mapEffect((outcome) => outcome),
       Stream.filter(Outcomes.isTold)
     )

@@ -148,7 +148,8 @@ export const removeTree = (given: Removing) =>
       )
 
     yield* walk(disk, root, {
-      order: (entry) => (isSentinel(entry) ? 1 : 0),
+      // The mark of a deletion goes last: without it an owner could come.
+      order: (found) => (!isSentinel(found) ? 0 : found.entry === SentinelName.removingName ? 2 : 1),
       // A subvolume of btrfs is another device on the same mount.
       crosses: (path) => Effect.map(disk.mountInside(path), (mount) => mount === undefined),
       open: (path, stat) => (path === root ? list(path) : openInner(path, stat)),

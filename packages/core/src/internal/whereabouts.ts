@@ -11,6 +11,8 @@ import type { SentinelStore } from "../SentinelStore.ts"
 export interface Whereabouts {
   readonly path: string
   readonly kind: Kind
+  /** The sweep's directory in the root that it lies in, or that it is. */
+  readonly leftover: Entry
 }
 
 const inPlace: Kind = { _tag: "Directory" }
@@ -19,11 +21,11 @@ const inPlace: Kind = { _tag: "Directory" }
 const noSentinel: OwnSentinel = () =>
   Effect.fail(new StoreFailure({ operation: "identify a sweep that only looks", path: "" }))
 
-const placesOf = ({ claimed, dead }: Leftovers, name: string): ReadonlyArray<Whereabouts> => [
+const placesOf = (leftover: Entry, { claimed, dead }: Leftovers, name: string): ReadonlyArray<Whereabouts> => [
   ...dead
-    .filter((leftover) => leftover.name === name)
-    .map(({ path, tags }): Whereabouts => ({ path, kind: { _tag: "Remains", tags } })),
-  ...claimed.filter((leftover) => leftover.name === name).map(({ path }): Whereabouts => ({ path, kind: inPlace }))
+    .filter((remains) => remains.name === name)
+    .map(({ path, tags }): Whereabouts => ({ path, kind: { _tag: "Remains", tags }, leftover })),
+  ...claimed.filter((claim) => claim.name === name).map(({ path }): Whereabouts => ({ path, kind: inPlace, leftover }))
 ]
 
 /** `undefined`: no sweep has the directory, or its root can't be read. */
@@ -34,7 +36,7 @@ export const find = Effect.fnUntraced(
     const reclaimer = yield* store.reclaimer(root, { self: noSentinel, layout })
     const placesIn = (leftover: Entry) =>
       reclaimer.leftovers(leftover).pipe(
-        Effect.map((found) => placesOf(found, entry.entry)),
+        Effect.map((found) => placesOf(leftover, found, entry.entry)),
         Effect.orElseSucceed(() => [])
       )
     const places = yield* Effect.forEach(leftovers, placesIn)

@@ -136,6 +136,12 @@ const stubborn = (path: string) =>
       })
   )
 
+const frozen = (path: string) =>
+  Effect.acquireRelease(
+    attempt(() => run("chattr", "+i", path)),
+    () => attempt(() => run("chattr", "-i", path))
+  )
+
 const mounted = (target: string, ...options: ReadonlyArray<string>) =>
   Effect.asVoid(
     Effect.acquireRelease(
@@ -226,6 +232,7 @@ export const world: World = {
   ordinary: isRoot ? ordinary : scratch,
   // The Disk makes writable what is its user's own.
   stubborn: !isRoot ? notRoot : canMakeImmutable ? stubborn : new Missing("no immutable files here"),
+  frozen: !isRoot ? notRoot : canMakeImmutable ? frozen : new Missing("no immutable files here"),
   bindMount: canMount
     ? (source, target) => mounted(target, "--bind", source, target)
     : isRoot

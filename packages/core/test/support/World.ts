@@ -42,6 +42,8 @@ export interface World<R = never> {
   readonly ordinary: Able<Making<string, R>>
   /** A directory with a file `kept` that the Disk's user can't remove. */
   readonly stubborn?: Able<(path: string) => Making<void, R>>
+  /** Keeps everybody from removing a file, until the scope ends. */
+  readonly frozen?: Able<(path: string) => Making<void, R>>
   /** Bind-mounts a directory on another one. Both are on one device. */
   readonly bindMount?: Able<(source: string, target: string) => Making<void, R>>
   /** Mounts a file system that doesn't answer: each call on it waits until the file system is unmounted. */

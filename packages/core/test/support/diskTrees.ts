@@ -145,6 +145,23 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       })
   )
 
+  able(world.frozen, "scenario 105: the mark of a deletion stays where another sentinel can't be removed", (freeze) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const tree = `${yield* world.scratch}/tree`
+      const last = [".vm-sentinel.a", ".vm-sentinel.z"]
+      for (const stubborn of last) {
+        yield* files(tree, [...last, ".vm-sentinel.removing", "file"])
+        const failed = Effect.andThen(freeze(`${tree}/${stubborn}`), errno(disk.removeTree(tree)))
+        assert.strictEqual(yield* Effect.scoped(failed), "EPERM")
+        const left = Object.keys(yield* world.tree(tree))
+        assert.includeMembers(left, [stubborn, ".vm-sentinel.removing"])
+        assert.notInclude(left, "file")
+      }
+      yield* disk.removeTree(tree)
+    })
+  )
+
   able(world.permissions, "doesn't find what it can't look into to be empty", () =>
     Effect.gen(function* () {
       const directory = yield* world.scratch

@@ -101,6 +101,12 @@ int vm_sentinel_is_sentinel(const char *name)
 	return strncmp(name, own, length) == 0 && (name[length] == '\0' || name[length] == '.');
 }
 
+/* SentinelName.removingName of core. */
+static int is_mark(const char *name)
+{
+	return strcmp(name, ".vm-sentinel.removing") == 0;
+}
+
 static int is_dots(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
@@ -265,6 +271,18 @@ static int remove_children(struct work *work, int fd, int depth)
 	return length == 0;
 }
 
+/* The mark of a deletion goes last: without it an owner could come. */
+static int remove_sentinels(const struct work *work, int fd)
+{
+	for (int marks = 0; marks <= 1; marks++) {
+		for (int index = 0; index < work->sentinels; index++) {
+			if (is_mark(work->sentinel[index]) == marks && unlinkat(fd, work->sentinel[index], 0) != 0)
+				return 0;
+		}
+	}
+	return 1;
+}
+
 static int remove_top(struct work *work, int parent, const char *name)
 {
 	struct kernel_stat above, top;
@@ -275,9 +293,7 @@ static int remove_top(struct work *work, int parent, const char *name)
 	if (look(fd, &top) && look(parent, &above) && top.mount == above.mount &&
 	    (!work->order->is_known || is_same(work->order, &top))) {
 		work->mount = top.mount;
-		is_empty = remove_children(work, fd, 0);
-		for (int index = 0; is_empty && index < work->sentinels; index++)
-			is_empty = unlinkat(fd, work->sentinel[index], 0) == 0;
+		is_empty = remove_children(work, fd, 0) && remove_sentinels(work, fd);
 	}
 	close(fd);
 	return is_empty && unlinkat(parent, name, AT_REMOVEDIR) == 0;
