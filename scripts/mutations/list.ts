@@ -172,13 +172,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/claims"),
-        from: `isLocked: held !== undefined && (workspace === undefined ? held.tested : workspace.isLocked)`,
+        from: `isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)`,
         to: `isLocked: true`
       },
       {
         file: core("internal/claims"),
-        from: `exclude(path, { mayStartProgram, test: workspace === undefined }).pipe(`,
-        to: `Effect.scoped(exclude(path, { mayStartProgram, test: workspace === undefined })).pipe(`
+        from: `exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(`,
+        to: `Effect.scoped(exclude(path, { mayStartProgram, test: destination.workspace === undefined })).pipe(`
       }
     ],
     tests: [coreTest("CleanupRaces.slow"), coreTest("SentinelStore"), frames("takeover")]
