@@ -16,6 +16,8 @@ export interface Export {
 }
 
 export interface Module {
+  /** The docstring at its top, without tags; empty if there is none. */
+  readonly about: string
   /** The exports that the module itself declares. */
   readonly exports: ReadonlyArray<Export>
   /** Specifiers of the modules that it re-exports from. */
@@ -118,7 +120,9 @@ export const parse = (text: string): Module => {
       })
     }
   }
-  return { exports: [...exports.values()], sources: [...sources], examples: docstrings.flatMap(examplesIn) }
+  const [top] = text.startsWith("/**") ? docstrings : []
+  const about = (top?.text ?? "").replace(/^@\w[^]*/m, "").trim()
+  return { about, exports: [...exports.values()], sources: [...sources], examples: docstrings.flatMap(examplesIn) }
 }
 
 /** The exports without a documenting sentence, one line each: `12: name has no docstring`. */

@@ -203,7 +203,7 @@ export const markedName = ({ name, tags }: Marked): string => {
 }
 
 /**
- * The name of a directory that is marked in place, by the same rule as {@link markedName}: never longer than the name
+ * The name of a directory that is marked in place, by the same rule as `markedName`: never longer than the name
  * under which it was claimed.
  *
  * @category naming

@@ -1,0 +1,77 @@
+/**
+ * Runs the commands that pages show, and compares their output. A session is a block of `console` below a comment that
+ * names a shell script: `<!-- session: docs/sessions/sweep.sh -->`. The script makes what the commands find. Lines of
+ * the block that begin with `$ ` are the commands; the other lines are their output. `/srv` stands for a new directory.
+ * `node scripts/sessions.ts` writes the output into the pages; a test checks that it is current.
+ */
+import { spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { blocksOf, type MadeBlock, pages, read, root, withBlocks } from "./pages.ts"
+
+const prompt = "$ "
+const mark = "\u0000"
+
+/** Milliseconds until a session that hangs is killed. */
+const patience = 240_000
+
+/** The commands of a session. */
+const commandsIn = (text: string): ReadonlyArray<string> =>
+  text.split("\n").flatMap((line) => (line.startsWith(prompt) ? [line.slice(prompt.length)] : []))
+
+/** Runs the commands of a session in one shell. Gives the block with what they print. Throws if the script fails. */
+export const played = ({ from, text }: MadeBlock): string => {
+  const directory = Fs.realpathSync(Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-session-")))
+  const placed = (shell: string): string => shell.replaceAll("/srv", directory)
+  const commands = commandsIn(text)
+  const script = [
+    "exec 2>&1; set -e",
+    // In a subshell dash has no jobs.
+    "trap 'jobs -p >jobs; kill $(cat jobs) 2>/dev/null || true' EXIT; trap exit TERM",
+    placed(read(from)),
+    "set +e",
+    ...commands.flatMap((command) => [`printf '\\0'`, placed(command)]),
+    "printf '\\0'"
+  ]
+  try {
+    const { error, stdout } = spawnSync("sh", ["-c", script.join("\n")], {
+      cwd: directory,
+      encoding: "utf8",
+      env: { ...process.env, PATH: `${root}/node_modules/.bin:${process.env["PATH"]}` },
+      timeout: patience
+    })
+    const [before = "", ...outputs] = stdout.split(mark)
+    if (error !== undefined || outputs.length !== commands.length + 1) throw new Error(`${from} fails:\n${before}`)
+    return commands
+      .map((command, index) => `${prompt}${command}\n${(outputs[index] ?? "").replaceAll(directory, "/srv")}`)
+      .join("")
+  } finally {
+    Fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** A session without what differs from run to run: times, PIDs, ids, and the widths of columns that they set. */
+export const lasting = (session: string): string =>
+  session
+    .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+    .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f…-]+/g, "ID")
+    .replace(/\b\d+(\.\d+)? ?(ms|s|m|h|d)\b/g, "DURATION")
+    .replace(/("durationMs":)\d+/g, "$1N")
+    .replace(/\d{2,}/g, "N")
+    .replace(/ +/g, " ")
+    .replace(/ $/gm, "")
+
+/** The sessions of a page. */
+export const sessionsIn = (page: string): ReadonlyArray<MadeBlock> => blocksOf(page, "session", "console")
+
+if (import.meta.main) {
+  for (const path of pages()) {
+    const page = read(path)
+    const current = withBlocks(page, "session", "console", (block) => {
+      const made = played(block)
+      return lasting(made) === lasting(block.text) ? block.text : made
+    })
+    if (current !== page) Fs.writeFileSync(Path.join(root, path), current)
+  }
+}

@@ -1,0 +1,135 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { afterAll } from "vitest"
+import { deadLinks } from "../../tools/docs/links.ts"
+import * as Examples from "../examples.ts"
+import { blocksOf, pages, read, root } from "../pages.ts"
+import * as Sessions from "../sessions.ts"
+
+const scratch = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-docs-"))
+afterAll(() => Fs.rmSync(scratch, { recursive: true, force: true }))
+
+/** Milliseconds. The machine may be busy with other tests. */
+const patience = 300_000
+
+const isPacked = (page: string): boolean => /^packages\/[^/]+\/README\.md$/.test(page)
+
+describe("the links of a page", () => {
+  const repository = "https://github.com/vm-sentinel/vm-sentinel/blob/main"
+  Fs.mkdirSync(`${scratch}/docs`)
+  Fs.writeFileSync(`${scratch}/docs/page.md`, "# What, and why?\n")
+
+  const dead = (...lines: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+    Fs.writeFileSync(`${scratch}/README.md`, `${lines.join("\n")}\n`)
+    return deadLinks(scratch, ["README.md", "docs/page.md"])
+  }
+
+  it("pass if the files and headings that they name exist", async () => {
+    const links = [
+      "docs/page.md",
+      "docs",
+      "docs/page.md#what-and-why",
+      "#top",
+      `${repository}/docs/page.md#what-and-why`
+    ]
+    const text = [
+      "# Top",
+      ...links.map((link) => `[link](${link})`),
+      "`[code](gone.md)`",
+      "[web](https://effect.website)"
+    ]
+    assert.deepStrictEqual(await dead(...text), [])
+  })
+
+  it("fail if a file or a heading is missing, here or by its address on GitHub", async () => {
+    const links = ["gone.md", "docs/page.md#why", "#gone", `${repository}/gone.md`, `${repository}/docs/page.md#why`]
+    const found = await dead(...links.map((link) => `[link](${link})`), "", "![picture](gone.svg)")
+    assert.deepStrictEqual(
+      found.map((line) => line.split(" ", 1)[0]).toSorted(),
+      [1, 2, 3, 4, 5, 7].map((line) => `README.md:${line}:`)
+    )
+  })
+})
+
+describe("a session of a page", () => {
+  it("is compared without its times and numbers", () => {
+    const shown = "$ ls\nweb  alive  31242  2s\n 3 scanned: 1 removed\n"
+    assert.strictEqual(Sessions.lasting(shown), Sessions.lasting("$ ls\nweb  alive    47  1m\n 3 scanned: 1 removed\n"))
+    assert.notStrictEqual(Sessions.lasting(shown), Sessions.lasting(shown.replace("1 removed", "2 removed")))
+    assert.notStrictEqual(Sessions.lasting(shown), Sessions.lasting(shown.replace("alive", "dead")))
+  })
+})
+
+describe("the pages", () => {
+  const all = pages()
+  const texts = all.map((path) => ({ path, text: read(path) }))
+
+  it("have no dead link and no dead anchor", { timeout: patience }, async () => {
+    assert.isAbove(all.length, 10)
+    assert.deepStrictEqual(await deadLinks(root, all), [])
+  })
+
+  it("name files in HTML that exist", () => {
+    const dead = texts.flatMap(({ path, text }) =>
+      [...text.matchAll(/<[a-z][^>]*\s(?:href|src|srcset)="([^"#:]+)/g)].flatMap(([, target = ""]) =>
+        Fs.existsSync(Path.join(root, Path.dirname(path), target)) ? [] : [`${path}: ${target}`]
+      )
+    )
+    assert.deepStrictEqual(dead, [])
+  })
+
+  it("link to directories on GitHub as to files, by blob, so that the links can be checked", () => {
+    const unchecked = texts.filter(({ text }) => text.includes("github.com/vm-sentinel/vm-sentinel/tree/"))
+    assert.deepStrictEqual(
+      unchecked.map(({ path }) => path),
+      []
+    )
+  })
+
+  it("have absolute links where they are packed without the repository", () => {
+    const relative = texts.flatMap(({ path, text }) =>
+      isPacked(path) ? [...text.matchAll(/\]\((?!https:|#)([^)]+)\)/g)].map(([, target]) => `${path}: ${target}`) : []
+    )
+    assert.deepStrictEqual(relative, [])
+  })
+
+  it("show sources as they are in the repository", () => {
+    const shown = texts.flatMap(({ path, text }) => blocksOf(text, "example", "ts").map((block) => ({ path, block })))
+    assert.isNotEmpty(shown)
+    for (const { block, path } of shown) assert.strictEqual(block.text, read(block.from), `${path} shows ${block.from}`)
+  })
+
+  it("show programs that compile", { timeout: patience }, () => {
+    // The reference shows signatures; its programs are those of the docstrings.
+    const programs = all.flatMap((path) => {
+      if (path.startsWith("docs/api/")) return []
+      const copied = new Set(blocksOf(read(path), "example", "ts").map(({ text }) => text.trimEnd()))
+      return Examples.programsInPage(path).filter(({ code }) => !copied.has(code.trimEnd()))
+    })
+    assert.isNotEmpty(programs)
+    assert.strictEqual(Examples.compile(programs), "")
+  })
+
+  it("show commands only in sessions, which a script makes", () => {
+    const unmade = texts.flatMap(({ path, text }) => {
+      const shown = [...text.matchAll(/^```console$/gm)].length
+      return shown === Sessions.sessionsIn(text).length ? [] : [path]
+    })
+    assert.deepStrictEqual(unmade, [])
+  })
+
+  const sessions = texts.flatMap(({ path, text }) => Sessions.sessionsIn(text).map((session) => ({ path, session })))
+  const isLinux = process.platform === "linux"
+  const title = "show what the commands of their sessions print"
+
+  it.skipIf(!isLinux)(isLinux ? title : `${title} (skipped: procfs is Linux's)`, { timeout: patience }, () => {
+    assert.isNotEmpty(sessions)
+    for (const { path, session } of sessions) {
+      const made = Sessions.played(session)
+      const message = `${path} shows other output: node scripts/sessions.ts writes it`
+      assert.strictEqual(Sessions.lasting(session.text), Sessions.lasting(made), message)
+    }
+  })
+})
