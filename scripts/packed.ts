@@ -8,7 +8,7 @@ import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { contents, install, type Project } from "./packed/project.ts"
-import { field, pack, repository, run } from "./packed/tarballs.ts"
+import { environment, field, pack, repository, run } from "./packed/tarballs.ts"
 
 /** The oldest Node that the packages run on, and the newest of each later release line. */
 const ranges = ["22.19.0", "24", "26"] as const
@@ -73,7 +73,7 @@ const makeRoot = ({ uid }: User, ...names: ReadonlyArray<string>): string => {
 
 /** Uses the command: its own first line finds Node. Nothing that it does may be worth a warning. */
 const useCommand = async (project: Project, node: Node, user: User): Promise<void> => {
-  const env = { ...process.env, NO_COLOR: "1", PATH: `${node.path}:/usr/sbin:/usr/bin:/sbin:/bin` }
+  const env = { ...environment, NO_COLOR: "1", PATH: `${node.path}:/usr/sbin:/usr/bin:/sbin:/bin` }
   const options = { cwd: scratch, env, uid: user.uid }
   const command = (...args: ReadonlyArray<string>) =>
     run(`${project.directory}/node_modules/.bin/vm-sentinel`, args, options)
@@ -93,10 +93,17 @@ const useCommand = async (project: Project, node: Node, user: User): Promise<voi
   expect("run", command("run", `${root}/held`, "--", "echo", "ran"), "ran\n")
 }
 
-const usePackages = (project: Project, node: Node, user: User): void => {
+/** What the program with the real Layers says here from the sources. No native code may have been lost on the way. */
+const fromSources = (): string => {
+  const program = `${repository}/scripts/packed/programs/layers.ts`
+  return run(process.execPath, [program, makeRoot({ name: "the same", uid: undefined })], { cwd: repository })
+}
+
+const usePackages = (project: Project, node: Node, user: User, native: string): void => {
   const options = { cwd: project.directory, uid: user.uid }
   expect("fakes", run(`${node.path}/node`, ["fakes.js"], options), "")
-  expect("layers", run(`${node.path}/node`, ["layers.js", makeRoot(user)], options), "")
+  const said = run(`${node.path}/node`, ["layers.js", makeRoot(user)], options)
+  expect("layers", said, project.isComplete ? native : "portable\n")
 }
 
 console.log("packing")
@@ -106,11 +113,12 @@ const projects = [true, false].map((isComplete) =>
   install(`${scratch}/${isComplete ? "complete" : "bare"}`, packed, isComplete)
 )
 const everyone = users()
+const native = fromSources()
 for (const node of nodes()) {
   for (const project of projects) {
     const before = contents(project)
     for (const user of everyone) {
-      usePackages(project, node, user)
+      usePackages(project, node, user, native)
       await useCommand(project, node, user)
     }
     if (contents(project) !== before) throw new Error(`${project.directory}/node_modules changed`)

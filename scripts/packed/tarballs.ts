@@ -12,6 +12,10 @@ export interface Packed {
   readonly directory: string
 }
 
+/** The variables of this process. In pnpm's `NODE_PATH` Node would find koffi from every directory. */
+const { NODE_PATH: _, ...environment } = process.env
+export { environment }
+
 export interface Options {
   readonly cwd: string
   readonly env?: NodeJS.ProcessEnv
@@ -19,7 +23,7 @@ export interface Options {
 }
 
 /** Runs a program to its end. Throws with all that it said if it failed. */
-export const run = (file: string, args: ReadonlyArray<string>, { cwd, env = process.env, uid }: Options): string => {
+export const run = (file: string, args: ReadonlyArray<string>, { cwd, env = environment, uid }: Options): string => {
   const user = uid === undefined ? {} : { uid, gid: uid }
   const { error, status, stderr, stdout } = spawnSync(file, args, { cwd, env, encoding: "utf8", ...user })
   if (error !== undefined) throw error

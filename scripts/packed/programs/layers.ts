@@ -1,4 +1,7 @@
-/** A program that installed the packages, and sweeps a directory of this machine: `layers.ts ROOT`. */
+/**
+ * A program that installed the packages, and sweeps a directory of this machine: `layers.ts ROOT`. It says `native` if it
+ * has the kernel's own id of its process.
+ */
 import { Cleanup, Ownership, ProcessIdentity } from "@vm-sentinel/core"
 import * as VmSentinelDarwin from "@vm-sentinel/platform-darwin"
 import * as VmSentinelLinux from "@vm-sentinel/platform-linux"
@@ -17,6 +20,8 @@ const services =
 
 const program = Effect.gen(function* () {
   yield* Ownership.create(`${root}/mine`)
+  const isNative = Fs.readFileSync(`${root}/mine/.vm-sentinel`, "utf8").includes('"processId64"')
+  process.stdout.write(isNative ? "native\n" : "portable\n")
   Fs.mkdirSync(`${root}/crashed`)
   const owner = spawn(process.execPath, ["--eval", "setInterval(() => {}, 1000)"])
   yield* Ownership.record(`${root}/crashed`, { pid: ProcessIdentity.Pid.make(owner.pid ?? 0) })
