@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import type * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { Disk } from "@vm-sentinel/core/Disk"
+import * as Ground from "@vm-sentinel/core/Ground"
 import type { NativeCode } from "@vm-sentinel/core/NativeCode"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Prospect from "@vm-sentinel/core/Prospect"
@@ -68,7 +70,7 @@ export const examineRoot = Effect.fn("doctor.root")(
     const store = yield* SentinelStore
     const root = yield* store.openRoot(given)
     const { path, principal } = root
-    const ground = yield* store.ground(root)
+    const ground = yield* Ground.of(root)
     const listed = yield* Effect.result(Effect.map(store.list(root), ({ leftovers }) => leftovers.length))
     const lock = yield* tryLock(path)
     const prospects = yield* Prospect.foresee(root, ground, Result.getOrUndefined(lock), options)
@@ -103,23 +105,24 @@ const exitCode = (machine: Finding.Machine, roots: ReadonlyArray<Finding.Root>):
  */
 export const doctor: (
   options: Options
-) => Effect.Effect<void, Output.OutputError | Quit, Output.Output | ProcessInspector | SentinelStore> = Effect.fn(
-  "doctor"
-)(function* ({ json, legacy, lock, roots, shared }) {
-  const judging = JudgeFlags.options({ legacy, lock, shared, sentinelNames: [], assumeMoved: Option.none() })
-  const shown = { colors: yield* Output.hasColors("stdout"), width: yield* Output.columns }
-  const machine = yield* examineMachine(yield* Platform.nativeCode)
-  yield* Output.write(
-    json ? Report.jsonLine(yield* Effect.orDie(encodeMachine(machine))) : DoctorText.machine(machine, shown)
-  )
-  const examined = yield* Effect.forEach(
-    roots,
-    Effect.fnUntraced(function* (given) {
-      const root = yield* examineRoot(given, judging)
-      yield* Output.write(json ? Report.jsonLine(yield* Effect.orDie(encodeRoot(root))) : DoctorText.root(root, shown))
-      return root
-    })
-  )
-  const code = exitCode(machine, examined)
-  if (code !== ExitCode.done) return yield* new Quit({ code })
-})
+) => Effect.Effect<void, Output.OutputError | Quit, Disk | Output.Output | ProcessInspector | SentinelStore> =
+  Effect.fn("doctor")(function* ({ json, legacy, lock, roots, shared }) {
+    const judging = JudgeFlags.options({ legacy, lock, shared, sentinelNames: [], assumeMoved: Option.none() })
+    const shown = { colors: yield* Output.hasColors("stdout"), width: yield* Output.columns }
+    const machine = yield* examineMachine(yield* Platform.nativeCode)
+    yield* Output.write(
+      json ? Report.jsonLine(yield* Effect.orDie(encodeMachine(machine))) : DoctorText.machine(machine, shown)
+    )
+    const examined = yield* Effect.forEach(
+      roots,
+      Effect.fnUntraced(function* (given) {
+        const root = yield* examineRoot(given, judging)
+        yield* Output.write(
+          json ? Report.jsonLine(yield* Effect.orDie(encodeRoot(root))) : DoctorText.root(root, shown)
+        )
+        return root
+      })
+    )
+    const code = exitCode(machine, examined)
+    if (code !== ExitCode.done) return yield* new Quit({ code })
+  })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Disk } from "@vm-sentinel/core/Disk"
 import type { NativeCode } from "@vm-sentinel/core/NativeCode"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
@@ -62,19 +63,28 @@ export const layer: Layer.Layer<ProcessInspector | SentinelStore, UnsupportedPla
 )
 
 /**
+ * The disk that the store of {@link layer} works on.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const disk: Layer.Layer<Disk> = Layer.unwrap(
+  Effect.promise((): Promise<{ readonly layer: Layer.Layer<Disk> }> =>
+    process.platform === "darwin"
+      ? import("@vm-sentinel/platform-darwin/DarwinDisk")
+      : import("@vm-sentinel/platform-linux/LinuxDisk")
+  ).pipe(Effect.map(({ layer }) => layer))
+)
+
+/**
  * Which native code the services of {@link layer} use. Loads it.
  *
  * @category getters
  * @since 0.1.0
  */
-export const nativeCode: Effect.Effect<NativeCode> = Effect.suspend(() =>
-  process.platform === "darwin"
-    ? Effect.flatMap(
-        Effect.promise(() => import("@vm-sentinel/platform-darwin/DarwinNativeCode")),
-        ({ report }) => report
-      )
-    : Effect.flatMap(
-        Effect.promise(() => import("@vm-sentinel/platform-linux/LinuxNativeCode")),
-        ({ report }) => report
-      )
-)
+export const nativeCode: Effect.Effect<NativeCode> = Effect.promise(
+  (): Promise<{ readonly report: Effect.Effect<NativeCode> }> =>
+    process.platform === "darwin"
+      ? import("@vm-sentinel/platform-darwin/DarwinNativeCode")
+      : import("@vm-sentinel/platform-linux/LinuxNativeCode")
+).pipe(Effect.flatMap(({ report }) => report))

@@ -22,7 +22,7 @@ import {
 import { isRefusal } from "@vm-sentinel/core/Errno"
 import type { Evidence } from "@vm-sentinel/core/Evidence"
 import type { Prospect } from "@vm-sentinel/core/Prospect"
-import type { Ground } from "@vm-sentinel/core/Root"
+import type { Ground } from "@vm-sentinel/core/Ground"
 import * as Result from "effect/Result"
 import * as ErrorText from "./ErrorText.ts"
 import * as Finding from "./Finding.ts"

@@ -4,7 +4,7 @@ import { IdentityUnavailable, LockBusy, LockUnsupported, PermissionDenied, Refus
 import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import { type HostIdentity, Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import type { Prospect } from "@vm-sentinel/core/Prospect"
-import type { Ground } from "@vm-sentinel/core/Root"
+import type { Ground } from "@vm-sentinel/core/Ground"
 import { Result } from "effect"
 import * as DoctorText from "../src/DoctorText.ts"
 import type { Finding } from "../src/Finding.ts"

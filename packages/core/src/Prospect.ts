@@ -15,6 +15,7 @@ import { type SentinelFile, tagOf } from "./DirectoryState.ts"
 import { fileToken, toRecord } from "./DirectoryFrame.ts"
 import type { HeldLock } from "./Disk.ts"
 import { Compared } from "./Evidence.ts"
+import type { Ground } from "./Ground.ts"
 import { type JudgeContext, makeContext, observeOwner } from "./internal/judgeDirectory.ts"
 import { ownerInputs, type Reader } from "./JudgeInputs.ts"
 import { decide, type Decision } from "./Judgement.ts"
@@ -24,7 +25,7 @@ import { type NamespaceProof, PidNamespaces } from "./PidNamespaces.ts"
 import { type HostIdentity, Pid, type ProcessIdentity } from "./ProcessIdentity.ts"
 import { ProcessInspector } from "./ProcessInspector.ts"
 import { Answer, Reason } from "./Reason.ts"
-import type { Ground, Root } from "./Root.ts"
+import type { Root } from "./Root.ts"
 import { lockRecord, type RecordV3, type Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
 import type { SentinelStore } from "./SentinelStore.ts"
@@ -206,6 +207,7 @@ const foreseeOne = Effect.fnUntraced(function* (
  * **Example** (Asking what can be proved on NFS)
  *
  * ```ts
+ * import * as Ground from "@vm-sentinel/core/Ground"
  * import * as Prospect from "@vm-sentinel/core/Prospect"
  * import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -214,9 +216,8 @@ const foreseeOne = Effect.fnUntraced(function* (
  *
  * const program = Effect.gen(function* () {
  *   yield* Simulation.seed({ "/srv/vms/vm/disk": "" })
- *   const store = yield* SentinelStore
- *   const root = yield* store.openRoot("/srv/vms")
- *   const prospects = yield* Prospect.foresee(root, yield* store.ground(root), undefined)
+ *   const root = yield* SentinelStore.use((store) => store.openRoot("/srv/vms"))
+ *   const prospects = yield* Prospect.foresee(root, yield* Ground.of(root), undefined)
  *   return prospects.map(({ case: name, reason, verdict }) => `${name}: ${verdict}, ${reason}`)
  * })
  *

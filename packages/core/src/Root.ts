@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import type * as Stream from "effect/Stream"
-import type { DirectoryFrame } from "./DirectoryFrame.ts"
-import type { Permissions, Principal, Room } from "./DiskModel.ts"
+import type { Principal } from "./DiskModel.ts"
 import type { RootError } from "./Errors.ts"
 import type { FileId } from "./FileId.ts"
 
@@ -49,18 +48,4 @@ export interface Listing {
   readonly leftovers: ReadonlyArray<Entry>
   /** All other directories, in chunks of at most 256, in the order of `Disk.list`. */
   readonly directories: Stream.Stream<Entry, RootError>
-}
-
-/**
- * What a root is made of: who owns it, what it lies on, and whether it can be changed.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Ground {
-  readonly permissions: Permissions
-  readonly frame: DirectoryFrame
-  readonly room: Room
-  /** Mount points below the root. A sweep keeps each directory with one. */
-  readonly mounts: ReadonlyArray<string>
 }

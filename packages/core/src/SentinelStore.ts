@@ -35,7 +35,7 @@ import * as Roots from "./internal/roots.ts"
 import * as Workspaces from "./internal/workspaces.ts"
 import type { Layout } from "./Layout.ts"
 import type { PublishOptions } from "./Publication.ts"
-import type { Entry, Ground, Listing, Root } from "./Root.ts"
+import type { Entry, Listing, Root } from "./Root.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
 /**
@@ -56,8 +56,6 @@ export class SentinelStore extends Context.Service<
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
     /** The root of a directory, checked as by `openRoot`, and the directory's entry there. The directory isn't read. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
-    /** What a root is made of. Writes nothing, and reads nothing in the root. */
-    readonly ground: (root: Root) => Effect.Effect<Ground, RootError>
     /** Lists the directories of a root without opening them: each may be gone when the stream emits its entry. */
     readonly list: (root: Root) => Effect.Effect<Listing, RootError>
     /**
@@ -138,7 +136,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
   SentinelStore,
   Effect.gen(function* () {
     const disk = yield* Disk
-    const { ground, list, openDirectory, openRoot } = Roots.make(disk)
+    const { list, openDirectory, openRoot } = Roots.make(disk)
     const lookup = Lookup.make(disk)
     const { inspect, look, ownersBelow, peekMany, usage } = lookup
     const publication = Publication.make(disk, lookup)
@@ -148,7 +146,6 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     return SentinelStore.of({
       openRoot,
       openDirectory,
-      ground,
       list,
       look,
       inspect,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import * as Cleanup from "../src/Cleanup.ts"
+import * as Ground from "../src/Ground.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
 import * as Prospect from "../src/Prospect.ts"
@@ -16,7 +17,7 @@ const foresee = Effect.fnUntraced(function* (options: Cleanup.JudgeOptions = {})
   const store = yield* SentinelStore
   const opened = yield* store.openRoot(root)
   const lock = yield* Effect.scoped(Effect.result(store.lock(root)))
-  const ground = yield* store.ground(opened)
+  const ground = yield* Ground.of(opened)
   const prospects = yield* Prospect.foresee(opened, ground, Result.getOrUndefined(lock), options)
   return Object.fromEntries(prospects.map((each) => [each.case, `${each.verdict}, ${each.reason}`]))
 })

@@ -170,7 +170,6 @@ export const members = (): void => {
 const membersOfStore: Record<keyof Store, true> = {
   openRoot: true,
   openDirectory: true,
-  ground: true,
   list: true,
   look: true,
   inspect: true,

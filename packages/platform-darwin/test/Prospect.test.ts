@@ -1,6 +1,7 @@
 /** Over the shim: what is foreseen on macOS is what a sweep there then says. */
 import { assert } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
+import * as Ground from "@vm-sentinel/core/Ground"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Prospect from "@vm-sentinel/core/Prospect"
@@ -41,7 +42,7 @@ await overShim("prospects over the shim", ({ shim, test }) => {
       )
       const root = yield* store.openRoot(scratch)
       const lock = yield* Effect.scoped(store.lock(scratch))
-      const prospects = yield* Prospect.foresee(root, yield* store.ground(root), lock)
+      const prospects = yield* Prospect.foresee(root, yield* Ground.of(root), lock)
       assert.deepStrictEqual(
         prospects.map(({ case: name }) => name),
         ["crashed", "crashed-held", "rebooted", "v1"]

@@ -1,6 +1,7 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Platform from "../Platform.ts"
 import * as options from "./options.ts"
 
@@ -29,5 +30,5 @@ export const doctor = Command.make(
     "Tell what this machine, and each ROOT, can prove of owners that have ended, and why. Makes no entry in ROOT"
   ),
   Command.withShortDescription("Tell what can be proved here"),
-  Command.provide(Platform.layer)
+  Command.provide(Layer.merge(Platform.layer, Platform.disk))
 )

@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import type { Disk, DirectoryEntry, DiskError } from "../Disk.ts"
 import { RefusedRoot, type RootError } from "../Errors.ts"
 import { sameFile } from "../FileId.ts"
-import type { Entry, Ground, Listing, Root } from "../Root.ts"
+import type { Entry, Listing, Root } from "../Root.ts"
 import * as SentinelName from "../SentinelName.ts"
 import * as Trust from "../Trust.ts"
 import { absolute, mapLookError, toLookError } from "./diskErrors.ts"
@@ -46,14 +46,6 @@ export const make = (disk: Disk["Service"]) => {
     return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
   })
 
-  const ground = Effect.fn("SentinelStore.ground")(function* ({ path }: Root): Effect.fn.Return<Ground, RootError> {
-    const [{ gid, mode, nlink, type, uid }, frame, room, mounts] = yield* mapLookError("look at root")(
-      Effect.all([disk.lstat(path), disk.frame(path), disk.room(path), disk.mountsBelow(path)])
-    )
-    const below = mounts.filter((mount) => mount.path !== path)
-    return { permissions: { type, mode, uid, gid, nlink }, frame, room, mounts: below.map((mount) => mount.path) }
-  })
-
   /** A mount point isn't looked at: what is mounted may not answer. */
   const isDirectory =
     (path: string, mountPoints: ReadonlySet<string>) =>
@@ -91,5 +83,5 @@ export const make = (disk: Disk["Service"]) => {
     return { leftovers, directories }
   })
 
-  return { openRoot, openDirectory, ground, list }
+  return { openRoot, openDirectory, list }
 }

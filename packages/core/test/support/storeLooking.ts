@@ -4,6 +4,7 @@ import type { RootError } from "../../src/Errors.ts"
 import { compareDirectories, fileToken } from "../../src/DirectoryFrame.ts"
 import { Disk } from "../../src/Disk.ts"
 import type { DirectoryState, SentinelFile } from "../../src/DirectoryState.ts"
+import * as Ground from "../../src/Ground.ts"
 import * as Layout from "../../src/Layout.ts"
 import type { Entry } from "../../src/Root.ts"
 import { SentinelStore } from "../../src/SentinelStore.ts"
@@ -43,7 +44,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/vm/disk`, "x")
       const before = yield* world.tree(directory)
       const root = yield* store.openRoot(directory)
-      const { frame, mounts, permissions, room } = yield* store.ground(root)
+      const { frame, mounts, permissions, room } = yield* Ground.of(root)
       const { gid, mode, nlink, type, uid } = yield* disk.lstat(directory)
       assert.deepStrictEqual(permissions, { type, mode, uid, gid, nlink })
       assert.deepStrictEqual(frame, yield* disk.frame(directory))
@@ -51,7 +52,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.deepStrictEqual(mounts, [])
       assert.deepStrictEqual(yield* world.tree(directory), before)
       yield* world.remove(directory)
-      assert.strictEqual(yield* tag(store.ground(root)), "NotFound")
+      assert.strictEqual(yield* tag(Ground.of(root)), "NotFound")
     }))
 
   able(world.mountsCopies !== true && world.bindMount, "tells the mounts below a root", (bindMount) =>
@@ -60,7 +61,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const directory = yield* world.scratch
       for (const name of ["source", "vms", "vms/vm"]) yield* world.directory(`${directory}/${name}`)
       yield* bindMount(`${directory}/source`, `${directory}/vms/vm`)
-      const { mounts } = yield* store.ground(yield* store.openRoot(`${directory}/vms`))
+      const { mounts } = yield* Ground.of(yield* store.openRoot(`${directory}/vms`))
       assert.deepStrictEqual(mounts, [`${directory}/vms/vm`])
     })
   )
