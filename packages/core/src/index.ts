@@ -95,6 +95,13 @@ export * as FileId from "./FileId.ts"
 export * as FileSystemDisk from "./FileSystemDisk.ts"
 
 /**
+ * What a root lies on, and whether it can be changed.
+ *
+ * @since 0.1.0
+ */
+export * as Ground from "./Ground.ts"
+
+/**
  * Everything that the judgement of a directory depends on, as one value that can be recorded and judged again.
  *
  * @since 0.1.0
@@ -131,6 +138,14 @@ export * as LockState from "./LockState.ts"
  * @since 0.1.0
  */
 export * as Mounts from "./Mounts.ts"
+
+/**
+ * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer, and
+ * some can't be had.
+ *
+ * @since 0.1.0
+ */
+export * as NativeCode from "./NativeCode.ts"
 
 /**
  * The kernel's current answer about a PID.
@@ -175,6 +190,14 @@ export * as ProcessIdentity from "./ProcessIdentity.ts"
  * @since 0.1.0
  */
 export * as ProcessInspector from "./ProcessInspector.ts"
+
+/**
+ * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep uses,
+ * of what this kernel and this file system tell now.
+ *
+ * @since 0.1.0
+ */
+export * as Prospect from "./Prospect.ts"
 
 /**
  * Options for the publication of a sentinel.

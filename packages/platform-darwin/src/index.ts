@@ -12,6 +12,13 @@
 export * as DarwinDisk from "./DarwinDisk.ts"
 
 /**
+ * Which native code the Layers of macOS use, and why others are missing.
+ *
+ * @since 0.1.0
+ */
+export * as DarwinNativeCode from "./DarwinNativeCode.ts"
+
+/**
  * `ProcessInspector` for macOS: libSystem through koffi, or `ps` without native code.
  *
  * @since 0.1.0

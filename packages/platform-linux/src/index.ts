@@ -19,6 +19,13 @@ export * as Kernel from "./Kernel.ts"
 export * as LinuxDisk from "./LinuxDisk.ts"
 
 /**
+ * Which native code the Layers of Linux use, and why others are missing.
+ *
+ * @since 0.1.0
+ */
+export * as LinuxNativeCode from "./LinuxNativeCode.ts"
+
+/**
  * Searches every process of the kernel for a process of another PID namespace, by `/proc`.
  *
  * @since 0.1.0
