@@ -29,6 +29,7 @@ interface User {
 
 const scratch = Fs.mkdtempSync(`${Os.tmpdir()}/vm-sentinel-packed-`)
 process.once("exit", () => Fs.rmSync(scratch, { recursive: true, force: true }))
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130))
 // Another user looks into it.
 Fs.chmodSync(scratch, 0o755)
 
