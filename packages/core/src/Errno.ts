@@ -7,14 +7,32 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { DiskError } from "./DiskModel.ts"
 
+/** Names of the errnos by `node:os`, where there is that module. */
+const namedErrnos = (): ReadonlyArray<readonly [name: string, number: unknown]> => {
+  const process: unknown = Reflect.get(globalThis, "process")
+  if (!Predicate.hasProperty(process, "getBuiltinModule") || !Predicate.isFunction(process.getBuiltinModule)) return []
+  const os: unknown = process.getBuiltinModule("node:os")
+  const constants = Predicate.hasProperty(os, "constants") ? os.constants : undefined
+  return Predicate.hasProperty(constants, "errno") && Predicate.isObject(constants.errno)
+    ? Object.entries(constants.errno)
+    : []
+}
+
+/** libuv names the errnos for Node, and knows no name of EDQUOT, ESTALE and ENOLCK: the code has the number then. */
+const unnamed = /^Unknown system error -(\d+)$/
+
 /**
  * The `code` of an error, if the `code` is text, such as `ENOENT`. Otherwise `undefined`.
  *
  * @category getters
  * @since 0.1.0
  */
-export const codeOf = (error: unknown): string | undefined =>
-  Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : undefined
+export const codeOf = (error: unknown): string | undefined => {
+  const code = Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : undefined
+  const number = code === undefined ? undefined : unnamed.exec(code)?.[1]
+  if (number === undefined) return code
+  return namedErrnos().find(([, errno]) => errno === Number(number))?.[0] ?? code
+}
 
 /**
  * Name of the errno with which a call failed, or `EUNKNOWN`.

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
+import { constants } from "node:os"
 import { attempt, coded, codeOf, errnoOf, failed, isRefusal, isShortage } from "../src/Errno.ts"
 
 const thrownBy = (call: () => unknown): unknown => {
@@ -21,6 +22,12 @@ describe("Errno", () => {
   it.each([new Error("no code"), { code: 2 }, "ENOENT", null, undefined])("finds none in %j", (thrown) => {
     assert.isUndefined(codeOf(thrown))
     assert.strictEqual(errnoOf(thrown), "EUNKNOWN")
+  })
+
+  it.each(["EDQUOT", "ESTALE", "ENOLCK"] as const)("names %s, for which libuv has no name", (name) => {
+    const number = constants.errno[name]
+    assert.strictEqual(errnoOf(coded(`Unknown system error -${number}`)), name)
+    assert.strictEqual(errnoOf(coded("Unknown system error -9999")), "Unknown system error -9999")
   })
 
   it("makes an error that it reads again", () => {

@@ -147,4 +147,35 @@ describe("a directory with subvolumes of btrfs", () => {
       assert.match(failed?.error?.message ?? "", /EROFS.*btrfs property set/)
     })
   )
+
+  liveUnless(
+    noBtrfs,
+    "a quota that is used up: each dead directory is failed, EDQUOT, untouched, and goes with more room",
+    () =>
+      Effect.gen(function* () {
+        const point = yield* volume
+        const { dead } = yield* Owners.make
+        const root = `${point}/root`
+        btrfs("quota", "enable", point)
+        btrfs("subvolume", "create", root)
+        Fs.chmodSync(root, 0o700)
+        for (const name of ["a", "b"]) {
+          yield* world.file(`${root}/${name}/.vm-sentinel`, Owners.inscribe(dead))
+          Fs.writeFileSync(`${root}/${name}/disk`, Buffer.alloc(200_000, name))
+        }
+        btrfs("filesystem", "sync", point)
+        btrfs("qgroup", "limit", "200K", root)
+        const before = Tree.of(root)
+        const { outcomes } = yield* Cleanup.sweep(root)
+        assert.deepStrictEqual(byName(outcomes), { a: "failed pid-dead", b: "failed pid-dead" })
+        for (const { error } of outcomes) assert.deepInclude(error, { _tag: "StoreFailure", errno: "EDQUOT" })
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
+        btrfs("quota", "disable", point)
+        assert.deepStrictEqual(byName((yield* Cleanup.sweep(root)).outcomes), {
+          a: "removed pid-dead",
+          b: "removed pid-dead"
+        })
+        assert.deepStrictEqual(Tree.entries(root), [])
+      })
+  )
 })
