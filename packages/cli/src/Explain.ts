@@ -5,7 +5,9 @@
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import type { LookError, MountInside } from "@vm-sentinel/core/Errors"
-import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { Subject } from "@vm-sentinel/core/JudgeInputs"
+import type { Present } from "@vm-sentinel/core/Observation"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -28,6 +30,24 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly json: boolean
 }
 
+/** Two answers about a PID are about one process, as far as their data tell. */
+const isSame = (before: Present, now: Present): boolean =>
+  before.processId64 === undefined || now.processId64 === undefined
+    ? before.startTime === undefined || before.startTime === now.startTime
+    : before.processId64 === now.processId64
+
+/** The names of the processes that were seen under recorded PIDs. The judgement itself asks for no name. */
+const commandsOf = Effect.fnUntraced(function* (subjects: ReadonlyArray<Subject>) {
+  const inspector = yield* ProcessInspector
+  const names = new Map<number, string>()
+  for (const { observed } of subjects) {
+    if (observed.process?._tag !== "Present") continue
+    const now = yield* inspector.observe(observed.process.pid)
+    if (now._tag === "Present" && now.comm !== undefined && isSame(observed.process, now)) names.set(now.pid, now.comm)
+  }
+  return names
+})
+
 const encode = Schema.encodeEffect(Explanation.Explanation)
 
 /**
@@ -44,7 +64,8 @@ export const explain: (
   const { directory, json } = options
   const asked = yield* WorkingDirectory.absolute(directory)
   const judgement = yield* Cleanup.judge(asked, JudgeFlags.options(options))
-  const explanation = Explanation.make(asked, judgement, judgement.inputs)
+  const commands = yield* commandsOf(judgement.inputs.subjects)
+  const explanation = Explanation.make(asked, judgement, judgement.inputs, commands)
   if (json) return yield* write(Report.jsonLine(yield* Effect.orDie(encode(explanation))))
   const shown = { now: yield* DateTime.now, colors: yield* hasColors("stdout"), width: yield* columns }
   yield* write(ExplanationTable.render(explanation, shown))

@@ -23,12 +23,14 @@ export const SentinelExplanation = Schema.Struct({
   /** File name inside the directory. */
   entry: Schema.String,
   format: Schema.optionalKey(Schema.Literals(["v1", "v2", "v3"])),
-  pid: Schema.optionalKey(Schema.Number),
+  pid: Schema.optionalKey(Schema.Int),
+  /** Short name of the process that has `pid` now, where the kernel was asked about it. */
+  command: Schema.optionalKey(Schema.String),
   role: Schema.optionalKey(Schema.String),
   /** Modification time, ISO 8601. Missing where the time isn't a valid date. */
   since: Schema.optionalKey(Schema.String),
   /** Size of the file in bytes. */
-  size: Schema.Number,
+  size: Schema.Int,
   verdict: Schema.Literals(["alive", "dead", "unknown"]),
   reason: Reason,
   /** The datum that decided this sentinel, one of `evidence`. */
@@ -128,8 +130,19 @@ const since = ({ writtenAt }: Subject) =>
     onSome: (time) => ({ since: DateTime.formatIso(time) })
   })
 
-const ofPart = ({ judged, subject }: Part): SentinelExplanation => {
-  const about = { entry: subject.entry, ...since(subject), size: subject.size, ...contentOf(subject) }
+const commandOf = ({ observed: { process } }: Subject, commands: Commands) => {
+  const command = process?._tag === "Present" ? (commands.get(process.pid) ?? process.comm) : undefined
+  return command === undefined ? {} : { command: command.toWellFormed() }
+}
+
+const ofPart = ({ judged, subject }: Part, commands: Commands): SentinelExplanation => {
+  const about = {
+    entry: subject.entry,
+    ...since(subject),
+    size: subject.size,
+    ...contentOf(subject),
+    ...commandOf(subject, commands)
+  }
   if (Result.isFailure(judged)) {
     const error = judged.failure
     return { ...about, verdict: "unknown", reason: reasonOf(error), evidence: {}, notAvailable: [], error }
@@ -170,12 +183,27 @@ const placeOf = (asked: string, { kind, path }: Where): Pick<Explanation, "path"
       }
 
 /**
+ * Names of processes by their PIDs, for people. A judgement asks the kernel for less.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Commands = ReadonlyMap<number, string>
+
+const noCommands: Commands = new Map()
+
+/**
  * The explanation of a judgement of the directory at the path `asked`, or of what a sweep has moved away from there.
  *
  * @category explaining
  * @since 0.1.0
  */
-export const make = (asked: string, decision: Decision, inputs: Where): Explanation => {
+export const make = (
+  asked: string,
+  decision: Decision,
+  inputs: Where,
+  commands: Commands = noCommands
+): Explanation => {
   const { foreign } = inputs
   const { decisive, parts, reason, verdict } = decision
   const evidence = ownEvidence(decision)
@@ -193,7 +221,7 @@ export const make = (asked: string, decision: Decision, inputs: Where): Explanat
     reason,
     ...decided,
     evidence,
-    sentinels: parts.map(ofPart),
+    sentinels: parts.map((part) => ofPart(part, commands)),
     foreign
   }
 }

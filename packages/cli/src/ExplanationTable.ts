@@ -6,6 +6,7 @@
 import type * as DateTime from "effect/DateTime"
 import * as ErrorText from "./ErrorText.ts"
 import type { Explanation, SentinelExplanation } from "./Explanation.ts"
+import * as NextStep from "./NextStep.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
@@ -19,7 +20,7 @@ export interface Options {
   /** The time at which ages are computed. */
   readonly now: DateTime.DateTime
   readonly colors: boolean
-  /** Columns of the terminal, which the tables fit. `undefined`: no terminal; tables then have 100 columns at most. */
+  /** Columns of the terminal, which the tables fit. `undefined`: no terminal; tables then have 80 columns at most. */
   readonly width?: number | undefined
 }
 
@@ -35,35 +36,63 @@ const indent = "  "
 /** Columns of the indent, of the arrow, and of the gaps between the columns. */
 const fixedWidth = indent.length + 1 + 4 * 2
 const narrowestValue = 12
-const defaultValueWidth = 30
-
-/** Columns of a value: two values, the names of data and results, and what is fixed fit in the terminal. */
-const valueWidthIn = (evidence: Explanation["evidence"], { width }: Options): number => {
-  if (width === undefined) return defaultValueWidth
-  const widest = (texts: ReadonlyArray<string>) => Math.max(6, ...texts.map((text) => text.length))
-  const names = widest(Object.keys(evidence)) + widest(Object.values(evidence).map(({ result }) => result))
-  return Math.max(narrowestValue, Math.floor((width - fixedWidth - names) / 2))
-}
+const defaultWidth = 80
+/** Lines of the longest value. */
+const mostLines = 8
 
 const resultStyles: Record<string, Table.Style> = { equal: "green", different: "red", unknown: "yellow" }
 const verdictStyles: Record<string, Table.Style> = { alive: "green", dead: "red", unknown: "yellow", none: "dim" }
 
+/** Lists have one item on each line: the items of both sides then stand side by side. */
+const itemsOf = (text: string, columns: number): ReadonlyArray<string> =>
+  Text.width(text) <= columns ? [text] : text.split(/(?<=[,;]) /)
+
+/** Columns of the two values, which share `columns`: the one that needs less leaves the rest to the other. */
+const share = (before: number, now: number, columns: number): readonly [number, number] => {
+  const half = Math.floor(columns / 2)
+  if (before <= half) return [before, Math.max(narrowestValue, columns - before)]
+  return now <= half ? [Math.max(narrowestValue, columns - now), now] : [half, half]
+}
+
+const widest = (texts: ReadonlyArray<string>, least: number) => Math.max(least, ...texts.map(Text.width))
+
+const widths = (evidence: Explanation["evidence"], { width = defaultWidth }: Options): readonly [number, number] => {
+  const values = Object.values(evidence)
+  const names =
+    widest(Object.keys(evidence), 5) +
+    widest(
+      values.map(({ result }) => result),
+      6
+    )
+  const columns = Math.max(2 * narrowestValue, width - fixedWidth - names)
+  const need = (side: "recorded" | "observed") =>
+    widest(
+      values.flatMap((value) => itemsOf(Text.escape(value[side] ?? ""), columns)),
+      "RECORDED".length
+    )
+  return share(need("recorded"), need("observed"), columns)
+}
+
 /**
- * Splits a value into lines of `columns`. A list has one item on each line: the items of both sides stand side
- * by side.
+ * The lines of a value. Values that are equal may lose their middles. Of others all is shown: a difference could lie
+ * anywhere.
  */
-const value = (text: string | undefined, columns: number): ReadonlyArray<Table.Cell> => {
+const value = (text: string | undefined, columns: number, isEqual: boolean): ReadonlyArray<Table.Cell> => {
   if (text === undefined) return [{ text: "-", style: "dim" }]
-  const escaped = Text.escape(text)
-  const items = Text.width(escaped) <= columns ? [escaped] : escaped.split(/(?<=,) /)
-  return items.map((item) => ({ text: Text.shorten(item, columns) }))
+  return itemsOf(Text.escape(text), columns).flatMap((item) =>
+    (isEqual ? [Text.shorten(item, columns)] : Text.pieces(Text.shorten(item, mostLines * columns), columns)).map(
+      (line) => ({ text: line })
+    )
+  )
 }
 
 const nothing: Table.Cell = { text: "" }
 
-const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined, width: number) =>
-  Object.entries(evidence).flatMap(([datum, { observed, recorded, result }]) => {
-    const [before, now] = [value(recorded, width), value(observed, width)]
+const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined, options: Options) => {
+  const [left, right] = widths(evidence, options)
+  return Object.entries(evidence).flatMap(([datum, { observed, recorded, result }]) => {
+    const isEqual = result === "equal"
+    const [before, now] = [value(recorded, left, isEqual), value(observed, right, isEqual)]
     return Array.from({ length: Math.max(before.length, now.length) }, (_, line): ReadonlyArray<Table.Cell> => {
       const sides = [before[line] ?? nothing, now[line] ?? nothing]
       if (line > 0) return [nothing, nothing, ...sides]
@@ -71,9 +100,10 @@ const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined
       return [{ text: datum === decidedBy ? "→" : "" }, { text: datum }, ...sides, outcome]
     })
   })
+}
 
 const table = (evidence: Explanation["evidence"], decidedBy: string | undefined, options: Options): string => {
-  const rows = rowsOf(evidence, decidedBy, valueWidthIn(evidence, options))
+  const rows = rowsOf(evidence, decidedBy, options)
   return rows.length === 0 ? "" : Table.render(columns, rows, { colors: options.colors, indent })
 }
 
@@ -82,12 +112,18 @@ const side = (recorded: string | undefined, observed: string | undefined): strin
   return observed === undefined ? "not observed" : "can't be compared"
 }
 
+/** The recorded PID, and the name of the process that has it now. */
+const processOf = (pid: number, { command, verdict }: SentinelExplanation): string => {
+  if (command === undefined) return `process ${pid}`
+  return `process ${pid} (${verdict === "alive" ? "" : "now "}${Text.escape(command)})`
+}
+
 const sentinel = (part: SentinelExplanation, isDecisive: boolean, options: Options): string => {
   const { colors, now } = options
   const facts = [
     ...(part.format === undefined ? [] : [part.format]),
     ...(part.role === undefined ? [] : [part.role]),
-    ...(part.pid === undefined ? [] : [`process ${part.pid}`]),
+    ...(part.pid === undefined ? [] : [processOf(part.pid, part)]),
     `${Text.size(part.size)}`,
     ...(part.since === undefined ? [] : [`written ${Text.ago(part.since, now)} ago`])
   ]
@@ -146,6 +182,8 @@ export const render = (explanation: Explanation, options: Options): string => {
   const own = table(evidence, decidedBy, options)
   const itself = own === "" ? "" : `\nThe directory itself:\n${own}`
   const others = foreign.length === 0 ? "" : `\nNot read, of other owners: ${foreign.map(Text.escape).join(", ")}\n`
-  const text = `${Text.escape(asked)}: ${judged}\n${place(explanation)}${parts.join("")}${itself}${others}\n${conclusion(explanation)}`
+  const step = NextStep.of(reason)
+  const next = step === undefined ? "" : `Next step: ${step}\n`
+  const text = `${Text.escape(asked)}: ${judged}\n${place(explanation)}${parts.join("")}${itself}${others}\n${conclusion(explanation)}${next}`
   return Text.wrap(text, options.width)
 }

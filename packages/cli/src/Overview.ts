@@ -6,6 +6,7 @@
 import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
 import type * as DateTime from "effect/DateTime"
 import * as ErrorText from "./ErrorText.ts"
+import * as NextStep from "./NextStep.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
@@ -166,7 +167,7 @@ export const render = (outcomes: ReadonlyArray<Outcome>, summary: Summary, optio
   const more = details(outcomes)
   const { left = 0 } = options
   const others = left > 0 ? `${left} more ${left === 1 ? "has" : "have"} no row here: --json tells all\n` : ""
-  return `${table}${Text.wrap(`${more === "" ? "" : `${more}\n`}\n${others}${summaryLine(summary)}`, options.width)}`
+  return `${table}${Text.wrap(`${more === "" ? "" : `${more}\n`}\n${NextStep.overview(outcomes)}${others}${summaryLine(summary)}`, options.width)}`
 }
 
 /**

@@ -99,13 +99,39 @@ export const shorten = (text: string, columns: number): string => {
   return `${head.join("")}…${tail.toReversed().join("")}`
 }
 
+/**
+ * Breaks a text into pieces of at most `columns` columns, between words where it can.
+ *
+ * @category fitting
+ * @since 0.1.0
+ */
+export const pieces = (text: string, columns: number): ReadonlyArray<string> =>
+  fill("", "", text, columns).flatMap((line) => {
+    const lines: Array<string> = []
+    let rest = Array.from(line)
+    while (rest.length > 0) {
+      // One character at least, if it is wider than the columns.
+      const taken = take(rest, columns)
+      lines.push(taken.join("") || (rest[0] ?? ""))
+      rest = rest.slice(Math.max(1, taken.length))
+    }
+    return lines
+  })
+
 const style = /\p{Cc}\[[0-9;]*m/gu
 const visibleWidth = (text: string): number => width(text.replace(style, ""))
 
 /** The columns before the text of a line. The first gap of two spaces ends them. */
 const firstColumn = /^ *[^ ](?:.*?[^ ])?? {2,}(?=[^ ])/
 
-const fill = (start: string, margin: string, text: string, columns: number): ReadonlyArray<string> => {
+/**
+ * The lines of a text that is broken between words. The first begins with `start`, the others with `margin`. A word that
+ * is wider than `columns` stays whole.
+ *
+ * @category fitting
+ * @since 0.1.0
+ */
+export const fill = (start: string, margin: string, text: string, columns: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const [first = "", ...words] = text.split(" ")
   let current = `${start}${first}`

@@ -136,18 +136,18 @@ describe("Explanation", () => {
     assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(encoded))), explanation)
   })
 
-  it("is a table that marks what decided, in 100 columns", () => {
+  it("is a table that marks what decided, in 80 columns", () => {
     const table = ExplanationTable.render(explanation, options)
     assert.match(table, /^\/vms\/a: dead, start-time-mismatch\n/)
     assert.match(
       table,
-      /^\.vm-sentinel: dead, start-time-mismatch, which decides\n {2}v3, owner, process 41, 300 B, written 1m ago$/m
+      /^\.vm-sentinel: dead, start-time-mismatch, which decides\n {2}v3, owner, process 41 \(now \S+\), 300 B, written 1m ago$/m
     )
     assert.match(table, /^ {2}→ {2}startTime +1000 +2000 +different$/m)
-    assert.match(table, /^ {5}bootId +4348714a-e39a-4…b-2b38a7d04fbc +4348714a-e39a-4…b-2b38a7d04fbc +equal$/m)
+    assert.match(table, /^ {5}bootId +4348714a-\S+…\S+d04fbc +4348714a-\S+…\S+d04fbc +equal$/m)
     assert.include(table, "Not available: processId64 (neither recorded nor observed)\n")
     assert.match(table, /A sweep removes it/)
-    for (const line of table.split("\n")) assert.isAtMost(Text.width(line), 100)
+    for (const line of table.split("\n")) assert.isAtMost(Text.width(line), 80)
   })
 
   it("leaves out when a sentinel was written where no calendar has that time", () => {
@@ -156,7 +156,7 @@ describe("Explanation", () => {
       const timeless = Explanation.make("/vms/a", examined([sentinel], recycled), place("/vms/a"))
       assert.notProperty(timeless.sentinels[0], "since")
       assert.strictEqual(timeless.sentinels[0]?.reason, "start-time-mismatch")
-      assert.match(ExplanationTable.render(timeless, options), /^ {2}v3, owner, process 41, 300 B$/m)
+      assert.match(ExplanationTable.render(timeless, options), /^ {2}v3, owner, process 41 \(now \S+\), 300 B$/m)
     }
   })
 
@@ -205,6 +205,56 @@ describe("Explanation", () => {
       for (const line of table.split("\n")) assert.isAtMost(line.length, width, line)
       if (width === 200) assert.notInclude(table, "…")
     }
+  })
+
+  it("shows all of two values that differ, however long they are", () => {
+    const path = `/opt/${"a".repeat(50)}X${"b".repeat(50)}/qemu`
+    const recorded: Sentinel = { _tag: "V2", pid, executable: path }
+    const seen: Observation = {
+      ...recycled,
+      exe: { path: path.replace("X", "Y") },
+      startedAt: now,
+      bootedAt: now - 3_600_000
+    }
+    const decision = examined([file(".vm-sentinel", Result.succeed(recorded))], seen)
+    const table = ExplanationTable.render(Explanation.make("/vms/a", decision, place("/vms/a")), options)
+    const lines = table.split("\n")
+    const first = lines.findIndex((line) => line.includes("executable"))
+    // The lines of the next datum begin with its name.
+    const next = lines.findIndex((line, index) => index > first && !line.startsWith(" ".repeat(10)))
+    const cells = lines.slice(first, next).map((line) =>
+      line
+        .replace(/^.*executable/, "")
+        .replace("different", "")
+        .trim()
+        .split(/ +/)
+    )
+    assert.strictEqual(cells.map(([before]) => before).join(""), path)
+    assert.strictEqual(cells.map(([, after]) => after).join(""), path.replace("X", "Y"))
+    for (const line of lines) assert.isAtMost(Text.width(line), 80)
+  })
+
+  it("names the process behind a PID, escaped, and says that it may be another one", () => {
+    const explained = (observation: Observation) =>
+      Explanation.make(
+        "/vms/a",
+        examined([file(".vm-sentinel", Result.succeed(v3))], observation),
+        place("/vms/a"),
+        new Map([[pid, "qe\u001bmu"]])
+      )
+    const other = explained(recycled)
+    assert.strictEqual(other.sentinels[0]?.command, "qe\u001bmu")
+    assert.include(ExplanationTable.render(other, options), "\n  v3, owner, process 41 (now qe\\emu), ")
+    const owner = explained({ ...recycled, startTime: "1000" })
+    assert.include(ExplanationTable.render(owner, options), "\n  v3, owner, process 41 (qe\\emu), ")
+    assert.notProperty(explained({ _tag: "Absent", pid }).sentinels[0], "command")
+  })
+
+  it("ends with the next step where nobody can know whether an owner lives", () => {
+    const copied = judgedAs({ file: "9" })
+    const table = ExplanationTable.render(Explanation.make("/vms/a", copied, place("/vms/a")), options)
+    assert.match(table, /\nNext step: its record was made in another directory[^]*--assume-moved REASON\n$/)
+    assert.notInclude(ExplanationTable.render(explanation, options), "Next step")
   })
 
   it("escapes what is recorded", () => {
@@ -274,7 +324,8 @@ describe("Explanation", () => {
 
   it("shows both directories of a copy, a datum a line", () => {
     const copied = judgedAs({ frame: { ...frame, inode: "1441801", birth: "1767300000000000000" }, file: "9" })
-    const table = ExplanationTable.render(Explanation.make("/vms/a", copied, place("/vms/a")), options)
+    const explanation = Explanation.make("/vms/a", copied, place("/vms/a"))
+    const table = ExplanationTable.render(explanation, { ...options, width: 100 })
     const lines = table.split("\n").filter((line) => /ext4|inode|birth|file /.test(line))
     assert.deepStrictEqual(
       lines.map((line) => line.trim().replaceAll(/ +/g, " ")),
@@ -303,7 +354,10 @@ describe("Explanation", () => {
     )
     const table = ExplanationTable.render(nested, options)
     assert.match(table, /\nThe directory itself:\n.*\n {2}→ {2}below +disks\/b +alive, matches +not-applicable\n/)
-    assert.match(table, /\nIt is kept: its own owners are gone, but one below it may live\.\n$/)
+    assert.match(
+      table,
+      /\nIt is kept: its own owners are gone, but one below it may live\.\nNext step: end the owner inside/
+    )
   })
 
   it("shows a lock that somebody holds whom no sentinel names", () => {
@@ -314,7 +368,8 @@ describe("Explanation", () => {
 
   it("shows what an operator vouched for beside what it was said about", () => {
     const moved = judgedAs({ file: "9", assumeMoved: "rsync to the new disk, 2 May" })
-    const table = ExplanationTable.render(Explanation.make("/vms/a", moved, place("/vms/a")), options)
+    const explanation = Explanation.make("/vms/a", moved, place("/vms/a"))
+    const table = ExplanationTable.render(explanation, { ...options, width: 100 })
     assert.match(table, /^\/vms\/a: dead, pid-dead\n/)
     assert.match(table, / {5}moved +other-directory +rsync to the new disk, 2 May +not-applicable\n/)
     const elsewhere = recorded({ pidNamespace: "pid:[2]", lock: { ...lock, holder: "inherited" } })

@@ -2,6 +2,7 @@ import { MalformedSentinel } from "@vm-sentinel/core/Errors"
 import { assert, describe, it } from "@effect/vitest"
 import * as Outcome from "@vm-sentinel/core/Outcome"
 import { DateTime } from "effect"
+import * as NextStep from "../src/NextStep.ts"
 import * as Overview from "../src/Overview.ts"
 import * as Text from "../src/Text.ts"
 import { outcome } from "./support/outcomes.ts"
@@ -57,6 +58,9 @@ describe("Overview", () => {
         "stuck       dead     pid-dead                  5       failed",
         "",
         "  /vms/bad\\n/.vm-sentinel: malformed sentinel: empty (read sentinel)",
+        "",
+        "Next steps:",
+        `  malformed-sentinel  ${NextStep.of("malformed-sentinel")}`,
         "",
         "5 scanned: 1 removed, 3 kept (1 unknown), 1 failed",
         ""
@@ -114,6 +118,9 @@ describe("Overview", () => {
         "outer  dead     owner-inside    7       kept",
         "",
         "  /vms/outer: an owner inside, disks/in\\nner: alive, matches",
+        "",
+        "Next steps:",
+        `  owner-inside  ${NextStep.of("owner-inside")}`,
         "",
         "1 scanned: 0 removed, 1 kept",
         ""

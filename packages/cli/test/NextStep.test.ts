@@ -1,0 +1,35 @@
+import { assert, describe, it } from "@effect/vitest"
+import { reasons } from "@vm-sentinel/core/Reason"
+import * as NextStep from "../src/NextStep.ts"
+import * as Text from "../src/Text.ts"
+
+describe("the next step", () => {
+  it("is there for each reason for which a directory is kept unjudged, but for one that was asked for", () => {
+    const without = [...reasons.unknown, ...reasons.kept].filter((reason) => NextStep.of(reason) === undefined)
+    assert.deepStrictEqual(without, ["skipped"])
+    for (const reason of [...reasons.alive, ...reasons.dead, ...reasons.none]) {
+      assert.isUndefined(NextStep.of(reason), reason)
+    }
+  })
+
+  it("stands once below a table, however many directories have it", () => {
+    const steps = NextStep.overview([
+      { action: "kept", reason: "malformed-sentinel" },
+      { action: "kept", reason: "other-machine" },
+      { action: "kept", reason: "malformed-sentinel" },
+      { action: "kept", reason: "matches" },
+      { action: "removed", reason: "pid-dead" },
+      { action: "failed", reason: "name-taken" }
+    ])
+    assert.deepStrictEqual(
+      steps.split("\n").map((line) => /^ +(\S+)  /.exec(line)?.[1] ?? line),
+      ["Next steps:", "malformed-sentinel", "other-machine", "", ""]
+    )
+    for (const line of Text.wrap(steps, 80).split("\n")) assert.isAtMost(line.length, 80)
+  })
+
+  it("isn't mentioned where there is none", () => {
+    assert.strictEqual(NextStep.overview([{ action: "kept", reason: "matches" }]), "")
+    assert.strictEqual(NextStep.overview([]), "")
+  })
+})
