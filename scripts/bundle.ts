@@ -18,6 +18,8 @@ const { output } = await build({
   platform: "node",
   external: ["koffi"],
   logLevel: "warn",
+  // Effect's configuration looks for `import.meta.env`, which Node doesn't have, and reads `process.env`.
+  checks: { emptyImportMeta: false },
   output: {
     dir: Path.resolve(directory),
     cleanDir: true,

@@ -6,8 +6,10 @@
 import { AlreadyOwned, Claimed, DirectoryError, IdentityUnavailable, RefusedRoot } from "@vm-sentinel/core/Errors"
 import type * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
+import * as settings from "./commands/settings.ts"
 import * as ErrorText from "./ErrorText.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
@@ -32,16 +34,42 @@ export type Failure = typeof Failure.Type
 
 const encode = Schema.encodeEffect(Failure)
 
-const wantsJson = (args: ReadonlyArray<string>): boolean => {
+const yes = /^(true|1|y|yes|on)$/
+const no = /^(false|0|n|no|off)$/
+
+/** The last `--json` of a command line. As for the parser, a next word is its value only if it is a boolean. */
+const jsonFlag = (args: ReadonlyArray<string>): boolean | undefined => {
   const end = args.indexOf("--")
-  return (end === -1 ? args : args.slice(0, end)).some((arg) => /^--json(=(true|1|y|yes|on))?$/.test(arg))
+  const flags = end === -1 ? args : args.slice(0, end)
+  const index = flags.findLastIndex((arg) => arg === "--json" || arg.startsWith("--json="))
+  const flag = flags[index]
+  if (flag === undefined) return undefined
+  return flag === "--json" ? !no.test(flags[index + 1] ?? "") : yes.test(flag.slice("--json=".length))
 }
 
-/** Writes the line if the command line has `--json`. A stdout that takes no line is known from elsewhere. */
+/** Commands that take no `--json`: their stdout is a text, or another command's. */
+const plainCommands: ReadonlySet<string> = new Set(["write", "run", "demo"])
+
+/** The variable of `--json`, which asks for nothing where it is invalid, or the command takes no `--json`. */
+const jsonVariable = (args: ReadonlyArray<string>): Effect.Effect<boolean> =>
+  plainCommands.has(args.find((arg) => !arg.startsWith("-")) ?? "")
+    ? Effect.succeed(false)
+    : settings.booleanValue("json").pipe(
+        Effect.map(Option.getOrElse(() => false)),
+        Effect.orElseSucceed(() => false)
+      )
+
+/** Whether lines of JSON are wanted. The command line may be invalid. */
+const wantsJson: Effect.Effect<boolean, never, Stdio.Stdio> = Effect.gen(function* () {
+  const { args } = yield* Stdio.Stdio
+  const words = yield* args
+  return jsonFlag(words) ?? (yield* jsonVariable(words))
+})
+
+/** Writes the line if JSON is asked for. A stdout that takes no line is known from elsewhere. */
 const tell = (error: Failure["error"]): Effect.Effect<void, never, Stdio.Stdio> =>
   Effect.gen(function* () {
-    const { args } = yield* Stdio.Stdio
-    if (!wantsJson(yield* args)) return
+    if (!(yield* wantsJson)) return
     yield* Output.write(Report.jsonLine(yield* Effect.orDie(encode({ _tag: "Failure", error }))))
   }).pipe(Effect.ignore)
 

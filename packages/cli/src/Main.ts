@@ -8,11 +8,14 @@ import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import { ChildProcessSpawner, make as makeSpawner } from "effect/process/ChildProcessSpawner"
 import * as References from "effect/References"
@@ -21,22 +24,76 @@ import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { explain } from "./commands/explain.ts"
 import { list } from "./commands/list.ts"
+import { boolean } from "./commands/options.ts"
 import { reclaim } from "./commands/reclaim.ts"
 import { run } from "./commands/run.ts"
 import { sweep } from "./commands/sweep.ts"
 import { write } from "./commands/write.ts"
+import * as Completions from "./Completions.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import * as Failure from "./Failure.ts"
+import * as Help from "./Help.ts"
 import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 import { version } from "./Version.ts"
 
-const command = Command.make("vm-sentinel").pipe(
-  Command.withDescription(
-    "Tells VM directories whose owner lives from those whose owner is provably gone, whoever has its PID now"
-  ),
-  Command.withSubcommands([sweep, list, explain, write, run, reclaim, doctor, demo])
+/** A flag that prints a text on stdout, and runs no command. */
+const printing = <A>(
+  flag: Flag.Flag<A>,
+  text: (value: A, command: Command.Command.Any) => Effect.Effect<string>,
+  output: Context.Context<Output.Output>
+): GlobalFlag.Action<A> =>
+  GlobalFlag.Action({
+    flag,
+    run: (value, { command }) =>
+      text(value, command).pipe(
+        Effect.flatMap((text) => Output.write(text)),
+        Effect.ignore,
+        Effect.provideContext(output)
+      )
+  })
+
+const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel]
+
+const completions = Flag.Literals("completions", Completions.shells).pipe(
+  Flag.withMetavar(Completions.shells.join("|")),
+  Flag.withDescription("Print the script that completes the command line in a shell"),
+  Flag.optional
 )
+
+const jsonSchema = boolean("json-schema", "Print the JSON Schema of the lines of --json")
+
+const globalFlags: ReadonlyArray<Flag.Flag<unknown>> = [...builtIns.map(({ flag }) => flag), completions, jsonSchema]
+
+const commandOf = (output: Context.Context<Output.Output>) =>
+  Command.make("vm-sentinel").pipe(
+    Command.withDescription(
+      "Tells VM directories whose owner lives from those whose owner is provably gone, whoever has its PID now"
+    ),
+    Command.withExamples([
+      { command: "vm-sentinel list /var/lib/vms", description: "See what a sweep would remove, and why" },
+      { command: "vm-sentinel sweep /var/lib/vms", description: "Remove it" },
+      { command: "vm-sentinel explain /var/lib/vms/a", description: "See all that was compared for one directory" }
+    ]),
+    Command.withSubcommands([sweep, list, explain, write, run, reclaim, doctor, demo]),
+    Command.withGlobalFlags([
+      printing(
+        completions,
+        (shell, command) =>
+          Effect.succeed(Option.isNone(shell) ? "" : Completions.script(shell.value, command, globalFlags)),
+        output
+      ),
+      printing(
+        jsonSchema,
+        (asked) =>
+          Effect.map(
+            Effect.promise(() => import("./JsonSchema.ts")),
+            ({ text }) => (asked ? text() : "")
+          ),
+        output
+      )
+    ])
+  )
 
 /** Without `--` the options of CMD are taken for options of `run`. */
 const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =>
@@ -56,17 +113,16 @@ const presenter = Layer.effect(
       const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
       const colors = yield* Output.hasColors(requested ? "stdout" : "stderr")
       const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
-      const width = yield* Output.columns
-      const say = (text: string) =>
-        requested ? Effect.ignore(Output.write(`${Text.wrap(text, width)}\n`)) : Output.note(`${text}\n`)
+      const columns = yield* requested ? Output.columns : Output.errorColumns
+      const say = (text: string) => (requested ? Effect.ignore(Output.write(`${text}\n`)) : Output.note(`${text}\n`))
       switch (event._tag) {
         case "Version":
           return yield* say(formatter.formatVersion(event.name, event.version))
         case "Help":
-          return yield* say(formatter.formatHelpDoc(event.helpDoc))
+          return yield* say(Help.render(event.helpDoc, formatter, columns))
         case "InvalidInvocation":
           return yield* say(
-            `${formatter.formatHelpDoc(event.helpDoc)}\n${formatter.formatErrors(event.errors)}${yield* missingDashes(event)}`
+            `${Help.render(event.helpDoc, formatter, columns)}\n${formatter.formatErrors(event.errors)}${yield* missingDashes(event)}`
           )
       }
     }, Effect.provideContext(output))
@@ -84,9 +140,7 @@ const environment = Layer.mergeAll(
 )
 
 const settings = Layer.mergeAll(
-  CliConfig.layer({
-    builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
-  }),
+  CliConfig.layer({ builtIns }),
   Layer.succeed(References.MinimumLogLevel, "Warn"),
   Layer.succeed(Logger.LogToStderr, true),
   // A line of a log holds names that others gave.
@@ -102,7 +156,8 @@ const settings = Layer.mergeAll(
  * @category running
  * @since 0.1.0
  */
-export const main: Effect.Effect<void, Quit, Output.Output> = Command.run(command, { version }).pipe(
+export const main: Effect.Effect<void, Quit, Output.Output> = Effect.context<Output.Output>().pipe(
+  Effect.flatMap((output) => Command.run(commandOf(output), { version })),
   Effect.catch((error) =>
     Effect.gen(function* () {
       if (error._tag === "Quit") return yield* error

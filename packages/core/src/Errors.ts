@@ -10,7 +10,7 @@ const about = {
   /** The attempted action, such as `read sentinel`. */
   operation: Schema.String,
   path: Schema.optionalKey(Schema.String),
-  pid: Schema.optionalKey(Schema.Number)
+  pid: Schema.optionalKey(Schema.Int)
 }
 
 const subject = (error: { readonly path?: string; readonly pid?: number }): string =>
@@ -55,7 +55,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@vm-
  */
 export class OversizedSentinel extends Schema.TaggedError<OversizedSentinel>("@vm-sentinel/core/OversizedSentinel")(
   "OversizedSentinel",
-  { operation: Schema.String, path: Schema.String, size: Schema.Number, limit: Schema.Number }
+  { operation: Schema.String, path: Schema.String, size: Schema.Int, limit: Schema.Int }
 ) {
   override get message(): string {
     return `${this.path}: sentinel of ${this.size} bytes, at most ${this.limit} are read (${this.operation})`
@@ -134,7 +134,7 @@ export class RefusedRoot extends Schema.TaggedError<RefusedRoot>("@vm-sentinel/c
 export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel/core/AlreadyOwned")("AlreadyOwned", {
   path: Schema.String,
   /** PID of the owner. Missing if no readable record names the owner. */
-  owner: Schema.optionalKey(Schema.Number),
+  owner: Schema.optionalKey(Schema.Int),
   verdict: Schema.Literals(["alive", "unknown"]),
   reason: Schema.String
 }) {
@@ -248,7 +248,7 @@ export class Immovable extends Schema.TaggedError<Immovable>("@vm-sentinel/core/
 export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/LockBusy")("LockBusy", {
   path: Schema.String,
   mode: Schema.optionalKey(Schema.Literals(["shared", "exclusive"])),
-  holders: Schema.optionalKey(Schema.Array(Schema.Number))
+  holders: Schema.optionalKey(Schema.Array(Schema.Int))
 }) {
   override get message(): string {
     const { holders = [] } = this
@@ -307,7 +307,7 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
  */
 export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>(
   "@vm-sentinel/core/IdentityUnavailable"
-)("IdentityUnavailable", { pid: Schema.Number, detail: Schema.String }) {
+)("IdentityUnavailable", { pid: Schema.Int, detail: Schema.String }) {
   override get message(): string {
     return `process ${this.pid}: can't be identified: ${this.detail}`
   }
@@ -342,7 +342,7 @@ export const DirectoryError = Schema.Union([
   Immovable,
   LockBusy,
   StoreFailure
-])
+]).annotate({ identifier: "DirectoryError" })
 export type DirectoryError = typeof DirectoryError.Type
 
 /**

@@ -19,7 +19,7 @@ export const Compared = Schema.Struct({
   /** The value that the reader found. */
   observed: Schema.optionalKey(Schema.String),
   result: Comparison
-})
+}).annotate({ identifier: "Compared" })
 export type Compared = typeof Compared.Type
 
 /**

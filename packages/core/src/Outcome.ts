@@ -28,11 +28,11 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   verdict: Answer,
   reason: Reason,
   /** PID that the deciding sentinel names. Present only where it is evidence: the kernel was asked about it. */
-  pid: Schema.optionalKey(Schema.Number),
+  pid: Schema.optionalKey(Schema.Int),
   /** Modification time of the deciding sentinel, ISO 8601. */
   since: Schema.optionalKey(Schema.String),
   /** Bytes that the directory occupied. Present only where the caller asked for sizes. */
-  bytes: Schema.optionalKey(Schema.Number),
+  bytes: Schema.optionalKey(Schema.Int),
   /** The deletion ran without a lock: none works on that file system. */
   unlocked: Schema.optionalKey(Schema.Literal(true)),
   /** Data that the judgement compared. */
@@ -64,16 +64,16 @@ export const Summary = Schema.TaggedStruct("Summary", {
   root: Schema.String,
   dryRun: Schema.Boolean,
   /** Directories with an outcome: `removed`, `kept` and `failed` together. */
-  scanned: Schema.Number,
-  removed: Schema.Number,
-  kept: Schema.Number,
-  failed: Schema.Number,
+  scanned: Schema.Int,
+  removed: Schema.Int,
+  kept: Schema.Int,
+  failed: Schema.Int,
   /** Directories with the verdict `unknown`, whatever the action. */
-  unknown: Schema.Number,
-  bytesFreed: Schema.optionalKey(Schema.Number),
-  bytesKept: Schema.optionalKey(Schema.Number),
+  unknown: Schema.Int,
+  bytesFreed: Schema.optionalKey(Schema.Int),
+  bytesKept: Schema.optionalKey(Schema.Int),
   /** Directories whose deletion ran without a lock. */
-  unlocked: Schema.optionalKey(Schema.Number),
+  unlocked: Schema.optionalKey(Schema.Int),
   /**
    * `lock`, `shared` and `assumeMoved`: assertions of the operator, see `JudgeInputs.Knowledge`. Missing where none was
    * made.
@@ -81,7 +81,7 @@ export const Summary = Schema.TaggedStruct("Summary", {
   lock: Schema.optionalKey(Schema.Literals(["inherited"])),
   shared: Schema.optionalKey(Schema.Literals(["trust"])),
   assumeMoved: Schema.optionalKey(Schema.String),
-  durationMs: Schema.Number,
+  durationMs: Schema.Int,
   interrupted: Schema.optionalKey(Schema.Boolean),
   /**
    * Why a sweep removed nothing, and only judged: more would have gone than the caller allows, the operator said no, or

@@ -126,5 +126,5 @@ export const Reason = Schema.Literals([
   ...reasons.unknown,
   ...reasons.none,
   ...reasons.kept
-])
+]).annotate({ identifier: "Reason" })
 export type Reason = typeof Reason.Type

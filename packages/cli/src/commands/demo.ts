@@ -16,5 +16,12 @@ export const demo = Command.make(
     )
 ).pipe(
   Command.withDescription("Make real owners in a scratch directory, let some of them die, and sweep it"),
-  Command.withShortDescription("See it work, on a scratch directory")
+  Command.withShortDescription("See it work, on a scratch directory"),
+  Command.withExamples([
+    {
+      command: "vm-sentinel demo",
+      description: "See owners that live, owners that died, and what a sweep makes of them"
+    },
+    { command: "vm-sentinel demo --keep", description: "Leave the directories there to look at" }
+  ])
 )

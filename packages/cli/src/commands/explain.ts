@@ -14,5 +14,12 @@ export const explain = Command.make(
 ).pipe(
   Command.withDescription("Show all that was compared to judge DIR, and what decided. Writes nothing"),
   Command.withShortDescription("Show the evidence for one directory"),
+  Command.withExamples([
+    {
+      command: "vm-sentinel explain /var/lib/vms/a",
+      description: "See what was compared, what decided, and what to do next"
+    },
+    { command: "vm-sentinel explain /var/lib/vms/a --json | jq .sentinels", description: "The same for a program" }
+  ]),
   Command.provide(Platform.layer)
 )

@@ -13,5 +13,10 @@ export const list = Command.make("list", { roots: options.roots, ...options.swee
   )
 ).pipe(
   Command.withDescription("Judge every directory under each ROOT. Writes nothing"),
+  Command.withExamples([
+    { command: "vm-sentinel list /var/lib/vms", description: "See what a sweep would remove, and why" },
+    { command: "vm-sentinel list /var/lib/vms --sizes", description: "See also how much that would free" },
+    { command: "vm-sentinel list /var/lib/vms --json | jq -c .evidence", description: "See all that was compared" }
+  ]),
   Command.provide(Platform.layer)
 )

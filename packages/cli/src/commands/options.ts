@@ -2,6 +2,7 @@
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Schema from "effect/Schema"
+import * as settings from "./settings.ts"
 
 /** A flag whose value a schema decodes. `expected` describes the schema in the error message. */
 export const decoded = <A, B>(flag: Flag.Flag<A>, schema: Schema.Codec<B, A>, expected: string) => {
@@ -21,14 +22,31 @@ export const reason = (name: string, description: string) =>
 
 const FileName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]{1,255}$/))
 
-export const fileName = (name: string) =>
-  decoded(Flag.String(name), FileName, "a file name, without a slash").pipe(Flag.withMetavar("NAME"))
+const expected = "a file name, without a slash"
+
+const fileName = (name: string): settings.Value => ({
+  flag: decoded(Flag.String(name), FileName, expected).pipe(Flag.withMetavar("NAME")),
+  schema: FileName,
+  expected
+})
+
+/** The sentinel of `write` and `run`. */
+export const sentinelName = settings.optional(
+  "sentinel-name",
+  fileName("sentinel-name"),
+  "Name of the sentinel to write",
+  ".vm-sentinel"
+)
 
 const Pattern = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]+$/))
 
-/** A flag for a pattern of names. */
-const pattern = (name: string) =>
-  decoded(Flag.String(name), Pattern, "a pattern of file names, without a slash").pipe(Flag.withMetavar("PATTERN"))
+const expectedPattern = "a pattern of file names, without a slash"
+
+const pattern = (name: string): settings.Value => ({
+  flag: decoded(Flag.String(name), Pattern, expectedPattern).pipe(Flag.withMetavar("PATTERN")),
+  schema: Pattern,
+  expected: expectedPattern
+})
 
 export const boolean = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
@@ -46,39 +64,32 @@ export const directory = Argument.String("DIR").pipe(
 
 export const yes = boolean("yes", "Ask for no confirmation")
 
-export const maxRemovals = Flag.Int("max-removals").pipe(
-  Flag.filter(
-    (count) => count >= 0,
-    () => "Expected 0 or more"
-  ),
-  Flag.withMetavar("N"),
-  Flag.withDescription("Remove nothing when more than N directories would go, and exit with 5"),
-  Flag.optional
+export const maxRemovals = settings.count(
+  "max-removals",
+  "Remove nothing when more than N directories would go, and exit with 5"
 )
 
-export const json = boolean("json", "Print JSON, one object a line")
+export const json = settings.boolean("json", "Print JSON, one object a line")
 
 export const judging = {
-  sentinelNames: fileName("sentinel-name").pipe(
-    Flag.atLeast(0),
-    Flag.withDescription("Sentinel to read instead of .vm-sentinel, with its NAME.ROLE files; may be repeated")
+  sentinelNames: settings.list(
+    "sentinel-name",
+    fileName("sentinel-name"),
+    "Sentinel to read, with its NAME.ROLE files",
+    ".vm-sentinel"
   ),
-  legacy: Flag.Literals("legacy", ["trust", "keep"]).pipe(
-    Flag.withDefault("trust"),
-    Flag.withMetavar("trust|keep"),
-    Flag.withDescription("keep: a v1 or v2 sentinel never condemns")
+  legacy: settings.literals("legacy", ["trust", "keep"], "trust", "keep: a v1 or v2 sentinel never condemns"),
+  lock: settings.literals(
+    "lock",
+    ["self", "inherited"],
+    "self",
+    "inherited: commands keep the lock that they were started with, so a free one proves them gone"
   ),
-  lock: Flag.Literals("lock", ["self", "inherited"]).pipe(
-    Flag.withDefault("self"),
-    Flag.withMetavar("self|inherited"),
-    Flag.withDescription(
-      "inherited: commands keep the lock that they were started with, so a free one proves them gone"
-    )
-  ),
-  shared: Flag.Literals("shared", ["trust", "keep"]).pipe(
-    Flag.withDefault("keep"),
-    Flag.withMetavar("trust|keep"),
-    Flag.withDescription("trust: no other kernel has this one's ids, though it runs in a virtual machine")
+  shared: settings.literals(
+    "shared",
+    ["trust", "keep"],
+    "keep",
+    "trust: no other kernel has this one's ids, though it runs in a virtual machine"
   ),
   assumeMoved: reason("assume-moved", "Judge records of another directory as if they were made in this one")
 }
@@ -86,12 +97,13 @@ export const judging = {
 export const sweeping = {
   ...judging,
   json,
-  quiet: boolean("quiet", "Print only what failed, and the summary").pipe(Flag.withAlias("q")),
-  skip: pattern("skip").pipe(
-    Flag.atLeast(0),
-    Flag.withDescription("Directories to pass over: a name, or a pattern with *, ?, [a-z] and {a,b}; may be repeated")
+  quiet: settings.boolean("quiet", "Print only what failed, and the summary").pipe(Flag.withAlias("q")),
+  skip: settings.list(
+    "skip",
+    pattern("skip"),
+    "Directories to pass over: a name, or a pattern with *, ?, [a-z] and {a,b}"
   ),
-  ifExists: boolean("if-exists", "A missing ROOT is no failure"),
-  strict: boolean("strict", "Exit with 3 when anything was unknown or failed, or a --skip matched nothing"),
-  sizes: boolean("sizes", "Measure what each directory occupies")
+  ifExists: settings.boolean("if-exists", "A missing ROOT is no failure"),
+  strict: settings.boolean("strict", "Exit with 3 when anything was unknown or failed, or a --skip matched nothing"),
+  sizes: settings.boolean("sizes", "Measure what each directory occupies")
 }

@@ -23,5 +23,12 @@ export const reclaim = Command.make(
 ).pipe(
   Command.withDescription("Judge DIR and remove it when its owners are provably gone"),
   Command.withShortDescription("Remove one directory"),
+  Command.withExamples([
+    { command: "vm-sentinel reclaim /var/lib/vms/a", description: "Remove one directory if its owners are gone" },
+    {
+      command: "vm-sentinel reclaim /var/lib/vms/a --assume-dead 'host b is scrapped'",
+      description: "Remove it though nobody can know, with the reason for the log"
+    }
+  ]),
   Command.provide(Platform.layer)
 )

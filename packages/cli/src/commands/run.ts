@@ -1,6 +1,5 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Platform from "../Platform.ts"
 import * as options from "./options.ts"
@@ -15,9 +14,7 @@ export const run = Command.make(
       ),
       Argument.atLeast(1)
     ),
-    sentinelName: options
-      .fileName("sentinel-name")
-      .pipe(Flag.withDescription("File to write instead of .vm-sentinel"), Flag.optional)
+    sentinelName: options.sentinelName
   },
   (input) =>
     Effect.flatMap(
@@ -29,5 +26,11 @@ export const run = Command.make(
     "Hold DIR for the life of CMD: a sentinel each, and the lock, which CMD has at descriptor 3. Signals and exit code pass through. DIR is forfeit once CMD has ended: the next sweep removes it, with all that is in it"
   ),
   Command.withShortDescription("Hold a directory while a command runs"),
+  Command.withExamples([
+    {
+      command: "vm-sentinel run /var/lib/vms/a -- qemu-system-x86_64 -nodefaults",
+      description: "Own the directory as long as the VM runs"
+    }
+  ]),
   Command.provide(Platform.layer)
 )

@@ -25,19 +25,17 @@ export const write = Command.make(
     ),
     format: Flag.Literals("format", ["v1", "v2", "v3"]).pipe(
       Flag.withMetavar("v1|v2|v3"),
-      Flag.withDescription("Default v3; under .bbox-sentinel v2"),
+      Flag.withDescription("Format of the sentinel; v2 suits .bbox-sentinel (default: v3, under .bbox-sentinel v2)"),
       Flag.optional
     ),
     role: options
       .decoded(Flag.String("role"), Role, "1 to 32 letters, digits, - or _")
       .pipe(
         Flag.withMetavar("ROLE"),
-        Flag.withDescription("What the owner is to DIR; each role has a file of its own"),
+        Flag.withDescription("What the owner is to DIR; each role has a file of its own (default: owner)"),
         Flag.optional
       ),
-    sentinelName: options
-      .fileName("sentinel-name")
-      .pipe(Flag.withDescription("File name, default .vm-sentinel"), Flag.optional)
+    sentinelName: options.sentinelName
   },
   (input) =>
     Effect.flatMap(
@@ -47,5 +45,12 @@ export const write = Command.make(
 ).pipe(
   Command.withDescription("Record a process as the owner of DIR, unless somebody owns it already"),
   Command.withShortDescription("Record a process as the owner of a directory"),
+  Command.withExamples([
+    { command: 'vm-sentinel write /var/lib/vms/a --pid "$$"', description: "The shell that calls owns the directory" },
+    {
+      command: "vm-sentinel write /var/lib/vms/a --pid 4711 --role qemu",
+      description: "A second owner beside the first"
+    }
+  ]),
   Command.provide(Platform.layer)
 )

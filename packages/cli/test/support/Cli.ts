@@ -1,12 +1,13 @@
 /** Runs the real command as a process. */
 import { Line } from "@vm-sentinel/core/Outcome"
 import type { Outcome, Summary } from "@vm-sentinel/core/Outcome"
-import { Effect, Schema } from "effect"
+import { ConfigProvider, Effect, Schema } from "effect"
 import type { Scope } from "effect"
 import * as ChildProcess from "node:child_process"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { main } from "../../src/Main.ts"
+import * as Lines from "./Lines.ts"
 import * as Streams from "./Streams.ts"
 
 export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
@@ -45,12 +46,27 @@ export const execute = (file: string, args: ReadonlyArray<string>, options: Opti
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
+/** Each line that `--json` prints must be as the JSON Schema says. */
+const checked =
+  (args: ReadonlyArray<string>) =>
+  (result: Effect.Effect<Result>): Effect.Effect<Result> =>
+    args.slice(0, args.indexOf("--") >>> 0).includes("--json")
+      ? Effect.tap(result, ({ stdout }) => Effect.sync(() => Lines.check(stdout)))
+      : result
+
 /** Runs `vm-sentinel ARGS` to its end. */
 export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Result> =>
-  execute(process.execPath, [bin, ...args], options)
+  checked(args)(execute(process.execPath, [bin, ...args], options))
+
+export interface InProcess {
+  /** All environment variables that settings are read from. */
+  readonly env?: Record<string, string>
+  /** Columns of the terminal that stdout is. Missing: stdout isn't a terminal. */
+  readonly columns?: number
+}
 
 /** Runs the same command line in this process, which takes less time than a process of its own. */
-export const inProcess = (args: ReadonlyArray<string>): Effect.Effect<Result> =>
+export const inProcess = (args: ReadonlyArray<string>, { columns, env = {} }: InProcess = {}): Effect.Effect<Result> =>
   Effect.suspend(() => {
     let stdout = ""
     let stderr = ""
@@ -59,14 +75,16 @@ export const inProcess = (args: ReadonlyArray<string>): Effect.Effect<Result> =>
         stdout: (text) => Effect.sync(() => (stdout += text)),
         stderr: (text) => Effect.sync(() => (stderr += text))
       },
-      args
+      args,
+      columns
     )
     return main.pipe(
       Effect.provide(recording),
+      Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))),
       Effect.match({ onSuccess: () => 0, onFailure: ({ code }) => code }),
       Effect.map((code) => ({ code, stdout, stderr }))
     )
-  })
+  }).pipe(checked(args))
 
 /** Runs a shell script in which `$NODE $BIN` is `vm-sentinel`. The script may pipe or close the command's output. */
 export const shell = (script: string, args: ReadonlyArray<string> = []): Effect.Effect<Result> =>

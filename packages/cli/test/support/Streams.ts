@@ -1,4 +1,4 @@
-/** Standard streams of a command that runs without a process: 80 columns, and no terminal unless somebody answers. */
+/** Standard streams of a command that runs without a process: no terminal, unless stdout has columns or somebody answers. */
 import { Effect, Layer, Sink, Stdio, Stream, Terminal } from "effect"
 import type { PlatformError } from "effect"
 
@@ -6,14 +6,15 @@ type Write = (text: string) => Effect.Effect<void, PlatformError.PlatformError>
 
 const unasked = Effect.die("nothing is asked for")
 
-const terminal = Terminal.make({
-  columns: Effect.succeed(80),
-  rows: unasked,
-  size: unasked,
-  readInput: unasked,
-  readLine: unasked,
-  display: () => unasked
-})
+const terminal = (columns: number) =>
+  Terminal.make({
+    columns: Effect.succeed(columns),
+    rows: unasked,
+    size: unasked,
+    readInput: unasked,
+    readLine: unasked,
+    display: () => unasked
+  })
 
 const decoder = new TextDecoder()
 
@@ -33,11 +34,12 @@ const atTerminal = (typed: Effect.Effect<string>): Partial<Stdio.Stdio> => ({
   stderrIsTerminal: Effect.succeed(true)
 })
 
-export const layer = (writes: Ends, args: ReadonlyArray<string> = []) =>
+export const layer = (writes: Ends, args: ReadonlyArray<string> = [], columns?: number) =>
   Layer.merge(
-    Layer.succeed(Terminal.Terminal, terminal),
+    Layer.succeed(Terminal.Terminal, terminal(columns ?? 80)),
     Stdio.layerTest({
       args: Effect.succeed(args),
+      stdoutIsTerminal: Effect.succeed(columns !== undefined),
       ...(writes.stdout === undefined ? {} : { stdout: sink(writes.stdout) }),
       ...(writes.stderr === undefined ? {} : { stderr: sink(writes.stderr) }),
       ...(writes.typed === undefined ? {} : atTerminal(writes.typed))

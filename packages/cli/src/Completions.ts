@@ -1,0 +1,56 @@
+/**
+ * Scripts that complete the command line in a shell. Pure.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "effect/cli/Command"
+import * as Completions from "effect/cli/Completions"
+import type * as Flag from "effect/cli/Flag"
+
+/**
+ * The shells that have a script.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const shells = ["bash", "zsh", "fish"] as const
+
+/** Arguments that name a directory. They are strings for the parser, which must not resolve a path: an empty one is refused. */
+const directories: ReadonlySet<string> = new Set(["ROOT", "DIR"])
+
+const withDirectories = (argument: Completions.ArgumentDescriptor): Completions.ArgumentDescriptor =>
+  directories.has(argument.name) ? { ...argument, type: { _tag: "Path", pathType: "directory" } } : argument
+
+/** A command as the shell should complete it: with the global flags, and with directories. */
+const completed = (
+  descriptor: Completions.CommandDescriptor,
+  globals: ReadonlyArray<Completions.FlagDescriptor>
+): Completions.CommandDescriptor => ({
+  ...descriptor,
+  flags: [...descriptor.flags, ...globals],
+  arguments: descriptor.arguments.map(withDirectories),
+  subcommands: descriptor.subcommands.map((subcommand) => completed(subcommand, globals))
+})
+
+const withoutNegation = (flag: Completions.FlagDescriptor): Completions.FlagDescriptor => ({ ...flag, negation: false })
+
+/** The generated script of fish completes files where a directory is wanted. */
+const directoriesOfFish = (script: string): string =>
+  script.replaceAll(" -r -F", " -x -a '(__fish_complete_directories)'")
+
+/**
+ * The script that completes a command in a shell. `globals`: flags that every subcommand takes.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const script = (
+  shell: (typeof shells)[number],
+  command: Command.Command.Any,
+  globals: ReadonlyArray<Flag.Flag<unknown>>
+): string => {
+  const named = Object.fromEntries(globals.map((flag, index) => [`${index}`, flag]))
+  const flags = Completions.fromCommand(Command.make("globals", named)).flags.map(withoutNegation)
+  const text = Completions.generate(command.name, shell, completed(Completions.fromCommand(command), flags))
+  return `${shell === "fish" ? directoriesOfFish(text) : text}\n`
+}

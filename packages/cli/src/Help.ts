@@ -1,0 +1,46 @@
+/**
+ * Renders help that fits a terminal. Pure.
+ *
+ * @since 0.1.0
+ */
+import type * as CliOutput from "effect/cli/CliOutput"
+import type { FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
+import * as Option from "effect/Option"
+import * as Text from "./Text.ts"
+
+/** Columns where there is no terminal: help is read through a pager, too. */
+const defaultWidth = 80
+/** Longer lines are hard to read. */
+const mostWidth = 100
+
+const indent = "  "
+
+/** Columns of a value's name beside the flag. */
+const mostOfValue = 24
+
+/** Shows choices once: in the name of the value, or where that is too wide in the description. */
+const withChoicesOnce = (flag: FlagDoc): FlagDoc =>
+  flag.type.length > mostOfValue
+    ? { ...flag, type: flag.name.replace(/^.*-/, "").toUpperCase() }
+    : { ...flag, description: Option.map(flag.description, (text) => text.replace(/ \(choices: [^()]*\)$/, "")) }
+
+/** The formatter leaves no line between subcommands and examples. */
+const spaced = (text: string): string => text.replace(/(?<=[^\n])\n(?=\S*EXAMPLES)/, "\n\n")
+
+const fit = (doc: HelpDoc, width: number): HelpDoc => ({
+  ...doc,
+  description: Text.fill(indent, indent, doc.description, width).join("\n").trimStart(),
+  flags: doc.flags.map(withChoicesOnce),
+  ...(doc.globalFlags === undefined ? {} : { globalFlags: doc.globalFlags.map(withChoicesOnce) })
+})
+
+/**
+ * The help of a command, in at most 100 columns. `columns`: those of the terminal, `undefined` if there is none.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const render = (doc: HelpDoc, { formatHelpDoc }: CliOutput.Formatter, columns: number | undefined): string => {
+  const width = Math.min(columns ?? defaultWidth, mostWidth)
+  return Text.wrap(spaced(formatHelpDoc(fit(doc, width))), width)
+}

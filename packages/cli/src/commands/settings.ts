@@ -1,0 +1,125 @@
+/**
+ * Flags whose default an environment variable sets: `VM_SENTINEL_` and the flag's name in capitals. The flag wins. An
+ * empty variable counts as none.
+ *
+ * No assertion about one directory has a variable: an operator types it each time.
+ */
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Text from "../Text.ts"
+
+/** The environment variable of a flag. */
+const variableOf = (flag: string): string => `VM_SENTINEL_${flag.replaceAll("-", "_").toUpperCase()}`
+
+/** The value of a flag's variable, `None` if it isn't set. `expected` describes its values for the error. */
+const valueOf = <A>(
+  flag: string,
+  config: (variable: string) => Config.Config<A>,
+  expected: string
+): Effect.Effect<Option.Option<A>, CliError.ValidationError> => {
+  const variable = variableOf(flag)
+  const invalid = (text: string) =>
+    new CliError.ValidationError({
+      message: `Invalid value for ${variable}: "${Text.escape(text)}". Expected ${expected}`
+    })
+  return Config.option(config(variable)).pipe(
+    Effect.catch(() =>
+      Config.String(variable).pipe(
+        Effect.orElseSucceed(() => ""),
+        Effect.flatMap((text) => Effect.fail(invalid(text)))
+      )
+    )
+  )
+}
+
+/** A description, what help shows of the default, and the variable. */
+const describe = (flag: string, description: string, shown: string | undefined): string =>
+  `${description}${shown === undefined ? "" : ` (default: ${shown})`} [$${variableOf(flag)}]`
+
+/** The variable of a boolean flag. */
+export const booleanValue = (flag: string): Effect.Effect<Option.Option<boolean>, CliError.ValidationError> =>
+  valueOf(flag, Config.Boolean, "true or false")
+
+export const boolean = (name: string, description: string): Flag.Flag<boolean> =>
+  Flag.Boolean(name).pipe(
+    Flag.withDescription(describe(name, description, undefined)),
+    Flag.withDefault(
+      Effect.map(
+        booleanValue(name),
+        Option.getOrElse(() => false)
+      )
+    ),
+    Flag.withoutNegation
+  )
+
+export const literals = <const L extends ReadonlyArray<string>>(
+  name: string,
+  values: L,
+  fallback: L[number],
+  description: string
+): Flag.Flag<L[number]> => {
+  const value = valueOf(name, (variable) => Config.Literals(values, variable), values.join(" or "))
+  return Flag.Literals(name, values).pipe(
+    Flag.withMetavar(values.join("|")),
+    Flag.withDescription(describe(name, description, fallback)),
+    Flag.withDefault(
+      Effect.map(
+        value,
+        Option.getOrElse(() => fallback)
+      )
+    )
+  )
+}
+
+/** A text that a schema decodes. `expected` describes it for errors. */
+export interface Value {
+  readonly flag: Flag.Flag<string>
+  readonly schema: Schema.String
+  readonly expected: string
+}
+
+/** A flag that may be repeated. Its variable lists the values with a colon between them, as `PATH` does. */
+export const list = (name: string, { expected, flag, schema }: Value, description: string, shown?: string) =>
+  flag.pipe(
+    Flag.atLeast(1),
+    Flag.withDescription(describe(name, `${description}; may be repeated`, shown)),
+    Flag.withDefault(
+      valueOf(
+        name,
+        (variable) => Config.Array(schema, variable, { separator: ":" }),
+        `${expected}, or several with a colon between them`
+      ).pipe(Effect.map(Option.getOrElse((): ReadonlyArray<string> => [])))
+    )
+  )
+
+/** A flag with one value or none. A variable that lists several values, for {@link list}, is invalid here. */
+export const optional = (name: string, { expected, flag, schema }: Value, description: string, shown: string) => {
+  const one = schema.check(Schema.isPattern(/^[^:]*$/))
+  return flag.pipe(
+    Flag.map(Option.some),
+    Flag.withDescription(describe(name, description, shown)),
+    Flag.withDefault(valueOf(name, (variable) => Config.schema(one, variable), `${expected}, and no list of them`))
+  )
+}
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+/** A flag with a number from 0 on, or none. */
+export const count = (name: string, description: string): Flag.Flag<Option.Option<number>> =>
+  Flag.Int(name).pipe(
+    Flag.filter(Schema.is(Count), () => "Expected 0 or more"),
+    Flag.map(Option.some),
+    Flag.withMetavar("N"),
+    Flag.withDescription(describe(name, description, undefined)),
+    Flag.withDefault(
+      valueOf(
+        name,
+        (variable) => Config.schema(Schema.FiniteFromString.pipe(Schema.decodeTo(Count)), variable),
+        "0 or more"
+      )
+    )
+  )
