@@ -63,13 +63,13 @@ export interface Program extends Example {
 export const programsOf = ({ module, path }: Pick<Source, "module" | "path">): ReadonlyArray<Program> =>
   module.examples.map(({ code, line }) => ({ path, line, code }))
 
-/** The programs in a page of Markdown. */
-export const programsInPage = (path: string): ReadonlyArray<Program> =>
-  examplesIn({ line: 1, text: Fs.readFileSync(Path.join(root, path), "utf8") }).map(({ code, line }) => ({
-    path,
-    line,
-    code
-  }))
+/** The programs in a page of Markdown. An example is a file of its own, compiled and tested there: see `readme.ts`. */
+export const programsInPage = (path: string): ReadonlyArray<Program> => {
+  const text = Fs.readFileSync(Path.join(root, path), "utf8")
+  const lines = text.split("\n")
+  const isExample = ({ line }: Example) => lines[line - 3]?.startsWith("<!-- example: ") ?? false
+  return examplesIn({ line: 1, text }).flatMap((example) => (isExample(example) ? [] : [{ path, ...example }]))
+}
 
 /**
  * Runs all programs in one process, one after the other: a process for each would load Effect each time. Only exit

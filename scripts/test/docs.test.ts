@@ -4,8 +4,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { afterAll } from "vitest"
 import { deadLinks } from "../../tools/docs/links.ts"
-import * as Examples from "../examples.ts"
-import { blocksOf, pages, read, root } from "../pages.ts"
+import { pages, read, root } from "../pages.ts"
 import * as Sessions from "../sessions.ts"
 
 const scratch = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-docs-"))
@@ -89,23 +88,6 @@ describe("the pages", () => {
       isPacked(path) ? [...text.matchAll(/\]\((?!https:|#)([^)]+)\)/g)].map(([, target]) => `${path}: ${target}`) : []
     )
     assert.deepStrictEqual(relative, [])
-  })
-
-  it("show sources as they are in the repository", () => {
-    const shown = texts.flatMap(({ path, text }) => blocksOf(text, "example", "ts").map((block) => ({ path, block })))
-    assert.isNotEmpty(shown)
-    for (const { block, path } of shown) assert.strictEqual(block.text, read(block.from), `${path} shows ${block.from}`)
-  })
-
-  it("show programs that compile", { timeout: patience }, () => {
-    // The reference shows signatures; its programs are those of the docstrings.
-    const programs = all.flatMap((path) => {
-      if (path.startsWith("docs/api/")) return []
-      const copied = new Set(blocksOf(read(path), "example", "ts").map(({ text }) => text.trimEnd()))
-      return Examples.programsInPage(path).filter(({ code }) => !copied.has(code.trimEnd()))
-    })
-    assert.isNotEmpty(programs)
-    assert.strictEqual(Examples.compile(programs), "")
   })
 
   it("show commands only in sessions, which a script makes", () => {

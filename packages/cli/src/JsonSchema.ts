@@ -8,6 +8,7 @@ import { META_SCHEMA_URI_DRAFT_2020_12 } from "effect/JsonSchema"
 import * as Schema from "effect/Schema"
 import { Explanation } from "./Explanation.ts"
 import { Failure } from "./Failure.ts"
+import { Machine, Root } from "./Finding.ts"
 
 /**
  * Any line that a command prints with `--json`.
@@ -19,6 +20,8 @@ export const Line = Schema.Union([
   Outcome.annotate({ identifier: "Outcome", description: "sweep, list, reclaim: one directory" }),
   Summary.annotate({ identifier: "Summary", description: "sweep, list: the counts of a root, its last line" }),
   Explanation.annotate({ identifier: "Explanation", description: "explain: all that was compared" }),
+  Machine.annotate({ identifier: "Machine", description: "doctor: what can be proved on this machine, its first line" }),
+  Root.annotate({ identifier: "Root", description: "doctor: what can be proved in a root" }),
   Failure.annotate({ identifier: "Failure", description: "A command that ended early, or with a failure" })
 ])
 

@@ -33,7 +33,7 @@ const offered = (shell: Shell, script: string, lines: ReadonlyArray<string>, cwd
 const lack = (shell: Shell): Missing | undefined =>
   ChildProcess.spawnSync(shell, ["--version"]).error === undefined ? undefined : new Missing(`no ${shell}`)
 
-const subcommands = ["sweep", "list", "explain", "write", "run", "reclaim", "demo"]
+const subcommands = ["sweep", "list", "explain", "write", "run", "reclaim", "doctor", "demo"]
 
 describe.each(shells)("completions of %s", (shell) => {
   const missing = lack(shell)

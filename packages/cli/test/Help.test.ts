@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Cli from "./support/Cli.ts"
 
-const commands = ["", "sweep", "list", "explain", "write", "run", "reclaim", "demo"]
+const commands = ["", "sweep", "list", "explain", "write", "run", "reclaim", "doctor", "demo"]
 
 const help = (command: string, columns?: number) =>
   Effect.map(
