@@ -57,7 +57,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the directory frame ignored: every record counts as bound",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: `if (binding !== "different" || assumeMoved.trim() === "") return binding`,
         to: `if (assumeMoved.trim() === "") return "bound"`
       }
@@ -70,7 +70,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the inode of the sentinel itself not compared",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: "compareDirectories(record.directory, frame, file, compare(record.bootId, host.bootId))",
         to: "compareDirectories(record.directory, frame, record.directory?.file, compare(record.bootId, host.bootId))"
       }
@@ -96,7 +96,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "free believed on a shared file system",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: `place === "bound" && oneKernel && found.boot !== undefined`,
         to: `place === "bound" && found.boot !== undefined`
       }
@@ -108,7 +108,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "free believed in a directory that isn't known to be the record's own",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: `place === "bound" && oneKernel && found.boot !== undefined`,
         to: `oneKernel && found.boot !== undefined`
       }
@@ -120,7 +120,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a free lock proves the death of a command that was started with it",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: `(lock.holder === "self" || known === "inherited")`,
         to: `(lock.holder === "self" || known !== undefined)`
       }
@@ -133,7 +133,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "PID namespaces known by their numbers alone",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: `if (number !== "equal" || record.pidNamespace === initialPidNamespace) return number`,
         to: `if (number !== undefined) return number`
       }
@@ -158,7 +158,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the remover without its lock: it shares it with owners",
     edits: [
       {
-        file: core("internal/locking"),
+        file: core("internal/store/locking"),
         from: `disk.lock(path, { mode: "exclusive", ...options }).pipe(`,
         to: `disk.lock(path, { ...options, mode: "shared" }).pipe(`
       }
@@ -171,12 +171,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the remover without its lock: it takes none",
     edits: [
       {
-        file: core("internal/claims"),
+        file: core("internal/store/claims"),
         from: `isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)`,
         to: `isLocked: true`
       },
       {
-        file: core("internal/claims"),
+        file: core("internal/store/claims"),
         from: `exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(`,
         to: `Effect.scoped(exclude(path, { mayStartProgram, test: destination.workspace === undefined })).pipe(`
       }
@@ -200,7 +200,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "locks of inner directories not taken",
     edits: [
       {
-        file: core("internal/claims"),
+        file: core("internal/store/claims"),
         from: `disk.removeTree(path, { expected, mayRemove, lockInner: isLocked })`,
         to: `disk.removeTree(path, { expected, mayRemove, lockInner: false })`
       }
@@ -213,12 +213,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the look below the first level left out",
     edits: [
       {
-        file: core("internal/ownersBelow"),
+        file: core("internal/sweep/ownersBelow"),
         from: `judgement.condemned === undefined || judgement.state.subdirectories === "none"`,
         to: `judgement.state.path !== ""`
       },
       {
-        file: core("internal/ownersBelow"),
+        file: core("internal/sweep/ownersBelow"),
         from: `const nothingBelow = (): boolean => false`,
         to: `const nothingBelow = (): boolean => true`
       }
@@ -231,7 +231,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "sentinels below that weren't judged go all the same",
     edits: [
       {
-        file: core("internal/ownersBelow"),
+        file: core("internal/sweep/ownersBelow"),
         from: `return judged !== undefined && sameFile(judged, id)`,
         to: `return judged === undefined || sameFile(judged, id)`
       }
@@ -308,7 +308,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "equal ids believed in a virtual machine",
     edits: [
       {
-        file: core("internal/standing"),
+        file: core("internal/judgement/standing"),
         from: `return virtualMachine === false || isTrusted ? undefined : "machine-unknown"`,
         to: `return undefined`
       }
@@ -364,7 +364,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "an owner may publish below a sweep's own directory",
     edits: [
       {
-        file: core("internal/publication"),
+        file: core("internal/store/publication"),
         from: `if (!isOwn) yield* refuseInSweep(directory)`,
         to: `if (isOwn) yield* refuseInSweep(directory)`
       }
@@ -376,7 +376,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a record that came right before the mark not looked for where the directory lies",
     edits: [
       {
-        file: core("internal/unmoved"),
+        file: core("internal/store/unmoved"),
         from: `yield* Effect.catchTag(confirm(mark, judged), "NotFound", () => Effect.fail(new Taken({ path })))`,
         to: `yield* Effect.void`
       }
@@ -389,7 +389,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a directory deleted where it lies though its lock doesn't work",
     edits: [
       {
-        file: core("internal/claims"),
+        file: core("internal/store/claims"),
         from: "if (held === undefined || !isLocked) return yield* new Immovable({ path, errno })",
         to: "if (held === undefined) return yield* new Immovable({ path, errno })"
       }
@@ -400,7 +400,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "unmoved-owned",
     what: "owners don't see the mark of a directory that is deleted where it lies",
-    edits: [{ file: core("internal/removingMark"), from: "Effect.as(true)", to: "Effect.as(false)" }],
+    edits: [{ file: core("internal/store/removingMark"), from: "Effect.as(true)", to: "Effect.as(false)" }],
     tests: [coreTest("Ownership"), coreTest("SentinelStore")],
     only: "scenario 105"
   },
@@ -409,7 +409,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a sweep removes what wasn't listed",
     edits: [
       {
-        file: core("internal/reclaimSteps"),
+        file: core("internal/sweep/reclaimSteps"),
         from: "options.only === undefined || left.delete(Outcomes.keyOf(subject))",
         to: "left.delete(Outcomes.keyOf(subject)) || true"
       }
@@ -421,7 +421,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "one listed name allows two removals",
     edits: [
       {
-        file: core("internal/reclaimSteps"),
+        file: core("internal/sweep/reclaimSteps"),
         from: "left.delete(Outcomes.keyOf(subject))",
         to: "left.has(Outcomes.keyOf(subject))"
       }
@@ -433,7 +433,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "what may not be removed is told dead without a look at its lock",
     edits: [
       {
-        file: core("internal/reclaimDirectory"),
+        file: core("internal/sweep/reclaimDirectory"),
         from: "Effect.result(look(mayClaim))",
         to: "Effect.result(look(true))"
       }

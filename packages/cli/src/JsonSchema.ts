@@ -20,7 +20,10 @@ export const Line = Schema.Union([
   Outcome.annotate({ identifier: "Outcome", description: "sweep, list, reclaim: one directory" }),
   Summary.annotate({ identifier: "Summary", description: "sweep, list: the counts of a root, its last line" }),
   Explanation.annotate({ identifier: "Explanation", description: "explain: all that was compared" }),
-  Machine.annotate({ identifier: "Machine", description: "doctor: what can be proved on this machine, its first line" }),
+  Machine.annotate({
+    identifier: "Machine",
+    description: "doctor: what can be proved on this machine, its first line"
+  }),
   Root.annotate({ identifier: "Root", description: "doctor: what can be proved in a root" }),
   Failure.annotate({ identifier: "Failure", description: "A command that ended early, or with a failure" })
 ])

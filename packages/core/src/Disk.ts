@@ -27,11 +27,11 @@ import {
   type ScanOptions,
   type Stat
 } from "./DiskModel.ts"
-import { listOf, peekManyBy } from "./internal/composedCalls.ts"
-import { roomByMode } from "./internal/room.ts"
-import { scan } from "./internal/scan.ts"
-import * as Tree from "./internal/tree.ts"
-import * as TreeRemoval from "./internal/treeRemoval.ts"
+import { listOf, peekManyBy } from "./internal/disk/composedCalls.ts"
+import { roomByMode } from "./internal/disk/room.ts"
+import { scan } from "./internal/disk/scan.ts"
+import * as Tree from "./internal/disk/tree.ts"
+import * as TreeRemoval from "./internal/disk/treeRemoval.ts"
 import type { Mounted } from "./Mounts.ts"
 
 export * from "./DiskModel.ts"

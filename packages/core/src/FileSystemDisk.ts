@@ -13,7 +13,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { Disk, DiskError, type FileType, make, type NewFile, type Principal } from "./Disk.ts"
 import { attempt, codeOf } from "./Errno.ts"
-import * as Tree from "./internal/tree.ts"
+import * as Tree from "./internal/disk/tree.ts"
 import * as Mounts from "./Mounts.ts"
 
 const errnoOf = (error: PlatformError): string => {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import { Disk, type Permissions, type Room } from "./Disk.ts"
 import type { RootError } from "./Errors.ts"
-import { mapLookError } from "./internal/diskErrors.ts"
+import { mapLookError } from "./internal/store/diskErrors.ts"
 import type { Root } from "./Root.ts"
 
 /**

@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import type { DirectoryCalls } from "./DirectoryCalls.ts"
 import { DiskError, type RemoveTreeOptions } from "./DiskModel.ts"
 import { failed } from "./Errno.ts"
-import * as Patience from "./internal/patience.ts"
-import * as Opening from "./internal/removalOpening.ts"
-import * as Removing from "./internal/removing.ts"
+import * as Patience from "./internal/removal/patience.ts"
+import * as Opening from "./internal/removal/opening.ts"
+import * as Removing from "./internal/removal/removing.ts"
 import * as Slices from "./Slices.ts"
 
 /**

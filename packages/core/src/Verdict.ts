@@ -4,9 +4,16 @@
  * @since 0.1.0
  */
 import type { Verdict } from "./Evidence.ts"
-import { alive, compared, dead, type Notes, unknown } from "./internal/evidence.ts"
-import * as JudgeProcess from "./internal/judgeProcess.ts"
-import { describeFirst, isInReach, isLockFree, isSearchable, type Standing, standingOf } from "./internal/standing.ts"
+import { alive, compared, dead, type Notes, unknown } from "./internal/judgement/evidence.ts"
+import * as JudgeProcess from "./internal/judgement/judgeProcess.ts"
+import {
+  describeFirst,
+  isInReach,
+  isLockFree,
+  isSearchable,
+  type Standing,
+  standingOf
+} from "./internal/judgement/standing.ts"
 import type { OwnerInputs, Reader } from "./JudgeInputs.ts"
 import type { LockState } from "./LockState.ts"
 import { isExited, type Observation, type Present, type ObserveDepth } from "./Observation.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Result, Schema } from "effect"
-import { hasOwnerPart, ownerPart, read } from "../src/internal/canonicalRecords.ts"
+import { hasOwnerPart, ownerPart, read } from "../src/internal/sentinel/canonicalRecords.ts"
 import * as Sentinel from "../src/Sentinel.ts"
 import { inPlace, made, record, v1, v2, v3 } from "./support/fixtures.ts"
 import { runs } from "./support/property.ts"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { isoTime, makeIsoTime } from "../src/internal/isoTime.ts"
+import { isoTime, makeIsoTime } from "../src/internal/judgement/isoTime.ts"
 
 const latest = 8.64e15
 

@@ -1,7 +1,7 @@
 /** The `Disk` of one process on a volume in memory. */
 import * as Effect from "effect/Effect"
 import { type Disk, DiskError, type HeldLock, type LockOptions, make as makeDisk, type NewFile } from "../../Disk.ts"
-import * as Tree from "../../internal/tree.ts"
+import * as Tree from "../../internal/disk/tree.ts"
 import type { Operation } from "../MemoryDiskModel.ts"
 import { Hung, perform, type Process } from "./memoryCalls.ts"
 import { type Caller, statOf } from "./memoryInode.ts"

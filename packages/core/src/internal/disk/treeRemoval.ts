@@ -1,0 +1,173 @@
+/** `Disk.removeTree`, composed of simpler calls, by paths. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { DirectoryEntry, DiskError, HeldLock, LockOptions, RemoveTreeOptions, Stat } from "../../DiskModel.ts"
+import { sameFile } from "../../FileId.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { permitted } from "../store/diskErrors.ts"
+import { unsupported } from "../store/lockSupport.ts"
+import * as Patience from "../removal/patience.ts"
+import { parentOf, type Reading, refused, walk } from "./treeWalk.ts"
+
+interface Removing extends Reading<Stat> {
+  readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
+  readonly unlink: (path: string) => Effect.Effect<void, DiskError>
+  readonly removeDirectory: (path: string) => Effect.Effect<void, DiskError>
+  readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
+  readonly permit: (path: string) => Effect.Effect<boolean, DiskError>
+}
+
+interface Directory extends Patience.Counted {
+  /** An entry was removed since the directory was listed. */
+  hasProgress: boolean
+}
+
+/** Locks an inner directory. `false`: another process holds the lock. A file system without locks has no owner to exclude. */
+const lockInner = (disk: Removing, path: string, { id }: Stat) =>
+  disk.lock(path, { mode: "exclusive", mayStartProgram: false, test: false }).pipe(
+    Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
+    Effect.catch((error) => {
+      if (error.errno === "EBUSY") return Effect.succeed(false)
+      return unsupported.has(error.errno) ? Effect.succeed(true) : Effect.fail(error)
+    })
+  )
+
+/** The same calls. Where one is refused below the root, the entry and its parent are made writable, and it is made again. */
+const permittingBelow = (root: string, disk: Removing): Removing => {
+  const retry =
+    <A, B, R, Rest extends ReadonlyArray<B>>(call: (path: string, ...rest: Rest) => Effect.Effect<A, DiskError, R>) =>
+    (path: string, ...rest: Rest): Effect.Effect<A, DiskError, R> =>
+      path === root ? call(path, ...rest) : permitted(disk, [parentOf(path), path])(call(path, ...rest))
+  return {
+    ...disk,
+    lstat: retry(disk.lstat),
+    entries: retry(disk.entries),
+    unlink: retry(disk.unlink),
+    removeDirectory: retry(disk.removeDirectory),
+    lock: retry(disk.lock)
+  }
+}
+
+export const removeTree = (given: Removing) =>
+  Effect.fnUntraced(function* (
+    root: string,
+    { expected, lockInner: isLocking = true, mayRemove = () => false, patience: time }: RemoveTreeOptions = {}
+  ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
+    const disk = permittingBelow(root, given)
+    // First, since what is mounted may not answer. `walk` can't see a bind mount: it has the device number of its parent.
+    const mount = yield* disk.mountInside(root)
+    if (mount !== undefined) return yield* refused("EXDEV", "delete", mount)
+    const { id } = yield* disk.lstat(root)
+    if (expected !== undefined && !sameFile(id, expected)) return yield* refused("ESTALE", "delete", root)
+    const clock = yield* Clock.Clock
+    const patience = Patience.make(() => clock.currentTimeMillisUnsafe(), time)
+    let first: DiskError | undefined
+    const staying: Array<string> = []
+    // Directories in which an entry stays.
+    const kept = new Set<string>()
+    const keepAbove = (path: string): void => {
+      for (let above = parentOf(path); above.length >= root.length && !kept.has(above); above = parentOf(above)) {
+        kept.add(above)
+      }
+    }
+    const relative = (path: string): string => path.slice(root.length + 1)
+    // Directories that the walk is in.
+    const directories = new Map<string, Directory>()
+
+    const count = (path: string, list: ReadonlyArray<DirectoryEntry>) => {
+      const directory = directories.get(path) ?? {
+        hasProgress: false,
+        ...Patience.counted(directories.get(parentOf(path)))
+      }
+      Object.assign(directory, { hasProgress: false, found: list.length })
+      patience.looked(directory)
+      directories.set(path, directory)
+      return list
+    }
+    const removed = (path: string) =>
+      Effect.sync(() => {
+        directories.delete(path)
+        const above = directories.get(parentOf(path))
+        if (above === undefined) return
+        above.hasProgress = true
+        patience.removed(above)
+      })
+
+    const isRefused = (path: string) =>
+      disk.lstat(path).pipe(
+        Effect.map(({ id, type }) => type !== "directory" && !mayRemove(relative(path), id)),
+        Effect.catch((error) => (error.errno === "ENOENT" ? Effect.succeed(false) : Effect.fail(error)))
+      )
+    /** A listing that doesn't tell the type of a name like a sentinel's: such a directory isn't a sentinel. */
+    const typed = (path: string) =>
+      Effect.flatMap(disk.entries(path), (list) =>
+        Effect.forEach(list, (found) =>
+          found.type === "unknown" && SentinelName.isSentinel(found.entry)
+            ? Effect.map(Effect.option(disk.lstat(`${path}/${found.entry}`)), (stat) =>
+                stat._tag === "Some" ? { ...found, type: stat.value.type } : found
+              )
+            : Effect.succeed(found)
+        )
+      )
+    const isSentinel = ({ entry, type }: DirectoryEntry): boolean =>
+      type !== "directory" && SentinelName.isSentinel(entry)
+    const list = Effect.fnUntraced(function* (path: string) {
+      const found = yield* typed(path)
+      if (path === root) return count(path, found)
+      const refusals = yield* Effect.forEach(found.filter(isSentinel), ({ entry }) => isRefused(`${path}/${entry}`))
+      if (!refusals.includes(true)) return count(path, found)
+      staying.push(relative(path))
+      keepAbove(path)
+      return undefined
+    })
+    const openInner = Effect.fnUntraced(function* (path: string, stat: Stat) {
+      if (!isLocking || (yield* lockInner(disk, path, stat))) return yield* list(path)
+      staying.push(relative(path))
+      keepAbove(path)
+      return undefined
+    })
+
+    /** The highest directory that doesn't get smaller. */
+    const culpritOf = (path: string): string => {
+      const above = directories.get(parentOf(path))
+      return above?.expected === 0 ? culpritOf(parentOf(path)) : path
+    }
+    /** Reads a directory again that isn't empty at its end: another process has written into it. */
+    const readAgain = (error: DiskError, path: string) =>
+      Effect.suspend(() => {
+        const directory = directories.get(path)
+        if (error.errno !== "ENOTEMPTY" || directory?.hasProgress !== true) return Effect.fail(error)
+        return patience.isUsedUp(directory) ? Effect.fail(refused("ENOTEMPTY", "rmdir", culpritOf(path))) : list(path)
+      })
+    const removeDirectory = (path: string) =>
+      disk.removeDirectory(path).pipe(
+        Effect.andThen(removed(path)),
+        Effect.as(undefined),
+        Effect.catch((error) => readAgain(error, path))
+      )
+
+    yield* walk(disk, root, {
+      // The mark of a deletion goes last: without it an owner could come.
+      order: (found) => (!isSentinel(found) ? 0 : found.entry === SentinelName.removingName ? 2 : 1),
+      // A subvolume of btrfs is another device on the same mount.
+      crosses: (path) => Effect.map(disk.mountInside(path), (mount) => mount === undefined),
+      open: (path, stat) => (path === root ? list(path) : openInner(path, stat)),
+      visit: (path, stat) => {
+        if (stat.type === "directory") return kept.has(path) ? Effect.undefined : removeDirectory(path)
+        // A sentinel stays as long as anything else in its directory.
+        const isLast = SentinelName.isSentinel(path.slice(path.lastIndexOf("/") + 1))
+        return isLast && kept.has(parentOf(path))
+          ? Effect.undefined
+          : Effect.as(Effect.andThen(disk.unlink(path), removed(path)), undefined)
+      },
+      failed: (error, path) =>
+        Effect.sync(() => {
+          // ENOENT is a failure for the root alone: another process has removed the tree.
+          if (error.errno === "ENOENT" && path !== root) return
+          first ??= error
+          keepAbove(path)
+        })
+    })
+    return first === undefined ? staying : yield* Effect.fail(first)
+  })

@@ -1,0 +1,31 @@
+/** Collects evidence, and makes the verdicts that carry evidence. */
+import type { Compared, Datum, Evidence, Verdict } from "../../Evidence.ts"
+import { compare, type Comparison } from "../../ProcessIdentity.ts"
+import type { AliveReason, DeadReason, UnknownReason } from "../../Reason.ts"
+
+export type Notes = { -readonly [K in Datum]?: Compared }
+
+export const compared = (recorded: string | undefined, observed: string | undefined, result: Comparison): Compared => {
+  if (recorded === undefined) return observed === undefined ? { result } : { observed, result }
+  return observed === undefined ? { recorded, result } : { recorded, observed, result }
+}
+
+export const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ verdict: "alive", reason, evidence })
+export const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ verdict: "dead", reason, evidence })
+export const unknown = (reason: UnknownReason, evidence: Evidence): Verdict => ({
+  verdict: "unknown",
+  reason,
+  evidence
+})
+
+export const note = (
+  notes: Notes,
+  datum: Datum,
+  recorded: string | undefined,
+  observed: string | undefined
+): Comparison => {
+  const result = compare(recorded, observed)
+  // `recorded` may be a slice of a longer string, and V8 keeps that whole string in memory for a slice.
+  notes[datum] = compared(result === "equal" ? observed : recorded, observed, result)
+  return result
+}

@@ -1,0 +1,176 @@
+/** Compares the origin of a v3 record (directory, boot, PID namespace) with the reader's. Observes no process. */
+import { compareDirectories, describeObserved, describeRecorded, isLasting } from "../../DirectoryFrame.ts"
+import type { OwnerInputs, Reader } from "../../JudgeInputs.ts"
+import {
+  compare,
+  compareFirstProcesses,
+  type Comparison,
+  type FirstProcess,
+  type HostIdentity,
+  initialPidNamespace
+} from "../../ProcessIdentity.ts"
+import type { UnknownReason } from "../../Reason.ts"
+import type { SentinelV3 } from "../../Sentinel.ts"
+import { compared, note, type Notes } from "./evidence.ts"
+
+/** Host names that distributions set by default. Two equal ones don't show that two machines are one. */
+const defaultHostnames: ReadonlySet<string> = new Set([
+  "",
+  "(none)",
+  "localhost",
+  "localhost.localdomain",
+  "localhost4",
+  "localhost6",
+  "alpine",
+  "archlinux",
+  "debian",
+  "fedora",
+  "linux",
+  "nixos",
+  "raspberrypi",
+  "ubuntu"
+])
+
+type Binding = "bound" | "moved" | "different" | "unbound"
+
+/** The boot and the machine that a record comes from. */
+interface Boot {
+  /** The record is of an earlier boot of this machine: this alone proves its process gone. */
+  readonly isRebooted: boolean
+  /** Why no observation of a process can condemn; `undefined` where one can. */
+  readonly doubt: UnknownReason | undefined
+  /** `unknown`: this boot or an earlier one of this machine. `undefined`: `isRebooted` or a `doubt` decides instead. */
+  readonly boot: "this" | "unknown" | undefined
+  /** The boot is unknown, and the record has another machine id, which may be that of a container on this machine. */
+  readonly isContradicted: boolean
+}
+
+export interface Standing extends Boot {
+  /** Comparison of the PID namespaces; `unknown` where `boot` is `undefined`. */
+  readonly namespace: Comparison
+  /** The lock that the record claims is the lock of this directory, and only processes of this kernel can hold it. */
+  readonly sharesLock: boolean
+}
+
+const judgeDirectory = (
+  { record }: SentinelV3,
+  { file }: OwnerInputs,
+  { frame, host, knowledge: { assumeMoved = "" } }: Reader,
+  notes: Notes
+): Binding => {
+  const binding = compareDirectories(record.directory, frame, file, compare(record.bootId, host.bootId))
+  notes.directory = compared(
+    record.directory === undefined ? undefined : describeRecorded(record.directory),
+    describeObserved(frame, file),
+    binding === "bound" ? "equal" : binding === "different" ? "different" : "unknown"
+  )
+  if (binding !== "different" || assumeMoved.trim() === "") return binding
+  notes.moved = { recorded: "other-directory", observed: assumeMoved, result: "not-applicable" }
+  return "moved"
+}
+
+/** Compares the machines of record and reader. `undefined`: both are the same machine. Else why that isn't certain. */
+const judgeMachine = (
+  { record }: SentinelV3,
+  { host, knowledge: { shared } }: Reader,
+  notes: Notes
+): UnknownReason | undefined => {
+  const machine = note(notes, "machineId", record.machineId, host.machineId)
+  if (machine === "different") return "other-machine"
+  const hasName = !defaultHostnames.has(record.hostname)
+  const hostname = hasName ? compare(record.hostname, host.hostname) : "unknown"
+  notes.hostname = compared(record.hostname, host.hostname, hostname)
+  if (hostname === "different") return "other-machine"
+  if (machine === "unknown" || hostname === "unknown") return "machine-unknown"
+  const { virtualMachine } = host
+  const observed = virtualMachine === undefined ? "not known" : virtualMachine ? "yes" : "no"
+  const isTrusted = virtualMachine !== false && shared === "trust"
+  notes.virtualMachine = compared(isTrusted ? "trusted" : undefined, observed, "not-applicable")
+  // Two virtual machines restored or forked from one state have one boot id, one machine id and one host name.
+  return virtualMachine === false || isTrusted ? undefined : "machine-unknown"
+}
+
+const plainBoot: Boot = { isRebooted: false, doubt: undefined, boot: "this", isContradicted: false }
+
+const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: Notes): Boot => {
+  const { frame, host } = reader
+  const { fileSystem } = frame
+  const isOwn = place === "bound" || place === "moved"
+  const boot = note(notes, "bootId", sentinel.record.bootId, host.bootId)
+  if (host.bootId === undefined && host.bootIdProblem !== undefined) {
+    notes.bootId = compared(sentinel.record.bootId, host.bootIdProblem, "unknown")
+  }
+  const oneKernel = fileSystem?.oneKernel === true
+  if (boot === "equal") return oneKernel ? plainBoot : { ...plainBoot, doubt: judgeMachine(sentinel, reader, notes) }
+  const wasOneKernel = oneKernel && isLasting(fileSystem.type)
+  if (boot === "unknown") {
+    if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, doubt: "boot-unknown" }
+    const isContradicted = note(notes, "machineId", sentinel.record.machineId, host.machineId) === "different"
+    return { ...plainBoot, boot: "unknown", isContradicted }
+  }
+  if (wasOneKernel && isOwn) {
+    const machine = note(notes, "machineId", sentinel.record.machineId, host.machineId)
+    return machine === "different"
+      ? { ...plainBoot, boot: undefined, doubt: "other-machine" }
+      : { ...plainBoot, boot: undefined, isRebooted: true }
+  }
+  const doubt = judgeMachine(sentinel, reader, notes)
+  // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.
+  if (wasOneKernel) return { ...plainBoot, boot: undefined, doubt: doubt ?? "machine-unknown" }
+  return { ...plainBoot, boot: undefined, doubt, isRebooted: doubt === undefined && place !== "different" }
+}
+
+/** Describes the first process of a PID namespace, for evidence. */
+export const describeFirst = (first: FirstProcess | undefined): string | undefined =>
+  first === undefined
+    ? undefined
+    : `start ${first.startTime}${first.processId64 === undefined ? "" : `, id ${first.processId64}`}`
+
+const judgeNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes): Comparison => {
+  if (host.namespaces === "none") {
+    notes.pidNamespace = compared(record.pidNamespace, undefined, "not-applicable")
+    return "equal"
+  }
+  const number = note(notes, "pidNamespace", record.pidNamespace, host.pidNamespace)
+  if (number !== "equal" || record.pidNamespace === initialPidNamespace) return number
+  // The kernel gives a namespace's number to another one within seconds. Their first processes tell the two apart.
+  const { pidNamespaceInit, timeOffset } = record
+  const first = compareFirstProcesses(pidNamespaceInit, timeOffset, host.pidNamespaceInit, host.timeOffset)
+  notes.firstProcess = compared(describeFirst(pidNamespaceInit), describeFirst(host.pidNamespaceInit), first)
+  return first
+}
+
+export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Standing => {
+  const { frame, host } = reader
+  const place = judgeDirectory(sentinel, inputs, reader, notes)
+  const found = judgeBoot(sentinel, reader, place, notes)
+  const namespace = found.boot === undefined ? "unknown" : judgeNamespace(sentinel, host, notes)
+  const isOther = found.isContradicted && namespace === "equal"
+  const doubt = place === "different" ? "other-directory" : isOther ? "other-machine" : found.doubt
+  const oneKernel = frame.fileSystem?.oneKernel === true
+  const sharesLock = place === "bound" && oneKernel && found.boot !== undefined && host.namespaces !== "none"
+  return { ...found, doubt, namespace, sharesLock }
+}
+
+/** Whether the record's PID is one of the reader's PID namespace: the reader can look the process up. */
+export const isInReach = ({ namespace }: Standing): boolean => namespace === "equal"
+
+/** Whether a search of all PID namespaces of this kernel would decide. */
+export const isSearchable = ({ boot, doubt, namespace }: Standing): boolean =>
+  doubt === undefined && boot !== undefined && namespace !== "equal"
+
+/**
+ * Whether a free lock proves that the owner closed it: the lock was tested, and the record's own process held it, or a
+ * command that, by the operator's word, keeps the lock that it inherited.
+ */
+export const isLockFree = (
+  { record: { lock } }: SentinelV3,
+  { observed: { lockState } }: OwnerInputs,
+  { knowledge: { lock: known } }: Reader,
+  { isContradicted, sharesLock }: Standing
+): boolean =>
+  lockState === "free" &&
+  sharesLock &&
+  !isContradicted &&
+  lock?.tested === true &&
+  (lock.holder === "self" || known === "inherited")

@@ -1,0 +1,60 @@
+/** Creates a directory together with its sentinel: one rename makes both appear. */
+import * as Effect from "effect/Effect"
+import type { Disk } from "../../Disk.ts"
+import { AlreadyOwned, Claimed, type PublishError } from "../../Errors.ts"
+import type { SentinelFile } from "../../DirectoryState.ts"
+import type { Sentinel } from "../../Sentinel.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { absolute, mapLookError } from "./diskErrors.ts"
+import { nonce } from "./nonce.ts"
+import type { Publication } from "./publication.ts"
+import { isBeingRemoved } from "./removingMark.ts"
+
+export type Creation = ReturnType<typeof make>
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
+export const make = (disk: Disk["Service"], publication: Publication) => {
+  /** A directory that a sweep deletes where it lies has no owner any more. */
+  const refused = (path: string) => (error: AlreadyOwned) =>
+    Effect.flatMap(
+      Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),
+      (isRemoved) => Effect.fail(isRemoved ? new Claimed({ path }) : error)
+    )
+
+  /**
+   * Builds the directory under a staging name, then renames it to `path`. A sweep removes a staging directory that was
+   * never finished. `AlreadyOwned`: something exists at `path`.
+   */
+  const createWithSentinel = Effect.fnUntraced(function* <E, R>(
+    path: string,
+    sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
+    options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string>; readonly isOwn?: boolean }
+  ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
+    const { entry, isOwn = false, subdirectories = [] } = options ?? {}
+    const publish = isOwn ? publication.publishInWorkspace : publication.publish
+    const tag = yield* nonce
+    const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
+    const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "there is something under the path" })
+    yield* mapLookError("make directory")(disk.makeDirectory(staged))
+    return yield* Effect.gen(function* () {
+      for (const name of subdirectories) {
+        yield* mapLookError("make directory")(disk.makeDirectory(`${staged}/${name}`))
+      }
+      const sentinel = yield* sentinelOf(staged)
+      const file = yield* publish(staged, sentinel, entry === undefined ? {} : { entry })
+      yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
+        disk.renameNew(staged, path)
+      ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
+      yield* mapLookError("make directory")(disk.syncDirectory(parentOf(path)))
+      return file
+    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))
+  }, Effect.uninterruptible)
+
+  const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>
+    Effect.flatMap(absolute(disk, path), (resolved) =>
+      createWithSentinel(resolved, sentinelOf, entry === undefined ? {} : { entry })
+    )
+
+  return { createWithSentinel, create }
+}

@@ -1,0 +1,61 @@
+import * as Effect from "effect/Effect"
+import type { DiskError } from "../../DiskModel.ts"
+import { isRefusal } from "../../Errno.ts"
+import { NotFound, PermissionDenied, StoreFailure } from "../../Errors.ts"
+
+const isMissing = (error: DiskError): boolean => error.errno === "ENOENT" || error.errno === "ENOTDIR"
+const isDenied = (error: DiskError): boolean => isRefusal(error.errno)
+
+const failure = (operation: string, error: DiskError): StoreFailure =>
+  new StoreFailure({ operation, path: error.path, errno: error.errno, cause: error })
+
+/** The error of a call on a path that may be missing: ENOENT and ENOTDIR become `NotFound`. */
+export const toLookError = (operation: string, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
+  if (isMissing(error)) return new NotFound({ operation, path: error.path })
+  return toStoreError(operation, error)
+}
+
+/** The error of a call on a path that exists unless another process interferes: ENOENT is a `StoreFailure`. */
+export const toStoreError = (operation: string, error: DiskError): PermissionDenied | StoreFailure =>
+  isDenied(error)
+    ? new PermissionDenied({ operation, path: error.path, errno: error.errno })
+    : failure(operation, error)
+
+type Specific<E> = { readonly [errno: string]: () => E }
+
+/** Maps the errnos in `specific` by their own functions, and every other errno by {@link toLookError}. */
+export const mapLookError =
+  <E = never>(operation: string, specific: Specific<E> = {}) =>
+  <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
+    Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toLookError(operation, error))
+
+/** Maps the errnos in `specific` by their own functions, and every other errno by {@link toStoreError}. */
+export const mapStoreError =
+  <E = never>(operation: string, specific: Specific<E> = {}) =>
+  <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
+    Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toStoreError(operation, error))
+
+/**
+ * Makes a call again, once, where it is refused and making `paths` writable changes one of them: a mode of our own keeps us out.
+ */
+export const permitted =
+  (disk: { readonly permit: (path: string) => Effect.Effect<boolean, DiskError> }, paths: ReadonlyArray<string>) =>
+  <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<A, DiskError, R> =>
+    Effect.catchIf(call, isDenied, (error) =>
+      Effect.flatMap(
+        Effect.forEach(paths, (path) => Effect.orElseSucceed(disk.permit(path), () => false)),
+        (changed) => (changed.includes(true) ? call : Effect.fail(error))
+      )
+    )
+
+/** Makes a path absolute. */
+export const absolute = (
+  disk: { readonly resolve: (path: string) => Effect.Effect<string, DiskError> },
+  path: string
+) => mapStoreError("read working directory")(disk.resolve(path))
+
+/** Recovers from the errnos in `errnos`. */
+export const onErrno =
+  <B>(errnos: ReadonlyArray<string>, recover: (error: DiskError) => Effect.Effect<B, DiskError>) =>
+  <A, R>(effect: Effect.Effect<A, DiskError, R>): Effect.Effect<A | B, DiskError, R> =>
+    Effect.catchIf(effect, (error) => errnos.includes(error.errno), recover)

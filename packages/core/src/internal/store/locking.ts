@@ -1,0 +1,101 @@
+/**
+ * The ownership lock, `flock(2)` on the directory: owners share the lock, a remover holds it exclusively, and the
+ * kernel releases it when its holder ends.
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { Disk, DiskError, HeldLock, OwnerLock } from "../../Disk.ts"
+import { Claimed, LockBusy, LockUnsupported, type LookError } from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
+import { unsupported } from "./lockSupport.ts"
+import { isBeingRemoved } from "./removingMark.ts"
+
+const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
+
+/** An owner waits 5 s for a process that only probes the lock, even if that process was stopped in mid-probe. */
+const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
+
+/** A remover waits 50 ms for a process that only probes the lock. */
+const removersPatience = { schedule: Schedule.spaced("5 millis"), times: 10 }
+
+const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
+
+export type Locking = ReturnType<typeof make>
+
+export const make = (disk: Disk["Service"]) => {
+  /** Whether a sweep has claimed the directory, or deletes it where it lies. */
+  const isClaimed = (path: string) =>
+    Effect.flatMap(disk.location(path), (location) =>
+      SentinelName.liesInSweep(location) ? Effect.succeed(true) : isBeingRemoved(disk, path)
+    )
+
+  /**
+   * Whether `path` still names the locked directory, and the directory is linked and no sweep has claimed it. A check is
+   * needed because the kernel also locks a directory that was removed.
+   */
+  const isStillThere = (path: string, lock: HeldLock) =>
+    disk.lstat(path).pipe(
+      Effect.flatMap(({ id, nlink }) =>
+        sameFile(id, lock.id) && nlink !== 0
+          ? Effect.map(isClaimed(path), (claimed) => !claimed)
+          : Effect.succeed(false)
+      ),
+      onErrno(isGone, () => Effect.succeed(false))
+    )
+
+  const attempt = (path: string): Effect.Effect<OwnerLock, DiskError, Scope.Scope> => {
+    const lockAs = (mode: "shared" | "exclusive") =>
+      Effect.map(disk.lock(path, { mode, mayStartProgram: true, test: true }), (held): OwnerLock => ({
+        ...held,
+        wasExclusive: mode === "exclusive"
+      }))
+    return Effect.catchIf(lockAs("exclusive"), isBusy, () => lockAs("shared"))
+  }
+
+  const lock = Effect.fn("SentinelStore.lock")(function* (
+    path: string
+  ): Effect.fn.Return<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope> {
+    const claimed = new Claimed({ path })
+    // A sweep may have claimed the caller's working directory: `path` then lies inside of a workspace.
+    if (SentinelName.liesInSweep(path)) return yield* claimed
+    const refused = (error: DiskError): Effect.Effect<never, Claimed | LockBusy | LockUnsupported | LookError> => {
+      if (unsupported.has(error.errno)) return Effect.fail(new LockUnsupported({ path }))
+      if (!isBusy(error)) return Effect.fail(toLookError("lock", error))
+      return Effect.flatMap(isSwept(path), (swept) => Effect.fail(swept ? claimed : new LockBusy({ path })))
+    }
+    const held = yield* attempt(path).pipe(
+      // A process that only probes releases the lock soon. A sweep that has claimed the directory keeps the lock.
+      Effect.retry({
+        while: (error) => (isBusy(error) ? Effect.map(isSwept(path), (swept) => !swept) : false),
+        ...ownersPatience
+      }),
+      Effect.catchTag("DiskError", refused)
+    )
+    const isThere = yield* mapLookError("lock")(isStillThere(path, held))
+    return isThere ? held : yield* claimed
+  })
+
+  /** Whether the directory is gone, or a sweep has claimed it. */
+  const isSwept = (path: string) => Effect.catch(isClaimed(path), ({ errno }) => Effect.succeed(isGone.includes(errno)))
+
+  /**
+   * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.
+   * `mayStartProgram`: a program may be started to take the lock. EBUSY: another process holds the lock.
+   */
+  const exclude = (
+    path: string,
+    options: { readonly mayStartProgram: boolean; readonly test: boolean }
+  ): Effect.Effect<HeldLock | undefined, DiskError, Scope.Scope> =>
+    disk.lock(path, { mode: "exclusive", ...options }).pipe(
+      Effect.retry({ while: isBusy, ...removersPatience }),
+      Effect.catchIf(
+        ({ errno }) => unsupported.has(errno),
+        () => Effect.succeed(undefined)
+      )
+    )
+
+  return { lock, probeLock: disk.probeLock, exclude }
+}

@@ -1,0 +1,320 @@
+/** Reads the sentinels of a directory. */
+import type * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { Disk, DiskError, FindOptions, Peek, Principal, Scan, ScannedFile, ScanOptions, Stat } from "../../Disk.ts"
+import {
+  type LookError,
+  MalformedSentinel,
+  MountInside,
+  NotFound,
+  OversizedSentinel,
+  type PermissionDenied,
+  type SentinelError,
+  type StoreFailure,
+  UnsupportedVersion,
+  UntrustedSentinel
+} from "../../Errors.ts"
+import type { DirectoryState, SentinelFile, TrustedPeek } from "../../DirectoryState.ts"
+import type { Layout } from "../../Layout.ts"
+import type { Mounted } from "../../Mounts.ts"
+import type { Entry, Root } from "../../Root.ts"
+import * as Sentinel from "../../Sentinel.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import * as Trust from "../../Trust.ts"
+import { isBound } from "./boundFiles.ts"
+import { absolute, mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
+
+const operation = "read sentinel"
+
+const [stateFolder = ""] = SentinelName.goMicrovmState.split("/")
+
+const problemOf = (path: string, problem: Sentinel.Problem): SentinelError =>
+  problem._tag === "UnsupportedVersion"
+    ? new UnsupportedVersion({ operation, path, version: problem.version })
+    : new MalformedSentinel({ operation, path, problem: problem.problem })
+
+const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8Array): SentinelFile => ({
+  entry,
+  id: stat.id,
+  size: stat.size,
+  writtenAt: stat.modifiedAt,
+  changedAt: stat.changedAt,
+  ...(stat.birth === undefined ? {} : { birth: stat.birth }),
+  bytes,
+  content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(`${directory}/${entry}`, error))
+})
+
+const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
+
+/** Sentinels of one directory, of whatever name. A directory with more is kept, and none of them is read. */
+const mostSentinels = 64
+
+const optionsOf = (
+  path: string,
+  names: ReadonlyArray<string>,
+  principal: Principal,
+  mounts: ReadonlyArray<Mounted>
+): ScanOptions => {
+  const covered = new Set(mounts.map((mount) => mount.path))
+  const sort: ScanOptions["sort"] = (entry) => {
+    const kind = SentinelName.classify(entry, names)
+    if (kind === "temporary") return "hint"
+    if (kind === "other") return entry === stateFolder ? "note" : "ignore"
+    if (covered.size > 0 && covered.has(`${path}/${entry}`)) return "ignore"
+    return kind === "read" ? "read" : "note"
+  }
+  return {
+    sort,
+    isRead: (directory) => Trust.ofDirectory(directory, principal) === undefined,
+    mostBytes: Sentinel.maxBytes,
+    // The state folder is noted too.
+    mostNames: mostSentinels + 1,
+    mostHints: 1024,
+    mostUnread: 10_000
+  }
+}
+
+/** Passes each directory of a depth-first walk once. Inner directories may come between two names of one directory. */
+const onceEach = (): ((directory: string) => boolean) => {
+  const above: Array<string> = []
+  return (directory) => {
+    let last = above.at(-1)
+    for (; last !== undefined && directory !== last && !directory.startsWith(`${last}/`); last = above.at(-1))
+      above.pop()
+    if (last === directory) return false
+    above.push(directory)
+    return true
+  }
+}
+
+export type Lookup = ReturnType<typeof make>
+
+export const make = (disk: Disk["Service"]) => {
+  /** Files of a scan with a second hard link that no publication explains: then a temporary name has the same inode. */
+  const linkedFiles = Effect.fnUntraced(function* (path: string, { files, frame, hints }: Scan) {
+    const temporaries = new Set<string>()
+    for (const name of hints) {
+      const found = yield* Effect.option(disk.lstat(`${path}/${name}`))
+      if (found._tag === "Some") temporaries.add(keyOf(found.value))
+    }
+    return files.filter((file) => !isBound(frame, file) && file.stat.nlink === 2 && !temporaries.has(keyOf(file.stat)))
+  })
+
+  /**
+   * Scans a directory. Another writer's rename makes a file vanish for a moment (ENOENT, ESTALE), and a publication
+   * gives a file a second link for a moment. Either repeats the scan, at most `again` times.
+   */
+  const survey = (
+    path: string,
+    options: ScanOptions,
+    again: number
+  ): Effect.Effect<Scan & { readonly linked: ReadonlyArray<ScannedFile> }, DiskError> => {
+    const surveyed = Effect.flatMap(disk.scan(path, options), (scan) => {
+      const isPlain = scan.files.every(({ stat }) => stat.nlink !== 2) || !options.isRead(scan.stat)
+      if (isPlain) return Effect.succeed({ ...scan, linked: [] })
+      return Effect.flatMap(linkedFiles(path, scan), (linked) =>
+        linked.length > 0 && again > 0 ? survey(path, options, again - 1) : Effect.succeed({ ...scan, linked })
+      )
+    })
+    return again === 0 ? surveyed : onErrno(["ENOENT", "ESTALE"], () => survey(path, options, again - 1))(surveyed)
+  }
+
+  const judgeFile = (
+    directory: string,
+    scanned: ScannedFile,
+    links: number,
+    directoryProblem: string | undefined,
+    principal: Principal
+  ): SentinelFile => {
+    const { bytes, entry, error, stat } = scanned
+    const path = `${directory}/${entry}`
+    const { changedAt, id, modifiedAt, size } = stat
+    const file = { entry, id, size, writtenAt: modifiedAt, changedAt }
+    const refused = (problem: SentinelError | PermissionDenied | StoreFailure): SentinelFile => ({
+      ...file,
+      bytes: undefined,
+      content: Result.fail(problem)
+    })
+    if (stat.type === "file" && stat.size > Sentinel.maxBytes) {
+      return refused(new OversizedSentinel({ operation, path, size: stat.size, limit: Sentinel.maxBytes }))
+    }
+    const problem =
+      directoryProblem === undefined ? Trust.ofSentinel(stat, principal, links) : `its directory is ${directoryProblem}`
+    if (problem !== undefined) return refused(new UntrustedSentinel({ operation, path, problem }))
+    if (error !== undefined) return refused(toStoreError(operation, error))
+    if (bytes === undefined) {
+      return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
+    }
+    return readable(directory, scanned, bytes)
+  }
+
+  const exists = (path: string) =>
+    disk.lstat(path).pipe(
+      Effect.as(true),
+      onErrno(["ENOENT", "ENOTDIR"], () => Effect.succeed(false)),
+      // Any other error counts as existence: the path's owner may have denied access on purpose.
+      Effect.orElseSucceed(() => true)
+    )
+
+  /** Looks at a directory, and at nothing that one of `mounts` covers. */
+  const lookBeside = (
+    path: string,
+    { sentinels: names }: Layout,
+    mounts: ReadonlyArray<Mounted>
+  ): Effect.Effect<DirectoryState, LookError> =>
+    Effect.flatMap(disk.principal, (principal) =>
+      Effect.flatMap(mapLookError("look")(survey(path, optionsOf(path, names, principal, mounts), 2)), (scan) => {
+        const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
+        if (stat.type !== "directory") return Effect.fail(new NotFound({ operation: "look: no directory", path }))
+        const distrust = Trust.ofDirectory(stat, principal)
+        const linksOf = (file: ScannedFile) =>
+          file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
+        const sentinels = files.map((file) => judgeFile(path, file, linksOf(file), distrust, principal))
+        const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
+        const state: DirectoryState = {
+          path,
+          id: stat.id,
+          frame,
+          distrust,
+          subdirectories,
+          sentinels,
+          foreign,
+          ...(mounts[0] === undefined ? {} : { mount: mounts[0].mountPoint })
+        }
+        if (isCrowded || files.length + foreign.length > mostSentinels) {
+          return Effect.succeed({ ...state, sentinels: [], foreign: [], crowded: mostSentinels })
+        }
+        if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(state)
+        return Effect.map(exists(`${path}/${SentinelName.goMicrovmState}`), (hasState) =>
+          hasState ? { ...state, foreign: [...foreign, SentinelName.goMicrovmState] } : state
+        )
+      })
+    )
+
+  const look = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> => lookBeside(path, layout, [])
+
+  let lastParent: string | undefined
+
+  /** Resolves the links above the last name of a path. All directories of a root have one parent, resolved once. */
+  const settle = Effect.fnUntraced(function* (path: string) {
+    if (lastParent !== undefined && path.slice(0, path.lastIndexOf("/")) === lastParent) return path
+    const resolved = yield* absolute(disk, path)
+    const slash = resolved.lastIndexOf("/")
+    const [parent, entry] = [resolved.slice(0, slash), resolved.slice(slash + 1)]
+    const found = yield* Effect.orElseSucceed(disk.realPath(parent || "/"), () => parent)
+    lastParent = found === "/" ? "" : found
+    return `${lastParent}/${entry}`
+  })
+
+  /** Whether a directory shows none of the names that a sentinel of an owner has. */
+  const showsNone = (path: string, names: ReadonlyArray<string>) =>
+    Effect.map(
+      Effect.forEach([...names, SentinelName.defaultName, SentinelName.broodBoxName], (name) =>
+        Effect.isSuccess(disk.lstat(`${path}/${name}`))
+      ),
+      (seen) => !seen.includes(true)
+    )
+
+  /** Another user's unreadable directory that shows no sentinel, such as `lost+found`, counts as one without any. */
+  const lookOutside = (path: string, { sentinels: names }: Layout, error: PermissionDenied) =>
+    Effect.gen(function* () {
+      const { uid } = yield* disk.principal
+      const stat = yield* disk.lstat(path)
+      const isOfOthers = uid !== undefined && stat.uid !== undefined && stat.uid !== uid
+      if (!isOfOthers || stat.type !== "directory" || !(yield* showsNone(path, names))) return yield* error
+      const distrust = `unreadable, and owned by uid ${stat.uid}`
+      const { id } = stat
+      const state: DirectoryState = {
+        path,
+        id,
+        frame: { id },
+        distrust,
+        subdirectories: "some",
+        sentinels: [],
+        foreign: []
+      }
+      return state
+    }).pipe(Effect.mapError(() => error))
+
+  const inspect = Effect.fnUntraced(function* (
+    path: string,
+    layout: Layout
+  ): Effect.fn.Return<DirectoryState, LookError | MountInside> {
+    const real = yield* settle(path)
+    const found = yield* mapLookError("look for mounts")(disk.mountsBelow(real))
+    const own = found.find((mount) => mount.path === real)
+    if (own !== undefined) return yield* new MountInside({ path, mount: own.mountPoint })
+    const mounts = found.map(({ mountPoint, path: at }) => ({ mountPoint, path: `${path}${at.slice(real.length)}` }))
+    return yield* Effect.catchTag(lookBeside(path, layout, mounts), "PermissionDenied", (error) =>
+      lookOutside(path, layout, error)
+    )
+  })
+
+  const peekMany = (
+    { path, principal }: Root,
+    entries: Arr.NonEmptyReadonlyArray<Entry>,
+    { sentinels: [primary] }: Layout
+  ): Effect.Effect<ReadonlyArray<TrustedPeek | undefined>> => {
+    // `Disk.peekMany` may return one shared object for equal permissions: each object is checked once.
+    let trusted: Pick<Peek, "directory" | "file"> | undefined
+    const isTrusted = (peek: Peek): boolean => {
+      const { directory, file } = peek
+      if (directory === trusted?.directory && file === trusted.file) return true
+      if (Trust.ofDirectory(directory, principal) !== undefined) return false
+      if (Trust.ofSentinel(file, principal, 1) !== undefined) return false
+      trusted = peek
+      return true
+    }
+    const trustedPeek = (peek: Peek): TrustedPeek | undefined =>
+      isTrusted(peek) ? { content: peek.content, writtenAt: peek.modifiedAt } : undefined
+    const peekAll = (names: Arr.NonEmptyReadonlyArray<string>) =>
+      Effect.map(disk.peekMany(path, names, primary, Sentinel.maxBytes), (peeks) =>
+        peeks.map((peek) => (peek === undefined ? undefined : trustedPeek(peek)))
+      )
+    /** Leaves out directories with a mount at or below them: what is mounted may not answer. */
+    const peekBeside = Effect.fnUntraced(function* (mounted: ReadonlySet<string>) {
+      const [first, ...others] = entries.flatMap(({ entry }) => (mounted.has(entry) ? [] : [entry]))
+      const peeks = first === undefined ? [] : yield* peekAll([first, ...others])
+      let next = 0
+      return entries.map(({ entry }) => (mounted.has(entry) ? undefined : peeks[next++]))
+    })
+    const [first, ...others] = entries
+    return disk.mountsBelow(path).pipe(
+      Effect.flatMap((mounts) => {
+        const mounted = new Set(mounts.map((mount) => mount.path.slice(path.length + 1).split("/", 1)[0] ?? ""))
+        return mounted.size === 0 ? peekAll([first.entry, ...others.map(({ entry }) => entry)]) : peekBeside(mounted)
+      }),
+      Effect.orElseSucceed(() => entries.map(() => undefined))
+    )
+  }
+
+  /** States of the inner directories with sentinels. Fails at the first unreadable directory; skips a vanished one. */
+  const ownersBelow = (
+    { path, subdirectories }: DirectoryState,
+    layout: Layout,
+    options: FindOptions
+  ): Stream.Stream<DirectoryState, LookError> => {
+    if (subdirectories === "none") return Stream.empty
+    const isWanted = (entry: string) => ["read", "foreign"].includes(SentinelName.classify(entry, layout.sentinels))
+    const directories = Stream.suspend(() => {
+      const isNew = onceEach()
+      return disk.find(path, isWanted, options).pipe(
+        Stream.map((relative) => relative.slice(0, relative.lastIndexOf("/"))),
+        Stream.filter(isNew)
+      )
+    })
+    return directories.pipe(
+      Stream.mapError((error) => toLookError("look below", error)),
+      Stream.mapEffect((relative) =>
+        Effect.catchTag(look(`${path}/${relative}`, layout), "NotFound", () => Effect.undefined)
+      ),
+      Stream.filter((found) => found !== undefined)
+    )
+  }
+
+  const usage = (path: string) => mapLookError("measure")(disk.usage(path))
+
+  return { look, inspect, peekMany, ownersBelow, usage }
+}

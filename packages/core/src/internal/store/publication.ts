@@ -1,0 +1,260 @@
+/** Writes sentinels: each appears whole or not at all, and replaces only a sentinel whose owner is provably gone. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { Condemned } from "../../Condemned.ts"
+import { fileToken, toRecord } from "../../DirectoryFrame.ts"
+import type { Disk, DiskError, NewFile, Stat } from "../../Disk.ts"
+import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound, type PublishError } from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
+import { type DirectoryState, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
+import * as Sentinel from "../../Sentinel.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import type { PublishOptions } from "../../Publication.ts"
+import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
+import * as Layout from "../../Layout.ts"
+import type { Lookup } from "./lookup.ts"
+import { nonce } from "./nonce.ts"
+import { isBeingRemoved } from "./removingMark.ts"
+
+const operation = "write sentinel"
+
+const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
+
+// Errnos of `link(2)` on a file system without hard links, such as FAT and some FUSE.
+const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
+
+/**
+ * How often a writer looks again for the directory in which it has just published. A sweep that judged the directory
+ * earlier renames it away for a moment, sees the new record, and puts the directory back.
+ */
+const confirmations = 200
+
+/** Name of the record of `entry` while another replaces it. The record still counts: the name is that of a role. */
+const asideOf = (entry: string, tag: string): string =>
+  // `.bbox-sentinel` has no roles: its record takes a name of `.vm-sentinel`.
+  SentinelName.ofRole(entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry, `old-${tag.slice(0, 8)}`)
+
+const isAsideOf = (entry: string, name: string): boolean =>
+  name.startsWith(`${entry}.`) && /^old-[0-9a-f]{8}$/.test(name.slice(entry.length + 1))
+
+/**
+ * The part of a state that the writer of one sentinel file has to judge: the file, and each record that another writer,
+ * running or killed, has moved aside to replace.
+ */
+export const contenders = (state: DirectoryState, entry: string): DirectoryState => ({
+  ...state,
+  sentinels: state.sentinels.filter((file) => file.entry === entry || isAsideOf(entry, file.entry)),
+  foreign: []
+})
+
+export type Publication = ReturnType<typeof make>
+
+export const make = (disk: Disk["Service"], lookup: Lookup) => {
+  const linkOrRename = (temporary: string, path: string) =>
+    disk.link(temporary, path).pipe(onErrno(noHardLinks, () => disk.renameNew(temporary, path)))
+
+  const discard = (path: string) => Effect.ignore(disk.unlink(path))
+
+  const encode = Effect.fnUntraced(function* (path: string, entry: string, sentinel: Sentinel.Sentinel) {
+    const refuse = (problem: string) => new MalformedSentinel({ operation, path, problem })
+    if (entry === SentinelName.removingName) return yield* refuse("the name marks what a sweep deletes")
+    if (entry === SentinelName.broodBoxName && sentinel._tag !== "V2") {
+      return yield* refuse("brood-box reads everything after line 1 as a path: only v2 is written under its name")
+    }
+    const bytes = Sentinel.encode(sentinel)
+    if (Result.isSuccess(bytes)) return bytes.success
+    return yield* refuse(bytes.failure._tag === "Malformed" ? bytes.failure.problem : "unsupported version")
+  })
+
+  /** Renames a record back. EEXIST: another record was published; the old one stays aside, and still counts. */
+  const putBack = (aside: string, path: string) => Effect.andThen(linkOrRename(aside, path), disk.unlink(aside))
+
+  /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
+  const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
+    if (Condemned.is(replacing)) return replacing.difference(before)
+    const [file, ...others] = before.sentinels
+    if (file === undefined || !sameSentinel(file, replacing)) return `${replacing.entry} is another file`
+    return others.length === 0 ? undefined : "another record waits to take its place"
+  }
+
+  /**
+   * Renames the condemned sentinel aside. Of several writers one succeeds, and even if that writer is killed, the
+   * directory still has a record of its owner. A sentinel that isn't the judged one is renamed back. Returns the paths
+   * of all records that may be unlinked after the new sentinel has appeared.
+   */
+  const takeAside = Effect.fnUntraced(function* (
+    directory: string,
+    entry: string,
+    replacing: Condemned | SentinelFile,
+    tag: string
+  ) {
+    const before = contenders(yield* lookup.look(directory, Layout.ofNames([entry])), entry)
+    const problem = changeOf(replacing, before)
+    if (problem !== undefined) return yield* new Changed({ path: directory, problem })
+    const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
+    const judged = before.sentinels.find((file) => file.entry === entry)
+    if (judged === undefined) return { aside: undefined, earlier }
+    const path = `${directory}/${entry}`
+    const aside = `${directory}/${asideOf(entry, tag)}`
+    const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
+    yield* mapLookError(operation, { ENOENT: vanished })(disk.rename(path, aside))
+    const moved = yield* Effect.option(disk.lstat(aside))
+    if (moved._tag === "Some" && sameFile(moved.value.id, judged.id)) return { aside, earlier }
+    yield* Effect.ignore(putBack(aside, path))
+    return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "replaced by another writer" })
+  })
+
+  /** Whether a directory still lies at its path. If not, a sweep has claimed it, which explains any earlier error. */
+  const isAtItsPath = (directory: string, before: Stat) =>
+    Effect.match(disk.lstat(directory), {
+      onSuccess: (now) => sameFile(now.id, before.id),
+      onFailure: ({ errno }) => errno !== "ENOENT" && errno !== "ENOTDIR"
+    })
+
+  const confirmOnce = Effect.fnUntraced(function* (
+    directory: string,
+    before: Stat,
+    entry: string,
+    bytes: Uint8Array
+  ): Effect.fn.Return<SentinelFile, PublishError> {
+    const claimed = new Claimed({ path: directory })
+    const gone = { ENOENT: () => claimed, ENOTDIR: () => claimed }
+    const now = yield* mapLookError(operation, gone)(disk.lstat(directory))
+    if (!sameFile(now.id, before.id)) return yield* claimed
+    const read = yield* mapLookError(operation, gone)(disk.read(`${directory}/${entry}`, Sentinel.maxBytes))
+    const parsed = Sentinel.parse(read.bytes)
+    if (read.bytes.length !== bytes.length || read.bytes.some((byte, i) => byte !== bytes[i])) return yield* claimed
+    if (Result.isFailure(parsed)) return yield* claimed
+    return {
+      entry,
+      id: read.stat.id,
+      size: bytes.length,
+      writtenAt: read.stat.modifiedAt,
+      changedAt: read.stat.changedAt,
+      ...birthOf(read.stat),
+      bytes,
+      content: Result.succeed(parsed.success)
+    }
+  })
+
+  /** Reads the sentinel back by its path: a sweep may have claimed the directory while the writer was at work. */
+  const confirm = (directory: string, before: Stat, entry: string, bytes: Uint8Array) =>
+    confirmOnce(directory, before, entry, bytes).pipe(
+      Effect.tapErrorTag("Claimed", () => Effect.yieldNow),
+      Effect.retry({ while: ({ _tag }) => _tag === "Claimed", times: confirmations })
+    )
+
+  /**
+   * Adds to a v3 record the directory that the record is made in. `frame` runs after the file was created: the creation
+   * makes overlayfs copy the directory up.
+   */
+  const framed = (directory: string, sentinel: Sentinel.Sentinel, file: NewFile) =>
+    sentinel._tag === "V3"
+      ? Effect.map(disk.frame(directory), (frame): Sentinel.Sentinel => {
+          const { directory: _, ...record } = sentinel.record
+          const made = toRecord(frame, fileToken(file))
+          return { ...sentinel, record: made === undefined ? record : { ...record, directory: made } }
+        })
+      : Effect.succeed(sentinel)
+
+  /** Refuses a directory that a sweep deletes where it lies. */
+  const refuseMarked = (directory: string) =>
+    Effect.flatMap(mapLookError(operation)(isBeingRemoved(disk, directory)), (isMarked) =>
+      isMarked ? Effect.fail(new Claimed({ path: directory })) : Effect.void
+    )
+
+  /** Refuses a directory that a sweep has claimed: a bind mount still leads to such a directory by its old path. */
+  const refuseInSweep = (directory: string) =>
+    Effect.flatMap(mapLookError(operation)(disk.location(directory)), (location) =>
+      SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : refuseMarked(directory)
+    )
+
+  const publishWith = Effect.fnUntraced(function* (
+    directory: string,
+    sentinel: Sentinel.Sentinel,
+    options: PublishOptions,
+    isOwn: boolean
+  ): Effect.fn.Return<SentinelFile, PublishError> {
+    const entry = options.entry ?? SentinelName.defaultName
+    const path = `${directory}/${entry}`
+    // A sentinel that can't be encoded is refused before any call to the disk.
+    yield* encode(path, entry, sentinel)
+    let bytes = new Uint8Array()
+    const bytesOf = (file: NewFile) =>
+      framed(directory, sentinel, file).pipe(
+        Effect.flatMap((made) => encode(path, entry, made)),
+        Effect.tap((encoded) => Effect.sync(() => (bytes = new Uint8Array(encoded))))
+      )
+    const before = yield* mapLookError(operation)(disk.lstat(directory))
+    if (before.type !== "directory")
+      return yield* new NotFound({ operation: "write sentinel: no directory", path: directory })
+    if (!isOwn) yield* refuseInSweep(directory)
+    const tag = yield* nonce
+    const temporary = `${directory}/${SentinelName.temporaryPrefix}${tag}`
+    const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "another sentinel is there" })
+    const claimed = () => new Claimed({ path: directory })
+    const failed = (error: DiskError): Effect.Effect<never, PublishError> =>
+      error.errno === "ENOENT" ? claimed() : Effect.fail(toLookError(operation, error))
+    const published = Effect.gen(function* () {
+      yield* disk.create(temporary, bytesOf)
+      const { replacing } = options
+      const { aside, earlier } =
+        replacing === undefined ? { aside: undefined, earlier: [] } : yield* takeAside(directory, entry, replacing, tag)
+      yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: claimed })(
+        linkOrRename(temporary, path)
+      ).pipe(
+        // The old record returns to its name, unless another writer has published a record.
+        Effect.tapError((error) => {
+          if (aside === undefined) return Effect.void
+          return error._tag === "AlreadyOwned" ? discard(aside) : Effect.ignore(putBack(aside, path))
+        })
+      )
+      // ENOENT: a sweep may already have claimed the directory. `confirm` finds that out.
+      yield* disk.syncDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
+      return [temporary, ...earlier, ...(aside === undefined ? [] : [aside])]
+    }).pipe(
+      Effect.onError(() => discard(temporary)),
+      Effect.catchTag("DiskError", failed)
+    )
+    const old = yield* Effect.catch(published, (error) =>
+      Effect.flatMap(isAtItsPath(directory, before), (still) => Effect.fail(still ? error : claimed()))
+    )
+    const file = yield* Effect.ensuring(
+      confirm(directory, before, entry, bytes),
+      Effect.forEach(old, discard, { discard: true })
+    )
+    // A sweep that marks the directory looks again after that: it sees this record, or this writer sees the mark.
+    if (!isOwn) yield* Effect.tapErrorTag(refuseMarked(directory), "Claimed", () => discard(path))
+    return file
+  }, Effect.uninterruptible)
+
+  const publish = Effect.fn("SentinelStore.publish")(
+    (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
+      publishWith(directory, sentinel, options, false)
+  )
+
+  /** `publish` into a sweep's own workspace, which `publish` itself refuses. */
+  const publishInWorkspace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
+    publishWith(directory, sentinel, options, true)
+
+  const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: string) {
+    const state = yield* lookup.look(directory, Layout.standard)
+    const file = state.sentinels.find(
+      ({ content }) =>
+        Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === own
+    )
+    if (file === undefined) return yield* new NotFound({ operation: "release sentinel", path: directory })
+    const path = `${directory}/${file.entry}`
+    const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
+    yield* Effect.gen(function* () {
+      yield* disk.rename(path, aside)
+      const moved = yield* disk.lstat(aside)
+      // The next owner has published this file in between.
+      if (!sameFile(moved.id, file.id)) return yield* putBack(aside, path)
+      yield* disk.unlink(aside)
+      yield* disk.syncDirectory(directory)
+    }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
+  })
+
+  return { publish, publishInWorkspace, release }
+}

@@ -1,0 +1,87 @@
+/** Opens roots, and lists the directories in them. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Disk, DirectoryEntry, DiskError } from "../../Disk.ts"
+import { RefusedRoot, type RootError } from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
+import type { Entry, Listing, Root } from "../../Root.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import * as Trust from "../../Trust.ts"
+import { absolute, mapLookError, toLookError } from "./diskErrors.ts"
+
+const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.kind ?? "directory"
+
+const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 2, workspace: 3, directory: 4 }
+
+const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindOf(a.entry)] - kindOrder[kindOf(b.entry)]
+
+/** Entries in one page. */
+const pageSize = 256
+
+export const make = (disk: Disk["Service"]) => {
+  const openRoot = Effect.fn("SentinelStore.openRoot")(function* (given: string): Effect.fn.Return<Root, RootError> {
+    if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
+    const resolved = yield* absolute(disk, given)
+    const principal = yield* disk.principal
+    const refuse = (path: string, problem: string | undefined) =>
+      problem === undefined ? Effect.void : Effect.fail(new RefusedRoot({ path, problem }))
+    yield* refuse(resolved, Trust.ofRootPath(resolved, principal))
+    const stat = yield* mapLookError("open root")(disk.lstat(resolved))
+    yield* refuse(resolved, Trust.ofRoot(stat, principal))
+    const path = yield* mapLookError("open root")(disk.realPath(resolved))
+    yield* refuse(resolved, Trust.ofRootPath(path, principal))
+    // A magic link of procfs, such as /proc/PID/root, leads to directories without a path in this mount namespace.
+    const real = yield* mapLookError("open root")(disk.lstat(path))
+    yield* refuse(resolved, sameFile(real.id, stat.id) ? undefined : `its real path, ${path}, is another directory`)
+    return { path, id: stat.id, principal }
+  })
+
+  const openDirectory = Effect.fn("SentinelStore.openDirectory")(function* (given: string) {
+    if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
+    const resolved = yield* absolute(disk, given)
+    const slash = resolved.lastIndexOf("/")
+    const entry = resolved.slice(slash + 1)
+    if (entry === "") return yield* new RefusedRoot({ path: resolved, problem: "the root of the file system" })
+    const root = yield* openRoot(resolved.slice(0, slash) || "/")
+    return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
+  })
+
+  /** A mount point isn't looked at: what is mounted may not answer. */
+  const isDirectory =
+    (path: string, mountPoints: ReadonlySet<string>) =>
+    ({ entry, type }: DirectoryEntry): Effect.Effect<boolean> =>
+      type !== "unknown"
+        ? Effect.succeed(type === "directory")
+        : mountPoints.has(`${path}/${entry}`)
+          ? Effect.succeed(true)
+          : Effect.match(disk.lstat(`${path}/${entry}`), {
+              onSuccess: (stat) => stat.type === "directory",
+              onFailure: () => false
+            })
+
+  const list = Effect.fnUntraced(function* ({ path }: Root): Effect.fn.Return<Listing, RootError> {
+    const entryOf = ({ entry }: DirectoryEntry): Entry => ({ kind: kindOf(entry), entry, path: `${path}/${entry}` })
+    const ask = Effect.fnUntraced(function* (found: ReadonlyArray<DirectoryEntry>) {
+      const mounts = yield* disk.mountsBelow(path)
+      const known = yield* Effect.filter(found, isDirectory(path, new Set(mounts.map((mount) => mount.path))))
+      return known.map(entryOf)
+    })
+    const entriesOf = (found: ReadonlyArray<DirectoryEntry>): Effect.Effect<ReadonlyArray<Entry>, DiskError> =>
+      found.every(({ type }) => type !== "unknown")
+        ? Effect.succeed(found.flatMap((each) => (each.type === "directory" ? [entryOf(each)] : [])))
+        : ask(found)
+    const { hidden, visible } = yield* mapLookError("list root")(disk.list(path))
+    const isOwn = ({ entry }: DirectoryEntry) => kindOf(entry) !== "directory"
+    const directories = Stream.concat(Stream.fromIterable(hidden.filter((each) => !isOwn(each))), visible).pipe(
+      Stream.rechunk(pageSize),
+      Stream.chunks,
+      Stream.mapEffect(entriesOf),
+      Stream.flatMap(Stream.fromArray),
+      Stream.mapError((error) => toLookError("list root", error))
+    )
+    const leftovers = yield* mapLookError("list root")(entriesOf(hidden.filter(isOwn).sort(byKind)))
+    return { leftovers, directories }
+  })
+
+  return { openRoot, openDirectory, list }
+}

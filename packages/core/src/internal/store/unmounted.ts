@@ -1,0 +1,30 @@
+/** Fails where something is mounted: what is mounted may not answer, and doesn't belong to a directory that is removed. */
+import * as Effect from "effect/Effect"
+import type { Disk } from "../../Disk.ts"
+import { MountInside, type PermissionDenied, type StoreFailure, Taken } from "../../Errors.ts"
+import { mapStoreError } from "./diskErrors.ts"
+
+const operation = "look for mounts"
+
+/** Requires that nothing is mounted at or below a directory. `origin`: the directory's path in its root. */
+export const requireNoMount = (
+  disk: Pick<Disk["Service"], "mountInside">,
+  path: string,
+  origin: string = path
+): Effect.Effect<void, Taken | MountInside | PermissionDenied | StoreFailure> =>
+  disk.mountInside(path).pipe(
+    mapStoreError(operation, { ENOENT: () => new Taken({ path: origin }) }),
+    Effect.flatMap((mount) =>
+      mount === undefined ? Effect.void : Effect.fail(new MountInside({ path: origin, mount }))
+    )
+  )
+
+/** Requires that a directory isn't a mount point, by the mount table alone: it isn't even opened. */
+export const requireNoMountPoint = (
+  disk: Pick<Disk["Service"], "mountsBelow">,
+  path: string
+): Effect.Effect<void, MountInside | PermissionDenied | StoreFailure> =>
+  Effect.flatMap(mapStoreError(operation)(disk.mountsBelow(path)), (mounts) => {
+    const own = mounts.find((mount) => mount.path === path)
+    return own === undefined ? Effect.void : Effect.fail(new MountInside({ path, mount: own.mountPoint }))
+  })

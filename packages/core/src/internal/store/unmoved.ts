@@ -1,0 +1,156 @@
+/**
+ * Removal of a condemned directory where it lies. Some directories can't be renamed into a workspace: one of a lower
+ * layer of overlayfs or with another project id (EXDEV), one with a long name (ENAMETOOLONG), one on a full disk. The
+ * exclusive lock alone keeps owners out. The mark is a sentinel that gets another name: a rename within a directory needs
+ * no room, and the record still says that its owner is dead.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { Condemned } from "../../Condemned.ts"
+import { difference as differenceOf, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
+import type { Disk, DiskError, HeldLock } from "../../Disk.ts"
+import { Changed, Taken } from "../../Errors.ts"
+import type { Layout } from "../../Layout.ts"
+import type { Claim, MayRemove } from "../../Reclaimer.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { mapStoreError } from "./diskErrors.ts"
+import type { Lookup } from "./lookup.ts"
+import { isBeingRemoved } from "./removingMark.ts"
+import { hasGone, requireSame } from "./presence.ts"
+import { requireNoMount } from "./unmounted.ts"
+import { baseName, difference, type Workspace } from "./workspaces.ts"
+
+/** Errnos of a rename that say that the directory can't be renamed, or not to that name. */
+export const immovable: ReadonlyArray<string> = ["EXDEV", "ENAMETOOLONG", "ENOSPC", "EDQUOT"]
+
+const isMark = ({ entry }: SentinelFile): boolean => entry === SentinelName.removingName
+
+/** The sentinel that becomes the mark: one that could be read, the primary where it is among these. */
+const markOf = ({ sentinels }: DirectoryState, { sentinels: [primary] }: Layout): SentinelFile | undefined => {
+  const read = sentinels.filter(({ content }) => Result.isSuccess(content))
+  return sentinels.find(isMark) ?? read.find(({ entry }) => entry === primary) ?? read[0] ?? sentinels[0]
+}
+
+/** What a look has to find after `mark` got its new name. */
+const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectoryState): DirectoryState => {
+  // overlayfs copies a file of a lower layer before it renames the file: the copy has another inode.
+  const copied = state.frame.fileSystem?.type === "overlay" ? now.sentinels.find(isMark) : undefined
+  const renamed = { ...mark, entry: SentinelName.removingName, id: copied?.id ?? mark.id }
+  const sentinels = state.sentinels.map((file) => (file === mark ? renamed : file))
+  return { ...state, sentinels: sentinels.toSorted((a, b) => (a.entry < b.entry ? -1 : 1)) }
+}
+
+/** In place of a second tag: the entry of `dead/` is a note of a directory that lies in the root. */
+const noteTag = "00000000"
+
+/**
+ * Where a note lies while a directory is deleted: its last sentinel is unlinked before the directory, and a sweep that is
+ * killed in between leaves an empty directory that nobody could tell from a new one. `undefined`: it doesn't fit.
+ */
+const noteOf = ({ path: workspace }: Workspace, { id, path }: DirectoryState): string | undefined => {
+  const entry = SentinelName.markedName({ name: baseName(path), tags: [tagOf({ id, bytes: undefined }), noteTag] })
+  return SentinelName.parseMarked(entry).tags.length === 0 ? undefined : `${workspace}/dead/${entry}`
+}
+
+/** Whether a directory in `dead/` is such a note, by its tags. */
+export const isNote = ({ tags }: SentinelName.Marked): boolean => tags.length === 2 && tags[1] === noteTag
+
+/** Removes the empty directory that a note names. `Taken`: it isn't empty, not the same one, or gone. */
+export const removeEmptied = (
+  disk: Pick<Disk["Service"], "lstat" | "removeDirectory">,
+  root: string,
+  { name, tags: [tag] }: SentinelName.Marked
+): Effect.Effect<void, Taken> => {
+  const path = `${root}/${name}`
+  const taken = new Taken({ path })
+  return disk.lstat(path).pipe(
+    Effect.filterOrFail(
+      ({ id, type }) => type === "directory" && tagOf({ id, bytes: undefined }) === tag,
+      () => taken
+    ),
+    Effect.andThen(disk.removeDirectory(path)),
+    Effect.mapError(() => taken)
+  )
+}
+
+export const make = (disk: Disk["Service"], lookup: Lookup) => {
+  /** `state`: the directory as it was seen under `lock`, which is held exclusively and was tested. */
+  return Effect.fnUntraced(function* (
+    workspace: Workspace | undefined,
+    state: DirectoryState,
+    lock: HeldLock,
+    layout: Layout
+  ): Effect.fn.Return<Claim, never, Scope.Scope> {
+    const { path } = state
+    // `false` after `restore`, after `mark` and after the scope has closed: the lock may be another's by then.
+    let isClaimed = true
+    let isMarked = false
+    const letGo = Effect.sync(() => void (isClaimed = false))
+    yield* Effect.addFinalizer(() => letGo)
+    const changed = (problem: string) => new Changed({ path, problem })
+    const mark = markOf(state, layout)
+
+    /** An owner that locks nothing may have come since the look under the lock: then the mark is taken back. */
+    const confirm = Effect.fnUntraced(function* (file: SentinelFile, judged: string) {
+      const now = yield* lookup.look(path, layout)
+      const problem = differenceOf(markedState(state, file, now), now)
+      if (problem === undefined) return
+      // EEXIST: that owner has published under this name. Its record keeps the directory.
+      yield* Effect.ignore(disk.renameNew(`${path}/${SentinelName.removingName}`, judged))
+      return yield* changed(problem)
+    })
+
+    const putMark = Effect.gen(function* () {
+      if (mark === undefined) return yield* changed("there is no sentinel to mark it by")
+      const judged = `${path}/${mark.entry}`
+      const same = Effect.andThen(requireSame(disk, path, state.id), requireSame(disk, judged, mark.id))
+      const other = () => changed("it, or its sentinel, is another")
+      const gone = { ENOENT: () => new Taken({ path }), ESTALE: other, EEXIST: other }
+      yield* mapStoreError<Taken | Changed>("mark", gone)(same)
+      if (!isMark(mark)) {
+        const marked = disk.renameNew(judged, `${path}/${SentinelName.removingName}`)
+        yield* mapStoreError<Taken | Changed>("mark", gone)(marked)
+        yield* Effect.catchTag(confirm(mark, judged), "NotFound", () => Effect.fail(new Taken({ path })))
+      }
+      isClaimed = false
+      isMarked = true
+      yield* mapStoreError("mark")(disk.syncDirectory(path))
+    })
+
+    const note = workspace === undefined ? undefined : noteOf(workspace, state)
+    const withNote = (use: (path: string) => Effect.Effect<void, DiskError>) =>
+      note === undefined ? Effect.void : Effect.ignore(use(note))
+
+    /** A marked directory needs no note. */
+    const stopped = Effect.flatMap(
+      Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),
+      (hasMark) => (hasMark ? withNote(disk.removeDirectory) : Effect.void)
+    )
+
+    const discard = (condemned: Condemned, mayRemove: MayRemove): ReturnType<Claim["discard"]> =>
+      Effect.uninterruptibleMask((restore): ReturnType<Claim["discard"]> => {
+        if (!isClaimed) return Effect.fail(new Taken({ path }))
+        const problem = difference(condemned, state)
+        if (problem !== undefined) return Effect.fail(changed(problem))
+        const removed = disk.removeTree(path, { expected: state.id, mayRemove, lockInner: true })
+        const gone = { ENOENT: () => new Taken({ path }), ESTALE: () => changed("it is another directory") }
+        return requireNoMount(disk, path).pipe(
+          Effect.andThen(putMark),
+          Effect.andThen(withNote(disk.makeDirectory)),
+          Effect.andThen(
+            Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(restore(removed)), () => stopped)
+          ),
+          Effect.tap(() => withNote(disk.removeDirectory)),
+          Effect.map((stayed) => ({ stayed }))
+        )
+      })
+
+    const isGone = Effect.suspend(() =>
+      isMarked
+        ? Effect.flatMap(lock.isGone, (gone) => (gone ? Effect.succeed(true) : hasGone(disk, path)))
+        : Effect.succeed(false)
+    )
+    return { path, origin: path, state, isLocked: true, restore: letGo, discard, isGone }
+  })
+}

@@ -1,0 +1,47 @@
+/** Finds a directory that a sweep has moved away from its path: a sweep that runs, was killed, or couldn't finish. */
+import * as Effect from "effect/Effect"
+import { StoreFailure } from "../../Errors.ts"
+import type { Kind } from "../../JudgeInputs.ts"
+import type { Layout } from "../../Layout.ts"
+import type { Leftovers, OwnSentinel } from "../../Reclaimer.ts"
+import type { Entry } from "../../Root.ts"
+import type { SentinelStore } from "../../SentinelStore.ts"
+
+/** Where a directory lies now, and as what it is judged there. */
+export interface Whereabouts {
+  readonly path: string
+  readonly kind: Kind
+  /** The sweep's directory in the root that it lies in, or that it is. */
+  readonly leftover: Entry
+}
+
+const inPlace: Kind = { _tag: "Directory" }
+
+/** Nothing is claimed here. */
+const noSentinel: OwnSentinel = () =>
+  Effect.fail(new StoreFailure({ operation: "identify a sweep that only looks", path: "" }))
+
+const placesOf = (leftover: Entry, { claimed, dead }: Leftovers, name: string): ReadonlyArray<Whereabouts> => [
+  ...dead
+    .filter((remains) => remains.name === name)
+    .map(({ path, tags }): Whereabouts => ({ path, kind: { _tag: "Remains", tags }, leftover })),
+  ...claimed.filter((claim) => claim.name === name).map(({ path }): Whereabouts => ({ path, kind: inPlace, leftover }))
+]
+
+/** `undefined`: no sweep has the directory, or its root can't be read. */
+export const find = Effect.fnUntraced(
+  function* (store: SentinelStore["Service"], directory: string, layout: Layout) {
+    const { entry, root } = yield* store.openDirectory(directory)
+    const { leftovers } = yield* store.list(root)
+    const reclaimer = yield* store.reclaimer(root, { self: noSentinel, layout })
+    const placesIn = (leftover: Entry) =>
+      reclaimer.leftovers(leftover).pipe(
+        Effect.map((found) => placesOf(leftover, found, entry.entry)),
+        Effect.orElseSucceed(() => [])
+      )
+    const places = yield* Effect.forEach(leftovers, placesIn)
+    return places.flat()[0]
+  },
+  Effect.orElseSucceed(() => undefined),
+  Effect.scoped
+)

@@ -1,0 +1,70 @@
+/** Judges a whole directory: its sentinels, its lock, and the owners below its first level. */
+import * as Effect from "effect/Effect"
+import { type Judgement, reconsider, withHolder } from "../../Condemned.ts"
+import type { DirectoryState } from "../../DirectoryState.ts"
+import type { LockBusy } from "../../Errors.ts"
+import type { Kind } from "../../JudgeInputs.ts"
+import type { Layout } from "../../Layout.ts"
+import type { LockState } from "../../LockState.ts"
+import type { ProcessInspector } from "../../ProcessInspector.ts"
+import { SentinelStore } from "../../SentinelStore.ts"
+import * as OwnersBelow from "./ownersBelow.ts"
+import * as JudgeDirectory from "./judgeDirectory.ts"
+
+export interface Options extends JudgeDirectory.JudgeOptions {
+  readonly layout: Layout
+  /** `false`: directories of ours that can't be read are made readable, to look for owners in them. */
+  readonly dryRun: boolean
+}
+
+/**
+ * Source of the lock's state. `held`: this sweep holds the lock, so no owner does. `claimed`: the lock is probed for
+ * each sentinel that claims a lock. `asked`: the lock is also probed before a directory is condemned.
+ */
+type KnownLock = "held" | "claimed" | "asked"
+
+export interface Examiner {
+  readonly context: JudgeDirectory.JudgeContext
+  /** Judges the directory's own sentinels and its lock, and names who holds the lock. */
+  readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
+  /** The judgement of a condemned directory whose lock turned out to be held. Names who holds it. */
+  readonly underLockOf: (judgement: Judgement, mode: LockBusy["mode"]) => Effect.Effect<Judgement>
+  /** {@link examineTop}, then the mounts that the look has seen and the owners below the first level. */
+  readonly examine: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<OwnersBelow.Examined>
+}
+
+export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessInspector | SentinelStore> =
+  Effect.fnUntraced(function* (options) {
+    const store = yield* SentinelStore
+    const context = yield* JudgeDirectory.makeContext(options)
+    const isFree = () => Effect.succeed<LockState>("free")
+    const underLock = { ...context, probeLock: isFree }
+
+    const named = (judgement: Judgement): Effect.Effect<Judgement> =>
+      judgement.reason === "lock-held"
+        ? Effect.map(context.holders.name(judgement.state.id), (holder) =>
+            holder === undefined ? judgement : withHolder(judgement, holder)
+          )
+        : Effect.succeed(judgement)
+
+    const judgeTop: Examiner["examineTop"] = (state, lock, kind) =>
+      Effect.flatMap(JudgeDirectory.judgeDirectory(lock === "held" ? underLock : context, state, kind), (judgement) => {
+        const { condemned } = judgement
+        return condemned === undefined || lock !== "asked"
+          ? Effect.succeed(judgement)
+          : Effect.map(store.probeLock(state.path, { mayStartProgram: condemned.claimsLock }), (state) =>
+              reconsider(judgement, { lock: state })
+            )
+      })
+
+    const examineTop: Examiner["examineTop"] = (state, lock, kind) => Effect.flatMap(judgeTop(state, lock, kind), named)
+
+    const below = OwnersBelow.make(store, options.layout, (state) => examineTop(state, "asked"), !options.dryRun)
+    const examine: Examiner["examine"] = (state, lock, kind) =>
+      Effect.flatMap(examineTop(state, lock, kind), (judgement) =>
+        below(state.mount === undefined ? judgement : reconsider(judgement, { mount: state.mount }))
+      )
+    const underLockOf: Examiner["underLockOf"] = (judgement, mode = "exclusive") =>
+      named(reconsider(judgement, { lock: mode }))
+    return { context, examineTop, examine, underLockOf }
+  })

@@ -1,0 +1,44 @@
+/** Names the processes that hold a directory's lock, for people. */
+import * as Effect from "effect/Effect"
+import type { FileId } from "../../FileId.ts"
+import type { Observation } from "../../Observation.ts"
+import type { ProcessInspector } from "../../ProcessInspector.ts"
+
+export interface Holders {
+  /** The holder of a directory's lock in words. `undefined`: no visible process, or the sweep has named 64 locks. */
+  readonly name: (directory: FileId) => Effect.Effect<string | undefined>
+  /** Whether another lock's holders would be named. */
+  readonly hasRoom: () => boolean
+}
+
+/** Locks of one sweep whose holders are named: to find them takes long where there are many processes. */
+const mostNamed = 64
+
+/** Holders of one lock that are named. */
+const mostHolders = 3
+
+const control = /\p{Cc}/gu
+
+const describe = (observation: Observation): string => {
+  const { pid } = observation
+  if (observation._tag !== "Present") return `process ${pid}`
+  const { comm, uid } = observation
+  const command = comm === undefined ? "" : ` (${comm.replace(control, "?").toWellFormed()})`
+  return `process ${pid}${command}${uid === undefined ? "" : `, uid ${uid}`}`
+}
+
+export const make = (inspector: ProcessInspector["Service"]): Holders => {
+  let left = mostNamed
+  return {
+    hasRoom: () => left > 0,
+    name: Effect.fnUntraced(function* (directory) {
+      if (left === 0) return undefined
+      left -= 1
+      const pids = yield* inspector.lockHolders(directory)
+      const [first, ...others] = yield* Effect.forEach(pids.slice(0, mostHolders), (pid) => inspector.observe(pid))
+      if (first === undefined) return undefined
+      const more = pids.length > mostHolders ? [`${pids.length - mostHolders} more`] : []
+      return [first, ...others].map(describe).concat(more).join("; ")
+    })
+  }
+}

@@ -1,0 +1,159 @@
+/** Makes the outcome of a judgement or of an error. */
+import * as Result from "effect/Result"
+import { type DirectoryError, MountInside } from "../../Errors.ts"
+import type { Evidence } from "../../Evidence.ts"
+import type { Judgement } from "../../Condemned.ts"
+import type { Pid } from "../../ProcessIdentity.ts"
+import { key, type Outcome } from "../../Outcome.ts"
+import type { AliveReason } from "../../Reason.ts"
+import type { Discarded } from "../../Reclaimer.ts"
+import { isoTime, makeIsoTime } from "../judgement/isoTime.ts"
+
+/** An owner that was found alive. */
+export interface Living {
+  readonly reason: AliveReason
+  readonly evidence: Evidence
+  /** PID in the sentinel. `undefined`: the lock alone is the evidence. */
+  readonly pid: Pid | undefined
+}
+
+/** Whether there is an outcome. `undefined`: the sweep was stopped first, or another sweep has the directory. */
+export const isTold = (outcome: Outcome | undefined): outcome is Outcome => outcome !== undefined
+
+export interface Subject {
+  readonly entry: string
+  readonly path: string
+}
+
+const escapedBytes = (name: string): string => {
+  const bytes: Array<string> = []
+  const encoder = new TextEncoder()
+  for (const character of name) {
+    const code = character.codePointAt(0) ?? 0
+    if (code >= 0xdc80 && code <= 0xdcff) bytes.push(String.fromCharCode(code - 0xdc00))
+    else for (const byte of encoder.encode(character)) bytes.push(String.fromCharCode(byte))
+  }
+  return btoa(bytes.join(""))
+}
+
+const nameFields = ({ entry, path }: Subject) => ({
+  name: entry.toWellFormed(),
+  ...(entry.isWellFormed() ? {} : { nameBytes: escapedBytes(entry) }),
+  path: path.toWellFormed()
+})
+
+/** The key by which a caller allows a removal. */
+export const keyOf = (subject: Subject): string => key(nameFields(subject))
+
+const sinceField = (at: number) => {
+  const since = isoTime(at)
+  return since === undefined ? {} : { since }
+}
+
+/** The PID is told only where the kernel was asked about it, and its answer counts: a lock has no PID. */
+const pidOf = ({ decisive, evidence, reason }: Pick<Judgement, "decisive" | "evidence" | "reason">) =>
+  decisive !== undefined &&
+  Result.isSuccess(decisive.content) &&
+  evidence.process !== undefined &&
+  reason !== "lock-held"
+    ? { pid: decisive.content.success.pid }
+    : {}
+
+const errorOf = ({ path }: Subject, { error, evidence: { mount }, reason }: Judgement): Pick<Outcome, "error"> => {
+  if (reason === "mount-inside") return { error: new MountInside({ path, mount: mount?.observed ?? path }) }
+  return error === undefined ? {} : { error }
+}
+
+export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
+  _tag: "Outcome",
+  ...nameFields(subject),
+  action,
+  verdict: judgement.verdict,
+  reason: judgement.reason,
+  ...pidOf(judgement),
+  ...(judgement.decisive === undefined ? {} : sinceField(judgement.decisive.writtenAt)),
+  evidence: judgement.evidence,
+  ...errorOf(subject, judgement)
+})
+
+/** Makes the outcomes of directories whose owner triage found alive. */
+export const ofLives = (root: string) => {
+  const isPlain = root.isWellFormed()
+  const action = "kept"
+  const verdict = "alive"
+  const timeOf = makeIsoTime()
+  return (subject: Subject, { evidence, pid, reason }: Living, writtenAt: number): Outcome => {
+    const { entry: name, path } = subject
+    const since = timeOf(writtenAt)
+    if (pid === undefined) {
+      return { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, ...sinceField(writtenAt), evidence }
+    }
+    // The path is well-formed if both of its parts are. `isWellFormed` of the joined string would copy that string.
+    return since !== undefined && isPlain && name.isWellFormed()
+      ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
+      : { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, pid, ...sinceField(writtenAt), evidence }
+  }
+}
+
+const outcomeOf = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
+  _tag: "Outcome",
+  ...nameFields(subject),
+  evidence: {},
+  ...rest
+})
+
+export const skipped = (subject: Subject): Outcome =>
+  outcomeOf(subject, { action: "kept", verdict: "none", reason: "skipped" })
+
+export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
+  outcomeOf(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
+
+/** An outcome names at most this many subtrees. */
+const mostNamed = 3
+
+/** The outcome of a deletion: the whole directory went, or subtrees of other owners stayed. */
+export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: boolean): Outcome => {
+  const told: Outcome = isLocked ? removed : { ...removed, unlocked: true }
+  if (stayed.length === 0) return told
+  const [names, more] = [stayed.slice(0, mostNamed).join(", "), stayed.length - mostNamed]
+  const below = more > 0 ? `${names} and ${more} more` : names
+  return {
+    ...told,
+    action: "failed",
+    reason: "owner-inside",
+    evidence: { ...removed.evidence, below: { recorded: below.toWellFormed(), result: "not-applicable" } }
+  }
+}
+
+/** The outcome of an error before any judgement. */
+export const ofLookError = (subject: Subject, error: DirectoryError): Outcome => {
+  switch (error._tag) {
+    case "NotFound":
+      return outcomeOf(subject, { action: "kept", verdict: "none", reason: "taken" })
+    case "MountInside":
+      return {
+        ...outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "mount-inside", error }),
+        evidence: { mount: { observed: error.mount.toWellFormed(), result: "not-applicable" } }
+      }
+    default:
+      return outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
+  }
+}
+
+/** The outcome of an error between the judgement and the end of the removal. */
+export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {
+  const judged = ofJudgement(subject, judgement, "kept")
+  switch (error._tag) {
+    case "Taken":
+    case "NotFound":
+      return { ...judged, reason: "taken" }
+    case "MountInside":
+      return { ...judged, reason: "mount-inside", error }
+    case "Changed":
+      return { ...judged, verdict: "unknown", reason: "changed" }
+    case "NameTaken":
+      return { ...judged, action: "failed", verdict: "unknown", reason: "name-taken", error }
+    default:
+      return { ...judged, action: "failed", error }
+  }
+}

@@ -1,0 +1,82 @@
+/** Examines owners below the first level of a directory: nothing is removed unless all of them are provably gone. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { MayRemove } from "../../Reclaimer.ts"
+import { type Judgement, reconsider } from "../../Condemned.ts"
+import { isShortage } from "../../Errno.ts"
+import { type FileId, sameFile } from "../../FileId.ts"
+import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
+import type { OwnerBelow } from "../../JudgeInputs.ts"
+import type { Layout } from "../../Layout.ts"
+import type { SentinelStore } from "../../SentinelStore.ts"
+
+/** A judgement, and the inner sentinels that may be deleted together with the condemned directory. */
+export interface Examined {
+  readonly judgement: Judgement
+  readonly mayRemove: MayRemove
+}
+
+const nonceOf = ({ content }: SentinelFile): string | undefined =>
+  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
+
+const nothingBelow = (): boolean => false
+
+/**
+ * Judges the inner directories of a dead directory, up to the first owner that isn't provably gone. `judge` judges one
+ * directory.
+ */
+export const make = (
+  store: SentinelStore["Service"],
+  layout: Layout,
+  judge: (state: DirectoryState) => Effect.Effect<Judgement>,
+  permit: boolean
+): ((judgement: Judgement) => Effect.Effect<Examined>) => {
+  const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
+    const { path: top, sentinels } = judgement.state
+    const judgedNonces = new Set(sentinels.map(nonceOf))
+    const known = new Map<string, FileId>()
+
+    /** Judges one inner directory. `undefined`: each of its owners is provably gone. */
+    const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
+      const path = state.path.slice(top.length + 1)
+      // A record with the nonce of a judged record is a copy of that record, and isn't judged again.
+      const others = state.sentinels.filter((file) => {
+        const nonce = nonceOf(file)
+        return nonce === undefined || !judgedNonces.has(nonce)
+      })
+      const isNew = others.length > 0 || state.foreign.length > 0
+      const { condemned, reason, verdict } = isNew ? yield* judge({ ...state, sentinels: others }) : judgement
+      if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
+      for (const file of state.sentinels) known.set(`${path}/${file.entry}`, file.id)
+      return undefined
+    })
+
+    const owner = yield* store.ownersBelow(judgement.state, layout, { permit }).pipe(
+      Stream.mapEffect(ask),
+      Stream.filter((found) => found !== undefined),
+      Stream.runHead,
+      Effect.map((head) => (head._tag === "Some" ? head.value : undefined)),
+      Effect.catch((error) => {
+        const { path = top } = error
+        const isShort = error._tag === "StoreFailure" && error.errno !== undefined && isShortage(error.errno)
+        return Effect.succeed<OwnerBelow>({
+          path: path.slice(top.length + 1) || ".",
+          verdict: "unknown",
+          reason: "unreadable",
+          ...(isShort ? { shortage: error } : {})
+        })
+      })
+    )
+    const mayRemove = (relative: string, id: FileId): boolean => {
+      const judged = known.get(relative)
+      return judged !== undefined && sameFile(judged, id)
+    }
+    return { judgement: owner === undefined ? judgement : reconsider(judgement, { below: owner }), mayRemove }
+  })
+
+  return (judgement) =>
+    judgement.condemned === undefined || judgement.state.subdirectories === "none"
+      ? Effect.succeed({ judgement, mayRemove: nothingBelow })
+      : examineBelow(judgement)
+}

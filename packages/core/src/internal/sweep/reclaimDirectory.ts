@@ -1,0 +1,42 @@
+/** Reclaims one VM directory. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Outcome } from "../../Outcome.ts"
+import type { Entry } from "../../Root.ts"
+import * as Outcomes from "./outcomes.ts"
+import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
+import type { Interruptible } from "./stopping.ts"
+
+/** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
+export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
+  const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
+
+  const look = Effect.fnUntraced(function* (mayClaim: boolean) {
+    const state = yield* store.inspect(entry.path, options.layout)
+    // A claim takes the lock later. Where none will be made, the lock is probed.
+    return yield* examiner.examine(state, mayClaim ? "claimed" : "asked")
+  })
+
+  const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {
+    const mayClaim = !options.dryRun && allows(entry)
+    const looked = yield* interruptible(Effect.result(look(mayClaim)))
+    if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
+    const { judgement, mayRemove } = looked.success
+    const { condemned } = judgement
+    if (condemned === undefined || !mayClaim) {
+      return yield* measured(entry.path, interruptible, Effect.succeed(foretold(entry, judgement)))
+    }
+    const removed = reclaimer.claim(condemned).pipe(
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, true, mayRemove)),
+      Effect.scoped,
+      Effect.catch((error) =>
+        error._tag === "LockBusy"
+          ? Effect.map(examiner.underLockOf(judgement, error.mode), (held) => Outcomes.ofJudgement(entry, held, "kept"))
+          : Effect.succeed(Outcomes.ofReclaimError(entry, judgement, error))
+      )
+    )
+    return yield* measured(entry.path, interruptible, removed)
+  })
+
+  return stop.stoppable(careful)
+}

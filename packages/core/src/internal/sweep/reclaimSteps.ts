@@ -1,0 +1,154 @@
+/**
+ * Steps of the careful path, the only path that can remove: look at one directory, judge, lock, claim, judge again,
+ * delete. VM directories and leftovers of killed sweeps share these steps.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import type * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../../Reclaimer.ts"
+import type { Condemned, Judgement } from "../../Condemned.ts"
+import { type DirectoryError, StoreFailure } from "../../Errors.ts"
+import type { Outcome } from "../../Outcome.ts"
+import { ProcessInspector } from "../../ProcessInspector.ts"
+import type { Root } from "../../Root.ts"
+import * as Sentinel from "../../Sentinel.ts"
+import { SentinelStore } from "../../SentinelStore.ts"
+import { isoTime } from "../judgement/isoTime.ts"
+import * as Examiner from "./examiner.ts"
+import { nonce } from "../store/nonce.ts"
+import * as Outcomes from "./outcomes.ts"
+import type { Interruptible, Stop } from "./stopping.ts"
+
+export interface Options extends Examiner.Options {
+  readonly dryRun: boolean
+  readonly sizes: boolean
+  readonly skip: Predicate.Predicate<string>
+  readonly only?: ReadonlySet<string>
+}
+
+export interface ReclaimSteps {
+  readonly root: Root
+  readonly store: SentinelStore["Service"]
+  readonly examiner: Examiner.Examiner
+  readonly reclaimer: Reclaimer
+  readonly options: Options
+  readonly stop: Stop
+  /** Whether the directory may be removed. Each key of `only` answers yes once. */
+  readonly allows: (subject: Outcomes.Subject) => boolean
+  /**
+   * Judges a claimed directory again, then removes it or puts it back. `isAllowed`: `false` puts back a dead one, too.
+   * `known`: the inner sentinels that the first
+   * judgement allowed to delete. Without `known` the second judgement examines the inner directories too.
+   */
+  readonly conclude: (
+    subject: Outcomes.Subject,
+    claim: Claim,
+    interruptible: Interruptible,
+    isAllowed: boolean,
+    known?: MayRemove
+  ) => Effect.Effect<Outcome>
+  /** Logs the outcome if it is a removal. */
+  readonly logged: <A extends Outcome | undefined, E, R>(outcome: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Adds the size of the directory at `path` if sizes are wanted. Measures before `outcome` runs, which may remove. */
+  readonly measured: <A extends Outcome | undefined, E>(
+    path: string,
+    interruptible: Interruptible,
+    outcome: Effect.Effect<A, E>
+  ) => Effect.Effect<A | Outcome, E>
+}
+
+const logRemoval = (outcome: Outcome | undefined) => {
+  if (outcome === undefined || outcome.action !== "removed") return Effect.void
+  const { path, pid, reason, verdict } = outcome
+  return Effect.logInfo("removed directory").pipe(
+    Effect.annotateLogs({ path, verdict, reason, ...(pid === undefined ? {} : { pid }) })
+  )
+}
+
+/** Skips building log entries that no logger would print. */
+const isHeard = Effect.gen(function* () {
+  const { size } = yield* Logger.CurrentLoggers
+  return size > 0 && LogLevel.isLessThanOrEqualTo(yield* References.MinimumLogLevel, "Info")
+})
+
+const nothing: Discarded = { stayed: [] }
+
+/**
+ * Deletes a directory by its judgement. After an interruption `isGone` runs outside of the interrupted effect, while
+ * lock and claim are still held: a directory that is gone is reported, whether the deletion or the interruption came
+ * first.
+ */
+export const discard = (
+  removable: Removable,
+  condemned: Condemned,
+  mayRemove: MayRemove,
+  interruptible: Interruptible
+): ReturnType<Removable["discard"]> =>
+  Effect.catchCauseIf(interruptible(removable.discard(condemned, mayRemove)), Cause.hasInterruptsOnly, (cause) =>
+    Effect.flatMap(removable.isGone, (gone) => (gone ? Effect.succeed(nothing) : Effect.failCause(cause)))
+  )
+
+export const make = Effect.fnUntraced(function* (
+  root: Root,
+  options: Options,
+  stop: Stop
+): Effect.fn.Return<ReclaimSteps, never, ProcessInspector | SentinelStore | Scope.Scope> {
+  const inspector = yield* ProcessInspector
+  const store = yield* SentinelStore
+  const examiner = yield* Examiner.make(options)
+
+  const self: OwnSentinel = Effect.fnUntraced(
+    function* (lock) {
+      const identity = yield* inspector.self
+      const createdAt = isoTime(yield* Clock.currentTimeMillis) ?? ""
+      const acquisition = { nonce: yield* nonce, role: "reaper", createdAt, ...Sentinel.lockRecord(lock, "self") }
+      return yield* Effect.fromResult(Sentinel.fromIdentity(identity, "v3", acquisition))
+    },
+    Effect.mapError((cause) => new StoreFailure({ operation: "identify the sweep itself", path: root.path, cause }))
+  )
+
+  const logged: ReclaimSteps["logged"] = (yield* isHeard) ? Effect.tap(logRemoval) : (outcome) => outcome
+
+  const measured: ReclaimSteps["measured"] = (path, interruptible, outcome) =>
+    options.sizes
+      ? Effect.flatMap(interruptible(Effect.option(store.usage(path))), (bytes) =>
+          Effect.map(outcome, (told) =>
+            told !== undefined && bytes._tag === "Some" ? { ...told, bytes: bytes.value } : told
+          )
+        )
+      : outcome
+
+  const judgeAgain = (claim: Claim, known: MayRemove | undefined) => {
+    const lock = claim.isLocked ? "held" : "asked"
+    return known === undefined
+      ? examiner.examine(claim.state, lock)
+      : Effect.map(examiner.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
+  }
+
+  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, isAllowed, known) =>
+    // An interrupted judgement closes the scope of the claim, whose finalizer puts the directory back.
+    Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
+      const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
+      const done: Effect.Effect<Outcome, DirectoryError> =
+        judgement.condemned === undefined || !isAllowed
+          ? Effect.as(claim.restore, foretold(subject, judgement))
+          : Effect.map(discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
+              Outcomes.ofDiscarded(told("removed"), discarded, claim.isLocked)
+            )
+      return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
+    })
+
+  const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
+  const left = new Set(options.only)
+  const allows = (subject: Outcomes.Subject) => options.only === undefined || left.delete(Outcomes.keyOf(subject))
+  return { root, store, examiner, reclaimer, options, stop, allows, conclude, logged, measured }
+})
+
+/** The outcome of a judgement that removes nothing: `kept`, or `would-remove` of what is dead. */
+export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
+  Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")

@@ -1,0 +1,161 @@
+/** Resumes what killed sweeps left in a root. If another sweep takes a leftover first, that sweep reports it. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Claim, Leftover, Leftovers, Remains } from "../../Reclaimer.ts"
+import type { LockBusy, LookError, MountInside, PermissionDenied, StoreFailure, Taken } from "../../Errors.ts"
+import type { Kind } from "../../JudgeInputs.ts"
+import * as Layout from "../../Layout.ts"
+import type { Outcome } from "../../Outcome.ts"
+import type { Entry, Root } from "../../Root.ts"
+import * as Outcomes from "./outcomes.ts"
+import { discard, foretold, type ReclaimSteps } from "./reclaimSteps.ts"
+import type { Interruptible } from "./stopping.ts"
+
+/** `undefined`: another sweep has the leftover, or this sweep was stopped first. */
+type Told = Effect.Effect<Outcome | undefined>
+
+const workspace: Kind = { _tag: "Workspace" }
+
+const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subject => ({
+  entry: name,
+  path: `${path}/${name}`
+})
+
+type OpenError = LookError | MountInside | Taken
+
+/** The outcome of a leftover that could not be opened. `undefined`: the leftover is gone, or another sweep has it. */
+const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined =>
+  error._tag === "NotFound" || error._tag === "Taken" ? undefined : Outcomes.ofLookError(subject, error)
+
+/** `isWanted`: the names of the directories to resume. Default: all. */
+export const make = (
+  steps: ReclaimSteps,
+  isWanted: (name: string) => boolean = () => true
+): ((entry: Entry) => Stream.Stream<Outcome>) => {
+  const { allows, conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
+  const { dryRun, layout, skip } = options
+
+  /** The judgement of a leftover whose lock somebody holds. */
+  const judgeHeld = (path: string, kind: Kind | undefined, { mode }: LockBusy) =>
+    Effect.flatMap(store.inspect(path, layout), (state) =>
+      Effect.flatMap(examiner.examineTop(state, "claimed", kind), (judgement) => examiner.underLockOf(judgement, mode))
+    )
+
+  const told = (
+    subject: Outcomes.Subject,
+    path: string,
+    kind: Kind | undefined,
+    use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, OpenError | LockBusy, Scope.Scope>
+  ): Told =>
+    stop.stoppable((interruptible) =>
+      measured(path, interruptible, Effect.scoped(use(interruptible))).pipe(
+        Effect.catchTag("LockBusy", (error) =>
+          Effect.map(judgeHeld(path, kind, error), (judgement) => Outcomes.ofJudgement(subject, judgement, "kept"))
+        ),
+        Effect.catch((error) => Effect.succeed(refused(subject, error)))
+      )
+    )
+
+  /** Judges a leftover in a dry run: takes no lock, renames nothing. */
+  const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
+    told(subject, path, kind, (interruptible) =>
+      interruptible(
+        Effect.flatMap(store.inspect(path, layout), (state) => examiner.examine(state, "asked", kind))
+      ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
+    )
+
+  /** Puts a skipped directory back into the root, unjudged. */
+  const putBack = (subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> =>
+    Effect.match(claim.restore, {
+      onSuccess: () => Outcomes.skipped(subject),
+      onFailure: (error): Outcome => ({ ...Outcomes.skipped(subject), action: "failed", error })
+    })
+
+  const resumeClaimed = (leftover: Leftover<Claim>): Told => {
+    const { name, path } = leftover
+    const subject = subjectOf(root, leftover)
+    const isSkipped = skip(name)
+    if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(subject)) : foretell(subject, path)
+    return told(subject, path, undefined, (interruptible) =>
+      Effect.flatMap(leftover.open, (claim) =>
+        isSkipped
+          ? putBack(subject, claim)
+          : Effect.map(conclude(subject, claim, interruptible, allows(subject)), (outcome) =>
+              outcome.reason === "taken" ? undefined : outcome
+            )
+      )
+    )
+  }
+
+  const resumeDead = (leftover: Remains): Told => {
+    const { path, tags } = leftover
+    const subject = subjectOf(root, leftover)
+    const kind: Kind = { _tag: "Remains", tags }
+    if (dryRun || !allows(subject)) return foretell(subject, path, kind)
+    const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
+      const remains = yield* leftover.open
+      const { isLocked, state } = remains
+      const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
+      const { condemned } = judgement
+      if (condemned === undefined) return Outcomes.ofJudgement(subject, judgement, "kept")
+      return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
+        Effect.map((discarded) =>
+          Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
+        ),
+        Effect.catchTag("Taken", () => Effect.undefined),
+        Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error)))
+      )
+    })
+    return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(interruptible))))
+  }
+
+  const isIn = ({ name }: Leftover<unknown>): boolean => isWanted(name)
+
+  const resumeAll = ({ claimed, dead }: Leftovers): Stream.Stream<Outcome> =>
+    Stream.fromIterable([...dead.filter(isIn).map(resumeDead), ...claimed.filter(isIn).map(resumeClaimed)]).pipe(
+      Stream.mapEffect((outcome) => outcome),
+      Stream.filter(Outcomes.isTold)
+    )
+
+  const failed = (entry: Entry, error: PermissionDenied | StoreFailure) =>
+    Stream.succeed(Outcomes.failedResuming(entry, error))
+
+  /** This sweep keeps the adopted workspace until all of its contents are resumed. */
+  const resumeWorkspace = (entry: Entry): Stream.Stream<Outcome> => {
+    const resumed = Effect.gen(function* () {
+      const state = yield* store.inspect(entry.path, Layout.standard)
+      const judgement = yield* examiner.examineTop(state, "asked", workspace)
+      const { condemned, verdict } = judgement
+      if (verdict === "alive") return Stream.empty
+      if (condemned === undefined) return Stream.succeed(Outcomes.ofJudgement(entry, judgement, "kept"))
+      return resumeAll(yield* dryRun ? reclaimer.leftovers(entry) : reclaimer.adopt(condemned))
+    })
+    return Stream.unwrap(
+      resumed.pipe(
+        Effect.catchTag(["Taken", "Changed", "NotFound"], () => Effect.succeed(Stream.empty)),
+        Effect.catchTag("MountInside", (error) => Effect.succeed(Stream.succeed(Outcomes.ofLookError(entry, error)))),
+        Effect.catch((error) => Effect.succeed(failed(entry, error)))
+      )
+    )
+  }
+
+  return (entry) => {
+    switch (entry.kind) {
+      case "workspace":
+        return resumeWorkspace(entry)
+      case "claimed":
+      case "dead":
+        return Stream.unwrap(
+          Effect.match(reclaimer.leftovers(entry), {
+            onSuccess: resumeAll,
+            onFailure: (error) => failed(entry, error)
+          })
+        )
+      case "staged":
+        return dryRun ? Stream.empty : Stream.fromEffectDrain(Effect.ignore(reclaimer.discardStaged(entry)))
+      case "directory":
+        return Stream.empty
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Triage of a page: it keeps each directory whose primary sentinel names an owner that certainly lives. Every other
+ * directory stays open for the careful path. Triage can only keep; only the careful path can remove.
+ */
+import type * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Observed, Reader } from "../../JudgeInputs.ts"
+import type { Layout } from "../../Layout.ts"
+import type { Outcome } from "../../Outcome.ts"
+import type { Entry, Root } from "../../Root.ts"
+import * as Sentinel from "../../Sentinel.ts"
+import type { SentinelStore } from "../../SentinelStore.ts"
+import * as Slices from "../../Slices.ts"
+import { depthForLiveness, judge } from "../../Verdict.ts"
+import { hasOwnerPart, type OwnerPart, ownerPart } from "../sentinel/canonicalRecords.ts"
+import type { JudgeContext } from "./judgeDirectory.ts"
+import * as Outcomes from "./outcomes.ts"
+
+/** A page in two parts, each in the order of the page. */
+export interface Triaged {
+  readonly kept: ReadonlyArray<Outcome>
+  readonly open: ReadonlyArray<Entry>
+}
+
+const encoder = new TextEncoder()
+
+/** The bytes of a content that has one character for each byte. */
+const bytesOf = (content: string): Uint8Array => {
+  const encoded = encoder.encode(content)
+  if (encoded.length === content.length) return encoded
+  return Uint8Array.from(content, (character) => character.charCodeAt(0))
+}
+
+/** The strictest inputs: an owner that is alive under these is alive under any. */
+const strictest: Omit<Reader, "host"> = {
+  frame: { id: { dev: "", ino: "" } },
+  knowledge: { legacy: "keep", lock: "self", shared: "keep" }
+}
+
+/** An owner that was observed. */
+interface Owner {
+  readonly part: OwnerPart
+  /** `undefined`: the owner wasn't seen alive. */
+  readonly life: Outcomes.Living | undefined
+}
+
+/** Pages after which all owners are forgotten. Triage only keeps: no removal follows from an old answer. */
+const pagesRemembered = 16
+
+/** Directories between two looks at the clock. */
+const entriesPerClockRead = 32
+
+export const make = (
+  store: SentinelStore["Service"],
+  { holders, host, inspector, probeLock }: JudgeContext,
+  root: Root,
+  layout: Layout
+): ((page: Arr.NonEmptyReadonlyArray<Entry>) => Effect.Effect<Triaged>) => {
+  const outcomeOf = Outcomes.ofLives(root.path)
+
+  const lifeOf = (sentinel: Sentinel.Sentinel, observed: Observed): Effect.Effect<Outcomes.Living | undefined> =>
+    Effect.map(host, (host) => {
+      const { evidence, reason, verdict } = judge(sentinel, { observed }, { ...strictest, host })
+      return verdict === "alive"
+        ? { reason, evidence, pid: reason === "lock-held" ? undefined : sentinel.pid }
+        : undefined
+    })
+
+  const observe = (sentinel: Sentinel.Sentinel, locked: Observed) =>
+    Effect.flatMap(inspector.observe(sentinel.pid, depthForLiveness(sentinel)), (process) =>
+      lifeOf(sentinel, { ...locked, process })
+    )
+
+  /** The careful path names the process that holds the lock of an owner that isn't seen alive. */
+  const lifeUnderLock = (sentinel: Sentinel.Sentinel, locked: Observed) =>
+    holders.hasRoom()
+      ? Effect.flatMap(observe(sentinel, {}), (life) =>
+          life === undefined ? Effect.undefined : lifeOf(sentinel, locked)
+        )
+      : lifeOf(sentinel, locked)
+
+  /** Each directory has its own lock: an answer for one directory says nothing about the next. */
+  const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
+    Effect.flatMap(probeLock(path), (lockState) =>
+      lockState === "shared" || lockState === "exclusive"
+        ? lifeUnderLock(sentinel, { lockState })
+        : observe(sentinel, lockState === undefined ? {} : { lockState })
+    )
+
+  /** Owners of the last pages, by PID. */
+  const owners = new Map<number, Owner>()
+  let pages = 0
+
+  const ask = Effect.fnUntraced(function* (
+    { path }: Entry,
+    content: string
+  ): Effect.fn.Return<Outcomes.Living | undefined> {
+    const parsed = Sentinel.parse(bytesOf(content))
+    if (Result.isFailure(parsed)) return undefined
+    const sentinel = parsed.success
+    if (Sentinel.claimsLock(sentinel)) return yield* lifeByLock(path, sentinel)
+    const life = yield* observe(sentinel, {})
+    owners.set(sentinel.pid, { part: ownerPart(content), life })
+    return life
+  })
+
+  const recall = (content: string): Owner | undefined => {
+    const owner = owners.get(Number.parseInt(content, 10))
+    return owner !== undefined && hasOwnerPart(content, owner.part) ? owner : undefined
+  }
+
+  /** Forgets each owner that wasn't seen alive: the next page observes that owner again. */
+  const forget = () => {
+    pages += 1
+    if (pages % pagesRemembered === 0) owners.clear()
+    for (const [pid, { life }] of owners) if (life === undefined) owners.delete(pid)
+  }
+
+  return Effect.fnUntraced(function* (page) {
+    const peeks = yield* store.peekMany(root, page, layout)
+    forget()
+    const kept: Array<Outcome> = []
+    const open: Array<Entry> = []
+    const giveWay = yield* Slices.makeGiveWay
+    for (let index = 0; index < page.length; index++) {
+      const entry = page[index]
+      if (entry === undefined) continue
+      const peek = peeks[index]
+      if (peek === undefined) {
+        open.push(entry)
+        continue
+      }
+      const { content, writtenAt } = peek
+      const known = recall(content)
+      const life = known === undefined ? yield* ask(entry, content) : known.life
+      if (life === undefined) open.push(entry)
+      else kept.push(outcomeOf(entry, life, writtenAt))
+      if (index % entriesPerClockRead === entriesPerClockRead - 1) yield* giveWay
+    }
+    // Removals take time, and the next pages wait for them: answers would be old when they are reported.
+    if (open.length > 0) owners.clear()
+    return { kept, open }
+  })
+}
