@@ -5,7 +5,8 @@ import * as Stream from "effect/Stream"
 import type { DiskError, FindOptions, Stat } from "../../DiskModel.ts"
 import type { Mounted } from "../../Mounts.ts"
 import { onErrno, permitted } from "../store/diskErrors.ts"
-import { parentOf, type Reading, walk } from "./treeWalk.ts"
+import { type Reading, walk } from "./treeWalk.ts"
+import { parentOf } from "../paths.ts"
 
 /** Mounts below a directory. A walk that only looks touches none of them: a mounted file system may not answer. */
 interface Mounting {

@@ -8,7 +8,8 @@ import * as SentinelName from "../../SentinelName.ts"
 import { permitted } from "../store/diskErrors.ts"
 import { unsupported } from "../store/lockSupport.ts"
 import * as Patience from "../removal/patience.ts"
-import { parentOf, type Reading, refused, walk } from "./treeWalk.ts"
+import { type Reading, refused, walk } from "./treeWalk.ts"
+import { parentOf } from "../paths.ts"
 
 interface Removing extends Reading<Stat> {
   readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>

@@ -12,9 +12,6 @@ export interface Reading<S extends Stat> {
 export const refused = (errno: string, operation: string, path: string): DiskError =>
   new DiskError({ errno, operation, path })
 
-/** The parent of an absolute path, `""` for `/`. */
-export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
-
 export interface Visitor<S> {
   /** Entries with a higher number are visited later. */
   readonly order?: (entry: DirectoryEntry) => number

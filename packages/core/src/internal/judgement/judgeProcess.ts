@@ -6,6 +6,7 @@ import { executableOf, type Sentinel, type SentinelV3 } from "../../Sentinel.ts"
 import type { Verdict } from "../../Evidence.ts"
 import { alive, compared, dead, note, type Notes, unknown } from "./evidence.ts"
 import { isoTime } from "./isoTime.ts"
+import { baseName } from "../paths.ts"
 
 /** Milliseconds, see `Verdict.startMargin`. */
 export const startMargin = 2000
@@ -25,8 +26,6 @@ const judgeIdentity = ({ record }: SentinelV3, process: Present, host: HostIdent
 }
 
 const deletedSuffix = " (deleted)"
-const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
-
 export const sameExecutable = (recorded: string, observed: string): boolean => {
   const candidates = observed.endsWith(deletedSuffix)
     ? [observed, observed.slice(0, -deletedSuffix.length)]

@@ -33,7 +33,8 @@ import * as Unmoved from "./unmoved.ts"
 import { hasGone, requireSame } from "./presence.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
-import { baseName, difference, type Workspace } from "./workspaces.ts"
+import { difference, type Workspace } from "./workspaces.ts"
+import { baseName } from "../paths.ts"
 
 export interface Destination {
   readonly root: string

@@ -9,10 +9,9 @@ import { absolute, mapLookError } from "./diskErrors.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
 import { isBeingRemoved } from "./removingMark.ts"
+import { parentOf } from "../paths.ts"
 
 export type Creation = ReturnType<typeof make>
-
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 export const make = (disk: Disk["Service"], publication: Publication) => {
   /** A directory that a sweep deletes where it lies has no owner any more. */

@@ -3,10 +3,9 @@ import * as Effect from "effect/Effect"
 import { type Disk, DiskError } from "../../Disk.ts"
 import { type FileId, sameFile } from "../../FileId.ts"
 import { onErrno } from "./diskErrors.ts"
+import { parentOf } from "../paths.ts"
 
 type Looking = Pick<Disk["Service"], "lstat">
-
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 /** ESTALE: the path names something else. */
 export const requireSame = ({ lstat }: Looking, path: string, expected: FileId): Effect.Effect<void, DiskError> =>

@@ -19,7 +19,8 @@ import type { Lookup } from "./lookup.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 import { hasGone, requireSame } from "./presence.ts"
 import { requireNoMount } from "./unmounted.ts"
-import { baseName, difference, type Workspace } from "./workspaces.ts"
+import { difference, type Workspace } from "./workspaces.ts"
+import { baseName } from "../paths.ts"
 
 /** Errnos of a rename that say that the directory can't be renamed, or not to that name. */
 export const immovable: ReadonlyArray<string> = ["EXDEV", "ENAMETOOLONG", "ENOSPC", "EDQUOT"]

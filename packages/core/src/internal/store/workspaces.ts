@@ -17,6 +17,7 @@ import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
+import { baseName } from "../paths.ts"
 
 /** A sweep's own directory. */
 export interface Workspace {
@@ -34,8 +35,6 @@ export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" |
 /** A caller in JavaScript may pass a value that only looks like a `Condemned`. */
 export const difference = (condemned: Condemned, now: DirectoryState): string | undefined =>
   Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
-
-export const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
 const isStoreError = (error: { readonly _tag: string }): error is PermissionDenied | StoreFailure =>
   error._tag === "PermissionDenied" || error._tag === "StoreFailure"

@@ -1,0 +1,5 @@
+/** Parts of absolute paths. */
+
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
+export const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
