@@ -307,7 +307,7 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
  */
 export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>(
   "@vm-sentinel/core/IdentityUnavailable"
-)("IdentityUnavailable", { pid: Schema.Int, detail: Schema.String }) {
+)("IdentityUnavailable", { pid: Schema.Number, detail: Schema.String }) {
   override get message(): string {
     return `process ${this.pid}: can't be identified: ${this.detail}`
   }

@@ -30,5 +30,9 @@ export const doctor = Command.make(
     "Tell what this machine, and each ROOT, can prove of owners that have ended, and why. Makes no entry in ROOT"
   ),
   Command.withShortDescription("Tell what can be proved here"),
+  Command.withExamples([
+    { command: "vm-sentinel doctor", description: "See what can be proved on this machine" },
+    { command: "vm-sentinel doctor /var/lib/vms", description: "See also what a sweep of a root would prove and remove" }
+  ]),
   Command.provide(Layer.merge(Platform.layer, Platform.disk))
 )
