@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as V8 from "node:v8"
 
 /**
  * Keeps the memory of a long sweep near that of a short one, for which V8 collects more often. The objects of one
@@ -19,6 +18,8 @@ import * as V8 from "node:v8"
  * @since 0.1.0
  */
 export const keepSmall = (): void => {
+  // Loading it takes some 10 ms, which only a long sweep is worth.
+  const V8 = process.getBuiltinModule("node:v8")
   V8.setFlagsFromString("--semi-space-growth-factor=1")
   V8.setFlagsFromString("--heap-growing-percent=20")
 }

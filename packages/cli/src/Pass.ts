@@ -13,6 +13,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import * as Heap from "./Heap.ts"
 import * as JudgeFlags from "./JudgeFlags.ts"
 import * as Output from "./Output.ts"
 import * as Progress from "./Progress.ts"
@@ -105,6 +106,7 @@ export const run: (
     summary = Outcome.count(summary, some)
     const told = reporter.outcomes(some.map((outcome) => ({ ...outcome, root: path })))
     if (Math.floor(summary.scanned / turn) === turns) return told
+    if (turns === 0) Heap.keepSmall()
     turns = Math.floor(summary.scanned / turn)
     return Effect.andThen(told, takeTurn)
   })

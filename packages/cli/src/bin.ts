@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import * as Fs from "node:fs"
-import { keepSmall } from "./Heap.ts"
 import { version } from "./Version.ts"
 
 /** `--version` alone needs no other module, and the other modules take longer to load. */
@@ -17,7 +16,4 @@ const toldVersion = (): boolean => {
   }
 }
 
-if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) {
-  keepSmall()
-  void import("./start.ts").then(({ start }) => start())
-}
+if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) void import("./start.ts").then(({ start }) => start())

@@ -32,7 +32,10 @@ export const doctor = Command.make(
   Command.withShortDescription("Tell what can be proved here"),
   Command.withExamples([
     { command: "vm-sentinel doctor", description: "See what can be proved on this machine" },
-    { command: "vm-sentinel doctor /var/lib/vms", description: "See also what a sweep of a root would prove and remove" }
+    {
+      command: "vm-sentinel doctor /var/lib/vms",
+      description: "See also what a sweep of a root would prove and remove"
+    }
   ]),
   Command.provide(Layer.merge(Platform.layer, Platform.disk))
 )
