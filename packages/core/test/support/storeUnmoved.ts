@@ -1,11 +1,11 @@
 /** Directories that can't be renamed out of their owners' way. */
 import { assert } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { tagOf } from "../../src/DirectoryState.ts"
 import * as Layout from "../../src/Layout.ts"
 import type { Reclaimer } from "../../src/Reclaimer.ts"
 import type { Condemned } from "../../src/Condemned.ts"
 import { Disk } from "../../src/Disk.ts"
+import { emptiedTag } from "../../src/internal/unmoved.ts"
 import * as SentinelStore from "../../src/SentinelStore.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
@@ -20,6 +20,7 @@ import {
   remainsKind,
   tag
 } from "./reaping.ts"
+import { ticking } from "./Stage.ts"
 import type { Tester } from "./storeTester.ts"
 import { undirectedIn } from "./undirected.ts"
 
@@ -27,6 +28,9 @@ const isVm = (path: string): boolean => path.endsWith("/vm")
 
 /** A program may be started to ask for the lock. */
 const byAny = { mayStartProgram: true }
+
+/** Directories that had the name before: the file system gives an inode again. */
+const others = { another: { id: { dev: "1", ino: "1" } }, earlier: { birth: "1" } } as const
 
 /** Claims a directory whose rename is refused. */
 const claimUnmoved = (reclaimer: Reclaimer, condemned: Condemned, errno = "EXDEV") =>
@@ -297,13 +301,13 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
     ))
 
   /** What a sweep leaves that is killed while it deletes a directory where it lies. */
-  const noted = Effect.fnUntraced(function* (of: "vm" | "another") {
+  const noted = Effect.fnUntraced(function* (of: "vm" | keyof typeof others) {
     const made = yield* scene
-    const { directory, store, vm } = made
+    const { directory, vm } = made
     const workspace = yield* abandoned(directory)
-    const { id } = yield* store.look(vm, Layout.standard)
-    const tags = `${tagOf({ bytes: undefined, id: of === "vm" ? id : { ...id, ino: "1" } })}00000000`
-    yield* world.directory(`${workspace.path}/dead/${tags}=vm`)
+    const stat = yield* Disk.use((disk) => disk.lstat(vm))
+    const tag = emptiedTag(of === "vm" ? stat : { ...stat, ...others[of] })
+    yield* world.directory(`${workspace.path}/dead/${tag}00000000=vm`)
     const [leftover] = (yield* (yield* made.reclaimer).leftovers(workspace)).dead
     if (leftover === undefined) return yield* Effect.die("nothing is left")
     return { ...made, leftover }
@@ -325,9 +329,9 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
 
   test("a note of a directory that isn't empty, or is another, removes nothing but itself", () =>
     Effect.gen(function* () {
-      for (const of of ["vm", "another"] as const) {
+      for (const of of ["vm", "another", "earlier"] as const) {
         const made = yield* noted(of)
-        if (of === "another") {
+        if (of !== "vm") {
           yield* world.remove(`${made.vm}/.vm-sentinel`)
           yield* world.remove(`${made.vm}/disk`)
         }
@@ -336,5 +340,21 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
         assert.deepStrictEqual(yield* world.tree(made.vm), before)
         assert.notMatch(Object.keys(anonymous(yield* world.tree(made.directory))).join(" "), /dead\//)
       }
+    }))
+
+  test("a note removes no directory that an owner has locked and not yet written into", () =>
+    Effect.gen(function* () {
+      const made = yield* noted("vm")
+      const { store, vm } = made
+      if ((yield* store.probeLock(vm, byAny)) === "unknown") return
+      yield* ticking
+      yield* world.remove(`${vm}/.vm-sentinel`)
+      yield* world.remove(`${vm}/disk`)
+      const taken = Effect.andThen(
+        Disk.use((disk) => disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })),
+        tag(finishing(made))
+      )
+      assert.strictEqual(yield* Effect.scoped(taken), "Taken")
+      assert.deepStrictEqual(yield* world.tree(vm), {})
     }))
 }

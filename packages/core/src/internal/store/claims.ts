@@ -284,6 +284,17 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   /** Unlinks a file or symbolic link that another process has put in place of the directory. */
   const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
 
+  /** Removes the empty directory that a note names, under its lock. `Taken`: it isn't a sweep's any more. */
+  const removeEmptied = (destination: Destination, marked: SentinelName.Marked) => {
+    const path = `${destination.root}/${marked.name}`
+    return requireNoMountPoint(disk, path).pipe(
+      Effect.andThen(lock(destination, path, true)),
+      Effect.andThen(Unmoved.removeEmptied(disk, path, marked)),
+      Effect.mapError(() => new Taken({ path })),
+      Effect.scoped
+    )
+  }
+
   /** Resumes a deletion that a killed sweep began at `path`. */
   const resumeDead = (destination: Destination, path: string, marked: SentinelName.Marked, layout: Layout) =>
     Effect.uninterruptible(
@@ -313,7 +324,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
               errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
             )
           )
-          if (Unmoved.isNote(marked)) yield* Unmoved.removeEmptied(disk, destination.root, marked)
+          if (Unmoved.isNote(marked)) yield* removeEmptied(destination, marked)
           return discarded
         })
         return {

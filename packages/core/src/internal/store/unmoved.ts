@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "../../Condemned.ts"
 import { difference as differenceOf, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
-import type { Disk, DiskError, HeldLock } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, Stat } from "../../Disk.ts"
 import { Changed, Taken } from "../../Errors.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Claim, MayRemove } from "../../Reclaimer.ts"
@@ -45,29 +45,36 @@ const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectorySt
 /** In place of a second tag: the entry of `dead/` is a note of a directory that lies in the root. */
 const noteTag = "00000000"
 
+/** Tells a directory from a later one of its name, to which the file system may give the same inode. */
+export const emptiedTag = ({ birth = "", id }: Pick<Stat, "birth" | "id">): string =>
+  tagOf({ id, bytes: new TextEncoder().encode(birth) })
+
 /**
  * Where a note lies while a directory is deleted: its last sentinel is unlinked before the directory, and a sweep that is
  * killed in between leaves an empty directory that nobody could tell from a new one. `undefined`: it doesn't fit.
  */
-const noteOf = ({ path: workspace }: Workspace, { id, path }: DirectoryState): string | undefined => {
-  const entry = SentinelName.markedName({ name: baseName(path), tags: [tagOf({ id, bytes: undefined }), noteTag] })
+const noteOf = ({ path: workspace }: Workspace, path: string, stat: Stat): string | undefined => {
+  const entry = SentinelName.markedName({ name: baseName(path), tags: [emptiedTag(stat), noteTag] })
   return SentinelName.parseMarked(entry).tags.length === 0 ? undefined : `${workspace}/dead/${entry}`
 }
 
 /** Whether a directory in `dead/` is such a note, by its tags. */
 export const isNote = ({ tags }: SentinelName.Marked): boolean => tags.length === 2 && tags[1] === noteTag
 
-/** Removes the empty directory that a note names. `Taken`: it isn't empty, not the same one, or gone. */
+/**
+ * Removes the empty directory that a note names. The caller has excluded owners: one may have come since the sweep was
+ * killed, and hold the lock of a directory that it hasn't written into yet. `Taken`: it isn't empty, not the same one, or
+ * gone.
+ */
 export const removeEmptied = (
   disk: Pick<Disk["Service"], "lstat" | "removeDirectory">,
-  root: string,
-  { name, tags: [tag] }: SentinelName.Marked
+  path: string,
+  { tags: [tag] }: SentinelName.Marked
 ): Effect.Effect<void, Taken> => {
-  const path = `${root}/${name}`
   const taken = new Taken({ path })
   return disk.lstat(path).pipe(
     Effect.filterOrFail(
-      ({ id, type }) => type === "directory" && tagOf({ id, bytes: undefined }) === tag,
+      (stat) => stat.type === "directory" && emptiedTag(stat) === tag,
       () => taken
     ),
     Effect.andThen(disk.removeDirectory(path)),
@@ -119,7 +126,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       yield* mapStoreError("mark")(disk.syncDirectory(path))
     })
 
-    const note = workspace === undefined ? undefined : noteOf(workspace, state)
+    const seen = yield* Effect.option(disk.lstat(path))
+    const note = workspace === undefined || seen._tag === "None" ? undefined : noteOf(workspace, path, seen.value)
     const withNote = (use: (path: string) => Effect.Effect<void, DiskError>) =>
       note === undefined ? Effect.void : Effect.ignore(use(note))
 
