@@ -410,8 +410,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/reclaimSteps"),
-        from: "options.only === undefined || left.delete(Outcomes.keyOf(subject))",
-        to: "left.delete(Outcomes.keyOf(subject)) || true"
+        from: "options.only === undefined || left.delete(key(outcome))",
+        to: "left.delete(key(outcome)) || true"
       }
     ],
     tests: [coreTest("CleanupOnly"), cliTest("SweepAsks")]
@@ -422,8 +422,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/reclaimSteps"),
-        from: "left.delete(Outcomes.keyOf(subject))",
-        to: "left.has(Outcomes.keyOf(subject))"
+        from: "left.delete(key(outcome))",
+        to: "left.has(key(outcome))"
       }
     ],
     tests: [coreTest("CleanupOnly")]
@@ -434,11 +434,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/reclaimDirectory"),
-        from: "Effect.result(look(mayClaim))",
-        to: "Effect.result(look(true))"
+        from: "look(!options.dryRun && options.only === undefined)",
+        to: "look(!options.dryRun)"
       }
     ],
     tests: [coreTest("CleanupOnly")]
+  },
+  {
+    name: "only-by-name",
+    what: "a directory goes that has taken the name of a listed one",
+    edits: [
+      { file: core("Outcome"), from: "return since === undefined ? named : `${since}/${named}`", to: "return named" }
+    ],
+    tests: [coreTest("CleanupOnly"), cliTest("Reclaim")]
   },
   {
     name: "only-unconfined",
@@ -447,13 +455,55 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [cliTest("SweepAsks")]
   },
   {
+    name: "word-unbound",
+    what: "an operator's yes counts for a directory that has taken the name of the one that was shown",
+    edits: [{ file: cli("Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],
+    tests: [cliTest("Reclaim")]
+  },
+  {
+    name: "marked-unskipped",
+    what: "a sweep finishes the deletion of a directory that is to be skipped",
+    edits: [
+      {
+        file: core("internal/resumeLeftovers"),
+        from: "if (skip(leftover.name)) return",
+        to: "if (skip.length > 1) return"
+      }
+    ],
+    tests: [coreTest("Cleanup")]
+  },
+  {
+    name: "note-unlocked",
+    what: "a note removes an empty directory whose lock an owner holds",
+    edits: [
+      {
+        file: core("internal/claims"),
+        from: "      Effect.andThen(lock(destination, path, true)),\n      Effect.andThen(Unmoved",
+        to: "      Effect.andThen(Unmoved"
+      }
+    ],
+    tests: [coreTest("SentinelStore")]
+  },
+  {
+    name: "note-by-inode",
+    what: "a note removes an empty directory that got the inode of the one that it was about",
+    edits: [
+      {
+        file: core("internal/unmoved"),
+        from: "bytes: new TextEncoder().encode(birth)",
+        to: "bytes: birth === birth ? undefined : new Uint8Array()"
+      }
+    ],
+    tests: [coreTest("SentinelStore")]
+  },
+  {
     name: "word-unasked",
     what: "a word that decided nothing at the first look decides at the second one unasked",
     edits: [
       {
         file: cli("Reclaim"),
-        from: `if (outcome.reason !== "assumed-dead") return Option.none()`,
-        to: `if (outcome.reason !== "assumed-dead") return assumeDead`
+        from: `return { assumeDead: Option.none(), only: undefined }`,
+        to: `return { assumeDead, only: undefined }`
       }
     ],
     tests: [cliTest("Reclaim")]

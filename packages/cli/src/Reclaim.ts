@@ -56,23 +56,34 @@ const keptBy = (error: Error): error is Exclude<Error, Quit> => {
 
 const encoded = (outcome: Outcome.Outcome) => Effect.map(Effect.orDie(encode(outcome)), Report.jsonLine)
 
+/** The operator's word, and the directory that it is about, by `Outcome.key`. `undefined`: whatever lies at the path. */
+interface Agreed {
+  readonly assumeDead: Option.Option<string>
+  readonly only: ReadonlySet<string> | undefined
+}
+
 /**
  * The operator's word, once somebody at a terminal has agreed to what it would remove. Fails with {@link Quit} after a
- * no. A word that decides nothing at this look is dropped: it must not decide at the next one unasked.
+ * no. A word that decides nothing at this look is dropped: it must not decide at the next one unasked. For the same reason
+ * a yes counts for the directory that was shown: the answer takes time, and another may have taken its name.
  */
-const agreed = Effect.fnUntraced(function* (options: Options) {
+const agreed = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Agreed, Error, Output | ProcessInspector | SentinelStore> {
   const { assumeDead, directory, json, yes } = options
-  if (Option.isNone(assumeDead) || yes || !(yield* Confirmation.isPossible)) return assumeDead
+  if (Option.isNone(assumeDead) || yes || !(yield* Confirmation.isPossible)) return { assumeDead, only: undefined }
   const reason = assumeDead.value
   const outcome = yield* Cleanup.reclaim(directory, {
     ...JudgeFlags.options(options),
     assumeDead: reason,
     dryRun: true
   })
-  if (outcome.reason !== "assumed-dead") return Option.none()
+  if (outcome.reason !== "assumed-dead") return { assumeDead: Option.none(), only: undefined }
   const shown = { now: yield* DateTime.now, colors: yield* hasColors("stderr"), width: yield* errorColumns }
   yield* show(`${Overview.single(outcome, shown)}\n`)
-  if (yield* Confirmation.ask(`Remove it on your word (${Text.escape(reason)})?`)) return assumeDead
+  if (yield* Confirmation.ask(`Remove it on your word (${Text.escape(reason)})?`)) {
+    return { assumeDead, only: new Set([Outcome.key(outcome)]) }
+  }
   if (json) yield* write(yield* encoded(outcome))
   return yield* new Quit({ code: ExitCode.declined })
 })
@@ -90,12 +101,14 @@ export const reclaim: (options: Options) => Effect.Effect<void, Error, Output | 
   Effect.fn("reclaim")(
     function* (options) {
       const { directory, json } = options
-      const assumeDead = yield* agreed(options)
+      const { assumeDead, only } = yield* agreed(options)
       const outcome = yield* Cleanup.reclaim(directory, {
         ...JudgeFlags.options(options),
-        ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value })
+        ...(Option.isNone(assumeDead) ? {} : { assumeDead: assumeDead.value }),
+        ...(only === undefined ? {} : { only })
       })
-      const word = Option.orElse(assumed(assumeDead, outcome.reason === "assumed-dead"), () =>
+      const isKept = outcome.action === "kept" || outcome.action === "would-remove"
+      const word = Option.orElse(assumed(assumeDead, !isKept && outcome.reason === "assumed-dead"), () =>
         assumed(options.assumeMoved, outcome.action === "removed" && outcome.evidence["moved"] !== undefined)
       )
       if (Option.isSome(word)) {
@@ -112,7 +125,7 @@ export const reclaim: (options: Options) => Effect.Effect<void, Error, Output | 
               width: yield* columns
             })
       )
-      if (outcome.action === "kept") return yield* new Quit({ code: ExitCode.kept })
+      if (isKept) return yield* new Quit({ code: ExitCode.kept })
       if (outcome.action === "failed") return yield* new Quit({ code: ExitCode.failed })
     },
     Effect.catch((error) => (keptBy(error) ? Failure.end(error, ExitCode.kept) : Effect.fail(error)))

@@ -4,6 +4,7 @@ import { MemoryDisk } from "@vm-sentinel/core/testing/MemoryDisk"
 import { FakeProcessTable } from "@vm-sentinel/core/testing/FakeProcessTable"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { stripVTControlCharacters } from "node:util"
 import * as Reclaim from "../src/Reclaim.ts"
 import * as Streams from "./support/Streams.ts"
@@ -108,6 +109,21 @@ describe("reclaim --assume-dead at a terminal", () => {
       const meanwhile = Effect.andThen(Simulation.seed({ [`${vm}/.vm-sentinel`]: "1" }), Effect.succeed("y\n"))
       const { code } = yield* reclaim({}, Effect.provideContext(meanwhile, context))
       assert.strictEqual(code, 4)
+      assert.deepStrictEqual(yield* names, ["vm"])
+    })
+  )
+
+  stageTest("a yes counts for the directory that was shown: a later one of its name stays", () =>
+    Effect.gen(function* () {
+      yield* unknown
+      const context = yield* Effect.context<Simulation.Services | Scope.Scope>()
+      const swapped = Effect.andThen(
+        MemoryDisk.use(({ remove }) => remove(vm)),
+        Effect.andThen(TestClock.adjust("1 second"), unknown)
+      )
+      const { code, stdout } = yield* reclaim({}, Effect.provideContext(Effect.as(swapped, "y\n"), context))
+      assert.strictEqual(code, 4)
+      assert.match(stdout, /\nvm +dead +assumed-dead .*would-remove\n$/)
       assert.deepStrictEqual(yield* names, ["vm"])
     })
   )

@@ -74,6 +74,11 @@ export interface ReclaimOptions extends JudgeOptions {
    * counts as none.
    */
   readonly assumeDead?: string
+  /**
+   * The directories that may be removed, by `Outcome.key`: those that an earlier dry run listed. Each key allows one
+   * removal. Every other directory is judged and stays; `would-remove` tells one that is dead. Default: all.
+   */
+  readonly only?: ReadonlySet<string>
 }
 
 /**
@@ -85,11 +90,6 @@ export interface ReclaimOptions extends JudgeOptions {
 export interface SweepOptions extends ReclaimOptions {
   /** Whether a directory of this name is kept without a judgement. Default: none is. */
   readonly skip?: Predicate.Predicate<string>
-  /**
-   * The directories that may be removed, by `Outcome.key`: those that an earlier dry run listed. Each key allows one
-   * removal. Every other directory is judged and stays; `would-remove` tells one that is dead. Default: all.
-   */
-  readonly only?: ReadonlySet<string>
   /** Number of directories that are reclaimed at once. Default: 32. */
   readonly concurrency?: number
   /**

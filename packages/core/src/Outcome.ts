@@ -44,14 +44,17 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
 export type Outcome = typeof Outcome.Type
 
 /**
- * A text that tells a directory from all others of its root: its name, or its bytes where the name isn't UTF-8.
+ * A text that tells a directory from all others of its root, and from a later one of its name: the name, or its bytes
+ * where it isn't UTF-8, and the date of the deciding sentinel.
  *
  * @category getters
  * @since 0.1.0
  */
-export const key = ({ name, nameBytes }: Pick<Outcome, "name" | "nameBytes">): string =>
+export const key = ({ name, nameBytes, since }: Pick<Outcome, "name" | "nameBytes" | "since">): string => {
   // No name has a slash.
-  nameBytes === undefined ? name : `/${nameBytes}`
+  const named = nameBytes === undefined ? name : `/${nameBytes}`
+  return since === undefined ? named : `${since}/${named}`
+}
 
 /**
  * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove; in any other sweep a

@@ -885,6 +885,24 @@ describe("Cleanup.sweep", () => {
     })
   )
 
+  stageTest("leaves a directory that a sweep has begun to delete where it lies, if it is to be skipped", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Simulation.crashed(vm)
+      yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
+      yield* memory.move(vm, `${root}/.vm-sentinel-reap.00000000.dead=vm`)
+      const skip = (name: string) => name === "vm" || name === "half"
+      const before = yield* memory.snapshot(root)
+      const kept = { vm: "kept none skipped", half: "kept none skipped" }
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip, dryRun: true })), kept)
+      assert.deepStrictEqual(yield* memory.snapshot(root), before)
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { skip })), kept)
+      const removed = { vm: "removed dead resumed", half: "removed dead resumed" }
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), removed)
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
   for (const spare of [0, 1, 2, 3]) {
     stageTest(`a file system with room for ${spare} blocks more: all that is dead goes`, () =>
       Effect.gen(function* () {

@@ -5,6 +5,7 @@ import * as Outcome from "../src/Outcome.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
+import { TestClock } from "effect/testing"
 
 const root = "/srv/vms"
 const names = Simulation.names(root)
@@ -55,6 +56,32 @@ describe("a sweep that may remove only what was listed", () => {
     })
   )
 
+  stageTest("keeps a directory that has taken the name of a listed one, and has died since", () =>
+    Effect.gen(function* () {
+      yield* Simulation.crashed(`${root}/vm`)
+      const only = yield* listed
+      yield* MemoryDisk.use(({ remove }) => remove(`${root}/vm`))
+      yield* TestClock.adjust("1 second")
+      yield* Simulation.crashed(`${root}/vm`)
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { only })), { vm: "would-remove dead pid-dead" })
+      const outcome = yield* Cleanup.reclaim(`${root}/vm`, { only })
+      assert.strictEqual(outcome.action, "would-remove")
+      assert.deepStrictEqual(yield* names, ["vm"])
+    })
+  )
+
+  stageTest("keeps a directory of the root where a claimed one of the same name was listed", () =>
+    Effect.gen(function* () {
+      yield* Simulation.crashed(`${root}/vm`)
+      yield* moveAway
+      const only = yield* listed
+      yield* MemoryDisk.use(({ remove }) => remove(claimedVm))
+      yield* TestClock.adjust("1 second")
+      yield* Simulation.crashed(`${root}/vm`)
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { only })), { vm: "would-remove dead pid-dead" })
+    })
+  )
+
   stageTest("tells no directory dead whose lock is held", () =>
     Effect.gen(function* () {
       yield* Simulation.crashed(`${root}/vm`)
@@ -92,9 +119,10 @@ describe("a sweep that may remove only what was listed", () => {
   stageTest("removes one of two directories of the same name, where one name was listed", () =>
     Effect.gen(function* () {
       yield* Simulation.crashed(`${root}/vm`)
+      const only = yield* listed
       yield* moveAway
       yield* Simulation.crashed(`${root}/vm`)
-      const { outcomes, summary } = yield* Cleanup.sweep(root, { only: new Set(["vm"]) })
+      const { outcomes, summary } = yield* Cleanup.sweep(root, { only })
       assert.deepStrictEqual(outcomes.map(({ action }) => action).sort(), ["removed", "would-remove"])
       assert.deepInclude(summary, { removed: 1, kept: 1 })
     })

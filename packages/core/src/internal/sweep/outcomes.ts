@@ -4,7 +4,7 @@ import { type DirectoryError, MountInside } from "../../Errors.ts"
 import type { Evidence } from "../../Evidence.ts"
 import type { Judgement } from "../../Condemned.ts"
 import type { Pid } from "../../ProcessIdentity.ts"
-import { key, type Outcome } from "../../Outcome.ts"
+import type { Outcome } from "../../Outcome.ts"
 import type { AliveReason } from "../../Reason.ts"
 import type { Discarded } from "../../Reclaimer.ts"
 import { isoTime, makeIsoTime } from "../judgement/isoTime.ts"
@@ -41,9 +41,6 @@ const nameFields = ({ entry, path }: Subject) => ({
   ...(entry.isWellFormed() ? {} : { nameBytes: escapedBytes(entry) }),
   path: path.toWellFormed()
 })
-
-/** The key by which a caller allows a removal. */
-export const keyOf = (subject: Subject): string => key(nameFields(subject))
 
 const sinceField = (at: number) => {
   const since = isoTime(at)

@@ -1,5 +1,6 @@
 /** Reclaims one VM directory. */
 import * as Effect from "effect/Effect"
+import { constTrue } from "effect/Function"
 import * as Result from "effect/Result"
 import type { Outcome } from "../../Outcome.ts"
 import type { Entry } from "../../Root.ts"
@@ -18,16 +19,17 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
   })
 
   const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {
-    const mayClaim = !options.dryRun && allows(entry)
-    const looked = yield* interruptible(Effect.result(look(mayClaim)))
+    // Whether the directory may be removed is known after its judgement, where only some may.
+    const looked = yield* interruptible(Effect.result(look(!options.dryRun && options.only === undefined)))
     if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
     const { judgement, mayRemove } = looked.success
     const { condemned } = judgement
-    if (condemned === undefined || !mayClaim) {
-      return yield* measured(entry.path, interruptible, Effect.succeed(foretold(entry, judgement)))
+    const foreseen = foretold(entry, judgement)
+    if (condemned === undefined || options.dryRun || !allows(foreseen)) {
+      return yield* measured(entry.path, interruptible, Effect.succeed(foreseen))
     }
     const removed = reclaimer.claim(condemned).pipe(
-      Effect.flatMap((claim) => conclude(entry, claim, interruptible, true, mayRemove)),
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, mayRemove)),
       Effect.scoped,
       Effect.catch((error) =>
         error._tag === "LockBusy"

@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../../Reclaimer.ts"
 import type { Condemned, Judgement } from "../../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../../Errors.ts"
-import type { Outcome } from "../../Outcome.ts"
+import { key, type Outcome } from "../../Outcome.ts"
 import { ProcessInspector } from "../../ProcessInspector.ts"
 import type { Root } from "../../Root.ts"
 import * as Sentinel from "../../Sentinel.ts"
@@ -38,18 +38,18 @@ export interface ReclaimSteps {
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stop: Stop
-  /** Whether the directory may be removed. Each key of `only` answers yes once. */
-  readonly allows: (subject: Outcomes.Subject) => boolean
+  /** Whether a directory that would be removed may be. Each key of `only` answers yes once. */
+  readonly allows: Predicate.Predicate<Outcome>
   /**
-   * Judges a claimed directory again, then removes it or puts it back. `isAllowed`: `false` puts back a dead one, too.
-   * `known`: the inner sentinels that the first
-   * judgement allowed to delete. Without `known` the second judgement examines the inner directories too.
+   * Judges a claimed directory again, then removes it or puts it back. `allows`: what may be removed of what would be.
+   * `known`: the inner sentinels that the first judgement allowed to delete. Without `known` the second judgement
+   * examines the inner directories too.
    */
   readonly conclude: (
     subject: Outcomes.Subject,
     claim: Claim,
     interruptible: Interruptible,
-    isAllowed: boolean,
+    allows: Predicate.Predicate<Outcome>,
     known?: MayRemove
   ) => Effect.Effect<Outcome>
   /** Logs the outcome if it is a removal. */
@@ -130,13 +130,14 @@ export const make = Effect.fnUntraced(function* (
       : Effect.map(examiner.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
   }
 
-  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, isAllowed, known) =>
+  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, allows, known) =>
     // An interrupted judgement closes the scope of the claim, whose finalizer puts the directory back.
     Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
       const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
+      const foreseen = foretold(subject, judgement)
       const done: Effect.Effect<Outcome, DirectoryError> =
-        judgement.condemned === undefined || !isAllowed
-          ? Effect.as(claim.restore, foretold(subject, judgement))
+        judgement.condemned === undefined || !allows(foreseen)
+          ? Effect.as(claim.restore, foreseen)
           : Effect.map(discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
               Outcomes.ofDiscarded(told("removed"), discarded, claim.isLocked)
             )
@@ -145,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
 
   const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
   const left = new Set(options.only)
-  const allows = (subject: Outcomes.Subject) => options.only === undefined || left.delete(Outcomes.keyOf(subject))
+  const allows = (outcome: Outcome) => options.only === undefined || left.delete(key(outcome))
   return { root, store, examiner, reclaimer, options, stop, allows, conclude, logged, measured }
 })
 

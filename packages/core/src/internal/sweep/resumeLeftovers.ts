@@ -81,7 +81,7 @@ export const make = (
       Effect.flatMap(leftover.open, (claim) =>
         isSkipped
           ? putBack(subject, claim)
-          : Effect.map(conclude(subject, claim, interruptible, allows(subject)), (outcome) =>
+          : Effect.map(conclude(subject, claim, interruptible, allows), (outcome) =>
               outcome.reason === "taken" ? undefined : outcome
             )
       )
@@ -92,13 +92,16 @@ export const make = (
     const { path, tags } = leftover
     const subject = subjectOf(root, leftover)
     const kind: Kind = { _tag: "Remains", tags }
-    if (dryRun || !allows(subject)) return foretell(subject, path, kind)
+    // It stays where it lies: some of it may be gone already.
+    if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(subject))
+    if (dryRun) return foretell(subject, path, kind)
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
       const remains = yield* leftover.open
       const { isLocked, state } = remains
       const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
       const { condemned } = judgement
-      if (condemned === undefined) return Outcomes.ofJudgement(subject, judgement, "kept")
+      const foreseen = foretold(subject, judgement)
+      if (condemned === undefined || !allows(foreseen)) return foreseen
       return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
         Effect.map((discarded) =>
           Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
