@@ -455,6 +455,14 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [cliTest("SweepAsks")]
   },
   {
+    name: "root-owned",
+    what: "a VM directory is swept as if it were a root",
+    edits: [
+      { file: core("internal/roots"), from: "if (sentinel !== undefined) {", to: 'if (sentinel?.entry === "") {' }
+    ],
+    tests: [coreTest("Cleanup")]
+  },
+  {
     name: "word-unbound",
     what: "an operator's yes counts for a directory that has taken the name of the one that was shown",
     edits: [{ file: cli("Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],

@@ -885,6 +885,17 @@ describe("Cleanup.sweep", () => {
     })
   )
 
+  stageTest("refuses a root that is a VM directory itself: what lies in it is its owner's", () =>
+    Effect.gen(function* () {
+      yield* Simulation.owned(vm)
+      yield* Simulation.crashed(`${vm}/inner`)
+      const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
+      const error = yield* Effect.flip(Cleanup.sweep(vm))
+      assert.deepInclude(error, { _tag: "RefusedRoot", path: vm })
+      assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
+    })
+  )
+
   stageTest("leaves a directory that a sweep has begun to delete where it lies, if it is to be skipped", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk
