@@ -110,8 +110,8 @@ export class UntrustedSentinel extends Schema.TaggedError<UntrustedSentinel>("@v
 }
 
 /**
- * A root that is never swept: `/`, a home directory, a symbolic link, a path that isn't a directory, or a directory
- * that a user other than the caller and root owns or can write to.
+ * A root that is never swept: `/`, a home directory, a symbolic link, a path that isn't a directory, a directory that a
+ * user other than the caller and root owns or can write to, or a directory with a sentinel, which is a VM directory.
  *
  * @category errors
  * @since 0.1.0
