@@ -473,7 +473,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a sweep finishes the deletion of a directory that is to be skipped",
     edits: [
       {
-        file: core("internal/resumeLeftovers"),
+        file: core("internal/sweep/resumeLeftovers"),
         from: "if (skip(leftover.name)) return",
         to: "if (skip.length > 1) return"
       }
@@ -485,7 +485,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a note removes an empty directory whose lock an owner holds",
     edits: [
       {
-        file: core("internal/claims"),
+        file: core("internal/store/claims"),
         from: "      Effect.andThen(lock(destination, path, true)),\n      Effect.andThen(Unmoved",
         to: "      Effect.andThen(Unmoved"
       }
@@ -497,7 +497,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a note removes an empty directory that got the inode of the one that it was about",
     edits: [
       {
-        file: core("internal/unmoved"),
+        file: core("internal/store/unmoved"),
         from: "bytes: new TextEncoder().encode(birth)",
         to: "bytes: birth === birth ? undefined : new Uint8Array()"
       }
