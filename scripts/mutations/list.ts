@@ -458,7 +458,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "root-owned",
     what: "a VM directory is swept as if it were a root",
     edits: [
-      { file: core("internal/roots"), from: "if (sentinel !== undefined) {", to: 'if (sentinel?.entry === "") {' }
+      { file: core("internal/store/roots"), from: "if (sentinel !== undefined) {", to: 'if (sentinel?.entry === "") {' }
     ],
     tests: [coreTest("Cleanup")]
   },
