@@ -6,11 +6,11 @@ import { median } from "./statistics.ts"
 export interface Row {
   readonly spec: Roots.RootSpec
   readonly contestant: string
-  /** Milliseconds, as `p99`, `max` and `worst`. `p50`, `p99` and `max` are medians of the rounds. */
+  /** In milliseconds, like the next three. `p50`, `p99` and `max` are medians over the rounds. */
   readonly p50: number
   readonly p99: number
   readonly max: number
-  /** The longest delay of all rounds. */
+  /** The largest `max` of all rounds. */
   readonly worst: number
 }
 

@@ -1,8 +1,8 @@
 /**
- * Stops sweeps of DIRECTORIES directories on the way: `node stress/stops.ts [POINTS] [DIRECTORIES]`, by default 60 and
- * 2000. Each of POINTS sweeps stops after another number of outcomes. A stopped sweep must have reported each directory
- * that is gone as removed, and must have kept every live one. The next sweep must remove the rest. The root lies in
- * `TMPDIR`.
+ * Stops POINTS sweeps of DIRECTORIES directories before they end: `node stress/stops.ts [POINTS] [DIRECTORIES]`, by
+ * default 60 and 2000. Each sweep stops after a different number of outcomes. A stopped sweep must have reported each
+ * directory that is gone as removed, and must have kept every live one. The next sweep must remove the rest. The root
+ * lies in `TMPDIR`.
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { Deferred, Effect, Stream } from "effect"

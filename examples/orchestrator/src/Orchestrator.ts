@@ -38,7 +38,7 @@ export const layer = (
       const start = Effect.fn("Orchestrator.start")(
         function* (name: string) {
           const directory = `${root}/${name}`
-          // The lock goes to the VM with its descriptor: were we killed now, the directory would still be known as alive.
+          // The VM inherits the lock's descriptor: the directory stays even if we are killed before the VM has a record.
           const { file, lock } = yield* Ownership.create(directory, { role: "supervisor" })
           const pid = yield* hypervisor.boot(directory, lock)
           yield* Ownership.record(directory, lock === undefined ? { pid } : { pid, lock })

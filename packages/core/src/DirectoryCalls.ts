@@ -61,9 +61,9 @@ export interface DirectoryCalls<Name> {
    */
   readonly openPath: (path: string) => number
   /**
-   * Opens the directory `name` in the directory `fd`. Throws ENOTDIR or ELOOP if the entry isn't a directory. May throw
-   * EXDEV if something is mounted there: a platform that can tell without asking what is mounted does, since that may
-   * not answer.
+   * Opens the directory `name` in the directory `fd`. Throws ENOTDIR or ELOOP if the entry isn't a directory. Throws
+   * EXDEV if the entry is a mount point, and the platform can tell so without a call to the mounted file system, which
+   * may never answer.
    */
   readonly openDirectory: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
@@ -89,9 +89,9 @@ export interface DirectoryCalls<Name> {
   /** `renameat(2)`. */
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
   /**
-   * Makes an entry of ours writable, where its mode or its flags aren't what we need: a directory gets u+rwx; on Darwin `uchg` and
-   * `uappnd` are cleared, of files too. Nothing on another mount than `fd`, and nothing of another user, not even as root. `false`:
-   * nothing was changed.
+   * Makes an entry writable that belongs to the user of this process: a directory gets u+rwx; on Darwin a directory or a
+   * file loses `uchg` and `uappnd`. Changes no entry of another user, not even as root, and none on another mount than
+   * `fd`. `false`: nothing was changed.
    */
   readonly permit: (fd: number, name: Name) => boolean
 }

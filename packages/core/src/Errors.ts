@@ -204,8 +204,8 @@ export class Changed extends Schema.TaggedError<Changed>("@vm-sentinel/core/Chan
 }
 
 /**
- * A claimed directory turned out to be owned, and its name was taken meanwhile. The directory stays complete, at the
- * path `kept`.
+ * A sweep had claimed a directory, which turned out to be owned, and another directory has its name now. The claimed
+ * directory stays complete, at the path `kept`.
  *
  * @category errors
  * @since 0.1.0

@@ -54,7 +54,7 @@ export const Observed = Schema.Struct({
   lockState: Schema.optionalKey(LockState),
   /** The kernel's answer about the owner's PID. */
   process: Schema.optionalKey(Observation),
-  /** Result of a search of all processes of the kernel. */
+  /** Result of a search of all processes of the kernel, if the owner can't be looked up by its PID. */
   search: Schema.optionalKey(NamespaceProof)
 })
 export type Observed = typeof Observed.Type
@@ -74,7 +74,7 @@ export interface OwnerInputs {
 }
 
 /**
- * Returns the {@link OwnerInputs} of a sentinel that was read.
+ * The {@link OwnerInputs} of a sentinel that was read: the identity of its file, when it changed, and what was observed.
  *
  * @category constructors
  * @since 0.1.0

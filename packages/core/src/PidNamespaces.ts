@@ -45,7 +45,7 @@ export interface Sought {
 }
 
 /**
- * The {@link Sought} of a v3 sentinel.
+ * Takes from a v3 sentinel the data by which a search recognises the owner.
  *
  * @category constructors
  * @since 0.1.0

@@ -65,7 +65,8 @@ export const removingRole = "removing"
 
 /**
  * Name of the sentinel that marks a directory which a sweep deletes where it lies: the sweep renames one of the
- * sentinels that it judged. The record counts whichever sentinels are read, and every owner refuses the directory.
+ * sentinels that it judged. Every later sweep reads and judges this sentinel, whatever names it is told to read. Every
+ * owner refuses the directory.
  *
  * @category constants
  * @since 0.1.0

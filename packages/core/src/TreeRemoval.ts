@@ -1,5 +1,5 @@
 /**
- * Removes a directory and all below it by descriptors, on every platform with {@link DirectoryCalls}.
+ * Removes a directory and all below it by descriptors, on every platform that has `DirectoryCalls`.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * A machine for tests: processes that live, crash and are recycled, and a disk with their directories, in one layer.
  *
- * Time is Effect's `Clock`. Under `TestClock` it stands still: a sweep waits 50 ms for a lock that somebody else has, an owner 5 s,
- * which the test lets pass.
+ * Time is Effect's `Clock`. Under `TestClock` it passes only when the test adjusts it: a sweep waits 50 ms for a lock that
+ * another process holds, an owner waits 5 s.
  *
  * @since 0.1.0
  */
@@ -24,8 +24,8 @@ import type { Actor, Options, Services } from "./SimulationModel.ts"
 export * from "./SimulationModel.ts"
 
 /**
- * A machine of its own for each build of the layer. The test's own effects run as the table's reader (PID 1) and as the disk's
- * first process; {@link actor} makes others.
+ * Each build of the layer is another machine. The test's own effects run as PID 1 of the process table and as the first
+ * process of the disk; {@link actor} makes others.
  *
  * **Example** (A virtual machine on NFS)
  *
@@ -56,7 +56,7 @@ export const layerWith = ({ table, ...disk }: Options): Layer.Layer<Services> =>
   )
 
 /**
- * {@link layerWith} the defaults: a Linux host, ext4, uid 1000.
+ * {@link layerWith} with its defaults: a Linux host, ext4, uid 1000.
  *
  * **Example** (One sweep of three owners)
  *
@@ -83,7 +83,7 @@ export const layerWith = ({ table, ...disk }: Options): Layer.Layer<Services> =>
 export const layer: Layer.Layer<Services> = layerWith({})
 
 /**
- * Puts files under absolute paths, with the directories that lead there. What is there is replaced.
+ * Puts files at absolute paths, and makes missing parents. Replaces a file that exists.
  *
  * **Example** (Directories that no owner has)
  *
@@ -110,7 +110,7 @@ export const seed = (entries: Readonly<Record<string, Seed>>): Effect.Effect<voi
   MemoryDisk.use((memory) => memory.seed(entries))
 
 /**
- * What lies below a root at any depth, as paths relative to it. A root that isn't there has nothing below it.
+ * All paths below a root, relative to the root. Empty if the root doesn't exist.
  *
  * **Example** (What an owned directory holds)
  *
@@ -139,7 +139,7 @@ export const paths = (root: string): Effect.Effect<Array<string>, never, MemoryD
 }
 
 /**
- * The names in a root, a sweep's own directories among them.
+ * The names in a root, with those of a sweep's own directories.
  *
  * **Example** (Names in a root)
  *
@@ -162,12 +162,13 @@ export const paths = (root: string): Effect.Effect<Array<string>, never, MemoryD
 export const names = (root: string): Effect.Effect<Array<string>, never, MemoryDisk> =>
   Effect.map(paths(root), (found) => found.filter((path) => !path.includes("/")))
 
-/** The program of every owner: where PIDs are recycled onto it, an executable's path tells nothing. */
+/** The executable of every owner, and of a process that gets an owner's PID: the path can't tell the two apart. */
 const program = { exe: "/usr/bin/vmm" }
 
 /**
- * A directory with a file `disk` in it, and a process that lives (`/usr/bin/vmm`, unless `pid` names one) and is recorded as its
- * owner, as an orchestrator records a VM. Gives its PID. The record claims no lock: see {@link hold}. Where no PID is free it dies.
+ * Makes a directory with a file `disk`, starts a process (`/usr/bin/vmm`), and records it as the owner, as an
+ * orchestrator records a VM. With `pid` it starts none, and records that process. Returns the PID. The record claims no
+ * lock: see {@link hold}. Dies if no PID is free.
  *
  * **Example** (A second owner is refused)
  *
@@ -203,7 +204,7 @@ export const owned: (
   })
 
 /**
- * {@link owned}, and then the process exits and is reaped: its PID is free. Gives the PID.
+ * {@link owned}, and then the process exits and is reaped: its PID is free. Returns the PID.
  *
  * **Example** (A sweep removes what a crashed owner left)
  *
@@ -232,11 +233,12 @@ export const crashed: typeof owned = Effect.fnUntraced(function* (directory, opt
 })
 
 /**
- * A process exits, unless it has, and another one has its PID: what `kill -0` takes for the first. The other one runs the program
- * of {@link owned}, unless it is told otherwise. It starts a tick (10 ms) later by the table's clock, so that start times differ.
+ * Ends a process, unless it has exited, and starts another one under its PID: `kill -0` can't tell the two apart. The
+ * second process runs the executable of {@link owned}, unless `options` name another. It starts one tick (10 ms) later by
+ * the table's clock, so that the start times differ.
  *
- * A record of v1 can't tell the two apart. One of v2 can where the other one runs another program, and started 2 s or more after
- * the record was made: let the clock pass before.
+ * A v1 record can't tell the two apart. A v2 record can if the second process runs another executable and starts at least
+ * 2 s after the record was made: adjust the clock before.
  *
  * **Example** (A v2 record and another program)
  *
@@ -271,7 +273,7 @@ export const recycle = (pid: Pid, options: SpawnOptions = {}): Effect.Effect<voi
   )
 
 /**
- * {@link owned}, and then {@link recycle}: the owner is gone, another process of the same program has its PID. Gives the PID.
+ * {@link owned}, and then {@link recycle}: another process of the same executable has the owner's PID. Returns the PID.
  *
  * **Example** (A recycled PID is seen through)
  *
@@ -300,12 +302,12 @@ export const recycled: typeof owned = Effect.fnUntraced(function* (directory, op
 })
 
 /**
- * Runs an effect as a program in a container does: in another PID namespace of the same kernel, on the same disk. The namespace
- * is made where there is none of the name, with a first process. `table.endPidNamespace` ends it; the host's is
+ * Runs an effect as in a container: in another PID namespace of the same kernel, on the same disk. Makes the namespace and
+ * its first process, if it doesn't exist. `table.endPidNamespace` ends it. The host's namespace is
  * `FakeProcessTable.initialPidNamespace`.
  *
- * The host sees the processes of every container, a container its own: a sweep on the host can prove an owner's death in there,
- * a sweep in another container can't without the lock.
+ * The host sees the processes of every container. A container sees only its own. Therefore a sweep on the host can prove
+ * that an owner in a container is dead, and a sweep in another container can't without the lock.
  *
  * **Example** (What a container can't prove)
  *
@@ -339,7 +341,7 @@ export const inContainer =
       (reader) => Effect.provideContext(effect, reader)
     )
 
-/** A process that is started in the table, and the one on the disk that `process` makes. */
+/** Starts a process in the table, and joins it with the one that `process` makes on the disk. */
 const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore.fork, options: SpawnOptions) {
   const here = yield* FakeProcessTable
   const pid = yield* Effect.orDie(here.spawn(options))
@@ -355,7 +357,7 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
     (error) => new IdentityUnavailable({ pid, detail: error.message })
   )
   const context = Context.merge(made, Context.add(reader, ProcessInspector, { ...inspector, self }))
-  // The PID may be another process's by then.
+  // By then another process may have the PID.
   const exit = Effect.flatMap(table.idOf(pid), (now) => (now === id ? table.exit(pid) : Effect.void))
   const actor: Actor = {
     pid,
@@ -367,8 +369,8 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
 })
 
 /**
- * Starts a process that runs effects: they see themselves under its PID, make its calls on the disk, and their locks end with it.
- * `options.uid` is its user in the table and on the disk. Where no PID is free it dies.
+ * Starts a process that runs effects. They see its PID as their own, and their calls on the disk are its calls. Its locks
+ * end with it. `options.uid` is its user in the table and on the disk. Dies if no PID is free.
  *
  * **Example** (A sweep that is killed half-way)
  *
@@ -400,7 +402,8 @@ export const actor = (options: SpawnOptions = {}): Effect.Effect<Actor, never, F
   actorOn(MemorySentinelStore.fork, options)
 
 /**
- * Starts a child of an actor, as by `fork(2)`: it inherits what its parent has open, so that a lock is free when both have ended.
+ * Starts a child of an actor, as by `fork(2)`. The child inherits the open files of its parent, and their locks: such a
+ * lock is free when both have ended.
  *
  * **Example** (A lock that a child inherits)
  *
@@ -431,7 +434,7 @@ export const child = (parent: Actor, options: Omit<SpawnOptions, "parent"> = {})
   parent.run(actorOn(MemorySentinelStore.inherit, { ...options, parent: parent.pid }))
 
 /**
- * `Ownership.hold` as an actor does it that never lets go: no scope closes before it is killed. The directory has to be there.
+ * `Ownership.hold` by an actor, which then holds the directory until it is killed. The directory must exist.
  *
  * **Example** (An owner in another container)
  *

@@ -1,5 +1,5 @@
 /**
- * What a `Simulation` is told, and gives.
+ * Options of a `Simulation`, its services, and its processes.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import type { Options as TableOptions } from "./FakeProcessTableModel.ts"
 import type { MemoryDisk, Options as DiskOptions } from "./MemoryDisk.ts"
 
 /**
- * Everything that the library needs, and the controls of both fakes: what a test requires.
+ * The services that the library requires, and the controls of both fakes.
  *
  * ```ts
  * import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -38,7 +38,8 @@ import type { MemoryDisk, Options as DiskOptions } from "./MemoryDisk.ts"
 export type Services = ProcessInspector | FakeProcessTable | SentinelStore | Disk | MemoryDisk
 
 /**
- * The machine: its disk, and under `table` its kernel. `uid` is the user of the test's own effects, in both.
+ * Options of the machine: those of its disk, and as `table` those of its kernel. `uid` is the user of the test's own
+ * effects in both.
  *
  * ```ts
  * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
@@ -58,7 +59,7 @@ export interface Options extends DiskOptions {
 }
 
 /**
- * One process, in the table and on the disk.
+ * A process in the table and on the disk.
  *
  * ```ts
  * import * as Ownership from "@vm-sentinel/core/Ownership"
@@ -85,10 +86,13 @@ export interface Options extends DiskOptions {
  */
 export interface Actor {
   readonly pid: Pid
-  /** The controls of its calls: let one fail, end it at one, count them. Ended by these it stays in the table until `kill`. */
+  /**
+   * The controls of its calls on the disk: they count the calls, let a call fail, and end the process at a call. A process
+   * that they end stays in the table until `kill`.
+   */
   readonly memory: MemoryDisk["Service"]
-  /** Runs an effect as the process. Once it is killed the effect's next call dies: `MemoryDisk.untilKilled` tells. */
+  /** Runs an effect as this process. After `kill` the effect's next call dies: `MemoryDisk.untilKilled` catches that. */
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
-  /** SIGKILL: the process is gone, its PID and its locks are free, but for those that a child inherited. */
+  /** SIGKILL: the process is gone. Its PID is free, and so are its locks, except those that a child inherited. */
   readonly kill: Effect.Effect<void>
 }

@@ -1,6 +1,6 @@
 /*
- * Lists a directory in the order of its inodes. Only faster than looking.ts, which lists by name: this code decides
- * nothing. A name takes its own bytes and 16 more.
+ * Lists a directory in the order of its inodes, in a thread of Node's pool. Only faster than `entries` of
+ * looking.ts: this code decides nothing. Each name takes its own bytes of the caller's memory, and 16 for its place.
  */
 #define _GNU_SOURCE
 #include "pool.h"

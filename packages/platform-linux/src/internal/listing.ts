@@ -37,7 +37,7 @@ type Memory = ReturnType<typeof makeMemory>
 
 const numberOf = ({ numbers }: Memory, index: number): number => numbers[index] ?? 0
 
-/** Byte offset of the first place. */
+/** Byte offset of the first `struct place`: they lie at the end of the memory. */
 const placesOf = (memory: Memory): number => headerBytes + memory.capacity - numberOf(memory, count) * placeBytes
 
 const grown = (memory: Memory): Memory => {

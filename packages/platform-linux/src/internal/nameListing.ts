@@ -11,11 +11,14 @@ export interface Entry extends ListedEntry<Name> {
 
 export interface Listing extends DirectoryListing<Name> {
   readonly next: () => Entry | undefined
-  /** Closes the listing. Another one goes on after the same entry. */
+  /** Frees the listing's buffer, if it has one. A {@link List} from the returned place goes on with the next entry. */
   readonly pause: () => Place
 }
 
-/** Where a listing was paused: the offset of its last entry, or the listing itself. A deep tree has a place for each level. */
+/**
+ * Where a listing was paused: the offset of its last entry, or the listing itself. A deep tree has one for each level,
+ * so an offset saves memory.
+ */
 export type Place = bigint | Listing
 
 /** Lists an open directory, from the beginning or from a place on. */

@@ -41,8 +41,8 @@ const withBootId = (file: string, then: ReadonlyArray<string> = ["env"]): Readon
 const ownBootId = "file=$(mktemp) && cat /proc/sys/kernel/random/uuid >$file && chmod 444 $file"
 
 /**
- * Runs the agent in the inner one of two nested PID namespaces, under the `/proc` of the outer one. The agent has the
- * same number in both, because no other process starts in either namespace.
+ * Runs the agent in the inner one of two nested PID namespaces, under the `/proc` of the outer one. The agent has PID
+ * 5000 in both: `ns_last_pid` is 4999 in each, and no other process starts in either.
  */
 const twins = `
 exec 3<&0

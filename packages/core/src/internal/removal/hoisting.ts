@@ -7,7 +7,7 @@ import * as Levels from "./level.ts"
 /** A directory at this depth is moved up. */
 const maxDepth = 32
 
-/** A move gains at least so many levels. */
+/** The fewest levels by which a directory is moved up. */
 const minRise = 16
 
 /** Depth at which a directory that can't be moved up is given up. */
@@ -17,8 +17,8 @@ const prefix = ".vm-sentinel-hoist."
 
 export interface Hoisting<Name> {
   /**
-   * Renames a deep directory up to the top, or as far up as a rename can go. The directory that it lies in now; `undefined`: it stays
-   * where it is.
+   * Renames a deep directory into the top, or as far up as a rename can go. Returns the directory that it lies in now.
+   * `undefined`: it stays where it is.
    */
   readonly hoist: (level: Levels.Level<Name>) => Levels.Level<Name> | undefined
   /** Original path of an entry that was moved up. */

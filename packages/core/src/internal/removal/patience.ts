@@ -1,10 +1,11 @@
 /**
- * Tells a tree that gets smaller, however slowly, from a tree that another process fills as fast as it is removed. This module makes
- * no system calls.
+ * Tells a tree that gets smaller, however slowly, from a tree that another process fills as fast as it is removed. This
+ * module makes no system calls.
  *
- * A look counts the entries of a directory before the first of them is removed. Those entries are expected to go, and each one that
- * goes is progress. An entry that was created after the look is no progress: a process that keeps writing creates such entries
- * forever. The next look shows whether more entries went, here and below, than came. If not, what went was no progress either.
+ * A look counts the entries of a directory before the first of them is removed. These entries are expected to go: the
+ * removal of one is progress. The removal of an entry that was created after the look is none, since a process that
+ * keeps writing creates such entries for ever. The next look shows whether more entries went, here and below, than came.
+ * If not, the removals since the last look were no progress either.
  */
 import * as Duration from "effect/Duration"
 
@@ -14,15 +15,15 @@ export interface Counted {
   readonly counts: boolean
   /** Entries that the current look has found so far. */
   found: number
-  /** Entries that the last look has found, and those that were moved in since. */
+  /** Entries that the last look found, plus those that were moved in since, minus those that were moved out. */
   known: number
-  /** Entries of the last look that are still there. */
+  /** Entries of the last look that are still there and whose removal is progress. */
   expected: number
-  /** Expected entries that went from the directory itself since the last look. */
+  /** Expected entries that were removed from the directory itself since the last look. */
   gone: number
-  /** Expected entries of the tree that had gone at the last look. */
+  /** Expected entries that had been removed from the whole tree by the last look. */
   goneBefore: number
-  /** Size at the last look: the entries of the first look, less what went here and below, more what came. */
+  /** Size at the last look: the entries of the first look, minus those that went here and below, plus those that came. */
   size: number
   /** The smallest size so far. */
   least: number
@@ -55,11 +56,11 @@ export interface Patience {
   readonly removed: (directory: Counted) => void
   /** An entry was renamed from one directory into another. */
   readonly moved: (from: Counted, to: Counted) => void
-  /** `true`: entries go for so long that a look has to show whether the directory gets smaller. */
+  /** `true`: entries have gone for so long that a new look has to show whether the directory gets smaller. */
   readonly isLookDue: (directory: Counted) => boolean
   /**
-   * `true`: no entry of the directory is expected any more, and the tree hasn't got smaller for the whole time. Once `true` for one
-   * directory, no other directory gets any more time.
+   * `true`: no entry of the directory is expected to go (`expected` is 0), and the tree hasn't got smaller for `time`.
+   * After the first `true` no other directory of the tree gets more time.
    */
   readonly isUsedUp: (directory: Counted) => boolean
 }
@@ -72,7 +73,7 @@ export const make = (now: () => number, time: Duration.Duration = standard): Pat
   const millis = Duration.toMillis(time)
   let since = now()
   let isOver = false
-  /** Expected entries that went from the tree. */
+  /** Expected entries that were removed from the whole tree. */
   let total = 0
   return {
     looked: (directory) => {

@@ -42,7 +42,10 @@ const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectorySt
   return { ...state, sentinels: sentinels.toSorted((a, b) => (a.entry < b.entry ? -1 : 1)) }
 }
 
-/** In place of a second tag: the entry of `dead/` is a note of a directory that lies in the root. */
+/**
+ * A note is an empty directory in `dead/`, whose name says which directory of the root is being deleted. Its second tag
+ * is this one.
+ */
 const noteTag = "00000000"
 
 /** Tells a directory from a later one of its name, to which the file system may give the same inode. */
@@ -50,15 +53,16 @@ export const emptiedTag = ({ birth = "", id }: Pick<Stat, "birth" | "id">): stri
   tagOf({ id, bytes: new TextEncoder().encode(birth) })
 
 /**
- * Where a note lies while a directory is deleted: its last sentinel is unlinked before the directory, and a sweep that is
- * killed in between leaves an empty directory that nobody could tell from a new one. `undefined`: it doesn't fit.
+ * Path of the note of a directory. A sweep that is killed between the last `unlink` and the `rmdir` leaves an empty
+ * directory, which looks like a new one: the note tells the next sweep to remove it. `undefined`: the directory's name is
+ * too long for the name of a note.
  */
 const noteOf = ({ path: workspace }: Workspace, path: string, stat: Stat): string | undefined => {
   const entry = SentinelName.markedName({ name: baseName(path), tags: [emptiedTag(stat), noteTag] })
   return SentinelName.parseMarked(entry).tags.length === 0 ? undefined : `${workspace}/dead/${entry}`
 }
 
-/** Whether a directory in `dead/` is such a note, by its tags. */
+/** Whether a directory in `dead/` is a note. */
 export const isNote = ({ tags }: SentinelName.Marked): boolean => tags.length === 2 && tags[1] === noteTag
 
 /**

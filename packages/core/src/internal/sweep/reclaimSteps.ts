@@ -150,6 +150,6 @@ export const make = Effect.fnUntraced(function* (
   return { root, store, examiner, reclaimer, options, stop, allows, conclude, logged, measured }
 })
 
-/** The outcome of a judgement that removes nothing: `kept`, or `would-remove` of what is dead. */
+/** The outcome of a judged directory that this sweep leaves: `would-remove` if it is condemned, else `kept`. */
 export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
   Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
