@@ -278,7 +278,7 @@ export * as SentinelStore from "./SentinelStore.ts"
 export * as Slices from "./Slices.ts"
 
 /**
- * Removes a directory and all below it by descriptors, on every platform with {@link DirectoryCalls}.
+ * Removes a directory and all below it by descriptors, on every platform that has `DirectoryCalls`.
  *
  * @since 0.1.0
  */
