@@ -6,7 +6,7 @@ import "./prebuilt.ts"
 import { Effect } from "effect"
 import { AttackResult } from "@vm-sentinel/platform-linux/test/agents/attackResult"
 import * as Random from "@vm-sentinel/platform-linux/test/support/random"
-import { inOwnMounts } from "@vm-sentinel/platform-linux/test/support/scripts"
+import { inOwnMounts } from "@vm-sentinel/platform-linux/test/support/inOwnMounts"
 
 const [seconds = "60"] = process.argv.slice(2)
 

@@ -16,7 +16,7 @@ import * as Owners from "@vm-sentinel/platform-linux/test/support/owners"
 import * as Random from "@vm-sentinel/platform-linux/test/support/random"
 import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
 import * as Scene from "@vm-sentinel/platform-linux/test/support/scene"
-import { inOwnMounts } from "@vm-sentinel/platform-linux/test/support/scripts"
+import { inOwnMounts } from "@vm-sentinel/platform-linux/test/support/inOwnMounts"
 
 const [pairs = 200] = process.argv.slice(2).map(Number)
 const random = Random.make(Random.seed)

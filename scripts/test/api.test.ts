@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Examples from "../examples.ts"
 import { pages, read } from "../pages.ts"
-import { snapshots } from "../snapshot.ts"
+import { snapshots } from "../apiSnapshot.ts"
 
 /** Milliseconds. The compiler may share the machine with other tests. */
 const patience = 120_000
@@ -11,7 +11,7 @@ describe("the public API", () => {
     const current = snapshots()
     assert.isAbove(current.size, 2)
     for (const [file, text] of current) {
-      assert.strictEqual(text, read(file), `${file} is another API: node scripts/snapshot.ts writes the new one`)
+      assert.strictEqual(text, read(file), `${file} is another API: node scripts/apiSnapshot.ts writes the new one`)
     }
   })
 

@@ -3,7 +3,7 @@ import * as Errors from "@vm-sentinel/core/Errors"
 import { reasons } from "@vm-sentinel/core/Reason"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { pages, withExamples } from "../readme.ts"
+import { pages, withExamples } from "../pageExamples.ts"
 
 const root = Path.join(import.meta.dirname, "../..")
 const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")

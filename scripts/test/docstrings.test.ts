@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
 import * as Docstrings from "../docstrings.ts"
 import * as Examples from "../examples.ts"
-import { pages } from "../readme.ts"
+import { pages } from "../pageExamples.ts"
 
 /** Milliseconds. The compiler may share the machine with other tests. */
 const patience = 120_000

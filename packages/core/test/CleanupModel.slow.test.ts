@@ -3,7 +3,7 @@ import { Cause, Effect, Layer, Logger, Random } from "effect"
 import * as Simulation from "../src/testing/Simulation.ts"
 import * as Model from "./support/Model.ts"
 import type { Setting } from "./support/modelWorld.ts"
-import { ticking } from "./support/ticking.ts"
+import { ticking } from "./support/steppedClock.ts"
 
 // A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 })

@@ -6,7 +6,7 @@ import { JudgeInputsJson } from "../src/JudgeInputs.ts"
 import type { Judgement } from "../src/Condemned.ts"
 import { decide } from "../src/Judgement.ts"
 import { v1, v3 } from "./support/fixtures.ts"
-import { bytes, errors, file, state, judgeOf, judgeSeen, owners, read } from "./support/judgements.ts"
+import { bytes, errors, file, state, judgeOf, judgeSeen, owners, read } from "./support/directoryJudgements.ts"
 import { absent } from "./support/verdicts.ts"
 
 /** The judgement of a directory with one sentinel, whose owner is gone. */

@@ -26,7 +26,7 @@ import {
   knowledge,
   owners,
   read
-} from "./support/judgements.ts"
+} from "./support/directoryJudgements.ts"
 import { runs } from "./support/property.ts"
 import { absent } from "./support/verdicts.ts"
 

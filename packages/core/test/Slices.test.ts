@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Slices from "../src/Slices.ts"
-import { turnsOf } from "./support/turns.ts"
+import { turnsOf } from "./support/eventLoopTurns.ts"
 
 describe("the event loop has its turn", () => {
   it.live("between the slices of several that work at once", () =>

@@ -6,7 +6,7 @@ import type { Outcome } from "../src/Outcome.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
-import { undirected } from "./support/undirected.ts"
+import { undirected } from "./support/withoutDirectory.ts"
 
 const root = "/srv/vms"
 const names = Array.from({ length: 600 }, (_, index) => `vm-${String(index).padStart(3, "0")}`)

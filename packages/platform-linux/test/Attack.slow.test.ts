@@ -5,7 +5,7 @@ import { AttackResult } from "./agents/attackResult.ts"
 import { liveUnless } from "./support/live.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import * as Random from "./support/random.ts"
-import { inOwnMounts } from "./support/scripts.ts"
+import { inOwnMounts } from "./support/inOwnMounts.ts"
 
 liveUnless(
   Places.noMounts,

@@ -5,7 +5,7 @@ import { Result } from "./agents/fullDiskResult.ts"
 import { liveUnless } from "./support/live.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import * as Random from "./support/random.ts"
-import { inOwnMounts } from "./support/scripts.ts"
+import { inOwnMounts } from "./support/inOwnMounts.ts"
 
 describe("on a full file system", () => {
   for (const [kind, what, reason] of [

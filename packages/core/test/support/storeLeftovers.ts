@@ -19,7 +19,7 @@ import {
 } from "./reaping.ts"
 import { ticking } from "./Stage.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./undirected.ts"
+import { undirectedIn } from "./withoutDirectory.ts"
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   const world = undirectedIn(given)

@@ -16,7 +16,7 @@ import {
   workspaceKind
 } from "./reaping.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./undirected.ts"
+import { undirectedIn } from "./withoutDirectory.ts"
 
 /** Claims a directory and puts it back. The lock is free at the end. */
 const restoring = <E, R>(claiming: Effect.Effect<Claim, E, R>) =>

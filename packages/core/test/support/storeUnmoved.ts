@@ -22,7 +22,7 @@ import {
 } from "./reaping.ts"
 import { ticking } from "./Stage.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./undirected.ts"
+import { undirectedIn } from "./withoutDirectory.ts"
 
 const isVm = (path: string): boolean => path.endsWith("/vm")
 

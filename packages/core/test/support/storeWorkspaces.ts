@@ -7,7 +7,7 @@ import { Interposer } from "./Interposed.ts"
 import { anonymous, discarding, nonces, reapingIn, reclaimerOf, tag, untouched, workspaceKind } from "./reaping.ts"
 import { ticking } from "./Stage.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./undirected.ts"
+import { undirectedIn } from "./withoutDirectory.ts"
 
 const isStaged = (path: string): boolean => path.endsWith(".new")
 

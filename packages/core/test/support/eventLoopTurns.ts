@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { ticking } from "./ticking.ts"
+import { ticking } from "./steppedClock.ts"
 
 /** Counts the turns of the event loop until `effect` ends. Every read of the monotonic clock advances it by 1 ms. */
 export const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>

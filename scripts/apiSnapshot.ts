@@ -1,6 +1,6 @@
 /**
  * The public API of each package, as the compiler declares it, without comments: `packages/<name>/api.txt`.
- * `node scripts/snapshot.ts` writes these files; a test checks that they are current.
+ * `node scripts/apiSnapshot.ts` writes these files; a test checks that they are current.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
