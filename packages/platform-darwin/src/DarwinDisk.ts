@@ -104,7 +104,7 @@ const withCalls = (
     // An open of what is mounted may wait for ever, and only the table tells a mount before that.
     removeTree: (path, options) =>
       Effect.flatMap(mountsBelow(path), ([first]) =>
-        first === undefined
+        first === undefined || TreeRemoval.placeOf(path) === undefined
           ? TreeRemoval.removeTree(directoryCalls, path, options)
           : Effect.fail(new DiskError({ errno: "EXDEV", operation: "delete", path: first.mountPoint }))
       ),

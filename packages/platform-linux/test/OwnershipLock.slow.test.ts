@@ -252,7 +252,7 @@ describe("who has the lock alone", () => {
       const before = Tree.of(`${root}/vm`)
       const { letGo } = yield* looking(`${root}/vm`)
       const { outcomes } = yield* Waits.inVain(Cleanup.sweep(root))
-      assert.deepStrictEqual(byName(outcomes), { vm: "kept taken" })
+      assert.deepStrictEqual(byName(outcomes), { vm: "kept lock-held" })
       assert.deepStrictEqual(Tree.entries(root), ["vm"])
       assert.deepStrictEqual(Tree.differences(before, Tree.of(`${root}/vm`)), [])
       yield* letGo
