@@ -4,7 +4,7 @@ import { Effect, Layer } from "effect"
 import * as Layout from "../../src/Layout.ts"
 import type { Reclaimer } from "../../src/Reclaimer.ts"
 import type { Condemned } from "../../src/Condemned.ts"
-import { Disk } from "../../src/Disk.ts"
+import { Disk, DiskError } from "../../src/Disk.ts"
 import { emptiedTag } from "../../src/internal/store/unmoved.ts"
 import * as SentinelStore from "../../src/SentinelStore.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
@@ -326,6 +326,32 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       assert.notProperty(tree, "vm")
       assert.notMatch(Object.keys(tree).join(" "), /dead\//)
     }))
+
+  test("a note is of the directory as it is marked: for the mark overlayfs makes a copy of it, with another birth", () =>
+    locked(({ condemned, root, vm }) =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        let birth = "1"
+        const made: Array<string> = []
+        const copying = Disk.of({
+          ...disk,
+          lstat: (path) => Effect.map(disk.lstat(path), (stat) => (path === vm ? { ...stat, birth } : stat)),
+          renameNew: (from, to) =>
+            from === vm
+              ? Effect.fail(new DiskError({ errno: "EXDEV", operation: "rename", path: from }))
+              : Effect.tap(disk.renameNew(from, to), () => Effect.sync(() => (birth = "2"))),
+          makeDirectory: (path) => Effect.tap(disk.makeDirectory(path), () => Effect.sync(() => made.push(path)))
+        })
+        const store = yield* SentinelStore.SentinelStore.pipe(
+          Effect.provide(Layer.provide(Layer.fresh(SentinelStore.layer), Layer.succeed(Disk, copying)))
+        )
+        const { id } = yield* disk.lstat(vm)
+        const removing = Effect.flatMap(reclaimerOf(store, root), (reclaimer) => reclaimer.claim(condemned))
+        yield* Effect.scoped(Effect.flatMap(removing, (claim) => discarding(claim)))
+        const tagged = made.filter((path) => path.endsWith("00000000=vm")).map((path) => path.split("/dead/")[1])
+        assert.deepStrictEqual(tagged, [`${emptiedTag({ id, birth: "2" })}00000000=vm`])
+      })
+    ))
 
   test("a note of a directory that isn't empty, or is another, removes nothing but itself", () =>
     Effect.gen(function* () {

@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "../../Condemned.ts"
 import { difference as differenceOf, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
-import type { Disk, DiskError, HeldLock, Stat } from "../../Disk.ts"
+import type { Disk, HeldLock, Stat } from "../../Disk.ts"
 import { Changed, Taken } from "../../Errors.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Claim, MayRemove } from "../../Reclaimer.ts"
@@ -130,15 +130,22 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       yield* mapStoreError("mark")(disk.syncDirectory(path))
     })
 
-    const seen = yield* Effect.option(disk.lstat(path))
-    const note = workspace === undefined || seen._tag === "None" ? undefined : noteOf(workspace, path, seen.value)
-    const withNote = (use: (path: string) => Effect.Effect<void, DiskError>) =>
-      note === undefined ? Effect.void : Effect.ignore(use(note))
+    let note: string | undefined
+    /** After the mark: for that rename overlayfs copies the directory of a lower layer, and the copy has another birth. */
+    const putNote = Effect.ignore(
+      Effect.flatMap(disk.lstat(path), (stat) => {
+        note = workspace === undefined ? undefined : noteOf(workspace, path, stat)
+        return note === undefined ? Effect.void : disk.makeDirectory(note)
+      })
+    )
+    const dropNote = Effect.suspend(() =>
+      note === undefined ? Effect.void : Effect.ignore(disk.removeDirectory(note))
+    )
 
     /** A marked directory needs no note. */
     const stopped = Effect.flatMap(
       Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),
-      (hasMark) => (hasMark ? withNote(disk.removeDirectory) : Effect.void)
+      (hasMark) => (hasMark ? dropNote : Effect.void)
     )
 
     const discard = (condemned: Condemned, mayRemove: MayRemove): ReturnType<Claim["discard"]> =>
@@ -150,11 +157,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         const gone = { ENOENT: () => new Taken({ path }), ESTALE: () => changed("it is another directory") }
         return requireNoMount(disk, path).pipe(
           Effect.andThen(putMark),
-          Effect.andThen(withNote(disk.makeDirectory)),
+          Effect.andThen(putNote),
           Effect.andThen(
             Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(restore(removed)), () => stopped)
           ),
-          Effect.tap(() => withNote(disk.removeDirectory)),
+          Effect.tap(() => dropNote),
           Effect.map((stayed) => ({ stayed }))
         )
       })
