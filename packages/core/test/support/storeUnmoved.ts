@@ -339,7 +339,9 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
           renameNew: (from, to) =>
             from === vm
               ? Effect.fail(new DiskError({ errno: "EXDEV", operation: "rename", path: from }))
-              : Effect.tap(disk.renameNew(from, to), () => Effect.sync(() => (birth = "2"))),
+              : Effect.tap(disk.renameNew(from, to), () =>
+                  Effect.sync(() => (birth = to.endsWith(".vm-sentinel.removing") ? "2" : birth))
+                ),
           makeDirectory: (path) => Effect.tap(disk.makeDirectory(path), () => Effect.sync(() => made.push(path)))
         })
         const store = yield* SentinelStore.SentinelStore.pipe(
