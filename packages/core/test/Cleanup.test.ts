@@ -1,17 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Cause,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Logger,
-  References,
-  Result,
-  Schema,
-  type Scope,
-  Stream
-} from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Result, Schema, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import * as Outcome from "../src/Outcome.ts"
