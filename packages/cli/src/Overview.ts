@@ -88,7 +88,7 @@ const narrowestName = 8
 /** Rows of a preview: with the question it fits on a small terminal. */
 const mostPreviewed = 12
 
-/** The owner that was found below the first level. If the deletion had begun: what was left to inner owners. */
+/** The owner that was found below the first level. After a deletion that had begun: the inner directories that stay. */
 const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyArray<string> => {
   if (reason !== "owner-inside" || below === undefined) return []
   const { observed, recorded = "below" } = below

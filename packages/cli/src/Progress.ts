@@ -115,7 +115,7 @@ const usualWidth = 80
 const times = { bar: ["1 second", "200 millis"], lines: ["30 seconds", "30 seconds"] } as const
 
 /**
- * Runs an effect and shows its progress meanwhile. What is done within the first second, or without a terminal within
+ * Runs an effect and shows its progress meanwhile. Work that ends within the first second, or without a terminal within
  * the first 30 seconds, shows nothing. A bar is wiped at the end.
  *
  * @category running

@@ -31,7 +31,7 @@ import * as Text from "./Text.ts"
 const { limited, not, ok, untried } = Finding
 
 /**
- * What was read of a root that can be opened.
+ * The readings of a root that can be opened.
  *
  * @category models
  * @since 0.1.0

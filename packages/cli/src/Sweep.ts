@@ -155,12 +155,12 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
       if (refused === undefined) {
         const sweepOf = ({ keys, root, summary }: Plan.Plan) =>
           walk({ root, dryRun: false, only: keys, count: summary.scanned })
-        // A root that couldn't be judged stays out. What was unknown at the first look may not be any more.
+        // A root that couldn't be judged stays out. An unknown directory of the first look may be known by now.
         const sweepPlanned = Option.match({ onNone: () => Effect.succeedNone, onSome: sweepOf })
         return codesOf(yield* Effect.forEach(found, (plan) => sweepPlanned(plan)))
       }
       for (const { rows, summary } of plans) {
-        // Who declined has seen them.
+        // An operator who declined has seen them.
         if (refused !== "declined") yield* reporter.outcomes(rows)
         yield* reporter.summary({ ...summary, refused })
       }

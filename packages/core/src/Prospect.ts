@@ -176,7 +176,7 @@ const sentinelsOf = (
   return all.flatMap(([isAsked, name, sentinel]) => (isAsked ? [[name, sentinel] as const] : []))
 }
 
-/** Who holds the root's own lock says nothing about its directories, but that the lock can be asked for. */
+/** A holder of the root's own lock says nothing about its directories. It shows that the lock can be asked for. */
 const ofDirectories = (state: LockState | undefined): LockState | undefined =>
   state === undefined || state === "unknown" ? state : "free"
 

@@ -9,7 +9,7 @@ export const file = fileURLToPath(new URL("../../../../docs/json-schema.json", i
 const closed = (text: string): object =>
   JSON.parse(text, (key, value: unknown) => (key === "additionalProperties" && value === true ? false : value))
 
-/** What is wrong with a line. `undefined`: nothing. */
+/** The fault of a line. `undefined`: there is none. */
 export const validator = (text: string): ((line: unknown) => string | undefined) => {
   const ajv = new Ajv2020({ allErrors: true })
   const validate = ajv.compile(closed(text))

@@ -538,7 +538,7 @@ const checkLitter = Effect.fnUntraced(function* (model: Model) {
   }
 })
 
-/** Sweeps everything at the end. What is left belongs to a living owner or can't be proved dead. */
+/** Sweeps everything at the end. Each directory that is left belongs to a living owner, or can't be proved dead. */
 export const finish = Effect.fnUntraced(function* (model: Model) {
   yield* showAll(model)
   for (const owner of model.owners.slice()) if (yield* chance(50)) yield* end(model, "exit", owner)
