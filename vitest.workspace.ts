@@ -42,11 +42,11 @@ export default defineConfig({
       project("cli", "packages/cli", prebuilt),
       project("orchestrator", "examples/orchestrator", prebuilt),
       project("repository", "scripts"),
-      // Containers, file systems, crashes at every change: what takes seconds each. `npm run test:slow` and CI run them.
+      // Containers, file systems, crashes at every change, whole pages: what takes seconds each. `npm run test:slow` and CI run them.
       {
         test: {
           ...project("slow", ".", prebuilt).test,
-          include: [`packages/*/test/${slow}`],
+          include: [`packages/*/test/${slow}`, `scripts/test/${slow}`],
           exclude: ["**/node_modules/**"],
           testTimeout: 4 * patience,
           hookTimeout: 4 * patience
