@@ -75,8 +75,8 @@ const told = (verifications: ReadonlyArray<Verification.Verification>, summary: 
       : []),
     ...(same?.action === "removed"
       ? [
-          `Process ${same.pid} was killed too, and the kernel gave its number to another node process:`,
-          `same PID, same executable. ${same.reason} tells them apart, and the directory is gone.`
+          `Process ${same.pid} was killed too, and the kernel gave its number to another process of the same executable.`,
+          `${same.reason} tells the two apart, and the directory is gone.`
         ]
       : []),
     ...(v1?.action === "kept"
