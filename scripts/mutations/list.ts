@@ -101,7 +101,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `place === "bound" && found.boot !== undefined`
       }
     ],
-    tests: [coreTest("VerdictLock"), coreTest("VerdictTruth")]
+    tests: [coreTest("VerdictLock"), coreTest("VerdictTruth.slow")]
   },
   {
     name: "lock-free-unbound",
@@ -138,7 +138,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `if (number !== undefined) return number`
       }
     ],
-    tests: [coreTest("VerdictNamespace"), coreTest("VerdictTruth")]
+    tests: [coreTest("VerdictNamespace"), coreTest("VerdictTruth.slow")]
   },
   {
     name: "namespace-doom",
@@ -193,7 +193,7 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `lock(fd, own)`
       }
     ],
-    tests: ["packages/platform-linux/test/Locks.test.ts", "packages/platform-linux/test/OwnershipLock.slow.test.ts"]
+    tests: ["packages/platform-linux/test/Locks.slow.test.ts", "packages/platform-linux/test/OwnershipLock.slow.test.ts"]
   },
   {
     name: "lock-inner",

@@ -1,6 +1,6 @@
 /**
  * The ownership lock, with real processes. Owners in containers, wrappers and supervisors are tested in
- * `cli/test/frames`, the lock calls themselves in `Locks.test.ts`.
+ * `cli/test/frames`, the lock calls themselves in `Locks.slow.test.ts`.
  */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
