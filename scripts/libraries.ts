@@ -17,7 +17,7 @@ const isNewer = (version: string): boolean => {
 const all = (text: string, pattern: RegExp): ReadonlyArray<string> =>
   [...text.matchAll(pattern)].flatMap(([, found]) => found ?? [])
 
-/** What is wrong with a target's library, from what `readelf --file-header --dynamic --version-info` prints of it. */
+/** The fault of a target's library, by the output of `readelf --file-header --dynamic --version-info`. Empty: none. */
 export const complaints = ({ arch, libc }: Target, text: string): ReadonlyArray<string> => {
   const machine = all(text, /^\s*Machine:\s+(.+)$/gm)[0] ?? "none"
   const needed = all(text, /\(NEEDED\)\s+Shared library: \[(.+)\]/g)

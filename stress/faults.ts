@@ -5,7 +5,7 @@
  *
  * A first sweep of each part runs without a fault. Its calls are grouped by name and by what each call is about. Then
  * each fault hits the first, the middle and the last call of each group. The sweep must end by itself, with a documented
- * exit code and without a defect. What it says as removed must be gone. The next sweep, without a fault, must finish, and
+ * exit code and without a defect. Each directory that it reports as removed must be gone. The next sweep, without a fault, must finish, and
  * everything that no sweep may touch must be left as it was. Needs strace.
  */
 import "./prebuilt.ts"
@@ -122,7 +122,7 @@ const Line = Schema.fromJsonString(
 )
 const decodeLine = Schema.decodeUnknownOption(Line)
 
-/** What is wrong with the end of a sweep with a fault, in words. `isMuted`: the fault hit a standard stream. */
+/** The problem with the end of a sweep with a fault, in words. `isMuted`: the fault hit a standard stream. */
 const problemsOf = (ended: Straced.Ended, scene: Scene.Scene, isMuted: boolean): ReadonlyArray<string> => {
   const { code, isHung, stderr, stdout } = ended
   const problems: Array<string> = []

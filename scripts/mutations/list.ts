@@ -193,7 +193,10 @@ export const mutations: ReadonlyArray<Mutation> = [
         to: `lock(fd, own)`
       }
     ],
-    tests: ["packages/platform-linux/test/Locks.slow.test.ts", "packages/platform-linux/test/OwnershipLock.slow.test.ts"]
+    tests: [
+      "packages/platform-linux/test/Locks.slow.test.ts",
+      "packages/platform-linux/test/OwnershipLock.slow.test.ts"
+    ]
   },
   {
     name: "lock-inner",

@@ -48,7 +48,7 @@ export const install = (directory: string, packed: ReadonlyArray<Packed>, isComp
   return { directory, isComplete }
 }
 
-/** What is in `node_modules`, with the time of each last change. */
+/** The files in `node_modules`, with the time of each last change. */
 export const contents = ({ directory }: Project): string => {
   const root = Path.join(directory, "node_modules")
   return Fs.readdirSync(root, { recursive: true, encoding: "utf8" })

@@ -643,7 +643,7 @@ EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size,
   return 0;
 }
 
-/* Who may change a file. */
+/* Tells whether a user may change a file. */
 EXPORT int getattrlistat(int fd, const char *path, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
   int refused = refusal("getattrlistat");
   if (refused > 0) return fail(refused, -1);

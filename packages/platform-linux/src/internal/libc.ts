@@ -12,7 +12,7 @@ export interface LibcAt {
   readonly open: (fd: number, name: Name, flags: number) => number
   /** `openat2(2)` of an absolute path with RESOLVE_NO_SYMLINKS. */
   readonly openWithoutSymlinks: (path: Name, flags: number) => number
-  /** `openat2(2)` with RESOLVE_NO_XDEV: EXDEV where the name leads to another mount. What is mounted isn't asked. */
+  /** `openat2(2)` with RESOLVE_NO_XDEV: EXDEV where the name leads to another mount. The mounted file system isn't asked. */
   readonly openInside: (fd: number, name: Name, flags: number) => number
   /** `getdents64(2)`: the number of bytes filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number

@@ -20,7 +20,7 @@ export const permitOpen = (calls: DirFd, fd: number): boolean => {
 }
 
 /**
- * {@link permitOpen} of an entry of an open directory. What is checked is what is changed: O_PATH opens a directory without a right to
+ * {@link permitOpen} of an entry of an open directory. The check and the change are of one entry: O_PATH opens a directory without a right to
  * read it, and follows no link. A directory on another mount isn't changed: EXDEV.
  */
 export const permit = (calls: DirFd, fd: number, name: Name): boolean => {
