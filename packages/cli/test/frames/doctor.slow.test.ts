@@ -16,7 +16,9 @@ const user = "setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/nonexis
 
 /**
  * `made NAME`: a directory of the user who sweeps. `ended NAME`: records a process that then ends. `held NAME [PLACE…]`:
- * a process in a place holds the directory, and ends. `$T` is the root, `$AS` the beginning of a command of that user.
+ * a process in a place holds the directory, and ends. `ends FD`: ends the process `$P`, or the first process of the PID
+ * namespace that `$P` made. The descriptor keeps the number of that namespace from the namespaces of other tests. `$T`
+ * is the root, `$AS` the beginning of a command of that user.
  */
 const functions = `
   export T AS NODE=${process.execPath} SUPERVISOR=${Shell.supervisor}
@@ -28,12 +30,16 @@ const functions = `
     kill -KILL $P; wait $P || true
     return $WRITTEN
   }
+  said() { until grep -q $1 $SAID; do kill -0 $P || { cat $SAID; return 1; }; sleep 0.01; done; }
+  ends() {
+    C=$(cat /proc/$P/task/$P/children); C=\${C:-$P}
+    eval "exec $1</proc/\${C% }/ns/pid"
+    kill -KILL $C; wait $P || true
+  }
   held() {
     NAME=$1; shift; made $NAME; SAID=$(mktemp)
     "$@" $AS $NODE $SUPERVISOR $T/$NAME >$SAID 2>&1 & P=$!
-    until grep -q held $SAID; do kill -0 $P || { cat $SAID; return 1; }; sleep 0.01; done
-    kill -KILL $(cat /proc/$P/task/$P/children) $P; wait $P || true
-    unlocked $T/$NAME
+    said held; ends 8; unlocked $T/$NAME
   }
   change() { C=$(sed "$2" $1); printf '%s\\n' "$C" >$1; }`
 
@@ -45,8 +51,9 @@ const owners: Readonly<Record<Case, string>> = {
   rebooted: `ended rebooted
     change $T/rebooted/.vm-sentinel 's/"bootId":"[^"]*"/"bootId":"0d1f5c3e-5d2a-4a7e-9a53-6c1f0e7b9a10"/'
     change $T/rebooted/.vm-sentinel 's/"pidNamespaceInit":{[^}]*}/"pidNamespaceInit":{"startTime":"0"}/'`,
-  restarted: `made restarted
-    ${ownPids} $AS sh -c 'sleep 1000000 >/dev/null & exec $VS write $T/restarted --pid $!' >/dev/null`,
+  restarted: `made restarted; SAID=$(mktemp)
+    ${ownPids} $AS sh -c 'sleep 1000000 & $VS write $T/restarted --pid $! && echo written; wait' >$SAID 2>&1 & P=$!
+    said written; ends 9`,
   "restarted-held": `held restarted-held ${ownPids}`,
   v1: "$AS sh -c 'umask 077; mkdir $T/v1; printf 2147483647 >$T/v1/.vm-sentinel'"
 }
