@@ -177,6 +177,9 @@ export const run: (
     const signals = yield* listen
     const { file, lock } = yield* Ownership.hold(path, named)
     yield* Honesty.warn(path, file)
+    const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
+    // An earlier command that may still live is found before this one starts.
+    yield* Ownership.ensureUnowned(path, record)
     // To hold takes up to 5 s, and whoever ends this process meanwhile wants no command.
     const early = yield* signals.early
     if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
@@ -191,8 +194,7 @@ export const run: (
     )
     yield* signals.passTo(child)
     yield* reapOrphans(child)
-    const held = lock === undefined ? {} : { lock }
-    yield* Ownership.record(path, { ...named, ...held, pid: Pid.make(child.pid ?? 0), role: "command" }).pipe(
+    yield* Ownership.record(path, { ...record, pid: Pid.make(child.pid ?? 0) }).pipe(
       // A command that has already ended needs no record of its own.
       Effect.catchTag("NotFound", () => Effect.void),
       Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))

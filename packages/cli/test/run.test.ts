@@ -109,6 +109,17 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
+  it.live("starts no command where an earlier command may still live", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      Roots.file(`${directory}/.vm-sentinel.command`, '1\n{"v":9}\n')
+      const { code, stderr } = yield* Cli.inProcess(["run", directory, "--", "touch", `${directory}/started`])
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /already owned/)
+      assert.isFalse(FS.existsSync(`${directory}/started`))
+    })
+  )
+
   it.live("leaves the lock with a command that outlives it", () =>
     Effect.gen(function* () {
       const directory = yield* held

@@ -102,6 +102,25 @@ const isRole = Schema.is(Sentinel.Role)
 const ownerOf = (file: Pick<SentinelFile, "content"> | undefined): { readonly owner?: number } =>
   file !== undefined && Result.isSuccess(file.content) ? { owner: file.content.success.pid } : {}
 
+const refuse = (directory: string, entry: string, problem: string) =>
+  new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
+
+/** The name of the file of a role. */
+const entryOf = Effect.fnUntraced(function* (
+  directory: string,
+  { role = "owner", sentinelName = SentinelName.defaultName }: Pick<RecordOptions, "role" | "sentinelName">
+): Effect.fn.Return<string, MalformedSentinel> {
+  const entry = SentinelName.ofRole(sentinelName, role)
+  if (!isRole(role)) return yield* refuse(directory, entry, "a role is 1 to 32 letters, digits, - and _")
+  if (role === SentinelName.removingRole) {
+    return yield* refuse(directory, entry, "the role marks what a sweep deletes")
+  }
+  if (sentinelName === SentinelName.broodBoxName && role !== "owner") {
+    return yield* refuse(directory, entry, "nobody reads a role's file of brood-box's sentinel")
+  }
+  return entry
+})
+
 const makeSentinel = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
@@ -109,21 +128,19 @@ const makeSentinel = Effect.fnUntraced(function* (
 ): Effect.fn.Return<{ readonly entry: string; readonly sentinel: Sentinel.Sentinel }, RecordError, ProcessInspector> {
   const inspector = yield* ProcessInspector
   const { role = "owner", sentinelName = SentinelName.defaultName } = options
-  const isBroodBox = sentinelName === SentinelName.broodBoxName
-  const format = options.format ?? (isBroodBox ? "v2" : "v3")
-  const entry = SentinelName.ofRole(sentinelName, role)
-  const refuse = (problem: string) =>
-    new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
-  if (!isRole(role)) return yield* refuse("a role is 1 to 32 letters, digits, - and _")
-  if (role === SentinelName.removingRole) return yield* refuse("the role marks what a sweep deletes")
-  if (isBroodBox && role !== "owner") return yield* refuse("nobody reads a role's file of brood-box's sentinel")
+  const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
+  const entry = yield* entryOf(directory, options)
   const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
   const createdAt = DateTime.formatIso(yield* DateTime.now)
   // Only the caller is known to hold the lock. `pid` was started with the descriptor, and may have closed it.
   const lock = Sentinel.lockRecord(held, options.pid === undefined ? "self" : "inherited")
   const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
   if (Result.isFailure(made)) {
-    return yield* refuse(made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version")
+    return yield* refuse(
+      directory,
+      entry,
+      made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
+    )
   }
   return { entry, sentinel: made.success }
 })
@@ -137,14 +154,16 @@ interface LockBasis {
   readonly lockState: LockState | undefined
 }
 
-/** Judges the present owner of the role. Publishes the record unless that owner is alive or unknown. */
-const recordWith = Effect.fnUntraced(function* (
+/**
+ * The sentinel of a role whose owner is provably gone; `undefined`: there is none. Fails where the owner is alive or
+ * unknown.
+ */
+const condemnedOwner = Effect.fnUntraced(function* (
   directory: string,
-  options: RecordOptions,
-  { isClaimed, lock, lockState }: LockBasis
-): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+  entry: string,
+  { lock, lockState }: Omit<LockBasis, "isClaimed">
+) {
   const store = yield* SentinelStore
-  const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? lock : undefined)
   const found = yield* store.look(directory, Layout.ofNames([entry]))
   // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
@@ -156,7 +175,19 @@ const recordWith = Effect.fnUntraced(function* (
     const { decisive, reason, verdict } = judgement
     return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
   }
-  const replacing = judgement.condemned === undefined ? {} : { replacing: judgement.condemned }
+  return judgement.condemned
+})
+
+/** Publishes the record unless the present owner of the role is alive or unknown. */
+const recordWith = Effect.fnUntraced(function* (
+  directory: string,
+  options: RecordOptions,
+  { isClaimed, ...basis }: LockBasis
+): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+  const store = yield* SentinelStore
+  const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? basis.lock : undefined)
+  const condemned = yield* condemnedOwner(directory, entry, basis)
+  const replacing = condemned === undefined ? {} : { replacing: condemned }
   return yield* store.publish(directory, sentinel, { entry, ...replacing })
 })
 
@@ -220,6 +251,54 @@ const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
       )
     : Effect.void
 
+const basisOf = Effect.fnUntraced(function* (
+  directory: string,
+  options: Pick<RecordOptions, "lock">
+): Effect.fn.Return<LockBasis, LockBusy | Claimed | LookError, ProcessInspector | SentinelStore | Scope.Scope> {
+  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
+  if (options.lock !== undefined) return { lock: options.lock, isClaimed: true, lockState: undefined }
+  const lock = yield* lockOf(directory)
+  return { lock, isClaimed: false, lockState: lockEvidence(lock) }
+})
+
+/**
+ * Fails as {@link record} would where the role has an owner that isn't provably gone, and changes nothing: to be asked
+ * before an owner is started that is recorded later.
+ *
+ * **Example** (Asking before a VM is started)
+ *
+ * ```ts
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.seed({ "/srv/vms/vm/disk": "" })
+ *   yield* Ownership.ensureUnowned("/srv/vms/vm", { role: "vm" })
+ *   const vm = yield* Simulation.actor()
+ *   yield* Ownership.record("/srv/vms/vm", { pid: vm.pid, role: "vm" })
+ *   const error = yield* Effect.flip(Ownership.ensureUnowned("/srv/vms/vm", { role: "vm" }))
+ *   assert.strictEqual(error._tag, "AlreadyOwned")
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
+ * @category owning
+ * @since 0.1.0
+ */
+export const ensureUnowned: (
+  directory: string,
+  options?: Pick<RecordOptions, "role" | "sentinelName" | "lock">
+) => Effect.Effect<void, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.ensureUnowned")(
+  function* (directory, options = {}) {
+    const entry = yield* entryOf(directory, options)
+    yield* condemnedOwner(directory, entry, yield* basisOf(directory, options))
+  },
+  Effect.scoped
+)
+
 /**
  * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only when its owner
  * is provably gone; otherwise `AlreadyOwned` names that owner. `record` holds the directory's lock until it returns: no
@@ -259,12 +338,7 @@ export const record: (
   directory,
   options = {}
 ) {
-  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
-  if (options.lock !== undefined) {
-    return yield* recordLocked(directory, options, { lock: options.lock, isClaimed: true, lockState: undefined })
-  }
-  const lock = yield* lockOf(directory)
-  return yield* recordLocked(directory, options, { lock, isClaimed: false, lockState: lockEvidence(lock) })
+  return yield* recordLocked(directory, options, yield* basisOf(directory, options))
 }, Effect.scoped)
 
 /** Whether no record claims the lock any more: the directory was removed, or its sentinel has another nonce. */
@@ -325,9 +399,10 @@ const withLockScope = <A extends Held, E, R>(
   )
 
 /**
- * Makes a directory, mode 0700 whatever the umask and the default ACL of its root are, that appears under its path with its owner's sentinel in it and the ownership lock held: no crash
- * leaves a directory without a sentinel under the path. The lock stays held until the scope has closed and every
- * process that inherited its descriptor has closed it. `AlreadyOwned`: the path exists.
+ * Makes a directory that appears under its path with its owner's sentinel in it and the lock held: no crash leaves a
+ * directory without a sentinel under the path. Its mode is 0700, whatever the umask and the default ACL of its root
+ * are. The lock stays held until the scope has closed and every process that inherited its descriptor has closed it.
+ * `AlreadyOwned`: the path exists.
  *
  * **Example** (Making a directory with its owner in it)
  *
