@@ -12,7 +12,9 @@ const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
 /** Milliseconds until a compiler or a program that hangs is killed. */
 const patience = 120_000
 
-/** A module. `path`: relative to the repository. `isPublic`: another package can import the module, by its `specifier`. */
+/**
+ * A module. `path`: relative to the repository. `isPublic`: another package can import the module, by its `specifier`.
+ */
 export interface Source {
   readonly path: string
   readonly specifier: string

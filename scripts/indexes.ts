@@ -1,6 +1,7 @@
 /**
- * Writes `src/index.ts` of each library: `node scripts/indexes.ts`. An index has every module directly in `src`, with the
- * docstring of the module. Modules below `testing/` are imported by their own paths only: a program doesn't load them.
+ * Writes `src/index.ts` of each library: `node scripts/indexes.ts`. An index has every module directly in `src`, with
+ * the docstring of the module. Modules below `testing/` are imported by their own paths only: a program doesn't load
+ * them.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"

@@ -1,7 +1,7 @@
 /**
- * Packs the packages, installs them into empty projects, and uses them there: `node scripts/packed.ts`. Runs programs and
- * the command on each Node that the packages promise to run on, as root and as an ordinary user, with koffi and without
- * it. A run writes nothing into the installed packages.
+ * Packs the packages, installs them into empty projects, and uses them there: `node scripts/packed.ts`. Runs programs
+ * and the command on each Node that the packages promise to run on, as root and as an ordinary user, with koffi and
+ * without it. A run writes nothing into the installed packages.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"

@@ -4,9 +4,9 @@
  * FAULTS are comma-separated, and `all` by default: `node stress/faults.ts main close,flock EIO`.
  *
  * A first sweep of each part runs without a fault. Its calls are grouped by name and by what each call is about. Then
- * each fault hits the first, the middle and the last call of each group. The sweep must end by itself, with a documented
- * exit code and without a defect. Each directory that it reports as removed must be gone. The next sweep, without a fault, must finish, and
- * everything that no sweep may touch must be left as it was. Needs strace.
+ * each fault hits the first, the middle and the last call of each group. The sweep must end by itself, with a
+ * documented exit code and without a defect. Each directory that it reports as removed must be gone. The next sweep,
+ * without a fault, must finish, and everything that no sweep may touch must be left as it was. Needs strace.
  */
 import "./prebuilt.ts"
 import * as Ownership from "@vm-sentinel/core/Ownership"

@@ -7,7 +7,9 @@ import { engine, type VFileReporter } from "unified-engine"
 
 const repository = "/vm-sentinel/vm-sentinel"
 
-/** Checks pages. `view`: what stands before the branch in links to GitHub, `blob` for files and `tree` for directories. */
+/**
+ * Checks pages. `view`: what stands before the branch in links to GitHub, `blob` for files and `tree` for directories.
+ */
 const check = async (root: string, pages: ReadonlyArray<string>, view: string): Promise<ReadonlyArray<string>> => {
   let dead: ReadonlyArray<string> = []
   const reporter: VFileReporter = (files) => {

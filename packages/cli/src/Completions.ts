@@ -15,7 +15,10 @@ import type * as Flag from "effect/cli/Flag"
  */
 export const shells = ["bash", "zsh", "fish"] as const
 
-/** Arguments that name a directory. They are strings for the parser, which must not resolve a path: an empty one is refused. */
+/**
+ * Arguments that name a directory. They are strings for the parser, which must not resolve a path: an empty one is
+ * refused.
+ */
 const directories: ReadonlySet<string> = new Set(["ROOT", "DIR"])
 
 const withDirectories = (argument: Completions.ArgumentDescriptor): Completions.ArgumentDescriptor =>

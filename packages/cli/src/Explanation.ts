@@ -52,7 +52,10 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
   /** The path that was asked about. Present only where a sweep has moved the directory away from it, to `path`. */
   asked: Schema.optionalKey(Schema.String),
-  /** How far a sweep came with a directory that it moved. `claimed`: it took the directory. `marked`: it began the removal. */
+  /**
+   * How far a sweep came with a directory that it moved. `claimed`: it took the directory. `marked`: it began the
+   * removal.
+   */
   stage: Schema.optionalKey(Schema.Literals(["claimed", "marked"])),
   verdict: Answer,
   reason: Reason,

@@ -5,9 +5,9 @@
  */
 
 /**
- * Makes V8 collect garbage more often, so that a long sweep needs little more memory than a short one. The objects of one
- * directory are garbage when the sweep reaches the next directory: a young generation that stays at two semi-spaces of
- * 1 MiB holds them, and the old generation is collected before it has grown by 20 %.
+ * Makes V8 collect garbage more often, so that a long sweep needs little more memory than a short one. The objects of
+ * one directory are garbage when the sweep reaches the next directory: a young generation that stays at two semi-spaces
+ * of 1 MiB holds them, and the old generation is collected before it has grown by 20 %.
  *
  * **Gotchas**
  *

@@ -33,7 +33,8 @@ export interface Plan {
 }
 
 /**
- * Judges a root and removes nothing. `limit`: no sweep follows on more removals, so no more need be remembered. An interruption reports the summary so far to `reporter`; nothing else is reported.
+ * Judges a root and removes nothing. `limit`: no sweep follows on more removals, so no more need be remembered. An
+ * interruption reports the summary so far to `reporter`; nothing else is reported.
  *
  * @category running
  * @since 0.1.0

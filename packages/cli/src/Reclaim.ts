@@ -56,7 +56,9 @@ const keptBy = (error: Error): error is Exclude<Error, Quit> => {
 
 const encoded = (outcome: Outcome.Outcome) => Effect.map(Effect.orDie(encode(outcome)), Report.jsonLine)
 
-/** The operator's word, and the directory that it is about, by `Outcome.key`. `undefined`: whatever lies at the path. */
+/**
+ * The operator's word, and the directory that it is about, by `Outcome.key`. `undefined`: whatever lies at the path.
+ */
 interface Agreed {
   readonly assumeDead: Option.Option<string>
   readonly only: ReadonlySet<string> | undefined
@@ -64,8 +66,8 @@ interface Agreed {
 
 /**
  * The operator's word, once somebody at a terminal has agreed to what it would remove. Fails with {@link Quit} after a
- * no. A word that decides nothing at this look is dropped: it must not decide at the next one unasked. For the same reason
- * a yes counts for the directory that was shown: the answer takes time, and another may have taken its name.
+ * no. A word that decides nothing at this look is dropped: it must not decide at the next one unasked. For the same
+ * reason a yes counts for the directory that was shown: the answer takes time, and another may have taken its name.
  */
 const agreed = Effect.fnUntraced(function* (
   options: Options

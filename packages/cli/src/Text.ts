@@ -125,8 +125,8 @@ const visibleWidth = (text: string): number => width(text.replace(style, ""))
 const firstColumn = /^ *[^ ](?:.*?[^ ])?? {2,}(?=[^ ])/
 
 /**
- * The lines of a text that is broken between words. The first begins with `start`, the others with `margin`. A word that
- * is wider than `columns` stays whole.
+ * The lines of a text that is broken between words. The first begins with `start`, the others with `margin`. A word
+ * that is wider than `columns` stays whole.
  *
  * @category fitting
  * @since 0.1.0
@@ -158,8 +158,9 @@ const wrapLine = (line: string, columns: number): ReadonlyArray<string> => {
 }
 
 /**
- * Breaks each line that is wider than `columns` between two words. What follows is indented; after a first column of the
- * line to where that ends, or below it where that takes more than half of the width. A word that is wider stays whole. `columns` is `undefined`: no terminal, no change.
+ * Breaks each line that is wider than `columns` between two words. What follows is indented; after a first column of
+ * the line to where that ends, or below it where that takes more than half of the width. A word that is wider stays
+ * whole. `columns` is `undefined`: no terminal, no change.
  *
  * @category fitting
  * @since 0.1.0

@@ -299,7 +299,9 @@ export const sweep: (
   return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
 })
 
-/** Finishes the removal of a directory that a sweep has moved, as the next sweep would. `undefined`: no sweep has it. */
+/**
+ * Finishes the removal of a directory that a sweep has moved, as the next sweep would. `undefined`: no sweep has it.
+ */
 const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimSteps, { entry, path }: Entry) {
   const found = yield* Whereabouts.find(steps.store, path, steps.options.layout)
   if (found === undefined) return undefined
@@ -362,8 +364,8 @@ export const reclaim: (
 }, Effect.scoped)
 
 /**
- * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel: a sweep stops at the first
- * living owner. A directory that a sweep has moved away is judged where it lies now, which `state.path` names.
+ * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel: a sweep stops at the
+ * first living owner. A directory that a sweep has moved away is judged where it lies now, which `state.path` names.
  *
  * **Example** (Telling a reused PID from the owner)
  *

@@ -105,14 +105,14 @@ export class Disk extends Context.Service<
     /** `fsync(2)` of a directory. Succeeds on a file system that can't sync directories. */
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
-     * Makes a directory of ours writable: `chmod u+rwx`. Darwin: clears `uchg` and `uappnd`, of a file too. Follows no symbolic link.
-     * `false`: nothing was changed, since it needs no change, isn't ours, or isn't a directory.
+     * Makes a directory of ours writable: `chmod u+rwx`. Darwin: clears `uchg` and `uappnd`, of a file too. Follows no
+     * symbolic link. `false`: nothing was changed, since it needs no change, isn't ours, or isn't a directory.
      */
     readonly permit: (path: string) => Effect.Effect<boolean, DiskError>
     /**
      * Deletes a directory and everything below it. The sentinels among its direct children go last. Follows no symbolic
-     * link and crosses no mount (EXDEV). Makes directories of ours writable on the way. Passes over entries that can't be
-     * removed, and fails with the first error at the end. Gives up a tree that another process keeps writing into
+     * link and crosses no mount (EXDEV). Makes directories of ours writable on the way. Passes over entries that can't
+     * be removed, and fails with the first error at the end. Gives up a tree that another process keeps writing into
      * (ENOTEMPTY): see `patience`.
      *
      * An inner directory stays as it is if its lock is held, or if `mayRemove` refuses one of its sentinels. All
@@ -191,8 +191,8 @@ export type Primitives = Pick<
 /**
  * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these, with the weakest guarantee
  * that is still true: `frame` returns the id alone, `mountInside` finds another device, `renameNew` looks before it
- * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room` tells what owner
- * and mode refuse, `lock` fails with ENOTSUP, and `probeLock` answers `unknown`.
+ * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room` tells what
+ * owner and mode refuse, `lock` fails with ENOTSUP, and `probeLock` answers `unknown`.
  *
  * **Example** (Building a Disk without locks)
  *

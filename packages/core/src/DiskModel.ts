@@ -185,7 +185,9 @@ export interface ScanOptions {
   /** Names to read and to note. One more makes the directory crowded, and ends the scan. */
   readonly mostNames: number
   readonly mostHints: number
-  /** Names that the scan lists where `isRead` is false. More make the directory crowded if one is to be read or noted. */
+  /**
+   * Names that the scan lists where `isRead` is false. More make the directory crowded if one is to be read or noted.
+   */
   readonly mostUnread: number
 }
 
@@ -205,8 +207,8 @@ export interface Peek {
 }
 
 /**
- * Whether entries of a directory can be made, renamed and removed, and what is left for them, as far as the kernel tells
- * without such a change.
+ * Whether entries of a directory can be made, renamed and removed, and what is left for them, as far as the kernel
+ * tells without such a change.
  *
  * @category models
  * @since 0.1.0
@@ -299,8 +301,8 @@ export interface FindOptions {
  */
 export interface RemoveTreeOptions {
   /**
-   * How long the tree may take without getting smaller: ENOTEMPTY then, with the path of the directory that another process keeps
-   * writing into. Default 30 s. A tree that gets smaller, however slowly, may take as long as it needs.
+   * How long the tree may take without getting smaller: ENOTEMPTY then, with the path of the directory that another
+   * process keeps writing into. Default 30 s. A tree that gets smaller, however slowly, may take as long as it needs.
    */
   readonly patience?: Duration.Duration
   /** The directory to remove. ESTALE, and nothing is touched, if the path names another directory. */

@@ -74,7 +74,8 @@ export interface OwnerInputs {
 }
 
 /**
- * The {@link OwnerInputs} of a sentinel that was read: the identity of its file, when it changed, and what was observed.
+ * The {@link OwnerInputs} of a sentinel that was read: the identity of its file, when it changed, and what was
+ * observed.
  *
  * @category constructors
  * @since 0.1.0

@@ -7,8 +7,8 @@
  */
 
 /**
- * One mount. `root` is the mounted directory of the file system, `device` its `major:minor`. `parent` is the `id` of the
- * mount below it.
+ * One mount. `root` is the mounted directory of the file system, `device` its `major:minor`. `parent` is the `id` of
+ * the mount below it.
  *
  * @category models
  * @since 0.1.0
@@ -23,8 +23,8 @@ export interface Mount {
 }
 
 /**
- * A mount at or below a directory. `path`: its path through the directory's own path. `mountPoint`: the path that it was
- * mounted on. The two differ where a second bind mount leads to the directory.
+ * A mount at or below a directory. `path`: its path through the directory's own path. `mountPoint`: the path that it
+ * was mounted on. The two differ where a second bind mount leads to the directory.
  *
  * @category models
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer, and
- * some can't be had.
+ * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer,
+ * and some can't be had.
  *
  * @since 0.1.0
  */

@@ -57,8 +57,8 @@ export const key = ({ name, nameBytes, since }: Pick<Outcome, "name" | "nameByte
 }
 
 /**
- * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove; in any other sweep a
- * `would-remove` counts as kept.
+ * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove; in any other sweep
+ * a `would-remove` counts as kept.
  *
  * @category schemas
  * @since 0.1.0

@@ -16,8 +16,8 @@ import type { SentinelV3 } from "./Sentinel.ts"
  * - `Gone`: no process of the recorded PID namespace is left (`namespace`), or no process has the recorded 64-bit id
  *   (`processId64`).
  * - `Found`: what the kernel has under the recorded PID of that namespace, or under the recorded 64-bit id.
- * - `Incomplete`: no proof. The reader doesn't see every process, or the record doesn't say enough. `why`: in words, for
- *   people.
+ * - `Incomplete`: no proof. The reader doesn't see every process, or the record doesn't say enough. `why`: in words,
+ *   for people.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep uses,
- * of what this kernel and this file system tell now.
+ * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep
+ * uses, of what this kernel and this file system tell now.
  *
  * @since 0.1.0
  */

@@ -77,8 +77,8 @@ export interface Removable {
 
 /**
  * A directory that was locked, renamed into the workspace, and verified to be the one that was judged. When the scope
- * closes before `discard` has marked the directory, the directory is renamed back to `origin`. A directory that can't be
- * renamed is claimed where it lies: `path` is `origin`, and `restore` has nothing to do.
+ * closes before `discard` has marked the directory, the directory is renamed back to `origin`. A directory that can't
+ * be renamed is claimed where it lies: `path` is `origin`, and `restore` has nothing to do.
  *
  * @category models
  * @since 0.1.0

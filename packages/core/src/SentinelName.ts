@@ -95,8 +95,9 @@ const isOf = (base: string, name: string): boolean =>
   name === base || (base !== broodBoxName && name.startsWith(`${base}.`))
 
 /**
- * Classifies a file by its name. `read`: a sentinel under one of the `wanted` base names, or {@link removingName}. `foreign`: a sentinel under
- * another known base name. `temporary`: a sentinel that is being written. `other`: anything else.
+ * Classifies a file by its name. `read`: a sentinel under one of the `wanted` base names, or {@link removingName}.
+ * `foreign`: a sentinel under another known base name. `temporary`: a sentinel that is being written. `other`: anything
+ * else.
  *
  * **Example** (Classifying the files of a directory)
  *

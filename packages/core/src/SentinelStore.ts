@@ -64,8 +64,9 @@ export class SentinelStore extends Context.Service<
     readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
      * `look` at a directory that anyone may have made, as a sweep meets them. Touches nothing that is mounted at or
-     * below the directory: fails with `MountInside` if it is a mount point; the state names a mount below it. A directory
-     * of another user that can't be read (`lost+found`) counts as one without a sentinel, if none is seen in it.
+     * below the directory: fails with `MountInside` if it is a mount point; the state names a mount below it. A
+     * directory of another user that can't be read (`lost+found`) counts as one without a sentinel, if none is seen in
+     * it.
      */
     readonly inspect: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError | MountInside>
     /**

@@ -68,9 +68,11 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  *   whose lock is held, or that has a sentinel which `mayRemove` refuses, is left unchanged. Its parents up to the top
  *   are left with their sentinels.
  * - The sentinels of a directory are removed last, when all else in it is gone.
- * - A directory that isn't empty after it was read to its end is read again while each pass removes something. It is given
- *   up (ENOTEMPTY) when the tree hasn't got smaller for the time that `patience` gives: another process keeps writing.
- * - A directory of ours whose mode refuses a removal is made writable. Darwin: flags of ours (`uchg`, `uappnd`) are cleared.
+ * - A directory that isn't empty after it was read to its end is read again while each pass removes something. It is
+ *   given up (ENOTEMPTY) when the tree hasn't got smaller for the time that `patience` gives: another process keeps
+ *   writing.
+ * - A directory of ours whose mode refuses a removal is made writable. Darwin: flags of ours (`uchg`, `uappnd`) are
+ *   cleared.
  * - A failure doesn't end the removal: the rest is still removed. The first failure is reported at the end.
  *
  * @category running

@@ -218,7 +218,9 @@ const claimOf = (sentinel: Sentinel): string | undefined =>
 const describeLock = ({ holder, kind, tested }: LockRecord): string =>
   `${kind} ${holder === "self" ? "of its own" : "that it inherited"}, ${tested ? "tested" : "not tested"}`
 
-/** Turns `dead` into `unknown` where a claimed lock can't be probed: a process may hold it. A reboot ends every lock. */
+/**
+ * Turns `dead` into `unknown` where a claimed lock can't be probed: a process may hold it. A reboot ends every lock.
+ */
 const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
   verdict.verdict === "dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
     ? unknown("lock-unknown", verdict.evidence)

@@ -140,8 +140,8 @@ export * as LockState from "./LockState.ts"
 export * as Mounts from "./Mounts.ts"
 
 /**
- * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer, and
- * some can't be had.
+ * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer,
+ * and some can't be had.
  *
  * @since 0.1.0
  */
@@ -192,8 +192,8 @@ export * as ProcessIdentity from "./ProcessIdentity.ts"
 export * as ProcessInspector from "./ProcessInspector.ts"
 
 /**
- * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep uses,
- * of what this kernel and this file system tell now.
+ * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep
+ * uses, of what this kernel and this file system tell now.
  *
  * @since 0.1.0
  */

@@ -155,8 +155,8 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
  * isn't trusted.
  *
  * Without koffi or the library the Disk is `FileSystemDisk` throughout: no locks, and nothing known of file systems and
- * of access control lists. The same in a worker thread: koffi aborts the process when a worker is terminated while koffi
- * loads.
+ * of access control lists. The same in a worker thread: koffi aborts the process when a worker is terminated while
+ * koffi loads.
  *
  * @category layers
  * @since 0.1.0

@@ -103,7 +103,9 @@ const readMember = (source: Procfs.Source, number: string, namespace: string): E
     (bytes, link) => (link === namespace ? pidsIn(bytes) : [])
   )
 
-/** The 64-bit id of a process, a zombie included. Throws an error with the errno: ESRCH for a process that was reaped. */
+/**
+ * The 64-bit id of a process, a zombie included. Throws an error with the errno: ESRCH for a process that was reaped.
+ */
 const idOf = (pidfds: Pidfd.Pidfds, number: string): bigint => {
   const fd = pidfds.open(Number(number))
   if (typeof fd === "string") throw coded(fd)

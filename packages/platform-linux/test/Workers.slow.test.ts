@@ -35,8 +35,8 @@ const imports = `
     Effect.runPromise(Effect.provide(Stream.runForEach(Cleanup.outcomes(root), (outcome) => Effect.sync(() => each(outcome))), layer))`
 
 /**
- * Says at once, and after each removal, how many there have been, and which native code is loaded. Node unloads a worker's
- * native code with the worker.
+ * Says at once, and after each removal, how many there have been, and which native code is loaded. Node unloads a
+ * worker's native code with the worker.
  */
 const inWorker = `${imports}
   let removed = 0

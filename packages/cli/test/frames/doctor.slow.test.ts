@@ -1,6 +1,6 @@
 /**
- * What `doctor` foretells is what a sweep does: in each situation owners end, `doctor` is asked, and a real sweep of the
- * same root has to come to the same answers.
+ * What `doctor` foretells is what a sweep does: in each situation owners end, `doctor` is asked, and a real sweep of
+ * the same root has to come to the same answers.
  */
 import { assert, describe } from "@effect/vitest"
 import type { Case } from "@vm-sentinel/core/Prospect"

@@ -1,4 +1,7 @@
-/** Standard streams of a command that runs without a process: no terminal, unless stdout has columns or somebody answers. */
+/**
+ * Standard streams of a command that runs without a process: no terminal, unless stdout has columns or somebody
+ * answers.
+ */
 import { Effect, Layer, Sink, Stdio, Stream, Terminal } from "effect"
 import type { PlatformError } from "effect"
 

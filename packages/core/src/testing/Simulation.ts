@@ -1,8 +1,8 @@
 /**
  * A machine for tests: processes that live, crash and are recycled, and a disk with their directories, in one layer.
  *
- * Time is Effect's `Clock`. Under `TestClock` it passes only when the test adjusts it: a sweep waits 50 ms for a lock that
- * another process holds, an owner waits 5 s.
+ * Time is Effect's `Clock`. Under `TestClock` it passes only when the test adjusts it: a sweep waits 50 ms for a lock
+ * that another process holds, an owner waits 5 s.
  *
  * @since 0.1.0
  */
@@ -234,11 +234,11 @@ export const crashed: typeof owned = Effect.fnUntraced(function* (directory, opt
 
 /**
  * Ends a process, unless it has exited, and starts another one under its PID: `kill -0` can't tell the two apart. The
- * second process runs the executable of {@link owned}, unless `options` name another. It starts one tick (10 ms) later by
- * the table's clock, so that the start times differ.
+ * second process runs the executable of {@link owned}, unless `options` name another. It starts one tick (10 ms) later
+ * by the table's clock, so that the start times differ.
  *
- * A v1 record can't tell the two apart. A v2 record can if the second process runs another executable and starts at least
- * 2 s after the record was made: adjust the clock before.
+ * A v1 record can't tell the two apart. A v2 record can if the second process runs another executable and starts at
+ * least 2 s after the record was made: adjust the clock before.
  *
  * **Example** (A v2 record and another program)
  *
@@ -302,12 +302,12 @@ export const recycled: typeof owned = Effect.fnUntraced(function* (directory, op
 })
 
 /**
- * Runs an effect as in a container: in another PID namespace of the same kernel, on the same disk. Makes the namespace and
- * its first process, if it doesn't exist. `table.endPidNamespace` ends it. The host's namespace is
+ * Runs an effect as in a container: in another PID namespace of the same kernel, on the same disk. Makes the namespace
+ * and its first process, if it doesn't exist. `table.endPidNamespace` ends it. The host's namespace is
  * `FakeProcessTable.initialPidNamespace`.
  *
- * The host sees the processes of every container. A container sees only its own. Therefore a sweep on the host can prove
- * that an owner in a container is dead, and a sweep in another container can't without the lock.
+ * The host sees the processes of every container. A container sees only its own. Therefore a sweep on the host can
+ * prove that an owner in a container is dead, and a sweep in another container can't without the lock.
  *
  * **Example** (What a container can't prove)
  *
@@ -369,8 +369,8 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
 })
 
 /**
- * Starts a process that runs effects. They see its PID as their own, and their calls on the disk are its calls. Its locks
- * end with it. `options.uid` is its user in the table and on the disk. Dies if no PID is free.
+ * Starts a process that runs effects. They see its PID as their own, and their calls on the disk are its calls. Its
+ * locks end with it. `options.uid` is its user in the table and on the disk. Dies if no PID is free.
  *
  * **Example** (A sweep that is killed half-way)
  *

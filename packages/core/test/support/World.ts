@@ -38,7 +38,10 @@ export interface World<R = never> {
   readonly setOwner?: Able<(path: string, uid: number) => Making<void, R>>
   /** A mode of 0 keeps the Disk's user from reading a file. */
   readonly permissions: Able<true> | false
-  /** A `scratch` of an ordinary user. The Disk's calls, and those of this world, are made by that user until the scope ends. */
+  /**
+   * A `scratch` of an ordinary user. The Disk's calls, and those of this world, are made by that user until the scope
+   * ends.
+   */
   readonly ordinary: Able<Making<string, R>>
   /** A directory with a file `kept` that the Disk's user can't remove. */
   readonly stubborn?: Able<(path: string) => Making<void, R>>

@@ -1,4 +1,7 @@
-/** Structs of `getattrlistat(2)` and `setattrlistat(2)` about who may change a file, as an LP64 kernel writes them, little-endian. */
+/**
+ * Structs of `getattrlistat(2)` and `setattrlistat(2)` about who may change a file, as an LP64 kernel writes them,
+ * little-endian.
+ */
 
 const ATTR_CMN_RETURNED_ATTRS = 0x8000_0000
 const ATTR_CMN_DEVID = 0x2

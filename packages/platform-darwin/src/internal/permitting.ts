@@ -12,11 +12,11 @@ const all = 0o700
 const deviceOf = (fd: number): number => Number(BigInt.asIntN(32, BigInt(idOf(fd).dev)))
 
 /**
- * Gives a directory u+rwx, and takes the flags from a file or a directory that its owner can take (`chflags nouchg,nouappnd`). Nothing
- * on another device, and nothing of another user. Nothing is followed. `false`: nothing was changed.
+ * Gives a directory u+rwx. Takes the flags `uchg` and `uappnd` from a file or a directory. Nothing on another device,
+ * and nothing of another user. Nothing is followed. `false`: nothing was changed.
  *
- * There is no descriptor between the check and the change. Another file that comes in between is changed by the same user only if it
- * is that user's: the kernel requires it of all but root, whom no mode refuses.
+ * There is no descriptor between the check and the change. Another file that comes in between is changed by the same
+ * user only if it is that user's: the kernel requires it of all but root, whom no mode refuses.
  */
 export const permit = (calls: FileCalls, fd: number, name: Buffer): boolean => {
   const { device, flags, isDirectory, mode, owner } = calls.permissions(fd, name)

@@ -12,7 +12,10 @@ export interface LibcAt {
   readonly open: (fd: number, name: Name, flags: number) => number
   /** `openat2(2)` of an absolute path with RESOLVE_NO_SYMLINKS. */
   readonly openWithoutSymlinks: (path: Name, flags: number) => number
-  /** `openat2(2)` with RESOLVE_NO_XDEV: EXDEV where the name leads to another mount. The mounted file system isn't asked. */
+  /**
+   * `openat2(2)` with RESOLVE_NO_XDEV: EXDEV where the name leads to another mount. The mounted file system isn't
+   * asked.
+   */
   readonly openInside: (fd: number, name: Name, flags: number) => number
   /** `getdents64(2)`: the number of bytes filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number
@@ -63,7 +66,9 @@ const POLLPRI = 2
 /** Number of `openat2(2)` in `linux/unistd.h`: the same on every architecture that Node runs on. */
 const openat2 = 437
 
-/** Numbers in `linux/unistd.h`, by `process.arch`, of calls that musl lacks in some versions, or hides from `dlsym(3)`. */
+/**
+ * Numbers in `linux/unistd.h`, by `process.arch`, of calls that musl lacks in some versions, or hides from `dlsym(3)`.
+ */
 const numbers: Readonly<Record<"getdents64" | "renameat2" | "statx", Readonly<Record<string, number>>>> = {
   getdents64: { x64: 217, arm64: 61 },
   renameat2: { x64: 316, arm64: 276 },

@@ -20,8 +20,8 @@ export const permitOpen = (calls: DirFd, fd: number): boolean => {
 }
 
 /**
- * {@link permitOpen} of an entry of an open directory. The check and the change are of one entry: O_PATH opens a directory without a right to
- * read it, and follows no link. A directory on another mount isn't changed: EXDEV.
+ * {@link permitOpen} of an entry of an open directory. The check and the change are of one entry: O_PATH opens a
+ * directory without a right to read it, and follows no link. A directory on another mount isn't changed: EXDEV.
  */
 export const permit = (calls: DirFd, fd: number, name: Name): boolean => {
   const entry = calls.openEntry(fd, name)

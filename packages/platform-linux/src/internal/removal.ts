@@ -1,7 +1,7 @@
 /**
  * Deletes trees in two threads of Node's pool while this thread judges the next directory. One native call deletes
- * several trees. A call leaves every special case to this thread, and this thread takes over a tree that takes long: only
- * TypeScript tells whether such a tree gets smaller.
+ * several trees. A call leaves every special case to this thread, and this thread takes over a tree that takes long:
+ * only TypeScript tells whether such a tree gets smaller.
  */
 import { defaultPatience, placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
 import * as Duration from "effect/Duration"

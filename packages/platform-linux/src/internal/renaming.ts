@@ -18,7 +18,9 @@ const renameUnlessPresent = (from: string, to: string): void => {
   throw coded("EEXIST", "there is something under the new name")
 }
 
-/** Answers of a kernel or a file system without RENAME_NOREPLACE, and of a seccomp filter that doesn't know the call. */
+/**
+ * Answers of a kernel or a file system without RENAME_NOREPLACE, and of a seccomp filter that doesn't know the call.
+ */
 const unknownCall: ReadonlySet<string> = new Set(["ENOSYS", "EINVAL", "EPERM"])
 
 /** Renames `from`. Throws EEXIST when something exists at `to`. */

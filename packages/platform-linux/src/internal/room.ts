@@ -37,7 +37,10 @@ const refused = (call: () => void): string | undefined => {
   }
 }
 
-/** The kernel makes the file without an entry in the directory, by the rules of one with an entry, and frees it at its close. */
+/**
+ * The kernel makes the file without an entry in the directory, by the rules of one with an entry, and frees it at its
+ * close.
+ */
 const byFile = (path: string): string | undefined =>
   refused(() => {
     const fd = Fs.openSync(encodePath(path), O_WRONLY | O_TMPFILE | O_NOFOLLOW, 0o600)

@@ -98,8 +98,8 @@ export const find =
   }
 
 /**
- * Finds a mount at or below a directory without a mount table, by its device: the path of the mount, or `undefined`. A subvolume of
- * btrfs counts as a mount here.
+ * Finds a mount at or below a directory without a mount table, by its device: the path of the mount, or `undefined`. A
+ * subvolume of btrfs counts as a mount here.
  */
 export const otherDevice = (disk: Reading<Stat>) =>
   Effect.fnUntraced(function* (path: string): Effect.fn.Return<string | undefined, DiskError> {

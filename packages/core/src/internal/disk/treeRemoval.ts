@@ -24,7 +24,10 @@ interface Directory extends Patience.Counted {
   hasProgress: boolean
 }
 
-/** Locks an inner directory. `false`: another process holds the lock. A file system without locks has no owner to exclude. */
+/**
+ * Locks an inner directory. `false`: another process holds the lock. A file system without locks has no owner to
+ * exclude.
+ */
 const lockInner = (disk: Removing, path: string, { id }: Stat) =>
   disk.lock(path, { mode: "exclusive", mayStartProgram: false, test: false }).pipe(
     Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
@@ -34,7 +37,10 @@ const lockInner = (disk: Removing, path: string, { id }: Stat) =>
     })
   )
 
-/** The same calls. Where one is refused below the root, the entry and its parent are made writable, and it is made again. */
+/**
+ * The same calls. Where one is refused below the root, the entry and its parent are made writable, and it is made
+ * again.
+ */
 const permittingBelow = (root: string, disk: Removing): Removing => {
   const retry =
     <A, B, R, Rest extends ReadonlyArray<B>>(call: (path: string, ...rest: Rest) => Effect.Effect<A, DiskError, R>) =>
@@ -56,7 +62,8 @@ export const removeTree = (given: Removing) =>
     { expected, lockInner: isLocking = true, mayRemove = () => false, patience: time }: RemoveTreeOptions = {}
   ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
     const disk = permittingBelow(root, given)
-    // First, since what is mounted may not answer. `walk` can't see a bind mount: it has the device number of its parent.
+    // First, since what is mounted may not answer. `walk` can't see a bind mount: it has the device number of its
+    // parent.
     const mount = yield* disk.mountInside(root)
     if (mount !== undefined) return yield* refused("EXDEV", "delete", mount)
     const { id } = yield* disk.lstat(root)

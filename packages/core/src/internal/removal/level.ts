@@ -2,7 +2,10 @@
 import type { DirectoryListing } from "../../DirectoryCalls.ts"
 import { counted, type Counted } from "./patience.ts"
 
-/** Original path of a directory that was moved up. A list of parts: the path of a deep directory is long, and rarely asked for. */
+/**
+ * Original path of a directory that was moved up. A list of parts: the path of a deep directory is long, and rarely
+ * asked for.
+ */
 export interface Origin {
   readonly names: string
   readonly above: Origin | undefined

@@ -4,8 +4,8 @@
  *
  * A look counts the entries of a directory before the first of them is removed. These entries are expected to go: the
  * removal of one is progress. The removal of an entry that was created after the look is none, since a process that
- * keeps writing creates such entries for ever. The next look shows whether more entries went, here and below, than came.
- * If not, the removals since the last look were no progress either.
+ * keeps writing creates such entries for ever. The next look shows whether more entries went, here and below, than
+ * came. If not, the removals since the last look were no progress either.
  */
 import * as Duration from "effect/Duration"
 
@@ -23,7 +23,9 @@ export interface Counted {
   gone: number
   /** Expected entries that had been removed from the whole tree by the last look. */
   goneBefore: number
-  /** Size at the last look: the entries of the first look, minus those that went here and below, plus those that came. */
+  /**
+   * Size at the last look: the entries of the first look, minus those that went here and below, plus those that came.
+   */
   size: number
   /** The smallest size so far. */
   least: number

@@ -1,11 +1,15 @@
-/** Entries of our own that their mode, or on macOS a flag, keeps from us: a removal makes them writable where it is refused. */
+/**
+ * Entries of our own that their mode, or on macOS a flag, keeps from us: a removal makes them writable where it is
+ * refused.
+ */
 import type { DirectoryCalls } from "../../DirectoryCalls.ts"
 import { errnoOf, isRefusal } from "../../Errno.ts"
 import type { Level } from "./level.ts"
 
 /**
- * Makes a call about an entry of the first directory. If the call is refused, the directories and the entry are made writable; if
- * that changes any of them, the call is made again. Without a directory the entry is the tree itself: its parent stays as it is.
+ * Makes a call about an entry of the first directory. If the call is refused, the directories and the entry are made
+ * writable; if that changes any of them, the call is made again. Without a directory the entry is the tree itself: its
+ * parent stays as it is.
  */
 export type Permitted<Name> = <A>(levels: ReadonlyArray<Level<Name>>, name: Name, call: () => A) => A
 

@@ -28,7 +28,8 @@ export interface Removing {
 type Kind = "directory" | "plain" | "ours" | "others" | "gone"
 
 /**
- * Begins the removal of a tree. Throws the errors of {@link Opening.openTop} before anything is touched. `now`: milliseconds.
+ * Begins the removal of a tree. Throws the errors of {@link Opening.openTop} before anything is touched. `now`:
+ * milliseconds.
  */
 export const begin = <Name>(
   calls: DirectoryCalls<Name>,
@@ -205,8 +206,8 @@ export const begin = <Name>(
   const isMark = (name: Name): boolean => textOf(name) === SentinelName.removingName
 
   /**
-   * Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. The mark
-   * of a deletion goes last, and stays where another sentinel does: without it an owner could come.
+   * Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. The
+   * mark of a deletion goes last, and stays where another sentinel does: without it an owner could come.
    */
   const unlinkSentinels = (level: Level): void => {
     for (const name of level.sentinels.splice(0).toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))) {

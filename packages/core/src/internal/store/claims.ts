@@ -77,8 +77,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
 
   /**
-   * Tells who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and a stranger may hold it
-   * either way (`LockBusy`).
+   * Tells who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and a stranger may hold
+   * it either way (`LockBusy`).
    */
   const busy = Effect.fnUntraced(function* (
     { hasOthers }: Destination,

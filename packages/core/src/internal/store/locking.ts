@@ -33,8 +33,8 @@ export const make = (disk: Disk["Service"]) => {
     )
 
   /**
-   * Whether `path` still names the locked directory, and the directory is linked and no sweep has claimed it. A check is
-   * needed because the kernel also locks a directory that was removed.
+   * Whether `path` still names the locked directory, and the directory is linked and no sweep has claimed it. A check
+   * is needed because the kernel also locks a directory that was removed.
    */
   const isStillThere = (path: string, lock: HeldLock) =>
     disk.lstat(path).pipe(

@@ -1,4 +1,6 @@
-/** Fails where something is mounted: what is mounted may not answer, and doesn't belong to a directory that is removed. */
+/**
+ * Fails where something is mounted: what is mounted may not answer, and doesn't belong to a directory that is removed.
+ */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../../Disk.ts"
 import { MountInside, type PermissionDenied, type StoreFailure, Taken } from "../../Errors.ts"

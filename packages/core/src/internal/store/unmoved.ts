@@ -1,8 +1,8 @@
 /**
  * Removal of a condemned directory where it lies. Some directories can't be renamed into a workspace: one of a lower
  * layer of overlayfs or with another project id (EXDEV), one with a long name (ENAMETOOLONG), one on a full disk. The
- * exclusive lock alone keeps owners out. The mark is a sentinel that gets another name: a rename within a directory needs
- * no room, and the record still says that its owner is dead.
+ * exclusive lock alone keeps owners out. The mark is a sentinel that gets another name: a rename within a directory
+ * needs no room, and the record still says that its owner is dead.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -54,8 +54,8 @@ export const emptiedTag = ({ birth = "", id }: Pick<Stat, "birth" | "id">): stri
 
 /**
  * Path of the note of a directory. A sweep that is killed between the last `unlink` and the `rmdir` leaves an empty
- * directory, which looks like a new one: the note tells the next sweep to remove it. `undefined`: the directory's name is
- * too long for the name of a note.
+ * directory, which looks like a new one: the note tells the next sweep to remove it. `undefined`: the directory's name
+ * is too long for the name of a note.
  */
 const noteOf = ({ path: workspace }: Workspace, path: string, stat: Stat): string | undefined => {
   const entry = SentinelName.markedName({ name: baseName(path), tags: [emptiedTag(stat), noteTag] })
@@ -67,8 +67,8 @@ export const isNote = ({ tags }: SentinelName.Marked): boolean => tags.length ==
 
 /**
  * Removes the empty directory that a note names. The caller has excluded owners: one may have come since the sweep was
- * killed, and hold the lock of a directory that it hasn't written into yet. `Taken`: it isn't empty, not the same one, or
- * gone.
+ * killed, and hold the lock of a directory that it hasn't written into yet. `Taken`: it isn't empty, not the same one,
+ * or gone.
  */
 export const removeEmptied = (
   disk: Pick<Disk["Service"], "lstat" | "removeDirectory">,
@@ -131,7 +131,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     })
 
     let note: string | undefined
-    /** After the mark: for that rename overlayfs copies the directory of a lower layer, and the copy has another birth. */
+    /**
+     * After the mark: for that rename overlayfs copies the directory of a lower layer, and the copy has another birth.
+     */
     const putNote = Effect.ignore(
       Effect.flatMap(disk.lstat(path), (stat) => {
         note = workspace === undefined ? undefined : noteOf(workspace, path, stat)

@@ -23,7 +23,9 @@ export const stateOf = (locks: Locks, spot: Spot): LockState => {
   return modes.includes("exclusive") ? "exclusive" : modes.length > 0 ? "shared" : "free"
 }
 
-/** Takes the lock for a description that doesn't hold it. Refuses with EBUSY if another description's lock conflicts. */
+/**
+ * Takes the lock for a description that doesn't hold it. Refuses with EBUSY if another description's lock conflicts.
+ */
 export const take = (locks: Locks, spot: Spot, description: Description, mode: "shared" | "exclusive"): void => {
   const state = stateOf(locks, spot)
   if (state === "exclusive" || (state === "shared" && mode === "exclusive")) refuse("EBUSY")
