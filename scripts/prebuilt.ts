@@ -13,7 +13,7 @@ const packages = Path.resolve(import.meta.dirname, "../packages")
 const linux = `${packages}/platform-linux`
 const darwin = `${packages}/platform-darwin`
 
-const variable = "VM_SENTINEL_PREBUILT"
+const variable = "SENTINEL_TEST_PREBUILT"
 
 /** A directory from which Node resolves koffi. */
 const parent = `${packages}/cli/node_modules/.cache`

@@ -1,7 +1,7 @@
 /**
  * A reporter for vitest that names the skipped tests. Each title contains the reason: `(skipped: not root)`.
  *
- * `VM_SENTINEL_MAY_SKIP` lists the allowed reasons, separated by `;`. If the variable is set, a skip for another reason
+ * `SENTINEL_TEST_MAY_SKIP` lists the allowed reasons, separated by `;`. If the variable is set, a skip for another reason
  * is an error, and so is a run in which no test passes. Empty: no test may be skipped.
  */
 import type { Reporter, TestModule } from "vitest/node"
@@ -25,7 +25,7 @@ export const summary = (
   return { text: `${lines.join("")}${counts}`, isFailure: hasNone || !skipped.every(isMeant) }
 }
 
-const { VM_SENTINEL_MAY_SKIP: reasons } = process.env
+const { SENTINEL_TEST_MAY_SKIP: reasons } = process.env
 
 export default class Skipped implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>): void {

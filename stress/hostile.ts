@@ -1,7 +1,7 @@
 /**
  * Sweeps random roots of hostile directories: `node stress/hostile.ts [SECONDS] [MOUNTS]`, by default 300 s. MOUNTS is
  * `hung`, the default, or `answering`: without the mounts that never answer. Each round has a seed, which is printed:
- * `VM_SENTINEL_SEED=<seed> node stress/hostile.ts 1` runs that round alone.
+ * `SENTINEL_TEST_SEED=<seed> node stress/hostile.ts 1` runs that round alone.
  *
  * Every sweep must end, with an exit code of 0 or 1 and without a defect, in little memory. It tells each directory
  * once. It removes every dead directory that can be removed, and loses none of the others. A tree beside the root stays
@@ -22,7 +22,7 @@ import * as Hostile from "./support/hostileTree.ts"
 
 const [seconds = "300", mounts = "hung"] = process.argv.slice(2)
 
-const namespaceVariable = "VM_SENTINEL_OWN_MOUNTS"
+const namespaceVariable = "SENTINEL_TEST_OWN_MOUNTS"
 if (process.env[namespaceVariable] === undefined) {
   const [file = "", ...args] = [...Agents.ownMounts, process.execPath, import.meta.filename, seconds, mounts]
   const { status } = spawnSync(file, args, { stdio: "inherit", env: { ...process.env, [namespaceVariable]: "1" } })

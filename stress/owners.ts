@@ -2,7 +2,7 @@
  * Owners take directories by path, working directory, bind mount and descriptor, with `hold`, `record` and `create`,
  * while four sweeps remove directories. No sweep removes a directory after an owner was told that it holds the
  * directory, no role has two owners, and no file of a living owner is lost. Usage, as root:
- * `node stress/owners.ts [ROUNDS]`, default 500, drawn at random by `VM_SENTINEL_SEED`.
+ * `node stress/owners.ts [ROUNDS]`, default 500, drawn at random by `SENTINEL_TEST_SEED`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"

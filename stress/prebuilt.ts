@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 
 const script = new URL("../scripts/prebuilt.ts", import.meta.url).href
-const variable = "VM_SENTINEL_PREBUILT"
+const variable = "SENTINEL_TEST_PREBUILT"
 
 if (process.env[variable] === undefined) {
   const program = `

@@ -57,7 +57,7 @@ export const run = (
       ...process.env,
       UV_THREADPOOL_SIZE: "1",
       UV_USE_IO_URING: "0",
-      VM_SENTINEL_WITHOUT_KOFFI: koffi ? "0" : "1"
+      SENTINEL_TEST_WITHOUT_KOFFI: koffi ? "0" : "1"
     }
     const child = spawn(process.execPath, ["--import", waiting, ...args], {
       cwd: "/",

@@ -1,12 +1,12 @@
 /**
  * Loaded before the command (`node --import`): says on descriptor 3 that it waits, and waits for a byte on stdin.
  * Meanwhile strace attaches to one thread. So no count of calls contains Node's own start, and the thread of Node's
- * pool exists already. `VM_SENTINEL_WITHOUT_KOFFI=1`: koffi doesn't load, as on a machine without it.
+ * pool exists already. `SENTINEL_TEST_WITHOUT_KOFFI=1`: koffi doesn't load, as on a machine without it.
  */
 import * as Fs from "node:fs"
 import { registerHooks } from "node:module"
 
-if (process.env["VM_SENTINEL_WITHOUT_KOFFI"] === "1") {
+if (process.env["SENTINEL_TEST_WITHOUT_KOFFI"] === "1") {
   registerHooks({
     resolve: (specifier, context, next) => {
       if (specifier === "koffi") throw new Error("koffi is left out")

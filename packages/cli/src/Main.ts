@@ -27,6 +27,7 @@ import { list } from "./commands/list.ts"
 import { boolean } from "./commands/options.ts"
 import { reclaim } from "./commands/reclaim.ts"
 import { run } from "./commands/run.ts"
+import * as settings from "./commands/settings.ts"
 import { sweep } from "./commands/sweep.ts"
 import { write } from "./commands/write.ts"
 import * as Completions from "./Completions.ts"
@@ -76,6 +77,7 @@ const commandOf = (output: Context.Context<Output.Output>) =>
       { command: "vm-sentinel explain /var/lib/vms/a", description: "See all that was compared for one directory" }
     ]),
     Command.withSubcommands([sweep, list, explain, write, run, reclaim, doctor, demo]),
+    Command.provideEffectDiscard(settings.checked),
     Command.withGlobalFlags([
       printing(
         completions,
@@ -129,6 +131,16 @@ const presenter = Layer.effect(
   }))
 )
 
+/** Only an error with help is told already. */
+const tellUsage = (error: CliError.CliError) =>
+  Effect.gen(function* () {
+    if (error._tag !== "ShowHelp") {
+      const formatter = CliOutput.defaultFormatter({ colors: yield* Output.hasColors("stderr") })
+      yield* Output.note(`${formatter.formatErrors([error])}\n`)
+    }
+    return yield* Failure.usage(error)
+  })
+
 /** Services for parsing the command line, which reads no file and starts no process. */
 const environment = Layer.mergeAll(
   FileSystem.layerNoop({}),
@@ -139,7 +151,7 @@ const environment = Layer.mergeAll(
   )
 )
 
-const settings = Layer.mergeAll(
+const configuration = Layer.mergeAll(
   CliConfig.layer({ builtIns }),
   Layer.succeed(References.MinimumLogLevel, "Warn"),
   Layer.succeed(Logger.LogToStderr, true),
@@ -161,11 +173,11 @@ export const main: Effect.Effect<void, Quit, Output.Output> = Effect.context<Out
   Effect.catch((error) =>
     Effect.gen(function* () {
       if (error._tag === "Quit") return yield* error
-      if (CliError.isCliError(error)) return yield* Failure.usage(error)
+      if (CliError.isCliError(error)) return yield* tellUsage(error)
       if (error._tag === "OutputError" && error.errno === "EPIPE") return yield* new Quit({ code: ExitCode.closed })
       return yield* Failure.end(error, ExitCode.failed)
     })
   ),
   Effect.tapCause((cause) => (Cause.hasDies(cause) ? Failure.defect(Cause.pretty(cause)) : Effect.void)),
-  Effect.provide([presenter, environment, settings])
+  Effect.provide([presenter, environment, configuration])
 )

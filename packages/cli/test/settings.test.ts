@@ -122,21 +122,47 @@ describe("a setting", () => {
     })
   )
 
-  it.live("speaks for no assertion, and for no choice between judging and removing", () =>
+  it.live("that no flag has is a usage error, which names the nearest one", () =>
     Effect.gen(function* () {
       const root = yield* Roots.scratch
       const vm = Roots.directory(root, "vm")
-      Roots.file(`${vm}/.vm-sentinel`, "hello\n")
-      yield* Roots.dead(Roots.directory(root, "dead"))
-      const env = {
-        VM_SENTINEL_ASSUME_DEAD: "word",
-        VM_SENTINEL_ASSUME_MOVED: "word",
-        VM_SENTINEL_YES: "1",
-        VM_SENTINEL_DRY_RUN: "1"
+      yield* Roots.dead(vm)
+      for (const [variable, nearest] of [
+        ["VM_SENTINEL_SKIPS", "VM_SENTINEL_SKIP"],
+        ["VM_SENTINEL_MAX_REMOVAL", "VM_SENTINEL_MAX_REMOVALS"],
+        ["VM_SENTINEL__STRICT", "VM_SENTINEL_STRICT"],
+        ["VM_SENTINEL_SKIP_1", "VM_SENTINEL_SKIP"],
+        ["VM_SENTINEL_SERVICE_HOST", undefined],
+        // No assertion has a variable, and no choice between judging and removing.
+        ["VM_SENTINEL_ASSUME_DEAD", undefined],
+        ["VM_SENTINEL_ASSUME_MOVED", undefined],
+        ["VM_SENTINEL_YES", undefined],
+        ["VM_SENTINEL_DRY_RUN", undefined]
+      ] as const) {
+        const hint = nearest === undefined ? "" : `. Did you mean ${nearest}?`
+        const message = `Unknown variable: ${variable}${hint}`
+        for (const args of [
+          ["sweep", root],
+          ["reclaim", vm],
+          ["run", vm, "--", "true"]
+        ]) {
+          const { code, stderr, stdout } = yield* Cli.inProcess(args, { env: { [variable]: "1" } })
+          assert.deepStrictEqual([code, stdout, stderr], [2, "", `\nERROR\n  ${message}\n`], args.join(" "))
+        }
+        const { stdout } = yield* Cli.inProcess(["list", root, "--json"], { env: { [variable]: "1" } })
+        assert.deepStrictEqual(JSON.parse(stdout), { _tag: "Failure", error: { _tag: "Usage", message } })
       }
-      assert.strictEqual((yield* Cli.inProcess(["reclaim", vm], { env })).code, 4)
-      yield* Cli.inProcess(["sweep", root], { env })
       assert.deepStrictEqual(FS.readdirSync(root), ["vm"])
+    })
+  )
+
+  it.live("that no flag has is no matter without a value, nor for help", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const code = (args: ReadonlyArray<string>, env: Record<string, string>) =>
+        Effect.map(Cli.inProcess(args, { env }), ({ code }) => code)
+      assert.strictEqual(yield* code(["sweep", root], { VM_SENTINEL_SKIPS: "", VM_SENTINELS: "1" }), 0)
+      assert.strictEqual(yield* code(["sweep", "--help"], { VM_SENTINEL_SKIPS: "a" }), 0)
     })
   )
 })

@@ -1,23 +1,48 @@
 /**
  * Flags whose default an environment variable sets: `VM_SENTINEL_` and the flag's name in capitals. The flag wins. An
- * empty variable counts as none.
+ * empty variable counts as none, and an unknown one is an error.
  *
  * No assertion about one directory has a variable: an operator types it each time.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { nearest } from "../Spelling.ts"
 import * as Text from "../Text.ts"
 
+/** The flags that have a variable. */
+const names = [
+  "if-exists",
+  "json",
+  "legacy",
+  "lock",
+  "max-removals",
+  "quiet",
+  "sentinel-name",
+  "shared",
+  "sizes",
+  "skip",
+  "strict"
+] as const
+type Name = (typeof names)[number]
+
+const prefix = ["VM", "SENTINEL"]
+
+/** What all variables begin with. */
+const start = `${prefix.join("_")}_`
+
 /** The environment variable of a flag. */
-const variableOf = (flag: string): string => `VM_SENTINEL_${flag.replaceAll("-", "_").toUpperCase()}`
+const variableOf = (flag: Name): string => `${start}${flag.replaceAll("-", "_").toUpperCase()}`
+
+const variables = names.map(variableOf)
 
 /** The value of a flag's variable, `None` if it isn't set. `expected` describes its values for the error. */
 const valueOf = <A>(
-  flag: string,
+  flag: Name,
   config: (variable: string) => Config.Config<A>,
   expected: string
 ): Effect.Effect<Option.Option<A>, CliError.ValidationError> => {
@@ -37,14 +62,14 @@ const valueOf = <A>(
 }
 
 /** A description, what help shows of the default, and the variable. */
-const describe = (flag: string, description: string, shown: string | undefined): string =>
+const describe = (flag: Name, description: string, shown: string | undefined): string =>
   `${description}${shown === undefined ? "" : ` (default: ${shown})`} [$${variableOf(flag)}]`
 
 /** The variable of a boolean flag. */
-export const booleanValue = (flag: string): Effect.Effect<Option.Option<boolean>, CliError.ValidationError> =>
+export const booleanValue = (flag: Name): Effect.Effect<Option.Option<boolean>, CliError.ValidationError> =>
   valueOf(flag, Config.Boolean, "true or false")
 
-export const boolean = (name: string, description: string): Flag.Flag<boolean> =>
+export const boolean = (name: Name, description: string): Flag.Flag<boolean> =>
   Flag.Boolean(name).pipe(
     Flag.withDescription(describe(name, description, undefined)),
     Flag.withDefault(
@@ -57,7 +82,7 @@ export const boolean = (name: string, description: string): Flag.Flag<boolean> =
   )
 
 export const literals = <const L extends ReadonlyArray<string>>(
-  name: string,
+  name: Name,
   values: L,
   fallback: L[number],
   description: string
@@ -75,6 +100,38 @@ export const literals = <const L extends ReadonlyArray<string>>(
   )
 }
 
+/** Names of the variables that begin with these words and have a value. */
+const setBelow = (words: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, ConfigProvider.SourceError> =>
+  Effect.gen(function* () {
+    const node = yield* (yield* ConfigProvider.ConfigProvider).load(words)
+    if (node === undefined) return []
+    const own = node.value === undefined ? [] : [words.join("_")]
+    // An array is several variables that end with a number: the last one stands for all.
+    const next = node._tag === "Value" ? [] : node._tag === "Record" ? [...node.keys] : [`${node.length - 1}`]
+    const below = yield* Effect.forEach(next, (word) => setBelow([...words, word]))
+    return [...own, ...below.flat()]
+  })
+
+const unknown = (variable: string): string => {
+  const word = (name: string) => name.slice(start.length)
+  const near = nearest(word(variable), variables.map(word))
+  return `Unknown variable: ${Text.escape(variable)}${near === undefined ? "" : `. Did you mean ${start}${near}?`}`
+}
+
+/**
+ * Fails if a variable begins like those of the flags and is none of them. It may be misspelt: an ignored
+ * `VM_SENTINEL_SKIPS` would leave unprotected what its operator protects.
+ */
+export const checked: Effect.Effect<void, CliError.ValidationError> = setBelow(prefix).pipe(
+  Effect.orDie,
+  Effect.map((set) => set.filter((variable) => !variables.includes(variable)).sort()),
+  Effect.flatMap((others) =>
+    others.length === 0
+      ? Effect.void
+      : Effect.fail(new CliError.ValidationError({ message: others.map(unknown).join("\n  ") }))
+  )
+)
+
 /** A text that a schema decodes. `expected` describes it for errors. */
 export interface Value {
   readonly flag: Flag.Flag<string>
@@ -83,7 +140,7 @@ export interface Value {
 }
 
 /** A flag that may be repeated. Its variable lists the values with a colon between them, as `PATH` does. */
-export const list = (name: string, { expected, flag, schema }: Value, description: string, shown?: string) =>
+export const list = (name: Name, { expected, flag, schema }: Value, description: string, shown?: string) =>
   flag.pipe(
     Flag.atLeast(1),
     Flag.withDescription(describe(name, `${description}; may be repeated`, shown)),
@@ -97,7 +154,7 @@ export const list = (name: string, { expected, flag, schema }: Value, descriptio
   )
 
 /** A flag with one value or none. A variable that lists several values, for {@link list}, is invalid here. */
-export const optional = (name: string, { expected, flag, schema }: Value, description: string, shown: string) => {
+export const optional = (name: Name, { expected, flag, schema }: Value, description: string, shown: string) => {
   const one = schema.check(Schema.isPattern(/^[^:]*$/))
   return flag.pipe(
     Flag.map(Option.some),
@@ -109,7 +166,7 @@ export const optional = (name: string, { expected, flag, schema }: Value, descri
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /** A flag with a number from 0 on, or none. */
-export const count = (name: string, description: string): Flag.Flag<Option.Option<number>> =>
+export const count = (name: Name, description: string): Flag.Flag<Option.Option<number>> =>
   Flag.Int(name).pipe(
     Flag.filter(Schema.is(Count), () => "Expected 0 or more"),
     Flag.map(Option.some),

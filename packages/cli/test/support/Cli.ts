@@ -12,7 +12,7 @@ import * as Streams from "./Streams.ts"
 
 export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
 /** `scripts/prebuilt.ts` sets the variable to the directory of the published build. Unset: the sources run. */
-const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
+const { SENTINEL_TEST_PREBUILT: prebuilt } = process.env
 export const bin = prebuilt === undefined ? source : `${prebuilt}/command/bin.cjs`
 export const launcher = fileURLToPath(new URL("../../src/vm-sentinel.sh", import.meta.url))
 

@@ -1,6 +1,6 @@
-/** Random numbers from a seed. `VM_SENTINEL_SEED=… vitest …` repeats a failure. */
+/** Random numbers from a seed. `SENTINEL_TEST_SEED=… vitest …` repeats a failure. */
 
-export const seed = Number(process.env["VM_SENTINEL_SEED"] ?? Date.now() % 2 ** 31)
+export const seed = Number(process.env["SENTINEL_TEST_SEED"] ?? Date.now() % 2 ** 31)
 
 export interface Random {
   /** An integer from 0 up to, but not including, `end`. */

@@ -15,5 +15,5 @@ export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | Sentine
     Layer.succeed(References.MinimumLogLevel, "None")
   )
 
-/** Without the pool, unless `VM_SENTINEL_POOL=1`: a test can then stop at every change to the disk. */
-export const layer = layerWith(process.env["VM_SENTINEL_POOL"] === "1")
+/** Without the pool, unless `SENTINEL_TEST_POOL=1`: a test can then stop at every change to the disk. */
+export const layer = layerWith(process.env["SENTINEL_TEST_POOL"] === "1")

@@ -5,7 +5,7 @@ import { type PidNamespaceError, sessionUnder } from "../../src/testing/PidNames
 import { scriptOf } from "./prebuilt.ts"
 import * as Protocol from "../agents/sweeperProtocol.ts"
 
-const { VM_SENTINEL_PREBUILT: prebuilt } = process.env
+const { SENTINEL_TEST_PREBUILT: prebuilt } = process.env
 export const script = scriptOf(join(import.meta.dirname, "../agents/sweeper.ts"), "sweeper")
 
 /** The `vm-sentinel` command, as a script for Node. */
@@ -48,7 +48,7 @@ export const start = Effect.fnUntraced(function* (
 })
 
 /** Command for {@link start}: the agent removes by threads of Node's pool. */
-export const withPool = ["env", "VM_SENTINEL_POOL=1"]
+export const withPool = ["env", "SENTINEL_TEST_POOL=1"]
 
 /** Command for {@link start}: a mount namespace of its own. Mounts made inside are invisible outside. */
 export const ownMounts = ["unshare", "--mount", "--propagation", "private"]
