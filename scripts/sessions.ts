@@ -1,7 +1,8 @@
 /**
  * Runs the commands that pages show, and compares their output. A session is a block of `console` below a comment that
  * names a shell script: `<!-- session: docs/sessions/sweep.sh -->`. The script makes what the commands find. Lines of
- * the block that begin with `$ ` are the commands; the other lines are their output. `/srv` stands for a new directory.
+ * the block that begin with `$ ` are the commands; the other lines are their output. `/srv` stands for a new directory,
+ * `$REPOSITORY` for this one. A line of the script that begins with `#? ` prints why the session can't be played here.
  * `node scripts/sessions.ts` writes the output into the pages; a test checks that it is current.
  */
 import { spawnSync } from "node:child_process"
@@ -19,6 +20,18 @@ const patience = 240_000
 /** The commands of a session. */
 const commandsIn = (text: string): ReadonlyArray<string> =>
   text.split("\n").flatMap((line) => (line.startsWith(prompt) ? [line.slice(prompt.length)] : []))
+
+const question = "#? "
+
+const environment = { ...process.env, REPOSITORY: root, PATH: `${root}/node_modules/.bin:${process.env["PATH"]}` }
+
+/** Why a session can't be played here. `undefined`: it can. */
+export const whyNot = ({ from }: MadeBlock): string | undefined => {
+  const lines = read(from).split("\n")
+  const asked = lines.flatMap((line) => (line.startsWith(question) ? [line.slice(question.length)] : []))
+  const { stdout } = spawnSync("sh", ["-c", asked.join("\n")], { encoding: "utf8", env: environment })
+  return stdout.split("\n").find((line) => line !== "")
+}
 
 /** Runs the commands of a session in one shell. Gives the block with what they print. Throws if the script fails. */
 export const played = ({ from, text }: MadeBlock): string => {
@@ -38,7 +51,7 @@ export const played = ({ from, text }: MadeBlock): string => {
     const { error, stdout } = spawnSync("sh", ["-c", script.join("\n")], {
       cwd: directory,
       encoding: "utf8",
-      env: { ...process.env, PATH: `${root}/node_modules/.bin:${process.env["PATH"]}` },
+      env: environment,
       timeout: patience
     })
     const [before = "", ...outputs] = stdout.split(mark)
@@ -51,12 +64,19 @@ export const played = ({ from, text }: MadeBlock): string => {
   }
 }
 
-/** A session without what differs from run to run: times, PIDs, ids, and the widths of columns that they set. */
+/**
+ * A session without what differs from run to run and from machine to machine: times, PIDs, ids, room, names, and the
+ * widths of columns that they set.
+ */
 export const lasting = (session: string): string =>
   session
     .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f…-]+/g, "ID")
+    .replace(/\b[0-9a-f]{32}\b/g, "ID")
     .replace(/\b\d+(\.\d+)? ?(ms|s|m|h|d)\b/g, "DURATION")
+    .replace(/\b\d+(\.\d+)? [KMGTP]iB\b/g, "SIZE")
+    .replace(/\b(host name) \S+/g, "$1 NAME")
+    .replace(/\b(pool-linux)-\w+-\w+(?=\.so\b)/g, "$1-MACHINE")
     .replace(/("durationMs":)\d+/g, "$1N")
     .replace(/\d{2,}/g, "N")
     .replace(/ +/g, " ")
@@ -69,6 +89,11 @@ if (import.meta.main) {
   for (const path of pages()) {
     const page = read(path)
     const current = withBlocks(page, "session", "console", (block) => {
+      const reason = whyNot(block)
+      if (reason !== undefined) {
+        console.log(`skipped: ${path}, ${block.from}: ${reason}`)
+        return block.text
+      }
       const made = played(block)
       return lasting(made) === lasting(block.text) ? block.text : made
     })

@@ -1,0 +1,19 @@
+#? [ "$(id -u)" = 0 ] || echo 'not root'
+#? command -v bindfs >/dev/null || echo 'needs bindfs'
+#? command -v cc >/dev/null || echo 'needs cc'
+#? grep -q '^flags.* hypervisor' /proc/cpuinfo || echo 'needs a virtual machine'
+# The command as npm installs it into /srv/app. The root lies on a file system of user space, in a mount namespace.
+modules=/srv/app/node_modules
+mkdir -p "$modules" /srv/bin /srv/vms
+node "$REPOSITORY/scripts/bundle.ts" "$modules/vm-sentinel/dist" >&2
+koffi=$(cd -P "$REPOSITORY/packages/cli/node_modules/koffi" && pwd)
+cp -R "$koffi" "$koffi/../@koromix" "$modules"
+cat >/srv/bin/vm-sentinel <<END
+#!/bin/sh
+unshare --mount sh -c '
+  bindfs /srv/vms /srv/vms || exit
+  node $modules/vm-sentinel/dist/bin.cjs "\$@"
+  umount /srv/vms' sh "\$@"
+END
+chmod +x /srv/bin/vm-sentinel
+PATH=/srv/bin:$PATH
