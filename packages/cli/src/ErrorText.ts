@@ -50,6 +50,13 @@ const ofErrno: { readonly [errno: string]: string } = {
   ENOTEMPTY: "end the process that writes into it and run it again"
 }
 
+const ofRefusedRoot = (problem: string): string | undefined => {
+  if (problem.startsWith("writable by ")) return "`chmod go-w` it, and look first who has written into it"
+  if (problem.startsWith("owned by ")) return "sweep as that user: `runuser -u USER -- vm-sentinel sweep ROOT`"
+  // The problem of a symbolic link already says which path to give.
+  return problem.includes("give") ? undefined : "give the directory that holds the VM directories"
+}
+
 /**
  * What to do about an error. `undefined`: its message already says so.
  *
@@ -64,8 +71,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
     case "PermissionDenied":
       return ofRefusal(error.errno, isRoot)
     case "RefusedRoot":
-      // The problem of a symbolic link already says which path to give.
-      return error.problem.includes("give") ? undefined : "give the directory that holds the VM directories"
+      return ofRefusedRoot(error.problem)
     case "OversizedSentinel":
     case "MalformedSentinel":
     case "UntrustedSentinel":

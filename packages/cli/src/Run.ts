@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Ownership from "@vm-sentinel/core/Ownership"
-import type { StoreFailure } from "@vm-sentinel/core/Errors"
+import type { LookError, SentinelError } from "@vm-sentinel/core/Errors"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
@@ -52,6 +52,8 @@ const reasonOf = (command: string, { code, message }: NodeJS.ErrnoException): st
   const directories = (process.env.PATH ?? "").split(Path.delimiter)
   return directories.some((directory) => isFile(Path.join(directory, command))) ? code : "ENOENT"
 }
+
+const words: { readonly [reason: string]: string } = { ENOENT: "not found", EACCES: "permission denied" }
 
 /** The exit code of a shell: 127 for a command that doesn't exist, 126 for one that can't be run. */
 const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
@@ -159,7 +161,8 @@ const exited = (child: ChildProcess) =>
 /**
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, and are
- * judged dead from then on. As the first process of a PID namespace, it reaps what it inherits.
+ * judged dead from then on; that of this process is withdrawn where no command was started. As the first process of a
+ * PID namespace, it reaps what it inherits.
  *
  * @category running
  * @since 0.1.0
@@ -168,7 +171,7 @@ export const run: (
   options: Options
 ) => Effect.Effect<
   void,
-  Ownership.RecordError | StoreFailure | Quit,
+  Ownership.RecordError | LookError | SentinelError | Quit,
   Output.Output | ProcessInspector | SentinelStore
 > = Effect.fn("run")(
   function* ({ command: [command = "", ...args], directory, sentinelName }) {
@@ -182,14 +185,21 @@ export const run: (
     yield* Ownership.ensureUnowned(path, record)
     // To hold takes up to 5 s, and whoever ends this process meanwhile wants no command.
     const early = yield* signals.early
-    if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
+    // Without a command nothing was begun: the next sweep must not take the directory for one that is forfeit.
+    const withdraw = Ownership.release(path, file)
+    if (early !== undefined) {
+      yield* withdraw
+      return yield* new Quit({ code: 128 + Os.constants.signals[early] })
+    }
     // The command inherits the lock, and holds it even if this process is killed. No other child does: the descriptor
     // is closed on exec.
     const child = yield* start(command, args, lock?.fd).pipe(
       Effect.catch((error) => {
         const reason = reasonOf(command, error)
-        const said = Output.note(`vm-sentinel: ${Text.escape(command)}: ${reason}\n`)
-        return Effect.andThen(said, Effect.fail(new Quit({ code: codeOf(reason) })))
+        return Output.note(`vm-sentinel: ${Text.escape(command)}: ${words[reason] ?? reason}\n`).pipe(
+          Effect.andThen(withdraw),
+          Effect.andThen(Effect.fail(new Quit({ code: codeOf(reason) })))
+        )
       })
     )
     yield* signals.passTo(child)

@@ -9,6 +9,12 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
   [new Errors.NotFound({ operation: "identify process", pid: 7 }), /process 7: not found.*runs/],
   [new Errors.PermissionDenied({ operation: "list root", path: "/r" }), /\/r: permission denied.*as root/],
   [new Errors.RefusedRoot({ path: "/", problem: "the root of the file system" }), /\/: refused.*give the directory/],
+  [new Errors.RefusedRoot({ path: "/r", problem: "writable by everybody" }), /everybody; `chmod go-w` it, and look/],
+  [new Errors.RefusedRoot({ path: "/r", problem: "writable by group 7" }), /group 7; `chmod go-w` it, and look/],
+  [
+    new Errors.RefusedRoot({ path: "/r", problem: "owned by uid 7, neither ours (0) nor root's" }),
+    /; sweep as that user/
+  ],
   [new Errors.RefusedRoot({ path: "", problem: "an empty path" }), /: "": refused/],
   [new Errors.AlreadyOwned({ path: "/d", owner: 7, verdict: "alive", reason: "matches" }), /process 7.*stop that/],
   [new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "other-machine" }), /vm-sentinel explain/],
