@@ -38,7 +38,7 @@ const repository = (name: string) => {
 }
 
 const installs = (root: string): string =>
-  `--yes pnpm@1.2.3 --dir ${Fs.realpathSync(root)} install --frozen-lockfile --loglevel warn\n`
+  `--yes pnpm@1.2.3 --dir ${Fs.realpathSync(root)} install --frozen-lockfile --loglevel error\n`
 
 describe("scripts/installed", () => {
   it("installs the tools before the first command, and no more after it", () => {
