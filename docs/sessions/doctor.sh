@@ -1,7 +1,8 @@
 #? [ "$(id -u)" = 0 ] || echo 'not root'
 #? command -v bindfs >/dev/null || echo 'needs bindfs'
 #? command -v cc >/dev/null || echo 'needs cc'
-#? grep -q '^flags.* hypervisor' /proc/cpuinfo || echo 'needs a virtual machine'
+#? cat /proc/cpuinfo /sys/class/dmi/id/product_name /sys/class/dmi/id/sys_vendor 2>/dev/null |
+#?   grep -qE '^flags.* hypervisor|QEMU|KVM|VMware|Xen|Virtual Machine|Google Compute' || echo 'needs a virtual machine'
 # The command as npm installs it into /srv/app. The root lies on a file system of user space, in a mount namespace.
 modules=/srv/app/node_modules
 mkdir -p "$modules" /srv/bin /srv/vms
