@@ -24,7 +24,10 @@ const [livePid, deadPid] = [Pid.make(Number(live)), Pid.make(Number(dead))]
 
 const figures: Array<Figure> = []
 
-/** Runs batches of about 1 ms. The figure is the median of the second half: V8 has optimised the code before. */
+/**
+ * Runs batches of about 1 ms. The figure is the median of the second half of the batches, when V8 has optimised the
+ * code.
+ */
 const time = async (name: string, run: (times: number) => Promise<void> | void): Promise<void> => {
   const batches: Array<number> = []
   let times = 1

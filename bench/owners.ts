@@ -16,7 +16,7 @@ export type Kind = "v2" | "v3"
 export type Inscribe = (kind: Kind, nonce: string, directory: RecordedDirectory | undefined) => string
 
 export interface Owners {
-  /** Living processes. Several, because a cache of the last PID must not look like speed. */
+  /** Living processes. There are several, so that a cache of the last PID gives no contestant an advantage. */
   readonly live: ReadonlyArray<{ readonly pid: number; readonly inscribe: Inscribe }>
   /** Exited processes whose PIDs no process has now. */
   readonly dead: () => Promise<ReadonlyArray<{ readonly pid: number; readonly inscribe: Inscribe }>>

@@ -1,6 +1,7 @@
 /**
- * The simplest sweep in Node: synchronous, without a claim or a second look, and deleting through mounts. Any process
- * with the same executable counts as the owner. A lower bound of the time in Node, not a model for a safe sweep.
+ * The simplest sweep in Node. It is synchronous, makes no claim and no second look, and deletes through mounts. It
+ * takes any process with the same executable for the owner. Its time is a lower bound for Node. It is no model for a
+ * safe sweep.
  */
 import * as Fs from "node:fs"
 

@@ -6,7 +6,7 @@ import { median, medianRatio, rotated } from "./statistics.ts"
 
 export interface Row {
   readonly command: string
-  /** `source`: the TypeScript sources. `dist`: the published bundle. `undefined`: Node without a program of ours. */
+  /** `source`: the TypeScript sources. `dist`: the published bundle. `undefined`: Node with an empty program. */
   readonly form: "source" | "dist" | undefined
   readonly what: "nothing" | "version" | "list"
   readonly ms: number

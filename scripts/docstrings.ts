@@ -16,7 +16,7 @@ export interface Export {
 }
 
 export interface Module {
-  /** The docstring at its top, without tags; empty if there is none. */
+  /** The docstring at the top of the module, without tags; empty if there is none. */
   readonly about: string
   /** The exports that the module itself declares. */
   readonly exports: ReadonlyArray<Export>
@@ -45,9 +45,9 @@ const contentOf = (comment: string): string =>
 const fence = /^\s*(`{3,}|~{3,})\s*(\S*)/
 
 interface Block {
-  /** Index of its first line of code. */
+  /** Index of the block's first line of code. */
   readonly first: number
-  /** Index of the line that closes it. */
+  /** Index of the line that closes the block. */
   readonly last: number
   readonly language: string
 }

@@ -44,7 +44,7 @@ const cross = ({ machine, libc }: Target): string => `${machine}-linux-${libc ==
 /** Compilers for a target, some of which may not be here. */
 export const compilersFor = (target: Target): ReadonlyArray<string> => [cross(target), ...own(target)]
 
-// What a library lacks is an error of the linker: musl would refuse to load it.
+// Makes a missing symbol an error of the linker. musl would refuse to load the library.
 const options = [
   "-std=c11",
   "-O2",

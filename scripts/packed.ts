@@ -13,7 +13,7 @@ import { environment, field, pack, repository, run } from "./packed/tarballs.ts"
 /** The oldest Node that the packages run on, and the newest of each later release line. */
 const ranges = ["22.19.0", "24", "26"] as const
 
-/** A user who owns nothing: `nobody` on Linux. */
+/** The ordinary user has to look into the directory. */
 const ordinary = 65_534
 
 interface Node {
@@ -30,7 +30,7 @@ interface User {
 const scratch = Fs.mkdtempSync(`${Os.tmpdir()}/vm-sentinel-packed-`)
 process.once("exit", () => Fs.rmSync(scratch, { recursive: true, force: true }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130))
-// Another user looks into it.
+// The npm package `node` installs one of these packages.
 Fs.chmodSync(scratch, 0o755)
 
 const nodes = (): ReadonlyArray<Node> => {
@@ -72,7 +72,7 @@ const makeRoot = ({ uid }: User, ...names: ReadonlyArray<string>): string => {
   return root
 }
 
-/** Uses the command: its own first line finds Node. Nothing that it does may be worth a warning. */
+/** Uses the command. The first line of the command finds Node. No use of the command may cause a warning of Node. */
 const useCommand = async (project: Project, node: Node, user: User): Promise<void> => {
   const env = { ...environment, NO_COLOR: "1", PATH: `${node.path}:/usr/sbin:/usr/bin:/sbin:/bin` }
   const options = { cwd: scratch, env, uid: user.uid }
@@ -94,7 +94,10 @@ const useCommand = async (project: Project, node: Node, user: User): Promise<voi
   expect("run", command("run", `${root}/held`, "--", "echo", "ran"), "ran\n")
 }
 
-/** What the program with the real Layers says here from the sources. No native code may have been lost on the way. */
+/**
+ * The output of the program with the real Layers when it runs from the sources. The installed packages must give the
+ * same, or they have lost native code.
+ */
 const fromSources = (): string => {
   const program = `${repository}/scripts/packed/programs/layers.ts`
   return run(process.execPath, [program, makeRoot({ name: "the same", uid: undefined })], { cwd: repository })

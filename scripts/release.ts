@@ -12,10 +12,10 @@ import { outputOf, targets } from "./native.ts"
 
 const repository = Path.resolve(import.meta.dirname, "..")
 
-/** In the order in which they are published: each after what it depends on. */
+/** The packages in the order of their publication. Each comes after its dependencies. */
 const packages = ["core", "platform-linux", "platform-darwin", "cli"]
 
-/** Where a package has the native libraries. */
+/** Directories of the native libraries in the packages that have them. */
 const withLibraries: Readonly<Record<string, string>> = { "platform-linux": "dist/internal", cli: "dist" }
 
 const manifest: { readonly packageManager: string } = JSON.parse(Fs.readFileSync(`${repository}/package.json`, "utf8"))
@@ -55,7 +55,7 @@ if (into === undefined) {
   process.exit(2)
 }
 Fs.mkdirSync(into, { recursive: true })
-// Nothing that an earlier build left is published.
+// Removes what an earlier build left, so that it isn't published.
 for (const name of packages) {
   for (const left of ["dist", "tsconfig.tsbuildinfo"]) {
     Fs.rmSync(`${repository}/packages/${name}/${left}`, { recursive: true, force: true })

@@ -40,7 +40,7 @@ export const played = ({ from, text }: MadeBlock): string => {
   const commands = commandsIn(text)
   const script = [
     "exec 2>&1; set -e",
-    // In a subshell dash has no jobs.
+    // `jobs` writes into a file, because dash has no jobs in a subshell.
     "trap 'jobs -p >jobs; kill $(cat jobs) 2>/dev/null || true' EXIT; trap exit TERM",
     placed(read(from)),
     "set +e",

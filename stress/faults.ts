@@ -55,7 +55,7 @@ const ofNode = new Set(
 
 interface Call {
   readonly name: string
-  /** Which of the thread's calls of this name. */
+  /** The number of the call among the thread's calls of this name. */
   readonly nth: number
   readonly subject: string
 }
@@ -87,7 +87,7 @@ const callsOf = (lines: ReadonlyArray<string>, place: string): ReadonlyArray<Cal
   })
 }
 
-/** By group, its first, its middle and its last call. */
+/** The first, the middle and the last call of each group. */
 const targetsOf = (found: ReadonlyArray<Call>): ReadonlyArray<readonly [string, ReadonlyArray<Call>]> =>
   Object.entries(Object.groupBy(found, ({ name, subject }) => `${name} ${subject}`)).map(([group, members = []]) => {
     const chosen = [0, Math.floor(members.length / 2), members.length - 1]

@@ -191,7 +191,8 @@ const round = async (scratch: string, seed: number, owners: Owners.Owners, peakL
   const before = timesOf(canary, known)
   try {
     const vms = await furnish(root, canary, random, owners)
-    // A count would hang in a mount that hangs: then it is a guess by kinds.
+    // Counting the entries would hang in a mount that hangs. The number is then estimated from the kinds of
+    // directories.
     const many = vms.filter(({ things }) => things.some(({ name }) => name === Hostile.crowd.name)).length
     const entries = mounts === "hung" ? many * 100_000 + vms.length * 100 : entriesIn(root)
     const options = random.pick([[], ["--sizes"], ["--dry-run"], ["--shared", "trust"]])

@@ -58,7 +58,7 @@ describe("the entry point for Docker", () => {
         const volume = `${directory}/vms`
         const env = { ...process.env, ROOT: volume, PATH: `${root}/node_modules/.bin:${process.env.PATH}` }
         const entry = [...container, Path.join(examples, "docker/entrypoint.sh")]
-        // The command says when it is recorded.
+        // The command prints a line once its sentinel exists.
         const command = `until [ -e ${volume}/first/.vm-sentinel.command ]; do sleep 0.1; done; echo recorded; exec sleep 1000`
         const first = spawn("unshare", [...entry, "first", "sh", "-c", command], {
           env,

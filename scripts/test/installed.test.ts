@@ -80,7 +80,7 @@ describe("scripts/installed", () => {
     assert.strictEqual(run().installed, installs(root))
     Fs.appendFileSync(`${root}/pnpm-lock.yaml`, "settings:\n")
     assert.strictEqual(run({ CODE: "7" }).status, 7)
-    // The former lockfile again: what was installed since then is unknown.
+    // Restores the former lockfile. What was installed since then is unknown.
     Fs.writeFileSync(`${root}/pnpm-lock.yaml`, "lockfileVersion: 1\n")
     assert.strictEqual(run().installed, installs(root))
   })

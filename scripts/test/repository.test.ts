@@ -6,7 +6,7 @@ import * as Scenarios from "../scenarios.ts"
 const root = Path.join(import.meta.dirname, "../..")
 const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")
 
-// What no test shows: an open socket and an exit record aren't evidence yet.
+// Situations that no test shows: an open socket and an exit record aren't evidence yet.
 const notYet = ["45", "56"]
 
 describe("the documentation", () => {

@@ -1,4 +1,4 @@
-/** What people, programs and file systems can put into a directory. Each furnisher makes one thing of it. */
+/** Things that people, programs and file systems can put into a directory. Each furnisher makes one of them. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"

@@ -105,7 +105,7 @@ describe.runIf(isLinux)(kernel, () => {
 
   it("in its smallest form removes what a killed one left", { timeout: 120_000 }, async () => {
     const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-example-"))
-    /** What an orchestrator says until it owns its directory. Then it is killed. */
+    /** Runs an orchestrator until it owns its directory, then kills it. Returns its output. */
     const say = async (name: string) => {
       const program = Path.join(here, "../src/smallest.ts")
       const child = spawn(process.execPath, [program, root, name], { timeout: 50_000, killSignal: "SIGKILL" })

@@ -16,8 +16,8 @@ import type * as Flag from "effect/cli/Flag"
 export const shells = ["bash", "zsh", "fish"] as const
 
 /**
- * Arguments that name a directory. They are strings for the parser, which must not resolve a path: an empty one is
- * refused.
+ * Arguments that name a directory. The parser takes them as strings, because it must not resolve a path: the command
+ * refuses an empty one.
  */
 const directories: ReadonlySet<string> = new Set(["ROOT", "DIR"])
 

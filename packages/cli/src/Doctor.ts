@@ -55,7 +55,7 @@ export const examineMachine = Effect.fn("doctor.machine")(function* (
   return { _tag: "Machine", findings: MachineFindings.make(readings) }
 })
 
-/** The lock of the root itself, held for a moment: its file system is that of the directories in it. */
+/** Takes the lock of the root itself for a moment. The root is on the same file system as its directories. */
 const tryLock = (path: string) =>
   Effect.scoped(Effect.result(Effect.flatMap(SentinelStore, (store) => store.lock(path))))
 

@@ -115,7 +115,7 @@ export const text = (error: CommandError, isRoot?: boolean): string => {
 }
 
 /**
- * An error of one directory among many. What to do about a sentinel is told by `explain`, once and not a line each.
+ * Renders an error of one directory among many. Leaves out the advice about a sentinel, which `explain` prints once.
  *
  * @category rendering
  * @since 0.1.0

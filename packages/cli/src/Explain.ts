@@ -30,7 +30,7 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly json: boolean
 }
 
-/** Two answers about a PID are about one process, as far as their data tell. */
+/** Whether two answers about a PID describe one process, as far as their data tell. */
 const isSame = (before: Present, now: Present): boolean =>
   before.processId64 === undefined || now.processId64 === undefined
     ? before.startTime === undefined || before.startTime === now.startTime

@@ -99,7 +99,10 @@ const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
   "assumed-dead": ["assumption"]
 }
 
-/** Whether a datum decides only if no other datum does: an equal one, and a machine that is real, or trusted. */
+/**
+ * Whether a datum decides only if no other datum does. Such a datum is equal, or it says that the machine is real or
+ * trusted.
+ */
 const isSettled = (datum: Datum, compared: Compared | undefined): boolean =>
   compared?.result === "equal" ||
   (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))
@@ -186,7 +189,7 @@ const placeOf = (asked: string, { kind, path }: Where): Pick<Explanation, "path"
       }
 
 /**
- * Names of processes by their PIDs, for people. A judgement asks the kernel for less.
+ * Names of processes by PID, for people. A judgement doesn't read them.
  *
  * @category models
  * @since 0.1.0
@@ -196,7 +199,8 @@ export type Commands = ReadonlyMap<number, string>
 const noCommands: Commands = new Map()
 
 /**
- * The explanation of a judgement of the directory at the path `asked`, or of what a sweep has moved away from there.
+ * The explanation of a judgement: of the directory at the path `asked`, or of a directory that a sweep has moved away
+ * from this path.
  *
  * @category explaining
  * @since 0.1.0

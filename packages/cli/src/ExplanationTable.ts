@@ -47,7 +47,7 @@ const verdictStyles: Record<string, Table.Style> = { alive: "green", dead: "red"
 const itemsOf = (text: string, columns: number): ReadonlyArray<string> =>
   Text.width(text) <= columns ? [text] : text.split(/(?<=[,;]) /)
 
-/** Columns of the two values, which share `columns`: the one that needs less leaves the rest to the other. */
+/** Columns of each of the two values, which share `columns`. The value that needs less leaves the rest to the other. */
 const share = (before: number, now: number, columns: number): readonly [number, number] => {
   const half = Math.floor(columns / 2)
   if (before <= half) return [before, Math.max(narrowestValue, columns - before)]
@@ -154,7 +154,7 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
   }
 }
 
-/** Where a directory lies that a sweep has moved, and why. */
+/** Where a moved directory lies now, and why a sweep moved it. */
 const place = ({ asked, path, stage }: Explanation): string => {
   if (asked === undefined) return ""
   const why =

@@ -22,7 +22,7 @@ const Told = Schema.Struct({
 })
 
 /**
- * The line of `--json` in place of all lines that a failed command leaves out.
+ * The line that a failed command prints with `--json`. It stands for all lines that the command leaves out.
  *
  * @category schemas
  * @since 0.1.0
@@ -37,7 +37,10 @@ const encode = Schema.encodeEffect(Failure)
 const yes = /^(true|1|y|yes|on)$/
 const no = /^(false|0|n|no|off)$/
 
-/** The last `--json` of a command line. As for the parser, a next word is its value only if it is a boolean. */
+/**
+ * The value of the last `--json` of a command line. Takes the next word as the value only if it is a boolean, as the
+ * parser does.
+ */
 const jsonFlag = (args: ReadonlyArray<string>): boolean | undefined => {
   const end = args.indexOf("--")
   const flags = end === -1 ? args : args.slice(0, end)
@@ -50,7 +53,7 @@ const jsonFlag = (args: ReadonlyArray<string>): boolean | undefined => {
 /** Commands that take no `--json`: their stdout is a text, or another command's. */
 const plainCommands: ReadonlySet<string> = new Set(["write", "run", "demo"])
 
-/** The variable of `--json`, which asks for nothing where it is invalid, or the command takes no `--json`. */
+/** The value of the variable of `--json`. `false` if the value is invalid or the command takes no `--json`. */
 const jsonVariable = (args: ReadonlyArray<string>): Effect.Effect<boolean> =>
   plainCommands.has(args.find((arg) => !arg.startsWith("-")) ?? "")
     ? Effect.succeed(false)
@@ -66,7 +69,7 @@ const wantsJson: Effect.Effect<boolean, never, Stdio.Stdio> = Effect.gen(functio
   return jsonFlag(words) ?? (yield* jsonVariable(words))
 })
 
-/** Writes the line if JSON is asked for. A stdout that takes no line is known from elsewhere. */
+/** Writes the line if JSON is asked for. Ignores an error of stdout, which can't be reported on stdout. */
 const tell = (error: Failure["error"]): Effect.Effect<void, never, Stdio.Stdio> =>
   Effect.gen(function* () {
     if (!(yield* wantsJson)) return
@@ -79,7 +82,7 @@ const toldAs = (error: ErrorText.CommandError): Failure["error"] =>
   isTold(error._tag) ? { _tag: error._tag, message: error.message } : error
 
 /**
- * Tells an error of a command.
+ * Reports an error of a command.
  *
  * @category telling
  * @since 0.1.0
@@ -88,7 +91,7 @@ export const report = (error: ErrorText.CommandError): Effect.Effect<void, never
   Effect.andThen(tell(toldAs(error)), Output.note(ErrorText.line(error)))
 
 /**
- * Tells an error of a command, and ends the command with `code`.
+ * Reports an error of a command, and ends the command with `code`.
  *
  * @category ending
  * @since 0.1.0
@@ -97,7 +100,7 @@ export const end = (error: ErrorText.CommandError, code: number): Effect.Effect<
   Effect.andThen(report(error), Effect.fail(new Quit({ code })))
 
 /**
- * Ends the command after an invalid command line, which is already told on stderr.
+ * Ends the command after an invalid command line. The error is already on stderr.
  *
  * @category ending
  * @since 0.1.0
@@ -111,7 +114,7 @@ export const usage = (error: CliError.CliError): Effect.Effect<never, Quit, Stdi
   })
 
 /**
- * Tells a defect of the command itself.
+ * Reports a defect of the command itself.
  *
  * @category ending
  * @since 0.1.0

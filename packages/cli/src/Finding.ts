@@ -7,8 +7,8 @@ import * as Prospect from "@vm-sentinel/core/Prospect"
 import * as Schema from "effect/Schema"
 
 /**
- * One finding. `ok`: a sweep can use it. `limited`: some proofs or steps need it and can't be had. `not`: a sweep needs
- * it, and it can't be had. `untried`: only a change would tell.
+ * One finding. `ok`: a sweep can use it. `limited`: it can't be had, and a sweep does without the proofs or steps that
+ * need it. `not`: it can't be had, and a sweep needs it. `untried`: only a change of the disk would show it.
  *
  * @category schemas
  * @since 0.1.0
@@ -35,8 +35,8 @@ export const Owner = Schema.Struct({
 export type Owner = typeof Owner.Type
 
 /**
- * What a sweep of a root comes to. `removes`: the directories of owners that have ended here. `keeps`: it can't prove
- * that they have ended. `refused`: the root can't be swept, or nothing in it can be removed.
+ * The expected result of a sweep of a root. `removes`: the directories of owners that have ended here. `keeps`: it
+ * can't prove that they have ended. `refused`: the root can't be swept, or nothing in it can be removed.
  *
  * @category schemas
  * @since 0.1.0
@@ -78,7 +78,7 @@ const make =
   })
 
 /**
- * A finding of each state: its name, the reason, and where there is something to do, that.
+ * Makes a finding of one state: its name, the reason and, if there is something to do, the advice.
  *
  * @category constructors
  * @since 0.1.0

@@ -18,7 +18,7 @@
  * @since 0.1.0
  */
 export const keepSmall = (): void => {
-  // Loading it takes some 10 ms, which only a long sweep is worth.
+  // Loading `node:v8` takes some 10 ms, so only a long sweep loads it.
   const V8 = process.getBuiltinModule("node:v8")
   V8.setFlagsFromString("--semi-space-growth-factor=1")
   V8.setFlagsFromString("--heap-growing-percent=20")

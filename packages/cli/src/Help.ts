@@ -15,7 +15,7 @@ const mostWidth = 100
 
 const indent = "  "
 
-/** Columns of a value's name beside the flag. */
+/** Maximum columns of a value's name beside the flag. */
 const mostOfValue = 24
 
 /** Shows choices once: in the name of the value, or where that is too wide in the description. */

@@ -1,5 +1,5 @@
 /**
- * The warning of a command that wrote what no sweep believes.
+ * The warning about a sentinel that no sweep believes.
  *
  * @since 0.1.0
  */

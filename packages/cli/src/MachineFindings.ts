@@ -1,5 +1,5 @@
 /**
- * What a sweep on this machine can prove, by what the kernel told. Pure.
+ * The findings about this machine: what a sweep can prove by the kernel's answers. Pure.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import { type Finding, limited, not, ok } from "./Finding.ts"
 
 /**
- * What the kernel told, and which native code was loaded.
+ * The kernel's answers, and which native code was loaded.
  *
  * @category models
  * @since 0.1.0

@@ -97,7 +97,7 @@ const commandOf = (output: Context.Context<Output.Output>) =>
     ])
   )
 
-/** Without `--` the options of CMD are taken for options of `run`. */
+/** Without `--`, the parser takes the options of CMD for options of `run`. */
 const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =>
   Stdio.Stdio.use(({ args }) =>
     Effect.map(args, (args) =>
@@ -155,7 +155,7 @@ const configuration = Layer.mergeAll(
   CliConfig.layer({ builtIns }),
   Layer.succeed(References.MinimumLogLevel, "Warn"),
   Layer.succeed(Logger.LogToStderr, true),
-  // A line of a log holds names that others gave.
+  // A log line contains names that other users chose, so the logger escapes it.
   Logger.layer([
     Logger.make((options) => globalThis.console.error(Text.escapeActive(Logger.formatLogFmt.log(options))))
   ])

@@ -43,7 +43,8 @@ const steps: Record<Advised, string> = {
 const isAdvised = (reason: Reason): reason is Advised => Object.hasOwn(steps, reason)
 
 /**
- * What to do about a directory that is kept for a reason. `undefined`: nothing, it stays as it should, or as was asked.
+ * What to do about a directory that is kept for a reason. `undefined`: there is nothing to do, because the directory
+ * should stay or the caller asked for it.
  *
  * @category rendering
  * @since 0.1.0

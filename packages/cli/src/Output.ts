@@ -124,7 +124,10 @@ const isRegularFile = (fd: number): boolean => {
   }
 }
 
-/** A disk that becomes full takes the first part of a text: Node's stream of a file loses the rest without an error. */
+/**
+ * Writes a whole text to a file. A disk that becomes full takes only the first part of a text, and Node's stream loses
+ * the rest without an error.
+ */
 const sendToFile = (fd: number, text: string | Uint8Array): Effect.Effect<void, PlatformError> =>
   Effect.try({
     try: () => {
@@ -163,7 +166,7 @@ const stdio = Layer.effect(
       ...node,
       // `process.stdin` opens stdin, which makes a pipe non-blocking for all processes that share it.
       stdinIsTerminal: Effect.sync(() => isatty(0)),
-      // Closed after the one answer that a command reads: an open stdin keeps the process alive.
+      // The stream closes stdin after the one answer that a command reads: an open stdin keeps the process alive.
       stdin: NodeStream.fromReadable({ evaluate: () => process.stdin, onError: toPlatformError }),
       stdout: sink(process.stdout),
       stderr: sink(process.stderr)
@@ -173,7 +176,7 @@ const stdio = Layer.effect(
 
 const unasked = Effect.die("the command asks through Stdio, in whole lines")
 
-/** Never opens stdin: NodeTerminal does, and makes it non-blocking for all processes that share it. */
+/** Never opens stdin. NodeTerminal opens it, which makes a pipe non-blocking for all processes that share it. */
 const terminal = Layer.succeed(
   Terminal.Terminal,
   Terminal.make({

@@ -22,7 +22,7 @@ export interface Options {
   readonly colors: boolean
   /** Columns of the terminal. Names are shortened so that the table fits. `undefined`: names stay whole. */
   readonly width?: number | undefined
-  /** Number of directories without a row, which is told where it isn't 0. Default: 0. */
+  /** Number of directories without a row. The text mentions it unless it is 0, the default. */
   readonly left?: number
 }
 
@@ -82,13 +82,13 @@ export const row = (outcome: Outcome, now: DateTime.DateTime): ReadonlyArray<Tab
   ]
 }
 
-/** A row with a size, the widest verdict and reason, and a PID of ten digits then fits in 80 columns. */
+/** With this width, a row with a size, the widest verdict and reason, and a PID of ten digits fits in 80 columns. */
 const narrowestName = 8
 
-/** Rows of a preview: with the question it fits on a small terminal. */
+/** Maximum rows of a preview. The preview and the question fit on a small terminal. */
 const mostPreviewed = 12
 
-/** The owner that was found below the first level. After a deletion that had begun: the inner directories that stay. */
+/** The owner that was found below the first level, or, after a deletion had begun, the inner directories that stay. */
 const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyArray<string> => {
   if (reason !== "owner-inside" || below === undefined) return []
   const { observed, recorded = "below" } = below
@@ -103,7 +103,7 @@ const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyAr
 const lockHolder = ({ evidence: { holder }, path }: Outcome): ReadonlyArray<string> =>
   holder?.observed === undefined ? [] : [`${path}: its lock is held by ${holder.observed}`]
 
-/** Errors, inner owners and holders of locks, a line each: a row has no room for them. */
+/** Errors, inner owners and holders of locks, one on each line. A row has no room for them. */
 const details = (outcomes: ReadonlyArray<Outcome>): string =>
   outcomes
     .flatMap((outcome) =>

@@ -29,7 +29,7 @@ import * as WorkingDirectory from "./WorkingDirectory.ts"
  * @since 0.1.0
  */
 export interface Options extends JudgeFlags.JudgeFlags {
-  /** A missing root is no failure. */
+  /** `true`: a missing root isn't an error. */
   readonly ifExists: boolean
   /** Measures what each directory occupies. */
   readonly sizes: boolean
@@ -56,7 +56,7 @@ export interface Pass {
   readonly count: number | undefined
 }
 
-/** Outcomes between two turns of the event loop. Signals are handled, and progress is shown, in such a turn. */
+/** Outcomes between two turns of the event loop. Node handles signals and shows progress in these turns. */
 const turn = 32
 const takeTurn = Effect.callback<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))

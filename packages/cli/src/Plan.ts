@@ -1,5 +1,6 @@
 /**
- * What a sweep would remove: judged first, so that it can be shown, counted and asked about.
+ * The plan of a sweep: the directories that it would remove. The command judges them first, so that it can show and
+ * count them, and ask.
  *
  * @since 0.1.0
  */
@@ -27,14 +28,14 @@ export interface Plan {
   readonly root: string
   /** The directories that would be removed, by `Outcome.key`: all of them, unless they are more than the limit. */
   readonly keys: ReadonlySet<string>
-  /** The first 1000 of them. */
+  /** The outcomes of the first 1000 of these directories. */
   readonly rows: ReadonlyArray<Outcome.Outcome>
   readonly summary: Outcome.Summary
 }
 
 /**
- * Judges a root and removes nothing. `limit`: no sweep follows on more removals, so no more need be remembered. An
- * interruption reports the summary so far to `reporter`; nothing else is reported.
+ * Judges a root and removes nothing. `limit`: no sweep follows if more directories would be removed, so the plan
+ * remembers no more. An interruption reports the summary so far to `reporter`, and no outcome.
  *
  * @category running
  * @since 0.1.0

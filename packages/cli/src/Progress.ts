@@ -38,7 +38,7 @@ export interface Step {
 export type Mode = "bar" | "lines" | "none"
 
 /**
- * The mode for this stderr. Lines of JSON on a terminal show by themselves how far it has come.
+ * The mode for this stderr. `none` for lines of JSON on a terminal, since these lines show the progress themselves.
  *
  * @category getters
  * @since 0.1.0
@@ -74,8 +74,8 @@ const narrowestBar = 6
 const widestBar = 40
 
 /**
- * The label, a bar and the words, or without room without the first two. It takes fewer than `width` columns: some
- * terminals go to the next line after their last column.
+ * The label, a bar and the words. A narrow terminal gets no label, and a narrower one only the words. The text takes
+ * fewer than `width` columns: some terminals go to the next line after their last column.
  *
  * @category rendering
  * @since 0.1.0

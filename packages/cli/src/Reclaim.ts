@@ -40,7 +40,9 @@ const encode = Schema.encodeEffect(Outcome.Outcome)
 
 type Error = RootError | DirectoryError | OutputError | Quit
 
-/** Whether an error is about what lies in the directory, which is kept for it: the same directory fails again. */
+/**
+ * Whether the content of the directory causes the error. Such a directory counts as kept, since it would fail again.
+ */
 const keptBy = (error: Error): error is Exclude<Error, Quit> => {
   switch (error._tag) {
     case "OversizedSentinel":
@@ -57,7 +59,8 @@ const keptBy = (error: Error): error is Exclude<Error, Quit> => {
 const encoded = (outcome: Outcome.Outcome) => Effect.map(Effect.orDie(encode(outcome)), Report.jsonLine)
 
 /**
- * The operator's word, and the directory that it is about, by `Outcome.key`. `undefined`: whatever lies at the path.
+ * The operator's reason, and the key of the directory that it is about (`Outcome.key`). `undefined`: any directory at
+ * the path.
  */
 interface Agreed {
   readonly assumeDead: Option.Option<string>
@@ -65,9 +68,10 @@ interface Agreed {
 }
 
 /**
- * The operator's word, once somebody at a terminal has agreed to what it would remove. Fails with {@link Quit} after a
- * no. A word that decides nothing at this look is dropped: it must not decide at the next one unasked. For the same
- * reason a yes counts for the directory that was shown: the answer takes time, and another may have taken its name.
+ * The operator's reason, after somebody at a terminal has agreed to the removal that it would cause. Fails with {@link
+ * Quit} after a no. A reason that decides nothing at this look is dropped, so that it can't decide at the next look
+ * without a question. A yes counts only for the directory that was shown: another directory may take its name before
+ * the answer.
  */
 const agreed = Effect.fnUntraced(function* (
   options: Options
@@ -93,8 +97,9 @@ const agreed = Effect.fnUntraced(function* (
 const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filter(reason, () => decided)
 
 /**
- * Reclaims one directory and prints the outcome. At a terminal it asks first where only the operator's word would
- * remove. Logs a warning if that word decided. Fails with {@link Quit} if the directory was kept, or not removed whole.
+ * Reclaims one directory and prints the outcome. At a terminal it asks first if only the operator's reason would remove
+ * the directory. Logs a warning if that reason decided. Fails with {@link Quit} if the directory was kept, or removed
+ * only in part.
  *
  * @category running
  * @since 0.1.0

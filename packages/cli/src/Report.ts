@@ -29,7 +29,7 @@ export interface Reporter {
 const active = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
 
 /**
- * One line of JSON. What JSON needn't escape but terminals act on is escaped, too: DEL, C1, and characters that are
+ * One line of JSON. Escapes also the characters that JSON allows and terminals act on: DEL, C1, and characters that are
  * invisible or change the direction of the text.
  *
  * @category encoding
@@ -66,7 +66,7 @@ export const json: Reporter = {
  */
 export const mostRows = 1000
 
-/** Whether an outcome has a row rather than a directory that simply stays: something was done or went wrong. */
+/** Whether an outcome gets its row before those of directories that simply stay: something was done or went wrong. */
 const isNews = ({ action, error, verdict }: Outcome.Outcome): boolean =>
   action !== "kept" || error !== undefined || verdict === "unknown"
 
@@ -121,8 +121,9 @@ export const quiet = (reporter: Reporter): Reporter => ({
 })
 
 /**
- * Goes on reporting after stdout has failed, to nobody: what is under way matters more than its report. Says so on
- * stderr at once, and tells the summary there. A closed stdout still ends the report: its reader wants no more.
+ * Makes a reporter that goes on after stdout has failed: the sweep matters more than its report. It reports the failure
+ * on stderr at once, drops further outcomes, and writes the summary to stderr. A closed stdout (EPIPE) still ends the
+ * report, because its reader wants no more.
  *
  * @category reporting
  * @since 0.1.0

@@ -62,7 +62,7 @@ const listing = ({ listed, uid }: Readings): ReadonlyArray<Finding.Finding> => {
     : [ok("leftovers", `${left} of sweeps that run or were killed; the next one goes on with them`)]
 }
 
-/** Errnos with which a directory is deleted where it lies, without a workspace. */
+/** Errnos after which a sweep deletes a directory where it lies, without a workspace. */
 const isFull = (errno: string): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
 /** Whether nothing in the root can be removed. */
@@ -134,7 +134,7 @@ const lock = ({ ground: { frame }, lock: held }: Readings): Finding.Finding => {
     : limited(what, "flock(2) works here, but a free lock proves nothing: other kernels' locks may not be seen")
 }
 
-/** What keeps this kernel from being told from others that have the file system mounted. */
+/** Why this kernel can't be told from other kernels that have the file system mounted. */
 const otherKernels = ({ evidence, reason }: Prospect): Finding.Finding => {
   const what = "other kernels"
   const { hostname, machineId, virtualMachine }: Evidence = evidence

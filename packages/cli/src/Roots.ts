@@ -15,8 +15,8 @@ const realPath = (root: string) =>
   Effect.option(SentinelStore.use((store) => Effect.map(store.openRoot(root), ({ path }) => path)))
 
 /**
- * Leaves out each root that is the same directory as one before it, and says so. A root that is refused stays: its
- * sweep tells why.
+ * Leaves out each root that is the same directory as an earlier one, and prints a note about it. A root that can't be
+ * opened stays in the list: its sweep reports the reason.
  *
  * @category converting
  * @since 0.1.0

@@ -85,7 +85,7 @@ const endingSignals: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP",
 interface Signals {
   /** The first signal that came before the command was started, and asks for its end. */
   readonly early: Effect.Effect<NodeJS.Signals | undefined>
-  /** From now on the command gets what only this process gets, and what came before. */
+  /** Begins to pass signals to the command: those that only this process gets, and those that came earlier. */
   readonly passTo: (child: ChildProcess) => Effect.Effect<void>
 }
 
@@ -130,8 +130,8 @@ const withoutReaping =
   "vm-sentinel: run is the first process here, and can't reap what it inherits without koffi: start it under an init\n"
 
 /**
- * Reaps what this process inherits, as the first process of a container has to: nobody else can. Node reaps the command
- * itself, and would never learn of its end from anybody else.
+ * Reaps orphans. As the first process of a container, this process is the parent of all of them, and only a parent can
+ * reap. Node reaps the command itself, and would miss its end if anybody else did.
  */
 const reapOrphans: (child: ChildProcess) => Effect.Effect<void, never, Output.Output | Scope.Scope> = Effect.fnUntraced(
   function* ({ pid }) {
@@ -183,7 +183,7 @@ export const run: (
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
     // An earlier command that may still live is found before this one starts.
     yield* Ownership.ensureUnowned(path, record)
-    // To hold takes up to 5 s, and whoever ends this process meanwhile wants no command.
+    // `hold` takes up to 5 s. After a signal in this time no command is wanted.
     const early = yield* signals.early
     // Without a command nothing was begun: the next sweep must not take the directory for one that is forfeit.
     const withdraw = Ownership.release(path, file)

@@ -38,7 +38,7 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly quiet: boolean
   /** Patterns of names of directories to pass over. */
   readonly skip: ReadonlyArray<string>
-  /** A missing root is no failure. */
+  /** `true`: a missing root isn't an error. */
   readonly ifExists: boolean
   /** Fails when a directory was unknown or failed, or a pattern of `skip` matched nothing. */
   readonly strict: boolean
@@ -55,7 +55,7 @@ const mostUnasked = 10
 
 type Services = Output.Output | ProcessInspector | SentinelStore
 
-/** An error of one root doesn't concern the others. */
+/** Reports the error of one root. The error doesn't concern the other roots. */
 const told = <A, R>(
   walk: Effect.Effect<A, RootError | StoreFailure | Output.OutputError, R>
 ): Effect.Effect<Option.Option<A>, Output.OutputError, R | Output.Output> =>
@@ -87,7 +87,7 @@ const exceeded = ({ maxRemovals }: Options, removals: number) => Option.filter(m
 const codeOf = ({ strict }: Options, { failed, unknown }: Summary): number =>
   strict && unknown + failed > 0 ? ExitCode.undecided : ExitCode.done
 
-/** Why nothing may be removed, which it tells. `undefined`: it may. */
+/** The reason why nothing may be removed, after it was printed. `undefined`: removals are allowed. */
 const refusalOf = Effect.fnUntraced(function* (
   options: Options,
   unmatched: ReadonlyArray<string>,
@@ -155,12 +155,12 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
       if (refused === undefined) {
         const sweepOf = ({ keys, root, summary }: Plan.Plan) =>
           walk({ root, dryRun: false, only: keys, count: summary.scanned })
-        // A root that couldn't be judged stays out. An unknown directory of the first look may be known by now.
+        // Leaves out a root that couldn't be judged. A directory that was unknown at the first look may be known now.
         const sweepPlanned = Option.match({ onNone: () => Effect.succeedNone, onSome: sweepOf })
         return codesOf(yield* Effect.forEach(found, (plan) => sweepPlanned(plan)))
       }
       for (const { rows, summary } of plans) {
-        // An operator who declined has seen them.
+        // An operator who declined has already seen these rows.
         if (refused !== "declined") yield* reporter.outcomes(rows)
         yield* reporter.summary({ ...summary, refused })
       }

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 
 // Controls, invisible and direction-changing characters, and lone surrogates.
 const active = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-// The backslash too, which begins an escape.
+// The active characters, and the backslash, which begins an escape.
 const unsafe = new RegExp(`${active.source}|\\\\`, active.flags)
 
 const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u001b": "\\e", "\\": "\\\\" }
@@ -19,7 +19,8 @@ const hex = (code: number): string =>
   code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`
 
 /**
- * Escapes each character that a terminal would act on, or not show. Unambiguous: a backslash is doubled.
+ * Escapes each character that a terminal would act on or not show. Doubles each backslash, which makes the result
+ * unambiguous.
  *
  * @category escaping
  * @since 0.1.0
@@ -110,7 +111,7 @@ export const pieces = (text: string, columns: number): ReadonlyArray<string> =>
     const lines: Array<string> = []
     let rest = Array.from(line)
     while (rest.length > 0) {
-      // One character at least, if it is wider than the columns.
+      // Takes at least one character, even if it is wider than the columns.
       const taken = take(rest, columns)
       lines.push(taken.join("") || (rest[0] ?? ""))
       rest = rest.slice(Math.max(1, taken.length))

@@ -2,7 +2,7 @@
 import * as Fs from "node:fs"
 import { version } from "./Version.ts"
 
-/** `--version` alone needs no other module, and the other modules take longer to load. */
+/** `--version` alone needs no other module. The other modules take longer to load. */
 const isVersionAlone = ([flag, ...others]: ReadonlyArray<string>): boolean =>
   others.length === 0 && (flag === "--version" || flag === "-v")
 

@@ -76,7 +76,7 @@ export interface ReclaimOptions extends JudgeOptions {
   readonly assumeDead?: string
   /**
    * The directories that may be removed, by `Outcome.key`: those that an earlier dry run listed. Each key allows one
-   * removal. Every other directory is judged and stays; `would-remove` tells one that is dead. Default: all.
+   * removal. Every other directory is judged and stays, with the action `would-remove` if it is dead. Default: all.
    */
   readonly only?: ReadonlySet<string>
 }
@@ -300,7 +300,8 @@ export const sweep: (
 })
 
 /**
- * Finishes the removal of a directory that a sweep has moved, as the next sweep would. `undefined`: no sweep has it.
+ * Finishes the removal of a directory that a sweep has moved, as the next sweep would. `undefined`: no sweep has moved
+ * it.
  */
 const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimSteps, { entry, path }: Entry) {
   const found = yield* Whereabouts.find(steps.store, path, steps.options.layout)
@@ -311,9 +312,9 @@ const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimStep
 })
 
 /**
- * Judges one directory, and removes the directory if the judgement condemns it. A directory that a sweep has moved, and
- * couldn't finish, is found by its name in the root, and finished. Fails with the error that a sweep would keep in the
- * outcome. `Taken`: a sweep that is at work has the directory.
+ * Judges one directory, and removes the directory if the judgement condemns it. If a sweep has moved the directory and
+ * not finished its removal, `reclaim` finds it by its name in the root and finishes it. Fails with the error that a
+ * sweep would keep in the outcome. `Taken`: a running sweep has the directory.
  *
  * **Example** (Removing a directory once its owner has ended)
  *
@@ -364,8 +365,8 @@ export const reclaim: (
 }, Effect.scoped)
 
 /**
- * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel: a sweep stops at the
- * first living owner. A directory that a sweep has moved away is judged where it lies now, which `state.path` names.
+ * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel, whereas a sweep stops at
+ * the first living owner. A directory that a sweep has moved is judged at its present path, `state.path`.
  *
  * **Example** (Telling a reused PID from the owner)
  *

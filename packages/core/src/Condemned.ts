@@ -182,7 +182,7 @@ export const judge = (live: Live): Judgement => {
 }
 
 /**
- * Adds to the evidence of a lock that is held who holds it, in words. Changes no other judgement.
+ * Adds the holder of a held lock, in words, to the evidence. Changes no other judgement.
  *
  * @category judging
  * @since 0.1.0

@@ -47,13 +47,13 @@ export interface DirectoryState {
   readonly distrust: string | undefined
   /** `none`: the directory provably has no subdirectory. */
   readonly subdirectories: "none" | "some"
-  /** Sorted by name: a base name comes before the files of its roles. */
+  /** The sentinels, sorted by name. A base name comes before the files of its roles. */
   readonly sentinels: ReadonlyArray<SentinelFile>
   /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
   readonly foreign: ReadonlyArray<string>
   /** The directory has more sentinels than this bound. None was read, and `sentinels` and `foreign` are empty. */
   readonly crowded?: number
-  /** The mount point of a mount below the directory, where mounts were asked for. */
+  /** Mount point of a mount below the directory. Missing if there is none, or if the caller didn't ask for mounts. */
   readonly mount?: string
 }
 

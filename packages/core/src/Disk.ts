@@ -105,15 +105,16 @@ export class Disk extends Context.Service<
     /** `fsync(2)` of a directory. Succeeds on a file system that can't sync directories. */
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
-     * Makes a directory of ours writable: `chmod u+rwx`. Darwin: clears `uchg` and `uappnd`, of a file too. Follows no
-     * symbolic link. `false`: nothing was changed, since it needs no change, isn't ours, or isn't a directory.
+     * Makes a directory of the calling user writable: `chmod u+rwx`. Darwin: clears `uchg` and `uappnd`, of a file too.
+     * Follows no symbolic link. `false`: nothing was changed, because the entry needs no change, belongs to another
+     * user, or isn't a directory.
      */
     readonly permit: (path: string) => Effect.Effect<boolean, DiskError>
     /**
      * Deletes a directory and everything below it. The sentinels among its direct children go last. Follows no symbolic
-     * link and crosses no mount (EXDEV). Makes directories of ours writable on the way. Passes over entries that can't
-     * be removed, and fails with the first error at the end. Gives up a tree that another process keeps writing into
-     * (ENOTEMPTY): see `patience`.
+     * link and crosses no mount (EXDEV). Makes directories of the calling user writable on the way. Passes over entries
+     * that can't be removed, and fails with the first error at the end. Gives up a tree that another process keeps
+     * writing into (ENOTEMPTY): see `patience`.
      *
      * An inner directory stays as it is if its lock is held, or if `mayRemove` refuses one of its sentinels. All
      * directories above it stay too. Returns the inner directories that stayed, relative to `path`. Interruptible
@@ -142,8 +143,8 @@ export class Disk extends Context.Service<
     /** A mount point at or below the directory; `undefined` if there is none. */
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
     /**
-     * All mounts at or below a directory whose path is real, by the mount table: touches nothing that is mounted, since
-     * a file system may not answer. Empty if the platform has no such table.
+     * All mounts at or below a directory, by the mount table. `path` must be a real path. Touches no mounted file
+     * system, since one may not answer. Empty if the platform has no such table.
      */
     readonly mountsBelow: (path: string) => Effect.Effect<ReadonlyArray<Mounted>, DiskError>
     /**

@@ -45,7 +45,7 @@ export interface Permissions {
   readonly type: FileType
   /** The low 12 bits of `st_mode`. */
   readonly mode: number
-  /** `undefined`: not known, so that nothing vouches for the file. */
+  /** `undefined`: unknown. Such a file isn't trusted. */
   readonly uid: number | undefined
   readonly gid: number | undefined
   /** Number of hard links. */
@@ -180,13 +180,14 @@ export interface ScanOptions {
   readonly sort: (entry: string) => "read" | "note" | "hint" | "ignore"
   /** Whether files may be read. The scan asks before it looks at any file. `false`: it stats files and opens none. */
   readonly isRead: (directory: Stat) => boolean
-  /** Bytes of a file that is read. A larger file isn't read. */
+  /** Maximum size of a file that is read, in bytes. */
   readonly mostBytes: number
-  /** Names to read and to note. One more makes the directory crowded, and ends the scan. */
+  /** Maximum number of names to read and to note. One more name makes the directory crowded, and ends the scan. */
   readonly mostNames: number
   readonly mostHints: number
   /**
-   * Names that the scan lists where `isRead` is false. More make the directory crowded if one is to be read or noted.
+   * Maximum number of names that the scan lists where `isRead` is false. A directory with more names is crowded if one
+   * of them is to be read or noted.
    */
   readonly mostUnread: number
 }
@@ -207,8 +208,8 @@ export interface Peek {
 }
 
 /**
- * Whether entries of a directory can be made, renamed and removed, and what is left for them, as far as the kernel
- * tells without such a change.
+ * Whether entries of a directory can be made, renamed and removed, and the space that is left, as far as the kernel
+ * tells without a change.
  *
  * @category models
  * @since 0.1.0
@@ -289,7 +290,10 @@ export interface OwnerLock extends HeldLock {
  * @since 0.1.0
  */
 export interface FindOptions {
-  /** Whether directories of ours that can't be read are made readable, as `Disk.permit` does. Default false: EACCES. */
+  /**
+   * `true`: makes unreadable directories of the calling user readable, as `Disk.permit` does. `false`, the default:
+   * fails with EACCES.
+   */
   readonly permit?: boolean
 }
 
@@ -301,8 +305,9 @@ export interface FindOptions {
  */
 export interface RemoveTreeOptions {
   /**
-   * How long the tree may take without getting smaller: ENOTEMPTY then, with the path of the directory that another
-   * process keeps writing into. Default 30 s. A tree that gets smaller, however slowly, may take as long as it needs.
+   * How long the removal goes on while the tree doesn't get smaller. Then it fails with ENOTEMPTY and the path of the
+   * directory that another process keeps writing into. Default: 30 s. A tree that gets smaller, however slowly, may
+   * take as long as it needs.
    */
   readonly patience?: Duration.Duration
   /** The directory to remove. ESTALE, and nothing is touched, if the path names another directory. */

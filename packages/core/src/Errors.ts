@@ -204,7 +204,7 @@ export class Changed extends Schema.TaggedError<Changed>("@vm-sentinel/core/Chan
 }
 
 /**
- * A sweep had claimed a directory, which turned out to be owned, and another directory has its name now. The claimed
+ * A sweep had claimed a directory that turned out to have an owner, and another directory has its name now. The claimed
  * directory stays complete, at the path `kept`.
  *
  * @category errors

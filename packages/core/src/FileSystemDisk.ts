@@ -91,7 +91,7 @@ export const makeWith = Effect.fnUntraced(function* (
 
   const lstat = (path: string) => Effect.map(failing("lstat", path)(fs.lstat(path)), toStat)
 
-  /** Follows a symbolic link: only for a path that was just seen to be a directory. */
+  /** Follows a symbolic link, so it is only for a path that was just seen to be a directory. */
   const list = (path: string) =>
     fs.readDirectoryEntries(path).pipe(
       failing("readdir", path),
@@ -165,14 +165,17 @@ export const makeWith = Effect.fnUntraced(function* (
     )(fs.open(path, { flag: "r", noFollow: true })).pipe(
       Effect.flatMap((file) => failing("fsync", path)(file.sync)),
       Effect.scoped,
-      // Some file systems have no `fsync(2)` of directories. They leave nothing to wait for.
+      // Some file systems have no `fsync(2)` of directories. Then there is nothing to wait for.
       Effect.catchIf(
         (error) => error.errno === "EINVAL" || error.errno === "ENOTSUP",
         () => Effect.void
       )
     )
 
-  /** By path: a directory that is swapped for a symbolic link in between leads elsewhere, to what is ours too. */
+  /**
+   * Works by path. If a symbolic link replaces the directory after the check, `chmod` changes the target of the link.
+   * An ordinary user can change only his own files.
+   */
   const permit = Effect.fnUntraced(function* (path: string) {
     const { mode, type, uid } = yield* lstat(path)
     const isOurs = uid !== undefined && uid === callerOf(Reflect.get(globalThis, "process")).uid

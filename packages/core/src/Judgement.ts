@@ -187,7 +187,7 @@ const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
  * directory without a sentinel isn't ours.
  */
 const withAssumption = (finding: Finding, { crowded, knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
-  // Whether all sentinels are still the same can't be told of a directory whose sentinels weren't read.
+  // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same.
   if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
   return {

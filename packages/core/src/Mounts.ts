@@ -1,7 +1,7 @@
 /**
  * The mount table, as `proc_pid_mountinfo(5)` gives it: where other file systems begin, and where each mount lies on
- * the file system below it. The table tells a mount without a look at it: a look at a file system that doesn't answer
- * never ends.
+ * the file system below it. Reading the table touches no mounted file system. A call to a file system that doesn't
+ * answer never ends.
  *
  * @since 0.1.0
  */
@@ -52,12 +52,12 @@ export interface Table {
   readonly byPoint: ReadonlyMap<string, ReadonlyArray<Mount>>
   /** The first mount at or below each path that leads to one. */
   readonly insidePath: ReadonlyMap<string, Mount>
-  /** The same by the place on the file system, for file systems that are mounted more than once. */
+  /** The first mount at or below each place on a file system, for file systems that are mounted more than once. */
   readonly insidePlace: ReadonlyMap<string, Mount>
 }
 
 /**
- * A field as it was before it was written into the table: a space is written as `\\040`.
+ * Decodes a field of the table, where a space is written as `\\040`.
  *
  * @category parsing
  * @since 0.1.0
@@ -84,7 +84,7 @@ const parseLine = (line: string): ReadonlyArray<Mount> => {
 const contains = (directory: string, path: string): boolean =>
   path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
 
-/** The path of what lies at `path` below `from`, once `from` is `to`. */
+/** Replaces the beginning `from` of a path with `to`. */
 const rebase = (path: string, from: string, to: string): string => {
   const rest = from === "/" ? path : path.slice(from.length)
   return `${to === "/" ? "" : to}${rest === "/" ? "" : rest}` || "/"
@@ -95,7 +95,7 @@ const placeOn = (mount: Mount, path: string): Place => ({
   path: rebase(path, mount.mountPoint, mount.root)
 })
 
-/** Where a mount was mounted. `undefined`: the table doesn't have what it lies on. */
+/** The place where a mount was mounted. `undefined`: the table lacks the mount below it. */
 const placeOf = ({ byId }: Pick<Table, "byId">, { id, mountPoint, parent }: Mount): Place | undefined => {
   const below = byId.get(parent)
   return below === undefined || parent === id || !contains(below.mountPoint, mountPoint)
@@ -105,7 +105,7 @@ const placeOf = ({ byId }: Pick<Table, "byId">, { id, mountPoint, parent }: Moun
 
 const keyOf = ({ device, path }: Place): string => `${device} ${path}`
 
-/** A path, and all that lead to it, up to `/`. */
+/** A path and all directories above it, up to `/`. */
 function* upwards(path: string): Generator<string> {
   for (let at = path; at.length > 1; at = at.slice(0, at.lastIndexOf("/"))) yield at
   yield "/"
@@ -176,7 +176,7 @@ export const inside = (table: Table, path: string): string | undefined => {
 }
 
 /**
- * All mounts at and below a real path, likewise.
+ * All mounts at or below a real path, whatever path leads to them.
  *
  * @category queries
  * @since 0.1.0

@@ -20,10 +20,7 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   /** Bytes of the name in base64. Present only where the name isn't UTF-8. */
   nameBytes: Schema.optionalKey(Schema.String),
   path: Schema.String,
-  /**
-   * `would-remove`: a dry run found what a sweep would remove, or a sweep found what it wasn't to remove (`only` of its
-   * options).
-   */
+  /** `would-remove`: the directory is dead, and this was a dry run, or the option `only` didn't allow its removal. */
   action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
   verdict: Answer,
   reason: Reason,
@@ -44,14 +41,14 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
 export type Outcome = typeof Outcome.Type
 
 /**
- * A text that tells a directory from all others of its root, and from a later one of its name: the name, or its bytes
- * where it isn't UTF-8, and the date of the deciding sentinel.
+ * A text that identifies a directory within its root, and tells it from a later directory of the same name. The text
+ * has the name (its bytes where it isn't UTF-8) and the date of the deciding sentinel.
  *
  * @category getters
  * @since 0.1.0
  */
 export const key = ({ name, nameBytes, since }: Pick<Outcome, "name" | "nameBytes" | "since">): string => {
-  // No name has a slash.
+  // No name contains a slash, so no name begins like this.
   const named = nameBytes === undefined ? name : `/${nameBytes}`
   return since === undefined ? named : `${since}/${named}`
 }
@@ -87,8 +84,8 @@ export const Summary = Schema.TaggedStruct("Summary", {
   durationMs: Schema.Int,
   interrupted: Schema.optionalKey(Schema.Boolean),
   /**
-   * Why a sweep removed nothing, and only judged: more would have gone than the caller allows, the operator said no, or
-   * no directory has a name that was to be passed over.
+   * Why a sweep only judged, and removed nothing: more directories would have been removed than the caller allows, the
+   * operator said no, or no directory matches a pattern of names to skip.
    */
   refused: Schema.optionalKey(Schema.Literals(["max-removals", "declined", "unmatched-skip"]))
 })

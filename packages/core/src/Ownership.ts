@@ -70,16 +70,16 @@ export type RecordError = PublishError | LockBusy | IdentityUnavailable
 export type HoldOptions = Omit<RecordOptions, "lock">
 
 /**
- * A published sentinel, and whether it is of any use.
+ * A published sentinel, and whether sweeps will believe it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Recorded extends SentinelFile {
   /**
-   * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107": a default ACL or
-   * a umask made the directory so. The directory is then kept for ever, as `untrusted-sentinel`, until that is mended.
-   * `undefined`: sweeps believe the sentinel.
+   * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107". A default ACL or
+   * a umask can cause that. Sweeps then keep the directory, as `untrusted-sentinel`, until somebody corrects the
+   * permissions. `undefined`: sweeps believe the sentinel.
    */
   readonly distrust: string | undefined
 }
@@ -218,7 +218,10 @@ const distrustOf = ({ sentinels }: DirectoryState, entry: string): string | unde
   return content.failure._tag === "UntrustedSentinel" ? content.failure.problem : undefined
 }
 
-/** The record that lies in a directory now. A directory that can't be read says nothing. */
+/**
+ * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows
+ * none.
+ */
 const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
   Effect.map(Effect.option(look), (found): Recorded => ({
     ...file,
@@ -262,8 +265,8 @@ const basisOf = Effect.fnUntraced(function* (
 })
 
 /**
- * Fails as {@link record} would where the role has an owner that isn't provably gone, and changes nothing: to be asked
- * before an owner is started that is recorded later.
+ * Fails like {@link record} if the role has an owner that isn't provably gone. Changes nothing. A program runs it
+ * before it starts an owner that it will record later.
  *
  * **Example** (Asking before a VM is started)
  *
@@ -497,9 +500,9 @@ export const hold: (
 )
 
 /**
- * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other: for an owner that
- * has handed the directory over. `NotFound`: the sentinel is gone, or is a v1 or v2 sentinel, which has no nonce to
- * tell it by.
+ * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other. An owner uses it
+ * after it has handed the directory over. `NotFound`: the sentinel is gone, or it is a v1 or v2 sentinel, which has no
+ * nonce to recognise it by.
  *
  * **Example** (Handing a directory over to the VM)
  *

@@ -1,6 +1,6 @@
 /**
- * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep
- * uses, of what this kernel and this file system tell now.
+ * Predicts what a sweep of a root can prove. Judges records that don't exist, with the functions of a sweep, by what
+ * this kernel and this file system tell now.
  *
  * @since 0.1.0
  */
@@ -31,12 +31,14 @@ import * as SentinelName from "./SentinelName.ts"
 import type { SentinelStore } from "./SentinelStore.ts"
 
 /**
- * An owner that has ended, and recorded itself in a directory of the root as a process like the caller would have.
+ * An owner that has ended. It recorded itself in a directory of the root, as a process like the caller would have.
  *
- * - `crashed`: in the caller's PID namespace, in this boot. `crashed-held`: it held the directory's lock.
- * - `rebooted`: before the machine booted.
- * - `restarted`: in a PID namespace that has ended since, as that of a container. `restarted-held`: it held the lock.
- * - `v1`: by a v1 sentinel, its PID alone.
+ * - `crashed`: the owner ended in the caller's PID namespace, in this boot. `crashed-held`: it also held the
+ *   directory's lock.
+ * - `rebooted`: the owner ended before the machine booted.
+ * - `restarted`: the owner ended together with its PID namespace, such as that of a container. `restarted-held`: it
+ *   also held the lock.
+ * - `v1`: the owner wrote a v1 sentinel, with its PID alone.
  *
  * @category schemas
  * @since 0.1.0
@@ -45,7 +47,7 @@ export const Case = Schema.Literals(["crashed", "crashed-held", "rebooted", "res
 export type Case = typeof Case.Type
 
 /**
- * How such an owner would be judged now. `dead`: its directory would be removed.
+ * The judgement that such an owner would get now. `dead`: its directory would be removed.
  *
  * @category schemas
  * @since 0.1.0
@@ -86,7 +88,8 @@ export interface Sight {
 }
 
 /**
- * Asks for processes that don't exist. A reader that sees enough is told so: `Absent`, and `Gone` by both searches.
+ * Asks the kernel about processes that don't exist. A reader that sees enough gets `Absent`, and `Gone` from both
+ * searches.
  *
  * **Example** (Asking as a reader that sees every process)
  *
@@ -132,7 +135,7 @@ const fileOf = (now: DateTime.DateTime, { frame: { birth, id } }: Ground): Draft
 
 type Recorded = Omit<RecordV3, "lock">
 
-/** The record of an owner in this boot and this PID namespace. What can't be read here, it couldn't record. */
+/** The record of an owner in this boot and this PID namespace. The record lacks the data that can't be read here. */
 const recordOf = (
   host: HostIdentity,
   self: Option.Option<ProcessIdentity>,
@@ -176,7 +179,10 @@ const sentinelsOf = (
   return all.flatMap(([isAsked, name, sentinel]) => (isAsked ? [[name, sentinel] as const] : []))
 }
 
-/** A holder of the root's own lock says nothing about its directories. It shows that the lock can be asked for. */
+/**
+ * The state of the root's own lock says nothing about the locks of its directories. It only shows that locks can be
+ * probed here.
+ */
 const ofDirectories = (state: LockState | undefined): LockState | undefined =>
   state === undefined || state === "unknown" ? state : "free"
 
@@ -201,8 +207,9 @@ const foreseeOne = Effect.fnUntraced(function* (
 })
 
 /**
- * Judges an owner of each {@link Case} that has ended. Reads the kernel's answers and the state of the root's own lock.
- * Nothing is condemned: there is no such directory. `lock`: as an owner here would hold it; `undefined`: it can't.
+ * Judges one owner of each {@link Case}. Reads the kernel's answers and the state of the root's own lock. Condemns
+ * nothing, because the judged directories don't exist. `lock`: as an owner here would hold it; `undefined`: an owner
+ * here can't hold it.
  *
  * **Example** (Asking what can be proved on NFS)
  *

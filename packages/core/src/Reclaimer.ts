@@ -45,7 +45,7 @@ export interface Discarded {
 }
 
 /**
- * A directory that a sweep has taken from its owners: by a rename, or, where none can be had, by its lock alone. The
+ * A directory that a sweep has taken from its owners: by a rename or, if it can't be renamed, by its lock alone. The
  * sweep holds its lock, where locks work, until the scope closes.
  *
  * @category models
@@ -54,14 +54,14 @@ export interface Discarded {
 export interface Removable {
   /** The directory's present path. */
   readonly path: string
-  /** The directory as it was read after that. */
+  /** The directory as it was read after the sweep had taken it. */
   readonly state: DirectoryState
   /** `false`: no lock works on the file system, and no owner is excluded. */
   readonly isLocked: boolean
   /**
    * Deletes the directory: first a rename marks it, then the tree is removed, its sentinels last. `condemned` must be a
    * judgement of `state`; `Changed` otherwise. Interruptible only between the removals of two entries. The next sweep
-   * takes up what couldn't be removed.
+   * resumes the removal of what is left.
    */
   readonly discard: (
     condemned: Condemned,
@@ -91,7 +91,7 @@ export interface Claim extends Removable {
 }
 
 /**
- * A directory that a killed sweep had claimed or marked. `open` takes it up; nothing is changed before.
+ * A directory that a killed sweep had claimed or marked. `open` resumes it. Nothing changes before `open`.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Collects the names that a `Disk.scan` is to read or to tell, in bounded memory: for all who implement a `Disk`.
+ * Collects the names that a `Disk.scan` has to read or to report, in bounded memory. For implementations of `Disk`.
  *
  * @since 0.1.0
  */

@@ -283,8 +283,8 @@ export interface Acquisition {
 }
 
 /**
- * The `lock` field of a record, for the lock that its process holds or was started with. Empty without a lock, and
- * where the lock ends before the process does, with the thread that took it (`outlivesThread` is `false`).
+ * The `lock` field of a record, for the lock that its process holds or was started with. Empty without a lock. Also
+ * empty if `outlivesThread` is `false`: such a lock ends with the thread that took it, before the process ends.
  *
  * @category constructors
  * @since 0.1.0

@@ -63,14 +63,13 @@ export class SentinelStore extends Context.Service<
      */
     readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
-     * `look` at a directory that anyone may have made, as a sweep meets them. Touches nothing that is mounted at or
-     * below the directory: fails with `MountInside` if it is a mount point; the state names a mount below it. A
-     * directory of another user that can't be read (`lost+found`) counts as one without a sentinel, if none is seen in
-     * it.
+     * Reads a directory like `look`, for a sweep: any user may have made the directory. Touches nothing that is mounted
+     * at or below the directory: fails with `MountInside` if it is a mount point; the state names a mount below it. An
+     * unreadable directory of another user (`lost+found`) counts as one without a sentinel, if it shows none.
      */
     readonly inspect: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError | MountInside>
     /**
-     * Reads the primary sentinel of each entry, and nothing else. One answer for each entry, in order. `undefined`: the
+     * Reads only the primary sentinel of each entry. Returns one answer for each entry, in order. `undefined`: the
      * entry needs a {@link look}. Never fails.
      */
     readonly peekMany: (
@@ -100,8 +99,8 @@ export class SentinelStore extends Context.Service<
       options?: PublishOptions
     ) => Effect.Effect<SentinelFile, PublishError>
     /**
-     * Makes a directory that appears under `path` with its sentinel in it: no crash leaves one under `path` without a
-     * sentinel. `sentinelOf` gets the temporary path at which the directory is made, and can lock it there.
+     * Makes a directory that appears under `path` together with its sentinel: a crash never leaves a directory without
+     * a sentinel there. `sentinelOf` gets the temporary path at which the directory is made, and can lock it there.
      * `AlreadyOwned`: `path` exists.
      */
     readonly create: <E, R>(

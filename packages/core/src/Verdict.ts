@@ -22,7 +22,7 @@ import { compare, compareFirstProcesses, initialPidNamespace } from "./ProcessId
 import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
 
 /**
- * Milliseconds by which a process must have started after a v2 record was written to be certainly not the record's
+ * Milliseconds. A process that started more than this time after a v2 record was written is certainly not the record's
  * process. The margin covers the rounding of mtime and start tick, and the slewing of the wall clock between the two.
  *
  * @category constants
@@ -205,8 +205,8 @@ const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, note
       : judgeOtherNamespace(sentinel, inputs, reader, standing, notes)
   }
   if (!isInReach(standing)) return unknown(doubt, notes)
-  // `doubt` forbids to condemn. A living process of this boot proves `alive` even if the record was made in another
-  // directory.
+  // `doubt` forbids the verdict `dead`. A living process of this boot proves `alive` even if the record was made in
+  // another directory.
   const seen = judgeObserved(sentinel, process, inputs, reader, notes)
   return seen.verdict === "alive" && standing.boot === "this" ? seen : unknown(doubt, notes)
 }

@@ -132,8 +132,8 @@ export * as LockState from "./LockState.ts"
 
 /**
  * The mount table, as `proc_pid_mountinfo(5)` gives it: where other file systems begin, and where each mount lies on
- * the file system below it. The table tells a mount without a look at it: a look at a file system that doesn't answer
- * never ends.
+ * the file system below it. Reading the table touches no mounted file system. A call to a file system that doesn't
+ * answer never ends.
  *
  * @since 0.1.0
  */
@@ -192,8 +192,8 @@ export * as ProcessIdentity from "./ProcessIdentity.ts"
 export * as ProcessInspector from "./ProcessInspector.ts"
 
 /**
- * What a sweep of a root can prove: the judgements of records that don't exist, made by the functions that a sweep
- * uses, of what this kernel and this file system tell now.
+ * Predicts what a sweep of a root can prove. Judges records that don't exist, with the functions of a sweep, by what
+ * this kernel and this file system tell now.
  *
  * @since 0.1.0
  */
@@ -228,7 +228,7 @@ export * as Reclaimer from "./Reclaimer.ts"
 export * as Root from "./Root.ts"
 
 /**
- * Collects the names that a `Disk.scan` is to read or to tell, in bounded memory: for all who implement a `Disk`.
+ * Collects the names that a `Disk.scan` has to read or to report, in bounded memory. For implementations of `Disk`.
  *
  * @since 0.1.0
  */

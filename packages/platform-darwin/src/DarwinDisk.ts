@@ -101,7 +101,7 @@ const withCalls = (
       ),
     room: (path) =>
       Effect.flatMap(portable.room(path), (byMode) => attempt("room", path, () => Room.room(path, byMode))),
-    // An open of what is mounted may wait for ever, and only the table tells a mount before that.
+    // Opening a mounted directory may never end. Only the mount table shows the mount before that.
     removeTree: (path, options) =>
       Effect.flatMap(mountsBelow(path), ([first]) =>
         first === undefined || TreeRemoval.placeOf(path) === undefined
@@ -109,7 +109,7 @@ const withCalls = (
           : Effect.fail(new DiskError({ errno: "EXDEV", operation: "delete", path: first.mountPoint }))
       ),
     mountsBelow,
-    // First by the table, which touches nothing that is mounted.
+    // The mount table comes first: reading it touches no mounted file system.
     mountInside: (path) =>
       Effect.flatMap(mountsBelow(path), ([first]) =>
         first === undefined ? mountInside(path) : Effect.succeed(first.mountPoint)

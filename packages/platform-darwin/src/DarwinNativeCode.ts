@@ -1,5 +1,5 @@
 /**
- * Which native code the Layers of macOS use, and why others are missing.
+ * Which native code the Layers of macOS use, and why a part of it is missing.
  *
  * @since 0.1.0
  */
@@ -44,9 +44,10 @@ const without = (reason: "worker" | "unsupported", detail: string): Effect.Effec
 }
 
 /**
- * What the Layers use by default. Loads it, which takes some milliseconds. In a worker thread it loads nothing.
+ * Reports which native code the Layers use by default. Loads that code, which takes some milliseconds. Loads nothing in
+ * a worker thread.
  *
- * Without koffi or libSystem: processes are those of `ps`, with starts in seconds; there are no locks, and nothing is
+ * Without koffi or libSystem, processes are those of `ps`, with starts in seconds. There are no locks, and nothing is
  * known of file systems and of access control lists.
  *
  * @category reporting

@@ -12,7 +12,7 @@
 export * as DarwinDisk from "./DarwinDisk.ts"
 
 /**
- * Which native code the Layers of macOS use, and why others are missing.
+ * Which native code the Layers of macOS use, and why a part of it is missing.
  *
  * @since 0.1.0
  */

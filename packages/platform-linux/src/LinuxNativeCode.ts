@@ -1,5 +1,5 @@
 /**
- * Which native code the Layers of Linux use, and why others are missing.
+ * Which native code the Layers of Linux use, and why a part of it is missing.
  *
  * @since 0.1.0
  */
@@ -14,12 +14,12 @@ const without = (reason: "worker" | "unsupported", detail: string): NativeCode =
 }
 
 /**
- * What the Layers use by default. Loads it, which takes some milliseconds, and keeps the answer. In a worker thread it
- * loads nothing, and tells what a Layer has loaded on request.
+ * Reports which native code the Layers use by default. Loads that code, which takes some milliseconds, and keeps the
+ * answer. In a worker thread it loads nothing, and reports what a Layer has loaded on request.
  *
- * - Without koffi: a put back looks before it renames, locks are taken by util-linux's `flock`, and no 64-bit process
- *   id is read. The library isn't used either.
- * - Without the library: one thread lists, peeks and removes. Same result, in more time.
+ * - Without koffi, putting a directory back looks before it renames, util-linux's `flock` takes locks, and no 64-bit
+ *   process id is read. The library isn't used either.
+ * - Without the library, one thread lists, peeks and removes. The result is the same, in more time.
  *
  * @category reporting
  * @since 0.1.0

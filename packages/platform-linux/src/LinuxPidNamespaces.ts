@@ -328,16 +328,16 @@ export const layerAt = (
  * 64-bit id for life. A process that lives during a whole reading of `/proc` is in that reading, and a process that
  * isn't was gone before the reading ended. One reading is enough, if the record was read before the reading began.
  *
- * - `Found`: the process with the id is visible. Or a process of the namespace is visible, and then all of its
- *   processes are, by `pid_namespaces(7)`. The observation is of the process that has the PID in the namespace, under
- *   the *reader's* PID for that process, or `Absent` where no process has the PID. In the reader's own namespace the
- *   PID itself is observed.
+ * - `Found`: the process with the id is visible, or some process of the namespace is. If one process of a namespace is
+ *   visible, all of them are, by `pid_namespaces(7)`. The observation is of the process that has the PID in the
+ *   namespace, under the *reader's* PID for that process, or `Absent` where no process has the PID. In the reader's own
+ *   namespace the PID itself is observed.
  * - `Gone` by `processId64`: every process of the kernel was looked at, and none has the id. Needs the procfs of the
  *   initial PID namespace, without `hidepid`, and native code and Linux 6.9. Needs no privilege.
- * - `Gone` by `namespace`: every process was looked at, and none is in the namespace. That needs the right to read
- *   `ns/pid` of every process outside of the initial namespace. Or a later namespace has the number, as its first
- *   process shows; that needs the right to read this one process. A namespace file that is still held open or mounted
- *   changes nothing: the recorded process is gone.
+ * - `Gone` by `namespace`, in one of two ways. Either every process was looked at, and none is in the namespace: that
+ *   needs the right to read `ns/pid` of every process outside of the initial namespace. Or a later namespace has the
+ *   number, as its first process shows: that needs the right to read this one process. A namespace file that is still
+ *   held open or mounted changes nothing: the recorded process is gone.
  * - `Incomplete`: everything else.
  *
  * @category layers

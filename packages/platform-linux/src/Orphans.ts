@@ -56,8 +56,8 @@ const make = (koffi: Library): Waits => {
 export const load = (): Waits | undefined => withKoffi(make)
 
 /**
- * Waits for each child that has ended, up to one of `own`, for which somebody else waits: Node for a child that it
- * started. Returns the PIDs.
+ * Waits for each child that has ended, and stops at a child of `own`: somebody else waits for these children, such as
+ * Node for a child that it started. Returns the PIDs of the reaped children.
  *
  * @category reaping
  * @since 0.1.0

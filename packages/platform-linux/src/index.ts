@@ -19,7 +19,7 @@ export * as Kernel from "./Kernel.ts"
 export * as LinuxDisk from "./LinuxDisk.ts"
 
 /**
- * Which native code the Layers of Linux use, and why others are missing.
+ * Which native code the Layers of Linux use, and why a part of it is missing.
  *
  * @since 0.1.0
  */

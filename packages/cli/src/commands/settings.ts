@@ -61,11 +61,11 @@ const valueOf = <A>(
   )
 }
 
-/** A description, what help shows of the default, and the variable. */
+/** The description of a flag, with its default, if help shows one, and its variable. */
 const describe = (flag: Name, description: string, shown: string | undefined): string =>
   `${description}${shown === undefined ? "" : ` (default: ${shown})`} [$${variableOf(flag)}]`
 
-/** The variable of a boolean flag. */
+/** The value of the variable of a boolean flag. */
 export const booleanValue = (flag: Name): Effect.Effect<Option.Option<boolean>, CliError.ValidationError> =>
   valueOf(flag, Config.Boolean, "true or false")
 

@@ -135,7 +135,7 @@ const inNamespace = Effect.fnUntraced(function* (root: string, keep: boolean) {
   yield* Effect.raceFirst(playing, Effect.andThen(Namespace.outsideGone, Effect.interrupt))
 })
 
-/** The way into a PID namespace. `None`, and a note, where the kernel doesn't allow one. */
+/** The arguments that run a command in a PID namespace. `None`, and a note, where the kernel doesn't allow one. */
 const namespace = Effect.gen(function* () {
   if (process.platform !== "linux") return Option.none()
   const Namespace = yield* Effect.promise(() => import("./Namespace.ts"))

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 
 export const file = fileURLToPath(new URL("../../../../docs/json-schema.json", import.meta.url))
 
-/** Without the keys of later releases: each key must be one that the schema names. */
+/** The schema without the keys of later releases: each key of a line must be one that the schema names. */
 const closed = (text: string): object =>
   JSON.parse(text, (key, value: unknown) => (key === "additionalProperties" && value === true ? false : value))
 

@@ -1,6 +1,6 @@
 import type { Outcome } from "@vm-sentinel/core/Outcome"
 
-/** The outcome of a living directory, but for `rest`. */
+/** The outcome of a directory with a living owner, changed by `rest`. */
 export const outcome = (name: string, rest: Partial<Outcome> = {}): Outcome => ({
   _tag: "Outcome",
   name,

@@ -139,7 +139,7 @@ export const paths = (root: string): Effect.Effect<Array<string>, never, MemoryD
 }
 
 /**
- * The names in a root, with those of a sweep's own directories.
+ * The names in a root, including those of a sweep's own directories.
  *
  * **Example** (Names in a root)
  *
@@ -346,7 +346,7 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
   const here = yield* FakeProcessTable
   const pid = yield* Effect.orDie(here.spawn(options))
   const id = yield* Effect.orDie(here.idOf(pid))
-  // It stays in the PID namespace in which it was started.
+  // The actor stays in the PID namespace in which it was started.
   const reader = yield* here.reader(options.uid === undefined ? {} : { uid: options.uid })
   const [inspector, table] = [Context.get(reader, ProcessInspector), Context.get(reader, FakeProcessTable)]
   const made = yield* process
@@ -357,7 +357,7 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
     (error) => new IdentityUnavailable({ pid, detail: error.message })
   )
   const context = Context.merge(made, Context.add(reader, ProcessInspector, { ...inspector, self }))
-  // By then another process may have the PID.
+  // When the actor exits, another process may already have its PID.
   const exit = Effect.flatMap(table.idOf(pid), (now) => (now === id ? table.exit(pid) : Effect.void))
   const actor: Actor = {
     pid,

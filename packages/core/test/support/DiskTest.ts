@@ -269,7 +269,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           whole.files.map(({ entry }) => [entry, undefined, 1])
         )
         assert.deepInclude(yield* scan({ isRead, mostUnread: 17 }), nothing)
-        // Without a sentinel among the names that are listed there is none.
+        // No listed name is that of a sentinel, so the directory counts as one without sentinels.
         const other = disk.scan(
           directory,
           scanning(() => "ignore", 10, { isRead, mostUnread: 17 })

@@ -67,7 +67,10 @@ const canMakeImmutable =
     run("chattr", "-i", `${directory}/a`)
   })
 
-/** A file system of FUSE that no program answers for. It goes with its process: whatever waits for it then fails. */
+/**
+ * A FUSE file system for which no program answers. It ends with its process, and every call that waits for it then
+ * fails.
+ */
 const hang = `exec 3<>/dev/fuse
 mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung "$1" && echo mounted && exec sleep "$2"`
 
@@ -172,7 +175,7 @@ const scratch = Effect.acquireRelease(attempt(temporary), (directory) =>
 
 const nobody = 65_534
 
-/** Root, while its effective user is another one. */
+/** Runs an act as root while the effective user is another one. */
 const asRoot = (act: () => void): void => {
   const uid = process.geteuid?.() ?? 0
   process.seteuid?.(0)
@@ -230,7 +233,7 @@ export const world: World = {
   device: isRoot ? (path) => attempt(() => run("mknod", path, "c", "1", "5")) : notRoot,
   setOwner: isRoot ? (path, uid) => attempt(() => asRoot(() => Fs.lchownSync(path, uid, uid))) : notRoot,
   ordinary: isRoot ? ordinary : scratch,
-  // The Disk makes writable what is its user's own.
+  // The Disk makes the entries of its own user writable: only an immutable file keeps it out.
   stubborn: !isRoot ? notRoot : canMakeImmutable ? stubborn : new Missing("no immutable files here"),
   frozen: !isRoot ? notRoot : canMakeImmutable ? frozen : new Missing("no immutable files here"),
   bindMount: canMount

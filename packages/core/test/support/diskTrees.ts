@@ -232,7 +232,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* world.directory(`${vm}/.vm-sentinel.empty`)
       assert.deepStrictEqual(yield* disk.removeTree(vm), [])
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      // Its own sentinels keep such a directory, and with it those of the top.
+      // Such a directory stays because of its own sentinels. Therefore the sentinels of the top stay, too.
       yield* files(vm, [".vm-sentinel", ".vm-sentinel.logs/.vm-sentinel", ".vm-sentinel.logs/x", "file"])
       assert.deepStrictEqual(yield* disk.removeTree(vm), [".vm-sentinel.logs"])
       assert.deepStrictEqual(yield* world.tree(vm), {

@@ -29,18 +29,18 @@ export interface Fake {
   readonly tree: () => Tree
   /** Creates a file, or replaces it by a file with another inode. */
   readonly write: (path: string) => void
-  /** Adds to what is there. */
+  /** Adds a tree to the present one. */
   readonly furnish: (tree: Tree) => void
   readonly open: () => number
   /** Names whose type a listing leaves out. */
   readonly untold: Set<string>
   /** Names of directories on another mount. */
   readonly mounts: Set<string>
-  /** Names of directories of ours that can't be opened before `permit` has made them writable. */
+  /** Names of the user's own directories that can't be opened before `permit` has made them writable. */
   readonly closed: Set<string>
-  /** Names of directories of ours whose entries can't be changed before. */
+  /** Names of the user's own directories whose entries can't be changed before `permit` has made them writable. */
   readonly readOnly: Set<string>
-  /** Names of directories that no rename leaves (EXDEV), as that of a subvolume. */
+  /** Names of directories, such as subvolumes, that a rename can't leave (EXDEV). */
   readonly volumes: Set<string>
 }
 

@@ -374,7 +374,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       if (Result.isFailure(content) || content.success._tag !== "V3") return assert.fail("no v3 record")
       const recorded = content.success.record.directory
       const binding = compareDirectories(recorded, yield* disk.frame(vm), fileToken(file), "equal")
-      // As `cp -al` of the directory does, once and once more.
+      // Makes hard links as `cp -al` of the directory does, twice.
       for (const copy of ["backup", "another"]) {
         yield* world.directory(`${directory}/${copy}`)
         yield* world.hardLink(`${directory}/${copy}/.vm-sentinel`, `${vm}/.vm-sentinel`)
@@ -535,7 +535,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* interposer.calls
       yield* look(store, vm)
       const counted = (yield* interposer.calls).filter((method) => method === "lstat").length
-      // A file whose other name isn't among those is looked at again, twice.
+      // The store looks twice more at a file whose other name isn't among the listed ones.
       assert.isAtMost(counted, 3 * 1024)
     }))
 

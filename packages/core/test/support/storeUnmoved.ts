@@ -1,4 +1,4 @@
-/** Directories that can't be renamed out of their owners' way. */
+/** Tests of directories that can't be renamed. */
 import { assert } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Layout from "../../src/Layout.ts"
@@ -29,7 +29,7 @@ const isVm = (path: string): boolean => path.endsWith("/vm")
 /** A program may be started to ask for the lock. */
 const byAny = { mayStartProgram: true }
 
-/** Directories that had the name before: the file system gives an inode again. */
+/** Earlier directories of the same name. The file system may reuse their inode. */
 const others = { another: { id: { dev: "1", ino: "1" } }, earlier: { birth: "1" } } as const
 
 /** Claims a directory whose rename is refused. */
@@ -43,7 +43,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
   const world = undirectedIn(given)
   const { abandoned, scene } = reapingIn(world)
 
-  /** The scene, where the file system has locks; else nothing is removed where it lies. */
+  /** Makes the scene if the file system has locks. Without locks a sweep removes nothing where it lies. */
   const locked = <E, R2>(use: (made: Effect.Success<typeof scene>) => Effect.Effect<void, E, R2>) =>
     Effect.flatMap(scene, (made) =>
       Effect.flatMap(made.store.probeLock(made.vm, byAny), (state) => (state === "unknown" ? Effect.void : use(made)))
@@ -92,7 +92,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       Effect.gen(function* () {
         const disk = yield* Disk
         const before = yield* world.tree(directory)
-        // As on a file system where a second open may lock, too.
+        // A Disk like that of a file system where a second open gets the lock, too.
         const untested = Disk.of({
           ...disk,
           lock: (path, options) => Effect.map(disk.lock(path, options), (held) => ({ ...held, tested: false }))
@@ -300,7 +300,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       })
     ))
 
-  /** What a sweep leaves that is killed while it deletes a directory where it lies. */
+  /** Makes what a sweep leaves if it is killed while it deletes a directory where it lies. */
   const noted = Effect.fnUntraced(function* (of: "vm" | keyof typeof others) {
     const made = yield* scene
     const { directory, vm } = made

@@ -14,7 +14,7 @@ import * as PermissionStructs from "./permissionStructs.ts"
 export interface FileCalls {
   /** `openat(2)` of a directory that is no symbolic link. {@link close} closes every descriptor that is opened here. */
   readonly openDirectory: (fd: number, name: Buffer) => number
-  /** `openat(2)` of any file that is no symbolic link, to look at it. Never blocks. */
+  /** `openat(2)` of any file except a symbolic link, to read its attributes. Never blocks. */
   readonly openFile: (fd: number, name: Buffer) => number
   /** `open(2)` of a directory. Follows symbolic links, except as the last component of the path. */
   readonly openPath: (path: string) => number
@@ -51,7 +51,7 @@ export interface FileCalls {
   readonly volumeUuid: (fd: number) => string | undefined
   /** Whether the access control list of a file lets anybody change the file. The file must not be a symbolic link. */
   readonly aclPermitsChange: (path: string) => boolean
-  /** `getattrlistat(2)` of an entry that isn't followed. */
+  /** `getattrlistat(2)` of an entry. Follows no symbolic link. */
   readonly permissions: (fd: number, name: Buffer) => PermissionStructs.Permissions
   /** `setattrlistat(2)`, likewise: the mode. */
   readonly setMode: (fd: number, name: Buffer, mode: number) => void
@@ -193,7 +193,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
     statfs: (path) => statfsOf(statfs, terminated(path)),
     fstatfs: (fd) => statfsOf(fstatfs, fd),
     mountPoints: () => {
-      // Room for some that come in between. An answer that fills it may lack others.
+      // Room for mounts that are made between the two calls. An answer that fills the room may lack some mounts.
       for (let room = invoke(getfsstat, null, 0, MNT_NOWAIT) + 8; ; room *= 2) {
         const bytes = Buffer.alloc(room * Structs.statfsSize)
         const count = invoke(getfsstat, bytes, bytes.byteLength, MNT_NOWAIT)

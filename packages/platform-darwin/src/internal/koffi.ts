@@ -43,7 +43,7 @@ let found: Found | undefined
 /** Loads koffi once. */
 export const find = (): Found => (found ??= load())
 
-/** koffi. Throws what is missing. */
+/** Returns koffi. Throws an error with the reason if koffi is missing. */
 export const required = (): Library => {
   const { koffi, part } = find()
   if (koffi === undefined) throw new Error(part.detail)

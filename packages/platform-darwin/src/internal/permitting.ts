@@ -1,4 +1,4 @@
-/** Files of ours whose mode or flags keep them as they are: a removal makes them writable. */
+/** Makes files of the calling user writable if their mode or their flags refuse a removal. */
 import { coded } from "@vm-sentinel/core/Errno"
 import { placeOf } from "@vm-sentinel/core/TreeRemoval"
 import type { FileCalls } from "./fileCalls.ts"
@@ -12,18 +12,18 @@ const all = 0o700
 const deviceOf = (fd: number): number => Number(BigInt.asIntN(32, BigInt(idOf(fd).dev)))
 
 /**
- * Gives a directory u+rwx. Takes the flags `uchg` and `uappnd` from a file or a directory. Nothing on another device,
- * and nothing of another user. Nothing is followed. `false`: nothing was changed.
+ * Gives a directory u+rwx. Clears the flags `uchg` and `uappnd` of a file or a directory. Changes no entry on another
+ * device and none of another user. Follows no symbolic link. `false`: nothing was changed.
  *
- * There is no descriptor between the check and the change. Another file that comes in between is changed by the same
- * user only if it is that user's: the kernel requires it of all but root, whom no mode refuses.
+ * No descriptor pins the entry between the check and the change. If another file takes the name in between, the kernel
+ * lets an ordinary user change it only if he owns it. No mode refuses anything to root.
  */
 export const permit = (calls: FileCalls, fd: number, name: Buffer): boolean => {
   const { device, flags, isDirectory, mode, owner } = calls.permissions(fd, name)
   if (owner !== process.geteuid?.() || device !== deviceOf(fd)) return false
   const isKept = (flags & keepingFlags) !== 0
   const isClosed = isDirectory && (mode & all) !== all
-  // The mode of what is immutable can't be changed.
+  // The mode of an immutable file can't be changed, so its flags are cleared first.
   if (isKept) calls.setFlags(fd, name, (flags & ~keepingFlags) >>> 0)
   if (isClosed) calls.setMode(fd, name, mode | all)
   return isKept || isClosed

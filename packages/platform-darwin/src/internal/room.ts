@@ -16,7 +16,7 @@ const refusalOf = (path: string): string | undefined => {
   }
 }
 
-/** `byMode`: what owner and mode refuse to the effective user. `access(2)` asks for the real one. */
+/** `byMode`: what owner and mode refuse to the effective user. `access(2)` checks the real user. */
 export const room = (path: string, byMode: Room): Room => {
   const { bavail, bsize, ffree } = Fs.statfsSync(path)
   return { refusal: byMode.refusal ?? refusalOf(path), bytes: bavail * bsize, files: ffree }

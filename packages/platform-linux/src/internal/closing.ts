@@ -2,8 +2,8 @@ import { errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
 
 /**
- * Calls a close. Its failure leaves nothing to do: Linux has freed the number by then. EIO and ENOSPC tell of earlier
- * writes, which `fsync(2)` has already told of, and EINTR of a wait. EBADF alone is a mistake of the caller.
+ * Calls a close, and ignores its failure unless that is EBADF, a mistake of the caller. Linux has freed the number
+ * after every other failure. `fsync(2)` has already reported the earlier writes that EIO and ENOSPC are about.
  */
 export const closed = (close: () => unknown): void => {
   try {

@@ -57,11 +57,11 @@ export interface DirFd {
   readonly openPath: (path: string) => number
   readonly openDirectory: (fd: number, name: Name) => number
   /**
-   * As `openDirectory`, of a name in an open directory. Throws EXDEV where something is mounted there, and doesn't ask
-   * what is mounted: it may not answer.
+   * Like `openDirectory`, of a name in an open directory. Throws EXDEV for a mount point, without a call to the mounted
+   * file system, which may not answer.
    */
   readonly openInside: (fd: number, name: Name) => number
-  /** As `openInside`, of any file, with O_PATH: no right to read it is needed. */
+  /** Like `openInside`, of any file, with O_PATH. Needs no right to read the file. */
   readonly openEntry: (fd: number, name: Name) => number
   /** Opens a file for reading. Never blocks, not even on a FIFO. */
   readonly openFile: (fd: number, name: Name) => number
@@ -74,7 +74,7 @@ export interface DirFd {
   /** Whether a descriptor stays open at the end of the thread that opened the descriptor. */
   readonly isLasting: boolean
   readonly stat: (fd: number) => Stat
-  /** As `stat`, with the file system that the directory lies on. */
+  /** Like `stat`, with the file system of the directory. */
   readonly look: (fd: number) => Frames.Framed
   readonly statAt: (fd: number, name: Name) => Stat
   /** An empty name means the descriptor itself. */
@@ -138,8 +138,8 @@ const openReal = ({ close, open }: Opener, path: string): number => {
 }
 
 /**
- * Opens an entry by O_PATH, for which no file system is asked to open anything, and compares its mount with that of its
- * directory. Throws EXDEV where they differ.
+ * Opens an entry by O_PATH, which calls no mounted file system, and compares its mount with that of its directory.
+ * Throws EXDEV where they differ.
  */
 const openOnMount = ({ close }: Opener, fd: number, openIn: () => number): number => {
   const entry = openIn()
@@ -155,7 +155,7 @@ const openOnMount = ({ close }: Opener, fd: number, openIn: () => number): numbe
 /** Opens the directory of an O_PATH descriptor for reading, and closes that descriptor. */
 const openAgain = ({ close, open }: Opener, entry: number): number => {
   try {
-    // This path leads to the file that is open, whatever has its name by now. It is a link itself.
+    // This path leads to the open file, even if another file has its name now. The path itself is a symbolic link.
     return withoutTrace((flags) => open(`/proc/self/fd/${entry}`, flags), directoryFlags & ~O_NOFOLLOW)
   } finally {
     close(entry)

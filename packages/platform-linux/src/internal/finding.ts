@@ -18,7 +18,9 @@ interface Level {
   /** `undefined`: the directory is closed, and `pausedAt` says where its listing goes on. */
   open: { readonly fd: number; readonly listing: DirFd.Listing } | undefined
   pausedAt: DirFd.Place
-  /** Device and inode of a closed directory. A deep tree has many: one text takes less memory than two. */
+  /**
+   * Device and inode of a closed directory, as one text. A deep tree has many, and one text takes less memory than two.
+   */
   key: string
 }
 
@@ -35,7 +37,7 @@ const keyOf = ({ id }: Stat): string => `${id.dev}:${id.ino}`
 /** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
-/** The same, and of a mount that has appeared since the mount table was read. */
+/** The same errnos, and EXDEV of a mount that has appeared since the mount table was read. */
 const notHere = new Set([...vanished, "EXDEV"])
 
 /** `mountPoints`: paths that are passed over without being touched, since what is mounted there may not answer. */
@@ -91,7 +93,7 @@ export const make = (
     }
   }
 
-  /** Makes a refused call about an entry again, if its directory or the entry could be made readable. */
+  /** Repeats a refused call about an entry if its directory or the entry could be made readable. */
   const permitted = <A>(fd: number, name: Name, call: () => A): A => {
     try {
       return call()

@@ -18,7 +18,7 @@ export const here: string | undefined = typeof __filename === "string" ? __filen
 
 export type Library = Pick<typeof Koffi, "errno" | "load">
 
-/** koffi, where it could be loaded, and the answer to who asks. */
+/** koffi, if it could be loaded, and its description for reports. */
 export interface Loaded {
   readonly koffi: Library | undefined
   readonly part: NativePart

@@ -63,8 +63,8 @@ const takers = (source: Source, directory: FileId): ReadonlyArray<Pid> => {
 }
 
 /**
- * The PIDs of the holders, ascending: those that took the lock, or, where all of these have ended, those that inherited
- * it. Processes whose `fdinfo` can't be read didn't inherit it, as far as is known.
+ * The PIDs of the holders, ascending: the processes that took the lock or, if all of these have ended, those that
+ * inherited it. Leaves out processes whose `fdinfo` can't be read.
  */
 export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
   if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return []

@@ -15,8 +15,9 @@ export interface MountTable {
   /** All mounts at and below a real path. The answer may be a millisecond old. */
   readonly below: (path: string) => ReadonlyArray<Mounts.Mounted>
   /**
-   * Where a path lies on its file system: the root field of the mount with this id, which may be any directory of the
-   * file system, and the path below that. ENOENT: this mount namespace has no such mount.
+   * The path on its file system: the root field of the mount with the id `mount`, and the rest of the path below the
+   * mount point. The root field may be any directory of the file system. ENOENT: this mount namespace has no such
+   * mount.
    */
   readonly locate: (mount: string, path: string) => string
   readonly close: () => void

@@ -1,5 +1,6 @@
 /**
- * Directories of ours whose mode keeps us out: a removal has to change them, and a search has to read them.
+ * Makes directories of the calling user accessible if their mode isn't: a removal has to change them, and a search has
+ * to read them.
  */
 import { coded } from "@vm-sentinel/core/Errno"
 import { placeOf } from "@vm-sentinel/core/TreeRemoval"
@@ -10,11 +11,14 @@ import type { Name } from "./libc.ts"
 /** Rights of the owner to read, to change and to search. */
 const all = 0o700
 
-/** `chmod u+rwx` of an open directory. `false`: nothing was changed, since it isn't ours or grants all that already. */
+/**
+ * `chmod u+rwx` of an open directory. `false`: nothing was changed, because another user owns the directory or it has
+ * these permissions already.
+ */
 export const permitOpen = (calls: DirFd, fd: number): boolean => {
   const { mode, type, uid } = calls.stat(fd)
   if (type !== "directory" || uid !== process.geteuid?.() || (mode & all) === all) return false
-  // fchmod(2) refuses a descriptor of O_PATH. This path leads to the file that is open, whatever has its name by now.
+  // fchmod(2) refuses a descriptor of O_PATH. This path leads to the open file, even if another file has its name now.
   Fs.chmodSync(`/proc/self/fd/${fd}`, mode | all)
   return true
 }

@@ -71,7 +71,7 @@ const missing = (source: Source, trusted: Trusted, pid: Pid, call: string, secon
   const answer = (trusted.pidfds ?? source.kernel).kill(pid)
   if (answer === "ESRCH") return { _tag: "Absent", pid }
   const detail = `${call}: ENOENT, kill: ${answer ?? "allowed"}`
-  // The process may have begun just now.
+  // The process may have started just now.
   return secondLook ? refused(source, trusted, pid, detail) : again({ _tag: "Hidden", pid, detail })
 }
 

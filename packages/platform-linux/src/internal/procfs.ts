@@ -91,10 +91,10 @@ const readOwnStatus = (source: Source, path: string): ProcStatus.ProcStatus => {
 }
 
 /**
- * Checks that the procfs is of the PID namespace that the calling process lives in. In a procfs of another namespace
- * the PIDs are those of other processes, and nothing else shows the difference: even `ns/pid` compares equal. Such a
- * procfs shows the caller under another PID than its own, or by chance under the same one. Only the procfs of the
- * caller's own namespace shows no second PID of the caller, in a nested namespace.
+ * Checks that the procfs is of the PID namespace that the calling process lives in. In a procfs of another namespace,
+ * PIDs mean other processes, and no other file shows the difference: even `ns/pid` compares equal. Such a procfs shows
+ * the caller under another PID than its own, or by chance under the same one, and then also the caller's PID in a
+ * nested namespace. The procfs of the caller's own namespace shows no second PID of the caller.
  */
 export const checkNamespace = (source: Source): Doubt | undefined => {
   const path = `${source.root}/self/status`

@@ -271,7 +271,7 @@ static int remove_children(struct work *work, int fd, int depth)
 	return length == 0;
 }
 
-/* The mark of a deletion goes last: without it an owner could come. */
+/* The mark of a deletion is removed last. Without the mark an owner could take the directory. */
 static int remove_sentinels(const struct work *work, int fd)
 {
 	for (int marks = 0; marks <= 1; marks++) {

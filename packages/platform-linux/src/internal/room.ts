@@ -15,7 +15,7 @@ const O_TMPFILE = 0o20000000 | O_DIRECTORY
 /** One block: the file takes space, which the file system grants or refuses. */
 const block = new Uint8Array(4096)
 
-/** Errnos that tell what a sweep would be told, too. */
+/** Errnos that a sweep would get, too. */
 const refusals: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"])
 
 /** Errnos of a file system, or of a kernel, without such files. */

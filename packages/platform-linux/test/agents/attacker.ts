@@ -145,7 +145,8 @@ for (let acted = 0; acted < wanted;) {
       continue
     }
     const at = within(path)
-    // Renamed in the root, it would be another dead directory, and its old name would be missing.
+    // A condemned directory that was renamed in the root would be another dead directory, and its old name would be
+    // missing.
     if (name === "rename" && isCondemnedItself(at)) continue
     act(at)
     done[name] = (done[name] ?? 0) + 1

@@ -16,5 +16,5 @@ export const instead =
       })
     )
 
-/** A sleep returns at once, and nothing that is waited for goes on. */
+/** A sleep returns at once, and the awaited event doesn't happen. */
 export const inVain = instead(Effect.void)

@@ -38,8 +38,8 @@ const lockInner = (disk: Removing, path: string, { id }: Stat) =>
   )
 
 /**
- * The same calls. Where one is refused below the root, the entry and its parent are made writable, and it is made
- * again.
+ * The same calls, which retry once. If a call below the root is refused, the entry and its parent are made writable,
+ * and the call is repeated.
  */
 const permittingBelow = (root: string, disk: Removing): Removing => {
   const retry =
@@ -62,8 +62,8 @@ export const removeTree = (given: Removing) =>
     { expected, lockInner: isLocking = true, mayRemove = () => false, patience: time }: RemoveTreeOptions = {}
   ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
     const disk = permittingBelow(root, given)
-    // First, since what is mounted may not answer. `walk` can't see a bind mount: it has the device number of its
-    // parent.
+    // This check is first, since a mounted file system may not answer. `walk` can't see a bind mount, which has the
+    // device number of its parent.
     const mount = yield* disk.mountInside(root)
     if (mount !== undefined) return yield* refused("EXDEV", "delete", mount)
     const { id } = yield* disk.lstat(root)
@@ -107,7 +107,10 @@ export const removeTree = (given: Removing) =>
         Effect.map(({ id, type }) => type !== "directory" && !mayRemove(relative(path), id)),
         Effect.catch((error) => (error.errno === "ENOENT" ? Effect.succeed(false) : Effect.fail(error)))
       )
-    /** A listing that doesn't tell the type of a name like a sentinel's: such a directory isn't a sentinel. */
+    /**
+     * Lists a directory. Adds the type of an entry with the name of a sentinel if the listing lacks it: a directory
+     * with such a name isn't a sentinel.
+     */
     const typed = (path: string) =>
       Effect.flatMap(disk.entries(path), (list) =>
         Effect.forEach(list, (found) =>
@@ -141,7 +144,7 @@ export const removeTree = (given: Removing) =>
       const above = directories.get(parentOf(path))
       return above?.expected === 0 ? culpritOf(parentOf(path)) : path
     }
-    /** Reads a directory again that isn't empty at its end: another process has written into it. */
+    /** Reads a directory again that isn't empty after its last entry: another process has written into it. */
     const readAgain = (error: DiskError, path: string) =>
       Effect.suspend(() => {
         const directory = directories.get(path)
@@ -156,7 +159,7 @@ export const removeTree = (given: Removing) =>
       )
 
     yield* walk(disk, root, {
-      // The mark of a deletion goes last: without it an owner could come.
+      // The mark of a deletion is removed last. Without the mark an owner could take the directory.
       order: (found) => (!isSentinel(found) ? 0 : found.entry === SentinelName.removingName ? 2 : 1),
       // A subvolume of btrfs is another device on the same mount.
       crosses: (path) => Effect.map(disk.mountInside(path), (mount) => mount === undefined),

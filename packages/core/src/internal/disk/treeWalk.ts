@@ -25,8 +25,8 @@ export interface Visitor<S> {
     stat: S
   ) => Effect.Effect<ReadonlyArray<DirectoryEntry> | undefined, DiskError, Scope.Scope>
   /**
-   * Called for each entry, and for a directory after all of its entries. Entries as the answer: the directory has these
-   * still, and is visited again after them.
+   * Called for each entry, and for a directory after all of its entries. If the result is a list of entries, the
+   * directory still has them, and is visited again after them.
    */
   readonly visit: (path: string, stat: S) => Effect.Effect<ReadonlyArray<DirectoryEntry> | undefined, DiskError>
   readonly failed: (error: DiskError, path: string) => Effect.Effect<void, DiskError>

@@ -9,7 +9,7 @@ export const isoTime = (milliseconds: number): string | undefined =>
 /** Latest time of a `Date`, milliseconds since the epoch. */
 const latest = 8.64e15
 
-/** {@link isoTime} for many times: consecutive times within one second share the text of that second. */
+/** Makes an {@link isoTime} for many times: consecutive times within one second share the text of that second. */
 export const makeIsoTime = (): ((milliseconds: number) => string | undefined) => {
   let second = Number.NaN
   let prefix: string | undefined

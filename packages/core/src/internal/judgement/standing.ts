@@ -69,7 +69,10 @@ const judgeDirectory = (
   return "moved"
 }
 
-/** Compares the machines of record and reader. `undefined`: both are the same machine. Else why that isn't certain. */
+/**
+ * Compares the machines of record and reader. `undefined`: both are the same machine. Otherwise the reason why that
+ * isn't certain.
+ */
 const judgeMachine = (
   { record }: SentinelV3,
   { host, knowledge: { shared } }: Reader,
@@ -160,8 +163,8 @@ export const isSearchable = ({ boot, doubt, namespace }: Standing): boolean =>
   doubt === undefined && boot !== undefined && namespace !== "equal"
 
 /**
- * Whether a free lock proves that the owner closed it: the lock was tested, and the record's own process held it, or a
- * command that, by the operator's word, keeps the lock that it inherited.
+ * Whether a free lock proves that the owner closed it. The lock must have been tested. Its holder must be the record's
+ * own process or, if the operator vouches for that, a command that keeps the lock that it inherited.
  */
 export const isLockFree = (
   { record: { lock } }: SentinelV3,

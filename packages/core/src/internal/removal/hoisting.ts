@@ -30,9 +30,9 @@ export interface Hoisting<Name> {
 export const make = <Name>(calls: DirectoryCalls<Name>, permitted: Permitted<Name>): Hoisting<Name> => {
   type Level = Levels.Level<Name>
   const { textOf } = calls
-  /** By the names that the directories have now. */
+  /** Original paths, by the present names of the directories. */
   const origins = new Map<string, Levels.Origin>()
-  /** Tells the names from those of earlier, killed removals. */
+  /** Part of each new name, which distinguishes it from the names of earlier, killed removals. */
   let tag: string | undefined
   let count = 0
 

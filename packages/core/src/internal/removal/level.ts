@@ -31,7 +31,7 @@ export interface Level<Name> extends Counted {
   isStuck: boolean
   /** A directory was moved up into this one since the listing was last rewound. */
   isHoistedInto: boolean
-  /** A refusal was answered by making the directory writable, or by the attempt. */
+  /** The removal has already tried, after a refusal, to make the directory writable. */
   isPermitted: boolean
 }
 
@@ -99,7 +99,7 @@ export const pathOf = <Name>(
   return names.join("/")
 }
 
-/** Original path of a directory, as it is kept for its name after a move. `undefined`: the top. */
+/** Original path of a directory, for the name that it gets when it is moved up. `undefined`: the top. */
 export const originOf = <Name>(level: Level<Name>, textOf: (name: Name) => string): Origin | undefined => {
   const names: Array<string> = []
   let at = level

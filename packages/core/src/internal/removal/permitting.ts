@@ -1,7 +1,4 @@
-/**
- * Entries of our own that their mode, or on macOS a flag, keeps from us: a removal makes them writable where it is
- * refused.
- */
+/** Makes entries of the calling user writable if their mode, or on macOS a flag, refuses a removal. */
 import type { DirectoryCalls } from "../../DirectoryCalls.ts"
 import { errnoOf, isRefusal } from "../../Errno.ts"
 import type { Level } from "./level.ts"
@@ -23,7 +20,7 @@ export const make = <Name>(calls: DirectoryCalls<Name>, parent: number): Permitt
     }
   }
 
-  /** Once for each directory: another refusal has another reason. */
+  /** Tried once for each directory. Another refusal has another reason. */
   const permitLevel = (level: Level<Name>): boolean => {
     if (level.isPermitted) return false
     level.isPermitted = true

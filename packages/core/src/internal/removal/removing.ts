@@ -207,7 +207,8 @@ export const begin = <Name>(
 
   /**
    * Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. The
-   * mark of a deletion goes last, and stays where another sentinel does: without it an owner could come.
+   * mark of a deletion is removed last, and stays if another sentinel stays. Without the mark an owner could take the
+   * directory.
    */
   const unlinkSentinels = (level: Level): void => {
     for (const name of level.sentinels.splice(0).toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))) {

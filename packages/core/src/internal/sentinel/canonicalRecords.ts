@@ -1,7 +1,7 @@
 /**
- * Fast reading of sentinels that look exactly as this library writes them. One regular expression reads the third line,
- * in a fifth of the time of `JSON.parse` and the schema, which read every other line, even one that differs only in the
- * order of its keys.
+ * Fast reading of sentinels that look exactly as this library writes them. One regular expression reads such a third
+ * line, in a fifth of the time of `JSON.parse` and the schema. These read every other third line, such as one with its
+ * keys in another order.
  */
 import type { FileSystemId, RecordedDirectory } from "../../DirectoryFrame.ts"
 import type { RecordV3 } from "../../SentinelRecord.ts"

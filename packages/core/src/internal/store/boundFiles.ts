@@ -12,6 +12,6 @@ export const isBound = (frame: DirectoryFrame, { bytes, stat }: ScannedFile): bo
   if (bytes === undefined) return false
   const parsed = Sentinel.parse(bytes)
   if (Result.isFailure(parsed) || parsed.success._tag !== "V3") return false
-  // The boot counts on Darwin alone. An unknown one asks for the most.
+  // The boot matters only on Darwin. An unknown boot gives the strictest comparison.
   return compareDirectories(parsed.success.record.directory, frame, fileToken(stat), "unknown") === "bound"
 }

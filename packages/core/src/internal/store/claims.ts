@@ -88,7 +88,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     const mode = yield* disk.probeLock(path, { mayStartProgram: true })
     if (mode === "free") return yield* taken
     if (mode === "shared") return yield* new LockBusy({ path, mode })
-    // The path may be another sweep's by now, and the directory may be the one that it deletes where it lies.
+    // Another sweep may have the path by now, and may be deleting this directory where it lies.
     const isSwept = yield* Effect.orElseSucceed(isBeingRemoved(disk, path), () => false)
     const isThere = yield* Effect.isSuccess(disk.lstat(path))
     if (isSwept || !isThere || (yield* hasOthers)) return yield* taken
@@ -284,7 +284,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   /** Unlinks a file or symbolic link that another process has put in place of the directory. */
   const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
 
-  /** Removes the empty directory that a note names, under its lock. `Taken`: it isn't a sweep's any more. */
+  /**
+   * Removes the empty directory that a note names, under its lock. `Taken`: the directory doesn't belong to a sweep any
+   * more.
+   */
   const removeEmptied = (destination: Destination, marked: SentinelName.Marked) => {
     const path = `${destination.root}/${marked.name}`
     return requireNoMountPoint(disk, path).pipe(

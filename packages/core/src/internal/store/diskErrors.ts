@@ -36,8 +36,8 @@ export const mapStoreError =
     Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toStoreError(operation, error))
 
 /**
- * Makes a call again, once, where it is refused and making `paths` writable changes one of them: a mode of our own
- * keeps us out.
+ * Repeats a call once if it was refused and making `paths` writable changes one of them. The mode of a directory of the
+ * calling user may have caused the refusal.
  */
 export const permitted =
   (disk: { readonly permit: (path: string) => Effect.Effect<boolean, DiskError> }, paths: ReadonlyArray<string>) =>

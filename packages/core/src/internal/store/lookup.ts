@@ -48,7 +48,10 @@ const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8A
 
 const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
 
-/** Sentinels of one directory, of whatever name. A directory with more is kept, and none of them is read. */
+/**
+ * Maximum number of sentinels in one directory, under any name. A directory with more is kept, and none of them is
+ * read.
+ */
 const mostSentinels = 64
 
 const optionsOf = (
@@ -69,7 +72,7 @@ const optionsOf = (
     sort,
     isRead: (directory) => Trust.ofDirectory(directory, principal) === undefined,
     mostBytes: Sentinel.maxBytes,
-    // The state folder is noted too.
+    // One more, because the scan also notes the folder of a state file.
     mostNames: mostSentinels + 1,
     mostHints: 1024,
     mostUnread: 10_000
@@ -92,7 +95,10 @@ const onceEach = (): ((directory: string) => boolean) => {
 export type Lookup = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
-  /** Files of a scan with a second hard link that no publication explains: then a temporary name has the same inode. */
+  /**
+   * Files of a scan with a second hard link that no publication explains. During a publication a temporary name has the
+   * same inode.
+   */
   const linkedFiles = Effect.fnUntraced(function* (path: string, { files, frame, hints }: Scan) {
     const temporaries = new Set<string>()
     for (const name of hints) {

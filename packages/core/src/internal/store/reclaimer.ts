@@ -36,7 +36,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     open: claims.resumeDead(destination, path, marked, layout)
   })
 
-  /** `isOurs`: adopted, and no other sweep has what lies in it. */
+  /** `isOurs`: this sweep adopted the workspace, and no other sweep has its contents. */
   const inWorkspace = (root: Root, workspace: Workspace, layout: Layout, isOurs: boolean) =>
     Effect.map(workspaces.contents(workspace.path), ({ claimed, dead }): Leftovers => {
       const destination: Destination = { root: root.path, workspace, hasOthers: Effect.succeed(!isOurs) }
@@ -56,7 +56,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     const scope = yield* Scope.fork(yield* Effect.scope)
     const gate = Semaphore.makeUnsafe(1)
     let made: Workspace | undefined
-    // Not asked for each busy lock: a root may have many names.
+    // The answer is cached. Asking for each busy lock would take long, since a root may have many names.
     const others = yield* Effect.cachedWithTTL(
       Effect.suspend(() => workspaces.hasOthers(root, made?.path)),
       "1 second"

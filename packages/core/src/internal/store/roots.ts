@@ -71,7 +71,8 @@ export const make = (disk: Disk["Service"]) => {
         ? Effect.succeed(found.flatMap((each) => (each.type === "directory" ? [entryOf(each)] : [])))
         : ask(found)
     const { hidden, visible } = yield* mapLookError("list root")(disk.list(path))
-    // `sweep /srv/vms/*`: what lies in a VM directory is its owner's, also where it has a sentinel of its own.
+    // Such as in `sweep /srv/vms/*`. Everything in a VM directory belongs to its owner, even a directory with a
+    // sentinel of its own.
     const sentinel = hidden.find(({ entry, type }) => type !== "directory" && SentinelName.isSentinel(entry))
     if (sentinel !== undefined) {
       const problem = `it has a sentinel, ${sentinel.entry}: a VM directory, not a directory of VM directories`

@@ -1,5 +1,6 @@
 /**
- * Fails where something is mounted: what is mounted may not answer, and doesn't belong to a directory that is removed.
+ * Fails if something is mounted. A mounted file system may not answer, and doesn't belong to a directory that is
+ * removed.
  */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../../Disk.ts"

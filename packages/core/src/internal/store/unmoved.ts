@@ -27,7 +27,10 @@ export const immovable: ReadonlyArray<string> = ["EXDEV", "ENAMETOOLONG", "ENOSP
 
 const isMark = ({ entry }: SentinelFile): boolean => entry === SentinelName.removingName
 
-/** The sentinel that becomes the mark: one that could be read, the primary where it is among these. */
+/**
+ * The sentinel that becomes the mark: the primary sentinel if it could be read, otherwise another one that could be
+ * read.
+ */
 const markOf = ({ sentinels }: DirectoryState, { sentinels: [primary] }: Layout): SentinelFile | undefined => {
   const read = sentinels.filter(({ content }) => Result.isSuccess(content))
   return sentinels.find(isMark) ?? read.find(({ entry }) => entry === primary) ?? read[0] ?? sentinels[0]
@@ -43,12 +46,12 @@ const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectorySt
 }
 
 /**
- * A note is an empty directory in `dead/`, whose name says which directory of the root is being deleted. Its second tag
- * is this one.
+ * The second tag of a note. A note is an empty directory in `dead/`, and its name says which directory of the root is
+ * being deleted.
  */
 const noteTag = "00000000"
 
-/** Tells a directory from a later one of its name, to which the file system may give the same inode. */
+/** A tag that distinguishes a directory from a later one of its name. The file system may give both the same inode. */
 export const emptiedTag = ({ birth = "", id }: Pick<Stat, "birth" | "id">): string =>
   tagOf({ id, bytes: new TextEncoder().encode(birth) })
 
@@ -66,9 +69,9 @@ const noteOf = ({ path: workspace }: Workspace, path: string, stat: Stat): strin
 export const isNote = ({ tags }: SentinelName.Marked): boolean => tags.length === 2 && tags[1] === noteTag
 
 /**
- * Removes the empty directory that a note names. The caller has excluded owners: one may have come since the sweep was
- * killed, and hold the lock of a directory that it hasn't written into yet. `Taken`: it isn't empty, not the same one,
- * or gone.
+ * Removes the empty directory that a note names. The caller has excluded owners by the lock: an owner that came after
+ * the kill may hold the lock of a directory that it hasn't written into yet. `Taken`: the directory isn't empty, is
+ * another one, or is gone.
  */
 export const removeEmptied = (
   disk: Pick<Disk["Service"], "lstat" | "removeDirectory">,
@@ -132,7 +135,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
 
     let note: string | undefined
     /**
-     * After the mark: for that rename overlayfs copies the directory of a lower layer, and the copy has another birth.
+     * The note comes after the mark. To rename the mark, overlayfs copies a directory of a lower layer, and the copy
+     * has another birth time.
      */
     const putNote = Effect.ignore(
       Effect.flatMap(disk.lstat(path), (stat) => {

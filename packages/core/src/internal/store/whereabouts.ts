@@ -11,7 +11,7 @@ import type { SentinelStore } from "../../SentinelStore.ts"
 export interface Whereabouts {
   readonly path: string
   readonly kind: Kind
-  /** The sweep's directory in the root that it lies in, or that it is. */
+  /** The sweep's directory in the root. It contains the directory, or is the directory. */
   readonly leftover: Entry
 }
 

@@ -26,7 +26,7 @@ export interface Workspace {
   readonly isLocked: boolean
 }
 
-/** Milliseconds. The creator of a staged directory that was changed so short a time ago may still be at work. */
+/** Milliseconds. The creator of a staged directory that changed within this time may still be at work. */
 const stagingGrace = 60_000
 
 /** Whether the file system has no space for a workspace (ENOSPC, EDQUOT): removal goes on without one. */
@@ -158,7 +158,7 @@ export const make = (
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
     if (stat._tag === "None") return
-    // A date in the future is that of a clock that was set back since.
+    // A date in the future means that the clock was set back.
     if (Math.abs(now - stat.value.modifiedAt) < stagingGrace) return
     // A running creator holds the lock. Without locks the creator may only be suspended. Rename first: then it can
     // neither finish this directory nor have a finished one deleted.

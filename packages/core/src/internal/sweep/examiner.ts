@@ -13,7 +13,7 @@ import * as JudgeDirectory from "./judgeDirectory.ts"
 
 export interface Options extends JudgeDirectory.JudgeOptions {
   readonly layout: Layout
-  /** `false`: directories of ours that can't be read are made readable, to look for owners in them. */
+  /** `false`: makes unreadable directories of the calling user readable, to look for owners in them. */
   readonly dryRun: boolean
 }
 
@@ -27,7 +27,7 @@ export interface Examiner {
   readonly context: JudgeDirectory.JudgeContext
   /** Judges the directory's own sentinels and its lock, and names who holds the lock. */
   readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
-  /** The judgement of a condemned directory whose lock turned out to be held. Names who holds it. */
+  /** The judgement of a condemned directory whose lock turned out to be held. Names the holder. */
   readonly underLockOf: (judgement: Judgement, mode: LockBusy["mode"]) => Effect.Effect<Judgement>
   /** {@link examineTop}, then the mounts that the look has seen and the owners below the first level. */
   readonly examine: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<OwnersBelow.Examined>

@@ -7,14 +7,17 @@ import type { ProcessInspector } from "../../ProcessInspector.ts"
 export interface Holders {
   /** The holder of a directory's lock in words. `undefined`: no visible process, or the sweep has named 64 locks. */
   readonly name: (directory: FileId) => Effect.Effect<string | undefined>
-  /** Whether another lock's holders would be named. */
+  /** Whether `name` still names the holders of another lock. */
   readonly hasRoom: () => boolean
 }
 
-/** Locks of one sweep whose holders are named: to find them takes long where there are many processes. */
+/**
+ * Maximum number of locks of one sweep whose holders are named. Finding the holders takes long if there are many
+ * processes.
+ */
 const mostNamed = 64
 
-/** Holders of one lock that are named. */
+/** Maximum number of holders that are named for one lock. */
 const mostHolders = 3
 
 const control = /\p{Cc}/gu

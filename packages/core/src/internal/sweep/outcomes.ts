@@ -47,7 +47,7 @@ const sinceField = (at: number) => {
   return since === undefined ? {} : { since }
 }
 
-/** The PID is told only where the kernel was asked about it, and its answer counts: a lock has no PID. */
+/** The PID to report. `undefined` unless the kernel was asked about it and its answer counts: a lock has no PID. */
 const pidOf = ({ decisive, evidence, reason }: Pick<Judgement, "decisive" | "evidence" | "reason">) =>
   decisive !== undefined &&
   Result.isSuccess(decisive.content) &&

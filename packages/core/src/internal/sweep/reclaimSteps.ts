@@ -38,12 +38,12 @@ export interface ReclaimSteps {
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stop: Stop
-  /** Whether a directory that would be removed may be. Each key of `only` answers yes once. */
+  /** Whether a condemned directory may be removed. Each key of `only` allows one removal. */
   readonly allows: Predicate.Predicate<Outcome>
   /**
-   * Judges a claimed directory again, then removes it or puts it back. `allows`: what may be removed of what would be.
-   * `known`: the inner sentinels that the first judgement allowed to delete. Without `known` the second judgement
-   * examines the inner directories too.
+   * Judges a claimed directory again, then removes it or puts it back. `allows`: whether a condemned directory may be
+   * removed. `known`: the inner sentinels that the first judgement allowed to delete. Without `known` the second
+   * judgement examines the inner directories too.
    */
   readonly conclude: (
     subject: Outcomes.Subject,

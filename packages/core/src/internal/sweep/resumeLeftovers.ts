@@ -92,7 +92,7 @@ export const make = (
     const { path, tags } = leftover
     const subject = subjectOf(root, leftover)
     const kind: Kind = { _tag: "Remains", tags }
-    // It stays where it lies: some of it may be gone already.
+    // The skipped directory stays where it lies: parts of it may be gone already.
     if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(subject))
     if (dryRun) return foretell(subject, path, kind)
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {

@@ -138,7 +138,7 @@ export const make = (
       else kept.push(outcomeOf(entry, life, writtenAt))
       if (index % entriesPerClockRead === entriesPerClockRead - 1) yield* giveWay
     }
-    // Removals take time, and the next pages wait for them: answers would be old when they are reported.
+    // Removals take time, and the next pages wait for them. The remembered answers would be old by then.
     if (open.length > 0) owners.clear()
     return { kept, open }
   })

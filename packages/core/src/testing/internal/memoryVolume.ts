@@ -37,7 +37,7 @@ interface Mount {
   /** Root of the mount. The root of a bind mount may lie below the superblock's root. */
   readonly root: Inode
   readonly on: { readonly mount: Mount; readonly inode: Inode } | undefined
-  /** The path that it was mounted through. */
+  /** The path through which it was mounted. */
   readonly point: string
   /** Whether no call on it ends. */
   readonly hangs: boolean
