@@ -6,7 +6,7 @@ import { median } from "./statistics.ts"
 export interface Row {
   readonly spec: Roots.RootSpec
   readonly contestant: string
-  /** In milliseconds, like the next three. `p50`, `p99` and `max` are medians over the rounds. */
+  /** Milliseconds, like the next three figures. `p50`, `p99` and `max` are medians over the rounds. */
   readonly p50: number
   readonly p99: number
   readonly max: number

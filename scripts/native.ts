@@ -11,7 +11,7 @@ const built = Path.resolve(internal, "../../dist/internal")
 
 /** A machine that gets a library. */
 export interface Target {
-  /** As Node calls the architecture. */
+  /** The architecture, in the spelling of Node. */
   readonly arch: "x64" | "arm64"
   /** As GNU calls it. */
   readonly machine: "x86_64" | "aarch64"

@@ -1,7 +1,7 @@
 /**
- * Builds what is published, checks it, and packs it: `npm run release -- DIRECTORY`. The tarballs are left in the
- * directory, for `npm publish`. Nothing is published: a dry run of that says what would be. Refuses a package whose
- * native libraries aren't all there and right.
+ * Builds what is published, checks it, and packs it: `npm run release -- DIRECTORY`. The script leaves the tarballs in
+ * the directory, for `npm publish`. It publishes nothing, but makes a dry run of the publication. It refuses a package
+ * if one of its native libraries is missing or wrong.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"

@@ -1,7 +1,7 @@
 /**
- * SIGKILL stops a sweep at each call that changes the file system, and a second sweep finishes. The same again for a
- * sweep that starts with leftovers of killed sweeps. Usage: `node stress/crash-points.ts [PAIRS]`: PAIRS (default 200)
- * pairs of kills in a row are drawn at random, by `SENTINEL_TEST_SEED`.
+ * SIGKILL stops a sweep at each call that changes the file system, and a second sweep finishes. The script does the
+ * same with a sweep that starts with leftovers of killed sweeps. Usage: `node stress/crash-points.ts [PAIRS]`: PAIRS
+ * (default 200) pairs of kills in a row are drawn at random, by `SENTINEL_TEST_SEED`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"

@@ -36,7 +36,7 @@ const parts = [
   { name: "bare", thread: "main", koffi: false }
 ] as const
 
-/** By name, what strace does to a call. 0.3 s is longer than any wait of a sweep for somebody else. */
+/** The injection of strace for each fault, by name. 0.3 s is longer than any wait of a sweep for another process. */
 const injections: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ["EIO", "ENOSPC", "EMFILE", "EINTR", "EPERM", "ENOSYS"].map((errno) => [errno, `error=${errno}`] as const)

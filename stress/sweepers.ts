@@ -1,7 +1,7 @@
 /**
  * Eight processes sweep one root of 200 dead and 50 live directories: `node stress/sweepers.ts [ROUNDS]`, default 100.
- * ROUNDS rounds in which new owners take the names of removed directories; as many in which owners also take up
- * directories that still exist; and a quarter as many in which a sweeper is also killed on the way.
+ * In ROUNDS rounds, new owners take the names of removed directories. In as many rounds, owners also take directories
+ * that still exist. In a quarter as many, a sweeper is also killed on the way.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"

@@ -13,7 +13,7 @@ export interface Mutation {
   readonly edits: ReadonlyArray<Edit>
   /** Paths of the test files. */
   readonly tests: ReadonlyArray<string>
-  /** Pattern: of these files only the tests whose names match are run. */
+  /** Pattern of test names. Only the tests of these files whose names match are run. */
   readonly only?: string
 }
 

@@ -22,7 +22,7 @@ export interface Options {
   readonly uid?: number | undefined
 }
 
-/** Runs a program to its end. Throws with all that it said if it failed. */
+/** Runs a program to its end. Throws an error with its whole output if it failed. */
 export const run = (file: string, args: ReadonlyArray<string>, { cwd, env = environment, uid }: Options): string => {
   const user = uid === undefined ? {} : { uid, gid: uid }
   const { error, status, stderr, stdout } = spawnSync(file, args, { cwd, env, encoding: "utf8", ...user })
@@ -78,7 +78,7 @@ const check = (packed: Packed): void => {
   checkMaps(packed)
   run(tool("publint"), ["run", "--strict", tarball], { cwd: repository })
   const modules = entryPoints(packed)
-  // The command has no modules. The libraries are ES modules alone.
+  // The command has no modules. The libraries have only ES modules.
   if (modules.length > 0) {
     run(tool("attw"), ["--profile", "esm-only", tarball, "--entrypoints", ...modules], { cwd: repository })
   }

@@ -59,7 +59,7 @@ const viewed = async (point: string, canary: string, signal: "SIGSTOP" | "SIGKIL
   daemon.kill(signal)
 }
 
-/** Ends all that was mounted. Nothing hangs from then on. */
+/** Ends all mounts. Nothing hangs from then on. */
 export const unmountAll = (): void => {
   for (const daemon of daemons) daemon.kill("SIGKILL")
   for (const point of points) spawnSync("umount", ["-l", point])

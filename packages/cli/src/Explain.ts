@@ -51,7 +51,7 @@ const commandsOf = Effect.fnUntraced(function* (subjects: ReadonlyArray<Subject>
 const encode = Schema.encodeEffect(Explanation.Explanation)
 
 /**
- * Judges one directory, and prints all that was compared, as tables or as one JSON line.
+ * Judges one directory, and prints everything that was compared, as tables or as one JSON line.
  *
  * @category running
  * @since 0.1.0

@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
- * One sentinel file, and all that its judgement compared.
+ * One sentinel file, and everything that its judgement compared.
  *
  * @category schemas
  * @since 0.1.0

@@ -52,7 +52,7 @@ export interface Pass {
   readonly dryRun: boolean
   /** The directories that may be removed, by `Outcome.key`. `undefined`: all. */
   readonly only: ReadonlySet<string> | undefined
-  /** Number of directories in the root. `undefined`: they are counted where somebody watches. */
+  /** Number of directories in the root. `undefined`: the walk counts them if progress is shown. */
   readonly count: number | undefined
 }
 

@@ -59,7 +59,7 @@ export const json: Reporter = {
 }
 
 /**
- * Rows of the longest table: nobody reads more, and a root may hold millions of directories.
+ * Maximum rows of a table. Nobody reads more, and a root may hold millions of directories.
  *
  * @category constants
  * @since 0.1.0

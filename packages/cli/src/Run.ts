@@ -62,7 +62,7 @@ const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 const start = (command: string, args: ReadonlyArray<string>, lock: number | undefined) =>
   Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
     const stdio: StdioOptions = ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]
-    // Not detached: the command stays in the same session, terminal and process group.
+    // The child isn't detached: the command stays in the same session, terminal and process group.
     const child = spawn(command, args, { stdio })
     child.once("spawn", () => resume(Effect.succeed(child)))
     child.once("error", (error) => resume(Effect.fail(error)))

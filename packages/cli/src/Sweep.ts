@@ -108,9 +108,9 @@ const refusalOf = Effect.fnUntraced(function* (
 
 /**
  * Sweeps roots, or with `dryRun` only judges, and reports the outcome of each directory and the summary of each root.
- * Where somebody can be asked, or something can forbid all removals, it judges all roots first and then removes only
- * what it has found dead: a yes covers no more than was shown. A full stdout doesn't end the sweep. Fails with
- * {@link Quit} for every exit code but 0.
+ * If the command may have to ask, or a limit may forbid all removals, it judges all roots first. It then removes only
+ * directories that this first judgement found dead, so a yes covers no more than was shown. A full stdout doesn't end
+ * the sweep. Fails with {@link Quit} for every exit code but 0.
  *
  * @category running
  * @since 0.1.0

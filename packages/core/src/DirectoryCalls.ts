@@ -30,8 +30,8 @@ export interface DirectoryListing<Name> {
   /** Starts again at the first entry, and reads the directory again. */
   readonly rewind: () => void
   /**
-   * Starts again at the first entry. If all entries are in memory, `next` returns those without a read of the
-   * directory.
+   * Starts again at the first entry. If all entries are in memory, `next` returns the entries in memory and doesn't
+   * read the directory again.
    */
   readonly again: () => void
   /** Frees everything that the listing holds. The caller's descriptor stays open. */

@@ -220,9 +220,9 @@ export interface Room {
    * kernel refuses nothing that it was asked.
    */
   readonly refusal: string | undefined
-  /** Bytes that this process can still write. `undefined`: not told. */
+  /** Bytes that this process can still write. `undefined`: unknown. */
   readonly bytes: number | undefined
-  /** Files that this process can still make. `undefined`: not told, or no limit of its own. */
+  /** Files that this process can still make. `undefined`: unknown, or without a limit of its own. */
   readonly files: number | undefined
 }
 

@@ -220,8 +220,8 @@ export class NameTaken extends Schema.TaggedError<NameTaken>("@vm-sentinel/core/
 }
 
 /**
- * A condemned directory can be neither renamed nor locked: nothing would exclude an owner while it is deleted. Nothing
- * was touched. `errno`: of the rename.
+ * A condemned directory can be neither renamed nor locked, so nothing would exclude an owner during the deletion.
+ * Nothing was touched. `errno`: the errno of the rename.
  *
  * @category errors
  * @since 0.1.0
@@ -258,8 +258,8 @@ export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/Lo
 }
 
 /**
- * `flock(2)` isn't available on this platform, without koffi, or on this file system. Ownership then rests on the
- * recorded process alone.
+ * `flock(2)` isn't available: this platform or this file system has no such lock, or koffi is missing. Ownership then
+ * rests on the recorded process alone.
  *
  * @category errors
  * @since 0.1.0

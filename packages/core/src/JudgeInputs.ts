@@ -123,9 +123,9 @@ export const Subject = Schema.Struct({
 export type Subject = typeof Subject.Type
 
 /**
- * What a directory is to the sweep. `Directory`: a VM directory. `Workspace`: a sweep's own directory; if it has no
- * sentinel, its sweep gave it up. `Remains`: a directory whose deletion has begun; `tags` name the sentinels that were
- * judged. `Workspace` and `Remains` count only if the path has the form that a sweep gives to such a directory.
+ * What kind of directory a sweep judges. `Directory`: a VM directory. `Workspace`: a sweep's own directory; if it has
+ * no sentinel, its sweep gave it up. `Remains`: a directory whose deletion has begun; `tags` name the sentinels that
+ * were judged. `Workspace` and `Remains` count only if the path has the form that a sweep gives to such a directory.
  *
  * @category schemas
  * @since 0.1.0

@@ -75,8 +75,9 @@ const otherProcess = { startTime: "0" }
 const otherId = "0"
 
 /**
- * What the kernel tells about processes that don't exist. `absent`: of {@link absentPid}. `byNamespace` and `byId`: a
- * search of the whole kernel for a process of a PID namespace, and with a 64-bit id, that no process has.
+ * What the kernel tells about processes that don't exist. `absent`: its answer about {@link absentPid}. `byNamespace`
+ * and `byId`: its answers to a search of the whole kernel for a process of a PID namespace, and with a 64-bit id, that
+ * no process has.
  *
  * @category models
  * @since 0.1.0

@@ -148,9 +148,9 @@ export interface ReclaimerOptions {
 }
 
 /**
- * Removes directories from one root by way of a workspace, a directory of the sweep's own in the root. The first claim
- * makes the workspace; the end of the scope removes it, or gives it up for the next sweep where something had to stay
- * in it.
+ * Removes directories from one root. The sweep moves them into a workspace, its own directory in the root. The first
+ * claim makes the workspace. The end of the scope removes it, or gives it up for the next sweep if something had to
+ * stay in it.
  *
  * @category models
  * @since 0.1.0

@@ -23,7 +23,7 @@ export interface Root {
 }
 
 /**
- * A directory in a root, told by its name. `directory`: a VM's directory. `workspace`: a sweep's own directory.
+ * A directory in a root, classified by its name. `directory`: a VM's directory. `workspace`: a sweep's own directory.
  * `staged`: a directory that is being made. `claimed`, `dead`: a VM's directory that a sweep claimed or marked in
  * place.
  *

@@ -65,7 +65,7 @@ export const removingRole = "removing"
 
 /**
  * Name of the sentinel that marks a directory which a sweep deletes where it lies: the sweep renames one of the
- * sentinels that it judged. Every later sweep reads and judges this sentinel, whatever names it is told to read. Every
+ * sentinels that it judged. Every later sweep reads and judges this sentinel, whatever names it reads otherwise. Every
  * owner refuses the directory.
  *
  * @category constants

@@ -119,7 +119,7 @@ export class SentinelStore extends Context.Service<
     readonly lock: (
       path: string
     ) => Effect.Effect<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope>
-    /** The state of a directory's ownership lock, see `Disk.probeLock`. */
+    /** State of a directory's ownership lock, see `Disk.probeLock`. */
     readonly probeLock: Disk["Service"]["probeLock"]
     /** Removes directories from a root until the scope closes. Nothing is written before the first claim. */
     readonly reclaimer: (root: Root, options: ReclaimerOptions) => Effect.Effect<Reclaimer, never, Scope.Scope>

@@ -149,7 +149,8 @@ const judgeObserved = (
 }
 
 /**
- * Whether a record names one PID namespace: the initial one, or one with its first process. The number alone is reused.
+ * Whether a record names exactly one PID namespace: the initial one, or one with its first process. A number alone
+ * isn't enough, since the kernel reuses it.
  */
 const namesOneNamespace = ({ pidNamespace, pidNamespaceInit }: RecordV3): boolean =>
   pidNamespace === initialPidNamespace || (pidNamespace !== undefined && pidNamespaceInit !== undefined)

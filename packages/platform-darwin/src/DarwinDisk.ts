@@ -90,7 +90,8 @@ const withCalls = (
     usage: portable.usage,
     frame: (path) =>
       attempt("open", path, () => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))),
-    // Not by realpath(3), which keeps the case of the given path: paths in different case lead to the same directory.
+    // Doesn't use realpath(3), which keeps the case of the given path: paths in different case lead to the same
+    // directory.
     location: (path) => attempt("F_GETPATH", path, () => Looking.withDirectory(calls, path, calls.pathOf)),
     renameNew: (from, to) =>
       attempt("rename", from, () => calls.renameNew(from, to)).pipe(

@@ -181,7 +181,7 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
   )
 
 /**
- * The inspector over procfs alone, without native code. Can't tell apart two processes that had the same PID and
+ * The inspector over procfs alone, without native code. It can't distinguish two processes that had the same PID and
  * started within one tick of 10 ms.
  *
  * @category layers

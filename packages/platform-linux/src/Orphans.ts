@@ -37,7 +37,7 @@ const make = (koffi: Library): Waits => {
   const infoBytes = new Uint8Array(info.buffer)
   return {
     ended: () => {
-      // The kernel leaves the fields alone where no child has ended.
+      // The kernel doesn't change the fields if no child has ended.
       info.fill(0)
       if (waitid(P_ALL, 0, infoBytes, WEXITED | WNOHANG | WNOWAIT) !== 0) return undefined
       const pid = info[pidIndex] ?? 0

@@ -1,4 +1,4 @@
-/** A program that installed the packages, and runs on their fakes alone. */
+/** A program with the installed packages that runs on their fakes alone. */
 import * as VmSentinel from "@vm-sentinel/core"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Simulation from "@vm-sentinel/core/testing/Simulation"

@@ -1,6 +1,6 @@
 /**
- * A program that installed the packages, and sweeps a directory of this machine: `layers.ts ROOT`. It says `native` if
- * it has the kernel's own id of its process.
+ * A program with the installed packages that sweeps a directory of this machine: `layers.ts ROOT`. It prints `native`
+ * if it has the kernel's own id of its process.
  */
 import { Cleanup, Ownership, ProcessIdentity } from "@vm-sentinel/core"
 import * as VmSentinelDarwin from "@vm-sentinel/platform-darwin"

@@ -51,7 +51,7 @@ export const deadSentinel = Effect.gen(function* () {
   return FS.readFileSync(`${path}/.vm-sentinel`, "utf8").replace(/,"directory":\{.*\}(?=\}\n$)/, "")
 }).pipe(Effect.scoped)
 
-/** Type, mode, inode, times and content of everything below a path: all that a change would alter. */
+/** Type, mode, inode, times and content of everything below a path. Every change alters one of these. */
 export const snapshot = (path: string): Record<string, string> => {
   const seen: Record<string, string> = {}
   const visit = (path: string): void => {

@@ -11,7 +11,7 @@ import { bundle } from "./Bundle.ts"
 import * as Cli from "./Cli.ts"
 import * as Roots from "./Roots.ts"
 
-/** The beginning of a command that runs the rest of its arguments somewhere else in the system. */
+/** The first words of a command that runs the rest of its arguments at some place in the system. */
 export type Place = ReadonlyArray<string>
 
 /**

@@ -40,7 +40,7 @@ export interface Attributes {
 
 /**
  * A file that `seed` puts under a path: a text or bytes for a regular file, or a file of any type. A `size` beyond the
- * content makes a sparse file. `target`: of a symbolic link.
+ * content makes a sparse file. `target`: the target of a symbolic link.
  *
  * @category models
  * @since 0.1.0

@@ -41,8 +41,8 @@ export interface Model {
   /** Key: a command that inherited a lock. Value: the owner that started it. */
   readonly parents: Map<Truth.Owner, Truth.Owner>
   /**
-   * Key: name of a mark, a directory that lies in one owned directory alone. Value: owners that were told that they own
-   * the directory with this mark.
+   * Key: name of a mark, a directory that lies in exactly one owned directory. Value: owners that were told that they
+   * own the directory with this mark.
    */
   readonly owned: Map<string, Array<Claim>>
   /** Records that were written, by nonce. */
@@ -152,7 +152,7 @@ interface Way {
   readonly role: string
 }
 
-/** An owner that was told that it owns a directory, in a role, by this record. */
+/** An owner to which `Ownership` gave a directory, in a role, by this record. */
 type Told = Claim & { readonly file: SentinelFile }
 
 const record = Effect.fnUntraced(function* (model: Model, owner: Truth.Owner, { directory, role }: Way) {
@@ -211,7 +211,7 @@ const register = Effect.fnUntraced(function* (
   }
 })
 
-/** An owner that was told that it owns a directory owns it alone, in its role, as long as it lives. */
+/** An owner to which `Ownership` gave a directory is its only owner in this role, as long as it lives. */
 const hear = Effect.fnUntraced(function* (model: Model, { file, owner, role }: Told, way: Way) {
   const { tree } = way.mount
   const nonce = nonceOf(file)
@@ -370,7 +370,7 @@ const showAll = Effect.fnUntraced(function* ({ kernels }: Model) {
   }
 })
 
-/** Gives the marks of a copy new names: no owner was told that it owns the copy. */
+/** Gives the marks of a copy new names, since nobody owns the copy. */
 const remark = Effect.fnUntraced(function* (model: Model, tree: World.Tree, directory: string) {
   const { move } = yield* MemoryDisk
   const marks = Object.keys(yield* Truth.snapshot(tree)).filter(
@@ -394,7 +394,7 @@ const copy = Effect.fnUntraced(function* (model: Model) {
   yield* remark(model, tree, to)
 })
 
-/** Owners that live and were told that they own the directory or one below it. */
+/** Living owners to which `Ownership` gave the directory or one below it. */
 const livingIn = Effect.fnUntraced(function* ({ owned }: Model, found: Truth.Snapshot, directory: string) {
   const marks = Object.keys(found).filter((path) => path.startsWith(`${directory}/`))
   const claims = marks.flatMap((path) => owned.get(path.slice(path.lastIndexOf("/") + 1)) ?? [])

@@ -37,12 +37,12 @@ export const isClaimed = (path: string): boolean => /claimed[/=]vm$/.test(path)
 
 const isMarked = (path: string): boolean => /dead(\/|\/[0-9a-f]+=|=)vm$/.test(path)
 
-/** Destination of claimed directories. A sweep claims in the root if it can't make a workspace. */
+/** Destination of claimed directories. Without a workspace a sweep claims in the root. */
 export type Where = "a workspace" | "the root, in place"
 
 export const places: ReadonlyArray<Where> = ["a workspace", "the root, in place"]
 
-/** Claims a directory into a workspace, or into the root, for want of space for a workspace. */
+/** Claims a directory into a workspace or, if there is no space for a workspace, into the root. */
 export const claimInto = (where: Where, reclaimer: Reclaimer, condemned: Condemned) =>
   Effect.andThen(
     where === "a workspace" ? Effect.void : Interposer.use(({ fail }) => fail("makeDirectory", "ENOSPC")),
@@ -108,7 +108,7 @@ export const reapingIn = <R>(world: World<R>) => {
     return { ...made, vm, sentinel, condemned: yield* condemnedAt(made.store, vm) }
   })
 
-  /** The workspace of a killed sweep, whose lock is free. Has a sentinel only if one is given. */
+  /** The workspace of a killed sweep, whose lock is free. It has a sentinel only if one is given. */
   const abandoned = Effect.fnUntraced(function* (directory: string, sentinel?: Sentinel) {
     const entry = workspaceEntry(directory)
     for (const name of ["claimed", "dead"]) yield* world.directory(`${entry.path}/${name}`)

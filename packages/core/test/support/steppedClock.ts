@@ -1,6 +1,9 @@
 import { Clock, Effect } from "effect"
 
-/** Runs `effect` with a clock whose monotonic time advances by `nanos` at each read. The rest is the clock of now. */
+/**
+ * Runs `effect` with a clock whose monotonic time advances by `nanos` at each read. All else is that of the present
+ * clock.
+ */
 export const ticking =
   (nanos: bigint) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -225,7 +225,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   )
 
   for (const where of places) {
-    /** In the root, only a lock keeps other sweeps from the remains. */
+    /** In the root, only a lock keeps other sweeps away from the remains. */
     const isSole = ({ isLocked }: Removable) => isLocked || where === "a workspace"
 
     test(`a claim into ${where} isn't gone before it is marked, nor after an interrupted deletion that left something`, () =>

@@ -2,7 +2,7 @@ import type { Unavailable } from "@vm-sentinel/core/Observation"
 import { classifyErrno } from "./errno.ts"
 
 /**
- * The answer of one source. `Gone` alone says that there is no such process. `Refused` and `Unusable` say nothing about
+ * The answer of one source. Only `Gone` says that there is no such process. `Refused` and `Unusable` say nothing about
  * the process.
  */
 export type Answer<A> =
@@ -21,7 +21,10 @@ export const unusable = (reason: Unavailable["reason"], detail: string): Answer<
   detail
 })
 
-/** The answer of a call that failed with an errno. ESRCH and ENOENT are excepted: the caller decides what they mean. */
+/**
+ * The answer of a call that failed with an errno. The caller handles ESRCH and ENOENT, because it decides what they
+ * mean.
+ */
 export const fromErrno = (call: string, name: string): Answer<never> => {
   const kind = classifyErrno(name)
   const detail = `${call}: ${name}`

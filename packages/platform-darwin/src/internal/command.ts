@@ -41,7 +41,8 @@ export const run = Effect.fnUntraced(
     const spawner = yield* ChildProcessSpawner
     return yield* Effect.scoped(
       Effect.gen(function* () {
-        // With a process group of its own the spawner would wait for the whole group, long after the command exited.
+        // With a process group of its own, the spawner would wait for the whole group, long after the end of the
+        // command.
         const command = ChildProcess.make(path, args, { env, extendEnv: false, detached: false, stdin: "ignore" })
         const handle = yield* spawner.spawn(command)
         const [stdout, stderr, code] = yield* Effect.all([text(handle.stdout), text(handle.stderr), handle.exitCode], {

@@ -121,7 +121,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   )
   const close = library.func("int close(int fd)")
   // On Intel the symbol `statfs` fills the struct with 32-bit inodes, and `statfs$INODE64` the one with 64-bit inodes.
-  // Apple silicon has the latter struct alone, under the symbol `statfs`.
+  // Apple silicon has only the latter struct, under the symbol `statfs`.
   const bindStatfs = (name: string, ...parameters: Array<string>): Call => {
     const bind = (symbol: string) => library.func(symbol, "int", parameters)
     try {

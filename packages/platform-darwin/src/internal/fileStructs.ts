@@ -107,7 +107,7 @@ const aceSize = 24
 
 /**
  * Decodes the answer of `getattrlist(2)` for {@link accessList}: whether the list lets anybody change the file. If so,
- * the mode doesn't tell everybody who can. `undefined`: not in the documented layout.
+ * the mode doesn't name everybody who can change it. `undefined`: the answer isn't in the documented layout.
  */
 export const decodeAccessList = (bytes: Buffer): boolean | undefined => {
   const length = bytes.byteLength < referenceAt ? 0 : bytes.readUInt32LE(0)
@@ -176,7 +176,10 @@ const isName = (name: Uint8Array): boolean =>
 
 const isDots = (name: Uint8Array): boolean => name.byteLength <= 2 && name.every((byte) => byte === 0x2e)
 
-/** Decodes the answer of `getattrlistbulk(2)` for {@link namesAndTypes}. `undefined`: not in the documented layout. */
+/**
+ * Decodes the answer of `getattrlistbulk(2)` for {@link namesAndTypes}. `undefined`: the answer isn't in the documented
+ * layout.
+ */
 export const decodeBulk = (bytes: Buffer, count: number): ReadonlyArray<BulkEntry> | undefined => {
   const entries: Array<BulkEntry> = []
   for (let start = 0; entries.length < count;) {

@@ -69,7 +69,7 @@ const bindAll = (koffi: Koffi, path: string) => {
 }
 
 const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
-  // A call that succeeds leaves errno as it is: errno is cleared first. Nothing may run between a call and the reading
+  // A successful call leaves errno as it is, so errno is cleared first. Nothing may run between a call and the reading
   // of its errno.
   const invoke = (call: (...values: Array<unknown>) => unknown, ...values: Array<unknown>): number => {
     koffi.errno(0)
@@ -122,8 +122,7 @@ const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
 }
 
 /**
- * Loads the library without looking for its file: since macOS 11 the library exists in the shared cache of `dyld`
- * alone.
+ * Loads the library without looking for its file: since macOS 11 the library exists only in the shared cache of `dyld`.
  */
 export const load = Effect.fnUntraced(function* (
   path: string,

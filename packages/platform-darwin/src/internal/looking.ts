@@ -7,10 +7,15 @@ import type { Mounted } from "@vm-sentinel/core/Mounts"
 import * as Fs from "node:fs"
 import type { FileCalls } from "./fileCalls.ts"
 
-/** File systems that only one kernel can have mounted. The UUIDs of their volumes, and their inode numbers, last. */
+/**
+ * File systems that only one kernel can have mounted. The UUIDs of their volumes and their inode numbers are permanent.
+ */
 const oneKernelTypes = new Set(["apfs", "hfs"])
 
-/** File systems whose inode numbers last as long as the volume or the export. Those of exfat and msdos don't. */
+/**
+ * File systems whose inode numbers stay the same as long as the volume or the export exists. Those of exfat and msdos
+ * change.
+ */
 const lastingInodeTypes = new Set([...oneKernelTypes, "nfs"])
 
 /**

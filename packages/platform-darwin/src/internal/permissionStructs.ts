@@ -46,7 +46,7 @@ export interface Permissions {
   readonly flags: number
 }
 
-/** The answer for {@link permissions}. `undefined`: not in the documented layout, or not all of it was told. */
+/** The answer for {@link permissions}. `undefined`: the answer isn't in the documented layout, or lacks a datum. */
 export const decodePermissions = (bytes: Buffer): Permissions | undefined => {
   if (bytes.byteLength < permissionsSize || bytes.readUInt32LE(0) !== permissionsSize) return undefined
   if (bytes.readUInt32LE(4) !== ATTR_CMN_RETURNED_ATTRS + wanted) return undefined

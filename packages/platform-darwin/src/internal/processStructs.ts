@@ -111,7 +111,7 @@ export const decodeUuidText = (text: string): string | undefined => {
   return uuid.test(candidate) ? candidate.toUpperCase() : undefined
 }
 
-/** The 16 bytes of a `uuid_t`, as macOS writes them. `undefined` for zeros alone, which identify nothing. */
+/** The 16 bytes of a `uuid_t`, as macOS writes them. `undefined` if all bytes are 0, which identifies nothing. */
 export const formatUuid = (bytes: Uint8Array): string | undefined => {
   if (bytes.byteLength !== 16 || bytes.every((byte) => byte === 0)) return undefined
   const hex = Buffer.from(bytes).toString("hex").toUpperCase()

@@ -4,7 +4,7 @@ import { type Answer, fromErrno, gone, unusable } from "./answer.ts"
 import type { Ran } from "./command.ts"
 import { parseRow, type Row } from "./psRows.ts"
 
-/** `Found`: the rows that were printed, maybe not all that were asked for. `Gone`: none of the processes exists. */
+/** `Found`: the printed rows, which may lack some of the processes. `Gone`: none of the processes exists. */
 export type PsAnswer = Answer<ReadonlyMap<number, Row>>
 
 const refused = /operation not permitted|permission denied/i

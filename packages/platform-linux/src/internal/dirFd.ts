@@ -167,7 +167,7 @@ const byNode: Opener = { open: (path, flags) => Fs.openSync(encodePath(path), fl
 const openEntryByNode = (fd: number, name: Name): number =>
   openOnMount(byNode, fd, () => Fs.openSync(child(fd, name), entryFlags))
 
-/** Calls through `node:fs` alone: `/proc/self/fd/N/name` is `openat(N, name)`. */
+/** Calls through `node:fs` only: `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: DirFd = {
   openPath: (path) => openReal(byNode, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),

@@ -40,7 +40,9 @@ const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 /** The same errnos, and EXDEV of a mount that has appeared since the mount table was read. */
 const notHere = new Set([...vanished, "EXDEV"])
 
-/** `mountPoints`: paths that are passed over without being touched, since what is mounted there may not answer. */
+/**
+ * `mountPoints`: paths that the search passes over without touching them, since a mounted file system may not answer.
+ */
 export const make = (
   calls: DirFd.DirFd,
   root: string,

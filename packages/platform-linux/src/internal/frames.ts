@@ -13,7 +13,7 @@ import * as Fs from "node:fs"
 import type { LibcAt } from "./libc.ts"
 import { isBirthTold, toStat } from "./stat.ts"
 
-/** A directory, and its file system. */
+/** A directory and its file system. */
 export interface Framed {
   readonly stat: Stat
   readonly frame: DirectoryFrame

@@ -34,7 +34,7 @@ export const readBootId = (source: Source): KernelFile<string> => {
 
 /**
  * The id of `machine-id(5)`. The file holds `uninitialized` during a first boot. In an image the file may be empty or
- * hold zeros alone.
+ * hold only zeros.
  */
 export const readMachineId = (source: Source): string | undefined =>
   source.machineIdFiles

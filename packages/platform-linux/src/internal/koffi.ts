@@ -5,8 +5,8 @@ import { isMainThread } from "node:worker_threads"
 
 /**
  * Whether layers load koffi by default. `worker.terminate()` aborts the whole process when it comes while koffi loads
- * or declares a function in that worker, and a library can't choose the moment. A worker therefore does without, unless
- * it asks for koffi.
+ * or declares a function in that worker, and a library can't choose the moment. A worker therefore doesn't load koffi
+ * by default.
  */
 export const isDefault = isMainThread
 

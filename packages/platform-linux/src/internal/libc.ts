@@ -13,8 +13,8 @@ export interface LibcAt {
   /** `openat2(2)` of an absolute path with RESOLVE_NO_SYMLINKS. */
   readonly openWithoutSymlinks: (path: Name, flags: number) => number
   /**
-   * `openat2(2)` with RESOLVE_NO_XDEV: EXDEV where the name leads to another mount. The mounted file system isn't
-   * asked.
+   * `openat2(2)` with RESOLVE_NO_XDEV: EXDEV if the name leads to another mount. Makes no call to the mounted file
+   * system.
    */
   readonly openInside: (fd: number, name: Name, flags: number) => number
   /** `getdents64(2)`: the number of bytes filled, 0 at the end. */

@@ -1,5 +1,5 @@
 /*
- * Lists a directory in the order of its inodes, in a thread of Node's pool. Only faster than `entries` of
+ * Lists a directory in the order of its inodes, in a thread of Node's pool. It is only faster than `entries` of
  * looking.ts: this code decides nothing. Each name takes its own bytes of the caller's memory, and 16 for its place.
  */
 #define _GNU_SOURCE

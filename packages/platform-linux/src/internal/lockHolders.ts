@@ -13,7 +13,7 @@ const latin1 = new TextDecoder("latin1")
  */
 const flockLine = /^lock:.* FLOCK /m
 
-/** The same in `/proc/locks`: the process that took the lock, and the device and inode of the file. */
+/** The same lock in `/proc/locks`: the process that took it, and the device and inode of the file. */
 const lockLine = /^\d+: FLOCK +\S+ +\S+ +(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /gm
 
 const attempt = <A>(get: () => A): A | undefined => {

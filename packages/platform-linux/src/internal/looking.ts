@@ -174,7 +174,7 @@ const peek = (calls: DirFd.DirFd, root: number, directory: string, below: string
   }
 }
 
-/** Peeks at the directories that `told` has no answer for. */
+/** Peeks at each directory for which `told` has no answer. */
 export function* peekMany(
   calls: DirFd.DirFd,
   root: number,

@@ -69,7 +69,7 @@ const reader = (fd: number): Reader => {
 
 /** Lists through `node:fs` alone. */
 export const byNode: List = (fd, from) => {
-  // Node opens a directory by its path, and needs no descriptor of ours to resume.
+  // Node opens a directory by its path, and needs no descriptor to resume.
   if (typeof from === "object") return from
   let entries = reader(fd)
   const rewind = () => {

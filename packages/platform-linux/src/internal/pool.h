@@ -21,8 +21,8 @@
 #define CALL_NS 5000000
 
 /*
- * Number of the layout of the memory, for pool.ts. Increase both with every change of a struct: a library of one build
- * must not be called by code of another.
+ * Number of the memory layout, which pool.ts has too. Increase both with every change of a struct: code of one build
+ * must not call a library of another build.
  */
 #define LAYOUT 1
 

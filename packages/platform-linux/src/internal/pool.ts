@@ -1,6 +1,6 @@
 /**
- * Native calls in a thread of Node's pool while this thread goes on: `listing.c`, `peek.c` and `removal.c`, where they
- * were compiled. Each only does faster what TypeScript does, too.
+ * Native calls in a thread of Node's pool, while this thread continues: `listing.c`, `peek.c` and `removal.c`, where
+ * they were compiled. TypeScript can do everything that they do, only slower.
  */
 import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import * as Effect from "effect/Effect"
@@ -38,7 +38,7 @@ export const run = (
   )
 }
 
-/** The number of `pool.h`. A library of another build, left beside a bundle, may read the memory otherwise. */
+/** The same number as in `pool.h`. A library of another build, left beside a bundle, may use another memory layout. */
 const layout = 1
 
 /** glibc has this function and musl hasn't. Node and the library must use the same libc. */

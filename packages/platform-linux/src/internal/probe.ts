@@ -40,7 +40,7 @@ const again = (otherwise: Observation): Again => ({ _tag: "Again", otherwise })
 
 const isGone = (errno: string): boolean => errno === "ENOENT" || errno === "ESRCH"
 
-/** Looks at a process by its pidfd alone: `/proc` doesn't show the process, or not to this user. */
+/** Looks at a process only by its pidfd: `/proc` hides the process, or hides it from this user. */
 const byPidfd = (source: Source, pidfds: Pidfds, pid: Pid, detail: string): Probed => {
   const hidden: Observation = { _tag: "Hidden", pid, detail }
   const fd = pidfds.open(pid)

@@ -1,9 +1,9 @@
 /*
- * Deletes trees, several in one call. Only faster than removing.ts of core: this code decides nothing. It stops at
- * every special case, and removing.ts continues: a lock that is held, a sentinel below the top, another mount, a call
- * that fails.
+ * Deletes trees, several in one call. It is only faster than removing.ts of core: this code decides nothing. It stops
+ * at every special case, and removing.ts continues: a lock that is held, a sentinel below the top, another mount, a
+ * call that fails.
  *
- * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree go last.
+ * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree are removed last.
  */
 #define _GNU_SOURCE
 #include "pool.h"
@@ -113,8 +113,8 @@ static int is_dots(const char *name)
 }
 
 /*
- * Opens a directory in another one. Fails with EXDEV where something is mounted there: what is mounted may not answer, and
- * isn't asked. Without openat2(2) all fails, as in remove_tree.
+ * Opens a directory in another one. Fails with EXDEV for a mount point, without a call to the mounted file system,
+ * which may not answer. Without openat2(2) every call fails, as in remove_tree.
  */
 static int open_inside(int parent, const char *name)
 {

@@ -124,7 +124,7 @@ export const make = (load: () => Call | undefined): Remover => {
       const [over, rest] = [ended.filter(isOver), ended.filter((each) => !isOver(each))]
       const waitingAgain = (isBegun: boolean) =>
         rest.filter(({ result }) => (result === unfinished) === isBegun).map(({ order }) => order)
-      // A large tree goes behind all that waits: it holds up no small one.
+      // A large tree goes to the end of the queue, so that it delays no small one.
       queue = [...waitingAgain(false), ...queue, ...waitingAgain(true)]
       startNext(remove)
       for (const { order, result } of over) order.answer(result === gone)

@@ -51,7 +51,7 @@ const byFile = (path: string): string | undefined =>
     }
   })
 
-/** By `access(2)`, which asks for the real user. Shared file systems ask their server or program. */
+/** Asks `access(2)`, which checks the real user. A shared file system asks its server or its program. */
 const byAccess = (path: string): string | undefined =>
   refused(() => Fs.accessSync(encodePath(path), Fs.constants.W_OK | Fs.constants.X_OK))
 

@@ -16,7 +16,7 @@ export const mountId = 0x1000
 
 const [low, high] = Os.endianness() === "LE" ? [0, 1] : [1, 0]
 
-/** The 64-bit number whose first word is at `index`. Not exact above 2^53. */
+/** The 64-bit number whose first word is at `index`. Inexact above 2^53. */
 const number = (words: Uint32Array, index: number): number =>
   (words[index + low] ?? 0) + (words[index + high] ?? 0) * 2 ** 32
 const signed = (words: Uint32Array, index: number): number =>

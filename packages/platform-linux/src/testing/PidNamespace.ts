@@ -31,9 +31,7 @@ const lastPidFile = "/proc/sys/kernel/ns_last_pid"
 // the first.
 const unshareOptions = ["--pid", "--fork", "--mount-proc", "--kill-child"]
 
-/**
- * Root with CAP_SYS_ADMIN needs a PID namespace alone. Everybody else needs a user namespace around the PID namespace.
- */
+/** Root with CAP_SYS_ADMIN needs only a PID namespace. Everybody else needs a user namespace around it. */
 const ways: ReadonlyArray<ReadonlyArray<string>> = [unshareOptions, ["--user", "--map-root-user", ...unshareOptions]]
 
 const stop = (child: NodeChildProcess.ChildProcess): Effect.Effect<void> =>

@@ -28,8 +28,8 @@ export const Request = Schema.Union([
   Schema.Struct({ op: Schema.Literal("watch") }),
   Schema.Struct({ op: Schema.Literal("changes") }),
   /**
-   * Owns a directory of each name: records itself in an existing one, with `restart` alone, and makes a missing one.
-   * Goes on until all are owned or the file `stop` exists.
+   * Owns a directory for each name. Records itself in an existing directory only with `restart`, and makes a missing
+   * one. Goes on until all are owned or the file `stop` exists.
    */
   Schema.Struct({
     op: Schema.Literal("settle"),

@@ -16,7 +16,7 @@ export interface Options {
   readonly rounds: number
   /** Owners also take directories that aren't removed yet. */
   readonly restart: boolean
-  /** In each round, one sweeper's sweep is run by a process that is killed on the way. */
+  /** In each round, a process that is killed on the way does the sweep of one sweeper. */
   readonly kill?: Random
 }
 

@@ -66,7 +66,7 @@ exec systemd-nspawn --quiet --directory="$root" --machine=vm-sentinel-test --reg
 export const places = {
   /** Runs as another user. */
   nobody: asNobody,
-  /** `hidepid=invisible`, as the number 2, which old kernels know too. */
+  /** `hidepid=invisible`. The number 2 means the same, and old kernels know it, too. */
   invisible: withProc("hidepid=2", asNobody),
   /** `hidepid=noaccess`. */
   noaccess: withProc("hidepid=1", asNobody),

@@ -134,7 +134,7 @@ const firstThread = (): number | undefined =>
 export interface WorldOptions {
   /** User who runs the processes. Default: the caller's. */
   readonly uid?: number
-  /** The caller is alone in its PID namespace, so it can give a PID again. */
+  /** The caller is alone in its PID namespace, so it can reuse a PID. */
   readonly recycles?: boolean
 }
 

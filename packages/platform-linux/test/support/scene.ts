@@ -88,8 +88,8 @@ export const make = (scratch: string, owners: Owners, { leftovers = false, longN
 }
 
 /**
- * Makes unfinished workspaces one day old. A sweep leaves them alone until they are a minute old, because they may
- * still be in the making.
+ * Sets the date of unfinished workspaces one day back. A sweep leaves them alone until they are a minute old, because
+ * their creator may still be at work.
  */
 export const aMinuteLater = (root: string): void => {
   for (const entry of Tree.entries(root)) {

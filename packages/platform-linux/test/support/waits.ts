@@ -1,4 +1,4 @@
-/** Replaces the time that passes during a sleep by an effect. */
+/** Replaces the passing of time during a sleep by an effect. */
 import { Clock, Effect } from "effect"
 
 export const instead =

@@ -40,7 +40,7 @@ export const usage =
     })
 
 interface Found {
-  /** Relative to the root, `""` for the root. */
+  /** Path relative to the root, `""` for the root. */
   readonly path: string
   readonly dev: string
 }
@@ -62,7 +62,8 @@ export const find =
           if (points.has(`${root}/${path}`)) continue
           const isFound = directory.path !== "" && wanted(entry)
           const isMaybeDirectory = type === "directory" || type === "unknown"
-          // An entry that has vanished meanwhile holds nothing. One that can't be looked at may hold anything.
+          // An entry that has vanished since the listing holds nothing. An entry that can't be looked at may hold
+          // anything.
           const stat = isMaybeDirectory
             ? yield* lstat(`${root}/${path}`).pipe(onErrno(["ENOENT"], () => Effect.undefined))
             : undefined
@@ -77,7 +78,7 @@ export const find =
         }
         return found
       }).pipe(
-        // A directory that has vanished meanwhile holds nothing.
+        // A directory that has vanished since the listing holds nothing.
         Effect.catch((error) =>
           error.errno === "ENOENT" && directory.path !== "" ? Effect.succeed([]) : Effect.fail(error)
         )

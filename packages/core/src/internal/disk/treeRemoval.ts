@@ -174,7 +174,7 @@ export const removeTree = (given: Removing) =>
       },
       failed: (error, path) =>
         Effect.sync(() => {
-          // ENOENT is a failure for the root alone: another process has removed the tree.
+          // ENOENT is a failure only for the root: another process has removed the tree.
           if (error.errno === "ENOENT" && path !== root) return
           first ??= error
           keepAbove(path)

@@ -73,7 +73,7 @@ export const inner = <Name>(
   ...counted(above)
 })
 
-/** Resets a level whose listing is read from the beginning again. */
+/** Resets a level before its listing is read again from the beginning. */
 export const beginAnew = <Name>(level: Level<Name>): void => {
   level.isLookedThrough = false
   level.hasProgress = false

@@ -57,7 +57,7 @@ export const begin = <Name>(
     return relative === "" ? path : `${path}/${relative}`
   }
 
-  /** Records a failure. ENOENT is a failure for the top alone: another process has removed the tree. */
+  /** Records a failure. ENOENT is a failure only for the top: another process has removed the tree. */
   const blame = (level: Level, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>): void => {
     const errno = errnoOf(cause)
     if (errno === "ENOENT" && (level !== top || entry.length > 0)) return

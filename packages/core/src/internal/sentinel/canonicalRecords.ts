@@ -102,7 +102,9 @@ export interface OwnerPart {
   readonly isOpen: boolean
 }
 
-/** {@link plain} in ASCII alone: a byte above 0x7f may be invalid UTF-8, which this expression can't tell. */
+/**
+ * {@link plain}, but only ASCII characters: a byte above 0x7f may be invalid UTF-8, which this expression can't tell.
+ */
 const plainAscii = String.raw`[ !#-[\]-~]`
 const asciiDirectory = directory.replaceAll(plain, plainAscii)
 const ending = new RegExp(String.raw`${acquisition(`${plainAscii}*`)}${maybe(asciiDirectory)}\}\n$`, "y")

@@ -142,7 +142,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     // `false` after `restore`, after `mark` and after the scope has closed: another claim may have this path since.
     let isClaimed = true
     const letGo = Effect.sync(() => void (isClaimed = false))
-    /** `NameTaken` has told the caller where the directory lies: the finalizer leaves the directory at that path. */
+    /** `NameTaken` has already named the present path to the caller, so the finalizer leaves the directory there. */
     let isReported = false
     const restore = Effect.uninterruptible(
       Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void)).pipe(
@@ -259,7 +259,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
 
-  /** Locks what a killed sweep left, and looks at it. Nothing that is mounted is touched. */
+  /** Locks what a killed sweep left, and reads it. Touches no mounted file system. */
   const openLeftover = Effect.fnUntraced(function* (
     destination: Destination,
     path: string,

@@ -164,7 +164,7 @@ export const make = (disk: Disk["Service"]) => {
       Effect.orElseSucceed(() => true)
     )
 
-  /** Looks at a directory, and at nothing that one of `mounts` covers. */
+  /** Reads a directory, except for the parts that one of `mounts` covers. */
   const lookBeside = (
     path: string,
     { sentinels: names }: Layout,
@@ -279,7 +279,7 @@ export const make = (disk: Disk["Service"]) => {
       Effect.map(disk.peekMany(path, names, primary, Sentinel.maxBytes), (peeks) =>
         peeks.map((peek) => (peek === undefined ? undefined : trustedPeek(peek)))
       )
-    /** Leaves out directories with a mount at or below them: what is mounted may not answer. */
+    /** Leaves out directories with a mount at or below them, since a mounted file system may not answer. */
     const peekBeside = Effect.fnUntraced(function* (mounted: ReadonlySet<string>) {
       const [first, ...others] = entries.flatMap(({ entry }) => (mounted.has(entry) ? [] : [entry]))
       const peeks = first === undefined ? [] : yield* peekAll([first, ...others])

@@ -20,7 +20,7 @@ const operation = "write sentinel"
 
 const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 
-// Errnos of `link(2)` on a file system without hard links, such as FAT and some FUSE.
+// Errnos of `link(2)` on a file system without hard links, such as FAT and some FUSE file systems.
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
 
 /**

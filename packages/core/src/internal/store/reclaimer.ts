@@ -61,7 +61,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
       Effect.suspend(() => workspaces.hasOthers(root, made?.path)),
       "1 second"
     )
-    // Without a workspace of its own, on a full file system, another sweep can't be told from a stranger.
+    // Without a workspace, on a full file system, a sweep can't tell another sweep from any other process.
     const inRoot: Destination = { root: root.path, workspace: undefined, hasOthers: Effect.succeed(true) }
 
     const openOnce = Effect.suspend(() =>

@@ -46,7 +46,7 @@ export const make = (disk: Disk["Service"]) => {
     return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
   })
 
-  /** A mount point isn't looked at: what is mounted may not answer. */
+  /** A mount point isn't looked at, since a mounted file system may not answer. */
   const isDirectory =
     (path: string, mountPoints: ReadonlySet<string>) =>
     ({ entry, type }: DirectoryEntry): Effect.Effect<boolean> =>

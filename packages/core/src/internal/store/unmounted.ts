@@ -22,7 +22,7 @@ export const requireNoMount = (
     )
   )
 
-/** Requires that a directory isn't a mount point, by the mount table alone: it isn't even opened. */
+/** Requires that a directory isn't a mount point. Reads only the mount table, and doesn't open the directory. */
 export const requireNoMountPoint = (
   disk: Pick<Disk["Service"], "mountsBelow">,
   path: string

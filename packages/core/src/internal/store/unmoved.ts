@@ -1,8 +1,8 @@
 /**
  * Removal of a condemned directory where it lies. Some directories can't be renamed into a workspace: one of a lower
- * layer of overlayfs or with another project id (EXDEV), one with a long name (ENAMETOOLONG), one on a full disk. The
- * exclusive lock alone keeps owners out. The mark is a sentinel that gets another name: a rename within a directory
- * needs no room, and the record still says that its owner is dead.
+ * layer of overlayfs or with another project id (EXDEV), one with a long name (ENAMETOOLONG), one on a full disk. Only
+ * the exclusive lock keeps owners out of such a directory. The mark is a sentinel that gets another name: a rename
+ * within a directory needs no space, and the record still says that its owner is dead.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

@@ -13,7 +13,7 @@ import { isoTime, makeIsoTime } from "../judgement/isoTime.ts"
 export interface Living {
   readonly reason: AliveReason
   readonly evidence: Evidence
-  /** PID in the sentinel. `undefined`: the lock alone is the evidence. */
+  /** PID in the sentinel. `undefined`: only the lock is evidence. */
   readonly pid: Pid | undefined
 }
 

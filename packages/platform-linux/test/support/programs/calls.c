@@ -1,7 +1,7 @@
 /*
- * Calls a library by the memory that listing.ts, peekMany.ts and removal.ts write: `calls LIBRARY ROOT`. Lists ROOT,
- * peeks at `file` in its directory `vm`, removes `vm`, and prints what it was told. Built for a machine, it shows that
- * the loader of that machine takes the library.
+ * Calls a library with the memory that listing.ts, peekMany.ts and removal.ts write: `calls LIBRARY ROOT`. Lists ROOT,
+ * peeks at `file` in its directory `vm`, removes `vm`, and prints the results. Built for a machine, it shows that the
+ * loader of that machine accepts the library.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
