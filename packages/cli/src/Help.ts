@@ -18,7 +18,7 @@ const indent = "  "
 /** Maximum columns of a value's name beside the flag. */
 const mostOfValue = 24
 
-/** Shows choices once: in the name of the value, or where that is too wide in the description. */
+/** Shows the choices of a flag once: in the name of the value or, if that would be too wide, in the description. */
 const withChoicesOnce = (flag: FlagDoc): FlagDoc =>
   flag.type.length > mostOfValue
     ? { ...flag, type: flag.name.replace(/^.*-/, "").toUpperCase() }

@@ -101,7 +101,7 @@ export const hasColors = (stream: "stdout" | "stderr"): Effect.Effect<boolean, n
   )
 
 /**
- * Columns of stdout's terminal. `undefined`: stdout isn't a terminal, or the terminal reports no size, as some
+ * Columns of stdout's terminal. `undefined`: stdout isn't a terminal, or the terminal reports no size, like some
  * consoles.
  *
  * @category getters

@@ -71,7 +71,7 @@ const goOn = Output.note("vm-sentinel: interrupted; run it again to go on\n")
 
 /**
  * Walks through a root, reports each outcome, and returns the summary. After an interruption it reports the summary so
- * far, and says how to go on where something was to be removed.
+ * far. It also says how to go on, unless the walk only judges.
  *
  * @category running
  * @since 0.1.0

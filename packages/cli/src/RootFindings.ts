@@ -101,7 +101,10 @@ const fileSystem = ({ ground: { frame } }: Readings): Finding.Finding => {
       )
 }
 
-/** Whether a record made now would be bound to its directory. A file has the data that its directory has. */
+/**
+ * The finding whether a record that is made now would be bound to its directory. A file has the same kinds of data as
+ * its directory.
+ */
 const binding = ({ ground: { frame } }: Readings): Finding.Finding => {
   const what = "directories"
   const file = fileToken(frame)

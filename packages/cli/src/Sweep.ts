@@ -46,7 +46,7 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly sizes: boolean
   /** Asks for no confirmation. */
   readonly yes: boolean
-  /** If more directories would be removed, none is. */
+  /** If more directories than this would be removed, the command removes none. */
   readonly maxRemovals: Option.Option<number>
 }
 

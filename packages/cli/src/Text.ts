@@ -122,7 +122,7 @@ export const pieces = (text: string, columns: number): ReadonlyArray<string> =>
 const style = /\p{Cc}\[[0-9;]*m/gu
 const visibleWidth = (text: string): number => width(text.replace(style, ""))
 
-/** The columns before the text of a line. The first gap of two spaces ends them. */
+/** The first column of a line. A gap of two spaces ends it. */
 const firstColumn = /^ *[^ ](?:.*?[^ ])?? {2,}(?=[^ ])/
 
 /**
@@ -159,9 +159,10 @@ const wrapLine = (line: string, columns: number): ReadonlyArray<string> => {
 }
 
 /**
- * Breaks each line that is wider than `columns` between two words. What follows is indented; after a first column of
- * the line to where that ends, or below it where that takes more than half of the width. A word that is wider stays
- * whole. `columns` is `undefined`: no terminal, no change.
+ * Breaks each line that is wider than `columns` between two words. The continuation lines are indented. If the line has
+ * a first column, its text continues below the beginning of the text; if that column takes more than half of the width,
+ * the whole text is printed below it. A word that is wider stays whole. `columns` is `undefined`: no terminal, no
+ * change.
  *
  * @category fitting
  * @since 0.1.0

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { DiskError } from "./DiskModel.ts"
 
-/** Names of the errnos by `node:os`, where there is that module. */
+/** Names of the errnos from `node:os`, if that module exists. */
 const namedErrnos = (): ReadonlyArray<readonly [name: string, number: unknown]> => {
   const process: unknown = Reflect.get(globalThis, "process")
   if (!Predicate.hasProperty(process, "getBuiltinModule") || !Predicate.isFunction(process.getBuiltinModule)) return []

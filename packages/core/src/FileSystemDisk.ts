@@ -78,7 +78,8 @@ const callerOf = (process: unknown): Principal => {
 }
 
 /**
- * The portable Disk, with a mount table of the platform's own; `undefined`: `/proc/self/mountinfo`, where there is one.
+ * The portable Disk, with a mount table that the platform provides. `undefined`: the table of `/proc/self/mountinfo`,
+ * if that file exists.
  *
  * @category constructors
  * @since 0.1.0

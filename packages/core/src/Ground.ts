@@ -1,5 +1,5 @@
 /**
- * What a root lies on, and whether it can be changed.
+ * The owner and the file system of a root, and whether the root can be changed.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import { mapLookError } from "./internal/store/diskErrors.ts"
 import type { Root } from "./Root.ts"
 
 /**
- * What a root is made of: who owns it, what it lies on, and whether it can be changed.
+ * Facts about a root: its owner, its file system, and whether it can be changed.
  *
  * @category models
  * @since 0.1.0

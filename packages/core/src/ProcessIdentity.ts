@@ -1,6 +1,6 @@
 /**
- * Data that tell one process from every other process, and data of a host that tell whether two such identities
- * compare.
+ * Data that distinguish one process from every other process, and data of a host that show whether two such identities
+ * can be compared.
  *
  * @since 0.1.0
  */

@@ -95,7 +95,7 @@ export * as FileId from "./FileId.ts"
 export * as FileSystemDisk from "./FileSystemDisk.ts"
 
 /**
- * What a root lies on, and whether it can be changed.
+ * The owner and the file system of a root, and whether the root can be changed.
  *
  * @since 0.1.0
  */
@@ -177,8 +177,8 @@ export * as Ownership from "./Ownership.ts"
 export * as PidNamespaces from "./PidNamespaces.ts"
 
 /**
- * Data that tell one process from every other process, and data of a host that tell whether two such identities
- * compare.
+ * Data that distinguish one process from every other process, and data of a host that show whether two such identities
+ * can be compared.
  *
  * @since 0.1.0
  */

@@ -17,9 +17,9 @@ const without = (reason: "worker" | "unsupported", detail: string): NativeCode =
  * Reports which native code the Layers use by default. Loads that code, which takes some milliseconds, and keeps the
  * answer. In a worker thread it loads nothing, and reports what a Layer has loaded on request.
  *
- * - Without koffi, putting a directory back looks before it renames, util-linux's `flock` takes locks, and no 64-bit
- *   process id is read. The library isn't used either.
- * - Without the library, one thread lists, peeks and removes. The result is the same, in more time.
+ * - Without koffi, the Disk checks that a name is free and then renames, util-linux's `flock` takes locks, and no
+ *   64-bit process id is read. The library isn't used either.
+ * - Without the library, one thread lists, peeks and removes. The result is the same, and takes longer.
  *
  * @category reporting
  * @since 0.1.0

@@ -150,8 +150,8 @@ const namespaceOf = (source: Procfs.Source, number: string): Entry<string> => {
 }
 
 /**
- * Why not every procfs mounted at the root shows every process; `undefined` where each does. The mount option `hidepid`
- * of `proc(5)` hides processes, and `subset` hides other files.
+ * Why a procfs that is mounted at the root hides something; `undefined` if none does. The mount option `hidepid` of
+ * `proc(5)` hides processes, and `subset` hides other files.
  */
 const hiding = (source: Procfs.Source): string | undefined => {
   const table = `${source.root}/self/mountinfo`

@@ -9,7 +9,7 @@ import * as Sentinel from "../../src/Sentinel.ts"
 import type { SentinelStore } from "../../src/SentinelStore.ts"
 import { host, v3 } from "./fixtures.ts"
 
-/** A file system of one kernel, for a Disk that can't tell. */
+/** A frame on a file system of one kernel, for a Disk that can't identify file systems. */
 const local = ({ frame }: DirectoryState) =>
   frame.fileSystem === undefined ? { fileSystem: { type: "ext4", oneKernel: true } } : {}
 

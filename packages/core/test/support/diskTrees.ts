@@ -232,7 +232,8 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* world.directory(`${vm}/.vm-sentinel.empty`)
       assert.deepStrictEqual(yield* disk.removeTree(vm), [])
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      // Such a directory stays because of its own sentinels. Therefore the sentinels of the top stay, too.
+      // An inner directory keeps its own sentinel, even if it has the name of a sentinel itself. Therefore the sentinel
+      // of the top stays, too.
       yield* files(vm, [".vm-sentinel", ".vm-sentinel.logs/.vm-sentinel", ".vm-sentinel.logs/x", "file"])
       assert.deepStrictEqual(yield* disk.removeTree(vm), [".vm-sentinel.logs"])
       assert.deepStrictEqual(yield* world.tree(vm), {

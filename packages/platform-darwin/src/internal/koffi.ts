@@ -20,7 +20,10 @@ const missing = (reason: "not-found" | "unloadable", detail: string): Found => (
 /** Text of what was thrown. */
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : `${cause}`)
 
-/** No bundler follows `createRequire`: koffi is never in a bundle, and is found from where the bundle lies. */
+/**
+ * No bundler follows `createRequire`, so koffi is never part of a bundle. Node looks for it in the folder of the bundle
+ * and above.
+ */
 const load = (): Found => {
   if (here === undefined) return missing("not-found", "this code isn't in a file")
   const { createRequire } = process.getBuiltinModule("node:module")

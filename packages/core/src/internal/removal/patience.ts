@@ -11,7 +11,9 @@ import * as Duration from "effect/Duration"
 
 /** The entries of one directory. */
 export interface Counted {
-  /** `false`: the directory itself was created after the look at its parent. Its entries aren't progress. */
+  /**
+   * `false`: the directory itself was created after the look at its parent. The removal of its entries isn't progress.
+   */
   readonly counts: boolean
   /** Entries that the current look has found so far. */
   found: number

@@ -77,8 +77,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
 
   /**
-   * Tells who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and a stranger may hold
-   * it either way (`LockBusy`).
+   * Determines who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and any other
+   * process may hold it either way (`LockBusy`).
    */
   const busy = Effect.fnUntraced(function* (
     { hasOthers }: Destination,
@@ -204,7 +204,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     return problem === undefined ? now : yield* new Changed({ path, problem })
   })
 
-  /** Claims a directory that a rename refused, with `errno`. Only its lock keeps owners out then. */
+  /** Claims a directory whose rename failed with `errno`. Only its lock then keeps owners out. */
   const claimUnmoved = Effect.fnUntraced(function* (
     destination: Destination,
     condemned: Condemned,

@@ -19,7 +19,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
   })
 
   const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {
-    // Whether the directory may be removed is known after its judgement, where only some may.
+    // If only some directories may be removed, the judgement shows whether this is one of them.
     const looked = yield* interruptible(Effect.result(look(!options.dryRun && options.only === undefined)))
     if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
     const { judgement, mayRemove } = looked.success

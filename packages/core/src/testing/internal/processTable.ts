@@ -146,7 +146,7 @@ const changeRunning = (
   return process !== undefined && isGone(process) ? notFound(operation, pid) : change(table, operation, pid, f)
 }
 
-/** The next free number after the last one given, as the kernel does. After `pidMax`, numbers start at 1 again. */
+/** The next free number after the last one given, as in the kernel. After `pidMax`, numbers start at 1 again. */
 const allocate = (table: Table): Result.Result<Pid, PidUnavailable> => {
   const last = table.lastPids.get(table.pidNamespace) ?? 0
   for (let step = 0; step < table.pidMax; step++) {
