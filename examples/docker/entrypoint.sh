@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sweeps a volume, then holds a directory of its own for the life of a command: `entrypoint.sh NAME COMMAND…`.
 set -e
-# The root of a volume may be writable by everybody. A directory of our own in it isn't.
+# Everybody may be able to write to the root of a volume. A directory of mode 0700 in it is safe.
 root=${ROOT:-/data/vms}
 name=$1
 shift

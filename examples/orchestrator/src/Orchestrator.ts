@@ -38,8 +38,8 @@ export const layer = (
       const start = Effect.fn("Orchestrator.start")(
         function* (name: string) {
           const directory = `${root}/${name}`
-          // The VM inherits the lock's descriptor: the directory stays even if we are killed before the VM has a
-          // record.
+          // The VM inherits the lock's descriptor. So the directory stays even if this process is killed before the VM
+          // has a record.
           const { file, lock } = yield* Ownership.create(directory, { role: "supervisor" })
           const pid = yield* hypervisor.boot(directory, lock)
           yield* Ownership.record(directory, lock === undefined ? { pid } : { pid, lock })

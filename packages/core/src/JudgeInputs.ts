@@ -15,7 +15,7 @@ import { Answer, Reason } from "./Reason.ts"
 import { Sentinel } from "./Sentinel.ts"
 
 /**
- * What an operator knows, and the judgement can't find out. A blank reason counts as none.
+ * Facts that an operator knows and that the judgement can't find out. A blank reason counts as none.
  *
  * @category schemas
  * @since 0.1.0

@@ -183,8 +183,8 @@ const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
 }
 
 /**
- * Applies an operator's statement that the owners are gone. Overrides `unknown`, never `alive` and never `none`: a
- * directory without a sentinel isn't ours.
+ * Applies an operator's statement that the owners are gone. Overrides `unknown`, but never `alive` and never `none`: a
+ * directory without a sentinel doesn't belong to vm-sentinel.
  */
 const withAssumption = (finding: Finding, { crowded, knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
   // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same.

@@ -1,6 +1,6 @@
 /**
- * Predicts what a sweep of a root can prove. Judges records that don't exist, with the functions of a sweep, by what
- * this kernel and this file system tell now.
+ * Predicts what a sweep of a root can prove. Judges records that don't exist, with the functions of a sweep, and by the
+ * present answers of this kernel and this file system.
  *
  * @since 0.1.0
  */

@@ -254,8 +254,8 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
     const pids = valueOf(entry)
     return pids !== undefined && pids.length > level && pids[level - 1] === pid
   })
-  // `/proc` doesn't show which namespace a deeper one is nested in. One candidate is decidable all the same: either the
-  // candidate is the recorded process or no process is, and the id or the start of the candidate tells which.
+  // `/proc` doesn't show which namespace a deeper namespace is nested in. With one candidate the search can decide all
+  // the same. Only this candidate can be the recorded process, and its id or its start shows whether it is.
   if (inside.length > 1) return incomplete(`${inside.length} processes of nested namespaces may be it`)
   const [only] = inside
   return only === undefined ? absent : { _tag: "Process", number: Number(only.number) }

@@ -22,7 +22,7 @@ import { DemoError } from "./DemoError.ts"
  */
 export interface Actor {
   readonly pid: Pid
-  /** Sends SIGKILL, and waits until the process is reaped, or a zombie after {@link startUnreaped}. */
+  /** Sends SIGKILL, and waits until the process is reaped. After {@link startUnreaped} waits until it is a zombie. */
   readonly crash: Effect.Effect<void>
 }
 

@@ -11,7 +11,7 @@ import * as Real from "../support/realLayers.ts"
 import { type Come, Request, type Seen, type Take } from "./takerProtocol.ts"
 
 let scope = Scope.makeUnsafe()
-/** This process's path to the directory; `undo` gives the path up. */
+/** This process's path to the directory. `undo` ends the use of this path. */
 let way = ""
 let undo: () => void = () => undefined
 

@@ -1,6 +1,6 @@
 /**
  * Observes every call of this process that changes the file system, in order. Patches `node:fs` and the native calls
- * that bypass it. `syncBuiltinESMExports` carries the patch into modules that imported `node:fs` before.
+ * that bypass it. `syncBuiltinESMExports` passes the patch to modules that imported `node:fs` before.
  */
 import { syncBuiltinESMExports } from "node:module"
 import { libc } from "../../src/internal/libc.ts"

@@ -130,7 +130,8 @@ export const make = (
     const replacing = now.sentinels.length === 0 ? {} : { replacing: condemned }
     yield* publication.publishInWorkspace(path, yield* self(lock), replacing).pipe(
       Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
-      // A full file system has no space for our sentinel. Another sweep may then adopt this workspace from us.
+      // A full file system has no space for the sentinel of this sweep. Another sweep may then adopt the workspace,
+      // too.
       Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.void : Effect.fail(error))),
       Effect.catchTag("MalformedSentinel", (error) => Effect.fail(toStore(error, path)))
     )

@@ -95,8 +95,8 @@ const cross = (volume: Volume, spot: Spot): Spot => {
 }
 
 /**
- * Place of the last component of a path. Symbolic links in earlier components are followed; with `follow`, in the last
- * too.
+ * Place of the last component of a path. Follows symbolic links in the earlier components, and with `follow` also in
+ * the last one.
  */
 interface Place {
   readonly directory: Spot
