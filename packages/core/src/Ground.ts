@@ -25,7 +25,7 @@ export interface Ground {
 }
 
 /**
- * The ground of a root. Makes no entry in the root, and reads none.
+ * Reads the {@link Ground} of a root. Makes no entry in the root, and reads none of its entries.
  *
  * **Example** (Looking at the ground of a root)
  *

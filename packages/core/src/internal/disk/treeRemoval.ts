@@ -166,7 +166,7 @@ export const removeTree = (given: Removing) =>
       open: (path, stat) => (path === root ? list(path) : openInner(path, stat)),
       visit: (path, stat) => {
         if (stat.type === "directory") return kept.has(path) ? Effect.undefined : removeDirectory(path)
-        // A sentinel stays as long as anything else in its directory.
+        // A sentinel stays as long as anything else in its directory stays.
         const isLast = SentinelName.isSentinel(path.slice(path.lastIndexOf("/") + 1))
         return isLast && kept.has(parentOf(path))
           ? Effect.undefined
