@@ -28,11 +28,11 @@ const rows: ReadonlyArray<Row> = [
   ["a namespace number that was used again", "the process decides, never the number"],
   ["two containers, both PID 1, one host name, one volume", "the lock decides; without it unknown"],
   [
-    "our own number, another start (a restarted container)",
-    "never ours: dead in the same namespace, else by lock or proof"
+    "the reader's own PID, with another start (a restarted container)",
+    "never the reader: dead in the same namespace, otherwise dead only by the lock or a search"
   ],
   ["the number names a thread now", "dead `not-a-process`"],
-  ["the owner is a zombie", "dead `zombie`, also when it is our own child"],
+  ["the owner is a zombie", "dead `zombie`, also if it is a child of the reader"],
   ["the leader exited, threads run on", "alive"],
   ["stopped, frozen, in uninterruptible sleep", "alive"],
   ["the machine slept for hours", "alive: no clock is asked"],
@@ -49,7 +49,7 @@ const rows: ReadonlyArray<Row> = [
   ["another user's process", "judged by its start"],
   ["`kill` refused, start readable and different", "dead"],
   ["no `/proc`, `subset=pid`, another kernel", "unknown `no-procfs`"],
-  ["a directory of our shape without a sentinel", "none `no-sentinel`, untouched"],
+  ["a directory like that of a VM, without a sentinel", "none `no-sentinel`, untouched"],
   ["an empty, NUL-filled, torn sentinel", "unknown `malformed-sentinel`"],
   ["a huge sentinel, a FIFO, device, directory, link", "refused unread: `oversized-sentinel`, `untrusted-sentinel`"],
   [
@@ -69,7 +69,10 @@ const rows: ReadonlyArray<Row> = [
   ["a mount inside, also a bind of the same file system", "`mount-inside`, the source intact"],
   ["a link inside to `/` or home", "the link goes, the target stays"],
   ["a directory is swapped for a link during the delete", "nothing outside is touched"],
-  ["the root is a link, `/`, home, empty, not ours", "`RefusedRoot`, before any I/O where it can be"],
+  [
+    "the root is a link, `/`, a home, an empty path, or another user's",
+    "`RefusedRoot`, before any I/O where it can be"
+  ],
   ["an unreadable or immutable file inside", "`failed`; the rest goes on, the next sweep tries again"],
   ["10 000 directories, a million files in one", "bounded memory and time, interruptible, resumable"],
   [
@@ -115,7 +118,7 @@ const rows: ReadonlyArray<Row> = [
   ["another user's directory with any number of sentinels", "not read; milliseconds and kilobytes", "84"],
   ["a sweep is killed together with its container", "resumed by a sweep in the next container", "85"],
   ["a lower layer of overlayfs, another project id: EXDEV", "removed where it lies, under its lock", "86"],
-  ["read-only directories of our own: 0555, 0500, 0000", "removed", "87"],
+  ["read-only directories of the sweep's user: 0555, 0500, 0000", "removed", "87"],
   ["a stranger who may read a directory locks it", "kept; the evidence names process, command and user", "88"],
   ["a directory named like a sentinel at the top of a dead one", "removed with the rest", "89"],
   ["`worker.terminate()` during a sweep", "the process lives on: a worker loads no native code by itself", "90"],
@@ -137,7 +140,10 @@ const rows: ReadonlyArray<Row> = [
   ["`run` as the first process of a container", "reaps what it inherits, passes signals on", "98"],
   ["two kernels with one boot id on a shared root", "unknown `machine-unknown`", "99"],
   ["macOS: ownership ignored, ACLs", "`untrusted-sentinel`"],
-  ["macOS: `.DS_Store`, names in other case, firmlinks, flags of our own", "removed; one file; refused; cleared"],
+  [
+    "macOS: `.DS_Store`, names in other case, firmlinks, flags of the sweep's user",
+    "removed; one file; refused; cleared"
+  ],
   ["two containers run one directory at once", "one is `AlreadyOwned`"],
   ["two FUSE views of one directory", "unbound: a free lock proves nothing"],
   ["a PID namespace's number, given again", "the first process tells; the earlier one is gone by it"],

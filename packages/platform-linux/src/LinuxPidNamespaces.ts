@@ -207,8 +207,8 @@ const isAnother = (
   first: FirstProcess | undefined
 ): boolean => compareFirstProcesses(pidNamespaceInit, recordedOffset, first, timeOffset) === "different"
 
-// A namespace keeps its number while it lives or is held open, and no other namespace has the number meanwhile. A
-// namespace with the recorded number and another first process began after the recorded namespace had ended.
+// A namespace keeps its number while it lives or is held open, and no other namespace has the number meanwhile. If a
+// namespace has the recorded number and another first process, it began after the end of the recorded namespace.
 const replacedByLater: NamespaceProof = { _tag: "Gone", by: "namespace" }
 
 /**

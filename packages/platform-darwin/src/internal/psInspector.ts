@@ -93,7 +93,10 @@ export const makeWith = Effect.fnUntraced(function* (
   const stdoutOf = (path: string, args: ReadonlyArray<string>) =>
     Effect.map(run(path, args), (ran) => (ran._tag === "Exited" && ran.code === 0 ? ran.stdout : undefined))
 
-  /** `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025`: the whole seconds. No start is before them. */
+  /**
+   * Parses `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025` into its whole seconds. No process starts
+   * before them.
+   */
   const bootTime = Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.boottime"]), (stdout) => {
     const seconds = /^\{ sec = ([1-9][0-9]{0,11}), usec = [0-9]+ \}/.exec(stdout ?? "")?.[1]
     return seconds === undefined ? undefined : Number(seconds) * 1000
