@@ -13,7 +13,7 @@ import { environment, field, pack, repository, run } from "./packed/tarballs.ts"
 /** The oldest Node that the packages run on, and the newest of each later release line. */
 const ranges = ["22.19.0", "24", "26"] as const
 
-/** The ordinary user has to look into the directory. */
+/** A user who owns nothing: `nobody` on Linux. */
 const ordinary = 65_534
 
 interface Node {
@@ -30,14 +30,14 @@ interface User {
 const scratch = Fs.mkdtempSync(`${Os.tmpdir()}/vm-sentinel-packed-`)
 process.once("exit", () => Fs.rmSync(scratch, { recursive: true, force: true }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130))
-// The npm package `node` installs one of these packages.
+// The ordinary user has to look into this directory.
 Fs.chmodSync(scratch, 0o755)
 
 const nodes = (): ReadonlyArray<Node> => {
   const directory = `${scratch}/nodes`
   Fs.mkdirSync(directory)
   Fs.writeFileSync(`${directory}/package.json`, '{ "private": true }')
-  // The packages that `node` on npm chooses from when it is installed.
+  // The npm package `node` installs one of these packages.
   const name = `node-${process.platform}-${process.arch}`
   const aliases = ranges.map((range) => `node-${range}@npm:${name}@${range}`)
   run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...aliases], { cwd: directory })

@@ -3,9 +3,9 @@
  * `hung`, the default, or `answering`: without the mounts that never answer. Each round has a seed, which is printed:
  * `SENTINEL_TEST_SEED=<seed> node stress/hostile.ts 1` runs that round alone.
  *
- * Every sweep must end, with an exit code of 0 or 1 and without a defect, in little memory. It tells each directory
- * once. It removes every dead directory that can be removed, and loses none of the others. A tree beside the root stays
- * as it was, with its times. Needs root and bindfs, and runs in a mount namespace of its own.
+ * Every sweep must end, with an exit code of 0 or 1, without a defect and in little memory. It must report each
+ * directory once. It must remove every dead directory that can be removed, and must keep all others. A tree beside the
+ * root must stay as it was, with its times. Needs root and bindfs, and runs in a mount namespace of its own.
  */
 import "./prebuilt.ts"
 import * as Outcome from "@vm-sentinel/core/Outcome"
