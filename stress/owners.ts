@@ -1,8 +1,8 @@
 /**
  * Owners take directories by path, working directory, bind mount and descriptor, with `hold`, `record` and `create`,
- * while four sweeps remove directories. The script checks that no sweep removes a directory that an owner has got, that
- * no role has two owners, and that no file of a living owner is lost. Usage, as root: `node stress/owners.ts [ROUNDS]`,
- * default 500, drawn at random by `SENTINEL_TEST_SEED`.
+ * while four sweeps remove directories. The script checks that no sweep removes a directory after an owner was told
+ * that it holds the directory, that no role has two owners, and that no file of a living owner is lost. Usage, as root:
+ * `node stress/owners.ts [ROUNDS]`, default 500, drawn at random by `SENTINEL_TEST_SEED`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
