@@ -466,6 +466,59 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [coreTest("Cleanup")]
   },
   {
+    name: "root-by-known-names",
+    what: "a root is swept although it has a sentinel of a name that the sweep is told to read",
+    edits: [{ file: core("Cleanup"), from: "store.list(opened, full.layout)", to: "store.list(opened)" }],
+    tests: [coreTest("Cleanup")],
+    only: "refuses a root that has a sentinel"
+  },
+  {
+    name: "root-by-hidden-names",
+    what: "a root is swept although it has a sentinel of a name without a dot",
+    edits: [
+      {
+        file: core("internal/store/roots"),
+        from: "isVisible ? yield* disk.entries(path) : hidden",
+        to: "isVisible ? hidden : hidden"
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "refuses a root that has a sentinel"
+  },
+  {
+    name: "inner-written-since",
+    what: "an inner sentinel that was written into since the judgement counts as the one that was judged",
+    edits: [
+      {
+        file: core("internal/sweep/ownersBelow"),
+        from: " && judged.size === now.size && judged.changedAt === now.changedAt",
+        to: ""
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "written anew after the look below"
+  },
+  {
+    name: "inner-looked-once",
+    what: "an inner sentinel of a name that no removal knows isn't looked for again after the claim",
+    edits: [
+      {
+        file: core("internal/sweep/reclaimDirectory"),
+        from: "isOnceEnough ? mayRemove : undefined",
+        to: "isOnceEnough ? mayRemove : mayRemove"
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "written anew after the look below"
+  },
+  {
+    name: "release-known-names",
+    what: "an owner can't take back a record of a name of its own",
+    edits: [{ file: core("Ownership"), from: "record.nonce, Layout.ofNames([entry]))", to: "record.nonce)" }],
+    tests: [coreTest("Ownership")],
+    only: "takes back"
+  },
+  {
     name: "word-unbound",
     what: "an operator's yes counts for a directory that has taken the name of the one that was shown",
     edits: [{ file: cli("Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],

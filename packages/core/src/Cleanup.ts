@@ -195,7 +195,7 @@ export const outcomes = (
       const stop = yield* Stopping.make
       if (stopWhen !== undefined) yield* Effect.forkScoped(Effect.andThen(stopWhen, stop.request))
       const steps = yield* ReclaimSteps.make(opened, full, stop)
-      const { directories, leftovers } = yield* store.list(opened)
+      const { directories, leftovers } = yield* store.list(opened, full.layout)
       const triage = Triage.make(store, steps.examiner.context, opened, full.layout)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {

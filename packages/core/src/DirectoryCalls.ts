@@ -71,8 +71,8 @@ export interface DirectoryCalls<Name> {
   readonly idOf: (fd: number) => FileId
   /** Identifies the mount that a directory lies on. Two directories on one mount have equal values. */
   readonly mount: (fd: number) => string
-  /** Identity and type of an entry. */
-  readonly statAt: (fd: number, name: Name) => Pick<Stat, "id" | "type">
+  /** Identity and type of an entry, and what a write to it changes. */
+  readonly statAt: (fd: number, name: Name) => Pick<Stat, "id" | "type" | "size" | "changedAt">
   /**
    * Lists an open directory. `path`: its present path, for a platform that can't read every directory by descriptor.
    */

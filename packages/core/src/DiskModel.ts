@@ -313,10 +313,10 @@ export interface RemoveTreeOptions {
   /** The directory to remove. ESTALE, and nothing is touched, if the path names another directory. */
   readonly expected?: FileId
   /**
-   * Asked about each sentinel below the first level. `relative`: its path, such as `a/b/.vm-sentinel`. `false`: the
-   * directory that holds the sentinel stays. Default: `false` for all.
+   * Asked about each sentinel below the first level. `relative`: its path, such as `a/b/.vm-sentinel`. `file`: the file
+   * as it is now. `false`: the directory that holds the sentinel stays. Default: `false` for all.
    */
-  readonly mayRemove?: (relative: string, id: FileId) => boolean
+  readonly mayRemove?: (relative: string, file: Pick<Stat, "id" | "size" | "changedAt">) => boolean
   /** Whether each inner directory is locked, without waiting, before anything in it is touched. Default: `true`. */
   readonly lockInner?: boolean
 }

@@ -535,10 +535,10 @@ export const release: (
   file: SentinelFile
 ) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.release")(function* (
   directory,
-  { content }
+  { content, entry }
 ) {
   const store = yield* SentinelStore
   if (Result.isFailure(content)) return yield* Effect.fail(content.failure)
   if (content.success._tag !== "V3") return yield* new NotFound({ operation: "release sentinel", path: directory })
-  yield* store.release(directory, content.success.record.nonce)
+  yield* store.release(directory, content.success.record.nonce, Layout.ofNames([entry]))
 })

@@ -56,8 +56,11 @@ export class SentinelStore extends Context.Service<
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
     /** The root of a directory, checked as by `openRoot`, and the directory's entry there. The directory isn't read. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
-    /** Lists the directories of a root without opening them: each may be gone when the stream emits its entry. */
-    readonly list: (root: Root) => Effect.Effect<Listing, RootError>
+    /**
+     * Lists the directories of a root without opening them: each may be gone when the stream emits its entry.
+     * `RefusedRoot`: the root itself holds a sentinel, of a known name or of `layout`. What lies in it is its owner's.
+     */
+    readonly list: (root: Root, layout?: Layout) => Effect.Effect<Listing, RootError>
     /**
      * Reads the sentinels of a directory once. An error of one file is in the `content` of that file; `look` succeeds.
      */
@@ -108,8 +111,11 @@ export class SentinelStore extends Context.Service<
       sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
       entry?: string
     ) => Effect.Effect<SentinelFile, PublishError | E, R>
-    /** Removes the v3 sentinel with this `nonce`, and no other. `NotFound`: the directory has no such sentinel. */
-    readonly release: (path: string, nonce: string) => Effect.Effect<void, LookError | SentinelError>
+    /**
+     * Removes the v3 sentinel with this `nonce`, under a name of `layout`, and no other. `NotFound`: the directory has no
+     * such sentinel.
+     */
+    readonly release: (path: string, nonce: string, layout?: Layout) => Effect.Effect<void, LookError | SentinelError>
     /**
      * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive where nobody else
      * holds the lock, otherwise shared. Waits up to 5 s for a process that holds the lock exclusively, since a probe

@@ -884,6 +884,48 @@ describe("Cleanup.sweep", () => {
     })
   )
 
+  for (const entry of ["vm.pid", "vm.pid.helper", ".owner"]) {
+    stageTest(`refuses a root that has a sentinel of a name that the sweep is told to read: ${entry}`, () =>
+      Effect.gen(function* () {
+        const sentinelNames = ["vm.pid", ".owner"]
+        const owner = yield* Simulation.actor()
+        yield* Simulation.seed({ [`${vm}/${entry}`]: `${owner.pid}` })
+        yield* Simulation.crashed(`${vm}/inner`, { sentinelName: "vm.pid" })
+        const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
+        const error = yield* Effect.flip(Cleanup.sweep(vm, { sentinelNames }))
+        assert.deepInclude(error, { _tag: "RefusedRoot", path: vm })
+        assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
+      })
+    )
+  }
+
+  for (const [name, entry, says] of [
+    ["a known name", ".vm-sentinel", "failed dead owner-inside"],
+    ["another name", "vm.pid", "kept dead owner-inside"]
+  ] as const) {
+    stageTest(
+      `scenario 109: an inner sentinel of ${name}, written anew after the look below, keeps its directory`,
+      () =>
+        Effect.gen(function* () {
+          const memory = yield* MemoryDisk
+          yield* Simulation.crashed(vm)
+          yield* Simulation.seed({ [`${vm}/inner/${entry}`]: "4000000", [`${vm}/inner/disk`]: "disk" })
+          const owner = yield* Simulation.actor()
+          const isClaim = ({ to }: { readonly to?: string | undefined }) => to?.endsWith("claimed/vm") ?? false
+          // As `echo $$ > .vm-sentinel` does: into the file that is there.
+          const write = Effect.andThen(
+            TestClock.adjust("1 second"),
+            memory.seed({ [`${vm}/inner/${entry}`]: `${owner.pid}` })
+          )
+          yield* memory.before(isClaim, write)
+          const sentinelNames = [...new Set([".vm-sentinel", entry])]
+          assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), { vm: says })
+          const left = Object.keys(yield* memory.snapshot(root)).filter((path) => path.endsWith("inner/disk"))
+          assert.lengthOf(left, 1)
+        })
+    )
+  }
+
   stageTest("leaves a directory that a sweep has begun to delete where it lies, if it is to be skipped", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk

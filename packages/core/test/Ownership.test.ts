@@ -619,6 +619,16 @@ describe("a working directory that was removed", () => {
 
 describe("Ownership.release", () => {
   test(
+    "takes back a record of a name that only its writer knows",
+    Effect.gen(function* () {
+      yield* made
+      const own = yield* Ownership.record(vm, { sentinelName: "owner.pid", role: "helper" })
+      yield* Ownership.release(vm, own)
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+    })
+  )
+
+  test(
     "takes back what was recorded, and nobody else's",
     Effect.gen(function* () {
       yield* made

@@ -223,7 +223,7 @@ describe("a removal of a tree", () => {
     )
     const { tree } = fake.tree()
     let judged: string | undefined
-    const mayRemove: RemoveTreeOptions["mayRemove"] = (relative, { ino }) => {
+    const mayRemove: RemoveTreeOptions["mayRemove"] = (relative, { id: { ino } }) => {
       assert.strictEqual(relative, "sub/.vm-sentinel")
       return ino === (judged ??= ino)
     }

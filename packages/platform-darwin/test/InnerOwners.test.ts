@@ -85,10 +85,12 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
       yield* world.file(sentinel, "living")
       assert.deepStrictEqual(yield* disk.removeTree(tree), ["one/two"])
       assert.deepStrictEqual(yield* world.tree(tree), { ...inner, "one/two/.vm-sentinel": "living" })
-      const mayRemove = (is: boolean) => (relative: string, id: { readonly ino: string }) => {
-        asked.push([relative, id.ino])
-        return is
-      }
+      const mayRemove =
+        (is: boolean) =>
+        (relative: string, { id }: { readonly id: { readonly ino: string } }) => {
+          asked.push([relative, id.ino])
+          return is
+        }
       assert.deepStrictEqual(yield* disk.removeTree(tree, { mayRemove: mayRemove(false) }), ["one/two"])
       assert.deepStrictEqual(asked[0], ["one/two/.vm-sentinel", `${Fs.statSync(sentinel).ino}`])
       assert.deepStrictEqual(yield* disk.removeTree(tree, { mayRemove: mayRemove(true) }), [])

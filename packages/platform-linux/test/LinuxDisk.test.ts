@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
-import type { FileId } from "@vm-sentinel/core/FileId"
 import { removal, type Removed, type Task } from "@vm-sentinel/core/TreeRemoval"
 import { Effect, Fiber, type Layer, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
@@ -414,7 +413,7 @@ describe("LinuxDisk.removeTree", () => {
         )
         const asked: Array<string> = []
         const allowed = new Set(["b/.vm-sentinel", "b/d/.bbox-sentinel"])
-        const mayRemove = (relative: string, id: FileId): boolean => {
+        const mayRemove: Task["mayRemove"] = (relative, { id }) => {
           asked.push(relative)
           if (ids.has(relative)) assert.strictEqual(id.ino, ids.get(relative), relative)
           return allowed.has(relative)

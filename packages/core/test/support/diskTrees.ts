@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { Disk } from "../../src/Disk.ts"
+import { Disk, type RemoveTreeOptions } from "../../src/Disk.ts"
 import type { FileId } from "../../src/FileId.ts"
 import { errno, type Tester } from "./diskTester.ts"
 import { scanning } from "./scanning.ts"
@@ -188,16 +188,16 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
         "a/owned/b/c": "directory",
         "a/owned/b/c/disk": "x"
       }
-      const { id } = yield* disk.lstat(`${vm}/a/owned/.vm-sentinel.helper`)
+      const { changedAt, id, size } = yield* disk.lstat(`${vm}/a/owned/.vm-sentinel.helper`)
       assert.deepStrictEqual(yield* disk.removeTree(vm), ["a/owned"])
       assert.deepStrictEqual(yield* world.tree(vm), staying)
-      const asked: Array<readonly [string, FileId]> = []
-      const mayRemove = (relative: string, id: FileId) => {
-        asked.push([relative, id])
+      const asked: Array<readonly [string, FileId, number, number]> = []
+      const mayRemove: RemoveTreeOptions["mayRemove"] = (relative, file) => {
+        asked.push([relative, file.id, file.size, file.changedAt])
         return false
       }
       assert.deepStrictEqual(yield* disk.removeTree(vm, { mayRemove }), ["a/owned"])
-      assert.deepStrictEqual(asked, [["a/owned/.vm-sentinel.helper", id]])
+      assert.deepStrictEqual(asked, [["a/owned/.vm-sentinel.helper", id, size, changedAt]])
       assert.deepStrictEqual(yield* world.tree(vm), staying)
       assert.deepStrictEqual(yield* disk.removeTree(vm, { mayRemove: () => true }), [])
       assert.deepStrictEqual(yield* world.tree(directory), {})

@@ -122,7 +122,12 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
     statAt: (fd, name) => {
       before("statAt", name)
       const { entries, ino } = nodeAt(fd, name)
-      return { type: entries === undefined ? "file" : "directory", id: { dev: "1", ino: `${ino}` } }
+      return {
+        type: entries === undefined ? "file" : "directory",
+        id: { dev: "1", ino: `${ino}` },
+        size: 0,
+        changedAt: 0
+      }
     },
     list: (fd) => {
       let found: ReadonlyArray<ListedEntry<string>> | undefined

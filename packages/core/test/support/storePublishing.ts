@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { Disk } from "../../src/Disk.ts"
 import { MalformedSentinel } from "../../src/Errors.ts"
+import * as Layout from "../../src/Layout.ts"
 import type * as Sentinel from "../../src/Sentinel.ts"
 import { SentinelStore } from "../../src/SentinelStore.ts"
 import { contentOf, undirectedIn } from "./withoutDirectory.ts"
@@ -338,6 +339,10 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepStrictEqual(yield* world.tree(directory), {})
       assert.strictEqual(yield* tag(store.release(directory, nonceOf(one))), "NotFound")
       assert.strictEqual(yield* tag(store.release(`${directory}/missing`, nonceOf(one))), "NotFound")
+      yield* store.publish(directory, one, { entry: "vm.pid" })
+      assert.strictEqual(yield* tag(store.release(directory, nonceOf(one))), "NotFound")
+      yield* store.release(directory, nonceOf(one), Layout.ofNames(["vm.pid"]))
+      assert.deepStrictEqual(yield* world.tree(directory), {})
     }))
 
   test("releases nothing that the next owner has published meanwhile", () =>

@@ -86,9 +86,11 @@ const typeOf = (stat: Fs.BigIntStats): FileType => {
   return stat.isBlockDevice() || stat.isCharacterDevice() ? "device" : "unknown"
 }
 
-export const kindOf = (fd: number): Pick<Stat, "id" | "type"> => {
+const changeOf = ({ ctimeMs, mtimeMs }: Fs.BigIntStats): number => Math.max(Number(mtimeMs), Number(ctimeMs))
+
+export const kindOf = (fd: number): Pick<Stat, "id" | "type" | "size" | "changedAt"> => {
   const stat = Fs.fstatSync(fd, { bigint: true })
-  return { id: idOfStat(stat), type: typeOf(stat) }
+  return { id: idOfStat(stat), type: typeOf(stat), size: Number(stat.size), changedAt: changeOf(stat) }
 }
 
 /** Whether the file vanished meanwhile. That is reported as if the file had never existed. */
@@ -121,7 +123,7 @@ export const statAt = (calls: FileCalls, path: string): Stat => {
     nlink: Number(stat.nlink),
     size: Number(stat.size),
     modifiedAt: Number(stat.mtimeMs),
-    changedAt: Math.max(Number(stat.mtimeMs), Number(stat.ctimeMs)),
+    changedAt: changeOf(stat),
     id: idOfStat(stat)
   }
 }

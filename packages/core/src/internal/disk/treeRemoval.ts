@@ -104,7 +104,7 @@ export const removeTree = (given: Removing) =>
 
     const isRefused = (path: string) =>
       disk.lstat(path).pipe(
-        Effect.map(({ id, type }) => type !== "directory" && !mayRemove(relative(path), id)),
+        Effect.map((stat) => stat.type !== "directory" && !mayRemove(relative(path), stat)),
         Effect.catch((error) => (error.errno === "ENOENT" ? Effect.succeed(false) : Effect.fail(error)))
       )
     /**

@@ -1,6 +1,6 @@
 /** The steps of a tree's removal. A step handles one entry of one directory. */
 import type { DirectoryCalls, ListedEntry } from "../../DirectoryCalls.ts"
-import { DiskError, type RemoveTreeOptions, type Stat } from "../../DiskModel.ts"
+import { DiskError, type RemoveTreeOptions } from "../../DiskModel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { coded, errnoOf } from "../../Errno.ts"
 import * as Hoisting from "./hoisting.ts"
@@ -93,14 +93,14 @@ export const begin = <Name>(
     if (type === "directory") return "directory"
     if (!SentinelName.isSentinel(textOf(name))) return "plain"
     if (level === top && type !== "unknown") return "ours"
-    let stat: Pick<Stat, "id" | "type">
+    let stat: ReturnType<typeof calls.statAt>
     try {
       stat = permitted([level], name, () => calls.statAt(level.fd, name))
     } catch (cause) {
       return errnoOf(cause) === "ENOENT" ? "gone" : level === top ? "ours" : "others"
     }
     if (stat.type === "directory") return "directory"
-    return level === top || mayRemove(Levels.originalPath(level, textOf, textOf(name)), stat.id) ? "ours" : "others"
+    return level === top || mayRemove(Levels.originalPath(level, textOf, textOf(name)), stat) ? "ours" : "others"
   }
 
   const isHeld = (fd: number): boolean => {

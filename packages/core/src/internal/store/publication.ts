@@ -237,8 +237,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const publishInWorkspace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
-  const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: string) {
-    const state = yield* lookup.look(directory, Layout.standard)
+  const release = Effect.fn("SentinelStore.release")(function* (
+    directory: string,
+    own: string,
+    layout: Layout.Layout = Layout.standard
+  ) {
+    const state = yield* lookup.look(directory, layout)
     const file = state.sentinels.find(
       ({ content }) =>
         Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === own

@@ -4,6 +4,7 @@ import * as Stream from "effect/Stream"
 import type { Disk, DirectoryEntry, DiskError } from "../../Disk.ts"
 import { RefusedRoot, type RootError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
+import * as Layout from "../../Layout.ts"
 import type { Entry, Listing, Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
@@ -14,6 +15,8 @@ const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.
 const kindOrder: Record<Entry["kind"], number> = { staged: 0, dead: 1, claimed: 2, workspace: 3, directory: 4 }
 
 const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindOf(a.entry)] - kindOrder[kindOf(b.entry)]
+
+const isOwners = (kind: ReturnType<typeof SentinelName.classify>): boolean => kind === "read" || kind === "foreign"
 
 /** Entries in one page. */
 const pageSize = 256
@@ -59,7 +62,21 @@ export const make = (disk: Disk["Service"]) => {
               onFailure: () => false
             })
 
-  const list = Effect.fnUntraced(function* ({ path }: Root): Effect.fn.Return<Listing, RootError> {
+  /** A sentinel of any known name, or of one of `names`, that lies in a root itself. `hidden`: the root's hidden names. */
+  const sentinelIn = Effect.fnUntraced(function* (
+    path: string,
+    names: ReadonlyArray<string>,
+    hidden: ReadonlyArray<DirectoryEntry>
+  ) {
+    const isVisible = names.some((name) => !name.startsWith("."))
+    const found = isVisible ? yield* disk.entries(path) : hidden
+    return found.find(({ entry, type }) => type !== "directory" && isOwners(SentinelName.classify(entry, names)))
+  })
+
+  const list = Effect.fnUntraced(function* (
+    { path }: Root,
+    { sentinels: names }: Layout.Layout = Layout.standard
+  ): Effect.fn.Return<Listing, RootError> {
     const entryOf = ({ entry }: DirectoryEntry): Entry => ({ kind: kindOf(entry), entry, path: `${path}/${entry}` })
     const ask = Effect.fnUntraced(function* (found: ReadonlyArray<DirectoryEntry>) {
       const mounts = yield* disk.mountsBelow(path)
@@ -73,7 +90,7 @@ export const make = (disk: Disk["Service"]) => {
     const { hidden, visible } = yield* mapLookError("list root")(disk.list(path))
     // Such as in `sweep /srv/vms/*`. Everything in a VM directory belongs to its owner, even a directory with a
     // sentinel of its own.
-    const sentinel = hidden.find(({ entry, type }) => type !== "directory" && SentinelName.isSentinel(entry))
+    const sentinel = yield* mapLookError("list root")(sentinelIn(path, names, hidden))
     if (sentinel !== undefined) {
       const problem = `it has a sentinel, ${sentinel.entry}: a VM directory, not a directory of VM directories`
       return yield* new RefusedRoot({ path, problem })

@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import type { MayRemove } from "../../Reclaimer.ts"
 import { type Judgement, reconsider } from "../../Condemned.ts"
 import { isShortage } from "../../Errno.ts"
-import { type FileId, sameFile } from "../../FileId.ts"
+import { sameFile } from "../../FileId.ts"
 import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
 import type { OwnerBelow } from "../../JudgeInputs.ts"
 import type { Layout } from "../../Layout.ts"
@@ -19,6 +19,10 @@ export interface Examined {
 
 const nonceOf = ({ content }: SentinelFile): string | undefined =>
   Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
+
+/** Whether a file is the one that was judged, and wasn't written since: a foreign owner writes into the file that is there. */
+const isUnchanged = (judged: SentinelFile, now: Parameters<MayRemove>[1]): boolean =>
+  sameFile(judged.id, now.id) && judged.size === now.size && judged.changedAt === now.changedAt
 
 const nothingBelow = (): boolean => false
 
@@ -35,7 +39,7 @@ export const make = (
   const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
     const { path: top, sentinels } = judgement.state
     const judgedNonces = new Set(sentinels.map(nonceOf))
-    const known = new Map<string, FileId>()
+    const known = new Map<string, SentinelFile>()
 
     /** Judges one inner directory. `undefined`: each of its owners is provably gone. */
     const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
@@ -48,7 +52,7 @@ export const make = (
       const isNew = others.length > 0 || state.foreign.length > 0
       const { condemned, reason, verdict } = isNew ? yield* judge({ ...state, sentinels: others }) : judgement
       if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
-      for (const file of state.sentinels) known.set(`${path}/${file.entry}`, file.id)
+      for (const file of state.sentinels) known.set(`${path}/${file.entry}`, file)
       return undefined
     })
 
@@ -68,9 +72,9 @@ export const make = (
         })
       })
     )
-    const mayRemove = (relative: string, id: FileId): boolean => {
+    const mayRemove: MayRemove = (relative, file) => {
       const judged = known.get(relative)
-      return judged !== undefined && sameFile(judged, id)
+      return judged !== undefined && isUnchanged(judged, file)
     }
     return { judgement: owner === undefined ? judgement : reconsider(judgement, { below: owner }), mayRemove }
   })

@@ -4,6 +4,7 @@ import { constTrue } from "effect/Function"
 import * as Result from "effect/Result"
 import type { Outcome } from "../../Outcome.ts"
 import type { Entry } from "../../Root.ts"
+import * as SentinelName from "../../SentinelName.ts"
 import * as Outcomes from "./outcomes.ts"
 import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
@@ -11,6 +12,11 @@ import type { Interruptible } from "./stopping.ts"
 /** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
   const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
+  /**
+   * A removal stops at each sentinel of a known name that wasn't judged. An inner sentinel of another name, which has
+   * come since the first look below, only a second look finds: once the claim has moved the directory.
+   */
+  const isOnceEnough = options.layout.sentinels.every(SentinelName.isSentinel)
 
   const look = Effect.fnUntraced(function* (mayClaim: boolean) {
     const state = yield* store.inspect(entry.path, options.layout)
@@ -29,7 +35,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
       return yield* measured(entry.path, interruptible, Effect.succeed(foreseen))
     }
     const removed = reclaimer.claim(condemned).pipe(
-      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, mayRemove)),
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, isOnceEnough ? mayRemove : undefined)),
       Effect.scoped,
       Effect.catch((error) =>
         error._tag === "LockBusy"
