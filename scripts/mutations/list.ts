@@ -519,6 +519,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "takes back"
   },
   {
+    name: "word-by-name",
+    what: "an operator's word about a directory without a deciding sentinel counts for a later one of its name",
+    edits: [{ file: core("Outcome"), from: "since = directory?.observed\n", to: "since = directory?.recorded\n" }],
+    tests: [coreTest("CleanupOnly")]
+  },
+  {
     name: "word-unbound",
     what: "an operator's yes counts for a directory that has taken the name of the one that was shown",
     edits: [{ file: cli("Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],

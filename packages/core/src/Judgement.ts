@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import { type DirectoryFrame, fileToken } from "./DirectoryFrame.ts"
 import { UntrustedSentinel } from "./Errors.ts"
 import type { Compared, Evidence, Verdict } from "./Evidence.ts"
 import type { JudgeInputs, Subject, SubjectError } from "./JudgeInputs.ts"
@@ -182,18 +183,23 @@ const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
   })
 }
 
+/** Tells a directory without a deciding sentinel from a later one of its name. */
+const placeOf = (frame: DirectoryFrame): Evidence => ({
+  directory: { observed: `device ${frame.id.dev}, file ${fileToken(frame)}`, result: "not-applicable" }
+})
+
 /**
  * Applies an operator's statement that the owners are gone. Overrides `unknown`, but never `alive` and never `none`: a
  * directory without a sentinel doesn't belong to vm-sentinel.
  */
-const withAssumption = (finding: Finding, { crowded, knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
+const withAssumption = (finding: Finding, { crowded, frame, knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
   // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same.
   if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
   return {
     verdict: "dead",
     reason: "assumed-dead",
-    evidence: { ...finding.evidence, assumption },
+    evidence: { ...finding.evidence, ...(finding.decisive === undefined ? placeOf(frame) : {}), assumption },
     decisive: finding.decisive,
     error: undefined
   }

@@ -56,6 +56,28 @@ describe("a sweep that may remove only what was listed", () => {
     })
   )
 
+  stageTest("an operator's word about a directory without a deciding sentinel is about no later one of its name", () =>
+    Effect.gen(function* () {
+      const foreign = Simulation.seed({
+        [`${root}/vm/.bbox-sentinel`]: "4000000\n/usr/bin/bbox",
+        [`${root}/vm/disk`]: ""
+      })
+      const assumeDead = "the host was scrapped"
+      const look = Cleanup.reclaim(`${root}/vm`, { assumeDead, dryRun: true })
+      yield* foreign
+      const shown = yield* look
+      assert.deepInclude(shown, { action: "would-remove", reason: "assumed-dead" })
+      assert.isUndefined(shown.since)
+      const only = new Set([Outcome.key(shown)])
+      yield* MemoryDisk.use(({ remove }) => remove(`${root}/vm`))
+      yield* foreign
+      assert.strictEqual((yield* Cleanup.reclaim(`${root}/vm`, { assumeDead, only })).action, "would-remove")
+      assert.deepStrictEqual(yield* names, ["vm"])
+      const again = new Set([Outcome.key(yield* look)])
+      assert.strictEqual((yield* Cleanup.reclaim(`${root}/vm`, { assumeDead, only: again })).action, "removed")
+    })
+  )
+
   stageTest("keeps a directory that has taken the name of a listed one, and has died since", () =>
     Effect.gen(function* () {
       yield* Simulation.crashed(`${root}/vm`)
@@ -131,7 +153,7 @@ describe("a sweep that may remove only what was listed", () => {
 
 describe("Outcome.key", () => {
   it("tells a name that isn't UTF-8 from the name that it is shown as", () => {
-    const shown = { name: "a\ufffd" }
+    const shown = { name: "a\ufffd", evidence: {} }
     assert.notStrictEqual(Outcome.key({ ...shown, nameBytes: "Yf8=" }), Outcome.key(shown))
   })
 })
