@@ -235,7 +235,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/ownersBelow"),
-        from: `return judged !== undefined && sameFile(judged, id)`,
+        from: `return judged !== undefined && isUnchanged(judged, file)`,
         to: `return judged === undefined || sameFile(judged, id)`
       }
     ],
