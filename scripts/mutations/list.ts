@@ -236,7 +236,7 @@ export const mutations: ReadonlyArray<Mutation> = [
       {
         file: core("internal/sweep/ownersBelow"),
         from: `return judged !== undefined && isUnchanged(judged, file)`,
-        to: `return judged === undefined || sameFile(judged, id)`
+        to: `return judged === undefined || isUnchanged(judged, file)`
       }
     ],
     tests: [frames("below")],
