@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import { type DirectoryFrame, fileToken } from "./DirectoryFrame.ts"
 import { UntrustedSentinel } from "./Errors.ts"
 import type { Compared, Evidence, Verdict } from "./Evidence.ts"
+import { baseName } from "./internal/paths.ts"
 import type { JudgeInputs, Subject, SubjectError } from "./JudgeInputs.ts"
 import type { DeadReason, FileReason } from "./Reason.ts"
 import { claimsLock, type Sentinel } from "./Sentinel.ts"
@@ -153,7 +154,7 @@ const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding =
     const problem = distrust === undefined ? `it has more than ${crowded} sentinels` : `its directory is ${distrust}`
     return distrusted(path, problem)
   }
-  if (kind._tag === "Workspace" && isWorkspacePath(path.slice(path.lastIndexOf("/") + 1))) {
+  if (kind._tag === "Workspace" && isWorkspacePath(baseName(path))) {
     return ofWorkspace(inputs, parts)
   }
   return kind._tag === "Remains" && isMarkedPath(path) ? ofRemains(inputs, parts, kind.tags) : ofOwners(inputs, parts)

@@ -9,7 +9,7 @@ import { permitted } from "../store/diskErrors.ts"
 import { unsupported } from "../store/lockSupport.ts"
 import * as Patience from "../removal/patience.ts"
 import { type Reading, refused, walk } from "./treeWalk.ts"
-import { parentOf } from "../paths.ts"
+import { baseName, parentOf } from "../paths.ts"
 
 interface Removing extends Reading<Stat> {
   readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
@@ -167,7 +167,7 @@ export const removeTree = (given: Removing) =>
       visit: (path, stat) => {
         if (stat.type === "directory") return kept.has(path) ? Effect.undefined : removeDirectory(path)
         // A sentinel stays as long as anything else in its directory stays.
-        const isLast = SentinelName.isSentinel(path.slice(path.lastIndexOf("/") + 1))
+        const isLast = SentinelName.isSentinel(baseName(path))
         return isLast && kept.has(parentOf(path))
           ? Effect.undefined
           : Effect.as(Effect.andThen(disk.unlink(path), removed(path)), undefined)

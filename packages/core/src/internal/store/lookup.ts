@@ -23,6 +23,7 @@ import type { Entry, Root } from "../../Root.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
+import { baseName, parentOf } from "../paths.ts"
 import { isBound } from "./boundFiles.ts"
 import { absolute, mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
 
@@ -205,13 +206,12 @@ export const make = (disk: Disk["Service"]) => {
 
   /** Resolves the links above the last name of a path. All directories of a root have one parent, resolved once. */
   const settle = Effect.fnUntraced(function* (path: string) {
-    if (lastParent !== undefined && path.slice(0, path.lastIndexOf("/")) === lastParent) return path
+    if (lastParent !== undefined && parentOf(path) === lastParent) return path
     const resolved = yield* absolute(disk, path)
-    const slash = resolved.lastIndexOf("/")
-    const [parent, entry] = [resolved.slice(0, slash), resolved.slice(slash + 1)]
+    const parent = parentOf(resolved)
     const found = yield* Effect.orElseSucceed(disk.realPath(parent || "/"), () => parent)
     lastParent = found === "/" ? "" : found
-    return `${lastParent}/${entry}`
+    return `${lastParent}/${baseName(resolved)}`
   })
 
   /** Whether a directory shows none of the names that a sentinel of an owner has. */
@@ -306,10 +306,7 @@ export const make = (disk: Disk["Service"]) => {
     const isWanted = (entry: string) => ["read", "foreign"].includes(SentinelName.classify(entry, layout.sentinels))
     const directories = Stream.suspend(() => {
       const isNew = onceEach()
-      return disk.find(path, isWanted, options).pipe(
-        Stream.map((relative) => relative.slice(0, relative.lastIndexOf("/"))),
-        Stream.filter(isNew)
-      )
+      return disk.find(path, isWanted, options).pipe(Stream.map(parentOf), Stream.filter(isNew))
     })
     return directories.pipe(
       Stream.mapError((error) => toLookError("look below", error)),

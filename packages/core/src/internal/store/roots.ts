@@ -8,6 +8,7 @@ import * as Layout from "../../Layout.ts"
 import type { Entry, Listing, Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
+import { baseName, parentOf } from "../paths.ts"
 import { absolute, mapLookError, toLookError } from "./diskErrors.ts"
 
 const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.kind ?? "directory"
@@ -42,10 +43,9 @@ export const make = (disk: Disk["Service"]) => {
   const openDirectory = Effect.fn("SentinelStore.openDirectory")(function* (given: string) {
     if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
     const resolved = yield* absolute(disk, given)
-    const slash = resolved.lastIndexOf("/")
-    const entry = resolved.slice(slash + 1)
+    const entry = baseName(resolved)
     if (entry === "") return yield* new RefusedRoot({ path: resolved, problem: "the root of the file system" })
-    const root = yield* openRoot(resolved.slice(0, slash) || "/")
+    const root = yield* openRoot(parentOf(resolved) || "/")
     return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
   })
 
