@@ -68,7 +68,9 @@ const toStat = (info: FileSystem.File.Info) => ({
   occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })
 })
 
-const callerOf = (process: unknown): Principal => {
+/** The process, on a platform that has such an object. */
+const caller = (): Principal => {
+  const process: unknown = Reflect.get(globalThis, "process")
   const uid: unknown =
     Predicate.hasProperty(process, "geteuid") && Predicate.isFunction(process.geteuid) ? process.geteuid() : undefined
   const home =
@@ -104,25 +106,22 @@ export const makeWith = Effect.fnUntraced(function* (
       type === "directory" ? list(path) : Effect.fail(new DiskError({ errno: "ENOTDIR", operation: "readdir", path }))
     )
 
-  const read = Effect.fnUntraced(
-    function* (path: string, limit: number) {
-      // `open(2)` of a FIFO waits for a writer, and `FileSystem.open` has no O_NONBLOCK: look first.
-      const before = yield* lstat(path)
-      if (before.type !== "file") return yield* new DiskError({ errno: "EINVAL", operation: "read", path })
-      const file = yield* failing("open", path)(fs.open(path, { flag: "r", noFollow: true }))
-      const stat = toStat(yield* failing("fstat", path)(file.stat))
-      if (stat.type !== "file") return yield* new DiskError({ errno: "EINVAL", operation: "read", path })
-      const buffer = new Uint8Array(limit)
-      let length = 0
-      while (length < limit) {
-        const count = Number(yield* failing("read", path)(file.read(buffer.subarray(length))))
-        if (count === 0) break
-        length += count
-      }
-      return { stat, bytes: buffer.slice(0, length) }
-    },
-    (effect) => Effect.scoped(effect)
-  )
+  const read = Effect.fnUntraced(function* (path: string, limit: number) {
+    // `open(2)` of a FIFO waits for a writer, and `FileSystem.open` has no O_NONBLOCK: look first.
+    const before = yield* lstat(path)
+    if (before.type !== "file") return yield* new DiskError({ errno: "EINVAL", operation: "read", path })
+    const file = yield* failing("open", path)(fs.open(path, { flag: "r", noFollow: true }))
+    const stat = toStat(yield* failing("fstat", path)(file.stat))
+    if (stat.type !== "file") return yield* new DiskError({ errno: "EINVAL", operation: "read", path })
+    const buffer = new Uint8Array(limit)
+    let length = 0
+    while (length < limit) {
+      const count = Number(yield* failing("read", path)(file.read(buffer.subarray(length))))
+      if (count === 0) break
+      length += count
+    }
+    return { stat, bytes: buffer.slice(0, length) }
+  }, Effect.scoped)
 
   const unlink = (path: string) =>
     failing(
@@ -179,7 +178,7 @@ export const makeWith = Effect.fnUntraced(function* (
    */
   const permit = Effect.fnUntraced(function* (path: string) {
     const { mode, type, uid } = yield* lstat(path)
-    const isOurs = uid !== undefined && uid === callerOf(Reflect.get(globalThis, "process")).uid
+    const isOurs = uid !== undefined && uid === caller().uid
     if (type !== "directory" || !isOurs || (mode & 0o700) === 0o700) return false
     yield* failing("chmod", path)(fs.chmod(path, mode | 0o700))
     return true
@@ -208,7 +207,7 @@ export const makeWith = Effect.fnUntraced(function* (
   const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
   return make({
-    principal: Effect.sync(() => callerOf(Reflect.get(globalThis, "process"))),
+    principal: Effect.sync(caller),
     resolve: (path) => attempt("getcwd", path, () => paths.resolve(path)),
     realPath,
     lstat,
