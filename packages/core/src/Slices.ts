@@ -57,8 +57,8 @@ const oneSlicePerTurn = Semaphore.makeUnsafe(1)
 
 /**
  * Runs a generator to its end, and yields to the event loop at each `yield`. The generator yields where its `IsUsedUp`
- * says so. `failed` converts an exception of the
- * generator to the error. Interruptible at each `yield`: then the generator's `finally` blocks run.
+ * says so. `failed` converts an exception of the generator to the error. Interruptible at each `yield`: then the
+ * generator's `finally` blocks run.
  *
  * @category running
  * @since 0.1.0

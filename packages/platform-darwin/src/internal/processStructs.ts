@@ -49,7 +49,7 @@ const processInfo = (
     : { pid, state, started, uid, comm }
 }
 
-/** Decodes `struct kinfo_proc`, the answer of `KERN_PROC_PID`. `undefined` for another process than `asked`. */
+/** Decodes `struct kinfo_proc`, the answer of `KERN_PROC_PID`. `undefined` for another process than `expectedPid`. */
 export const decodeKinfoProc = (bytes: Uint8Array, expectedPid: number): ProcessInfo | undefined => {
   if (bytes.byteLength !== kinfoProcSize) return undefined
   const at = view(bytes)
@@ -63,7 +63,7 @@ export const decodeKinfoProc = (bytes: Uint8Array, expectedPid: number): Process
   )
 }
 
-/** Decodes `struct proc_bsdinfo`, flavor 3 of `proc_pidinfo`. `undefined` for another process than `asked`. */
+/** Decodes `struct proc_bsdinfo`, flavor 3 of `proc_pidinfo`. `undefined` for another process than `expectedPid`. */
 export const decodeBsdInfo = (bytes: Uint8Array, expectedPid: number): ProcessInfo | undefined => {
   if (bytes.byteLength !== bsdInfoSize) return undefined
   const at = view(bytes)
