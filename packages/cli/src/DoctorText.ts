@@ -7,6 +7,7 @@ import type { Case } from "@vm-sentinel/core/Prospect"
 import type * as Finding from "./Finding.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
+import { verdictStyles } from "./VerdictStyle.ts"
 
 /**
  * Options of {@link machine} and {@link root}.
@@ -63,16 +64,9 @@ const columns: ReadonlyArray<Table.Column> = [
   { header: "DIRECTORY" }
 ]
 
-const verdicts: Record<Finding.Owner["verdict"], Table.Style> = {
-  alive: "green",
-  dead: "red",
-  unknown: "yellow",
-  none: "dim"
-}
-
 const row = ({ action, case: name, reason, verdict }: Finding.Owner): ReadonlyArray<Table.Cell> => [
   { text: owners[name] },
-  { text: verdict, style: verdicts[verdict] },
+  { text: verdict, style: verdictStyles[verdict] },
   { text: reason },
   { text: action, style: action === "failed" ? "red" : "plain" }
 ]

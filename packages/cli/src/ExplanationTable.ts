@@ -3,12 +3,14 @@
  *
  * @since 0.1.0
  */
+import type { Comparison } from "@vm-sentinel/core/ProcessIdentity"
 import type * as DateTime from "effect/DateTime"
 import * as ErrorText from "./ErrorText.ts"
 import type { Explanation, SentinelExplanation } from "./Explanation.ts"
 import * as NextStep from "./NextStep.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
+import { verdictStyles } from "./VerdictStyle.ts"
 
 /**
  * Options of {@link render}.
@@ -40,8 +42,12 @@ const defaultWidth = 80
 /** Lines of the longest value. */
 const mostLines = 8
 
-const resultStyles: Record<string, Table.Style> = { equal: "green", different: "red", unknown: "yellow" }
-const verdictStyles: Record<string, Table.Style> = { alive: "green", dead: "red", unknown: "yellow", none: "dim" }
+const resultStyles: Record<Comparison, Table.Style> = {
+  equal: "green",
+  different: "red",
+  unknown: "yellow",
+  "not-applicable": "plain"
+}
 
 /** Lists have one item on each line: the items of both sides then stand side by side. */
 const itemsOf = (text: string, columns: number): ReadonlyArray<string> =>
@@ -96,7 +102,7 @@ const rowsOf = (evidence: Explanation["evidence"], decidedBy: string | undefined
     return Array.from({ length: Math.max(before.length, now.length) }, (_, line): ReadonlyArray<Table.Cell> => {
       const sides = [before[line] ?? nothing, now[line] ?? nothing]
       if (line > 0) return [nothing, nothing, ...sides]
-      const outcome: Table.Cell = { text: result, style: resultStyles[result] ?? "plain" }
+      const outcome: Table.Cell = { text: result, style: resultStyles[result] }
       return [{ text: datum === decidedBy ? "→" : "" }, { text: datum }, ...sides, outcome]
     })
   })
@@ -127,7 +133,7 @@ const sentinel = (part: SentinelExplanation, isDecisive: boolean, options: Optio
     `${Text.size(part.size)}`,
     ...(part.since === undefined ? [] : [`written ${Text.ago(part.since, now)} ago`])
   ]
-  const verdict = Table.paint(`${part.verdict}, ${part.reason}`, verdictStyles[part.verdict] ?? "plain", colors)
+  const verdict = Table.paint(`${part.verdict}, ${part.reason}`, verdictStyles[part.verdict], colors)
   const name = Table.paint(Text.escape(part.entry), "bold", colors)
   const head = `${name}: ${verdict}${isDecisive ? ", which decides" : ""}\n  ${facts.join(", ")}\n`
   if (part.error !== undefined) return `${head}  ${ErrorText.detail(part.error)}\n`
@@ -175,7 +181,7 @@ export const render = (explanation: Explanation, options: Options): string => {
   const asked = explanation.asked ?? path
   const judged = Table.paint(
     `${verdict === "none" ? "not judged" : verdict}, ${reason}`,
-    verdictStyles[verdict] ?? "plain",
+    verdictStyles[verdict],
     options.colors
   )
   const parts = sentinels.map((part) => `\n${sentinel(part, part.entry === decisive, options)}`)

@@ -9,6 +9,7 @@ import * as ErrorText from "./ErrorText.ts"
 import * as NextStep from "./NextStep.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
+import { verdictStyles } from "./VerdictStyle.ts"
 
 /**
  * Options of {@link render}.
@@ -24,13 +25,6 @@ export interface Options {
   readonly width?: number | undefined
   /** Number of directories without a row. The text mentions it unless it is 0, the default. */
   readonly left?: number
-}
-
-const verdictStyles: Record<Outcome["verdict"], Table.Style> = {
-  alive: "green",
-  dead: "red",
-  unknown: "yellow",
-  none: "dim"
 }
 
 const actionStyles: Record<Outcome["action"], Table.Style> = {
