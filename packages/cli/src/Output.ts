@@ -5,11 +5,11 @@
  */
 import * as NodeStdio from "@effect/platform-node/NodeStdio"
 import * as NodeStream from "@effect/platform-node/NodeStream"
+import { errnoOf } from "@vm-sentinel/core/Errno"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type PlatformError, systemError } from "effect/PlatformError"
-import * as Predicate from "effect/Predicate"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -39,10 +39,9 @@ export class OutputError extends Data.TaggedError("OutputError")<{ readonly errn
 }
 
 const toOutputError = ({ reason: { cause } }: PlatformError): OutputError => {
-  const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
+  const errno = errnoOf(cause)
   // Node's own code for a write after the EPIPE.
-  if (code === "ERR_STREAM_DESTROYED") return new OutputError({ errno: "EPIPE" })
-  return new OutputError({ errno: Predicate.isString(code) ? code : "EUNKNOWN" })
+  return new OutputError({ errno: errno === "ERR_STREAM_DESTROYED" ? "EPIPE" : errno })
 }
 
 /**

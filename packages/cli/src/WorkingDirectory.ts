@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { coded, codeOf } from "@vm-sentinel/core/Errno"
+import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import { StoreFailure } from "@vm-sentinel/core/Errors"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
@@ -18,7 +18,7 @@ export const absolute = (path: string): Effect.Effect<string, StoreFailure> =>
   Effect.try({
     try: () => Path.resolve(path),
     catch: (cause) => {
-      const errno = codeOf(cause) ?? "EUNKNOWN"
+      const errno = errnoOf(cause)
       return new StoreFailure({ operation: "read working directory", path, errno, cause: coded(errno) })
     }
   })

@@ -1,9 +1,7 @@
 /** Whether a directory can be changed, by a file without a name: `O_TMPFILE` of `open(2)`. */
 import type { Room } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
-import * as Predicate from "effect/Predicate"
 import * as Fs from "node:fs"
-import { errnoName } from "../Kernel.ts"
 import { encodePath } from "./bytePath.ts"
 import { close } from "./closing.ts"
 
@@ -21,17 +19,13 @@ const refusals: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOS
 /** Errnos of a file system, or of a kernel, without such files. */
 const unsupported: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL", "ENOSYS"])
 
-/** Name of an errno by its number: Node has no name for EDQUOT. */
-const nameOf = (cause: unknown): string =>
-  Predicate.hasProperty(cause, "errno") && Predicate.isNumber(cause.errno) ? errnoName(-cause.errno) : errnoOf(cause)
-
 /** The refusal of a call, `undefined` where it succeeds. Any other errno is thrown. */
 const refused = (call: () => void): string | undefined => {
   try {
     call()
     return undefined
   } catch (cause) {
-    const errno = nameOf(cause)
+    const errno = errnoOf(cause)
     if (!refusals.has(errno)) throw cause
     return errno
   }
@@ -59,7 +53,7 @@ const refusalOf = (path: string): string | undefined => {
   try {
     return byFile(path)
   } catch (cause) {
-    if (!unsupported.has(nameOf(cause))) throw cause
+    if (!unsupported.has(errnoOf(cause))) throw cause
     return byAccess(path)
   }
 }
