@@ -1,10 +1,9 @@
 /**
- * The flags that decide how a directory is judged, converted to options of core and to fields of a summary. Pure.
+ * The flags that decide how a directory is judged, converted to options of core. Pure.
  *
  * @since 0.1.0
  */
 import type * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { Summary } from "@vm-sentinel/core/Outcome"
 import * as Option from "effect/Option"
 
 /**
@@ -26,8 +25,6 @@ export interface JudgeFlags {
   readonly assumeMoved: Option.Option<string>
 }
 
-const moved = (reason: Option.Option<string>) => (Option.isNone(reason) ? {} : { assumeMoved: reason.value })
-
 /**
  * The flags as options of `Cleanup`.
  *
@@ -38,22 +35,6 @@ export const options = ({ assumeMoved, legacy, lock, sentinelNames, shared }: Ju
   legacy,
   lock,
   shared,
-  ...moved(assumeMoved),
+  ...(Option.isNone(assumeMoved) ? {} : { assumeMoved: assumeMoved.value }),
   ...(sentinelNames.length === 0 ? {} : { sentinelNames })
-})
-
-/**
- * The operator's assertions as fields of a summary. Flags at their defaults are left out.
- *
- * @category converting
- * @since 0.1.0
- */
-export const vouched = ({
-  assumeMoved,
-  lock,
-  shared
-}: JudgeFlags): Pick<Summary, "lock" | "shared" | "assumeMoved"> => ({
-  ...(lock === "inherited" ? { lock } : {}),
-  ...(shared === "trust" ? { shared } : {}),
-  ...moved(assumeMoved)
 })

@@ -89,12 +89,13 @@ export const run: (
   const { count, dryRun, only, root } = pass
   const start = yield* Clock.currentTimeMillis
   const path = yield* WorkingDirectory.absolute(root)
-  let summary: Outcome.Summary = { ...Outcome.empty(path, dryRun, sizes), ...JudgeFlags.vouched(options) }
+  const judgeOptions = JudgeFlags.options(options)
+  let summary: Outcome.Summary = { ...Outcome.empty(path, dryRun, sizes), ...Outcome.assertions(judgeOptions) }
 
   const concluded = Effect.map(Clock.currentTimeMillis, (now) => ({ ...summary, durationMs: now - start }))
   const stop = yield* Deferred.make<void>()
   const outcomes = Cleanup.outcomes(root, {
-    ...JudgeFlags.options(options),
+    ...judgeOptions,
     dryRun,
     sizes,
     skip,

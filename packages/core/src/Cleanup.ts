@@ -245,13 +245,6 @@ export const outcomes = (
   )
 }
 
-/** What the operator vouched for, as the summary reports it. */
-const reportedKnowledge = ({ assumeMoved, lock, shared }: JudgeOptions) => ({
-  ...(lock === "inherited" ? { lock } : {}),
-  ...(shared === "trust" ? { shared } : {}),
-  ...(assumeMoved === undefined ? {} : { assumeMoved })
-})
-
 /**
  * Runs {@link outcomes} and collects the outcomes in a report. Fails only with an error of the root. The error of a
  * directory is kept in its outcome.
@@ -292,7 +285,7 @@ export const sweep: (
   const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
   const empty = {
     ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false),
-    ...reportedKnowledge(options)
+    ...Outcome.assertions(options)
   }
   const summary = Outcome.count(empty, all)
   const durationMs = (yield* Clock.currentTimeMillis) - start

@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import { DirectoryError } from "./Errors.ts"
 import { Compared } from "./Evidence.ts"
+import type { Knowledge } from "./JudgeInputs.ts"
 import { Answer, Reason } from "./Reason.ts"
 
 /**
@@ -122,6 +123,22 @@ export const empty = (root: string, dryRun: boolean, sizes: boolean): Summary =>
   unknown: 0,
   ...(sizes ? { bytesFreed: 0, bytesKept: 0 } : {}),
   durationMs: 0
+})
+
+/**
+ * The operator's assertions as fields of a summary. A value at its default asserts nothing, and is left out.
+ *
+ * @category summarising
+ * @since 0.1.0
+ */
+export const assertions = ({
+  assumeMoved,
+  lock,
+  shared
+}: Partial<Pick<Knowledge, "assumeMoved" | "lock" | "shared">>): Pick<Summary, "assumeMoved" | "lock" | "shared"> => ({
+  ...(lock === "inherited" ? { lock } : {}),
+  ...(shared === "trust" ? { shared } : {}),
+  ...(assumeMoved === undefined ? {} : { assumeMoved })
 })
 
 const add = (total: number | undefined, bytes: number | undefined): number | undefined =>
