@@ -286,7 +286,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the owner's conversion of its lock unchecked",
     edits: [
       {
-        file: core("Ownership"),
+        file: core("internal/owning/holding"),
         from: `Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))`,
         to: `Effect.void`
       }
@@ -298,7 +298,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a scope closes and its record goes on claiming the lock",
     edits: [
       {
-        file: core("Ownership"),
+        file: core("internal/owning/holding"),
         from: `if (lock === undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`,
         to: `if (lock !== undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`
       }

@@ -170,6 +170,13 @@ export * as Outcome from "./Outcome.ts"
 export * as Ownership from "./Ownership.ts"
 
 /**
+ * Options, results and errors of `Ownership`.
+ *
+ * @since 0.1.0
+ */
+export * as OwnershipModel from "./OwnershipModel.ts"
+
+/**
  * Searches all processes of the kernel for one of another PID namespace.
  *
  * @since 0.1.0

@@ -1,0 +1,73 @@
+/**
+ * Options, results and errors of `Ownership`.
+ *
+ * @since 0.1.0
+ */
+import type { SentinelFile } from "./DirectoryState.ts"
+import type { HeldLock } from "./DiskModel.ts"
+import type { IdentityUnavailable, LockBusy, PublishError } from "./Errors.ts"
+import type { Pid } from "./ProcessIdentity.ts"
+import type { Format } from "./Sentinel.ts"
+
+/**
+ * Options of `Ownership.record`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordOptions {
+  /** The process to record. Default: the calling process. */
+  readonly pid?: Pid
+  /** Default `v3`. The file `.bbox-sentinel` takes only `v2`, its default. */
+  readonly format?: Format
+  /** Role of the owner: 1 to 32 letters, digits, `-` and `_`. Default `owner`. Each role has a file of its own. */
+  readonly role?: string
+  /** Base name of the sentinel file. Default `.vm-sentinel`. */
+  readonly sentinelName?: string
+  /** The directory's lock, which the caller holds and whose descriptor `pid` inherited. The record claims this lock. */
+  readonly lock?: HeldLock
+}
+
+/**
+ * Errors of `Ownership.record`, `create` and `hold`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type RecordError = PublishError | LockBusy | IdentityUnavailable
+
+/**
+ * Options of `Ownership.create` and `hold`. Both take the lock themselves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HoldOptions = Omit<RecordOptions, "lock">
+
+/**
+ * A published sentinel, and whether sweeps will believe it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Recorded extends SentinelFile {
+  /**
+   * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107". A default ACL or
+   * a umask can cause that. Sweeps then keep the directory, as `untrusted-sentinel`, until somebody corrects the
+   * permissions. `undefined`: sweeps believe the sentinel.
+   */
+  readonly distrust: string | undefined
+}
+
+/**
+ * A held directory: its sentinel, and its lock. When the scope closes, the sentinel is rewritten without its claim on
+ * the lock; then the lock is released.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Held {
+  readonly file: Recorded
+  /** `undefined`: the platform or the file system has no lock. */
+  readonly lock: HeldLock | undefined
+}

@@ -1,0 +1,118 @@
+/** Holds the lock of an owner, together with the record that claims it, until a scope closes. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type { HeldLock, OwnerLock } from "../../Disk.ts"
+import { Claimed, type LockBusy, type LookError } from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
+import type { SentinelFile } from "../../DirectoryState.ts"
+import * as Layout from "../../Layout.ts"
+import type { Held, HoldOptions, RecordError } from "../../OwnershipModel.ts"
+import type { ProcessInspector } from "../../ProcessInspector.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { SentinelStore } from "../../SentinelStore.ts"
+import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release } from "./recording.ts"
+
+/**
+ * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
+ * convert atomically: a sweep may take the lock in between. Then the record is taken back.
+ */
+const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
+  lock.wasExclusive
+    ? Effect.catch(lock.share, () =>
+        Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))
+      )
+    : Effect.void
+
+/** Whether no record claims the lock any more: the directory was removed, or its sentinel has another nonce. */
+const isUnclaimed = Effect.fnUntraced(function* (
+  directory: string,
+  { entry }: SentinelFile,
+  nonce: string,
+  lock: HeldLock
+) {
+  if (yield* lock.isGone) return true
+  const store = yield* SentinelStore
+  const found = yield* Effect.option(store.look(directory, Layout.ofNames([entry])))
+  // The locked directory may lie elsewhere now, together with a record that claims the lock.
+  if (found._tag === "None" || !sameFile(found.value.id, lock.id)) return false
+  return !found.value.sentinels.some(
+    ({ content }) =>
+      Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === nonce
+  )
+})
+
+/**
+ * Rewrites the record without its claim on the lock, then releases the lock. A claimed lock that is free proves the
+ * owner's end to a reader in another PID namespace. Where the rewrite fails, this living process therefore keeps the
+ * descriptor open until it ends.
+ */
+const letGo = Effect.fnUntraced(function* (directory: string, { file, lock }: Held, scope: Scope.Closeable) {
+  const store = yield* SentinelStore
+  const sentinel = Result.isSuccess(file.content) ? file.content.success : undefined
+  const close = Scope.close(scope, Exit.void)
+  if (lock === undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close
+  const { lock: _, ...record } = sentinel.record
+  yield* store.publish(directory, { ...sentinel, record }, { entry: file.entry, replacing: file }).pipe(
+    Effect.as(true),
+    Effect.catch(() => isUnclaimed(directory, file, record.nonce, lock)),
+    Effect.flatMap((isFree) => (isFree ? close : Effect.void))
+  )
+})
+
+type Lock = (
+  path: string
+) => Effect.Effect<OwnerLock | undefined, Claimed | LockBusy | LookError, ProcessInspector | SentinelStore>
+
+/** Runs `use` with a scope for the lock. The lock is released when `use` fails, or when the caller's scope closes. */
+const withLockScope = <A extends Held, E, R>(
+  directory: string,
+  use: (lock: Lock) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | SentinelStore | Scope.Scope> =>
+  // An interrupt after the publication would release the lock: the record would claim a lock that nobody holds.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const lock: Lock = (path) => restore(Scope.provide(lockOf(path), scope))
+      const held = yield* Effect.onError(use(lock), () => Scope.close(scope, Exit.void))
+      const store = yield* SentinelStore
+      yield* Effect.addFinalizer(() => Effect.provideService(letGo(directory, held, scope), SentinelStore, store))
+      return held
+    })
+  )
+
+export const create = (
+  directory: string,
+  options: HoldOptions
+): Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> =>
+  withLockScope(
+    directory,
+    Effect.fnUntraced(function* (lockOwn) {
+      const store = yield* SentinelStore
+      const { role = "owner", sentinelName = SentinelName.defaultName } = options
+      let lock: OwnerLock | undefined
+      const sentinelOf = Effect.fnUntraced(function* (staged: string) {
+        lock = yield* lockOwn(staged)
+        return (yield* makeSentinel(directory, options, lock)).sentinel
+      })
+      const made = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
+      if (lock !== undefined) yield* share(directory, lock, made)
+      const file = yield* asRecorded(made, store.look(directory, Layout.ofNames([made.entry])))
+      return { file, lock }
+    })
+  )
+
+export const hold = (
+  directory: string,
+  options: HoldOptions
+): Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> =>
+  withLockScope(
+    directory,
+    Effect.fnUntraced(function* (lockOwn) {
+      const lock = yield* lockOwn(directory)
+      const file = yield* recordLocked(directory, options, { lock, isClaimed: true, lockState: lockEvidence(lock) })
+      if (lock !== undefined) yield* share(directory, lock, file)
+      return { lock, file }
+    })
+  )

@@ -1,0 +1,201 @@
+/** Makes the record of an owner and publishes it, unless the role has an owner that isn't provably gone. */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { HeldLock, LockState, OwnerLock } from "../../Disk.ts"
+import {
+  AlreadyOwned,
+  Claimed,
+  LockBusy,
+  type LookError,
+  MalformedSentinel,
+  NotFound,
+  type SentinelError
+} from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
+import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
+import * as Layout from "../../Layout.ts"
+import type { Recorded, RecordError, RecordOptions } from "../../OwnershipModel.ts"
+import { ProcessInspector } from "../../ProcessInspector.ts"
+import * as Sentinel from "../../Sentinel.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { SentinelStore } from "../../SentinelStore.ts"
+import { nonce } from "../store/nonce.ts"
+import { contenders } from "../store/publication.ts"
+import * as JudgeDirectory from "../sweep/judgeDirectory.ts"
+
+const isRole = Schema.is(Sentinel.Role)
+
+const ownerOf = (file: Pick<SentinelFile, "content"> | undefined): { readonly owner?: number } =>
+  file !== undefined && Result.isSuccess(file.content) ? { owner: file.content.success.pid } : {}
+
+const refuse = (directory: string, entry: string, problem: string) =>
+  new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
+
+/** The name of the file of a role. */
+export const entryOf = Effect.fnUntraced(function* (
+  directory: string,
+  { role = "owner", sentinelName = SentinelName.defaultName }: Pick<RecordOptions, "role" | "sentinelName">
+): Effect.fn.Return<string, MalformedSentinel> {
+  const entry = SentinelName.ofRole(sentinelName, role)
+  if (!isRole(role)) return yield* refuse(directory, entry, "a role is 1 to 32 letters, digits, - and _")
+  if (role === SentinelName.removingRole) {
+    return yield* refuse(directory, entry, "the role marks what a sweep deletes")
+  }
+  if (sentinelName === SentinelName.broodBoxName && role !== "owner") {
+    return yield* refuse(directory, entry, "nobody reads a role's file of brood-box's sentinel")
+  }
+  return entry
+})
+
+export const makeSentinel = Effect.fnUntraced(function* (
+  directory: string,
+  options: RecordOptions,
+  held: HeldLock | undefined
+): Effect.fn.Return<{ readonly entry: string; readonly sentinel: Sentinel.Sentinel }, RecordError, ProcessInspector> {
+  const inspector = yield* ProcessInspector
+  const { role = "owner", sentinelName = SentinelName.defaultName } = options
+  const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
+  const entry = yield* entryOf(directory, options)
+  const identity = yield* options.pid === undefined ? inspector.self : inspector.identify(options.pid)
+  const createdAt = DateTime.formatIso(yield* DateTime.now)
+  // Only the caller is known to hold the lock. `pid` was started with the descriptor, and may have closed it.
+  const lock = Sentinel.lockRecord(held, options.pid === undefined ? "self" : "inherited")
+  const made = Sentinel.fromIdentity(identity, format, { nonce: yield* nonce, role, createdAt, ...lock })
+  if (Result.isFailure(made)) {
+    return yield* refuse(
+      directory,
+      entry,
+      made.failure._tag === "Malformed" ? made.failure.problem : "unsupported version"
+    )
+  }
+  return { entry, sentinel: made.success }
+})
+
+/** The lock under which a record is published. */
+interface LockBasis {
+  readonly lock: HeldLock | undefined
+  /** Whether the record claims `lock`. */
+  readonly isClaimed: boolean
+  /** Evidence of `lock` about other owners. `undefined`: none, since other owners may share it. */
+  readonly lockState: LockState | undefined
+}
+
+/**
+ * The sentinel of a role whose owner is provably gone; `undefined`: there is none. Fails where the owner is alive or
+ * unknown.
+ */
+export const condemnedOwner = Effect.fnUntraced(function* (
+  directory: string,
+  entry: string,
+  { lock, lockState }: Omit<LockBasis, "isClaimed">
+) {
+  const store = yield* SentinelStore
+  const found = yield* store.look(directory, Layout.ofNames([entry]))
+  // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
+  if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
+  const contending = contenders(found, entry)
+  const context = yield* JudgeDirectory.makeContext({})
+  const probeLock = () => Effect.succeed(lockState)
+  const judgement = yield* JudgeDirectory.judgeDirectory({ ...context, probeLock }, contending)
+  if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
+    const { decisive, reason, verdict } = judgement
+    return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
+  }
+  return judgement.condemned
+})
+
+/** Publishes the record unless the present owner of the role is alive or unknown. */
+const recordWith = Effect.fnUntraced(function* (
+  directory: string,
+  options: RecordOptions,
+  { isClaimed, ...basis }: LockBasis
+): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+  const store = yield* SentinelStore
+  const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? basis.lock : undefined)
+  const condemned = yield* condemnedOwner(directory, entry, basis)
+  const replacing = condemned === undefined ? {} : { replacing: condemned }
+  return yield* store.publish(directory, sentinel, { entry, ...replacing })
+})
+
+/** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
+const failWithHolders = Effect.fnUntraced(function* (path: string) {
+  const { lockHolders } = yield* ProcessInspector
+  const found = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
+  const holders = found._tag === "None" ? [] : yield* lockHolders(found.value.id)
+  return yield* new LockBusy({ path, ...(holders.length === 0 ? {} : { holders }) })
+})
+
+/** The owner's lock. `undefined`: the platform or the file system has none. */
+export const lockOf = Effect.fnUntraced(function* (directory: string) {
+  const store = yield* SentinelStore
+  return yield* store.lock(directory).pipe(
+    Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined)),
+    Effect.catchTag("LockBusy", () => failWithHolders(directory))
+  )
+})
+
+/** Evidence of the owner's lock about other owners. `undefined`: none, since other owners share the lock. */
+export const lockEvidence = (lock: OwnerLock | undefined): LockState | undefined =>
+  lock === undefined ? "unknown" : lock.wasExclusive ? "free" : undefined
+
+const distrustOf = ({ sentinels }: DirectoryState, entry: string): string | undefined => {
+  const content = sentinels.find((file) => file.entry === entry)?.content
+  if (content === undefined || Result.isSuccess(content)) return undefined
+  return content.failure._tag === "UntrustedSentinel" ? content.failure.problem : undefined
+}
+
+/**
+ * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows
+ * none.
+ */
+export const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
+  Effect.map(Effect.option(look), (found): Recorded => ({
+    ...file,
+    distrust: found._tag === "None" ? undefined : distrustOf(found.value, file.entry)
+  }))
+
+/** Removes a v3 sentinel that this process has published, and no other. */
+export const release: (
+  directory: string,
+  file: SentinelFile
+) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.release")(function* (
+  directory,
+  { content, entry }
+) {
+  const store = yield* SentinelStore
+  if (Result.isFailure(content)) return yield* Effect.fail(content.failure)
+  if (content.success._tag !== "V3") return yield* new NotFound({ operation: "release sentinel", path: directory })
+  yield* store.release(directory, content.success.record.nonce, Layout.ofNames([entry]))
+})
+
+/**
+ * Publishes a record, and takes it back where it doesn't lie in the locked directory. `recordWith` publishes by path:
+ * another directory, which the lock doesn't protect, may have replaced the locked one.
+ */
+export const recordLocked = Effect.fnUntraced(function* (
+  directory: string,
+  options: RecordOptions,
+  standing: LockBasis
+) {
+  const file = yield* recordWith(directory, options, standing)
+  const { lock } = standing
+  const look = (yield* SentinelStore).look(directory, Layout.ofNames([file.entry]))
+  if (lock === undefined) return yield* asRecorded(file, look)
+  const found = yield* look
+  if (sameFile(found.id, lock.id)) return yield* asRecorded(file, Effect.succeed(found))
+  yield* Effect.ignore(release(directory, file))
+  return yield* new Claimed({ path: directory })
+})
+
+export const basisOf = Effect.fnUntraced(function* (
+  directory: string,
+  options: Pick<RecordOptions, "lock">
+): Effect.fn.Return<LockBasis, LockBusy | Claimed | LookError, ProcessInspector | SentinelStore | Scope.Scope> {
+  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
+  if (options.lock !== undefined) return { lock: options.lock, isClaimed: true, lockState: undefined }
+  const lock = yield* lockOf(directory)
+  return { lock, isClaimed: false, lockState: lockEvidence(lock) }
+})
