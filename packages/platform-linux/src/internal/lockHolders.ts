@@ -4,6 +4,7 @@ import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Effect from "effect/Effect"
 import { expectErrno } from "../Kernel.ts"
 import { checkNamespace, checkType, listProcesses, readBytes, type Source } from "./procfs.ts"
+import { deviceOf } from "./stat.ts"
 
 const latin1 = new TextDecoder("latin1")
 
@@ -39,10 +40,6 @@ const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean | und
     return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino
   })
 }
-
-/** `makedev(3)` of glibc, which is how `stat(2)` gives a device here. */
-const deviceOf = (major: number, minor: number): string =>
-  `${((BigInt(major) & ~0xfffn) << 32n) | ((BigInt(major) & 0xfffn) << 8n) | ((BigInt(minor) & ~0xffn) << 12n) | (BigInt(minor) & 0xffn)}`
 
 /**
  * The processes that took the lock, as far as they still hold it, ascending. The kernel tells them to everybody, and

@@ -24,6 +24,12 @@ export const typeOfListed = (type: number): FileType => types[type] ?? "unknown"
 /** The type in a file's mode: the S_IFMT bits of `inode(7)` are a `d_type` shifted left by 12. */
 export const typeOf = (mode: number): FileType => typeOfListed((mode & Fs.constants.S_IFMT) >> 12)
 
+/**
+ * A device number by `makedev(3)` of glibc, in which `stat(2)` reports it. On Linux a major has 12 bits and a minor 20.
+ */
+export const deviceOf = (major: number, minor: number): string =>
+  ((minor - (minor % 256)) * 2 ** 12 + major * 256 + (minor % 256)).toString()
+
 const areBirthsTold = (): boolean => {
   try {
     return Fs.statSync("/proc/self", { bigint: true }).birthtimeNs === 0n

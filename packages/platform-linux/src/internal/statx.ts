@@ -1,7 +1,7 @@
 /** `struct statx` of `linux/stat.h`, as `statx(2)` fills it. */
 import type { Attributes, Stat } from "@vm-sentinel/core/Disk"
 import * as Os from "node:os"
-import { typeOf } from "./stat.ts"
+import { deviceOf, typeOf } from "./stat.ts"
 
 export const size = 256
 
@@ -21,13 +21,6 @@ const number = (words: Uint32Array, index: number): number =>
   (words[index + low] ?? 0) + (words[index + high] ?? 0) * 2 ** 32
 const signed = (words: Uint32Array, index: number): number =>
   (words[index + low] ?? 0) + ((words[index + high] ?? 0) | 0) * 2 ** 32
-
-/**
- * A device number by `makedev(3)` of glibc, as Node reports device numbers, too. On Linux a major has 12 bits and a
- * minor 20.
- */
-const deviceOf = (major: number, minor: number): string =>
-  ((minor - (minor % 256)) * 2 ** 12 + major * 256 + (minor % 256)).toString()
 
 /** A `struct statx_timestamp` in milliseconds. */
 const timeAt = (words: Uint32Array, first: number): number =>
