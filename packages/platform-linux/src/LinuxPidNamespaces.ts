@@ -289,10 +289,7 @@ export const layerAt = (
         get pidfds() {
           return options.pidfds
         },
-        trees: undefined,
         root: options.root ?? "/proc",
-        sysRoot: "/sys",
-        machineIdFiles: [],
         buffer: new Uint8Array(Procfs.bufferBytes)
       }
       let proven: { readonly pidfds: Pidfd.Pidfds | undefined } | undefined

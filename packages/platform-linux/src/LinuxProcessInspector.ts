@@ -9,7 +9,7 @@ import { type FirstProcess, type HostIdentity, Pid } from "@vm-sentinel/core/Pro
 import { identityOf, make as makeInspector, ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { readBootId, readMachineId, readVirtualMachine } from "./internal/host.ts"
+import { type HostSource, readBootId, readMachineId, readVirtualMachine } from "./internal/host.ts"
 import { isDefault } from "./internal/koffi.ts"
 import { lockHolders } from "./internal/lockHolders.ts"
 import * as OpenTree from "./OpenTree.ts"
@@ -58,7 +58,7 @@ type Facts = Omit<HostIdentity, "hostname" | "machineId" | "virtualMachine">
 
 const firstPid = Pid.make(1)
 
-const make = (source: Procfs.Source): ProcessInspector["Service"] => {
+const make = (source: HostSource): ProcessInspector["Service"] => {
   let trusted: Procfs.Trusted | undefined
   let facts: Facts | undefined
   let machine: Pick<HostIdentity, "machineId" | "virtualMachine"> | undefined

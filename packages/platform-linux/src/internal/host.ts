@@ -1,6 +1,16 @@
 /** Reads facts about the kernel and the machine from `/proc`, `/etc` and `/sys`. */
 import { expectErrno } from "../Kernel.ts"
+import type { Trees } from "../OpenTree.ts"
 import { isProcfs, type KernelFile, read, readHead, readLine, readKernelFile, type Source } from "./procfs.ts"
+
+/** Where the facts about the host come from, besides the procfs. */
+export interface HostSource extends Source {
+  /** `undefined`: no native code. */
+  readonly trees: Trees | undefined
+  /** Mount point of the sysfs. */
+  readonly sysRoot: string
+  readonly machineIdFiles: ReadonlyArray<string>
+}
 
 const bootIdFile = "sys/kernel/random/boot_id"
 
@@ -9,7 +19,7 @@ const readId = (source: Source, fd: number): string => readHead(source, fd, 256)
 const isBootId = (id: string | undefined): id is string => id !== undefined && /^[0-9a-f-]{36}$/.test(id)
 
 /** The boot id below everything that is mounted over it, by a clone of the procfs mount without its submounts. */
-const readUncovered = (source: Source): string | undefined => {
+const readUncovered = (source: HostSource): string | undefined => {
   const { root, trees } = source
   const tree = trees?.open(root)
   if (trees === undefined || typeof tree !== "number") return undefined
@@ -23,7 +33,7 @@ const readUncovered = (source: Source): string | undefined => {
 }
 
 /** The kernel's own boot id. `systemd-nspawn` and LXC mount a file of their own over the kernel's file. */
-export const readBootId = (source: Source): KernelFile<string> => {
+export const readBootId = (source: HostSource): KernelFile<string> => {
   const own = readKernelFile(source, bootIdFile, (fd) => readId(source, fd))
   if ("problem" in own) {
     const uncovered = readUncovered(source)
@@ -36,7 +46,7 @@ export const readBootId = (source: Source): KernelFile<string> => {
  * The id of `machine-id(5)`. The file holds `uninitialized` during a first boot. In an image the file may be empty or
  * hold only zeros.
  */
-export const readMachineId = (source: Source): string | undefined =>
+export const readMachineId = (source: HostSource): string | undefined =>
   source.machineIdFiles
     .map((path) => readLine(source, path))
     .find((id) => id !== undefined && /^[0-9a-f]{32}$/.test(id) && !/^0+$/.test(id))
@@ -63,7 +73,7 @@ const exists = ({ kernel }: Source, path: string): boolean => {
 }
 
 /** Whether this is a virtual machine. `false`: known to be bare metal. `undefined`: not known. */
-export const readVirtualMachine = (source: Source): boolean | undefined => {
+export const readVirtualMachine = (source: HostSource): boolean | undefined => {
   const { root, sysRoot } = source
   const firmware = ["sys_vendor", "product_name"].map((name) => readLine(source, `${sysRoot}/class/dmi/id/${name}`))
   if (exists(source, `${sysRoot}/hypervisor/type`) || firmware.some((name) => virtualFirmware.test(name ?? ""))) {

@@ -3,20 +3,14 @@ import { isShortage } from "@vm-sentinel/core/Errno"
 import { expectErrno, type Kernel } from "../Kernel.ts"
 import { isProof, type Pidfds } from "../Pidfd.ts"
 import * as ProcStatus from "../ProcStatus.ts"
-import type { Trees } from "../OpenTree.ts"
 
-/** Where the facts about processes and the host come from. */
+/** Where the facts about processes come from. */
 export interface Source {
   readonly kernel: Kernel
   /** `undefined`: no native code. */
   readonly pidfds: Pidfds | undefined
-  /** `undefined`: no native code. */
-  readonly trees: Trees | undefined
   /** Mount point of the procfs. */
   readonly root: string
-  /** Mount point of the sysfs. */
-  readonly sysRoot: string
-  readonly machineIdFiles: ReadonlyArray<string>
   /** Buffer for one read. Each call is synchronous, and its bytes are parsed before the next one. */
   readonly buffer: Uint8Array
 }
@@ -110,7 +104,7 @@ export const checkNamespace = (source: Source): Doubt | undefined => {
   }
 }
 
-/** A value from the kernel's own file, or why there is none. `passing`: the next attempt may succeed. */
+/** A value from the kernel's own file, or why there is none. `isTransient`: the next attempt may succeed. */
 export type KernelFile<A> = { readonly value: A } | { readonly problem: string; readonly isTransient: boolean }
 
 /**
