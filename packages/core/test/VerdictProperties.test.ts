@@ -3,6 +3,7 @@ import { Arbitrary, Effect } from "effect"
 import { compareDirectories } from "../src/DirectoryFrame.ts"
 import type { Observation } from "../src/Observation.ts"
 import type { Verdict } from "../src/Evidence.ts"
+import { AliveReason, DeadReason, UnknownReason } from "../src/Reason.ts"
 import { hasRecordedId } from "../src/Verdict.ts"
 import { AnyCase, type Case, hostKeys, lose, presentKeys, recordKeys, without } from "./support/arbitraries.ts"
 import { pid } from "./support/fixtures.ts"
@@ -28,35 +29,13 @@ const isLawful = ({ around, seen, sentinel }: Case): boolean => {
   return !hasRecordedId(sentinel, seen) || (search?._tag !== "Gone" && lockState !== "free")
 }
 
+/** Dead reasons that only a whole directory has. */
+const ofDirectories: ReadonlySet<string> = new Set(["assumed-dead", "abandoned", "resumed"])
+
 const reasons: { readonly [K in Verdict["verdict"]]: ReadonlyArray<string> } = {
-  alive: ["lock-held", "matches", "pid-alive"],
-  dead: [
-    "rebooted",
-    "pid-dead",
-    "not-a-process",
-    "zombie",
-    "identity-mismatch",
-    "start-time-mismatch",
-    "exe-mismatch",
-    "lock-free",
-    "namespace-gone",
-    "process-gone"
-  ],
-  unknown: [
-    "other-directory",
-    "other-machine",
-    "machine-unknown",
-    "lock-unknown",
-    "boot-unknown",
-    "other-pid-namespace",
-    "permission-denied",
-    "not-comparable",
-    "exe-changed",
-    "no-procfs",
-    "inspection-failed",
-    "legacy-kept",
-    "not-local"
-  ]
+  alive: AliveReason.literals,
+  dead: DeadReason.literals.filter((reason) => !ofDirectories.has(reason)),
+  unknown: UnknownReason.literals
 }
 
 describe("properties of judge", () => {
