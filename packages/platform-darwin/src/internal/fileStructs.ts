@@ -1,6 +1,7 @@
 /** Structs of Darwin's file calls as an LP64 kernel writes them, little-endian. */
 
 import type { LockState } from "@vm-sentinel/core/Disk"
+import { ATTR_CMN_OBJTYPE, ATTR_CMN_RETURNED_ATTRS, attributeList, VDIR } from "./attributeList.ts"
 import { formatUuid } from "./processStructs.ts"
 
 /** Bytes of `struct statfs` with 64-bit inodes, `sys/mount.h`. */
@@ -49,22 +50,14 @@ export const decodeStatfs = (bytes: Uint8Array): FileSystemInfo | undefined => {
   }
 }
 
-const ATTR_CMN_RETURNED_ATTRS = 0x8000_0000
 const ATTR_CMN_ERROR = 0x2000_0000
 const ATTR_CMN_EXTENDED_SECURITY = 0x40_0000
-const ATTR_CMN_OBJTYPE = 0x8
 const ATTR_CMN_NAME = 0x1
 const ATTR_VOL_INFO = 0x8000_0000
 const ATTR_VOL_UUID = 0x4_0000
 
-/** A `struct attrlist`, `sys/attr.h`. */
-const attributes = (common: number, volume = 0): Buffer => {
-  const list = Buffer.alloc(24)
-  list.writeUInt16LE(5)
-  list.writeUInt32LE(ATTR_CMN_RETURNED_ATTRS + common, 4)
-  list.writeUInt32LE(volume, 8)
-  return list
-}
+/** Such an answer begins with the set of the attributes that it has. */
+const attributes = (common: number, volume = 0): Buffer => attributeList(ATTR_CMN_RETURNED_ATTRS + common, volume)
 
 /** Asks for the name and the type of each entry. */
 export const namesAndTypes: Buffer = attributes(ATTR_CMN_ERROR + ATTR_CMN_OBJTYPE + ATTR_CMN_NAME)
@@ -169,7 +162,6 @@ const errorAt = 24
 const nameAt = 28
 const typeAt = 36
 const entrySize = 40
-const VDIR = 2
 
 const isName = (name: Uint8Array): boolean =>
   name.byteLength > 0 && !name.includes(0) && !name.includes(0x2f) && !isDots(name)

@@ -2,36 +2,26 @@
  * Structs of `getattrlistat(2)` and `setattrlistat(2)` about who may change a file, as an LP64 kernel writes them,
  * little-endian.
  */
+import { ATTR_CMN_OBJTYPE, ATTR_CMN_RETURNED_ATTRS, attributeList, VDIR } from "./attributeList.ts"
 
-const ATTR_CMN_RETURNED_ATTRS = 0x8000_0000
 const ATTR_CMN_DEVID = 0x2
-const ATTR_CMN_OBJTYPE = 0x8
 const ATTR_CMN_OWNERID = 0x8000
 const ATTR_CMN_ACCESSMASK = 0x2_0000
 const ATTR_CMN_FLAGS = 0x4_0000
-const VDIR = 2
 
 const wanted = ATTR_CMN_DEVID + ATTR_CMN_OBJTYPE + ATTR_CMN_OWNERID + ATTR_CMN_ACCESSMASK + ATTR_CMN_FLAGS
 
-/** A `struct attrlist`, `sys/attr.h`. */
-const attributes = (common: number): Buffer => {
-  const list = Buffer.alloc(24)
-  list.writeUInt16LE(5)
-  list.writeUInt32LE(common, 4)
-  return list
-}
-
 /** Asks for {@link Permissions}. */
-export const permissions: Buffer = attributes(ATTR_CMN_RETURNED_ATTRS + wanted)
+export const permissions: Buffer = attributeList(ATTR_CMN_RETURNED_ATTRS + wanted)
 
 /** Bytes of the answer: length, attribute_set_t, dev_t, fsobj_type_t, uid_t, mode, flags. */
 export const permissionsSize = 44
 
 /** Sets the mode of a file. */
-export const accessMask: Buffer = attributes(ATTR_CMN_ACCESSMASK)
+export const accessMask: Buffer = attributeList(ATTR_CMN_ACCESSMASK)
 
 /** Sets `st_flags` of a file. */
-export const fileFlags: Buffer = attributes(ATTR_CMN_FLAGS)
+export const fileFlags: Buffer = attributeList(ATTR_CMN_FLAGS)
 
 /** UF_IMMUTABLE and UF_APPEND, `sys/stat.h`: flags that the owner of a file may set and clear. */
 export const keepingFlags = 0x2 + 0x4
