@@ -107,7 +107,7 @@ export const doctor: (
   options: Options
 ) => Effect.Effect<void, Output.OutputError | Quit, Disk | Output.Output | ProcessInspector | SentinelStore> =
   Effect.fn("doctor")(function* ({ json, legacy, lock, roots, shared }) {
-    const judging = JudgeFlags.options({ legacy, lock, shared, sentinelNames: [], assumeMoved: Option.none() })
+    const judgeOptions = JudgeFlags.options({ legacy, lock, shared, sentinelNames: [], assumeMoved: Option.none() })
     const shown = { colors: yield* Output.hasColors("stdout"), width: yield* Output.columns }
     const machine = yield* examineMachine(yield* Platform.nativeCode)
     yield* Output.write(
@@ -116,7 +116,7 @@ export const doctor: (
     const examined = yield* Effect.forEach(
       roots,
       Effect.fnUntraced(function* (given) {
-        const root = yield* examineRoot(given, judging)
+        const root = yield* examineRoot(given, judgeOptions)
         yield* Output.write(
           json ? Report.jsonLine(yield* Effect.orDie(encodeRoot(root))) : DoctorText.root(root, shown)
         )

@@ -48,7 +48,7 @@ const lines = (findings: ReadonlyArray<Finding.Finding>, options: Options): stri
 export const machine = ({ findings }: Finding.Machine, options: Options): string =>
   `${Table.paint("This machine", "bold", options.colors)}\n${lines(findings, options)}`
 
-const owners: Record<Case, string> = {
+const caseNames: Record<Case, string> = {
   crashed: "ended here",
   "crashed-held": "ended here, held the lock",
   rebooted: "of an earlier boot",
@@ -65,7 +65,7 @@ const columns: ReadonlyArray<Table.Column> = [
 ]
 
 const row = ({ action, case: name, reason, verdict }: Finding.Owner): ReadonlyArray<Table.Cell> => [
-  { text: owners[name] },
+  { text: caseNames[name] },
   { text: verdict, style: verdictStyles[verdict] },
   { text: reason },
   { text: action, style: action === "failed" ? "red" : "plain" }

@@ -109,7 +109,7 @@ const details = (outcomes: ReadonlyArray<Outcome>): string =>
     .join("")
 
 /** The operator's assertions in words. */
-const vouched = ({ assumeMoved, lock, shared }: Summary): string => {
+const assertionsIn = ({ assumeMoved, lock, shared }: Summary): string => {
   const words = [
     ...(lock === "inherited" ? ["commands keep the lock that they were started with"] : []),
     ...(shared === "trust" ? ["no other kernel has this one's ids"] : []),
@@ -140,7 +140,7 @@ export const summaryLine = (summary: Summary): string => {
     ...(refused === undefined ? [] : ["nothing was removed"]),
     ...(interrupted === true ? ["interrupted"] : [])
   ]
-  return `${scanned} scanned: ${parts.join(", ")}${vouched(summary)}${ends.map((end) => `; ${end}`).join("")}\n`
+  return `${scanned} scanned: ${parts.join(", ")}${assertionsIn(summary)}${ends.map((end) => `; ${end}`).join("")}\n`
 }
 
 /**
@@ -199,8 +199,8 @@ const fit = (
     headers.slice(1),
     rows.map((cells) => cells.slice(1))
   )
-  const room = Math.max(narrowestName, width - rest - 2)
+  const nameWidth = Math.max(narrowestName, width - rest - 2)
   return rows.map(([name, ...cells]) =>
-    name === undefined ? cells : [{ ...name, text: Text.shorten(name.text, room) }, ...cells]
+    name === undefined ? cells : [{ ...name, text: Text.shorten(name.text, nameWidth) }, ...cells]
   )
 }

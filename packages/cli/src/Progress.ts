@@ -84,11 +84,11 @@ export const bar = (label: string, step: Step, width: number): string => {
   const { done, total } = step
   const head = label === "" ? "" : `${Text.shorten(label, Math.floor(width / 4))}  `
   const text = `${head}${words(step)}`
-  const room = Math.min(widestBar, width - 1 - Text.width(text) - "[]  ".length)
+  const barWidth = Math.min(widestBar, width - 1 - Text.width(text) - "[]  ".length)
   if (total === undefined || total === 0) return Text.shorten(text, width - 1)
-  if (room < narrowestBar) return label === "" ? Text.shorten(text, width - 1) : bar("", step, width)
-  const filled = Math.floor(room * Math.min(1, done / total))
-  return `${head}[${"#".repeat(filled)}${".".repeat(room - filled)}]  ${words(step)}`
+  if (barWidth < narrowestBar) return label === "" ? Text.shorten(text, width - 1) : bar("", step, width)
+  const filled = Math.floor(barWidth * Math.min(1, done / total))
+  return `${head}[${"#".repeat(filled)}${".".repeat(barWidth - filled)}]  ${words(step)}`
 }
 
 /**

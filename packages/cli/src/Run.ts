@@ -17,7 +17,7 @@ import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Quit } from "./ExitCode.ts"
-import * as Honesty from "./Honesty.ts"
+import * as DistrustWarning from "./DistrustWarning.ts"
 import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 import * as WorkingDirectory from "./WorkingDirectory.ts"
@@ -179,7 +179,7 @@ export const run: (
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
     const signals = yield* listen
     const { file, lock } = yield* Ownership.hold(path, named)
-    yield* Honesty.warn(path, file)
+    yield* DistrustWarning.warn(path, file)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
     // An earlier command that may still live is found before this one starts.
     yield* Ownership.ensureUnowned(path, record)

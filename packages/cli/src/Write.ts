@@ -12,7 +12,7 @@ import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Honesty from "./Honesty.ts"
+import * as DistrustWarning from "./DistrustWarning.ts"
 import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 import * as WorkingDirectory from "./WorkingDirectory.ts"
@@ -59,7 +59,7 @@ export const write: (
       ...(Option.isNone(role) ? {} : { role: role.value }),
       ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
     })
-    yield* Honesty.warn(path, file)
+    yield* DistrustWarning.warn(path, file)
     const told = Text.escape(`${path}/${file.entry}: ${describe(file)}`)
     yield* Output.write(`${Text.wrap(told, yield* Output.columns)}\n`)
   })

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Platform from "../Platform.ts"
 import * as options from "./options.ts"
 
-const { legacy, lock, shared } = options.judging
+const { legacy, lock, shared } = options.judgeFlags
 
 export const doctor = Command.make(
   "doctor",

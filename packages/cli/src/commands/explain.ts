@@ -5,7 +5,7 @@ import * as options from "./options.ts"
 
 export const explain = Command.make(
   "explain",
-  { directory: options.directory, json: options.json, ...options.judging },
+  { directory: options.directory, json: options.json, ...options.judgeFlags },
   (input) =>
     Effect.flatMap(
       Effect.promise(() => import("../Explain.ts")),

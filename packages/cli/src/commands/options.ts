@@ -71,7 +71,7 @@ export const maxRemovals = settings.count(
 
 export const json = settings.boolean("json", "Print JSON, one object a line")
 
-export const judging = {
+export const judgeFlags = {
   sentinelNames: settings.list(
     "sentinel-name",
     fileName("sentinel-name"),
@@ -94,8 +94,8 @@ export const judging = {
   assumeMoved: reason("assume-moved", "Judge records of another directory as if they were made in this one")
 }
 
-export const sweeping = {
-  ...judging,
+export const sweepFlags = {
+  ...judgeFlags,
   json,
   quiet: settings.boolean("quiet", "Print only what failed, and the summary").pipe(Flag.withAlias("q")),
   skip: settings.list(

@@ -13,7 +13,7 @@ export const reclaim = Command.make(
     ),
     yes: options.yes,
     json: options.json,
-    ...options.judging
+    ...options.judgeFlags
   },
   (input) =>
     Effect.flatMap(

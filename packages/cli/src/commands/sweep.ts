@@ -10,7 +10,7 @@ export const sweep = Command.make(
     dryRun: options.boolean("dry-run", "Judge only; write nothing"),
     yes: options.yes,
     maxRemovals: options.maxRemovals,
-    ...options.sweeping
+    ...options.sweepFlags
   },
   (input) =>
     Effect.flatMap(
