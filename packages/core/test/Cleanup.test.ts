@@ -12,7 +12,7 @@ import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { type Call, MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import { fresh, textOf } from "./support/condemning.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Races from "./support/Races.ts"
 
 const root = "/srv/vms"
 const vm = `${root}/vm`
@@ -403,7 +403,7 @@ describe("Cleanup.sweep", () => {
       const report = yield* Cleanup.sweep(root, { dryRun: true, sizes: true })
       assert.deepStrictEqual(said(report), expected("would-remove"))
       assert.deepInclude(report.summary, { dryRun: true, removed: 4, kept: 4 })
-      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.deepStrictEqual(yield* Races.mutations(memory), [])
       assert.deepStrictEqual(yield* memory.snapshot(), earlier)
     })
   )
@@ -415,7 +415,7 @@ describe("Cleanup.sweep", () => {
       yield* memory.clearCalls
       const { summary } = yield* Cleanup.sweep(root)
       assert.deepInclude(summary, { scanned: 3, kept: 3, removed: 0 })
-      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.deepStrictEqual(yield* Races.mutations(memory), [])
     })
   )
 
@@ -708,13 +708,13 @@ describe("Cleanup.sweep", () => {
         Effect.yieldNow
       )
       yield* memory.before(
-        ({ operation, path }) => operation === "unlink" && Stage.untagged(path).endsWith("/dead/b/disk"),
+        ({ operation, path }) => operation === "unlink" && Races.untagged(path).endsWith("/dead/b/disk"),
         interrupt
       )
       yield* Fiber.await(sweep)
       const left = yield* Simulation.paths(root)
       assert.sameMembers(
-        left.map((path) => Stage.untagged(path).replace(/reap\.[0-9a-f]+/, "reap")),
+        left.map((path) => Races.untagged(path).replace(/reap\.[0-9a-f]+/, "reap")),
         [
           ".vm-sentinel-reap",
           ".vm-sentinel-reap/dead",
@@ -746,12 +746,12 @@ describe("Cleanup.sweep", () => {
           Effect.yieldNow
         )
         yield* memory.before(
-          ({ operation, path }) => operation === "unlink" && Stage.untagged(path).endsWith("/dead/vm/disk"),
+          ({ operation, path }) => operation === "unlink" && Races.untagged(path).endsWith("/dead/vm/disk"),
           interrupt
         )
         const exit = yield* Fiber.await(reclaiming)
         assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-        assert.isTrue((yield* Simulation.paths(root)).some((path) => Stage.untagged(path).endsWith("/dead/vm/disk")))
+        assert.isTrue((yield* Simulation.paths(root)).some((path) => Races.untagged(path).endsWith("/dead/vm/disk")))
         assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "removed dead resumed" })
         assert.deepStrictEqual(yield* names, [])
       })
@@ -790,7 +790,7 @@ describe("Cleanup.sweep", () => {
       const again = yield* Cleanup.sweep(root)
       assert.deepStrictEqual(said(again), { vm: "failed dead resumed" })
       assert.strictEqual(again.outcomes[0]?.error?._tag, "PermissionDenied")
-      const grave = (yield* Simulation.paths(root)).find((path) => Stage.untagged(path).endsWith("dead/vm/sub"))
+      const grave = (yield* Simulation.paths(root)).find((path) => Races.untagged(path).endsWith("dead/vm/sub"))
       yield* memory.setAttributes(`${root}/${grave}`, { uid: 1000 })
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), { vm: "removed dead resumed" })
       assert.deepStrictEqual(yield* names, [])
@@ -1122,7 +1122,7 @@ describe("Cleanup.judge", () => {
         [".vm-sentinel", ".vm-sentinel.helper"]
       )
       assert.isUndefined(judgement.condemned)
-      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.deepStrictEqual(yield* Races.mutations(memory), [])
       assert.strictEqual(yield* tag(Cleanup.judge(`${root}/missing`)), "NotFound")
     })
   )
@@ -1164,13 +1164,13 @@ describe("Cleanup.judge", () => {
         Cleanup.judge(`${root}/claimed`),
         Cleanup.judge(`${root}/marked`)
       ])
-      assert.match(Stage.untagged(removing.state.path), /^\/srv\/vms\/\.vm-sentinel-reap\.[0-9a-f]+\/dead\/vm$/)
+      assert.match(Races.untagged(removing.state.path), /^\/srv\/vms\/\.vm-sentinel-reap\.[0-9a-f]+\/dead\/vm$/)
       assert.deepInclude(removing, { verdict: "dead", reason: "resumed" })
       assert.strictEqual(claimed.state.path, `${root}/.vm-sentinel-reap.00000000.claimed=claimed`)
       assert.deepInclude(claimed, { verdict: "alive", reason: "matches" })
       // Its owner lives: it came after the mark, which doesn't name its sentinel.
       assert.deepInclude(marked, { verdict: "alive", reason: "matches" })
-      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.deepStrictEqual(yield* Races.mutations(memory), [])
       assert.strictEqual(yield* tag(Cleanup.judge(`${root}/vm2`)), "NotFound")
     })
   )

@@ -6,7 +6,7 @@ import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import { workspaceName } from "./support/reaping.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Races from "./support/Races.ts"
 
 const root = "/srv/vms"
 const vm = `${root}/vm`
@@ -40,7 +40,7 @@ describe("Cleanup.sweep: a lock that somebody else holds", () => {
           yield* Simulation.crashed(vm, { format })
           const { hold, text } = yield* stranger
           yield* hold(vm, mode)
-          yield* Stage.ticking
+          yield* Races.ticking
           for (const dryRun of [true, false]) {
             const [outcome] = (yield* Cleanup.sweep(root, { dryRun })).outcomes
             assert.deepInclude(outcome, { action: "kept", verdict: "alive", reason: "lock-held" })
@@ -64,7 +64,7 @@ describe("Cleanup.sweep: a lock that somebody else holds", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* hold(left, mode)
-            yield* Stage.ticking
+            yield* Races.ticking
             const { outcomes } = yield* Cleanup.sweep(root)
             assert.strictEqual(outcomes.length, 1)
             assert.deepInclude(outcomes[0], { name: "vm", action: "kept", verdict: "alive", reason: "lock-held" })

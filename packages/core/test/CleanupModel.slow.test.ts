@@ -2,8 +2,8 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Random } from "effect"
 import * as Simulation from "../src/testing/Simulation.ts"
 import * as Model from "./support/Model.ts"
-import type { Setting } from "./support/modelWorld.ts"
-import { ticking } from "./support/steppedClock.ts"
+import type { Setting } from "./support/modelKernels.ts"
+import { withSteppedClock } from "./support/steppedClock.ts"
 
 // A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 })
@@ -36,7 +36,7 @@ const run = (setting: Setting, seed: string) => {
     Effect.provide(world()),
     Effect.scoped,
     // Work that takes long yields to other fibers. With this clock every run of a seed yields at the same points.
-    ticking(20_000n),
+    withSteppedClock(20_000n),
     Random.withSeed(seed),
     Effect.catchCause((cause) =>
       Effect.die(new Error(`seed "${seed}": ${history.join(", ")}`, { cause: Cause.squash(cause) }))

@@ -3,7 +3,7 @@ import { Effect, Layer, Logger, type Scope } from "effect"
 import * as Cleanup from "../src/Cleanup.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Races from "./support/Races.ts"
 
 const root = "/srv/vms"
 
@@ -30,7 +30,7 @@ const stuck = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
 })
 
 const namesOf = (memory: MemoryDisk["Service"]) =>
-  Effect.map(memory.snapshot(root), (found) => Object.keys(found).map(Stage.untagged))
+  Effect.map(memory.snapshot(root), (found) => Object.keys(found).map(Races.untagged))
 
 describe("Cleanup.reclaim of a directory that a sweep has moved", () => {
   stageTest("finishes it by its name, and leaves the others in the workspace to the next sweep", () =>
@@ -39,7 +39,7 @@ describe("Cleanup.reclaim of a directory that a sweep has moved", () => {
       yield* memory.clearCalls
       const foretold = yield* Cleanup.reclaim(`${root}/a`, { dryRun: true })
       assert.deepInclude(foretold, { name: "a", path: `${root}/a`, action: "would-remove", reason: "resumed" })
-      assert.deepStrictEqual(yield* Stage.mutations(memory), [])
+      assert.deepStrictEqual(yield* Races.mutations(memory), [])
       assert.deepInclude(yield* Cleanup.reclaim(`${root}/a`), { name: "a", action: "removed", reason: "resumed" })
       const left = (yield* namesOf(memory)).join(" ")
       assert.match(left, /\/dead\/b\/sub\/file/)
@@ -61,7 +61,7 @@ describe("Cleanup.reclaim of a directory that a sweep has moved", () => {
       yield* memory.setAttributes(sub, { uid: 0, gid: 0 })
       const error = yield* Effect.flip(Cleanup.reclaim(`${root}/a`))
       assert.strictEqual(error._tag, "PermissionDenied")
-      assert.match(Stage.untagged(error.message), /\.vm-sentinel-reap\.[0-9a-f]+\/dead\/a\/sub/)
+      assert.match(Races.untagged(error.message), /\.vm-sentinel-reap\.[0-9a-f]+\/dead\/a\/sub/)
     })
   )
 
@@ -85,7 +85,7 @@ describe("Cleanup.reclaim of a directory that a sweep has moved", () => {
       const context = yield* Effect.context<Simulation.Services>()
       const meanwhile = Effect.orDie(Effect.provideContext(other, context))
       yield* memory.before(({ operation, path }) => operation === "unlink" && path.includes("/dead/"), meanwhile)
-      yield* Stage.ticking
+      yield* Races.ticking
       const { outcomes } = yield* Cleanup.sweep(root)
       assert.deepInclude(outcomes[0], { action: "removed" })
       assert.strictEqual(found, "Taken")

@@ -7,7 +7,7 @@ import { Disk } from "../src/Disk.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Races from "./support/Races.ts"
 
 // A test has hundreds of runs, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000 })
@@ -18,7 +18,7 @@ const vm = `${root}/vm`
 type Act<A = unknown> = Effect.Effect<A, unknown, Simulation.Services | Scope.Scope>
 
 const inWorld = <A>(act: Act<A>, options: Simulation.Options = {}) =>
-  Effect.andThen(Stage.ticking, act).pipe(
+  Effect.andThen(Races.ticking, act).pipe(
     Effect.provide(Layer.mergeAll(Simulation.layerWith(options), Logger.layer([]))),
     Effect.scoped
   )
@@ -98,7 +98,7 @@ const populate = Effect.fnUntraced(function* (dead: ReadonlyArray<string>) {
 
 /** The dead directories that still exist, at their own or a sweep's path. */
 const left = Effect.gen(function* () {
-  const paths = (yield* Simulation.paths(root)).map(Stage.untagged)
+  const paths = (yield* Simulation.paths(root)).map(Races.untagged)
   const found = paths.flatMap(
     (path) => /^(?:\.vm-sentinel-reap\.\w+\/(?:claimed|dead)\/)?(a|b|c|half)$/.exec(path)?.[1] ?? []
   )
@@ -246,7 +246,7 @@ describe("scenario 40: several sweeps at once", () => {
           for (let index = 0; index < 5; index += 1) yield* Simulation.owned(`${root}/live-${index}`)
           const sweepers = yield* Effect.all(Array.from({ length: 8 }, () => Simulation.actor()))
           for (const { memory } of sweepers) {
-            yield* memory.pause(Effect.flatMap(Random.nextIntBetween(1, 5), Stage.giveWay))
+            yield* memory.pause(Effect.flatMap(Random.nextIntBetween(1, 5), Races.giveWay))
           }
           const reports = yield* Effect.all(
             sweepers.map(({ run }) => run(Cleanup.sweep(root, { concurrency: 4 }))),
@@ -291,7 +291,7 @@ describe("scenario 52: a sweep that is to stop", () => {
             const sweeper = yield* Simulation.actor()
             const stop = yield* Latch.make()
             // The call goes on later, like a call that waits for a disk.
-            yield* sweeper.memory.before(index + 1, Effect.andThen(stop.open, Stage.giveWay(3)))
+            yield* sweeper.memory.before(index + 1, Effect.andThen(stop.open, Races.giveWay(3)))
             const first = yield* sweeper.run(Cleanup.sweep(root, { concurrency, stopWhen: stop.await }))
             assert.deepStrictEqual(problems([first]), [])
             const gone = [...names, "half"].length - (yield* left).length
@@ -341,7 +341,7 @@ describe("scenario 52: a sweep that was stopped", () => {
         const stop = yield* Latch.make()
         yield* sweeper.memory.before(
           ({ operation, path }) => operation === "unlink" && path.endsWith("/first/disk"),
-          Effect.andThen(stop.open, Effect.andThen(Stage.giveWay(3), sweeper.memory.clearCalls))
+          Effect.andThen(stop.open, Effect.andThen(Races.giveWay(3), sweeper.memory.clearCalls))
         )
         const { outcomes } = yield* sweeper.run(Cleanup.sweep(root, { stopWhen: stop.await }))
         assert.deepStrictEqual(
@@ -370,7 +370,7 @@ describe("a sweep whose reader ends it", () => {
           Effect.sleep("10 seconds")
         )
         const read = Stream.runForEach(Cleanup.outcomes(root, { concurrency: 2 }), () =>
-          Effect.andThen(Stage.giveWay(500), Effect.fail("enough"))
+          Effect.andThen(Races.giveWay(500), Effect.fail("enough"))
         )
         assert.strictEqual(yield* Effect.flip(sweeper.run(read)), "enough")
         assert.isTrue((yield* Simulation.names(root)).every((name) => ["b", "c"].includes(name)))
@@ -443,7 +443,7 @@ describe("a removal that takes long", () => {
         const sweep = Cleanup.sweep(root, { concurrency: 7 })
         const fiber = yield* Effect.forkChild(Effect.provideService(sweep, SentinelStore, slow))
         yield* Effect.repeat(Effect.yieldNow, { until: () => waiting === 7 })
-        yield* Stage.giveWay(2000)
+        yield* Races.giveWay(2000)
         assert.strictEqual(waiting, 7)
         yield* latch.open
         assert.strictEqual((yield* Fiber.join(fiber)).summary.removed, 300)

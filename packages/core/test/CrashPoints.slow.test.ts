@@ -7,7 +7,7 @@ import type { ProcessInspector } from "../src/ProcessInspector.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk, untilKilled } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
-import * as Stage from "./support/Stage.ts"
+import * as Races from "./support/Races.ts"
 import { read } from "./support/looking.ts"
 
 // A test has hundreds of runs, on a machine that may be busy.
@@ -229,7 +229,7 @@ const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
       const risen = meanwhile === undefined ? undefined : yield* meanwhile(sweeper)
       yield* sweeper.run(sweep)
       if (risen !== undefined) assert.deepStrictEqual(yield* risen, ["a"])
-      const calls = yield* Stage.mutations(sweeper.memory)
+      const calls = yield* Races.mutations(sweeper.memory)
       return calls.map(({ operation, path, to }, index) => `${index + 1}: ${operation} ${path} ${to ?? ""}`)
     }),
     stage === undefined ? {} : { stage }
@@ -332,7 +332,7 @@ describe("an owner that is killed", () => {
         yield* arrange
         const owner = yield* Simulation.actor()
         yield* owner.run(act)
-        const calls = yield* Stage.mutations(owner.memory)
+        const calls = yield* Races.mutations(owner.memory)
         return calls.map(({ operation, path, to }, index) => `${index + 1}: ${operation} ${path} ${to ?? ""}`)
       })
     )

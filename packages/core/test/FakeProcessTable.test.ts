@@ -14,7 +14,7 @@ type Services = ProcessInspector | FakeProcessTable.FakeProcessTable
 
 const use = <A, E, R>(f: (table: Table) => Effect.Effect<A, E, R>) => FakeProcessTable.FakeProcessTable.use(f)
 
-const world: Required<ProcessInspectorTest.World<FakeProcessTable.FakeProcessTable>> = {
+const world: Required<ProcessInspectorTest.ProcessWorld<FakeProcessTable.FakeProcessTable>> = {
   spawn: use((table) => table.spawn()),
   exit: (pid) => use((table) => table.exit(pid)),
   recycle: (pid, executable) =>

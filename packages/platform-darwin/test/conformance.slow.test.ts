@@ -4,7 +4,7 @@
  */
 import { Effect, Layer } from "effect"
 import { skipped } from "@vm-sentinel/core/test/support/able"
-import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import { suite, type ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
 import { scriptOf } from "@vm-sentinel/platform-linux/test/support/prebuilt"
 import { Programs } from "@vm-sentinel/platform-linux/test/support/programs"
@@ -17,7 +17,7 @@ import * as Standins from "./support/standins.ts"
 const errnoEPERM = 1
 
 /** On macOS, thread ids aren't PIDs, and no call tells the holders of a lock. */
-const asOnMacOS = <R>(world: World<R>): World<R> => {
+const asOnMacOS = <R>(world: ProcessWorld<R>): ProcessWorld<R> => {
   const { lockHolder: _, thread: __, ...rest } = world
   return rest
 }

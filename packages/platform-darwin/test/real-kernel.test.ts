@@ -9,7 +9,7 @@ import { copyFileSync, mkdtempSync, realpathSync, renameSync, rmSync, unlinkSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import { suite, type ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as Protocol from "@vm-sentinel/platform-linux/test/agents/inspectorProtocol"
 import { piped, until } from "@vm-sentinel/platform-linux/test/support/processes"
 import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
@@ -86,7 +86,7 @@ if (process.platform === "darwin") {
 
   const launchd = Pid.make(1)
 
-  const world: World = {
+  const world: ProcessWorld = {
     spawn,
     exit: (pid) => Effect.suspend(() => of(pid).exit),
     zombify,

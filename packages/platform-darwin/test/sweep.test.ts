@@ -8,7 +8,7 @@ import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Layer, References, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import type { World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import type { ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import { world as files } from "@vm-sentinel/core/test/support/NodeWorld"
 import { because, skipped } from "@vm-sentinel/core/test/support/able"
 import * as PidNamespace from "../../platform-linux/src/testing/PidNamespace.ts"
@@ -24,7 +24,7 @@ type Services<R> = ProcessInspector | SentinelStore | Scope.Scope | R
 
 /** Makes directories with owners of every fate, and sweeps them twice. */
 const demo = Effect.fnUntraced(function* <R>(
-  world: World<R>,
+  world: ProcessWorld<R>,
   options: Cleanup.SweepOptions = {}
 ): Effect.fn.Return<void, unknown, Services<R>> {
   const { exit, recycle, zombify } = world
@@ -120,7 +120,7 @@ if (typeof shim === "string") {
         outcomes.map(({ action, name, reason, verdict }) => `${name}: ${action} ${verdict} ${reason}`)
       )
 
-    const owned = Effect.fnUntraced(function* (world: World<Programs>, root: string, name: string) {
+    const owned = Effect.fnUntraced(function* (world: ProcessWorld<Programs>, root: string, name: string) {
       const pid = yield* world.spawn
       yield* files.file(`${root}/${name}/disk.img`, name)
       yield* Ownership.record(`${root}/${name}`, { pid })

@@ -1,7 +1,7 @@
 /** The conformance suite on this machine's kernel, from several places. */
 import { Layer } from "effect"
 import { skipped } from "@vm-sentinel/core/test/support/able"
-import { suite, type World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import { suite, type ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import { isRoot, noNamespace, nobody, notRoot, type Place, places, unavailable } from "./support/inspectorsElsewhere.ts"
 import { Programs } from "./support/programs.ts"
@@ -36,7 +36,7 @@ for (const kind of ["pidfd", "procfs"] as const) {
 }
 
 /** The world of user `nobody`: processes of its own, and root's, which are visible or hidden depending on the place. */
-const nobodys = (roots: "otherUser" | "hidden"): World<Programs> => ({
+const nobodys = (roots: "otherUser" | "hidden"): ProcessWorld<Programs> => ({
   ...makeWorld({ uid: nobody }),
   [roots]: here.spawn
 })

@@ -10,8 +10,8 @@ import { FakeProcessTable } from "../../src/testing/FakeProcessTable.ts"
 import { MemoryDisk, untilKilled } from "../../src/testing/MemoryDisk.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
 import * as Truth from "./modelTruth.ts"
-import * as World from "./modelWorld.ts"
-import * as Stage from "./Stage.ts"
+import * as Kernels from "./modelKernels.ts"
+import * as Races from "./Races.ts"
 
 const names = ["a", "b", "c", "d"]
 const executables = ["/usr/bin/vmm", "/usr/bin/node"]
@@ -32,8 +32,8 @@ interface Claim {
 
 /** The model's state: facts that the test knows and that the programs under test don't. */
 export interface Model {
-  readonly setting: World.Setting
-  readonly kernels: ReadonlyArray<World.Kernel>
+  readonly setting: Kernels.Setting
+  readonly kernels: ReadonlyArray<Kernels.Kernel>
   readonly owners: Array<Truth.Owner>
   /** Owners that run a program now. An owner runs one at a time. */
   readonly busy: Set<Truth.Owner>
@@ -56,10 +56,10 @@ export interface Model {
   removed: number
 }
 
-export const make = Effect.fnUntraced(function* (setting: World.Setting) {
+export const make = Effect.fnUntraced(function* (setting: Kernels.Setting) {
   const made: Model = {
     setting,
-    kernels: yield* World.make(setting),
+    kernels: yield* Kernels.make(setting),
     owners: [],
     busy: new Set(),
     holds: [],
@@ -82,7 +82,7 @@ const seconds = Effect.flatMap(Random.nextIntBetween(0, 5), (count) => TestClock
 const anyOwner = ({ busy, owners }: Model) => Random.choice(owners.filter((owner) => !busy.has(owner)))
 
 const anyTree = ({ setting }: Model) =>
-  Random.choice<ReadonlyArray<World.Tree>>(setting === "plain" ? ["local"] : ["local", "shared"])
+  Random.choice<ReadonlyArray<Kernels.Tree>>(setting === "plain" ? ["local"] : ["local", "shared"])
 
 const anyStand = Effect.fnUntraced(function* ({ kernels }: Model) {
   const kernel = yield* Random.choice(kernels)
@@ -95,13 +95,13 @@ const newMark = (model: Model): string => `mark.${(model.marks += 1)}`
 const control = <A, E>(
   { place }: Truth.Owner,
   f: (table: FakeProcessTable["Service"]) => Effect.Effect<A, E>
-): Effect.Effect<A, E> => World.at(place)(FakeProcessTable.use(f))
+): Effect.Effect<A, E> => Kernels.at(place)(FakeProcessTable.use(f))
 
 const ownerOf = Effect.fnUntraced(function* (
-  place: World.Place,
+  place: Kernels.Place,
   actor: Simulation.Actor
 ): Effect.fn.Return<Truth.Owner, unknown> {
-  return yield* World.at(place)(
+  return yield* Kernels.at(place)(
     Effect.gen(function* () {
       const [inspector, table] = [yield* ProcessInspector, yield* FakeProcessTable]
       const { processId64 = "" } = yield* inspector.identify(actor.pid)
@@ -113,7 +113,7 @@ const ownerOf = Effect.fnUntraced(function* (
 const spawn = Effect.fnUntraced(function* (model: Model) {
   const { place } = yield* anyStand(model)
   const exe = yield* Random.choice(executables)
-  const actor = yield* World.at(place)(Simulation.actor({ exe }))
+  const actor = yield* Kernels.at(place)(Simulation.actor({ exe }))
   model.owners.push(yield* ownerOf(place, actor))
 })
 
@@ -147,7 +147,7 @@ const end = Effect.fnUntraced(function* (model: Model, become: "exit" | "zombie"
 })
 
 interface Way {
-  readonly mount: World.Mount
+  readonly mount: Kernels.Mount
   readonly directory: string
   readonly role: string
 }
@@ -202,7 +202,7 @@ const register = Effect.fnUntraced(function* (
   isOwn: (nonce: string, processId64: string | undefined) => boolean
 ) {
   const found = yield* Truth.snapshot(tree)
-  for (const { directory, sentinel } of Truth.recordsIn(found, World.trees[tree])) {
+  for (const { directory, sentinel } of Truth.recordsIn(found, Kernels.trees[tree])) {
     if (sentinel?._tag !== "V3") continue
     const { nonce, processId64 } = sentinel.record
     const identity = Truth.identityOf(tree, found[directory])
@@ -341,17 +341,17 @@ const exec = Effect.fnUntraced(function* (model: Model) {
 const reboot = Effect.fnUntraced(function* (model: Model) {
   const kernel = yield* Random.choice(model.kernels.filter(({ mayReboot }) => mayReboot))
   yield* forget(model, ({ place }) => place.kernel === kernel)
-  yield* World.tableOf(kernel).reboot()
+  yield* Kernels.tableOf(kernel).reboot()
   kernel.boots += 1
   kernel.isHiding = false
-  yield* World.start(kernel)
+  yield* Kernels.start(kernel)
 })
 
 const restart = Effect.fnUntraced(function* (model: Model) {
   const containers = model.kernels.flatMap(({ places }) => places.filter(({ isHost }) => !isHost))
   const container = yield* Random.choice(containers)
   yield* forget(model, ({ place }) => place === container)
-  yield* World.restart(container)
+  yield* Kernels.restart(container)
 })
 
 const hide = Effect.fnUntraced(function* (model: Model) {
@@ -363,7 +363,7 @@ const hide = Effect.fnUntraced(function* (model: Model) {
 const showAll = Effect.fnUntraced(function* ({ kernels }: Model) {
   for (const kernel of kernels) {
     for (const place of kernel.places) {
-      const { allow, pids } = yield* World.at(place)(FakeProcessTable)
+      const { allow, pids } = yield* Kernels.at(place)(FakeProcessTable)
       yield* Effect.forEach(yield* pids, (pid) => Effect.ignore(allow(pid)))
     }
     kernel.isHiding = false
@@ -371,7 +371,7 @@ const showAll = Effect.fnUntraced(function* ({ kernels }: Model) {
 })
 
 /** Gives the marks of a copy new names, since nobody owns the copy. */
-const remark = Effect.fnUntraced(function* (model: Model, tree: World.Tree, directory: string) {
+const remark = Effect.fnUntraced(function* (model: Model, tree: Kernels.Tree, directory: string) {
   const { move } = yield* MemoryDisk
   const marks = Object.keys(yield* Truth.snapshot(tree)).filter(
     (path) => path.startsWith(`${directory}/`) && /\/mark\.\d+$/.test(path)
@@ -382,13 +382,13 @@ const remark = Effect.fnUntraced(function* (model: Model, tree: World.Tree, dire
 const anyDirectory = Effect.fnUntraced(function* (model: Model) {
   const tree = yield* anyTree(model)
   const found = yield* Truth.snapshot(tree)
-  const name = yield* Random.choice(names.filter((name) => found[`${World.trees[tree]}/${name}`] !== undefined))
-  return { tree, found, directory: `${World.trees[tree]}/${name}` }
+  const name = yield* Random.choice(names.filter((name) => found[`${Kernels.trees[tree]}/${name}`] !== undefined))
+  return { tree, found, directory: `${Kernels.trees[tree]}/${name}` }
 })
 
 const copy = Effect.fnUntraced(function* (model: Model) {
   const { directory, found, tree } = yield* anyDirectory(model)
-  const to = `${World.trees[tree]}/${yield* Random.choice(names)}`
+  const to = `${Kernels.trees[tree]}/${yield* Random.choice(names)}`
   if (found[to] !== undefined) return
   yield* MemoryDisk.use((memory) => memory.copy(directory, to))
   yield* remark(model, tree, to)
@@ -419,7 +419,7 @@ const sweep = Effect.fnUntraced(function* (
   { mount, place }: Truth.Stand,
   prepare: (sweeper: Simulation.Actor) => Act = () => Effect.void
 ) {
-  const sweeper = yield* World.at(place)(Simulation.actor())
+  const sweeper = yield* Kernels.at(place)(Simulation.actor())
   yield* prepare(sweeper)
   const concurrency = yield* Random.nextIntBetween(1, 4)
   const report = yield* sweeper.run(patiently(untilKilled(Cleanup.sweep(mount.path, { concurrency }))))
@@ -431,7 +431,7 @@ const anySweep = (model: Model, prepare: (sweeper: Simulation.Actor) => Act) =>
   Effect.flatMap(anyStand(model), (stand) => sweep(stand, prepare))
 
 const hesitantly = ({ memory }: Simulation.Actor) =>
-  memory.pause(Effect.flatMap(Random.nextIntBetween(1, 4), Stage.giveWay))
+  memory.pause(Effect.flatMap(Random.nextIntBetween(1, 4), Races.giveWay))
 
 const killed = (actor: Simulation.Actor) =>
   Effect.gen(function* () {
@@ -529,9 +529,9 @@ export const step = Effect.fnUntraced(function* (model: Model) {
  */
 const checkLitter = Effect.fnUntraced(function* (model: Model) {
   const found = yield* Truth.snapshot("local")
-  for (const name of yield* Simulation.names(World.trees.local)) {
+  for (const name of yield* Simulation.names(Kernels.trees.local)) {
     if (names.includes(name)) continue
-    const path = `${World.trees.local}/${name}`
+    const path = `${Kernels.trees.local}/${name}`
     const isUntold = Truth.recordsIn(found, path).some(({ sentinel }) => sentinel?._tag !== "V3")
     const isLivedIn = (yield* livingIn(model, found, path)).length > 0
     if (!isUntold && !isLivedIn) assert.fail(`${path} is left: ${Object.keys(found).join(" ")}`)

@@ -1,5 +1,5 @@
 /**
- * The conformance suite of `ProcessInspector`. A test file calls {@link suite} with a Layer and with a {@link World},
+ * The conformance suite of `ProcessInspector`. A test file calls {@link suite} with a Layer and with a {@link ProcessWorld},
  * which makes processes. An ability that a world lacks isn't tested there.
  */
 import { assert, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ import { type Able, ableIn } from "./able.ts"
 export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
 
 /** Makes processes. All PIDs are numbers in the PID namespace of the inspector under test. */
-export interface World<R = never> {
+export interface ProcessWorld<R = never> {
   /** A running process of the inspector's user, other than the inspector's own. */
   readonly spawn: Making<Pid, R>
   /** The process exits and is reaped. No process has its number when the effect ends. */
@@ -63,7 +63,7 @@ export interface Strength {
 
 export interface Options<R, E> {
   readonly layer: Layer.Layer<ProcessInspector | R, E>
-  readonly world: World<R>
+  readonly world: ProcessWorld<R>
   readonly strength: Strength
 }
 

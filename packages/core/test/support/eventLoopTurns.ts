@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { ticking } from "./steppedClock.ts"
+import { withSteppedClock } from "./steppedClock.ts"
 
 /** Counts the turns of the event loop until `effect` ends. Every read of the monotonic clock advances it by 1 ms. */
 export const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -9,7 +9,7 @@ export const turnsOf = <A, E>(effect: Effect.Effect<A, E>) =>
       turns += 1
       immediate = setImmediate(count)
     })
-    return Effect.map(ticking(1_000_000n)(effect), () => {
+    return Effect.map(withSteppedClock(1_000_000n)(effect), () => {
       clearImmediate(immediate)
       return turns
     })

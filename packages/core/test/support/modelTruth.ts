@@ -10,7 +10,7 @@ import * as SentinelName from "../../src/SentinelName.ts"
 import { FakeProcessTable } from "../../src/testing/FakeProcessTable.ts"
 import { MemoryDisk, type Node } from "../../src/testing/MemoryDisk.ts"
 import type * as Simulation from "../../src/testing/Simulation.ts"
-import { at, type Kernel, type Mount, type Place, tableOf, type Tree, trees } from "./modelWorld.ts"
+import { at, type Kernel, type Mount, type Place, tableOf, type Tree, trees } from "./modelKernels.ts"
 
 export interface Owner {
   readonly actor: Simulation.Actor

@@ -4,7 +4,7 @@ import { Clock, Effect } from "effect"
  * Runs `effect` with a clock whose monotonic time advances by `nanos` at each read. All else is that of the present
  * clock.
  */
-export const ticking =
+export const withSteppedClock =
   (nanos: bigint) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Clock.clockWith((clock) => {

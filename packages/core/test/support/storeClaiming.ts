@@ -15,7 +15,7 @@ import {
   untouched,
   workspaceKind
 } from "./reaping.ts"
-import { ticking } from "./Stage.ts"
+import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
 import { undirectedIn } from "./withoutDirectory.ts"
 

@@ -20,7 +20,7 @@ import {
   remainsKind,
   tag
 } from "./reaping.ts"
-import { ticking } from "./Stage.ts"
+import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
 import { undirectedIn } from "./withoutDirectory.ts"
 

@@ -5,7 +5,7 @@ import { Disk } from "../../src/Disk.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
 import { anonymous, discarding, nonces, reapingIn, reclaimerOf, tag, untouched, workspaceKind } from "./reaping.ts"
-import { ticking } from "./Stage.ts"
+import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
 import { undirectedIn } from "./withoutDirectory.ts"
 

@@ -4,7 +4,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import type { World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import type { ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { recycle, startTicks } from "../../src/testing/PidNamespace.ts"
 import { Missing } from "@vm-sentinel/core/test/support/able"
@@ -139,7 +139,7 @@ export interface WorldOptions {
 }
 
 /** Makes processes in the caller's PID namespace. */
-export const makeWorld = ({ recycles = false, uid }: WorldOptions = {}): World<Programs> => {
+export const makeWorld = ({ recycles = false, uid }: WorldOptions = {}): ProcessWorld<Programs> => {
   const kept = new Map<number, Kept>()
   const spawnOne = Effect.gen(function* () {
     const programs = yield* Programs

@@ -3,7 +3,7 @@ import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import type { ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import { type Kernel, live } from "../../src/Kernel.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 import type { Trees } from "../../src/OpenTree.ts"
@@ -268,7 +268,7 @@ const use = <A>(f: (fixture: FixtureService) => A) => Effect.map(Effect.service(
 
 const other = (fixture: FixtureService) => join(fixture.root, "..", "other")
 
-export const world: World<Fixture> = {
+export const world: ProcessWorld<Fixture> = {
   spawn: use(({ add }) => add().pid),
   exit: (pid) => use(({ change }) => change(pid, { access: "gone" })),
   zombify: (pid) => use(({ change }) => change(pid, { state: "Z", exe: undefined })),

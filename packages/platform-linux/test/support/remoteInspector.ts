@@ -6,7 +6,7 @@ import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { World } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import type { ProcessWorld } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import * as PidNamespace from "../../src/testing/PidNamespace.ts"
 import * as Protocol from "../agents/inspectorProtocol.ts"
 import { scriptOf } from "./prebuilt.ts"
@@ -89,7 +89,7 @@ const ask = <A>(schema: Schema.Codec<A, unknown>, request: Protocol.Request) =>
   Agent.use((agent) => agent.ask(schema, request))
 
 /** Makes processes in the agent's namespace. They end with the agent. */
-export const world: World<Agent> = {
+export const world: ProcessWorld<Agent> = {
   spawn: ask(Pid, { op: "spawn" }),
   exit: (pid) => ask(Protocol.Nothing, { op: "exit", pid }),
   zombify: (pid) => ask(Protocol.Nothing, { op: "zombify", pid }),
