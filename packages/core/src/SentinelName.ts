@@ -187,21 +187,25 @@ const mostTags = 4
 /** `NAME_MAX` of `limits.h`, in bytes. */
 const longestName = 255
 
-const isFit = (tagged: string, tags: ReadonlyArray<string>): boolean =>
-  tags.length > 0 && tags.length <= mostTags && new TextEncoder().encode(tagged).length <= longestName
+const isShort = (name: string): boolean => new TextEncoder().encode(name).length <= longestName
 
-const marked = /^((?:[0-9a-f]{8}){1,4})=(.+)$/s
+const isFit = (tagged: string, tags: ReadonlyArray<string>): boolean =>
+  tags.length > 0 && tags.length <= mostTags && isShort(tagged)
+
+const marked = /^((?:[0-9a-f]{8}){0,4})=(.+)$/s
 
 /**
  * The name of a marked directory in `dead/` of a workspace. Tags that don't fit are left out: then the next sweep has
- * to prove the owner of every sentinel gone again.
+ * to prove the owner of every sentinel gone again. Without tags, a name that itself looks marked gets a `=` before it;
+ * one of 255 bytes has no room for that, and is misread.
  *
  * @category naming
  * @since 0.1.0
  */
 export const markedName = ({ name, tags }: Marked): string => {
   const tagged = `${tags.join("")}=${name}`
-  return isFit(tagged, tags) ? tagged : name
+  if (isFit(tagged, tags)) return tagged
+  return marked.test(name) && isShort(`=${name}`) ? `=${name}` : name
 }
 
 /**

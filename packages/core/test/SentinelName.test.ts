@@ -130,6 +130,16 @@ describe("SentinelName.markedName", () => {
     assert.strictEqual(markedName({ name, tags: given }), name)
     assert.deepStrictEqual(parseMarked(name), { name, tags: [] })
   })
+
+  it.for(["01234567=vm", "0123456700000000=vm", "=vm", "==vm", "=", "01234567="])(
+    "reads back the name %s, which looks like that of a marked directory, with and without room for tags",
+    (name) => {
+      for (const given of [tags, [], Array.from({ length: 5 }, () => "01234567")]) {
+        const kept = given.length === 5 ? [] : given
+        assert.deepStrictEqual(parseMarked(markedName({ name, tags: given })), { name, tags: kept })
+      }
+    }
+  )
 })
 
 describe("SentinelName.markedInPlace", () => {
