@@ -294,7 +294,10 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
-    const next = this.operation === "delete" ? nextSteps[this.errno ?? ""] : undefined
+    const { errno = "", operation } = this
+    // A directory that is a read-only snapshot itself can't even be claimed.
+    const isTold = operation === "delete" || (operation === "claim" && errno === "EROFS")
+    const next = isTold ? nextSteps[errno] : undefined
     return `${this.path}: ${this.errno ?? "failed"} (${this.operation})${next === undefined ? "" : `: ${next}`}`
   }
 }

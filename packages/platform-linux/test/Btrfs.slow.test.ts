@@ -136,15 +136,17 @@ describe("a directory with subvolumes of btrfs", () => {
       }
       yield* world.file(`${root}/owned/sub/.vm-sentinel`, Owners.inscribe(live))
       btrfs("subvolume", "snapshot", "-r", `${root}/frozen/sub`, `${root}/frozen/backup`)
+      btrfs("subvolume", "snapshot", "-r", `${root}/itself`, `${root}/snapshot`)
       const { outcomes } = yield* Cleanup.sweep(root)
       assert.deepStrictEqual(byName(outcomes), {
         with: "removed pid-dead",
         itself: "removed pid-dead",
         owned: "kept owner-inside",
-        frozen: "failed pid-dead"
+        frozen: "failed pid-dead",
+        snapshot: "failed pid-dead"
       })
-      const failed = outcomes.find(({ name }) => name === "frozen")
-      assert.match(failed?.error?.message ?? "", /EROFS.*btrfs property set/)
+      const failed = outcomes.filter(({ action }) => action === "failed")
+      for (const { error } of failed) assert.match(error?.message ?? "", /EROFS.*btrfs property set/)
     })
   )
 
