@@ -161,7 +161,10 @@ export class Disk extends Context.Service<
     readonly probeLock: (path: string, options?: Pick<LockOptions, "mayStartProgram">) => Effect.Effect<LockState>
     /** Asks whether a directory can be changed. No entry of the directory is made, not even for a moment. */
     readonly room: (path: string) => Effect.Effect<Room, DiskError>
-    /** Bytes that the tree occupies. A file with several hard links counts once per tree. */
+    /**
+     * Bytes that the tree occupies. A file with several hard links counts once per tree. A mount counts as 0 bytes, also
+     * at `path`.
+     */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }
 >()("@vm-sentinel/core/Disk") {}

@@ -209,7 +209,12 @@ const overCalls = (
     read: (path, limit) => attempt("read", path, () => Looking.read(dirFd(), path, limit)),
     create,
     link: (from, to) => attempt("link", to, () => Fs.linkSync(encodePath(from), encodePath(to))),
-    rename: (from, to) => attempt("rename", from, () => Fs.renameSync(encodePath(from), encodePath(to))),
+    rename: (from, to) =>
+      attempt("rename", from, () => {
+        Fs.renameSync(encodePath(from), encodePath(to))
+        // An adopted workspace is the only directory that a sweep moves without having looked for mounts in it.
+        mounts.forget()
+      }),
     renameNew: (from, to) => attempt("rename", from, () => renameNew(native(), from, to)),
     unlink: (path) => attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))),
     makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
@@ -234,7 +239,7 @@ const overCalls = (
     probeLock: (path, { mayStartProgram } = { mayStartProgram: false }) =>
       Effect.sync(() => Locks.probe(dirFd(), path, mayStartProgram)),
     usage: (path) =>
-      sliced("measure", path, (isSliceUsedUp) => usage(dirFd(), path, pointsBelow(mounts, path), isSliceUsedUp))
+      sliced("measure", path, (isSliceUsedUp) => usage(dirFd(), path, () => pointsBelow(mounts, path), isSliceUsedUp))
   })
   return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })
 }

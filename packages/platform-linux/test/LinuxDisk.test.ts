@@ -582,6 +582,20 @@ describe("LinuxDisk", () => {
     })
   )
 
+  able(world.bindMount, "scenario 82: knows at once where a mount lies whose directory was renamed", (bindMount) =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* world.scratch
+      yield* world.directory(`${scratch}/source`)
+      yield* world.directory(`${scratch}/before/mnt`)
+      yield* bindMount(`${scratch}/source`, `${scratch}/before/mnt`)
+      const points = Effect.map(disk.mountsBelow(scratch), (mounts) => mounts.map(({ path }) => path))
+      assert.deepStrictEqual(yield* points, [`${scratch}/before/mnt`])
+      yield* disk.rename(`${scratch}/before`, `${scratch}/after`)
+      assert.deepStrictEqual(yield* points, [`${scratch}/after/mnt`])
+    })
+  )
+
   able(world.bindMount, "measures what lies on its own file system alone", (bindMount) =>
     Effect.gen(function* () {
       const disk = yield* Disk

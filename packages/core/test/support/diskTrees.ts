@@ -114,6 +114,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       assert.include([`${vm}/hung`, `${vm}/a/b/hung`], yield* disk.mountInside(directory))
       assert.deepStrictEqual(yield* found(vm), ["a/.vm-sentinel"])
       assert.strictEqual(yield* disk.usage(vm), size)
+      assert.strictEqual(yield* disk.usage(`${vm}/hung`), 0)
       assert.deepStrictEqual(
         (yield* disk.scan(
           vm,

@@ -20,6 +20,8 @@ export interface MountTable {
    * mount.
    */
   readonly locate: (mount: string, path: string) => string
+  /** Reads the table again at the next question: a directory was moved, and with it what is mounted in it. */
+  readonly forget: () => void
   readonly close: () => void
 }
 
@@ -108,6 +110,9 @@ export const make = (native: () => Libc | undefined): MountTable => {
     inside: (path) => Mounts.inside(current(), path),
     below: (path) => Mounts.below(recent(), path),
     locate: (mount, path) => locate(read(), mount, path),
+    forget: () => {
+      readAt = undefined
+    },
     close: () => {
       if (fd !== undefined) close(fd)
       fd = readAt = undefined

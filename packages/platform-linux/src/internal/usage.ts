@@ -19,25 +19,28 @@ const orNothing = <A>(call: () => A): A | undefined => {
 
 /**
  * Bytes of all blocks. A file with several links counts once. Doesn't enter another device, and doesn't touch
- * `mountPoints`: a file system that is mounted there may not answer.
+ * `mountPoints`, which are asked for anew at each directory: a file system that is mounted there may not answer.
  */
 export function* usage(
   calls: DirFd.DirFd,
   root: string,
-  mountPoints: ReadonlySet<string>,
+  mountPoints: () => ReadonlySet<string>,
   isSliceUsedUp: Slices.IsUsedUp
 ): Generator<void, number> {
+  if (mountPoints().has(root)) return 0
   const top = Fs.lstatSync(encodePath(root), { bigint: true })
   const seen = new Set<bigint>()
   const pending = top.isDirectory() ? [root] : []
   let total = Number(top.blocks) * 512
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const points = mountPoints()
+    if (points.has(path)) continue
     const directory = encodePath(path)
     const fd = orNothing(() => Fs.openSync(directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_DIRECTORY))
     if (fd === undefined) continue
     try {
       yield* list(calls, fd, isSliceUsedUp, (entry) => {
-        if (mountPoints.size > 0 && mountPoints.has(`${path}/${entry}`)) return
+        if (points.size > 0 && points.has(`${path}/${entry}`)) return
         const stats = orNothing(() => Fs.lstatSync(encodePath(`/proc/self/fd/${fd}/${entry}`), { bigint: true }))
         if (stats === undefined || stats.dev !== top.dev) return
         if (stats.isDirectory()) pending.push(`${path}/${entry}`)

@@ -27,6 +27,7 @@ export const usage =
   <S extends Stat>(disk: Reading<S> & Mounting, occupied: (stat: S) => number) =>
   (root: string): Effect.Effect<number, DiskError> =>
     Effect.flatMap(pointsBelow(disk, root), (untouched) => {
+      if (untouched.has(root)) return Effect.succeed(0)
       let total = 0
       const seen = new Set<string>()
       const add = (_: string, stat: S) =>
