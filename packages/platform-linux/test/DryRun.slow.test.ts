@@ -36,6 +36,24 @@ describe("scenario 57: a dry run", () => {
     })
   )
 
+  live("scenario 105: tells once of a directory that a killed sweep was deleting where it lies", () =>
+    Effect.gen(function* () {
+      const root = yield* world.scratch
+      const { dead } = yield* Owners.make
+      yield* world.file(`${root}/vm/.vm-sentinel.removing`, Owners.inscribe(dead))
+      yield* world.file(`${root}/vm/disk`, "half")
+      yield* world.directory(`${root}/.vm-sentinel-reap.0/dead/0123456700000000=vm`)
+      const dry = yield* Cleanup.sweep(root, { dryRun: true })
+      const real = yield* Cleanup.sweep(root)
+      assert.deepStrictEqual([dry.summary.removed, real.summary.removed], [1, 1])
+      assert.deepStrictEqual(
+        dry.outcomes.map(({ action, reason }) => [action, reason]),
+        [["would-remove", "pid-dead"]]
+      )
+      assert.deepStrictEqual(Tree.entries(root), [])
+    })
+  )
+
   for (const args of [
     ["list", "--json"],
     ["sweep", "--dry-run", "--sizes"]

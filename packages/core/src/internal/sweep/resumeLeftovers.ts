@@ -8,6 +8,7 @@ import type { Kind } from "../../JudgeInputs.ts"
 import * as Layout from "../../Layout.ts"
 import type { Outcome } from "../../Outcome.ts"
 import type { Entry, Root } from "../../Root.ts"
+import { isNote } from "../store/unmoved.ts"
 import * as Outcomes from "./outcomes.ts"
 import { discard, foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
@@ -65,6 +66,13 @@ export const make = (
       ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
     )
 
+  /** A directory that a note names, and that isn't empty yet, is told by itself. */
+  const foretellNoted = (subject: Outcomes.Subject, path: string, kind: Kind): Told =>
+    Effect.matchEffect(store.inspect(subject.path, layout), {
+      onFailure: () => Effect.undefined,
+      onSuccess: ({ sentinels }) => (sentinels.length > 0 ? Effect.undefined : foretell(subject, path, kind))
+    })
+
   /** Puts a skipped directory back into the root, unjudged. */
   const putBack = (subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> =>
     Effect.match(claim.restore, {
@@ -94,7 +102,7 @@ export const make = (
     const kind: Kind = { _tag: "Remains", tags }
     // The skipped directory stays where it lies: parts of it may be gone already.
     if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(subject))
-    if (dryRun) return foretell(subject, path, kind)
+    if (dryRun) return isNote(leftover) ? foretellNoted(subject, path, kind) : foretell(subject, path, kind)
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
       const remains = yield* leftover.open
       const { isLocked, state } = remains
