@@ -514,7 +514,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "release-known-names",
     what: "an owner can't take back a record of a name of its own",
-    edits: [{ file: core("Ownership"), from: "record.nonce, Layout.ofNames([entry]))", to: "record.nonce)" }],
+    edits: [{ file: core("internal/owning/recording"), from: "record.nonce, Layout.ofNames([entry]))", to: "record.nonce)" }],
     tests: [coreTest("Ownership")],
     only: "takes back"
   },

@@ -172,13 +172,13 @@ export interface Reclaimer {
    */
   readonly claim: (condemned: Condemned) => Effect.Effect<Claim, ClaimError, Scope.Scope>
   /** Lists the directories that a killed sweep left in `entry`, without changing anything. */
-  readonly leftovers: (entry: Entry) => Effect.Effect<Leftovers, PermissionDenied | StoreFailure>
+  readonly leftovers: (entry: Entry) => Effect.Effect<Leftovers, MountInside | PermissionDenied | StoreFailure>
   /**
    * Takes over an abandoned workspace, by its lock and an atomic rename. Only one of several sweeps gets the workspace.
    */
   readonly adopt: (
     workspace: Condemned
-  ) => Effect.Effect<Leftovers, Taken | Changed | PermissionDenied | StoreFailure, Scope.Scope>
+  ) => Effect.Effect<Leftovers, Taken | Changed | MountInside | PermissionDenied | StoreFailure, Scope.Scope>
   /**
    * Removes a `staged` directory that its creator never finished. Leaves one alone that was modified within the last
    * minute.

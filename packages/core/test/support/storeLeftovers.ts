@@ -215,6 +215,20 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
     })
   )
 
+  for (const name of ["claimed", "dead"]) {
+    able(world.hungMount, `scenario 82: waits for no mount on the ${name}/ of an abandoned workspace`, (hang) =>
+      Effect.gen(function* () {
+        const { directory, path, reclaimer, right } = yield* deletions("gone")
+        yield* world.directory(`${path}/claimed`)
+        yield* hang(`${path}/${name}`)
+        const taken = yield* reclaimer
+        const entry = { kind: "workspace", entry: path.slice(directory.length + 1), path } as const
+        assert.strictEqual(yield* tag(taken.leftovers(entry)), "MountInside")
+        assert.strictEqual(yield* tag(Effect.scoped(taken.adopt(right))), "MountInside")
+      })
+    )
+  }
+
   for (const where of places) {
     for (const kind of ["claimed", "dead"] as const) {
       able(

@@ -5,7 +5,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Leftovers, Reclaimer, ReclaimerOptions } from "../../Reclaimer.ts"
 import type { PermissionDenied, StoreFailure } from "../../Errors.ts"
 import type { Layout } from "../../Layout.ts"
-import type { Entry, Root } from "../../Root.ts"
+import type { Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { Claims, Destination } from "./claims.ts"
 import { isFull, type Workspace, type Workspaces } from "./workspaces.ts"
@@ -84,7 +84,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
         Effect.catchTag("StoreFailure", (error) => (isFull(error) ? Effect.succeed(inRoot) : Effect.fail(error)))
       )
 
-    const leftovers = (entry: Entry): Effect.Effect<Leftovers, PermissionDenied | StoreFailure> => {
+    const leftovers: Reclaimer["leftovers"] = (entry) => {
       const { path } = entry
       const reap = SentinelName.parseReap(entry.entry)
       switch (reap?.kind) {

@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import type { OwnSentinel } from "../../Reclaimer.ts"
 import { Condemned } from "../../Condemned.ts"
 import type { Disk, HeldLock } from "../../Disk.ts"
-import { Changed, type PermissionDenied, StoreFailure, Taken } from "../../Errors.ts"
+import { Changed, type MountInside, type PermissionDenied, StoreFailure, Taken } from "../../Errors.ts"
 import type { DirectoryState } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
 import type { Entry, Root } from "../../Root.ts"
@@ -17,6 +17,7 @@ import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
+import { requireNoMountPoint } from "./unmounted.ts"
 import { baseName } from "../paths.ts"
 
 /** A sweep's own directory. */
@@ -57,9 +58,16 @@ export const make = (
       onErrno(["ENOENT"], () => Effect.succeed([]))
     )
 
+  /** Requires that the two directories of a workspace aren't mount points: listing one may never end. */
+  const requireListable = (path: string) =>
+    Effect.andThen(requireNoMountPoint(disk, `${path}/claimed`), requireNoMountPoint(disk, `${path}/dead`))
+
   /** Names of the claimed and of the marked directories in a workspace. */
   const contents = (path: string) =>
-    mapStoreError("list workspace")(Effect.all({ claimed: names(`${path}/claimed`), dead: names(`${path}/dead`) }))
+    Effect.andThen(
+      requireListable(path),
+      mapStoreError("list workspace")(Effect.all({ claimed: names(`${path}/claimed`), dead: names(`${path}/dead`) }))
+    )
 
   /** Removes a workspace. One that still holds a directory loses its sentinel, and the next sweep adopts it. */
   const close = Effect.fn("SentinelStore.closeWorkspace")(function* ({ path }: Workspace) {
@@ -106,7 +114,7 @@ export const make = (
     root: Root,
     condemned: Condemned,
     self: OwnSentinel
-  ): Effect.fn.Return<Workspace, Taken | Changed | PermissionDenied | StoreFailure, Scope.Scope> {
+  ): Effect.fn.Return<Workspace, Taken | Changed | MountInside | PermissionDenied | StoreFailure, Scope.Scope> {
     const from = `${root.path}/${baseName(condemned.path)}`
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     const taken = new Taken({ path: from })
@@ -118,6 +126,7 @@ export const make = (
     // Look before the rename: if another sweep has adopted the workspace since, no rename has to be undone.
     const { problem: early } = yield* look(from)
     if (early !== undefined) return yield* new Changed({ path: from, problem: early })
+    yield* requireListable(from)
     const gone = { ENOENT: () => taken, EBUSY: () => taken }
     const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { mayStartProgram: true, test: true }))
     yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))

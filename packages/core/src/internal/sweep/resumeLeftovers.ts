@@ -129,7 +129,7 @@ export const make = (
       Stream.filter(Outcomes.isTold)
     )
 
-  const failed = (entry: Entry, error: PermissionDenied | StoreFailure) =>
+  const failed = (entry: Entry, error: MountInside | PermissionDenied | StoreFailure) =>
     Stream.succeed(Outcomes.failedResuming(entry, error))
 
   /** This sweep keeps the adopted workspace until all of its contents are resumed. */
