@@ -319,6 +319,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [coreTest("VerdictMachine")]
   },
   {
+    name: "machine-of-image",
+    what: "the machine id of an image taken for the machine's, for an earlier boot on a shared file system",
+    edits: [
+      {
+        file: core("internal/judgement/standing"),
+        from: "const isOwnId = isSameBoot || haveOwnMachineIds(record, host)",
+        to: "const isOwnId = true"
+      }
+    ],
+    tests: [coreTest("VerdictMachine")]
+  },
+  {
     name: "boot-id-covered",
     what: "the boot id believed under a cover",
     edits: [
@@ -514,7 +526,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "release-known-names",
     what: "an owner can't take back a record of a name of its own",
-    edits: [{ file: core("internal/owning/recording"), from: "record.nonce, Layout.ofNames([entry]))", to: "record.nonce)" }],
+    edits: [
+      { file: core("internal/owning/recording"), from: "record.nonce, Layout.ofNames([entry]))", to: "record.nonce)" }
+    ],
     tests: [coreTest("Ownership")],
     only: "takes back"
   },

@@ -89,7 +89,7 @@ table("the directory", [
           seen: null,
           circumstances: { ...around },
           is: "unknown other-directory",
-          compared: ["directory different", "bootId different", ...onMachine]
+          compared: ["directory different", "bootId different", ...onMachine, "pidNamespace unknown"]
         },
         {
           name: `${name}: the root was moved, says the operator, and the owner is absent`,
@@ -172,13 +172,7 @@ table("the directory", [
           seen: null,
           host: { bootId: "boot-b" },
           is: "unknown machine-unknown",
-          compared: [
-            "directory unknown",
-            "bootId different",
-            "machineId equal",
-            "hostname equal",
-            "virtualMachine not-applicable"
-          ]
+          compared: ["directory unknown", "bootId different", ...onMachine, "pidNamespace unknown"]
         }),
         row(given, {
           name: `${name}: no proof without a boot`,

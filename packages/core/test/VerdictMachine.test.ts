@@ -32,6 +32,16 @@ const nextBoot = (sentinel: SentinelV3, virtualMachine: boolean | undefined, aro
   circumstances: around
 })
 
+const initial = "pid:[4026531836]"
+
+/** An earlier boot, seen on bare metal. The reader and the record are in these PID namespaces. */
+const onMetal = (pidNamespace: string, recorded: string, around: Rest["circumstances"]): Rest => ({
+  sentinel: inPlace({ directory: undefined, pidNamespace: recorded }),
+  seen: null,
+  host: { virtualMachine: false, bootId: "boot-b", pidNamespace },
+  circumstances: around
+})
+
 const onEitherBoot = (bootId: "boot-a" | "boot-b"): ReadonlyArray<Given> => {
   const isSame = bootId === "boot-a"
   const boot = ["directory unknown", `bootId ${isSame ? "equal" : "different"}`]
@@ -143,10 +153,33 @@ table("the machine, where other kernels may have mounted the directory too", [
   }),
   {
     name: "all but the boot equal, on bare metal",
-    ...nextBoot(unbound, false, onShared),
+    ...onMetal(initial, initial, onShared),
     is: "dead rebooted",
     compared: ["directory unknown", "bootId different", ...onMachine]
   },
+  ...(
+    [
+      ["in a container", "pid:[1]", "pid:[1]"],
+      ["by a sweep in a container", "pid:[1]", initial],
+      ["by an owner in a container", initial, "pid:[1]"]
+    ] as const
+  ).flatMap(([where, reader, recorded]): ReadonlyArray<Given> => {
+    const compared = ["directory unknown", "bootId different", ...onMachine, "pidNamespace unknown"]
+    return [
+      {
+        name: `all but the boot equal, on bare metal, ${where}, whose machine id may be its image's`,
+        ...onMetal(reader, recorded, onShared),
+        is: "unknown machine-unknown",
+        compared
+      },
+      {
+        name: `all but the boot equal, on bare metal, ${where}, which is trusted`,
+        ...onMetal(reader, recorded, trusted),
+        is: "dead rebooted",
+        compared
+      }
+    ]
+  }),
   {
     name: "all but the boot equal, in a virtual machine that is trusted",
     ...nextBoot(unbound, true, trusted),
@@ -209,7 +242,8 @@ table("the machine, where other kernels may have mounted the directory too", [
   },
   {
     name: "an overlay in another boot of the same machine",
-    ...nextBoot(inPlace({ directory: onOverlay }), false, overlay),
+    ...onMetal(initial, initial, overlay),
+    sentinel: inPlace({ directory: onOverlay, pidNamespace: initial }),
     is: "dead rebooted",
     compared: ["directory equal", "bootId different", ...onMachine]
   },

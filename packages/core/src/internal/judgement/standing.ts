@@ -10,7 +10,7 @@ import {
   initialPidNamespace
 } from "../../ProcessIdentity.ts"
 import type { UnknownReason } from "../../Reason.ts"
-import type { SentinelV3 } from "../../Sentinel.ts"
+import type { RecordV3, SentinelV3 } from "../../Sentinel.ts"
 import { compared, note, type Notes } from "./evidence.ts"
 
 /** Host names that distributions set by default. Two equal ones don't show that two machines are one. */
@@ -70,13 +70,21 @@ const judgeDirectory = (
 }
 
 /**
+ * Whether both machine ids are those of machines. A container has the machine id of its image, and two hosts may run
+ * one image.
+ */
+const haveOwnMachineIds = (record: RecordV3, { namespaces, pidNamespace }: HostIdentity): boolean =>
+  namespaces === "none" || (record.pidNamespace === initialPidNamespace && pidNamespace === initialPidNamespace)
+
+/**
  * Compares the machines of record and reader. `undefined`: both are the same machine. Otherwise the reason why that
  * isn't certain.
  */
 const judgeMachine = (
   { record }: SentinelV3,
   { host, knowledge: { shared } }: Reader,
-  notes: Notes
+  notes: Notes,
+  isSameBoot: boolean
 ): UnknownReason | undefined => {
   const machine = note(notes, "machineId", record.machineId, host.machineId)
   if (machine === "different") return "other-machine"
@@ -87,10 +95,15 @@ const judgeMachine = (
   if (machine === "unknown" || hostname === "unknown") return "machine-unknown"
   const { virtualMachine } = host
   const observed = virtualMachine === undefined ? "not known" : virtualMachine ? "yes" : "no"
-  const isTrusted = virtualMachine !== false && shared === "trust"
-  notes.virtualMachine = compared(isTrusted ? "trusted" : undefined, observed, "not-applicable")
+  const isOwnId = isSameBoot || haveOwnMachineIds(record, host)
   // Two virtual machines restored or forked from one state have one boot id, one machine id and one host name.
-  return virtualMachine === false || isTrusted ? undefined : "machine-unknown"
+  const isCertain = virtualMachine === false && isOwnId
+  const isTrusted = !isCertain && shared === "trust"
+  notes.virtualMachine = compared(isTrusted ? "trusted" : undefined, observed, "not-applicable")
+  if (virtualMachine === false && !isOwnId) {
+    notes.pidNamespace = compared(record.pidNamespace, host.pidNamespace, "unknown")
+  }
+  return isCertain || isTrusted ? undefined : "machine-unknown"
 }
 
 const plainBoot: Boot = { isRebooted: false, doubt: undefined, boot: "this", isContradicted: false }
@@ -104,7 +117,8 @@ const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: 
     notes.bootId = compared(sentinel.record.bootId, host.bootIdProblem, "unknown")
   }
   const oneKernel = fileSystem?.oneKernel === true
-  if (boot === "equal") return oneKernel ? plainBoot : { ...plainBoot, doubt: judgeMachine(sentinel, reader, notes) }
+  if (boot === "equal")
+    return oneKernel ? plainBoot : { ...plainBoot, doubt: judgeMachine(sentinel, reader, notes, true) }
   const wasOneKernel = oneKernel && isLasting(fileSystem.type)
   if (boot === "unknown") {
     if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, doubt: "boot-unknown" }
@@ -117,7 +131,7 @@ const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: 
       ? { ...plainBoot, boot: undefined, doubt: "other-machine" }
       : { ...plainBoot, boot: undefined, isRebooted: true }
   }
-  const doubt = judgeMachine(sentinel, reader, notes)
+  const doubt = judgeMachine(sentinel, reader, notes, false)
   // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.
   if (wasOneKernel) return { ...plainBoot, boot: undefined, doubt: doubt ?? "machine-unknown" }
   return { ...plainBoot, boot: undefined, doubt, isRebooted: doubt === undefined && place !== "different" }
