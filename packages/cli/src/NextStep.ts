@@ -31,7 +31,7 @@ const steps: Record<Advised, string> = {
   "malformed-sentinel": `look at the file; ${overridden}`,
   "untrusted-sentinel": `others could have written it: look at it, then \`chown\` it or \`chmod go-w\` it; ${overridden}`,
   "unsupported-version": "update vm-sentinel",
-  unreadable: "sweep as the owner or as root",
+  unreadable: "sweep as the owner or as root; `chmod u+rwx` it if its owner can't read it",
   "other-owner": "it belongs to another program: if that is yours, sweep with --sentinel-name NAME",
   "mount-inside": "unmount what is mounted there",
   "owner-inside": "end the owner inside, or sweep the directory that holds it first",
