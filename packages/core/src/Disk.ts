@@ -162,8 +162,8 @@ export class Disk extends Context.Service<
     /** Asks whether a directory can be changed. No entry of the directory is made, not even for a moment. */
     readonly room: (path: string) => Effect.Effect<Room, DiskError>
     /**
-     * Bytes that the tree occupies. A file with several hard links counts once per tree. A mount counts as 0 bytes, also
-     * at `path`.
+     * Bytes that the tree occupies. A file with several hard links counts once per tree. A mount counts as 0 bytes,
+     * also at `path`.
      */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }

@@ -43,8 +43,8 @@ export type Outcome = typeof Outcome.Type
 
 /**
  * A text that identifies a directory within its root, and tells it from a later directory of the same name. The text
- * has the name (its bytes where it isn't UTF-8) and the date of the deciding sentinel. Where no sentinel decided, and an
- * operator's word removes the directory, the text has the directory's own id from the evidence.
+ * has the name (its bytes where it isn't UTF-8) and the date of the deciding sentinel. Where no sentinel decided, and
+ * an operator's word removes the directory, the text has the directory's own id from the evidence.
  *
  * @category getters
  * @since 0.1.0

@@ -58,7 +58,7 @@ export class SentinelStore extends Context.Service<
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
     /**
      * Lists the directories of a root without opening them: each may be gone when the stream emits its entry.
-     * `RefusedRoot`: the root itself holds a sentinel, of a known name or of `layout`. What lies in it is its owner's.
+     * `RefusedRoot`: the root itself has a sentinel under a known name or a name of `layout`. Its content belongs to an owner.
      */
     readonly list: (root: Root, layout?: Layout) => Effect.Effect<Listing, RootError>
     /**
@@ -112,8 +112,8 @@ export class SentinelStore extends Context.Service<
       entry?: string
     ) => Effect.Effect<SentinelFile, PublishError | E, R>
     /**
-     * Removes the v3 sentinel with this `nonce`, under a name of `layout`, and no other. `NotFound`: the directory has no
-     * such sentinel.
+     * Removes the v3 sentinel with this `nonce`, under a name of `layout`, and no other. `NotFound`: the directory has
+     * no such sentinel.
      */
     readonly release: (path: string, nonce: string, layout?: Layout) => Effect.Effect<void, LookError | SentinelError>
     /**

@@ -71,8 +71,8 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  * - A directory that isn't empty after it was read to its end is read again while each pass removes something. It is
  *   given up (ENOTEMPTY) when the tree hasn't got smaller for the time that `patience` gives: another process keeps
  *   writing.
- * - A directory of the calling user whose mode refuses a removal is made writable. Darwin: its flags `uchg` and `uappnd`
- *   are cleared.
+ * - A directory of the calling user whose mode refuses a removal is made writable. Darwin: its flags `uchg` and
+ *   `uappnd` are cleared.
  * - A failure doesn't end the removal: the rest is still removed. The first failure is reported at the end.
  *
  * @category running

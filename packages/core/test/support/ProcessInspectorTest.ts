@@ -1,6 +1,6 @@
 /**
- * The conformance suite of `ProcessInspector`. A test file calls {@link suite} with a Layer and with a {@link ProcessWorld},
- * which makes processes. An ability that a world lacks isn't tested there.
+ * The conformance suite of `ProcessInspector`. A test file calls {@link suite} with a Layer and with a
+ * {@link ProcessWorld}, which makes processes. An ability that a world lacks isn't tested there.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Layer, Result, type Scope } from "effect"

@@ -62,7 +62,9 @@ export const make = (disk: Disk["Service"]) => {
               onFailure: () => false
             })
 
-  /** A sentinel of any known name, or of one of `names`, that lies in a root itself. `hidden`: the root's hidden names. */
+  /**
+   * A sentinel of any known name, or of one of `names`, that lies in a root itself. `hidden`: the root's hidden names.
+   */
   const sentinelIn = Effect.fnUntraced(function* (
     path: string,
     names: ReadonlyArray<string>,

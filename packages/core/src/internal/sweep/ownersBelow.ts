@@ -20,7 +20,10 @@ export interface Examined {
 const nonceOf = ({ content }: SentinelFile): string | undefined =>
   Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
 
-/** Whether a file is the one that was judged, and wasn't written since: a foreign owner writes into the file that is there. */
+/**
+ * Whether a file is the one that was judged, and wasn't written to since. Other programs overwrite their sentinel in
+ * place: the file keeps its id then.
+ */
 const isUnchanged = (judged: SentinelFile, now: Parameters<MayRemove>[1]): boolean =>
   sameFile(judged.id, now.id) && judged.size === now.size && judged.changedAt === now.changedAt
 

@@ -13,8 +13,8 @@ import type { Interruptible } from "./stopping.ts"
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
   const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
   /**
-   * A removal stops at each sentinel of a known name that wasn't judged. An inner sentinel of another name, which has
-   * come since the first look below, only a second look finds: once the claim has moved the directory.
+   * A removal stops at each sentinel under a known name that wasn't judged. It doesn't recognise a sentinel under
+   * another name. Therefore the inner directories are looked at again after the claim, which moves the directory.
    */
   const isOnceEnough = options.layout.sentinels.every(SentinelName.isSentinel)
 
