@@ -312,7 +312,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/judgement/standing"),
-        from: `return virtualMachine === false || isTrusted ? undefined : "machine-unknown"`,
+        from: `return isCertain || isTrusted ? undefined : "machine-unknown"`,
         to: `return undefined`
       }
     ],
