@@ -80,7 +80,7 @@ describe("scripts/installed", () => {
     assert.strictEqual(run().installed, installs(root))
     Fs.appendFileSync(`${root}/pnpm-lock.yaml`, "settings:\n")
     assert.strictEqual(run({ CODE: "7" }).status, 7)
-    // Restores the former lockfile. What was installed since then is unknown.
+    // The lockfile is the former one again. `node_modules` may still have the packages of the other one.
     Fs.writeFileSync(`${root}/pnpm-lock.yaml`, "lockfileVersion: 1\n")
     assert.strictEqual(run().installed, installs(root))
   })
