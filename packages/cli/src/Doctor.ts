@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { Disk } from "@vm-sentinel/core/Disk"
+import { Disk } from "@vm-sentinel/core/Disk"
 import * as Ground from "@vm-sentinel/core/Ground"
 import type { NativeCode } from "@vm-sentinel/core/NativeCode"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -36,13 +36,8 @@ export interface Options extends Pick<JudgeFlags.JudgeFlags, "legacy" | "lock" |
   readonly json: boolean
 }
 
-/**
- * Asks the kernel what it tells this process.
- *
- * @category running
- * @since 0.1.0
- */
-export const examineMachine = Effect.fn("doctor.machine")(function* (
+/** Asks the kernel what it tells this process. */
+const examineMachine = Effect.fn("doctor.machine")(function* (
   native: NativeCode
 ): Effect.fn.Return<Finding.Machine, never, ProcessInspector> {
   const inspector = yield* ProcessInspector
@@ -59,14 +54,9 @@ export const examineMachine = Effect.fn("doctor.machine")(function* (
 const tryLock = (path: string) =>
   Effect.scoped(Effect.result(Effect.flatMap(SentinelStore, (store) => store.lock(path))))
 
-/**
- * Asks what a sweep of a root could prove and do. Writes no entry into the root.
- *
- * @category running
- * @since 0.1.0
- */
-export const examineRoot = Effect.fn("doctor.root")(
-  function* (given: string, options: Cleanup.JudgeOptions) {
+/** Asks what a sweep of a root could prove and do. Writes no entry into the root. */
+const examineRoot = Effect.fn("doctor.root")(
+  function* (given: string, hasKoffi: boolean, options: Cleanup.JudgeOptions) {
     const store = yield* SentinelStore
     const root = yield* store.openRoot(given)
     const { path, principal } = root
@@ -75,14 +65,16 @@ export const examineRoot = Effect.fn("doctor.root")(
     const lock = yield* tryLock(path)
     const prospects = yield* Prospect.foresee(root, ground, Result.getOrUndefined(lock), options)
     const tested = Result.map(lock, ({ tested }) => tested)
-    return RootFindings.make({ path, uid: principal.uid, ground, listed, lock: tested, prospects })
+    return RootFindings.make({ path, uid: principal.uid, hasKoffi, ground, listed, lock: tested, prospects })
   },
   (effect, given) =>
-    Effect.catch(effect, (error) =>
-      Effect.map(
-        Effect.orElseSucceed(WorkingDirectory.absolute(given), () => given),
-        (path) => RootFindings.ofRefusal(path, error)
-      )
+    Effect.catch(
+      effect,
+      Effect.fnUntraced(function* (error) {
+        const path = yield* Effect.orElseSucceed(WorkingDirectory.absolute(given), () => given)
+        const { uid } = yield* Disk.use((disk) => disk.principal)
+        return RootFindings.ofRefusal(path, error, uid)
+      })
     )
 )
 
@@ -109,14 +101,15 @@ export const doctor: (
   Effect.fn("doctor")(function* ({ json, legacy, lock, roots, shared }) {
     const judgeOptions = JudgeFlags.options({ legacy, lock, shared, sentinelNames: [], assumeMoved: Option.none() })
     const shown = { colors: yield* Output.hasColors("stdout"), width: yield* Output.columns }
-    const machine = yield* examineMachine(yield* Platform.nativeCode)
+    const native = yield* Platform.nativeCode
+    const machine = yield* examineMachine(native)
     yield* Output.write(
       json ? Report.jsonLine(yield* Effect.orDie(encodeMachine(machine))) : DoctorText.machine(machine, shown)
     )
     const examined = yield* Effect.forEach(
       roots,
       Effect.fnUntraced(function* (given) {
-        const root = yield* examineRoot(given, judgeOptions)
+        const root = yield* examineRoot(given, native.koffi._tag === "Loaded", judgeOptions)
         yield* Output.write(
           json ? Report.jsonLine(yield* Effect.orDie(encodeRoot(root))) : DoctorText.root(root, shown)
         )

@@ -52,8 +52,8 @@ const caseNames: Record<Case, string> = {
   crashed: "ended here",
   "crashed-held": "ended here, held the lock",
   rebooted: "of an earlier boot",
-  restarted: "of an ended PID namespace",
-  "restarted-held": "of one, held the lock",
+  restarted: "of an ended namespace",
+  "restarted-held": "of an ended namespace, held the lock",
   v1: "known by its PID alone"
 }
 

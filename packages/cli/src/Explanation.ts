@@ -82,7 +82,7 @@ const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
   rebooted: ["bootId"],
   "boot-unknown": ["bootId"],
   "other-machine": ["machineId", "hostname"],
-  "machine-unknown": ["machineId", "hostname", "virtualMachine", "directory"],
+  "machine-unknown": ["machineId", "hostname", "virtualMachine", "pidNamespace", "directory"],
   "other-pid-namespace": ["pidNamespace", "firstProcess"],
   "namespace-gone": ["search", "firstProcess"],
   "process-gone": ["search"],

@@ -53,9 +53,13 @@ const jsonFlag = (args: ReadonlyArray<string>): boolean | undefined => {
 /** Commands that take no `--json`: their stdout is a text, or another command's. */
 const plainCommands: ReadonlySet<string> = new Set(["write", "run", "demo"])
 
+/** The name of the command: the first word that is neither a flag nor the value of a flag that all commands take. */
+const commandOf = (args: ReadonlyArray<string>): string | undefined =>
+  args.find((arg, index) => !arg.startsWith("-") && args[index - 1] !== "--log-level")
+
 /** The value of the variable of `--json`. `false` if the value is invalid or the command takes no `--json`. */
 const jsonVariable = (args: ReadonlyArray<string>): Effect.Effect<boolean> =>
-  plainCommands.has(args.find((arg) => !arg.startsWith("-")) ?? "")
+  plainCommands.has(commandOf(args) ?? "")
     ? Effect.succeed(false)
     : settings.booleanValue("json").pipe(
         Effect.map(Option.getOrElse(() => false)),

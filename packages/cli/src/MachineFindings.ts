@@ -53,14 +53,15 @@ const bootId = ({ host }: Readings): Finding => {
   return limited(
     what,
     `${host.bootIdProblem ?? "it can't be read"}: an earlier boot can't be told from this one`,
-    "with koffi, root reads the kernel's own below what covers it"
+    host.namespaces === "none" ? undefined : "with koffi, root reads the kernel's own below what covers it"
   )
 }
 
 const machineId = ({ host }: Readings): Finding => {
   const what = "machine id"
+  const advice = host.namespaces === "none" ? undefined : "`systemd-machine-id-setup` makes one"
   return host.machineId === undefined
-    ? limited(what, "there is none: on shared file systems nothing is proved", "`systemd-machine-id-setup` makes one")
+    ? limited(what, "there is none: on shared file systems nothing is proved", advice)
     : ok(what, `${host.machineId}, host name ${host.hostname}`)
 }
 

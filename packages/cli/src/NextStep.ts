@@ -6,7 +6,7 @@
 import type { Outcome } from "@vm-sentinel/core/Outcome"
 import type { FileReason, KeptReason, Reason, UnknownReason } from "@vm-sentinel/core/Reason"
 
-type Advised = UnknownReason | FileReason | Exclude<KeptReason, "skipped">
+type Advised = UnknownReason | FileReason | Exclude<KeptReason, "skipped" | "name-taken">
 
 const overridden = "if nobody uses the directory, `vm-sentinel reclaim --assume-dead REASON` removes it"
 
@@ -36,8 +36,7 @@ const steps: Record<Advised, string> = {
   "mount-inside": "unmount what is mounted there",
   "owner-inside": "end the owner inside, or sweep the directory that holds it first",
   taken: "another sweep has it: look again",
-  changed: "it changed during the sweep: look again",
-  "name-taken": "move one of the two directories away"
+  changed: "it changed during the sweep: look again"
 }
 
 const isAdvised = (reason: Reason): reason is Advised => Object.hasOwn(steps, reason)

@@ -116,12 +116,13 @@ export const reclaim: (options: Options) => Effect.Effect<void, Error, Output | 
       })
       const isKept = outcome.action === "kept" || outcome.action === "would-remove"
       const word = Option.orElse(assumed(assumeDead, !isKept && outcome.reason === "assumed-dead"), () =>
-        assumed(options.assumeMoved, outcome.action === "removed" && outcome.evidence["moved"] !== undefined)
+        assumed(options.assumeMoved, !isKept && outcome.evidence["moved"] !== undefined)
       )
       if (Option.isSome(word)) {
-        yield* Effect.logWarning("removed on an operator's word").pipe(
-          Effect.annotateLogs({ path: outcome.path, operatorReason: word.value })
-        )
+        const removed = outcome.action === "removed"
+        yield* Effect.logWarning(
+          removed ? "removed on an operator's word" : "a removal on an operator's word failed"
+        ).pipe(Effect.annotateLogs({ path: outcome.path, operatorReason: word.value }))
       }
       yield* write(
         json

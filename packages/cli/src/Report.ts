@@ -140,7 +140,7 @@ export const patient = (
       Effect.catch((error) => {
         if (error.errno === "EPIPE") return Effect.fail(error)
         failure = error
-        return Output.note(`vm-sentinel: ${error.message}; it goes on, and tells only the end, here\n`)
+        return Output.note(`vm-sentinel: ${error.message}; the sweep goes on, and prints only its summary, on stderr\n`)
       })
     )
   return {

@@ -40,6 +40,7 @@ export interface Readings {
   readonly path: string
   /** Effective uid of this process. */
   readonly uid: number | undefined
+  readonly hasKoffi: boolean
   readonly ground: Ground
   /** Number of directories that sweeps left in the root, or why the root can't be listed. */
   readonly listed: Result.Result<number, RootError>
@@ -75,7 +76,7 @@ const change = ({ ground: { room }, path, uid }: Readings): Finding.Finding => {
     ...(bytes === undefined ? [] : [`${Text.size(bytes)} free`]),
     ...(files === undefined ? [] : [`${files} files free`])
   ].join(", ")
-  if (refusal === undefined) return ok("change", `the kernel refuses none${free === "" ? "" : `; ${free}`}`)
+  if (refusal === undefined) return ok("change", `the kernel refuses no change${free === "" ? "" : `; ${free}`}`)
   const operation = "change root"
   const error = isRefusal(refusal)
     ? new PermissionDenied({ operation, path, errno: refusal })
@@ -97,7 +98,7 @@ const fileSystem = ({ ground: { frame } }: Readings): Finding.Finding => {
     ? ok(what, `${named(found)}: only one kernel at a time has it mounted`)
     : limited(
         what,
-        `${named(found)}: its layers may be joined anew in the next boot; one of a lower layer is deleted where it lies`
+        `${named(found)}: its layers may be joined anew in the next boot; a directory of a lower layer is deleted where it lies`
       )
 }
 
@@ -119,7 +120,7 @@ const binding = ({ ground: { frame } }: Readings): Finding.Finding => {
     : limited(what, `a record isn't known to be made in the directory that it lies in: ${missing}`)
 }
 
-const lock = ({ ground: { frame }, lock: held }: Readings): Finding.Finding => {
+const lock = ({ ground: { frame }, hasKoffi, lock: held, uid }: Readings): Finding.Finding => {
   const what = "locks"
   if (Result.isFailure(held)) {
     const { failure } = held
@@ -127,27 +128,36 @@ const lock = ({ ground: { frame }, lock: held }: Readings): Finding.Finding => {
       ? limited(
           what,
           "none can be taken: owners go without, and their directories are removed unlocked",
-          "install koffi, or `flock` of util-linux"
+          hasKoffi ? "put the root on a file system with locks" : "install koffi"
         )
-      : limited(what, failure.message, ErrorText.advice(failure))
+      : limited(what, failure.message, ErrorText.advice(failure, uid === 0))
   }
-  if (!held.success) return limited(what, "a second open got the lock, too: they keep nobody out here")
+  if (!held.success) return limited(what, "a second open got the lock too: locks keep nobody out here")
   return frame.fileSystem?.oneKernel === true
     ? ok(what, "flock(2) works: a second open was refused")
     : limited(what, "flock(2) works here, but a free lock proves nothing: other kernels' locks may not be seen")
 }
 
 /** Why this kernel can't be told from other kernels that have the file system mounted. */
-const otherKernels = ({ evidence, reason }: Prospect): Finding.Finding => {
+const otherKernels = ({ prospects }: Readings): Finding.Finding => {
   const what = "other kernels"
-  const { hostname, machineId, virtualMachine }: Evidence = evidence
-  if (reason !== "machine-unknown") return ok(what, "machine id and host name tell this kernel from others")
+  const doubted = prospects.filter(({ reason }) => reason === "machine-unknown")
+  const found = doubted.find((prospect) => prospect.case === "crashed") ?? doubted[0]
+  if (found === undefined) return ok(what, "machine id and host name tell this kernel from others")
+  const { hostname, machineId, pidNamespace, virtualMachine }: Evidence = found.evidence
   if (machineId?.result === "unknown") return limited(what, "this machine has no id")
   if (hostname?.result === "unknown") {
     return limited(
       what,
       `its host name, ${hostname.observed ?? ""}, is one that many have`,
       "give the machine a name of its own"
+    )
+  }
+  if (pidNamespace?.result === "unknown") {
+    return limited(
+      what,
+      "after a boot, the ids of this container may be those of its image, which another host may run",
+      "--shared trust, if no other one does"
     )
   }
   const why = virtualMachine?.observed === "yes" ? "this is a virtual machine" : "this may be a virtual machine"
@@ -168,7 +178,7 @@ const mounts = ({ ground }: Readings): ReadonlyArray<Finding.Finding> => {
 
 const notTried = untried(
   "removal",
-  "only one shows whether an append-only flag, a security module or a project's quota refuses a rename or a removal"
+  "only a removal shows whether an append-only flag, a security module or a project's quota refuses it"
 )
 
 const conclude = (readings: Readings): Finding.Conclusion => {
@@ -187,7 +197,6 @@ const conclude = (readings: Readings): Finding.Conclusion => {
 export const make = (readings: Readings): Finding.Root => {
   const { ground, path, prospects } = readings
   const isShared = ground.frame.fileSystem?.oneKernel !== true
-  const crashed = prospects.filter((prospect) => prospect.case === "crashed")
   return {
     _tag: "Root",
     path,
@@ -197,7 +206,7 @@ export const make = (readings: Readings): Finding.Root => {
       ...listing(readings),
       change(readings),
       fileSystem(readings),
-      ...(isShared ? crashed.map(otherKernels) : []),
+      ...(isShared && prospects.length > 0 ? [otherKernels(readings)] : []),
       binding(readings),
       lock(readings),
       ...mounts(readings),
@@ -216,10 +225,10 @@ export const make = (readings: Readings): Finding.Root => {
  * @category judging
  * @since 0.1.0
  */
-export const ofRefusal = (path: string, error: RootError): Finding.Root => ({
+export const ofRefusal = (path: string, error: RootError, uid: number | undefined): Finding.Root => ({
   _tag: "Root",
   path,
   conclusion: "refused",
-  findings: [not("root", error.message, ErrorText.advice(error))],
+  findings: [not("root", error.message, ErrorText.advice(error, uid === 0))],
   owners: []
 })

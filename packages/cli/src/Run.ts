@@ -16,6 +16,7 @@ import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { isatty } from "node:tty"
 import { Quit } from "./ExitCode.ts"
 import * as DistrustWarning from "./DistrustWarning.ts"
 import * as Output from "./Output.ts"
@@ -99,7 +100,8 @@ const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease
     let receiver: ChildProcess | undefined
     const pass = (signal: NodeJS.Signals) => {
       if (receiver === undefined) early.push(signal)
-      else if (!process.stdin.isTTY || forwardedSignals.includes(signal)) receiver.kill(signal)
+      // `process.stdin` opens stdin, which makes a pipe non-blocking for the command, too.
+      else if (!isatty(0) || forwardedSignals.includes(signal)) receiver.kill(signal)
     }
     const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
       const others = process.rawListeners(signal).filter(Predicate.isFunction)

@@ -65,7 +65,7 @@ const told = <A, R>(
 
 const tellUnmatched = (patterns: ReadonlyArray<string>) =>
   Effect.forEach(patterns, (pattern) =>
-    Output.note(`vm-sentinel: --skip ${Text.escape(pattern)}: no directory has such a name\n`)
+    Output.note(`vm-sentinel: --skip ${Text.escape(pattern)}: no directory matches\n`)
   )
 
 const tellLimit = (removals: number, limit: number) =>

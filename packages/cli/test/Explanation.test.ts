@@ -322,6 +322,14 @@ describe("Explanation", () => {
     assert.strictEqual(Explanation.decidedBy(verdict.reason, verdict.evidence), datum)
   })
 
+  it("rests on the PID namespace where a container's ids may be its image's", () => {
+    const container = { ...host, virtualMachine: false, pidNamespace: "pid:[3]" }
+    const sentinel = unbound({ bootId: "earlier", pidNamespace: "pid:[2]" })
+    const verdict = judge(sentinel, undefined, container, { ...circumstances, frame: shared })
+    assert.strictEqual(verdict.reason, "machine-unknown")
+    assert.strictEqual(Explanation.decidedBy(verdict.reason, verdict.evidence), "pidNamespace")
+  })
+
   it("shows both directories of a copy, a datum a line", () => {
     const copied = judgedAs({ frame: { ...frame, inode: "1441801", birth: "1767300000000000000" }, file: "9" })
     const explanation = Explanation.make("/vms/a", copied, place("/vms/a"))

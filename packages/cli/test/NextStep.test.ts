@@ -4,9 +4,9 @@ import * as NextStep from "../src/NextStep.ts"
 import * as Text from "../src/Text.ts"
 
 describe("the next step", () => {
-  it("is there for each reason for which a directory is kept unjudged, but for one that was asked for", () => {
+  it("is there for each reason for which a directory is kept unjudged, but for what was asked for, and for a failed removal", () => {
     const without = [...reasons.unknown, ...reasons.kept].filter((reason) => NextStep.of(reason) === undefined)
-    assert.deepStrictEqual(without, ["skipped"])
+    assert.deepStrictEqual(without, ["skipped", "name-taken"])
     for (const reason of [...reasons.alive, ...reasons.dead, ...reasons.none]) {
       assert.isUndefined(NextStep.of(reason), reason)
     }

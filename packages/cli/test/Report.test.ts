@@ -82,7 +82,10 @@ describe("Report.patient", () => {
         const patient = Report.patient(reporter())
         const { error, stderr, stdout } = yield* written(patient, all, failing("ENOSPC"))
         assert.deepStrictEqual([error, stdout], [undefined, ""])
-        assert.match(stderr, /^vm-sentinel: stdout: ENOSPC; it goes on.*\nvm-sentinel: 3 scanned: 0 removed, 3 kept\n$/)
+        assert.match(
+          stderr,
+          /^vm-sentinel: stdout: ENOSPC; the sweep goes on.*\nvm-sentinel: 3 scanned: 0 removed, 3 kept\n$/
+        )
         assert.deepInclude(yield* patient.failure, { errno: "ENOSPC" })
       })
     )

@@ -123,7 +123,7 @@ describe("sweep --skip", () => {
       assert.strictEqual(code, 0)
       assert.strictEqual(
         stderr,
-        "vm-sentinel: --skip kep-1: no directory has such a name\nvm-sentinel: --skip x\\e: no directory has such a name\n"
+        "vm-sentinel: --skip kep-1: no directory matches\nvm-sentinel: --skip x\\e: no directory matches\n"
       )
       assert.deepStrictEqual(yield* Simulation.names(a), ["keep-1"])
       assert.deepStrictEqual(yield* Simulation.names(b), ["keep-2"])

@@ -81,6 +81,23 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
+  it.live("leaves the flags of the command's stdin alone when it passes SIGINT on", ({ skip }) =>
+    Effect.gen(function* () {
+      if (process.platform !== "linux") skip("reads /proc")
+      const directory = yield* held
+      const command = [
+        "flags=$(grep ^flags /proc/$$/fdinfo/0)",
+        "trap passed=1 INT",
+        "kill -INT $PPID",
+        "while [ -z $passed ]; do :; done",
+        '[ "$(grep ^flags /proc/$$/fdinfo/0)" = "$flags" ]'
+      ].join("; ")
+      // The stdin is a pipe that nobody writes to.
+      const script = 'mkfifo "$1/pipe" && exec "$NODE" "$BIN" run "$1" -- sh -c "$2" 0<>"$1/pipe"'
+      assert.deepStrictEqual(yield* Cli.shell(script, [directory, command]), { code: 0, stdout: "", stderr: "" })
+    })
+  )
+
   it.live("scenario 98: starts no command after a signal that came before it", ({ skip }) =>
     Effect.gen(function* () {
       if (process.platform !== "linux") skip("reads /proc")

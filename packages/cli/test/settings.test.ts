@@ -76,6 +76,7 @@ describe("a setting", () => {
         ["list", missing, "--json=false"],
         ["list", "--json", "off", missing],
         ["write", missing, "--pid", "1"],
+        ["--log-level", "info", "write", missing, "--pid", "1"],
         ["run", missing, "--", "true"],
         ["run", missing]
       ]) {

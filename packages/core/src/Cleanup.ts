@@ -48,7 +48,7 @@ export interface JudgeOptions {
   readonly lock?: "self" | "inherited"
   /**
    * `trust`: the operator vouches that no other running kernel has this kernel's boot id, machine id and host name,
-   * although this kernel runs in a virtual machine. Default: `keep`.
+   * although this kernel runs in a virtual machine, or the ids may be those of a container's image. Default: `keep`.
    */
   readonly shared?: "trust" | "keep"
   /**

@@ -60,13 +60,8 @@ export const Prospect = Schema.Struct({
 })
 export type Prospect = typeof Prospect.Type
 
-/**
- * A PID that no process has: Linux gives PIDs up to 4194304, macOS up to 99999.
- *
- * @category constants
- * @since 0.1.0
- */
-export const absentPid: Pid = Pid.make(2_147_483_647)
+/** A PID that no process has: Linux gives PIDs up to 4194304, macOS up to 99999. */
+const absentPid = Pid.make(2_147_483_647)
 
 /** A boot id that no kernel gives, a PID namespace that no process is in, and ids that no process has. */
 const otherBootId = "00000000-0000-0000-0000-000000000000"
@@ -75,7 +70,7 @@ const otherProcess = { startTime: "0" }
 const otherId = "0"
 
 /**
- * What the kernel tells about processes that don't exist. `absent`: its answer about {@link absentPid}. `byNamespace`
+ * What the kernel tells about processes that don't exist. `absent`: its answer about a PID that no process has. `byNamespace`
  * and `byId`: its answers to a search of the whole kernel for a process of a PID namespace, and with a 64-bit id, that
  * no process has.
  *
