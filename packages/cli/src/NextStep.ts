@@ -34,7 +34,7 @@ const steps: Record<Advised, string> = {
   unreadable: "sweep as the owner or as root; `chmod u+rwx` it if its owner can't read it",
   "other-owner": "it belongs to another program: if that is yours, sweep with --sentinel-name NAME",
   "mount-inside": "unmount what is mounted there",
-  "owner-inside": "end the owner inside, or sweep the directory that holds it first",
+  "owner-inside": "end the owner inside, or `vm-sentinel reclaim` the inner directory first",
   taken: "another sweep has it: look again",
   changed: "it changed during the sweep: look again"
 }

@@ -926,6 +926,35 @@ describe("Cleanup.sweep", () => {
     )
   }
 
+  for (const entry of [".vm-sentinel", "vm.pid"]) {
+    const sentinelNames = [...new Set([".vm-sentinel", entry])]
+
+    stageTest(`scenario 109: an inner directory with more than 64 sentinels named ${entry} keeps its directory`, () =>
+      Effect.gen(function* () {
+        yield* Simulation.crashed(vm)
+        const owner = yield* Simulation.actor()
+        const roles = Array.from({ length: 65 }, (_, role) => [`${vm}/inner/${entry}.r${role}`, `${owner.pid}`])
+        yield* Simulation.seed(Object.fromEntries(roles))
+        const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
+        assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), { vm: "kept dead owner-inside" })
+        assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
+      })
+    )
+
+    stageTest(`scenario 109: an inner directory where others hide ${entry} among files keeps its directory`, () =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        yield* Simulation.crashed(vm)
+        const owner = yield* Simulation.actor()
+        const others = Array.from({ length: 10_001 }, (_, file) => [`${vm}/inner/file${file}`, ""])
+        yield* Simulation.seed({ ...Object.fromEntries(others), [`${vm}/inner/${entry}`]: `${owner.pid}` })
+        yield* memory.setAttributes(`${vm}/inner`, { mode: 0o777 })
+        assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), { vm: "kept dead owner-inside" })
+        assert.deepStrictEqual(yield* names, ["vm"])
+      })
+    )
+  }
+
   stageTest("leaves a directory that a sweep has begun to delete where it lies, if it is to be skipped", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk

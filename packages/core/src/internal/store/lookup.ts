@@ -296,6 +296,15 @@ export const make = (disk: Disk["Service"]) => {
     )
   }
 
+  /**
+   * A directory in which a sentinel was found. A look at a distrusted directory with many names may end before it comes
+   * to the sentinel: the directory then counts as crowded.
+   */
+  const withSentinel = (state: DirectoryState): DirectoryState =>
+    state.distrust !== undefined && state.sentinels.length + state.foreign.length === 0
+      ? { ...state, crowded: mostSentinels }
+      : state
+
   /** States of the inner directories with sentinels. Fails at the first unreadable directory; skips a vanished one. */
   const ownersBelow = (
     { path, subdirectories }: DirectoryState,
@@ -311,7 +320,10 @@ export const make = (disk: Disk["Service"]) => {
     return directories.pipe(
       Stream.mapError((error) => toLookError("look below", error)),
       Stream.mapEffect((relative) =>
-        Effect.catchTag(look(`${path}/${relative}`, layout), "NotFound", () => Effect.undefined)
+        look(`${path}/${relative}`, layout).pipe(
+          Effect.map(withSentinel),
+          Effect.catchTag("NotFound", () => Effect.undefined)
+        )
       ),
       Stream.filter((found) => found !== undefined)
     )

@@ -24,7 +24,7 @@ const nonceOf = ({ content }: SentinelFile): string | undefined =>
  * Whether a file is the one that was judged, and wasn't written to since. Other programs overwrite their sentinel in
  * place: the file keeps its id then.
  */
-const isUnchanged = (judged: SentinelFile, now: Parameters<MayRemove>[1]): boolean =>
+const isUnchanged = (judged: Parameters<MayRemove>[1], now: Parameters<MayRemove>[1]): boolean =>
   sameFile(judged.id, now.id) && judged.size === now.size && judged.changedAt === now.changedAt
 
 const nothingBelow = (): boolean => false
@@ -42,7 +42,7 @@ export const make = (
   const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
     const { path: top, sentinels } = judgement.state
     const judgedNonces = new Set(sentinels.map(nonceOf))
-    const known = new Map<string, SentinelFile>()
+    const known = new Map<string, Parameters<MayRemove>[1]>()
 
     /** Judges one inner directory. `undefined`: each of its owners is provably gone. */
     const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
@@ -52,10 +52,13 @@ export const make = (
         const nonce = nonceOf(file)
         return nonce === undefined || !judgedNonces.has(nonce)
       })
-      const isNew = others.length > 0 || state.foreign.length > 0
-      const { condemned, reason, verdict } = isNew ? yield* judge({ ...state, sentinels: others }) : judgement
-      if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
-      for (const file of state.sentinels) known.set(`${path}/${file.entry}`, file)
+      // A crowded directory has sentinels or other entries that weren't read.
+      if (others.length > 0 || state.foreign.length > 0 || state.crowded !== undefined) {
+        const { condemned, reason, verdict } = yield* judge({ ...state, sentinels: others })
+        if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
+      }
+      for (const { changedAt, entry, id, size } of state.sentinels)
+        known.set(`${path}/${entry}`, { id, size, changedAt })
       return undefined
     })
 
