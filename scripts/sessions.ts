@@ -3,7 +3,8 @@
  * names a shell script: `<!-- session: docs/sessions/sweep.sh -->`. The script makes what the commands find. Lines of
  * the block that begin with `$ ` are the commands; the other lines are their output. `/srv` stands for a new directory,
  * `$REPOSITORY` for this one. A line of the script that begins with `#? ` prints why the session can't be played here.
- * `node scripts/sessions.ts` writes the output into the pages; a test checks that it is current.
+ * `node scripts/sessions.ts` writes the output into the pages, with invented names of the machine; a test checks that it
+ * is current.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -16,6 +17,29 @@ const mark = "\u0000"
 
 /** Milliseconds until a session that hangs is killed. */
 const patience = 240_000
+
+/** The id in a file; empty if there is none. */
+const idIn = (path: string): string => {
+  const text = Fs.existsSync(path) ? Fs.readFileSync(path, "utf8").trim() : ""
+  return /^[0-9a-f-]{32,36}$/.test(text) ? text : ""
+}
+
+/** A name of a machine, and the invented name that pages show instead. */
+type Name = readonly [own: string, shown: string]
+
+const machineId = "00112233445566778899aabbccddeeff"
+
+/** What identifies this machine. A host name can be any word: only what is called one is replaced. */
+const ownNames = (): ReadonlyArray<Name> => [
+  [idIn("/proc/sys/kernel/random/boot_id"), "01234567-89ab-4cde-8f01-23456789abcd"],
+  [idIn("/etc/machine-id"), machineId],
+  [idIn("/var/lib/dbus/machine-id"), machineId],
+  [`host name ${Os.hostname()}`, "host name node-7"]
+]
+
+/** A text in which no name identifies the machine that printed it. */
+export const anonymous = (text: string, names: ReadonlyArray<Name> = ownNames()): string =>
+  names.reduce((text, [own, shown]) => (own === "" ? text : text.replaceAll(own, shown)), text)
 
 /** The commands of a session. */
 const commandsIn = (text: string): ReadonlyArray<string> =>
@@ -56,9 +80,8 @@ export const played = ({ from, text }: MadeBlock): string => {
     })
     const [before = "", ...outputs] = stdout.split(mark)
     if (error !== undefined || outputs.length !== commands.length + 1) throw new Error(`${from} fails:\n${before}`)
-    return commands
-      .map((command, index) => `${prompt}${command}\n${(outputs[index] ?? "").replaceAll(directory, "/srv")}`)
-      .join("")
+    const session = commands.map((command, index) => `${prompt}${command}\n${outputs[index] ?? ""}`).join("")
+    return anonymous(session.replaceAll(directory, "/srv"))
   } finally {
     Fs.rmSync(directory, { recursive: true, force: true })
   }

@@ -68,10 +68,22 @@ describe("a session of a page", () => {
   it("is compared without what a machine calls its own", () => {
     const machine = (name: string, id: string, room: string, library: string) =>
       `$ doctor\n ok  machine id: ${id}, host name ${name}\n ok  change: ${room} free\n ok  library: /srv/${library}.so\n`
-    const shown = machine("node-7", "3d1219c7c4c5404aaa1f6d2a48adfda4", "227 GiB", "pool-linux-x64-glibc")
-    const other = machine("vm", "0ff219c7c4c5404aaa1f6d2a48adfda4", "1.2 TiB", "pool-linux-arm64-musl")
+    const shown = machine("node-7", "00112233445566778899aabbccddeeff", "227 GiB", "pool-linux-x64-glibc")
+    const other = machine("vm", "ffeeddccbbaa99887766554433221100", "1.2 TiB", "pool-linux-arm64-musl")
     assert.strictEqual(Sessions.lasting(shown), Sessions.lasting(other))
     assert.notStrictEqual(Sessions.lasting(shown), Sessions.lasting(shown.replace(" ok ", " limited ")))
+  })
+
+  it("names no machine that exists", () => {
+    const names = [
+      ["0ff2-19c7", "0000-0000"],
+      ["", "nothing"],
+      ["host name vm", "host name node-7"]
+    ] as const
+    const printed = "$ vm-sentinel doctor\n ok  boot id: 0ff2-19c7\n ok  machine id: none, host name vm\n"
+    const shown = "$ vm-sentinel doctor\n ok  boot id: 0000-0000\n ok  machine id: none, host name node-7\n"
+    assert.strictEqual(Sessions.anonymous(printed, names), shown)
+    for (const page of pages()) assert.strictEqual(Sessions.anonymous(read(page)), read(page), page)
   })
 
   it("says why it can't be played", () => {

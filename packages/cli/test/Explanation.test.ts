@@ -17,7 +17,7 @@ const now = Date.parse("2026-01-02T00:00:00.000Z")
 const options = { now: DateTime.makeUnsafe(now), colors: false }
 const pid = Pid.make(41)
 const host: HostIdentity = {
-  bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
+  bootId: "01234567-89ab-4cde-8f01-23456789abcd",
   machineId: "machine",
   hostname: "h",
   namespaces: "supported",
@@ -49,7 +49,7 @@ const v3: SentinelV3 = {
     v: 3,
     nonce: "0123456789abcdef",
     startTime: "1000",
-    bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
+    bootId: "01234567-89ab-4cde-8f01-23456789abcd",
     pidNamespace: "pid:[1]",
     pidNamespaceInit: { startTime: "5" },
     timeOffset: "0",
@@ -144,7 +144,7 @@ describe("Explanation", () => {
       /^\.vm-sentinel: dead, start-time-mismatch, which decides\n {2}v3, owner, process 41 \(now \S+\), 300 B, written 1m ago$/m
     )
     assert.match(table, /^ {2}→ {2}startTime +1000 +2000 +different$/m)
-    assert.match(table, /^ {5}bootId +4348714a-\S+…\S+d04fbc +4348714a-\S+…\S+d04fbc +equal$/m)
+    assert.match(table, /^ {5}bootId +01234567-\S+…\S+89abcd +01234567-\S+…\S+89abcd +equal$/m)
     assert.include(table, "Not available: processId64 (neither recorded nor observed)\n")
     assert.match(table, /A sweep removes it/)
     for (const line of table.split("\n")) assert.isAtMost(Text.width(line), 80)

@@ -777,8 +777,8 @@ describe("the host", () => {
   const whole = {
     namespaces: "supported",
     hostname: "fixture",
-    bootId: "4348714a-e39a-4b74-88eb-2b38a7d04fbc",
-    machineId: "3d1219c7c4c5404aaa1f6d2a48adfda4",
+    bootId: "01234567-89ab-4cde-8f01-23456789abcd",
+    machineId: "00112233445566778899aabbccddeeff",
     pidNamespace: Fixture.ownNamespace,
     pidNamespaceInit: { startTime: "3" },
     timeOffset: "0",
@@ -791,7 +791,7 @@ describe("the host", () => {
     })
   )
 
-  it.effect.each(["", "uninitialized\n", "0".repeat(32), "not an id", "3D1219C7C4C5404AAA1F6D2A48ADFDA4"])(
+  it.effect.each(["", "uninitialized\n", "0".repeat(32), "not an id", "00112233445566778899AABBCCDDEEFF"])(
     "has no machine id when the file says %j",
     (content) =>
       Effect.gen(function* () {

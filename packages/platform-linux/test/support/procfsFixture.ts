@@ -217,10 +217,10 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
     kill
   }
 
-  write("sys/kernel/random/boot_id", "4348714a-e39a-4b74-88eb-2b38a7d04fbc\n")
+  write("sys/kernel/random/boot_id", "01234567-89ab-4cde-8f01-23456789abcd\n")
   write("uptime", `${uptime}.00 9999.00\n`)
   write("cpuinfo", "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vme de\nbugs\t\t:\n\n")
-  write("machine-id", "3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+  write("machine-id", "00112233445566778899aabbccddeeff\n")
   add({ pid: Pid.make(1), ticks: 3 })
   add({ pid: Pid.make(process.pid) })
   link("self", `${process.pid}`)
