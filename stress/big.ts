@@ -16,8 +16,6 @@ import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
 
 const [files = 1_000_000, directories = 100_000, depth = 100_000] = process.argv.slice(2).map(Number)
 const { command } = Agents
-/** V8 flags in the `#!` line of the command. */
-const flags = Fs.readFileSync(command, "utf8").split("\n", 1).join("").split(" ").slice(3)
 
 /** The records name no directory: in a virtual machine a sweep condemns none of them without this option. */
 const trusting = ["--shared", "trust"]
@@ -71,7 +69,7 @@ const never = () => false
 
 const sweep = (root: string, interruptWhen: (removed: number, seconds: number) => boolean = never) =>
   follow(
-    spawn(process.execPath, [...flags, command, "sweep", "--json", ...trusting, root], {
+    spawn(process.execPath, [command, "sweep", "--json", ...trusting, root], {
       stdio: ["ignore", "pipe", "inherit"]
     }),
     interruptWhen
@@ -116,7 +114,7 @@ const require = (holds: boolean, what: string): void => {
 const watched = (root: string) =>
   Effect.callback<string>((resume) => {
     let text = ""
-    const line = `${process.execPath} ${flags.join(" ")} ${command} sweep ${trusting.join(" ")} ${root} >/dev/null`
+    const line = `${process.execPath} ${command} sweep --yes ${trusting.join(" ")} ${root} >/dev/null`
     const child = spawn("script", ["-qec", line, "/dev/null"], { stdio: ["ignore", "pipe", "ignore"] })
     child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more))
     child.once("error", () => resume(Effect.succeed("no script(1)")))
@@ -167,7 +165,8 @@ const program = Effect.gen(function* () {
     many,
     (_, seconds) => {
       if (since === undefined && isDeleting()) since = seconds
-      return since !== undefined && seconds > since + 1
+      // A million files take some seconds: the sweep is stopped in the middle of them.
+      return since !== undefined && seconds > since + files / 1_000_000
     },
     1,
     0
@@ -186,7 +185,7 @@ const program = Effect.gen(function* () {
     directories / 2
   )
   const dry = yield* follow(
-    spawn(process.execPath, [...flags, command, "list", "--json", ...trusting, wide], {
+    spawn(process.execPath, [command, "list", "--json", ...trusting, wide], {
       stdio: ["ignore", "pipe", "inherit"]
     }),
     never

@@ -111,13 +111,10 @@ interface Ended {
   readonly seconds: number
 }
 
-/** V8 flags in the `#!` line of the command. */
-const flags = Fs.readFileSync(Agents.command, "utf8").split("\n", 1).join("").split(" ").slice(3)
-
 const sweep = (root: string, options: ReadonlyArray<string>, limit: number): Promise<Ended> =>
   new Promise((resolve) => {
     const start = performance.now()
-    const child = spawn(process.execPath, [...flags, Agents.command, "sweep", root, "--json", ...options])
+    const child = spawn(process.execPath, [Agents.command, "sweep", root, "--json", ...options])
     let [isHung, peak, stdout, stderr] = [false, 0, "", ""]
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
