@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as settings from "./commands/settings.ts"
+import type { DemoError } from "./demo/DemoError.ts"
 import * as ErrorText from "./ErrorText.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
@@ -17,7 +18,7 @@ import * as Report from "./Report.ts"
 
 /** An error that no schema of core describes. `Usage`: an invalid command line. */
 const Told = Schema.Struct({
-  _tag: Schema.Literals(["Usage", "OutputError", "UnsupportedPlatform", "DemoError", "Defect"]),
+  _tag: Schema.Literals(["Usage", "OutputError", "UnsupportedPlatform", "Defect"]),
   message: Schema.String
 })
 
@@ -82,7 +83,7 @@ const tell = (error: Failure["error"]): Effect.Effect<void, never, Stdio.Stdio> 
 
 const isTold = Schema.is(Told.fields._tag)
 
-const toldAs = (error: ErrorText.CommandError): Failure["error"] =>
+const toldAs = (error: Exclude<ErrorText.CommandError, DemoError>): Failure["error"] =>
   isTold(error._tag) ? { _tag: error._tag, message: error.message } : error
 
 /**
@@ -92,7 +93,11 @@ const toldAs = (error: ErrorText.CommandError): Failure["error"] =>
  * @since 0.1.0
  */
 export const report = (error: ErrorText.CommandError): Effect.Effect<void, never, Stdio.Stdio> =>
-  Effect.andThen(tell(toldAs(error)), Output.note(ErrorText.line(error)))
+  Effect.andThen(
+    // The demo prints no JSON.
+    error._tag === "DemoError" ? Effect.void : tell(toldAs(error)),
+    Output.note(ErrorText.line(error))
+  )
 
 /**
  * Reports an error of a command, and ends the command with `code`.
