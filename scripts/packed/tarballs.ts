@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { outputOf, targets } from "../native.ts"
 
 export const repository = Path.join(import.meta.dirname, "../..")
 
@@ -42,7 +43,8 @@ const tool = (name: string): string => `${repository}/node_modules/.bin/${name}`
 const packages = (): ReadonlyArray<string> => Fs.globSync(`${repository}/packages/*`).sort()
 
 const build = (): void => {
-  // A module that has gone would still be in what was built before.
+  // A module that has gone would still be in what was built before, as would a library that isn't compiled any more.
+  for (const target of targets) Fs.rmSync(outputOf(target), { force: true })
   for (const path of packages()) {
     for (const built of ["dist", "tsconfig.tsbuildinfo"])
       Fs.rmSync(`${path}/${built}`, { recursive: true, force: true })
