@@ -35,7 +35,7 @@ export const repository = Path.resolve(import.meta.dirname, "..")
 export const floorName = "floor"
 
 /** Directories in the warm-up root, which each process sweeps before the measured root. Half of them are dead. */
-export const warmUp = 100
+const warmUp = 100
 
 export const hasCommand = (command: string, ...args: ReadonlyArray<string>): boolean =>
   spawnSync(command, args, { stdio: "ignore" }).status === 0

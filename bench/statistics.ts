@@ -1,4 +1,4 @@
-export const quantile = (values: ReadonlyArray<number>, q: number): number => {
+const quantile = (values: ReadonlyArray<number>, q: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (sorted.length - 1) * q
   const [low, high] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]]

@@ -80,7 +80,7 @@ export const examplesIn = ({ line, text }: Pick<Docstring, "line" | "text">): Re
 const title = /^\*\*[^*]+\*\*(\s*\(.*\))?$/
 
 /** Whether a docstring has a sentence before its first tag. Titles and code are no sentences. */
-export const hasSentence = (docstring: string): boolean => {
+const hasSentence = (docstring: string): boolean => {
   const lines = docstring.split("\n")
   const blocks = blocksOf(lines)
   const prose = lines.filter(

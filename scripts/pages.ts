@@ -11,6 +11,10 @@ export const pages = (): ReadonlyArray<string> =>
     exclude: (path) => path.includes("node_modules")
   }).sort()
 
+/** Paths of the pages of the documentation: the README, and the pages directly in `docs`. */
+export const documentation = (): ReadonlyArray<string> =>
+  pages().filter((path) => path === "README.md" || Path.dirname(path) === "docs")
+
 export const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")
 
 /** A block below a comment that says how it is made: `<!-- session: docs/sessions/sweep.sh -->`. */
@@ -20,6 +24,7 @@ export interface MadeBlock {
   readonly text: string
 }
 
+/** `language`: a pattern. */
 const blocks = (kind: string, language: string): RegExp =>
   new RegExp(`(<!-- ${kind}: (\\S+) -->\\n+\`\`\`${language}\\n)([^]*?)(?=\`\`\`\\n)`, "g")
 

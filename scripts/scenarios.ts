@@ -218,4 +218,4 @@ Before: [How fast is it, and at what price?](performance.md) · Back to the [REA
 `
 }
 
-if (process.argv[1] === import.meta.filename) Fs.writeFileSync(Path.join(root, "docs/scenarios.md"), page())
+if (import.meta.main) Fs.writeFileSync(Path.join(root, "docs/scenarios.md"), page())

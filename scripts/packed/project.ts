@@ -11,7 +11,8 @@ export interface Project {
 
 const programs = ["fakes", "layers"] as const
 
-const compilerOptions = {
+/** Options of the compiler in a strict project that checks its libraries. */
+export const compilerOptions = {
   target: "ES2024",
   lib: ["ES2024", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
   module: "NodeNext",

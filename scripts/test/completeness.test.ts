@@ -1,12 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Errors from "@vm-sentinel/core/Errors"
 import { reasons } from "@vm-sentinel/core/Reason"
-import * as Fs from "node:fs"
-import * as Path from "node:path"
-import { pages, withExamples } from "../pageExamples.ts"
-
-const root = Path.join(import.meta.dirname, "../..")
-const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")
+import { withExamples } from "../pageExamples.ts"
+import { documentation, pages, read } from "../pages.ts"
 
 /** Those of `names` that a page doesn't mention as code. */
 const missingIn = (page: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -20,14 +16,14 @@ const errors = Object.entries(Errors).flatMap(([name, error]) =>
 
 describe("the pages", () => {
   it("show examples as their files are", () => {
-    const showing = pages.filter((page) => read(page).includes("<!-- example: "))
+    const showing = pages().filter((page) => read(page).includes("<!-- example: "))
     assert.includeMembers(showing, ["README.md", "docs/composing.md", "docs/operating.md"])
     for (const page of showing) assert.strictEqual(read(page), withExamples(read(page)), page)
   })
 
   it("are all reached from the README", () => {
     const index = read("README.md")
-    const lost = pages.filter((page) => page.startsWith("docs/") && !index.includes(`](${page})`))
+    const lost = documentation().filter((page) => page.startsWith("docs/") && !index.includes(`](${page})`))
     // The page on performance shows the measurements.
     assert.deepStrictEqual(lost, ["docs/benchmarks.md"])
   })

@@ -4,6 +4,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { afterAll } from "vitest"
+import { compilerOptions } from "../packed/project.ts"
 
 const root = Path.join(import.meta.dirname, "../..")
 const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
@@ -56,19 +57,9 @@ describe("the built declarations", () => {
       }
       const imports = modules.map((module, index) => `import * as M${index} from "${module}"\nvoid M${index}\n`)
       Fs.writeFileSync(`${scratch}/consumer.ts`, imports.join(""))
-      const compilerOptions = {
-        target: "ES2024",
-        lib: ["ES2024", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
-        module: "NodeNext",
-        moduleResolution: "NodeNext",
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        noEmit: true,
-        types: ["node"]
-      }
       Fs.writeFileSync(`${scratch}/package.json`, JSON.stringify({ type: "module" }))
-      Fs.writeFileSync(`${scratch}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ["consumer.ts"] }))
+      const configuration = { compilerOptions: { ...compilerOptions, noEmit: true }, files: ["consumer.ts"] }
+      Fs.writeFileSync(`${scratch}/tsconfig.json`, JSON.stringify(configuration))
       const { stdout } = spawnSync(process.execPath, [tsc, "-p", scratch], { encoding: "utf8" })
       assert.strictEqual(stdout, "")
     },

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
 import * as Docstrings from "../docstrings.ts"
 import * as Examples from "../examples.ts"
-import { pages } from "../pageExamples.ts"
+import { documentation } from "../pages.ts"
 
 /** Milliseconds. The compiler may share the machine with other tests. */
 const patience = 120_000
@@ -188,7 +188,7 @@ describe("the packages", () => {
   })
 
   it("show programs that compile and run, as the pages do", { timeout: patience }, () => {
-    const shown = pages.flatMap(Examples.programsInPage)
+    const shown = documentation().flatMap(Examples.programsInPage)
     assert.isAbove(shown.length, 2)
     const programs = [...sources.flatMap(Examples.programsOf), ...shown]
     assert.isAbove(programs.length, 20)

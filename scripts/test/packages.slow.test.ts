@@ -71,19 +71,6 @@ describe("the packages", () => {
 })
 
 describe("the README of a package", () => {
-  it.each(readmes)("%s has only links that work when it is packed", (path) => {
-    const links = [...Fs.readFileSync(Path.join(root, path), "utf8").matchAll(/\]\(([^)\s]+)\)/g)].map(
-      ([, target = ""]) => target
-    )
-    assert.isNotEmpty(links)
-    const inRepository = new RegExp(`^${repository}/(?:blob|tree)/main/([^#]+)`)
-    const dead = links.filter((target) => {
-      const file = inRepository.exec(target)?.[1]
-      return file === undefined || !Fs.existsSync(Path.join(root, file))
-    })
-    assert.deepStrictEqual(dead, [])
-  })
-
   it("shows programs that compile, and run where they can", { timeout: patience }, () => {
     const programs = readmes.flatMap(Examples.programsInPage)
     assert.strictEqual(Examples.compile(programs), "")
