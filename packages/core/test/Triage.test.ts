@@ -6,7 +6,7 @@ import type { Outcome } from "../src/Outcome.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
-import { undirected } from "./support/withoutDirectory.ts"
+import { textWithoutDirectory } from "./support/withoutDirectory.ts"
 
 const root = "/srv/vms"
 const names = Array.from({ length: 600 }, (_, index) => `vm-${String(index).padStart(3, "0")}`)
@@ -23,7 +23,7 @@ const makeAll = Effect.gen(function* () {
   const [first = ""] = names
   yield* Simulation.owned(`${root}/${first}`)
   const { content = "" } = (yield* memory.snapshot(sentinelOf(first)))[sentinelOf(first)] ?? {}
-  const text = undirected(content)
+  const text = textWithoutDirectory(content)
   yield* Simulation.seed(Object.fromEntries(names.map((name) => [sentinelOf(name), text])))
   return text
 })

@@ -8,7 +8,7 @@ import * as Fs from "node:fs"
 import * as DiskTest from "@vm-sentinel/core/test/support/DiskTest"
 import { orUndefined } from "@vm-sentinel/core/test/support/able"
 import { world as nodeWorld } from "@vm-sentinel/core/test/support/NodeWorld"
-import * as Memory from "@vm-sentinel/platform-linux/test/support/scratch"
+import * as Scratch from "@vm-sentinel/platform-linux/test/support/scratch"
 import * as Tree from "@vm-sentinel/platform-linux/test/support/tree"
 import * as DarwinDisk from "../src/DarwinDisk.ts"
 import { coded } from "@vm-sentinel/core/Errno"
@@ -68,7 +68,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
         Effect.gen(function* () {
           yield* refuse
           const disk = yield* Disk
-          const tree = `${yield* Memory.scratch}/tree`
+          const tree = `${yield* Scratch.scratch}/tree`
           makeDeep(tree, 2000)
           Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
           const open = Tree.descriptors()
@@ -81,7 +81,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
 
     onDisk("never has more than a few dozen directories open, and removes the last names after all else", () =>
       Effect.gen(function* () {
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         Fs.mkdirSync(tree)
         for (const name of ["a", "b", "c"]) makeDeep(`${tree}/${name}`, 150)
         Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
@@ -102,7 +102,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
     onDisk("removes names that aren't UTF-8, and more than one batch of them", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const tree = `${scratch}/tree`
         Fs.mkdirSync(`${tree}/sub`, { recursive: true })
         for (let index = 0; index < 2000; index++) {
@@ -115,7 +115,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
 
     onDisk("a directory swapped for a symbolic link, at every step, leads nowhere", () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const outside = `${scratch}/outside`
         for (const name of ["precious", "sub/precious", "sub/sub/precious"])
           yield* world.file(`${outside}/${name}`, "x")
@@ -153,7 +153,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
     onDisk("follows no symbolic link on the way to the tree", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         yield* world.file(`${scratch}/real/tree/file`, "x")
         yield* world.symlink(`${scratch}/link`, `${scratch}/real`)
         assert.strictEqual(yield* errno(disk.removeTree(`${scratch}/link/tree`)), "ELOOP")
@@ -166,7 +166,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
 
     onDisk("of two that remove the same tree, one is told that it did", () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const tree = `${scratch}/tree`
         for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
         let other: DiskError | undefined
@@ -185,7 +185,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
     onDisk("interrupted, it stops between two removals and has closed all it opened", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const tree = `${scratch}/tree`
         makeDeep(tree, 60)
         for (let index = 0; index < 3000; index++) Fs.writeFileSync(`${tree}/${index}`, "")
@@ -204,7 +204,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
 
     onDisk("any call that fails is the failure, with all descriptors closed, and the sentinel stays", () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const tree = `${scratch}/tree`
         const open = Tree.descriptors()
         for (let at = 1; ; at++) {
@@ -231,7 +231,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
     onDisk("scenario 101: what flags of our own keep goes: files, directories, and what lies in them", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         const [immutable, append, hidden] = [2, 4, 0x8000]
         for (const name of ["file", "log", "frozen/file", "closed/file", "plain"]) {
           yield* world.file(`${tree}/${name}`, "", 0o400)
@@ -251,7 +251,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
     onDisk("what another user's flags keep, and what can't be told, stays", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         yield* world.file(`${tree}/file`, "")
         yield* shim.setFlags(`${tree}/file`, 2)
         for (const answer of [EPERM, answers.alien]) {
@@ -275,7 +275,7 @@ await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
     onDisk("goes on past what it may not remove", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         yield* world.file(`${tree}/sub/file`, "")
         yield* Effect.scoped(
           Effect.gen(function* () {

@@ -4,7 +4,7 @@ import { Disk, type LockOptions, type RemoveTreeOptions } from "@vm-sentinel/cor
 import { type Removed, removal } from "@vm-sentinel/core/TreeRemoval"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
-import * as Memory from "@vm-sentinel/platform-linux/test/support/scratch"
+import * as Scratch from "@vm-sentinel/platform-linux/test/support/scratch"
 import * as Tree from "@vm-sentinel/platform-linux/test/support/tree"
 import * as DirectoryCalls from "../src/internal/directoryCalls.ts"
 import type { FileCalls } from "../src/internal/fileCalls.ts"
@@ -33,7 +33,7 @@ const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {})
 await overShim("owners below the first level", ({ calls, shim, test }) => {
   /** A tree with a sentinel at the top and three inner directories, one of them nested. */
   const plant = Effect.gen(function* () {
-    const tree = `${yield* Memory.scratch}/tree`
+    const tree = `${yield* Scratch.scratch}/tree`
     for (const path of ["a", "one/a", "one/two/a", "one/two/b", "other/a", ".vm-sentinel"]) {
       yield* world.file(`${tree}/${path}`, path)
     }
@@ -120,7 +120,7 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
   test("nothing is touched before a whole directory was looked through, however many names it has", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const tree = `${yield* Memory.scratch}/tree`
+      const tree = `${yield* Scratch.scratch}/tree`
       Fs.mkdirSync(`${tree}/wide`, { recursive: true })
       for (let index = 0; index < 6000; index++) Fs.writeFileSync(`${tree}/wide/${index}`, "")
       for (const name of [".vm-sentinel", ".vm-sentinel.one", ".vm-sentinel.two"]) {
@@ -201,7 +201,7 @@ await overShim("owners below the first level", ({ calls, shim, test }) => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const path = Array.from({ length: 70 }, (_, level) => `d${level}`)
-      const tree = `${yield* Memory.scratch}/tree`
+      const tree = `${yield* Scratch.scratch}/tree`
       const relative = `${path.join("/")}/.vm-sentinel`
       yield* world.file(`${tree}/${relative}`, "deep")
       const [kept = "", ...others] = yield* disk.removeTree(tree)

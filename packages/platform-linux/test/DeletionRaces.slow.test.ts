@@ -8,7 +8,7 @@ import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Exit, Result, Scope } from "effect"
 import * as Fs from "node:fs"
 import { live } from "./support/live.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import { byName } from "./support/outcomes.ts"
 import * as Owners from "./support/owners.ts"
 import * as Random from "./support/random.ts"
@@ -117,7 +117,7 @@ for (const isFull of [false, true]) {
     for (const [what, { own, restarts }] of writers) {
       live(`scenario 41: somebody ${what}, at every call of a sweep: nothing of theirs is lost`, () =>
         Effect.gen(function* () {
-          const scratch = yield* Memory.scratch
+          const scratch = yield* Scratch.scratch
           const owners = yield* Owners.make
           let [busy, successes] = [0, 0]
           const calls = yield* inEveryOrder((at) =>
@@ -153,7 +153,7 @@ for (const isFull of [false, true]) {
       "scenario 40: a sweep at a third of the calls of another: each directory is removed by one of them, none is an error",
       () =>
         Effect.gen(function* () {
-          const scratch = yield* Memory.scratch
+          const scratch = yield* Scratch.scratch
           const owners = yield* Owners.make
           const calls = yield* inEveryOrder(
             (at) =>
@@ -194,7 +194,7 @@ describe("a sweep at every call of", () => {
   for (const [what, { own, restarts }] of writers) {
     live(`scenario 41: somebody who ${what}: nothing of theirs is lost`, () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const owners = yield* Owners.make
         let [removals, successes] = [0, 0]
         const calls = yield* inEveryOrder((at) =>

@@ -9,7 +9,7 @@ import * as DirFd from "../src/internal/dirFd.ts"
 import * as Finding from "../src/internal/finding.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Tree from "./support/tree.ts"
 import * as Mounts from "./support/mounts.ts"
 
@@ -141,7 +141,7 @@ for (const [way, layer] of [
     onDisk("ended early has closed all it opened, and lets the event loop go on", () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const vm = `${yield* Memory.scratch}/vm`
+        const vm = `${yield* Scratch.scratch}/vm`
         for (let index = 0; index < 3000; index++) Fs.mkdirSync(`${vm}/sub/${index}`, { recursive: true })
         Fs.mkdirSync(`${vm}/sub/1/2/3/4/5`, { recursive: true })
         Fs.writeFileSync(`${vm}/sub/1/2/3/4/5/.vm-sentinel`, "")
@@ -219,7 +219,7 @@ describe("finding", () => {
   for (const [way, at] of ways) {
     it.live(`goes as deep as it is, with few descriptors open, and leaves nothing out (${way})`, () =>
       Effect.gen(function* () {
-        const vm = `${yield* Memory.scratch}/vm`
+        const vm = `${yield* Scratch.scratch}/vm`
         const made = makeDeep(vm, 300, () => 3)
         const descriptors = Tree.descriptors().length
         let most = 0
@@ -267,7 +267,7 @@ describe("finding", () => {
 
     it.live(`says so when far below a directory was moved away from the one above it (${way})`, () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const vm = `${scratch}/vm`
         Fs.mkdirSync(`${vm}${"/d".repeat(60)}`, { recursive: true })
         let opened = 0

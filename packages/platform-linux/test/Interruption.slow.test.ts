@@ -10,7 +10,7 @@ import * as Fs from "node:fs"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Agents from "./support/sweepers.ts"
 import { live } from "./support/live.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import { byName } from "./support/outcomes.ts"
 import * as Owners from "./support/owners.ts"
 import * as Scene from "./support/scene.ts"
@@ -40,7 +40,7 @@ for (const [who, pool] of [
 
 const interruptions = (disk: Layer.Layer<Disk>, stride: number) =>
   Effect.gen(function* () {
-    const scratch = yield* Memory.scratch
+    const scratch = yield* Scratch.scratch
     const owners = yield* Owners.make
     let [interrupted, removals] = [0, 0]
     for (let at = 1; ; at += stride) {
@@ -66,7 +66,7 @@ const interruptions = (disk: Layer.Layer<Disk>, stride: number) =>
 
 const stops = (disk: Layer.Layer<Disk>, stride: number) =>
   Effect.gen(function* () {
-    const scratch = yield* Memory.scratch
+    const scratch = yield* Scratch.scratch
     const owners = yield* Owners.make
     const removed = ({ outcomes }: Cleanup.Report) =>
       outcomes.flatMap(({ action, name }) => (action === "removed" ? [name] : []))
@@ -121,7 +121,7 @@ const run = (args: ReadonlyArray<string>, after = Infinity) =>
 
 live("scenario 51: many directories, one with many files: Ctrl-C on the way, and a second run finishes", () =>
   Effect.gen(function* () {
-    const root = yield* Memory.scratch
+    const root = yield* Scratch.scratch
     const { dead, live } = yield* Owners.make
     for (let index = 0; index < 1000; index++) make(`${root}/vm-${index}`, Owners.inscribe(dead), 1)
     make(`${root}/vm-big`, Owners.inscribe(dead), 10_000)

@@ -6,7 +6,7 @@ import type { Library } from "../src/internal/koffi.ts"
 import { withKoffi } from "../src/internal/koffi.ts"
 import * as Libc from "../src/internal/libc.ts"
 import * as Statx from "../src/internal/statx.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 
 const able = ableIn<Scope.Scope>(it.live)
 
@@ -38,7 +38,7 @@ describe("the calls of a libc", () => {
   able(numbered && made, "are made by number where it lacks their names, as musl does", ({ byName, byNumber }) =>
     Effect.gen(function* () {
       assert.sameMembers(asked, names)
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       for (const name of ["a", "b"]) Fs.writeFileSync(`${scratch}/${name}`, name)
       const told = [byName, byNumber].map(({ at }) => {
         if (at === undefined) return assert.fail("the calls relative to a descriptor are missing")

@@ -15,7 +15,7 @@ import { libc, type LibcAt } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as Pool from "../src/internal/pool.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Tree from "./support/tree.ts"
 
 const strength = { anyNames: true, locks: true, listing: Pool.pool() !== undefined } as const
@@ -140,7 +140,7 @@ describe("LinuxDisk.removeTree", () => {
   onDisk("removes a tree 5000 deep, deeper than any path, with all descriptors closed again", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const tree = `${yield* Memory.scratch}/tree`
+      const tree = `${yield* Scratch.scratch}/tree`
       makeDeep(tree, 5000)
       Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
       const before = Tree.descriptors()
@@ -152,7 +152,7 @@ describe("LinuxDisk.removeTree", () => {
 
   onDisk("removes deep trees side by side, and the last names after all else", () =>
     Effect.gen(function* () {
-      const tree = `${yield* Memory.scratch}/tree`
+      const tree = `${yield* Scratch.scratch}/tree`
       Fs.mkdirSync(tree)
       for (const name of ["a", "b", "c"]) makeDeep(`${tree}/${name}`, 200)
       Fs.writeFileSync(`${tree}/.vm-sentinel`, "")
@@ -170,7 +170,7 @@ describe("LinuxDisk.removeTree", () => {
     () =>
       Effect.gen(function* () {
         const disk = yield* Disk
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const tree = `${scratch}/tree`
         makeDeep(tree, 3000)
         for (let index = 0; index < 20; index++) {
@@ -216,7 +216,7 @@ describe("LinuxDisk.removeTree", () => {
       `scenario 83: ENOTEMPTY by a writer that doesn't stop: fails after 30 s, and finishes when it has stopped (${way})`,
       () =>
         Effect.gen(function* () {
-          const scratch = yield* Memory.scratch
+          const scratch = yield* Scratch.scratch
           const tree = `${scratch}/tree`
           yield* world.file(`${tree}/.vm-sentinel`, "")
           yield* world.file(`${tree}/sub/0`, "")
@@ -247,7 +247,7 @@ describe("LinuxDisk.removeTree", () => {
   able(world.bindMount, "a mount that appears while it works is a wall: what is mounted stays whole", (bindMount) =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
       yield* world.file(`${source}/precious`, "precious")
       yield* world.file(`${source}/sub/precious`, "precious")
@@ -272,7 +272,7 @@ describe("LinuxDisk.removeTree", () => {
 
   able(world.bindMount, "a mount right over the directory that it is in, and over its parent", (bindMount) =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const [tree, source] = [`${scratch}/tree`, `${scratch}/source`]
       yield* world.file(`${source}/precious`, "precious")
       yield* world.file(`${source}/sub/precious`, "precious")
@@ -302,7 +302,7 @@ describe("LinuxDisk.removeTree", () => {
   for (const [way, at] of ways) {
     onDisk(`scenario 48: a directory swapped for a symbolic link, at every step, leads nowhere (${way})`, () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const outside = `${scratch}/outside`
         for (const name of ["precious", "sub/precious", "sub/sub/precious"])
           yield* world.file(`${outside}/${name}`, "x")
@@ -359,7 +359,7 @@ describe("LinuxDisk.removeTree", () => {
     "scenario 109: what an inner owner holds stays as it is, and all above it, and is told",
     (disk) =>
       Effect.gen(function* () {
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         for (const at of ["", "/a", "/a/b", "/a/b/c", "/d", `${"/e".repeat(40)}`, `${"/e".repeat(40)}/inner`])
           for (const name of ["file", "other"]) yield* world.file(`${tree}${at}/${name}`, "x")
         for (const name of [".vm-sentinel", ".vm-sentinel.guest"]) yield* world.file(`${tree}/${name}`, "")
@@ -392,7 +392,7 @@ describe("LinuxDisk.removeTree", () => {
     "scenario 109: an inner sentinel that nobody has judged keeps its directory, and all above it",
     (disk) =>
       Effect.gen(function* () {
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         const names = [
           "a/.vm-sentinel",
           "b/c/.vm-sentinel.guest",
@@ -442,7 +442,7 @@ describe("LinuxDisk.removeTree", () => {
   for (const [way, at] of ways) {
     onDisk(`scenario 109: a sentinel that comes after the look keeps what is left of its directory (${way})`, () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const tree = `${scratch}/tree`
         for (const name of [".vm-sentinel", "sub/a", "sub/b", "sub/c"]) yield* world.file(`${tree}/${name}`, "")
         let unlinked = 0
@@ -460,7 +460,7 @@ describe("LinuxDisk.removeTree", () => {
 
   onDisk("takes no inner lock where it is told not to, and does without where there is none to be had", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const tree = `${scratch}/tree`
       for (const [what, at, lockInner] of [
         ["told not to", DirFd.make(native), false],
@@ -482,7 +482,7 @@ describe("LinuxDisk.removeTree", () => {
   onDisk("native code takes no inner lock where it is told not to", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const tree = `${yield* Memory.scratch}/tree`
+      const tree = `${yield* Scratch.scratch}/tree`
       yield* world.file(`${tree}/sub/file`, "")
       yield* heldInner(`${tree}/sub`)
       assert.deepStrictEqual(yield* disk.removeTree(tree, { lockInner: false }), [])
@@ -493,7 +493,7 @@ describe("LinuxDisk.removeTree", () => {
   for (const [way, at] of ways) {
     onDisk(`looks through a directory before anything in it goes, and holds its lock until it is gone (${way})`, () =>
       Effect.gen(function* () {
-        const tree = `${yield* Memory.scratch}/tree`
+        const tree = `${yield* Scratch.scratch}/tree`
         for (let index = 0; index < 3000; index++) yield* world.file(`${tree}/sub/${index}`, "")
         const states = new Set<string>()
         const watching = interposed(at, (call, [, name]) => {
@@ -509,7 +509,7 @@ describe("LinuxDisk.removeTree", () => {
 
   onDisk("of two that remove the same tree, one is told that it did", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
       const at = DirFd.make(native)
@@ -525,7 +525,7 @@ describe("LinuxDisk.removeTree", () => {
   it.live("scenario 52: interrupted, it stops between two removals and has closed all it opened", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const tree = `${scratch}/tree`
       makeDeep(tree, 60)
       for (let index = 0; index < 3000; index++) Fs.writeFileSync(`${tree}/${index}`, "")
@@ -548,7 +548,7 @@ describe("LinuxDisk.removeTree", () => {
       `when there are no descriptors left, it fails with all it opened closed, and removes nothing it shouldn't (${way})`,
       () =>
         Effect.gen(function* () {
-          const scratch = yield* Memory.scratch
+          const scratch = yield* Scratch.scratch
           makeDeep(`${scratch}/tree`, 20)
           const before = Tree.descriptors()
           for (const opening of ["openPath", "openInside", "list"]) {
@@ -575,7 +575,7 @@ describe("LinuxDisk", () => {
   onDisk("measures deeper than a path can say without failing", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       makeDeep(`${scratch}/tree`, 1500)
       assert.isAbove(yield* disk.usage(`${scratch}/tree`), 4096 * 100)
       yield* disk.removeTree(`${scratch}/tree`)
@@ -599,7 +599,7 @@ describe("LinuxDisk", () => {
   able(world.bindMount, "measures what lies on its own file system alone", (bindMount) =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       yield* world.directory(`${scratch}/small/proc`)
       const alone = yield* disk.usage(`${scratch}/small`)
       yield* bindMount("/sys", `${scratch}/small/proc`)
@@ -610,7 +610,7 @@ describe("LinuxDisk", () => {
   onDisk("a create that fails on the way leaves nothing, not even where the directory is read-only by then", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const before = Tree.descriptors()
       for (const name of ["writeSync", "fsync"] as const) {
         for (const code of ["ENOSPC", "EIO", "EDQUOT"]) {
@@ -632,7 +632,7 @@ describe("LinuxDisk", () => {
   onDisk("writes whole what the kernel takes in pieces", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const { writeSync } = Fs
       const inPieces = (fd: number, bytes: Uint8Array, offset: number) =>
         writeSync(fd, bytes, offset, Math.min(3, bytes.length - offset))
@@ -649,7 +649,7 @@ describe("LinuxDisk", () => {
   onDisk("lets the event loop go on while the disk takes its time, and ends nothing halfway", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const before = Tree.descriptors()
       const { fsync } = Fs
       const held: Array<() => void> = []
@@ -675,7 +675,7 @@ describe("LinuxDisk", () => {
   onDisk("locks nothing but directories, and follows no link to one", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       yield* world.directory(`${scratch}/directory`)
       yield* world.symlink(`${scratch}/link`, `${scratch}/directory`)
       yield* world.file(`${scratch}/file`, "")

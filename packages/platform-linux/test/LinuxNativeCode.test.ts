@@ -9,7 +9,7 @@ import { Worker } from "node:worker_threads"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as LinuxNativeCode from "../src/LinuxNativeCode.ts"
 import * as Pool from "../src/internal/pool.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 
 const able = ableIn<never>(it.effect)
 const loaded = Pool.pool() === undefined ? new Missing("no C compiler, or no koffi") : {}
@@ -43,7 +43,7 @@ describe("the report of native code", () => {
     Effect.gen(function* () {
       const lines: Array<unknown> = []
       const logger = Logger.make(({ logLevel, message }) => lines.push([logLevel, message]))
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       yield* Effect.gen(function* () {
         const { frame, peekMany } = yield* Disk
         yield* frame(scratch)

@@ -11,7 +11,7 @@ import * as DirFd from "../src/internal/dirFd.ts"
 import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import * as Tree from "./support/tree.ts"
 
@@ -278,7 +278,7 @@ describe("a lock that can't be asked for", () => {
     "scenario 68: the kernel has no locks left: unknown, with koffi and without",
     () =>
       Effect.gen(function* () {
-        const vm = yield* Memory.scratch
+        const vm = yield* Scratch.scratch
         const script = `${imports}
           for (const koffi of [true, false]) {
             const disk = await diskWith({ koffi })
@@ -346,7 +346,7 @@ describe("a thread that ends", () => {
       `scenario 75: closes no descriptor that others have by then, ${koffi ? "with" : "without"} koffi`,
       () =>
         Effect.gen(function* () {
-          const scratch = yield* Memory.scratch
+          const scratch = yield* Scratch.scratch
           yield* world.file(`${scratch}/root/dead/.vm-sentinel`, "1")
           yield* world.file(`${scratch}/root/dead/a/b/.vm-sentinel`, "1")
           const script = `${imports}
@@ -387,7 +387,7 @@ describe("a thread that ends", () => {
     "takes along a lock that Node opened for it, and says so before; not one that native code did",
     () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const thread = `${imports}
           import { parentPort, workerData } from "node:worker_threads"
           const disk = await diskWith({ koffi: workerData.koffi })

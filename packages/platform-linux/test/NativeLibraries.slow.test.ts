@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { buildNative, compilersFor, fileOf, outputOf, type Target } from "../../../scripts/native.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 
 const source = Path.join(import.meta.dirname, "support/programs/calls.c")
 
@@ -25,7 +25,7 @@ describe("the native library", () => {
   for (const target of buildNative()) {
     able(starterFor(target), `${fileOf(target)} is taken by its loader, and does what it is asked`, (starter) =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const program = `${scratch}/calls`
         const compiler = compilersFor(target).find(isHere) ?? assert.fail("no compiler")
         execFileSync(compiler, ["-Wall", "-Werror", "-o", program, source])

@@ -9,7 +9,7 @@ import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
 import { runs } from "@vm-sentinel/core/test/support/property"
 import { withKoffi } from "../src/internal/koffi.ts"
 import * as Pool from "../src/internal/pool.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import * as Tree from "./support/tree.ts"
 import { hasCompiler, noCompiler, Programs } from "./support/programs.ts"
@@ -59,7 +59,7 @@ interface Scene {
 }
 
 const sceneOf = Effect.gen(function* () {
-  const scratch = yield* Memory.scratch
+  const scratch = yield* Scratch.scratch
   const program = (yield* Programs).helper("removal")
   const [tree, aside, outside] = [`${scratch}/base/root/tree`, `${scratch}/aside`, `${scratch}/outside`] as const
   Fs.mkdirSync(`${scratch}/base/root`, { recursive: true })

@@ -15,7 +15,7 @@ import { libc } from "../src/internal/libc.ts"
 import * as Locks from "../src/internal/locks.ts"
 import * as Agents from "./support/sweepers.ts"
 import { live } from "./support/live.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import { byName } from "./support/outcomes.ts"
 import * as Owners from "./support/owners.ts"
 import * as Protocol from "./agents/sweeperProtocol.ts"
@@ -266,7 +266,7 @@ describe("a lock taken at any call of a sweep", () => {
     const title = isShared ? "by an owner that shares it" : "by one that has it alone yet"
     live(`keeps the directory, as long as it was there to be locked: ${title}`, () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const owners = yield* Owners.make
         let [kept, removed] = [0, 0]
         for (let at = 1; ; at++) {
@@ -302,7 +302,7 @@ describe("a lock taken at any call of a sweep", () => {
 describe("Ownership.hold", () => {
   live("says that a directory is locked only where it is that directory, whatever takes its place meanwhile", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const owners = yield* Owners.make
       let held = 0
       for (let at = 1; ; at++) {

@@ -13,7 +13,7 @@ import * as PeekMany from "../src/internal/peekMany.ts"
 import * as Pool from "../src/internal/pool.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Agents from "./support/sweepers.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import { trace } from "./support/trace.ts"
 import * as Tree from "./support/tree.ts"
@@ -102,7 +102,7 @@ const kinds: Readonly<Record<string, (path: string) => void>> = {
 const noNames = ["vm-0\0", "\0vm-0", "vm-0\0vm-1", "x".repeat(256), "x".repeat(5000), "\ud800"]
 
 const makeRoot = (plain: ReadonlyArray<string>) =>
-  Effect.map(Memory.scratch, (root) => {
+  Effect.map(Scratch.scratch, (root) => {
     Fs.chmodSync(root, 0o755)
     for (const name of plain) makePlain(`${root}/${name}`, name)
     for (const [name, make] of Object.entries(kinds)) make(`${root}/${name}`)
@@ -122,7 +122,7 @@ const bothWays = Effect.map(
 
 /** Blocks all threads of Node's pool on a FIFO, until the returned effect runs. */
 const busyPool = Effect.gen(function* () {
-  const path = `${yield* Memory.scratch}/fifo`
+  const path = `${yield* Scratch.scratch}/fifo`
   execFileSync("mkfifo", [path])
   const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4)
   const opening = Array.from(
@@ -154,7 +154,7 @@ describe("peekMany by native code", () => {
     "is made by another thread of the command, for many directories; for few there is none",
     () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const own = `${process.pid}\n${Fs.readlinkSync("/proc/self/exe")}\n`
         for (const [root, count] of [
           ["many", 1000],
@@ -263,7 +263,7 @@ describe("peekMany by native code", () => {
 
   whenCompiled("fails as it does without for a root that isn't there, or is a link", () =>
     Effect.gen(function* () {
-      const root = yield* Memory.scratch
+      const root = yield* Scratch.scratch
       Fs.symlinkSync(root, `${root}/link`)
       const disks = [yield* diskOf({}), yield* diskOf({ pool: false })]
       const all = named(PeekMany.minPage)

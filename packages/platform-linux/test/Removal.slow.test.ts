@@ -14,7 +14,7 @@ import { withKoffi } from "../src/internal/koffi.ts"
 import * as Pool from "../src/internal/pool.ts"
 import * as Removal from "../src/internal/removal.ts"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import { trace } from "./support/trace.ts"
 import * as Tree from "./support/tree.ts"
@@ -81,7 +81,7 @@ const named = (count: number) => Array.from({ length: count }, (_, index) => `vm
 /** Makes this many trees and starts a removal of each. */
 const makeScene = (count: number) =>
   Effect.gen(function* () {
-    const scratch = yield* Memory.scratch
+    const scratch = yield* Scratch.scratch
     const hand = byHand()
     const remover = Removal.make(() => hand.call)
     for (const name of named(count)) make(`${scratch}/${name}`, 2)
@@ -250,7 +250,7 @@ describe("the remover", () => {
 
   whenCompiled("asks for nothing where koffi takes no other call now, and does again when it does", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const hand = byHand()
       let isFull = true
       const remover = Removal.make(() => (memory, ended) => {
@@ -289,7 +289,7 @@ describe("the remover", () => {
   onDisk("scenario 52: interrupted, it stops between two removals, with all closed again", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const before = Tree.descriptors()
       make(`${scratch}/tree`, 20_000)
       const made = modifiedAt(`${scratch}/tree`)
@@ -310,7 +310,7 @@ describe("the remover", () => {
   onDisk("interrupted before its turn has come, it removes nothing, and keeps to the others", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       for (const name of named(100)) make(`${scratch}/${name}`, name === "vm-0" ? 10_000 : 2)
       const fibers = yield* Effect.forEach(named(100), (name) =>
         Effect.forkChild(disk.removeTree(`${scratch}/${name}`), { startImmediately: true })
@@ -331,7 +331,7 @@ describe("the remover", () => {
     "is threads of Node's pool, and without those the calling thread",
     () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const script = `${imports}
           const disk = await diskWith({ pool: process.argv[2] === "true" })
           await Promise.all([0, 1, 2].map((name) => Effect.runPromise(disk.removeTree(process.argv[1] + "/" + name))))
@@ -353,7 +353,7 @@ describe("the remover", () => {
 
   whenCompiled("does not keep a process from ending, whose layer nobody closes", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       make(`${scratch}/tree`, 3)
       const script = `${imports}
         const disk = await diskWith({})
@@ -366,7 +366,7 @@ describe("the remover", () => {
 
   whenCompiled("lets a process end, and a thread of it, while it removes", () =>
     Effect.gen(function* () {
-      const scratch = yield* Memory.scratch
+      const scratch = yield* Scratch.scratch
       const script = `${imports}
         import { readdirSync } from "node:fs"
         const disk = await diskWith({ koffi: true })

@@ -5,7 +5,7 @@ import { Effect, Schema } from "effect"
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"
 import { join } from "node:path"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 import * as Owners from "./support/owners.ts"
 import * as Real from "./support/realLayers.ts"
 
@@ -81,7 +81,7 @@ describe("a sweep in a worker thread", () => {
     "scenario 90: loads no native code, so that worker.terminate() ends the sweep and not the process",
     () =>
       Effect.gen(function* () {
-        const scratch = yield* Memory.scratch
+        const scratch = yield* Scratch.scratch
         const { dead, live } = yield* Owners.make
         const root = `${scratch}/root`
         for (let index = 0; index < 120; index++) {

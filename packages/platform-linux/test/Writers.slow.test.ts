@@ -9,7 +9,7 @@ import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as LinuxDisk from "../src/LinuxDisk.ts"
 import { hasCompiler, noCompiler, Programs } from "./support/programs.ts"
-import * as Memory from "./support/scratch.ts"
+import * as Scratch from "./support/scratch.ts"
 
 /** Writes until the scope ends. */
 const filler = (program: string, directory: string) =>
@@ -38,7 +38,7 @@ describe("a process that keeps writing into a directory", () => {
       () =>
         Effect.gen(function* () {
           const disk = yield* Disk
-          const scratch = yield* Memory.scratch
+          const scratch = yield* Scratch.scratch
           const program = (yield* Programs).helper("filler")
           for (const name of ["a", "full", "z"]) yield* world.file(`${scratch}/${name}/sub/file`, "x")
           const remove = (name: string) =>

@@ -17,10 +17,10 @@ import {
 } from "./reaping.ts"
 import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./withoutDirectory.ts"
+import { worldWithoutDirectories } from "./withoutDirectory.ts"
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
-  const world = undirectedIn(given)
+  const world = worldWithoutDirectories(given)
   const { claimedPath, dead, scene } = reapingIn(world)
 
   for (const where of places) {

@@ -19,10 +19,10 @@ import {
 } from "./reaping.ts"
 import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./withoutDirectory.ts"
+import { worldWithoutDirectories } from "./withoutDirectory.ts"
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
-  const world = undirectedIn(given)
+  const world = worldWithoutDirectories(given)
   const { abandoned, empty, left, markedPath, scene } = reapingIn(world)
 
   for (const where of places) {

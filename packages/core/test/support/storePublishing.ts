@@ -5,7 +5,7 @@ import { MalformedSentinel } from "../../src/Errors.ts"
 import * as Layout from "../../src/Layout.ts"
 import type * as Sentinel from "../../src/Sentinel.ts"
 import { SentinelStore } from "../../src/SentinelStore.ts"
-import { contentOf, undirectedIn } from "./withoutDirectory.ts"
+import { contentOf, worldWithoutDirectories } from "./withoutDirectory.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
 import { pid, record, v1, v2, v3 } from "./fixtures.ts"
 import { Interposer } from "./Interposed.ts"
@@ -18,7 +18,7 @@ const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A,
 const nonceOf = ({ record }: Sentinel.SentinelV3) => record.nonce
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
-  const world = undirectedIn(given)
+  const world = worldWithoutDirectories(given)
 
   test("publishes each format byte for byte, mode 0600, with nothing beside it", () =>
     Effect.gen(function* () {

@@ -16,14 +16,14 @@ import {
   workspaceKind
 } from "./reaping.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./withoutDirectory.ts"
+import { worldWithoutDirectories } from "./withoutDirectory.ts"
 
 /** Claims a directory and puts it back. The lock is free at the end. */
 const restoring = <E, R>(claiming: Effect.Effect<Claim, E, R>) =>
   Effect.scoped(Effect.tap(claiming, ({ restore }) => restore))
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
-  const world = undirectedIn(given)
+  const world = worldWithoutDirectories(given)
   const { markedPath, scene } = reapingIn(world)
 
   able(world.bindMount, "scenario 46: a mount made after the claim isn't emptied", (bindMount) =>

@@ -22,7 +22,7 @@ import {
 } from "./reaping.ts"
 import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./withoutDirectory.ts"
+import { worldWithoutDirectories } from "./withoutDirectory.ts"
 
 const isVm = (path: string): boolean => path.endsWith("/vm")
 
@@ -40,7 +40,7 @@ const claimUnmoved = (reclaimer: Reclaimer, condemned: Condemned, errno = "EXDEV
   )
 
 export const tests = <R>({ test, world: given }: Tester<R>): void => {
-  const world = undirectedIn(given)
+  const world = worldWithoutDirectories(given)
   const { abandoned, scene } = reapingIn(world)
 
   /** Makes the scene if the file system has locks. Without locks a sweep removes nothing where it lies. */

@@ -7,12 +7,12 @@ import { Interposer } from "./Interposed.ts"
 import { anonymous, discarding, nonces, reapingIn, reclaimerOf, tag, untouched, workspaceKind } from "./reaping.ts"
 import { ticking } from "./Races.ts"
 import type { Tester } from "./storeTester.ts"
-import { undirectedIn } from "./withoutDirectory.ts"
+import { worldWithoutDirectories } from "./withoutDirectory.ts"
 
 const isStaged = (path: string): boolean => path.endsWith(".new")
 
 export const tests = <R>({ test, world: given }: Tester<R>): void => {
-  const world = undirectedIn(given)
+  const world = worldWithoutDirectories(given)
   const { abandoned, dead, empty, scene } = reapingIn(world)
 
   test("a workspace is born at the first claim with its sentinel, is ours alone, and goes without a trace", () =>

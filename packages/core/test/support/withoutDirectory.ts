@@ -4,14 +4,14 @@ import type { Sentinel } from "../../src/Sentinel.ts"
 import type { World } from "./World.ts"
 
 /** The text of a record without the directory, which the store adds to a record when it publishes it. */
-export const undirected = (text: string): string => text.replace(/,"directory":\{.*\}(?=\}\n$)/, "")
+export const textWithoutDirectory = (text: string): string => text.replace(/,"directory":\{.*\}(?=\}\n$)/, "")
 
 /** A world that reads records without the directory that the store added. */
-export const undirectedIn = <R>(world: World<R>): World<R> => ({
+export const worldWithoutDirectories = <R>(world: World<R>): World<R> => ({
   ...world,
   tree: (path) =>
     Effect.map(world.tree(path), (tree) =>
-      Object.fromEntries(Object.entries(tree).map(([at, text]) => [at, undirected(text)] as const))
+      Object.fromEntries(Object.entries(tree).map(([at, text]) => [at, textWithoutDirectory(text)] as const))
     )
 })
 

@@ -8,7 +8,7 @@ import { type Kernel, live } from "../../src/Kernel.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 import type { Trees } from "../../src/OpenTree.ts"
 import type { Pidfds } from "../../src/Pidfd.ts"
-import * as Memory from "./scratch.ts"
+import * as Scratch from "./scratch.ts"
 
 export interface Process {
   readonly pid: Pid
@@ -95,7 +95,7 @@ export class Fixture extends Context.Service<Fixture, FixtureService>()("test/Fi
 
 export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(Memory.base, "vm-sentinel-procfs-"))),
+    Effect.sync(() => mkdtempSync(join(Scratch.base, "vm-sentinel-procfs-"))),
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
   const root = join(folder, "proc")
