@@ -256,7 +256,7 @@ describe("properties of the decoders", () => {
 })
 
 describe("UUIDs", () => {
-  const id = "4348714A-E39A-4B74-88EB-2B38A7D04FBC"
+  const id = "01234567-89AB-4CDE-8F01-23456789ABCD"
 
   it.for<readonly [string, string, string | undefined]>([
     ["as sysctlbyname fills a buffer", `${id}\0`, id],
