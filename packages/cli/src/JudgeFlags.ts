@@ -19,7 +19,7 @@ export interface JudgeFlags {
   readonly legacy: "trust" | "keep"
   /** `inherited`: commands keep the lock that they were started with. */
   readonly lock: "self" | "inherited"
-  /** `trust`: no other kernel has the ids of this one. */
+  /** `trust`: no other kernel has the machine id and host name of this one. */
   readonly shared: "trust" | "keep"
   /** The operator's reason to judge records of another directory as records of this one. */
   readonly assumeMoved: Option.Option<string>

@@ -14,7 +14,8 @@ const steps: Record<Advised, string> = {
   "other-directory":
     "its record was made in another directory: this is a copy, or it was moved. If you moved it: --assume-moved REASON",
   "other-machine": `sweep on the machine that wrote it; ${overridden}`,
-  "machine-unknown": "sweep on the machine that wrote it; --shared trust if no other running kernel has this one's ids",
+  "machine-unknown":
+    "sweep on the machine that wrote it; --shared trust if no other running kernel has its machine id and host name",
   "lock-unknown": "sweep on the machine that has the file system, as the owner or as root, with koffi or flock(1)",
   "boot-unknown": "sweep on the host, which sees its own boot id and all processes",
   "other-pid-namespace":

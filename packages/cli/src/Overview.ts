@@ -112,7 +112,7 @@ const details = (outcomes: ReadonlyArray<Outcome>): string =>
 const assertionsIn = ({ assumeMoved, lock, shared }: Summary): string => {
   const words = [
     ...(lock === "inherited" ? ["commands keep the lock that they were started with"] : []),
-    ...(shared === "trust" ? ["no other kernel has this one's ids"] : []),
+    ...(shared === "trust" ? ["no other kernel has its machine id and host name"] : []),
     ...(assumeMoved === undefined ? [] : [`directories were moved (${Text.escape(assumeMoved)})`])
   ]
   return words.length === 0 ? "" : `; on your word ${words.join(", ")}`

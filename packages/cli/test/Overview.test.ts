@@ -144,7 +144,7 @@ describe("Overview", () => {
     assert.strictEqual(
       Overview.summaryLine({ ...vouched, bytesFreed: 100, interrupted: true }),
       "1 scanned: 1 removed (100 B, 1 unlocked), 0 kept; on your word commands keep the lock that they were started with," +
-        " no other kernel has this one's ids, directories were moved (new\\ndisk); interrupted\n"
+        " no other kernel has its machine id and host name, directories were moved (new\\ndisk); interrupted\n"
     )
   })
 

@@ -10,7 +10,9 @@ import * as Effect from "effect/Effect"
 import { constFalse } from "effect/Function"
 import type * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import { type DirectoryError, type LookError, type MountInside, RefusedRoot, type RootError, Taken } from "./Errors.ts"
+import * as JudgeDirectory from "./internal/sweep/judgeDirectory.ts"
 import * as Examiner from "./internal/sweep/examiner.ts"
 import * as Outcomes from "./internal/sweep/outcomes.ts"
 import { reclaimDirectory } from "./internal/sweep/reclaimDirectory.ts"
@@ -47,8 +49,8 @@ export interface JudgeOptions {
    */
   readonly lock?: "self" | "inherited"
   /**
-   * `trust`: the operator vouches that no other running kernel has this kernel's boot id, machine id and host name,
-   * although this kernel runs in a virtual machine, or the ids may be those of a container's image. Default: `keep`.
+   * `trust`: the operator vouches that no other running kernel has this kernel's machine id and host name, although
+   * this kernel runs in a virtual machine, or the ids may be those of a container's image. Default: `keep`.
    */
   readonly shared?: "trust" | "keep"
   /**
@@ -305,9 +307,24 @@ const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimStep
 })
 
 /**
+ * Refuses a root that is a VM directory whose owner isn't provably gone: everything in the directory belongs to that
+ * owner. The operator's word is about a directory in the root.
+ */
+const requireNoOwner = Effect.fnUntraced(function* ({ examiner, options, root, store }: ReclaimSteps.ReclaimSteps) {
+  const { path } = root
+  const { context } = examiner
+  const state = yield* store.look(path, options.layout)
+  const knowledge = Struct.omit(context.knowledge, ["assumeDead"])
+  const { reason, verdict } = yield* JudgeDirectory.judgeDirectory({ ...context, knowledge }, state)
+  if (verdict === "none" || verdict === "dead") return
+  return yield* new RefusedRoot({ path, problem: `a VM directory whose owner isn't gone: ${verdict}, ${reason}` })
+})
+
+/**
  * Judges one directory, and removes the directory if the judgement condemns it. If a sweep has moved the directory and
  * not finished its removal, `reclaim` finds it by its name in the root and finishes it. Fails with the error that a
- * sweep would keep in the outcome. `Taken`: a running sweep has the directory.
+ * sweep would keep in the outcome. `Taken`: a running sweep has the directory. `RefusedRoot`: the directory lies in that of
+ * an owner who isn't provably gone.
  *
  * **Example** (Removing a directory once its owner has ended)
  *
@@ -346,6 +363,7 @@ export const reclaim: (
   }
   const full = withDefaults(options)
   const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)
+  yield* requireNoOwner(steps)
   const outcome = yield* store.inspect(entry.path, full.layout).pipe(
     Effect.andThen(reclaimDirectory(steps, entry)),
     Effect.catchTag("NotFound", (error) =>

@@ -25,7 +25,7 @@ export const Knowledge = Schema.Struct({
   legacy: Schema.Literals(["trust", "keep"]),
   /** `inherited`: a command keeps an inherited lock until the command ends. */
   lock: Schema.Literals(["self", "inherited"]),
-  /** `trust`: no other running kernel has the ids of this kernel, although this kernel runs in a virtual machine. */
+  /** `trust`: no other running kernel has the machine id and the host name of this kernel. */
   shared: Schema.Literals(["trust", "keep"]),
   /** The reason to accept records that were made in another directory: the root was moved. */
   assumeMoved: Schema.optionalKey(Schema.String),

@@ -193,8 +193,12 @@ const placeOf = (frame: DirectoryFrame): Evidence => ({
  * Applies an operator's statement that the owners are gone. Overrides `unknown`, but never `alive` and never `none`: a
  * directory without a sentinel doesn't belong to vm-sentinel.
  */
-const withAssumption = (finding: Finding, { crowded, frame, knowledge: { assumeDead = "" } }: JudgeInputs): Finding => {
+const withAssumption = (finding: Finding, inputs: JudgeInputs): Finding => {
+  const { crowded, frame, kind, knowledge } = inputs
+  const { assumeDead = "" } = knowledge
   // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same.
+  // The operator's word is about a directory, and not about a sweep that may have others.
+  if (kind._tag === "Workspace") return finding
   if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
   return {

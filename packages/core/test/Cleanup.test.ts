@@ -1119,6 +1119,24 @@ describe("Cleanup.reclaim", () => {
     })
   )
 
+  stageTest("refuses a directory in that of an owner who isn't gone, even on an operator's word", () =>
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable
+      const inner = `${vm}/inner`
+      const pid = yield* Simulation.owned(vm)
+      yield* Simulation.crashed(inner)
+      const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
+      const refused = Effect.flip(Cleanup.reclaim(inner, { assumeDead: "it is" }))
+      assert.deepInclude(yield* refused, { _tag: "RefusedRoot", path: vm })
+      yield* table.hide(pid)
+      assert.deepInclude(yield* refused, { _tag: "RefusedRoot", path: vm })
+      assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
+      yield* table.exit(pid)
+      assert.deepInclude(yield* Cleanup.reclaim(inner), { action: "removed", reason: "pid-dead" })
+      assert.deepStrictEqual(yield* names, ["vm"])
+    })
+  )
+
   stageTest("takes an operator's word, and a dry run", () =>
     Effect.gen(function* () {
       yield* owner((table, pid) => table.hide(pid))

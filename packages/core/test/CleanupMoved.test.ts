@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, type Scope } from "effect"
 import * as Cleanup from "../src/Cleanup.ts"
+import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import * as Races from "./support/Races.ts"
@@ -51,6 +52,25 @@ describe("Cleanup.reclaim of a directory that a sweep has moved", () => {
         [["b", "removed"]]
       )
       assert.deepStrictEqual(yield* Simulation.names(root), [])
+    })
+  )
+
+  stageTest("takes an operator's word about it for no word about the sweep that has it, and others", () =>
+    Effect.gen(function* () {
+      const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]
+      const workspace = `${root}/.vm-sentinel-reap.0`
+      const sweeper = yield* Simulation.owned(`${root}/sweeper`)
+      yield* table.hide(sweeper)
+      yield* memory.move(`${root}/sweeper`, workspace)
+      yield* memory.seed({ [`${workspace}/claimed`]: { type: "directory" } })
+      for (const name of ["a", "b"]) {
+        yield* Simulation.crashed(`${root}/${name}`)
+        yield* memory.move(`${root}/${name}`, `${workspace}/claimed/${name}`)
+      }
+      const before = yield* memory.snapshot(root)
+      const outcome = yield* Cleanup.reclaim(`${root}/a`, { assumeDead: "a's host is gone" })
+      assert.deepInclude(outcome, { action: "kept", verdict: "unknown", reason: "permission-denied" })
+      assert.deepStrictEqual(yield* memory.snapshot(root), before)
     })
   )
 

@@ -204,8 +204,10 @@ describe("what a sweep left", () => {
     const alive = judgeSeen(state([read(v3())], workspace), present(), { kind })
     assert.strictEqual(alive.verdict, "alive")
     const unread = state([file(Result.fail(errors["malformed-sentinel"]))], workspace)
-    const refused = judgeSeen(unread, absent, { kind })
-    assert.strictEqual(refused.verdict, "unknown")
+    for (const options of [{ kind }, { kind, assumeDead: "the VM's host is gone" }]) {
+      const refused = judgeSeen(unread, absent, options)
+      assert.deepStrictEqual([refused.verdict, refused.condemned], ["unknown", undefined])
+    }
   })
 
   it("a workspace with another owner's sentinel is kept", () => {

@@ -89,7 +89,7 @@ export const judgeFlags = {
     "shared",
     ["trust", "keep"],
     "keep",
-    "trust: no other kernel has this one's ids, though this is a virtual machine or a container"
+    "trust: no other kernel has this machine id and host name, though this is a virtual machine or a container"
   ),
   assumeMoved: reason("assume-moved", "Judge records of another directory as if they were made in this one")
 }

@@ -263,6 +263,24 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       })
     ))
 
+  test("the mark is taken back where the look after it fails", () =>
+    locked(({ condemned, directory, sweep, vm }) =>
+      Effect.gen(function* () {
+        const interposer = yield* Interposer
+        const before = yield* world.tree(vm)
+        const discarded = sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const claim = yield* claimUnmoved(reclaimer, condemned)
+            yield* interposer.fail("scan", "EIO", isVm)
+            return yield* discarding(claim)
+          })
+        )
+        assert.strictEqual(yield* tag(discarded), "StoreFailure")
+        assert.deepStrictEqual(yield* world.tree(vm), before)
+        assert.notMatch(Object.keys(yield* world.tree(directory)).join(" "), nonces)
+      })
+    ))
+
   test("a writer that locks nothing takes its record back where the directory was marked meanwhile", () =>
     locked((made) =>
       Effect.gen(function* () {
@@ -384,5 +402,8 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       )
       assert.strictEqual(yield* Effect.scoped(taken), "Taken")
       assert.deepStrictEqual(yield* world.tree(vm), {})
+      // The note stays: that owner may end without having written anything.
+      assert.deepStrictEqual(yield* finishing(made), { stayed: [] })
+      assert.notProperty(yield* world.tree(made.directory), "vm")
     }))
 }

@@ -285,18 +285,21 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
   const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
 
   /**
-   * Removes the empty directory that a note names, under its lock. `Taken`: the directory doesn't belong to a sweep any
-   * more.
+   * Removes the empty directory that a note names, under its lock: an owner that came after the kill may hold the lock
+   * of a directory that it hasn't written into yet. `false`: the directory doesn't belong to a sweep any more. `Taken`:
+   * it can't be locked now.
    */
-  const removeEmptied = (destination: Destination, marked: SentinelName.Marked) => {
-    const path = `${destination.root}/${marked.name}`
-    return requireNoMountPoint(disk, path).pipe(
-      Effect.andThen(lock(destination, path, true)),
-      Effect.andThen(Unmoved.removeEmptied(disk, path, marked)),
-      Effect.mapError(() => new Taken({ path })),
-      Effect.scoped
-    )
-  }
+  const isEmptiedRemoved = Effect.fnUntraced(
+    function* (path: string, destination: Destination, marked: SentinelName.Marked) {
+      const isEmptied = Unmoved.isEmptied(disk, path, marked)
+      yield* requireNoMountPoint(disk, path)
+      if (!(yield* isEmptied)) return false
+      yield* lock(destination, path, true)
+      return (yield* isEmptied) && (yield* Effect.isSuccess(disk.removeDirectory(path)))
+    },
+    Effect.scoped,
+    (effect, path) => Effect.mapError(effect, () => new Taken({ path }))
+  )
 
   /** Resumes a deletion that a killed sweep began at `path`. */
   const resumeDead = (destination: Destination, path: string, marked: SentinelName.Marked, layout: Layout) =>
@@ -321,14 +324,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
           }
           markedAt = markedPath
           const taken = () => new Taken({ path: markedPath })
+          const noted = `${destination.root}/${marked.name}`
+          const isLeft = Unmoved.isNote(marked) && !(yield* isEmptiedRemoved(noted, destination, marked))
           const discarded = yield* restore(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
             mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
             Effect.tapErrorTag("StoreFailure", ({ errno }) =>
               errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
             )
           )
-          if (Unmoved.isNote(marked)) yield* removeEmptied(destination, marked)
-          return discarded
+          return isLeft ? yield* new Taken({ path: noted }) : discarded
         })
         return {
           path,

@@ -1,5 +1,6 @@
 /** Opens roots, and lists the directories in them. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Disk, DirectoryEntry, DiskError } from "../../Disk.ts"
 import { RefusedRoot, type RootError } from "../../Errors.ts"
@@ -70,9 +71,12 @@ export const make = (disk: Disk["Service"]) => {
     names: ReadonlyArray<string>,
     hidden: ReadonlyArray<DirectoryEntry>
   ) {
-    const isVisible = names.some((name) => !name.startsWith("."))
-    const found = isVisible ? yield* disk.entries(path) : hidden
-    return found.find(({ entry, type }) => type !== "directory" && isOwners(SentinelName.classify(entry, names)))
+    const isSentinel = ({ entry, type }: DirectoryEntry) =>
+      type !== "directory" && isOwners(SentinelName.classify(entry, names))
+    const found = hidden.find(isSentinel)
+    if (found !== undefined || names.every((name) => name.startsWith("."))) return found
+    const { visible } = yield* disk.list(path)
+    return Option.getOrUndefined(yield* Stream.runHead(Stream.filter(visible, isSentinel)))
   })
 
   const list = Effect.fnUntraced(function* (

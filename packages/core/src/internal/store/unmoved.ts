@@ -68,26 +68,16 @@ const noteOf = ({ path: workspace }: Workspace, path: string, stat: Stat): strin
 /** Whether a directory in `dead/` is a note. */
 export const isNote = ({ tags }: SentinelName.Marked): boolean => tags.length === 2 && tags[1] === noteTag
 
-/**
- * Removes the empty directory that a note names. The caller has excluded owners by the lock: an owner that came after
- * the kill may hold the lock of a directory that it hasn't written into yet. `Taken`: the directory isn't empty, is
- * another one, or is gone.
- */
-export const removeEmptied = (
-  disk: Pick<Disk["Service"], "lstat" | "removeDirectory">,
+/** Whether the directory that a note names is still there. */
+export const isEmptied = (
+  disk: Pick<Disk["Service"], "lstat">,
   path: string,
   { tags: [tag] }: SentinelName.Marked
-): Effect.Effect<void, Taken> => {
-  const taken = new Taken({ path })
-  return disk.lstat(path).pipe(
-    Effect.filterOrFail(
-      (stat) => stat.type === "directory" && emptiedTag(stat) === tag,
-      () => taken
-    ),
-    Effect.andThen(disk.removeDirectory(path)),
-    Effect.mapError(() => taken)
-  )
-}
+): Effect.Effect<boolean> =>
+  Effect.match(disk.lstat(path), {
+    onFailure: () => false,
+    onSuccess: (stat) => stat.type === "directory" && emptiedTag(stat) === tag
+  })
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
   /** `state`: the directory as it was seen under `lock`, which is held exclusively and was tested. */
@@ -106,15 +96,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const changed = (problem: string) => new Changed({ path, problem })
     const mark = markOf(state, layout)
 
-    /** An owner that locks nothing may have come since the look under the lock: then the mark is taken back. */
-    const confirm = Effect.fnUntraced(function* (file: SentinelFile, judged: string) {
+    /** An owner that locks nothing may have come since the look under the lock. */
+    const confirm = Effect.fnUntraced(function* (file: SentinelFile) {
       const now = yield* lookup.look(path, layout)
       const problem = differenceOf(markedState(state, file, now), now)
-      if (problem === undefined) return
-      // EEXIST: that owner has published under this name. Its record keeps the directory.
-      yield* Effect.ignore(disk.renameNew(`${path}/${SentinelName.removingName}`, judged))
-      return yield* changed(problem)
+      if (problem !== undefined) return yield* changed(problem)
     })
+
+    /** EEXIST: an owner has published under the sentinel's name. Its record keeps the directory. */
+    const takeBack = (judged: string) => Effect.ignore(disk.renameNew(`${path}/${SentinelName.removingName}`, judged))
 
     const putMark = Effect.gen(function* () {
       if (mark === undefined) return yield* changed("there is no sentinel to mark it by")
@@ -126,7 +116,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       if (!isMark(mark)) {
         const marked = disk.renameNew(judged, `${path}/${SentinelName.removingName}`)
         yield* mapStoreError<Taken | Changed>("mark", gone)(marked)
-        yield* Effect.catchTag(confirm(mark, judged), "NotFound", () => Effect.fail(new Taken({ path })))
+        yield* confirm(mark).pipe(
+          Effect.tapError(() => takeBack(judged)),
+          Effect.catchTag("NotFound", () => Effect.fail(new Taken({ path })))
+        )
       }
       isClaimed = false
       isMarked = true

@@ -58,9 +58,9 @@ export const make = (
       onErrno(["ENOENT"], () => Effect.succeed([]))
     )
 
-  /** Requires that the two directories of a workspace aren't mount points: listing one may never end. */
+  /** Requires that neither a workspace nor its two directories are mount points: listing one may never end. */
   const requireListable = (path: string) =>
-    Effect.andThen(requireNoMountPoint(disk, `${path}/claimed`), requireNoMountPoint(disk, `${path}/dead`))
+    Effect.forEach([path, `${path}/claimed`, `${path}/dead`], (at) => requireNoMountPoint(disk, at), { discard: true })
 
   /** Names of the claimed and of the marked directories in a workspace. */
   const contents = (path: string) =>
