@@ -392,8 +392,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/unmoved"),
-        from: `yield* Effect.catchTag(confirm(mark, judged), "NotFound", () => Effect.fail(new Taken({ path })))`,
-        to: `yield* Effect.void`
+        from: `      if (problem !== undefined) return yield* changed(problem)
+    })
+
+    /** EEXIST`,
+        to: `    })
+
+    /** EEXIST`
       }
     ],
     tests: [coreTest("SentinelStore")],
@@ -490,8 +495,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/roots"),
-        from: "isVisible ? yield* disk.entries(path) : hidden",
-        to: "isVisible ? hidden : hidden"
+        from: `if (found !== undefined || names.every((name) => name.startsWith("."))) return found`,
+        to: `if (found !== undefined || names.length > 0) return found`
       }
     ],
     tests: [coreTest("Cleanup")],
@@ -539,6 +544,39 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [coreTest("CleanupOnly")]
   },
   {
+    name: "inner-crowded",
+    what: "an inner directory counts as one without owners if its sentinels weren't read",
+    edits: [{ file: core("internal/sweep/ownersBelow"), from: " || state.crowded !== undefined) {", to: ") {" }],
+    tests: [coreTest("Cleanup")],
+    only: "scenario 109"
+  },
+  {
+    name: "inner-hidden",
+    what: "an inner sentinel among more files than a look lists counts as none",
+    edits: [{ file: core("internal/store/lookup"), from: "Effect.map(withSentinel),", to: "" }],
+    tests: [coreTest("Cleanup")],
+    only: "scenario 109"
+  },
+  {
+    name: "word-about-sweeps",
+    what: "an operator's word about a directory condemns the sweep that has it",
+    edits: [
+      {
+        file: core("Judgement"),
+        from: `  if (kind._tag === "Workspace") return finding\n`,
+        to: `  if (kind._tag === "Workspace" && assumeDead === "") return finding\n`
+      }
+    ],
+    tests: [coreTest("CleanupMoved")]
+  },
+  {
+    name: "reclaim-inside",
+    what: "reclaim removes a directory inside a living owner's",
+    edits: [{ file: core("Cleanup"), from: "yield* requireNoOwner(steps)", to: "void requireNoOwner" }],
+    tests: [coreTest("Cleanup")],
+    only: "refuses a directory in that of an owner"
+  },
+  {
     name: "word-unbound",
     what: "an operator's yes counts for a directory that has taken the name of the one that was shown",
     edits: [{ file: cli("Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],
@@ -562,8 +600,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/claims"),
-        from: "      Effect.andThen(lock(destination, path, true)),\n      Effect.andThen(Unmoved",
-        to: "      Effect.andThen(Unmoved"
+        from: "      if (!(yield* isEmptied)) return false\n      yield* lock(destination, path, true)",
+        to: "      if (!(yield* isEmptied)) return false"
       }
     ],
     tests: [coreTest("SentinelStore")]
