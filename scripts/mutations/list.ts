@@ -28,7 +28,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "mount-by-path",
     what: "a mount counts only where the given path shows it",
-    edits: [{ file: core("Mounts"), from: "const place = locate(table, path)", to: "const place = undefined" }],
+    edits: [
+      { file: core("Mounts"), from: "table.insidePlace.size === 0 ? undefined : locate(table, path)", to: "undefined" }
+    ],
     tests: [coreTest("Mounts")],
     only: "scenario 95"
   },

@@ -50,10 +50,10 @@ export interface Table {
   readonly mounts: ReadonlyArray<Mount>
   readonly byId: ReadonlyMap<string, Mount>
   readonly byPoint: ReadonlyMap<string, ReadonlyArray<Mount>>
-  /** The first mount at or below each path that leads to one. */
-  readonly insidePath: ReadonlyMap<string, Mount>
-  /** The first mount at or below each place on a file system, for file systems that are mounted more than once. */
-  readonly insidePlace: ReadonlyMap<string, Mount>
+  /** The mounts at or below each path that leads to one. */
+  readonly insidePath: ReadonlyMap<string, ReadonlyArray<Mount>>
+  /** The mounts at or below each place on a file system, for file systems that are mounted more than once. */
+  readonly insidePlace: ReadonlyMap<string, ReadonlyArray<Mount>>
 }
 
 /**
@@ -111,6 +111,12 @@ function* upwards(path: string): Generator<string> {
   yield "/"
 }
 
+const append = (to: Map<string, Array<Mount>>, key: string, mount: Mount): void => {
+  const mounts = to.get(key)
+  if (mounts === undefined) to.set(key, [mount])
+  else mounts.push(mount)
+}
+
 /**
  * Parses `/proc/<pid>/mountinfo`. Lines that can't be read are left out.
  *
@@ -120,18 +126,15 @@ function* upwards(path: string): Generator<string> {
 export const parse = (mountinfo: string): Table => {
   const mounts = mountinfo.split("\n").flatMap(parseLine)
   const byId = new Map(mounts.map((mount) => [mount.id, mount]))
-  const insidePath = new Map<string, Mount>()
-  const insidePlace = new Map<string, Mount>()
+  const insidePath = new Map<string, Array<Mount>>()
+  const insidePlace = new Map<string, Array<Mount>>()
   const byDevice = Map.groupBy(mounts, ({ device }) => device)
   for (const mount of mounts) {
-    for (const path of upwards(mount.mountPoint)) if (!insidePath.has(path)) insidePath.set(path, mount)
+    for (const path of upwards(mount.mountPoint)) append(insidePath, path, mount)
     const place = placeOf({ byId }, mount)
     // A file system that is mounted once has no second path to the place.
     if (place === undefined || byDevice.get(place.device)?.length === 1) continue
-    for (const path of upwards(place.path)) {
-      const key = keyOf({ ...place, path })
-      if (!insidePlace.has(key)) insidePlace.set(key, mount)
-    }
+    for (const path of upwards(place.path)) append(insidePlace, keyOf({ ...place, path }), mount)
   }
   return { mounts, byId, byPoint: Map.groupBy(mounts, ({ mountPoint }) => mountPoint), insidePath, insidePlace }
 }
@@ -162,34 +165,36 @@ const locate = (table: Table, path: string): Place | undefined => {
   return mount === undefined ? undefined : placeOn(mount, path)
 }
 
+/** The place of a real path, if other paths may lead there, and the mounts at or below it. */
+const atPlace = (table: Table, path: string): readonly [Place, ReadonlyArray<Mount>] | undefined => {
+  const place = table.insidePlace.size === 0 ? undefined : locate(table, path)
+  const mounts = place === undefined ? undefined : table.insidePlace.get(keyOf(place))
+  return place === undefined || mounts === undefined ? undefined : [place, mounts]
+}
+
 /**
  * The mount point of a mount at or below a real path, whatever path leads to the mount. `undefined`: there is none.
  *
  * @category queries
  * @since 0.1.0
  */
-export const inside = (table: Table, path: string): string | undefined => {
-  const byPath = table.insidePath.get(path)
-  if (byPath !== undefined || table.insidePlace.size === 0) return byPath?.mountPoint
-  const place = locate(table, path)
-  return place === undefined ? undefined : table.insidePlace.get(keyOf(place))?.mountPoint
-}
+export const inside = (table: Table, path: string): string | undefined =>
+  (table.insidePath.get(path) ?? atPlace(table, path)?.[1])?.[0]?.mountPoint
 
 /**
- * All mounts at or below a real path, whatever path leads to them.
+ * All mounts at or below a real path, whatever path leads to them. Those that the path itself leads to come first.
  *
  * @category queries
  * @since 0.1.0
  */
 export const below = (table: Table, path: string): ReadonlyArray<Mounted> => {
-  if (inside(table, path) === undefined) return []
-  const top = locate(table, path)
-  return table.mounts.flatMap((mount) => {
+  const byPath = (table.insidePath.get(path) ?? []).map(({ mountPoint }) => ({ path: mountPoint, mountPoint }))
+  const [top, mounts] = atPlace(table, path) ?? []
+  if (top === undefined || mounts === undefined) return byPath
+  const byPlace = mounts.flatMap((mount) => {
     const { mountPoint } = mount
-    if (contains(path, mountPoint)) return [{ path: mountPoint, mountPoint }]
-    const place = placeOf(table, mount)
-    return top !== undefined && place?.device === top.device && contains(top.path, place.path)
-      ? [{ path: rebase(place.path, top.path, path), mountPoint }]
-      : []
+    const place = contains(path, mountPoint) ? undefined : placeOf(table, mount)
+    return place === undefined ? [] : [{ path: rebase(place.path, top.path, path), mountPoint }]
   })
+  return [...byPath, ...byPlace]
 }

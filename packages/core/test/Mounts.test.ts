@@ -122,6 +122,15 @@ describe("Mounts", () => {
     assert.isUndefined(Mounts.inside(aliased, "/alias/c/d/a"))
   })
 
+  it("finds the mounts below a path without a walk through the whole table", () => {
+    for (const table of [mounts, aliased]) {
+      for (const path of ["/", "/srv", "/srv/vms", "/srv/vms/a", "/alias", "/alias/a", "/mnt/twice", "/else"]) {
+        assert.deepStrictEqual(Mounts.below({ ...table, mounts: [] }, path), Mounts.below(table, path))
+      }
+    }
+    assert.deepStrictEqual(Mounts.below({ ...aliased, mounts: [] }, "/alias/a"), [at("/alias/a/m", "/srv/vms/a/m")])
+  })
+
   it("scenario 72: follows the mounts in the order in which they cover each other", () => {
     const covered = Mounts.parse(`
 26 1 254:0 / / rw - ext4 /dev/vda1 rw
