@@ -5,6 +5,7 @@ import { mkdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { suite } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
+import { turnsOf } from "@vm-sentinel/core/test/support/eventLoopTurns"
 import * as Fixture from "./support/procfsFixture.ts"
 
 suite("fixture procfs, with pidfds", {
@@ -51,5 +52,15 @@ it.effect("scenario 88: who took a lock is named where nobody may look into the 
     assert.deepStrictEqual(yield* lockHolders(id), [taker.pid])
     fixture.write("locks", line("FLOCK", taker.pid, "00:99"))
     assert.deepStrictEqual(yield* lockHolders(id), [])
+  }).pipe(Effect.provide(Fixture.layer("procfs")))
+)
+
+it.live("scenario 88: a search for who holds a lock gives the event loop turns within a process with many files", () =>
+  Effect.gen(function* () {
+    const fixture = yield* Fixture.Fixture
+    const { lockHolders } = yield* ProcessInspector
+    const { pid } = fixture.add()
+    for (let descriptor = 0; descriptor < 100; descriptor++) fixture.write(`${pid}/fdinfo/${descriptor}`, "pos:\t0\n")
+    assert.isAtLeast(yield* turnsOf(lockHolders({ dev: "1", ino: "2" })), 20)
   }).pipe(Effect.provide(Fixture.layer("procfs")))
 )

@@ -1,6 +1,7 @@
 /** Finds the processes that hold the `flock(2)` of a directory, by `/proc/locks` and `/proc/<pid>/fdinfo`. */
 import type { FileId } from "@vm-sentinel/core/FileId"
 import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
+import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import { expectErrno } from "../Kernel.ts"
 import { checkNamespace, checkType, listProcesses, readBytes, type Source } from "./procfs.ts"
@@ -27,25 +28,38 @@ const attempt = <A>(get: () => A): A | undefined => {
 }
 
 /**
- * Whether a process holds the lock. `undefined`: its descriptors can't be read, as those of other users. Compares the
- * ids of `stat(2)`. The device in the `lock:` line can't be used: on btrfs it differs from that of `stat(2)`.
+ * Whether a descriptor has the lock. Compares the ids of `stat(2)`. The device in the `lock:` line can't be used: on
+ * btrfs it differs from that of `stat(2)`.
  */
-const holds = (source: Source, pid: number, { dev, ino }: FileId): boolean | undefined => {
+const hasLock = (source: Source, pid: number, descriptor: string, { dev, ino }: FileId): boolean => {
   const { kernel, root } = source
-  const descriptors = attempt(() => kernel.list(`${root}/${pid}/fdinfo`))
-  return descriptors?.some((descriptor) => {
-    const info = readBytes(source, `${root}/${pid}/fdinfo/${descriptor}`)
-    if (info === undefined || !flockLine.test(latin1.decode(info))) return false
-    const file = attempt(() => kernel.fileId(`${root}/${pid}/fd/${descriptor}`))
-    return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino
-  })
+  const info = readBytes(source, `${root}/${pid}/fdinfo/${descriptor}`)
+  if (info === undefined || !flockLine.test(latin1.decode(info))) return false
+  const file = attempt(() => kernel.fileId(`${root}/${pid}/fd/${descriptor}`))
+  return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino
 }
+
+/** Whether a process holds the lock. `undefined`: its descriptors can't be read, as those of other users. */
+const holds = Effect.fnUntraced(function* (
+  source: Source,
+  pid: number,
+  directory: FileId,
+  giveWay: Effect.Effect<void>
+) {
+  const descriptors = attempt(() => source.kernel.list(`${source.root}/${pid}/fdinfo`))
+  if (descriptors === undefined) return undefined
+  for (const descriptor of descriptors) {
+    if (hasLock(source, pid, descriptor, directory)) return true
+    yield* giveWay
+  }
+  return false
+})
 
 /**
  * The processes that took the lock, as far as they still hold it, ascending. The kernel tells them to everybody, and
  * one read finds them. A process that inherited the lock isn't among them.
  */
-const takers = (source: Source, directory: FileId): ReadonlyArray<Pid> => {
+const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, giveWay: Effect.Effect<void>) {
   const bytes = readBytes(source, `${source.root}/locks`)
   const found = new Set<Pid>()
   for (const [, pid, major = "", minor = "", ino] of latin1.decode(bytes).matchAll(lockLine)) {
@@ -54,10 +68,10 @@ const takers = (source: Source, directory: FileId): ReadonlyArray<Pid> => {
     const isSameDevice = deviceOf(Number.parseInt(major, 16), Number.parseInt(minor, 16)) === directory.dev
     // `/proc/locks` keeps the PID of a process that has ended, as long as another process has the lock's open file.
     const isThere = source.kernel.exists(`${source.root}/${number}`)
-    if (isThere && (holds(source, number, directory) ?? isSameDevice)) found.add(number)
+    if (isThere && ((yield* holds(source, number, directory, giveWay)) ?? isSameDevice)) found.add(number)
   }
   return [...found].toSorted((a, b) => a - b)
-}
+})
 
 /**
  * The PIDs of the holders, ascending: the processes that took the lock or, if all of these have ended, those that
@@ -65,12 +79,13 @@ const takers = (source: Source, directory: FileId): ReadonlyArray<Pid> => {
  */
 export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
   if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return []
-  const taken = takers(source, directory)
+  const giveWay = yield* Slices.makeGiveWay
+  const taken = yield* takers(source, directory, giveWay)
   if (taken.length > 0) return taken
   const holders: Array<Pid> = []
   const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
   for (const number of numbers) {
-    if (isPid(number) && holds(source, number, directory) === true) holders.push(number)
+    if (isPid(number) && (yield* holds(source, number, directory, giveWay)) === true) holders.push(number)
     // Reading every descriptor of every process may take long.
     yield* Effect.yieldNow
   }
