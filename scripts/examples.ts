@@ -65,7 +65,10 @@ export interface Program extends Example {
 export const programsOf = ({ module, path }: Pick<Source, "module" | "path">): ReadonlyArray<Program> =>
   module.examples.map(({ code, line }) => ({ path, line, code }))
 
-/** The programs in a page of Markdown. An example is a file of its own, compiled and tested there: see `pageExamples.ts`. */
+/**
+ * The programs in a page of Markdown. An example is a file of its own, compiled and tested there: see
+ * `pageExamples.ts`.
+ */
 export const programsInPage = (path: string): ReadonlyArray<Program> => {
   const text = Fs.readFileSync(Path.join(root, path), "utf8")
   const lines = text.split("\n")

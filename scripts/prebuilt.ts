@@ -22,7 +22,7 @@ export default async (): Promise<() => void> => {
   if (process.platform !== "linux" || process.env[variable] !== undefined) return () => undefined
   Fs.mkdirSync(parent, { recursive: true })
   const directory = Fs.mkdtempSync(`${parent}/vm-sentinel-test-`)
-  // Tests also start these programs as other users.
+  // Tests start the programs in this directory as other users too, so others need access to it.
   Fs.chmodSync(directory, 0o755)
   Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
   execFileSync(process.execPath, [`${import.meta.dirname}/bundle.ts`, `${directory}/command`], { stdio: "inherit" })

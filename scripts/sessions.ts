@@ -3,8 +3,8 @@
  * names a shell script: `<!-- session: docs/sessions/sweep.sh -->`. The script makes what the commands find. Lines of
  * the block that begin with `$ ` are the commands; the other lines are their output. `/srv` stands for a new directory,
  * `$REPOSITORY` for this one. A line of the script that begins with `#? ` prints why the session can't be played here.
- * `node scripts/sessions.ts` writes the output into the pages, with invented names of the machine; a test checks that it
- * is current.
+ * `node scripts/sessions.ts` writes the output into the pages, with invented names of the machine; a test checks that
+ * it is current.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"

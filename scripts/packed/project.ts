@@ -1,4 +1,4 @@
-/** An empty project in which the tarballs are installed by npm. */
+/** An empty project. npm installs the tarballs in it. */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type Packed, repository, run } from "./tarballs.ts"

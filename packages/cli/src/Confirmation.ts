@@ -1,5 +1,5 @@
 /**
- * Asks a person at a terminal before something is removed.
+ * Asks a person at a terminal before the command removes anything.
  *
  * @since 0.1.0
  */

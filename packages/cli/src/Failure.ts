@@ -67,7 +67,7 @@ const jsonVariable = (args: ReadonlyArray<string>): Effect.Effect<boolean> =>
         Effect.orElseSucceed(() => false)
       )
 
-/** Whether lines of JSON are wanted. The command line may be invalid. */
+/** Whether the command line or the variable of `--json` asks for JSON lines. The command line may be invalid. */
 const wantsJson: Effect.Effect<boolean, never, Stdio.Stdio> = Effect.gen(function* () {
   const { args } = yield* Stdio.Stdio
   const words = yield* args

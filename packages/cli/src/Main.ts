@@ -97,7 +97,7 @@ const commandOf = (output: Context.Context<Output.Output>) =>
     ])
   )
 
-/** Without `--`, the parser takes the options of CMD for options of `run`. */
+/** Hint to write `--` before CMD. Without `--`, the parser reads the options of CMD as options of `run`. */
 const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =>
   Stdio.Stdio.use(({ args }) =>
     Effect.map(args, (args) =>

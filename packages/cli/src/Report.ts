@@ -1,5 +1,5 @@
 /**
- * Reports outcomes: as JSON lines while they happen, or as one table at the end.
+ * Reports outcomes, as JSON lines while they happen or as one table at the end of each root.
  *
  * @since 0.1.0
  */

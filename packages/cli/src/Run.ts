@@ -91,8 +91,8 @@ interface Signals {
 }
 
 /**
- * Listens to signals until the scope closes. Other listeners are removed meanwhile: the command alone decides what a
- * signal means.
+ * Listens to signals until the scope closes. Removes all other listeners for that time, so that the command alone
+ * decides what a signal means.
  */
 const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => {

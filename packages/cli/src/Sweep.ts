@@ -107,10 +107,10 @@ const refusalOf = Effect.fnUntraced(function* (
 })
 
 /**
- * Sweeps roots, or with `dryRun` only judges, and reports the outcome of each directory and the summary of each root.
- * If the command may have to ask, or a limit may forbid all removals, it judges all roots first. It then removes only
- * directories that this first judgement found dead, so a yes covers no more than was shown. A full stdout doesn't end
- * the sweep. Fails with {@link Quit} for every exit code but 0.
+ * Sweeps roots. With `dryRun` it only judges them. It reports the outcome of each directory and the summary of each
+ * root. It judges all roots first if it may have to ask, or if `maxRemovals` or an unmatched `skip` under `strict` may
+ * forbid all removals. It then removes only directories that this first judgement found dead: a person who answers yes
+ * agrees only to those. A full stdout doesn't end the sweep. Fails with {@link Quit} for every exit code but 0.
  *
  * @category running
  * @since 0.1.0

@@ -323,8 +323,8 @@ const requireNoOwner = Effect.fnUntraced(function* ({ examiner, options, root, s
 /**
  * Judges one directory, and removes the directory if the judgement condemns it. If a sweep has moved the directory and
  * not finished its removal, `reclaim` finds it by its name in the root and finishes it. Fails with the error that a
- * sweep would keep in the outcome. `Taken`: a running sweep has the directory. `RefusedRoot`: the directory lies in that of
- * an owner who isn't provably gone.
+ * sweep would keep in the outcome. `Taken`: a running sweep has the directory. `RefusedRoot`: the directory lies in
+ * that of an owner who isn't provably gone.
  *
  * **Example** (Removing a directory once its owner has ended)
  *

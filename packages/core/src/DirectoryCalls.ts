@@ -89,9 +89,9 @@ export interface DirectoryCalls<Name> {
   /** `renameat(2)`. */
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
   /**
-   * Makes an entry writable that belongs to the user of this process: a directory gets u+rwx; on Darwin a directory or
-   * a file loses `uchg` and `uappnd`. Changes no entry of another user, not even as root, and none on another mount
-   * than `fd`. `false`: nothing was changed.
+   * Makes an entry writable if it belongs to the user of this process. A directory gets u+rwx. On Darwin a directory or
+   * a file loses `uchg` and `uappnd`. Changes no entry of another user, not even as root. Changes no entry on another
+   * mount than that of `fd`. `false`: nothing was changed.
    */
   readonly permit: (fd: number, name: Name) => boolean
 }

@@ -136,8 +136,9 @@ export class Disk extends Context.Service<
       options?: FindOptions
     ) => Stream.Stream<string, DiskError>
     /**
-     * Path of a directory on its file system, the same through every bind mount: the root field of the directory's
-     * mount (`proc_pid_mountinfo(5)`), and the path below that root. The real path if the platform can't tell.
+     * Path of a directory on its file system. Every bind mount gives the same path. It consists of the root field of
+     * the directory's mount (`proc_pid_mountinfo(5)`) and the path below that root. If the platform can't tell, it is
+     * the real path.
      */
     readonly location: (path: string) => Effect.Effect<string, DiskError>
     /** A mount point at or below the directory; `undefined` if there is none. */

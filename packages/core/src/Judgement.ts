@@ -1,6 +1,6 @@
 /**
- * The judgement of a whole directory. Pure: recorded inputs can be judged again. A decision alone grants no right to
- * delete.
+ * The judgement of a whole directory. It is a pure function, so a program can judge recorded inputs again. A decision
+ * alone grants no right to delete.
  *
  * @since 0.1.0
  */

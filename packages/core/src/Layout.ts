@@ -1,5 +1,5 @@
 /**
- * `Layout`: which files of a directory are read as sentinels.
+ * `Layout` says which files of a directory a sweep reads as sentinels.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * The answers of a probe of a directory's ownership lock.
+ * What a probe of a directory's lock can answer.
  *
  * @since 0.1.0
  */

@@ -79,7 +79,7 @@ export const Summary = Schema.TaggedStruct("Summary", {
   unknown: Schema.Int,
   bytesFreed: Schema.optionalKey(Schema.Int),
   bytesKept: Schema.optionalKey(Schema.Int),
-  /** Directories whose deletion ran without a lock. */
+  /** Number of directories whose deletion ran without a lock. */
   unlocked: Schema.optionalKey(Schema.Int),
   /**
    * `lock`, `shared` and `assumeMoved`: assertions of the operator, see `JudgeInputs.Knowledge`. Missing where none was

@@ -140,7 +140,9 @@ export const HostIdentity = Schema.Struct({
   pidNamespaceInit: Schema.optionalKey(FirstProcess),
   /** Nanoseconds, as {@link TimeOffset}. */
   timeOffset: Schema.optionalKey(Schema.String),
-  /** Whether the kernel runs in a VM. A VM state restored twice gives two kernels equal ids. Missing: unknown. */
+  /**
+   * Whether the kernel runs in a VM. If a VM's state is restored twice, two kernels have equal ids. Missing: unknown.
+   */
   virtualMachine: Schema.optionalKey(Schema.Boolean)
 })
 export type HostIdentity = typeof HostIdentity.Type

@@ -70,9 +70,9 @@ const otherProcess = { startTime: "0" }
 const otherId = "0"
 
 /**
- * What the kernel tells about processes that don't exist. `absent`: its answer about a PID that no process has. `byNamespace`
- * and `byId`: its answers to a search of the whole kernel for a process of a PID namespace, and with a 64-bit id, that
- * no process has.
+ * What the kernel tells about processes that don't exist. `absent`: its answer about a PID that no process has.
+ * `byNamespace` and `byId`: its answers to a search of the whole kernel for a process of a PID namespace, and with a
+ * 64-bit id, that no process has.
  *
  * @category models
  * @since 0.1.0
@@ -84,8 +84,8 @@ export interface Sight {
 }
 
 /**
- * Asks the kernel about processes that don't exist. A reader that sees enough gets `Absent`, and `Gone` from both
- * searches.
+ * Asks the kernel about a PID, a PID namespace and a 64-bit id that no process has. A reader that sees enough gets
+ * `Absent`, and `Gone` from both searches.
  *
  * **Example** (Asking as a reader that sees every process)
  *

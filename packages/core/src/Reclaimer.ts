@@ -112,7 +112,9 @@ export interface Leftover<A> {
  * @since 0.1.0
  */
 export interface Remains extends Leftover<Removable> {
-  /** One tag for each sentinel that was judged before the directory was marked: `SentinelName.Marked`. */
+  /**
+   * One tag for each sentinel that the killed sweep judged before it marked the directory. See `SentinelName.Marked`.
+   */
   readonly tags: ReadonlyArray<string>
 }
 

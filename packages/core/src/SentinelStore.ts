@@ -58,7 +58,8 @@ export class SentinelStore extends Context.Service<
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
     /**
      * Lists the directories of a root without opening them: each may be gone when the stream emits its entry.
-     * `RefusedRoot`: the root itself has a sentinel under a known name or a name of `layout`. Its content belongs to an owner.
+     * `RefusedRoot`: the root itself has a sentinel under a known name or a name of `layout`. Its content belongs to an
+     * owner.
      */
     readonly list: (root: Root, layout?: Layout) => Effect.Effect<Listing, RootError>
     /**

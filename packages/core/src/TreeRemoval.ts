@@ -14,7 +14,7 @@ import * as Removing from "./internal/removal/removing.ts"
 import * as Slices from "./Slices.ts"
 
 /**
- * How long a tree may take without getting smaller, where a {@link Task} doesn't say.
+ * Default of `patience`: how long a removal goes on while its tree doesn't get smaller.
  *
  * @category constants
  * @since 0.1.0
@@ -71,8 +71,8 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  * - A directory that isn't empty after it was read to its end is read again while each pass removes something. It is
  *   given up (ENOTEMPTY) when the tree hasn't got smaller for the time that `patience` gives: another process keeps
  *   writing.
- * - A directory of the calling user whose mode refuses a removal is made writable. Darwin: its flags `uchg` and
- *   `uappnd` are cleared.
+ * - The removal makes a directory of the calling user writable if its mode refuses a removal. On Darwin it also clears
+ *   the flags `uchg` and `uappnd` of the user's directories and files.
  * - A failure doesn't end the removal: the rest is still removed. The first failure is reported at the end.
  *
  * @category running

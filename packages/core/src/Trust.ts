@@ -59,7 +59,8 @@ export const ofRoot = (stat: Stat, principal: Principal): string | undefined => 
 }
 
 /**
- * Why a root is refused by its absolute path alone, without I/O; `undefined` where it isn't.
+ * The reason to refuse a root for its absolute path: the path is `/` or a home directory. `undefined`: no such reason.
+ * Does no I/O.
  *
  * @category judging
  * @since 0.1.0

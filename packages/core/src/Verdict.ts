@@ -299,8 +299,8 @@ const isDecidedByNamespace = ({ record }: SentinelV3, { evidence, reason }: Verd
   (record.lock === undefined || evidence.lock?.observed !== "unknown")
 
 /**
- * Turns an `unknown` verdict into `dead` where the first process of the record's PID namespace is proved gone: the
- * kernel kills all processes of a PID namespace when its first process ends, `pid_namespaces(7)`. `gone`: sentinels of
+ * Turns an `unknown` verdict into `dead` if the first process of the record's PID namespace is proved gone. When the
+ * first process of a PID namespace ends, the kernel kills all others in it (`pid_namespaces(7)`). `gone`: sentinels of
  * owners that are proved gone.
  *
  * @category judging

@@ -109,22 +109,22 @@ export * as Ground from "./Ground.ts"
 export * as JudgeInputs from "./JudgeInputs.ts"
 
 /**
- * The judgement of a whole directory. Pure: recorded inputs can be judged again. A decision alone grants no right to
- * delete.
+ * The judgement of a whole directory. It is a pure function, so a program can judge recorded inputs again. A decision
+ * alone grants no right to delete.
  *
  * @since 0.1.0
  */
 export * as Judgement from "./Judgement.ts"
 
 /**
- * `Layout`: which files of a directory are read as sentinels.
+ * `Layout` says which files of a directory a sweep reads as sentinels.
  *
  * @since 0.1.0
  */
 export * as Layout from "./Layout.ts"
 
 /**
- * The answers of a probe of a directory's ownership lock.
+ * What a probe of a directory's lock can answer.
  *
  * @since 0.1.0
  */

@@ -96,8 +96,8 @@ export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
  * executable is that of `proc_pidpath`.
  *
  * A PID is absent when `proc_pidinfo`, `sysctl` and `kill` all report no process. EPERM and EACCES give `Hidden`.
- * Answers that contradict each other give `Unavailable`. All data of one observation are of one process: `p_uniqueid`
- * is read before and after the rest.
+ * Answers that contradict each other give `Unavailable`. All data of one observation belong to one process. The layer
+ * reads `p_uniqueid` before and after the rest.
  *
  * koffi is an optional dependency. Where koffi or the library can't be loaded, and in a worker thread,
  * this layer is {@link layerPs}: koffi aborts the process when a worker is terminated while koffi loads. On

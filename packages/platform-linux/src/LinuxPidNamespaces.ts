@@ -91,8 +91,8 @@ const readLink = (source: Procfs.Source, number: string): string =>
   Procfs.readLinkText(source, `${source.root}/${number}/ns/pid`)
 
 /**
- * PIDs of a process of the namespace, the outermost first. Empty: the process under `number` is in another namespace
- * now.
+ * PIDs of the process under `number`, the outermost namespace's first. Empty if that process is in another namespace
+ * than `namespace` now.
  */
 const readMember = (source: Procfs.Source, number: string, namespace: string): Entry<ReadonlyArray<number>> =>
   readPinned(

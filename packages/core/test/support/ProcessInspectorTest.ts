@@ -49,7 +49,7 @@ export interface ProcessWorld<R = never> {
   >
 }
 
-/** Abilities of an implementation that the suite can't find out. */
+/** What an implementation can do. The suite can't detect this, so each implementation declares it. */
 export interface Strength {
   /** Processes have a 64-bit id that is never reused. */
   readonly processId64: boolean

@@ -100,8 +100,8 @@ const lawful = (drawn: World): World => {
       // Only a virtual machine can be restored twice from one state. Its operator can't vouch that no other kernel has
       // its ids.
       ...(kernel === "fork" ? { virtualMachine: true, shared: "keep" as const } : {}),
-      // The operator accepts records from another directory only if no owner under another kernel wrote them: such an
-      // owner isn't found here.
+      // The operator passes `assumeMoved` only if no owner under another kernel wrote the records. This kernel can't
+      // find such an owner.
       assumesMoved: drawn.reader.assumesMoved && !(isForeign && kernel === drawn.kernel)
     },
     // A record of another kernel, outside its own directory, keeps the data of the frame: without them only the process

@@ -45,9 +45,9 @@ const entryFlags = O_PATH | O_NOFOLLOW
 
 /**
  * Calls relative to `fd`, a directory's descriptor. A name that is a symbolic link isn't followed. With an absolute
- * path as the name, `fd` doesn't matter. Only the `DirFd` that opened a descriptor may close that descriptor: at the
- * end of a worker thread Node closes every number that Node itself opened in the thread, even if the number is another
- * file's now.
+ * path as the name, `fd` doesn't matter. Only the `DirFd` that opened a descriptor may close it. At the end of a worker
+ * thread, Node closes every descriptor number that Node itself opened in the thread. It does so even if the number
+ * belongs to another file by then.
  */
 export interface DirFd {
   /**

@@ -3,7 +3,7 @@ import { expectErrno } from "../Kernel.ts"
 import type { Trees } from "../OpenTree.ts"
 import { isProcfs, type KernelFile, read, readHead, readLine, readKernelFile, type Source } from "./procfs.ts"
 
-/** Where the facts about the host come from, besides the procfs. */
+/** The procfs, and the other sources of facts about the host. */
 export interface HostSource extends Source {
   /** `undefined`: no native code. */
   readonly trees: Trees | undefined

@@ -33,8 +33,8 @@ const missing = (reason: "not-found" | "unloadable", detail: string): Loaded => 
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : `${cause}`)
 
 /**
- * No bundler follows `createRequire`, so koffi is never part of a bundle. Node looks for it in the folder of the bundle
- * and above.
+ * No bundler follows `createRequire`, so no bundle contains koffi. Node looks for koffi in the folder of this file and
+ * in every folder above it.
  */
 const load = (): Loaded => {
   if (here === undefined) return missing("not-found", "this code isn't in a file")

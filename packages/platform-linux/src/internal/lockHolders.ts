@@ -15,7 +15,10 @@ const latin1 = new TextDecoder("latin1")
  */
 const flockLine = /^lock:.* FLOCK /m
 
-/** The same lock in `/proc/locks`: the process that took it, and the device and inode of the file. */
+/**
+ * A `flock(2)` lock in `/proc/locks`. Groups: PID of the process that took the lock, device (major, minor) and inode of
+ * the file.
+ */
 const lockLine = /^\d+: FLOCK +\S+ +\S+ +(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /gm
 
 const attempt = <A>(get: () => A): A | undefined => {

@@ -18,7 +18,8 @@ const all = 0o700
 export const permitOpen = (calls: DirFd, fd: number): boolean => {
   const { mode, type, uid } = calls.stat(fd)
   if (type !== "directory" || uid !== process.geteuid?.() || (mode & all) === all) return false
-  // fchmod(2) refuses a descriptor of O_PATH. This path leads to the open file, even if another file has its name now.
+  // fchmod(2) refuses an O_PATH descriptor. `/proc/self/fd/<fd>` names the open directory, even if another file has its
+  // name now.
   Fs.chmodSync(`/proc/self/fd/${fd}`, mode | all)
   return true
 }

@@ -260,8 +260,8 @@ export interface RecycleOptions {
 
 /**
  * Starts a program under a free PID. Writes `pid - 1` to `ns_last_pid`: the kernel gives the next PID to the next task.
- * Must be called inside a PID namespace of one's own. A thread that begins meanwhile may take the PID: then the program
- * is killed and started again.
+ * The caller must run in a PID namespace of its own. A thread that begins meanwhile may take the PID. Then `recycle`
+ * kills the program and starts it again.
  *
  * @category running
  * @since 0.1.0

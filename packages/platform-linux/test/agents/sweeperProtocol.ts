@@ -28,8 +28,8 @@ export const Request = Schema.Union([
   Schema.Struct({ op: Schema.Literal("watch") }),
   Schema.Struct({ op: Schema.Literal("changes") }),
   /**
-   * Owns a directory for each name. Records itself in an existing directory only with `restart`, and makes a missing
-   * one. Goes on until all are owned or the file `stop` exists.
+   * Becomes the owner of one directory for each name. Makes the directory if it is missing. If it exists, records
+   * itself there only with `restart`. Goes on until it owns all of them or the file `stop` exists.
    */
   Schema.Struct({
     op: Schema.Literal("settle"),

@@ -142,7 +142,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     // `false` after `restore`, after `mark` and after the scope has closed: another claim may have this path since.
     let isClaimed = true
     const letGo = Effect.sync(() => void (isClaimed = false))
-    /** `NameTaken` has already named the present path to the caller, so the finalizer leaves the directory there. */
+    /**
+     * Whether `restore` failed with `NameTaken`. That error tells the caller the present path, so the finalizer leaves
+     * the directory there.
+     */
     let isReported = false
     const restore = Effect.uninterruptible(
       Effect.suspend(() => (isClaimed ? Effect.andThen(moveBack(path, origin), letGo) : Effect.void)).pipe(
@@ -241,11 +244,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     yield* requireNoMount(disk, origin)
     const locked = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
     const { held, isLocked } = locked
-    // An owner may have come since the judgement and released the lock. This look finds that owner before the rename.
+    // Since the judgement an owner may have recorded itself and released the lock. This look finds its record before
+    // the rename.
     if (isLocked) yield* lookUnchanged(condemned, held, layout)
     const busy = () => new MountInside({ path: origin, mount: origin })
     const immovable = yield* disk.renameNew(origin, path).pipe(
-      // A rename into another directory changes `..`, which a mode of 0500 refuses.
+      // A rename into another directory changes the `..` of `origin`. The kernel refuses that if the mode of `origin`
+      // is 0500.
       permitted(disk, [origin]),
       Effect.as(undefined),
       onErrno(Unmoved.immovable, ({ errno }) => Effect.succeed(errno)),

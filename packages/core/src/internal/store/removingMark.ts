@@ -4,7 +4,9 @@ import type { Disk, DiskError } from "../../Disk.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { onErrno } from "./diskErrors.ts"
 
-/** Whether a sweep has begun to delete the directory where it lies. The sweep may have been killed since. */
+/**
+ * Whether a sweep has begun to delete the directory in place, without a rename. That sweep may have been killed since.
+ */
 export const isBeingRemoved = (
   { lstat }: Pick<Disk["Service"], "lstat">,
   directory: string

@@ -17,7 +17,10 @@ export interface Living {
   readonly pid: Pid | undefined
 }
 
-/** Whether there is an outcome. `undefined`: the sweep was stopped first, or another sweep has the directory. */
+/**
+ * Whether a leftover has an outcome. It has none if the sweep was stopped first, the leftover is gone, or another sweep
+ * has it.
+ */
 export const isTold = (outcome: Outcome | undefined): outcome is Outcome => outcome !== undefined
 
 export interface Subject {

@@ -1,4 +1,4 @@
-/* Compiles peek.c with a clock that advances by one second at each reading. */
+/* Compiles src/internal/peek.c with a false clock. The n-th reading is n seconds ahead of the real clock. */
 #include <time.h>
 
 static int tell_time(clockid_t clock, struct timespec *now)
