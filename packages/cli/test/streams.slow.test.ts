@@ -64,7 +64,7 @@ describe.concurrent("stdout", { timeout }, () => {
       const root = yield* Roots.scratch
       const { code, stderr } = yield* Cli.shell(`"$NODE" "$BIN" list "$1" > /dev/full`, [root])
       assert.strictEqual(code, 1)
-      assert.match(stderr, /^vm-sentinel: stdout: ENOSPC; it goes on.*\nvm-sentinel: 0 scanned: .*\n$/)
+      assert.match(stderr, /^vm-sentinel: stdout: ENOSPC; the sweep goes on.*\nvm-sentinel: 0 scanned: .*\n$/)
       const help = yield* Cli.shell(`"$NODE" "$BIN" explain "$1" > /dev/full`, [Roots.directory(root, "vm")])
       assert.deepStrictEqual([help.code, help.stderr], [1, "vm-sentinel: stdout: ENOSPC\n"])
     })

@@ -134,7 +134,7 @@ describe("a full disk behind stdout and stderr", { timeout }, () => {
     [
       "stdout",
       ">/dev/full",
-      /^vm-sentinel: stdout: ENOSPC; it goes on.*\nvm-sentinel: 300 scanned: 300 removed, 0 kept\n$/
+      /^vm-sentinel: stdout: ENOSPC; the sweep goes on.*\nvm-sentinel: 300 scanned: 300 removed, 0 kept\n$/
     ],
     ["both", ">/dev/full 2>/dev/full", /^$/]
   ] as const) {
