@@ -27,8 +27,14 @@ const { output } = await build({
     minify: true,
     entryFileNames: "[name].cjs",
     chunkFileNames: "[name]-[hash].cjs",
-    // Modules that 5 or more chunks share are one file. Node opens 22 files for `list` instead of 48.
-    codeSplitting: { groups: [{ name: "shared", minShareCount: 5 }] }
+    // Modules that 5 or more chunks share are two files. Node opens 23 files for `list` instead of 48. V8 compiles
+    // Effect and this project's modules faster as two files than as one.
+    codeSplitting: {
+      groups: [
+        { name: "effect", test: /node_modules/, minShareCount: 5 },
+        { name: "shared", minShareCount: 5 }
+      ]
+    }
   }
 })
 Fs.chmodSync(`${directory}/bin.cjs`, 0o755)
