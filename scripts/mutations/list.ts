@@ -173,12 +173,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "the remover without its lock: it takes none",
     edits: [
       {
-        file: core("internal/store/claims"),
+        file: core("internal/store/destination"),
         from: `isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)`,
         to: `isLocked: true`
       },
       {
-        file: core("internal/store/claims"),
+        file: core("internal/store/destination"),
         from: `exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(`,
         to: `Effect.scoped(exclude(path, { mayStartProgram, test: destination.workspace === undefined })).pipe(`
       }
@@ -205,7 +205,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "locks of inner directories not taken",
     edits: [
       {
-        file: core("internal/store/claims"),
+        file: core("internal/store/destination"),
         from: `disk.removeTree(path, { expected, mayRemove, lockInner: isLocked })`,
         to: `disk.removeTree(path, { expected, mayRemove, lockInner: false })`
       }
@@ -601,7 +601,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a note removes an empty directory whose lock an owner holds",
     edits: [
       {
-        file: core("internal/store/claims"),
+        file: core("internal/store/leftovers"),
         from: "      if (!(yield* isEmptied)) return false\n      yield* lock(destination, path, true)",
         to: "      if (!(yield* isEmptied)) return false"
       }

@@ -27,6 +27,8 @@ import * as FileSystemDisk from "./FileSystemDisk.ts"
 import type { DirectoryState, SentinelFile, TrustedPeek } from "./DirectoryState.ts"
 import * as Creation from "./internal/store/creation.ts"
 import * as Claims from "./internal/store/claims.ts"
+import * as Destinations from "./internal/store/destination.ts"
+import * as Leftovers from "./internal/store/leftovers.ts"
 import * as Locking from "./internal/store/locking.ts"
 import * as Lookup from "./internal/store/lookup.ts"
 import * as Publication from "./internal/store/publication.ts"
@@ -150,6 +152,8 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const creation = Creation.make(disk, publication)
     const { exclude, lock, probeLock } = Locking.make(disk)
     const workspaces = Workspaces.make(disk, lookup, publication, creation, exclude)
+    const destinations = Destinations.make(disk, exclude)
+    const claims = Claims.make(disk, lookup, destinations)
     return SentinelStore.of({
       openRoot,
       openDirectory,
@@ -164,7 +168,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
       release: publication.release,
       lock,
       probeLock,
-      reclaimer: ReclaimerOf.make(workspaces, Claims.make(disk, lookup, exclude))
+      reclaimer: ReclaimerOf.make(workspaces, claims, Leftovers.make(disk, lookup, destinations, claims))
     })
   })
 )

@@ -6,56 +6,36 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Claim, Discarded, MayRemove, Removable } from "../../Reclaimer.ts"
+import type { Claim, Discarded, MayRemove } from "../../Reclaimer.ts"
 import { Condemned } from "../../Condemned.ts"
 import type { Disk, DiskError, HeldLock } from "../../Disk.ts"
 import {
   Changed,
   type ClaimError,
   Immovable,
-  LockBusy,
   MountInside,
   NameTaken,
   type PermissionDenied,
-  type ResumeError,
   type StoreFailure,
   Taken
 } from "../../Errors.ts"
-import { type FileId, sameFile } from "../../FileId.ts"
+import { sameFile } from "../../FileId.ts"
 import { type DirectoryState, tagOf } from "../../DirectoryState.ts"
 import type { Layout } from "../../Layout.ts"
 import * as SentinelName from "../../SentinelName.ts"
+import type { Destination, Destinations, DiscardError, Locked } from "./destination.ts"
 import { mapStoreError, onErrno, permitted } from "./diskErrors.ts"
-import type { Locking } from "./locking.ts"
 import type { Lookup } from "./lookup.ts"
-import { nonce } from "./nonce.ts"
 import * as Unmoved from "./unmoved.ts"
-import { hasGone, requireSame } from "./presence.ts"
-import { isBeingRemoved } from "./removingMark.ts"
+import { requireSame } from "./presence.ts"
 import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
-import { difference, type Workspace } from "./workspaces.ts"
+import { difference } from "./workspaces.ts"
 import { baseName } from "../paths.ts"
-
-export interface Destination {
-  readonly root: string
-  /** Claims move directories into it. `undefined`, on a full file system: claims stay within `root`. */
-  readonly workspace: Workspace | undefined
-  /** Whether another sweep of the root is at work: a lock that is held exclusively may be its lock. */
-  readonly hasOthers: Effect.Effect<boolean>
-}
-
-type DiscardError = Changed | Taken | MountInside | PermissionDenied | StoreFailure
-
-interface Locked {
-  /** `undefined`: there is no lock. */
-  readonly held: HeldLock | undefined
-  /** The lock is held, and works on this file system. */
-  readonly isLocked: boolean
-}
 
 export type Claims = ReturnType<typeof make>
 
-export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["exclude"]) => {
+export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destinations) => {
+  const { isGone, lock, pathForClaimed, pathForMarked, removeTree } = destinations
   const unmoved = Unmoved.make(disk, lookup)
 
   const moveBack = (path: string, origin: string) =>
@@ -66,68 +46,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
       return mapStoreError("put back", { EEXIST: taken, ENOTEMPTY: taken, ENOTDIR: taken })(back)
     })
 
-  const pathForClaimed = ({ root, workspace }: Destination, entry: string) =>
-    workspace === undefined
-      ? Effect.map(nonce, (tag) => `${root}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`)
-      : Effect.succeed(`${workspace.path}/claimed/${entry}`)
-
-  const pathForMarked = ({ root, workspace }: Destination, marked: SentinelName.Marked) =>
-    workspace === undefined
-      ? Effect.map(nonce, (tag) => `${root}/${SentinelName.markedInPlace(tag.slice(0, 8), marked)}`)
-      : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
-
-  /**
-   * Determines who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and any other
-   * process may hold it either way (`LockBusy`).
-   */
-  const busy = Effect.fnUntraced(function* (
-    { hasOthers }: Destination,
-    path: string
-  ): Effect.fn.Return<never, Taken | LockBusy> {
-    const taken = new Taken({ path })
-    const mode = yield* disk.probeLock(path, { mayStartProgram: true })
-    if (mode === "free") return yield* taken
-    if (mode === "shared") return yield* new LockBusy({ path, mode })
-    // Another sweep may have the path by now, and may be deleting this directory where it lies.
-    const isSwept = yield* Effect.orElseSucceed(isBeingRemoved(disk, path), () => false)
-    const isThere = yield* Effect.isSuccess(disk.lstat(path))
-    if (isSwept || !isThere || (yield* hasOthers)) return yield* taken
-    return yield* new LockBusy({ path, ...(mode === "exclusive" ? { mode } : {}) })
-  })
-
-  /** Excludes owners and other sweeps, where the file system has locks. */
-  const lock = (
-    destination: Destination,
-    path: string,
-    mayStartProgram: boolean
-  ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
-    exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(
-      Effect.map((held) => ({
-        held,
-        isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)
-      })),
-      Effect.catch((error): Effect.Effect<never, Taken | LockBusy | PermissionDenied | StoreFailure> =>
-        error.errno === "EBUSY"
-          ? busy(destination, path)
-          : mapStoreError("lock", { ENOENT: () => new Taken({ path }) })(Effect.fail(error))
-      )
-    )
-
-  /** `false` with neither lock nor workspace: another sweep may have removed the directory, and reports that. */
-  const isGone = ({ workspace }: Destination, isLocked: boolean, markedAt: () => string | undefined) =>
-    Effect.suspend(() => {
-      const path = markedAt()
-      return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(disk, path) : Effect.succeed(false)
-    })
-
-  const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
-    Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked }), (stayed): Discarded => ({ stayed }))
-
   /**
    * The claim of a directory that lies at `path` now. `discard` compares the directory's id again after its own rename:
    * a directory that was swapped in goes back, and nothing in that directory is deleted.
    */
-  const makeClaim = Effect.fnUntraced(function* (
+  const claimOf = Effect.fnUntraced(function* (
     destination: Destination,
     found: {
       readonly path: string
@@ -171,13 +94,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     }
 
     const discard = (condemned: Condemned, mayRemove: MayRemove): Effect.Effect<Discarded, DiscardError> =>
-      Effect.uninterruptibleMask((restore): Effect.Effect<Discarded, DiscardError> => {
+      Effect.uninterruptibleMask((interruptible): Effect.Effect<Discarded, DiscardError> => {
         if (!isClaimed) return Effect.fail(new Taken({ path: origin }))
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = Effect.andThen(
           requireSame(disk, markedPath, state.id),
-          restore(removeTree(markedPath, state.id, isLocked, mayRemove))
+          interruptible(removeTree(markedPath, state.id, isLocked, mayRemove))
         )
         const marked = mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),
@@ -259,96 +182,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, exclude: Locking["ex
     if (immovable !== undefined) return yield* claimUnmoved(destination, condemned, layout, locked, immovable)
     const state = yield* Effect.tapError(lookAgain(path, layout), () => moveBack(path, origin))
     const problem = problemOf(condemned, held, state)
-    if (problem === undefined) return yield* makeClaim(destination, { path, origin, state, isLocked })
+    if (problem === undefined) return yield* claimOf(destination, { path, origin, state, isLocked })
     yield* moveBack(path, origin)
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)
 
-  /** Locks what a killed sweep left, and reads it. Touches no mounted file system. */
-  const openLeftover = Effect.fnUntraced(function* (
-    destination: Destination,
-    path: string,
-    layout: Layout
-  ): Effect.fn.Return<Pick<Removable, "isLocked" | "state">, ResumeError, Scope.Scope> {
-    yield* requireNoMountPoint(disk, path)
-    const { isLocked } = yield* lock(destination, path, true)
-    const looked = lookup.inspect(path, layout)
-    const state = yield* Effect.catchTag(looked, "NotFound", () => Effect.fail(new Taken({ path })))
-    return { isLocked, state }
-  })
-
-  /** Resumes a claim that a killed sweep left at `path`. */
-  const resume = (destination: Destination, path: string, name: string, layout: Layout) =>
-    Effect.uninterruptible(
-      Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
-        const { isLocked, state } = yield* openLeftover(destination, path, layout)
-        return yield* makeClaim(destination, { path, origin: `${destination.root}/${name}`, state, isLocked })
-      })
-    )
-
-  /** Unlinks a file or symbolic link that another process has put in place of the directory. */
-  const unlinkSwapped = (path: string) => Effect.andThen(Effect.ignore(disk.unlink(path)), new Taken({ path }))
-
-  /**
-   * Removes the empty directory that a note names, under its lock: an owner that came after the kill may hold the lock
-   * of a directory that it hasn't written into yet. `false`: the directory doesn't belong to a sweep any more. `Taken`:
-   * it can't be locked now.
-   */
-  const isEmptiedRemoved = Effect.fnUntraced(
-    function* (path: string, destination: Destination, marked: SentinelName.Marked) {
-      const isEmptied = Unmoved.isEmptied(disk, path, marked)
-      yield* requireNoMountPoint(disk, path)
-      if (!(yield* isEmptied)) return false
-      yield* lock(destination, path, true)
-      return (yield* isEmptied) && (yield* Effect.isSuccess(disk.removeDirectory(path)))
-    },
-    Effect.scoped,
-    (effect, path) => Effect.mapError(effect, () => new Taken({ path }))
-  )
-
-  /** Resumes a deletion that a killed sweep began at `path`. */
-  const resumeDead = (destination: Destination, path: string, marked: SentinelName.Marked, layout: Layout) =>
-    Effect.uninterruptible(
-      Effect.gen(function* (): Effect.fn.Return<Removable, ResumeError, Scope.Scope> {
-        const { isLocked, state } = yield* openLeftover(destination, path, layout)
-        let markedAt: string | undefined
-        const finish = Effect.fnUntraced(function* (
-          restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>,
-          condemned: Condemned,
-          mayRemove: MayRemove
-        ): Effect.fn.Return<Discarded, DiscardError> {
-          const isOther = Condemned.is(condemned) && condemned.path !== path
-          const problem = isOther ? "it is not what was judged" : difference(condemned, state)
-          if (problem !== undefined) return yield* new Changed({ path, problem })
-          yield* requireNoMount(disk, path)
-          let markedPath = path
-          if (destination.workspace === undefined) {
-            // Without locks this rename decides which of two sweeps gets the remains.
-            markedPath = yield* pathForMarked(destination, marked)
-            yield* mapStoreError("delete", { ENOENT: () => new Taken({ path }) })(disk.renameNew(path, markedPath))
-          }
-          markedAt = markedPath
-          const taken = () => new Taken({ path: markedPath })
-          const noted = `${destination.root}/${marked.name}`
-          const isLeft = Unmoved.isNote(marked) && !(yield* isEmptiedRemoved(noted, destination, marked))
-          const discarded = yield* restore(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
-            mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
-            Effect.tapErrorTag("StoreFailure", ({ errno }) =>
-              errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
-            )
-          )
-          return isLeft ? yield* new Taken({ path: noted }) : discarded
-        })
-        return {
-          path,
-          state,
-          isLocked,
-          discard: (condemned, mayRemove) =>
-            Effect.uninterruptibleMask((restore) => finish(restore, condemned, mayRemove)),
-          isGone: isGone(destination, isLocked, () => markedAt)
-        }
-      })
-    )
-
-  return { claim, resume, resumeDead }
+  return { claim, claimOf }
 }

@@ -7,12 +7,14 @@ import type { PermissionDenied, StoreFailure } from "../../Errors.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
-import type { Claims, Destination } from "./claims.ts"
+import type { Claims } from "./claims.ts"
+import type { Destination } from "./destination.ts"
+import type * as LeftoversOf from "./leftovers.ts"
 import { isFull, type Workspace, type Workspaces } from "./workspaces.ts"
 
 const none: Leftovers = { claimed: [], dead: [] }
 
-export const make = (workspaces: Workspaces, claims: Claims) => {
+export const make = (workspaces: Workspaces, claims: Claims, openers: LeftoversOf.Leftovers) => {
   const claimedAt = (
     destination: Destination,
     path: string,
@@ -21,7 +23,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
   ): Leftovers["claimed"][number] => ({
     name,
     path,
-    open: claims.resume(destination, path, name, layout)
+    open: openers.resume(destination, path, name, layout)
   })
 
   const deadAt = (
@@ -33,7 +35,7 @@ export const make = (workspaces: Workspaces, claims: Claims) => {
     name: marked.name,
     path,
     tags: marked.tags,
-    open: claims.resumeDead(destination, path, marked, layout)
+    open: openers.resumeDead(destination, path, marked, layout)
   })
 
   /** `isOurs`: this sweep adopted the workspace, and no other sweep has its contents. */

@@ -148,7 +148,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     )
 
     const discard = (condemned: Condemned, mayRemove: MayRemove): ReturnType<Claim["discard"]> =>
-      Effect.uninterruptibleMask((restore): ReturnType<Claim["discard"]> => {
+      Effect.uninterruptibleMask((interruptible): ReturnType<Claim["discard"]> => {
         if (!isClaimed) return Effect.fail(new Taken({ path }))
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
@@ -158,7 +158,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
           Effect.andThen(putMark),
           Effect.andThen(putNote),
           Effect.andThen(
-            Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(restore(removed)), () => stopped)
+            Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(interruptible(removed)), () => stopped)
           ),
           Effect.tap(() => dropNote),
           Effect.map((stayed) => ({ stayed }))

@@ -1,0 +1,101 @@
+/** Where the claims of a sweep go, the lock that each of them takes, and the deletion of what it locked. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Discarded, MayRemove } from "../../Reclaimer.ts"
+import type { Disk, HeldLock } from "../../Disk.ts"
+import {
+  type Changed,
+  LockBusy,
+  type MountInside,
+  type PermissionDenied,
+  type StoreFailure,
+  Taken
+} from "../../Errors.ts"
+import type { FileId } from "../../FileId.ts"
+import * as SentinelName from "../../SentinelName.ts"
+import { mapStoreError } from "./diskErrors.ts"
+import type { Locking } from "./locking.ts"
+import { nonce } from "./nonce.ts"
+import { hasGone } from "./presence.ts"
+import { isBeingRemoved } from "./removingMark.ts"
+import type { Workspace } from "./workspaces.ts"
+
+export interface Destination {
+  readonly root: string
+  /** Claims move directories into it. `undefined`, on a full file system: claims stay within `root`. */
+  readonly workspace: Workspace | undefined
+  /** Whether another sweep of the root is at work: a lock that is held exclusively may be its lock. */
+  readonly hasOthers: Effect.Effect<boolean>
+}
+
+export type DiscardError = Changed | Taken | MountInside | PermissionDenied | StoreFailure
+
+export interface Locked {
+  /** `undefined`: there is no lock. */
+  readonly held: HeldLock | undefined
+  /** The lock is held, and works on this file system. */
+  readonly isLocked: boolean
+}
+
+export type Destinations = ReturnType<typeof make>
+
+export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
+  const pathForClaimed = ({ root, workspace }: Destination, entry: string) =>
+    workspace === undefined
+      ? Effect.map(nonce, (tag) => `${root}/${SentinelName.reapInPlace("claimed", tag.slice(0, 8), entry)}`)
+      : Effect.succeed(`${workspace.path}/claimed/${entry}`)
+
+  const pathForMarked = ({ root, workspace }: Destination, marked: SentinelName.Marked) =>
+    workspace === undefined
+      ? Effect.map(nonce, (tag) => `${root}/${SentinelName.markedInPlace(tag.slice(0, 8), marked)}`)
+      : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
+
+  /**
+   * Determines who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and any other
+   * process may hold it either way (`LockBusy`).
+   */
+  const busy = Effect.fnUntraced(function* (
+    { hasOthers }: Destination,
+    path: string
+  ): Effect.fn.Return<never, Taken | LockBusy> {
+    const taken = new Taken({ path })
+    const mode = yield* disk.probeLock(path, { mayStartProgram: true })
+    if (mode === "free") return yield* taken
+    if (mode === "shared") return yield* new LockBusy({ path, mode })
+    // Another sweep may have the path by now, and may be deleting this directory where it lies.
+    const isSwept = yield* Effect.orElseSucceed(isBeingRemoved(disk, path), () => false)
+    const isThere = yield* Effect.isSuccess(disk.lstat(path))
+    if (isSwept || !isThere || (yield* hasOthers)) return yield* taken
+    return yield* new LockBusy({ path, ...(mode === "exclusive" ? { mode } : {}) })
+  })
+
+  /** Excludes owners and other sweeps, where the file system has locks. */
+  const lock = (
+    destination: Destination,
+    path: string,
+    mayStartProgram: boolean
+  ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
+    exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(
+      Effect.map((held) => ({
+        held,
+        isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)
+      })),
+      Effect.catch((error): Effect.Effect<never, Taken | LockBusy | PermissionDenied | StoreFailure> =>
+        error.errno === "EBUSY"
+          ? busy(destination, path)
+          : mapStoreError("lock", { ENOENT: () => new Taken({ path }) })(Effect.fail(error))
+      )
+    )
+
+  /** `false` with neither lock nor workspace: another sweep may have removed the directory, and reports that. */
+  const isGone = ({ workspace }: Destination, isLocked: boolean, markedAt: () => string | undefined) =>
+    Effect.suspend(() => {
+      const path = markedAt()
+      return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(disk, path) : Effect.succeed(false)
+    })
+
+  const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
+    Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked }), (stayed): Discarded => ({ stayed }))
+
+  return { pathForClaimed, pathForMarked, lock, isGone, removeTree }
+}
