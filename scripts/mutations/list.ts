@@ -206,8 +206,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/destination"),
-        from: `disk.removeTree(path, { expected, mayRemove, lockInner: isLocked })`,
-        to: `disk.removeTree(path, { expected, mayRemove, lockInner: false })`
+        from: `lockInner: isLocked, sentinels`,
+        to: `lockInner: false, sentinels`
       }
     ],
     tests: [frames("below")],
@@ -518,17 +518,30 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "written anew after the look below"
   },
   {
-    name: "inner-looked-once",
-    what: "an inner sentinel of a name that no removal knows isn't looked for again after the claim",
+    name: "inner-unnamed",
+    what: "a removal lacks the given names of sentinels",
     edits: [
       {
-        file: core("internal/sweep/reclaimDirectory"),
-        from: "isOnceEnough ? mayRemove : undefined",
-        to: "isOnceEnough ? mayRemove : mayRemove"
+        file: core("internal/store/destination"),
+        from: "lockInner: isLocked, sentinels",
+        to: "lockInner: isLocked, sentinels: sentinels.slice(0, 0)"
       }
     ],
     tests: [coreTest("Cleanup")],
     only: "written anew after the look below"
+  },
+  {
+    name: "inner-unnamed-natively",
+    what: "native code removes a tree whose sentinels have names that it lacks",
+    edits: [
+      {
+        file: linux("../LinuxDisk"),
+        from: "if (!(options.sentinels ?? []).every((name) => SentinelName.isSentinel(name))) return here",
+        to: "if (!(options.sentinels ?? []).every((name) => SentinelName.isSentinel(name, [name]))) return here"
+      }
+    ],
+    tests: ["packages/platform-linux/test/LinuxDisk.test.ts"],
+    only: "sentinels under given names"
   },
   {
     name: "release-known-names",

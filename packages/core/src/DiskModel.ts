@@ -319,4 +319,6 @@ export interface RemoveTreeOptions {
   readonly mayRemove?: (relative: string, file: Pick<Stat, "id" | "size" | "changedAt">) => boolean
   /** Whether each inner directory is locked, without waiting, before anything in it is touched. Default: `true`. */
   readonly lockInner?: boolean
+  /** Base names of sentinels other than those of this library and of brood-box. Default: none. */
+  readonly sentinels?: ReadonlyArray<string>
 }

@@ -122,12 +122,13 @@ export const classify = (name: string, wanted: ReadonlyArray<string>): "read" | 
 }
 
 /**
- * Whether a name is that of a sentinel, of this library or of brood-box.
+ * Whether a name is that of a sentinel: of this library, of brood-box, or under one of `others`, which are base names.
  *
  * @category naming
  * @since 0.1.0
  */
-export const isSentinel = (name: string): boolean => isOf(defaultName, name) || isOf(broodBoxName, name)
+export const isSentinel = (name: string, others: ReadonlyArray<string> = []): boolean =>
+  isOf(defaultName, name) || isOf(broodBoxName, name) || others.some((base) => isOf(base, name))
 
 /**
  * Meaning of the name of a sweep's directory in a root. A full file system has no room for a workspace. There a sweep

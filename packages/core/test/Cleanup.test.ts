@@ -899,12 +899,9 @@ describe("Cleanup.sweep", () => {
     )
   }
 
-  for (const [name, entry, says] of [
-    ["a known name", ".vm-sentinel", "failed dead owner-inside"],
-    ["another name", "vm.pid", "kept dead owner-inside"]
-  ] as const) {
+  for (const entry of [".vm-sentinel", "vm.pid"]) {
     stageTest(
-      `scenario 109: an inner sentinel of ${name}, written anew after the look below, keeps its directory`,
+      `scenario 109: an inner sentinel named ${entry}, written anew after the look below, keeps its directory`,
       () =>
         Effect.gen(function* () {
           const memory = yield* MemoryDisk
@@ -919,7 +916,9 @@ describe("Cleanup.sweep", () => {
           )
           yield* memory.before(isClaim, write)
           const sentinelNames = [...new Set([".vm-sentinel", entry])]
-          assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), { vm: says })
+          assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), {
+            vm: "failed dead owner-inside"
+          })
           const left = Object.keys(yield* memory.snapshot(root)).filter((path) => path.endsWith("inner/disk"))
           assert.lengthOf(left, 1)
         })

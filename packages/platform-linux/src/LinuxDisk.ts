@@ -6,6 +6,7 @@
 import { Disk, type DiskError, make, type NewFile } from "@vm-sentinel/core/Disk"
 import { attempt, failed } from "@vm-sentinel/core/Errno"
 import * as NativeCode from "@vm-sentinel/core/NativeCode"
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as TreeRemoval from "@vm-sentinel/core/TreeRemoval"
 import * as Effect from "effect/Effect"
@@ -123,11 +124,15 @@ const peekMany =
       (fd) => Effect.sync(() => dirFd().close(fd))
     )
 
-/** A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left. */
+/**
+ * A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left, and each tree whose sentinels
+ * have names that the native code lacks.
+ */
 const removeTree =
   (dirFd: () => DirFd.DirFd, remover: Removal.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
     const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(dirFd()), path, options))
+    if (!(options.sentinels ?? []).every((name) => SentinelName.isSentinel(name))) return here
     return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 

@@ -256,7 +256,7 @@ describe("deleting by native code", () => {
     Effect.gen(function* () {
       const scene = yield* sceneOf
       for (let role = 0; role < 20; role++) Fs.writeFileSync(`${scene.tree}/.vm-sentinel.${role}`, "")
-      const before = Tree.entries(scene.tree).filter(SentinelName.isSentinel)
+      const before = Tree.entries(scene.tree).filter((name) => SentinelName.isSentinel(name))
       assert.strictEqual(scene.remove("none", 0).result, left)
       assert.includeMembers([...Tree.entries(scene.tree)], [...before])
     })

@@ -223,6 +223,31 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       })
     }))
 
+  test("scenario 109: sentinels under given names are asked about, and go last", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      const sentinels = ["vm.pid", ".owner"]
+      yield* files(vm, ["vm.pid", ".owner.x", "a/vm.pid", "a/disk", "b/c/.owner", "b/c/disk", "vm.pid.logs/x"])
+      const asked: Array<string> = []
+      const mayRemove = (relative: string) => {
+        asked.push(relative)
+        return relative.startsWith("b/")
+      }
+      assert.deepStrictEqual(yield* disk.removeTree(vm, { mayRemove, sentinels }), ["a"])
+      assert.deepStrictEqual([...new Set(asked)].sort(), ["a/vm.pid", "b/c/.owner"])
+      assert.deepStrictEqual(yield* world.tree(vm), {
+        ".owner.x": "x",
+        a: "directory",
+        "a/disk": "x",
+        "a/vm.pid": "x",
+        "vm.pid": "x"
+      })
+      assert.deepStrictEqual(yield* disk.removeTree(vm), [])
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+    }))
+
   test("scenario 89: a directory named like a sentinel goes with the rest, before the sentinels", () =>
     Effect.gen(function* () {
       const disk = yield* Disk

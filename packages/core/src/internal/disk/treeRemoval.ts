@@ -59,7 +59,13 @@ const permittingBelow = (root: string, disk: Removing): Removing => {
 export const removeTree = (given: Removing) =>
   Effect.fnUntraced(function* (
     root: string,
-    { expected, lockInner: isLocking = true, mayRemove = () => false, patience: time }: RemoveTreeOptions = {}
+    {
+      expected,
+      lockInner: isLocking = true,
+      mayRemove = () => false,
+      patience: time,
+      sentinels = []
+    }: RemoveTreeOptions = {}
   ): Effect.fn.Return<ReadonlyArray<string>, DiskError> {
     const disk = permittingBelow(root, given)
     // This check is first, since a mounted file system may not answer. `walk` can't see a bind mount, which has the
@@ -102,6 +108,7 @@ export const removeTree = (given: Removing) =>
         patience.removed(above)
       })
 
+    const hasSentinelName = (entry: string): boolean => SentinelName.isSentinel(entry, sentinels)
     const isRefused = (path: string) =>
       disk.lstat(path).pipe(
         Effect.map((stat) => stat.type !== "directory" && !mayRemove(relative(path), stat)),
@@ -114,15 +121,14 @@ export const removeTree = (given: Removing) =>
     const typed = (path: string) =>
       Effect.flatMap(disk.entries(path), (list) =>
         Effect.forEach(list, (found) =>
-          found.type === "unknown" && SentinelName.isSentinel(found.entry)
+          found.type === "unknown" && hasSentinelName(found.entry)
             ? Effect.map(Effect.option(disk.lstat(`${path}/${found.entry}`)), (stat) =>
                 stat._tag === "Some" ? { ...found, type: stat.value.type } : found
               )
             : Effect.succeed(found)
         )
       )
-    const isSentinel = ({ entry, type }: DirectoryEntry): boolean =>
-      type !== "directory" && SentinelName.isSentinel(entry)
+    const isSentinel = ({ entry, type }: DirectoryEntry): boolean => type !== "directory" && hasSentinelName(entry)
     const list = Effect.fnUntraced(function* (path: string) {
       const found = yield* typed(path)
       if (path === root) return count(path, found)
@@ -167,7 +173,7 @@ export const removeTree = (given: Removing) =>
       visit: (path, stat) => {
         if (stat.type === "directory") return kept.has(path) ? Effect.undefined : removeDirectory(path)
         // A sentinel stays as long as anything else in its directory stays.
-        const isLast = SentinelName.isSentinel(baseName(path))
+        const isLast = hasSentinelName(baseName(path))
         return isLast && kept.has(parentOf(path))
           ? Effect.undefined
           : Effect.as(Effect.andThen(disk.unlink(path), removed(path)), undefined)

@@ -39,7 +39,7 @@ export const begin = <Name>(
   now: () => number
 ): Removing => {
   type Level = Levels.Level<Name>
-  const { lockInner = true, mayRemove = () => false } = options
+  const { lockInner = true, mayRemove = () => false, sentinels = [] } = options
   const { textOf } = calls
   const { mount, parent, top } = Opening.openTop(calls, path, place, options)
   const patience = Patience.make(now, options.patience)
@@ -91,7 +91,7 @@ export const begin = <Name>(
   /** A directory with a sentinel's name is a directory. A sentinel below the top counts as `others` if `stat` fails. */
   const kindOf = (level: Level, { name, type }: ListedEntry<Name>): Kind => {
     if (type === "directory") return "directory"
-    if (!SentinelName.isSentinel(textOf(name))) return "plain"
+    if (!SentinelName.isSentinel(textOf(name), sentinels)) return "plain"
     if (level === top && type !== "unknown") return "ours"
     let stat: ReturnType<typeof calls.statAt>
     try {

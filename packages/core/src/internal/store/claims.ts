@@ -36,7 +36,7 @@ export type Claims = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destinations) => {
   const { isGone, lock, pathForClaimed, pathForMarked, removeTree } = destinations
-  const unmoved = Unmoved.make(disk, lookup)
+  const unmoved = Unmoved.make(disk, lookup, destinations)
 
   const moveBack = (path: string, origin: string) =>
     Effect.suspend(() => {
@@ -57,7 +57,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
       readonly origin: string
       readonly state: DirectoryState
       readonly isLocked: boolean
-    }
+    },
+    layout: Layout
   ): Effect.fn.Return<Claim, never, Scope.Scope> {
     const { isLocked, origin, path, state } = found
     const markedPath = yield* pathForMarked(destination, { name: baseName(origin), tags: state.sentinels.map(tagOf) })
@@ -100,7 +101,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = Effect.andThen(
           requireSame(disk, markedPath, state.id),
-          interruptible(removeTree(markedPath, state.id, isLocked, mayRemove))
+          interruptible(removeTree(markedPath, state.id, layout, isLocked, mayRemove))
         )
         const marked = mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),
@@ -182,7 +183,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     if (immovable !== undefined) return yield* claimUnmoved(destination, condemned, layout, locked, immovable)
     const state = yield* Effect.tapError(lookAgain(path, layout), () => moveBack(path, origin))
     const problem = problemOf(condemned, held, state)
-    if (problem === undefined) return yield* claimOf(destination, { path, origin, state, isLocked })
+    if (problem === undefined) return yield* claimOf(destination, { path, origin, state, isLocked }, layout)
     yield* moveBack(path, origin)
     return yield* new Changed({ path: origin, problem })
   }, Effect.uninterruptible)

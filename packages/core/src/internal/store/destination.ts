@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Discarded, MayRemove } from "../../Reclaimer.ts"
-import type { Disk, HeldLock } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock } from "../../Disk.ts"
 import {
   type Changed,
   LockBusy,
@@ -12,6 +12,7 @@ import {
   Taken
 } from "../../Errors.ts"
 import type { FileId } from "../../FileId.ts"
+import type { Layout } from "../../Layout.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { mapStoreError } from "./diskErrors.ts"
 import type { Locking } from "./locking.ts"
@@ -94,8 +95,14 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
       return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(disk, path) : Effect.succeed(false)
     })
 
-  const removeTree = (path: string, expected: FileId, isLocked: boolean, mayRemove: MayRemove) =>
-    Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked }), (stayed): Discarded => ({ stayed }))
+  const removeTree = (
+    path: string,
+    expected: FileId,
+    { sentinels }: Layout,
+    isLocked: boolean,
+    mayRemove: MayRemove
+  ): Effect.Effect<Discarded, DiskError> =>
+    Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked, sentinels }), (stayed) => ({ stayed }))
 
   return { pathForClaimed, pathForMarked, lock, isGone, removeTree }
 }

@@ -38,7 +38,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     Effect.uninterruptible(
       Effect.gen(function* (): Effect.fn.Return<Claim, ResumeError, Scope.Scope> {
         const { isLocked, state } = yield* openLeftover(destination, path, layout)
-        return yield* claims.claimOf(destination, { path, origin: `${destination.root}/${name}`, state, isLocked })
+        return yield* claims.claimOf(
+          destination,
+          { path, origin: `${destination.root}/${name}`, state, isLocked },
+          layout
+        )
       })
     )
 
@@ -87,7 +91,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
           const taken = () => new Taken({ path: markedPath })
           const noted = `${destination.root}/${marked.name}`
           const isLeft = Unmoved.isNote(marked) && !(yield* isEmptiedRemoved(noted, destination, marked))
-          const discarded = yield* interruptible(removeTree(markedPath, state.id, isLocked, mayRemove)).pipe(
+          const discarded = yield* interruptible(removeTree(markedPath, state.id, layout, isLocked, mayRemove)).pipe(
             mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
             Effect.tapErrorTag("StoreFailure", ({ errno }) =>
               errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void

@@ -14,6 +14,7 @@ import { Changed, Taken } from "../../Errors.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Claim, MayRemove } from "../../Reclaimer.ts"
 import * as SentinelName from "../../SentinelName.ts"
+import type { Destinations } from "./destination.ts"
 import { mapStoreError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 import { isBeingRemoved } from "./removingMark.ts"
@@ -79,7 +80,7 @@ export const isEmptied = (
     onSuccess: (stat) => stat.type === "directory" && emptiedTag(stat) === tag
   })
 
-export const make = (disk: Disk["Service"], lookup: Lookup) => {
+export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Destinations) => {
   /** `state`: the directory as it was seen under `lock`, which is held exclusively and was tested. */
   return Effect.fnUntraced(function* (
     workspace: Workspace | undefined,
@@ -152,7 +153,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         if (!isClaimed) return Effect.fail(new Taken({ path }))
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
-        const removed = disk.removeTree(path, { expected: state.id, mayRemove, lockInner: true })
+        const removed = removeTree(path, state.id, layout, true, mayRemove)
         const gone = { ENOENT: () => new Taken({ path }), ESTALE: () => changed("it is another directory") }
         return requireNoMount(disk, path).pipe(
           Effect.andThen(putMark),
@@ -160,8 +161,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
           Effect.andThen(
             Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(interruptible(removed)), () => stopped)
           ),
-          Effect.tap(() => dropNote),
-          Effect.map((stayed) => ({ stayed }))
+          Effect.tap(() => dropNote)
         )
       })
 

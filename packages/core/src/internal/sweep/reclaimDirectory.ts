@@ -4,7 +4,6 @@ import { constTrue } from "effect/Function"
 import * as Result from "effect/Result"
 import type { Outcome } from "../../Outcome.ts"
 import type { Entry } from "../../Root.ts"
-import * as SentinelName from "../../SentinelName.ts"
 import * as Outcomes from "./outcomes.ts"
 import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
@@ -12,12 +11,6 @@ import type { Interruptible } from "./stopping.ts"
 /** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
   const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
-  /**
-   * A removal stops at each sentinel under a known name that wasn't judged. It doesn't recognise a sentinel under
-   * another name. Therefore the inner directories are looked at again after the claim, which moves the directory.
-   */
-  const isOnceEnough = options.layout.sentinels.every(SentinelName.isSentinel)
-
   const look = Effect.fnUntraced(function* (mayClaim: boolean) {
     const state = yield* store.inspect(entry.path, options.layout)
     // A claim takes the lock later. Where none will be made, the lock is probed.
@@ -35,7 +28,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
       return yield* measured(entry.path, interruptible, Effect.succeed(foreseen))
     }
     const removed = reclaimer.claim(condemned).pipe(
-      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, isOnceEnough ? mayRemove : undefined)),
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, mayRemove)),
       Effect.scoped,
       Effect.catch((error) =>
         error._tag === "LockBusy"
