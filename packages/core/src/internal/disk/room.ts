@@ -17,7 +17,7 @@ const refusalOf = ({ mode, uid }: Permissions, principal: Principal): string | u
   return granting.some((bits) => (mode & bits) === bits) ? undefined : "EACCES"
 }
 
-/** Free space isn't told. */
+/** Reports whether the mode refuses a change, but no free space. */
 export const roomByMode =
   ({ lstat, principal }: Calls) =>
   (path: string): Effect.Effect<Room, DiskError> =>

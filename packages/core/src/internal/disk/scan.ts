@@ -65,7 +65,7 @@ export const scan = (disk: Calls) =>
     const list = yield* disk.entries(path)
     const isRead = options.isRead(stat)
     const names = ScanNames.make(options, isRead)
-    // Ends with the first name that isn't wanted any more.
+    // The loop ends as soon as no further name is wanted.
     list.every(({ entry }) => names.add(entry))
     const { read, ...told } = names.end()
     const files = yield* Effect.forEach(read, (entry) =>

@@ -8,7 +8,9 @@ import { onErrno, permitted } from "../store/diskErrors.ts"
 import { type Reading, walk } from "./treeWalk.ts"
 import { parentOf } from "../paths.ts"
 
-/** Mounts below a directory. A walk that only looks touches none of them: a mounted file system may not answer. */
+/**
+ * Mounts below a directory. A walk that only looks touches none of them, since a mounted file system may not answer.
+ */
 interface Mounting {
   readonly mountsBelow: (path: string) => Effect.Effect<ReadonlyArray<Mounted>, DiskError>
 }
@@ -100,7 +102,7 @@ export const find =
   }
 
 /**
- * Finds a mount at or below a directory without a mount table, by its device: the path of the mount, or `undefined`. A
+ * Finds the path of a mount at or below a directory by its device, without a mount table. `undefined`: there is none. A
  * subvolume of btrfs counts as a mount here.
  */
 export const otherDevice = (disk: Reading<Stat>) =>

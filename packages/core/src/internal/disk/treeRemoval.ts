@@ -38,8 +38,8 @@ const lockInner = (disk: Removing, path: string, { id }: Stat) =>
   )
 
 /**
- * The same calls, which retry once. If a call below the root is refused, the entry and its parent are made writable,
- * and the call is repeated.
+ * Returns the same calls with one retry. If a call below the root is refused, the entry and its parent are made
+ * writable. If that changes one of them, the call is repeated.
  */
 const permittingBelow = (root: string, disk: Removing): Removing => {
   const retry =
@@ -86,7 +86,7 @@ export const removeTree = (given: Removing) =>
       }
     }
     const relative = (path: string): string => path.slice(root.length + 1)
-    // Directories that the walk is in.
+    // The directories that the walk has entered and not left.
     const directories = new Map<string, Directory>()
 
     const count = (path: string, list: ReadonlyArray<DirectoryEntry>) => {
@@ -150,7 +150,7 @@ export const removeTree = (given: Removing) =>
       const above = directories.get(parentOf(path))
       return above?.expected === 0 ? culpritOf(parentOf(path)) : path
     }
-    /** Reads a directory again that isn't empty after its last entry: another process has written into it. */
+    /** Lists a directory again if it isn't empty after its last entry, because another process has written into it. */
     const readAgain = (error: DiskError, path: string) =>
       Effect.suspend(() => {
         const directory = directories.get(path)
@@ -180,7 +180,7 @@ export const removeTree = (given: Removing) =>
       },
       failed: (error, path) =>
         Effect.sync(() => {
-          // ENOENT is a failure only for the root: another process has removed the tree.
+          // ENOENT is a failure only for the root, which another process has removed.
           if (error.errno === "ENOENT" && path !== root) return
           first ??= error
           keepAbove(path)

@@ -15,18 +15,21 @@ export const refused = (errno: string, operation: string, path: string): DiskErr
 export interface Visitor<S> {
   /** Entries with a higher number are visited later. */
   readonly order?: (entry: DirectoryEntry) => number
-  /** Whether a directory on another device than its parent is entered. Default: EXDEV. */
+  /** Whether a directory on another device than its parent is entered. Default: it isn't, and `failed` gets EXDEV. */
   readonly crosses?: (path: string) => Effect.Effect<boolean, DiskError>
   /** Paths that the walk passes over without touching them. */
   readonly untouched?: ReadonlySet<string>
-  /** Lists a directory. `undefined`: the walk doesn't enter it. The scope closes when the walk leaves the directory. */
+  /**
+   * Lists a directory. `undefined`: the walk doesn't enter the directory. The scope closes when the walk leaves the
+   * directory.
+   */
   readonly open?: (
     path: string,
     stat: S
   ) => Effect.Effect<ReadonlyArray<DirectoryEntry> | undefined, DiskError, Scope.Scope>
   /**
    * Called for each entry, and for a directory after all of its entries. If the result is a list of entries, the
-   * directory still has them, and is visited again after them.
+   * directory still has these entries, and is visited again after them.
    */
   readonly visit: (path: string, stat: S) => Effect.Effect<ReadonlyArray<DirectoryEntry> | undefined, DiskError>
   readonly failed: (error: DiskError, path: string) => Effect.Effect<void, DiskError>
@@ -39,7 +42,10 @@ interface Open<S> {
   readonly scope: Scope.Closeable
 }
 
-/** Visits a directory and all entries below it on one device. No recursion: a deep tree can't overflow the stack. */
+/**
+ * Visits a directory and all entries below it on one device. The walk isn't recursive, so a deep tree can't overflow
+ * the stack.
+ */
 export const walk = Effect.fnUntraced(
   function* <S extends Stat>(
     disk: Reading<S>,

@@ -1,24 +1,24 @@
-/** Moves deep directories up: the removal of a tree of any depth needs few descriptors. */
+/** Moves deep directories up. The removal of a tree of any depth therefore needs a bounded number of descriptors. */
 import type { DirectoryCalls } from "../../DirectoryCalls.ts"
 import { coded, errnoOf } from "../../Errno.ts"
 import type { Permitted } from "./permitting.ts"
 import * as Levels from "./level.ts"
 
-/** A directory at this depth is moved up. */
+/** Minimum depth of a directory that is moved up. */
 const maxDepth = 32
 
-/** The fewest levels by which a directory is moved up. */
+/** Minimum number of levels by which a directory is moved up. */
 const minRise = 16
 
-/** Depth at which a directory that can't be moved up is given up. */
+/** Minimum depth at which the removal gives up a directory that can't be moved up. */
 const maxOpen = 128
 
 const prefix = ".vm-sentinel-hoist."
 
 export interface Hoisting<Name> {
   /**
-   * Renames a deep directory into the top, or as far up as a rename can go. Returns the directory that it lies in now.
-   * `undefined`: it stays where it is.
+   * Renames a deep directory into the top, or as far up as a rename can go. Returns its new parent. `undefined`: the
+   * directory wasn't moved.
    */
   readonly hoist: (level: Levels.Level<Name>) => Levels.Level<Name> | undefined
   /** Original path of an entry that was moved up. */
@@ -30,9 +30,9 @@ export interface Hoisting<Name> {
 export const make = <Name>(calls: DirectoryCalls<Name>, permitted: Permitted<Name>): Hoisting<Name> => {
   type Level = Levels.Level<Name>
   const { textOf } = calls
-  /** Original paths, by the present names of the directories. */
+  /** Original paths of the directories that were moved up, by their present names. */
   const origins = new Map<string, Levels.Origin>()
-  /** Part of each new name, which distinguishes it from the names of earlier, killed removals. */
+  /** Part of each new name that distinguishes it from the names that an earlier, killed removal gave. */
   let tag: string | undefined
   let count = 0
 
@@ -56,7 +56,7 @@ export const make = <Name>(calls: DirectoryCalls<Name>, permitted: Permitted<Nam
           target.isHoistedInto = true
           return target
         } catch (cause) {
-          // A rename can't leave a subvolume of btrfs, nor a directory with a project id of its own.
+          // A rename can't move a directory out of a subvolume of btrfs, or out of a directory with its own project id.
           if (errnoOf(cause) !== "EXDEV") throw cause
         }
       }

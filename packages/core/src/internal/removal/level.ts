@@ -3,8 +3,8 @@ import type { DirectoryListing } from "../../DirectoryCalls.ts"
 import { counted, type Counted } from "./patience.ts"
 
 /**
- * Original path of a directory that was moved up. A list of parts: the path of a deep directory is long, and rarely
- * asked for.
+ * Original path of a directory that was moved up, as a list of parts. The parts are joined only if an entry's path is
+ * needed, because the path of a deep directory is long.
  */
 export interface Origin {
   readonly names: string
@@ -19,11 +19,17 @@ export interface Level<Name> extends Counted {
   readonly above: Level<Name> | undefined
   /** Number of directories above, up to the top. */
   readonly depth: number
-  /** Original path, relative to the top, of a directory that was moved up. `undefined` for every other. */
+  /** Original path, relative to the top, of a directory that was moved up. `undefined` for every other directory. */
   readonly origin: Origin | undefined
-  /** Sentinels of the directory, unlinked last: a directory names its owner as long as it holds anything else. */
+  /**
+   * Sentinels of the directory. They are unlinked last, so a directory names its owner as long as it holds anything
+   * else.
+   */
   sentinels: Array<Name>
-  /** `true`: all entries were counted, and below the top looked at. Nothing in a directory is removed before. */
+  /**
+   * `true`: all entries were counted and, below the top, checked for sentinels of others. Nothing is removed before
+   * that.
+   */
   isLookedThrough: boolean
   /** An entry was removed since the listing was last rewound. */
   hasProgress: boolean
@@ -99,7 +105,7 @@ export const pathOf = <Name>(
   return names.join("/")
 }
 
-/** Original path of a directory, for the name that it gets when it is moved up. `undefined`: the top. */
+/** Path that a directory had before any directory was moved up. `undefined`: the top. */
 export const originOf = <Name>(level: Level<Name>, textOf: (name: Name) => string): Origin | undefined => {
   const names: Array<string> = []
   let at = level
@@ -107,7 +113,7 @@ export const originOf = <Name>(level: Level<Name>, textOf: (name: Name) => strin
   return names.length === 0 ? at.origin : { names: names.join("/"), above: at.origin }
 }
 
-/** Original path of an entry, relative to the top: before any directory was moved up. */
+/** Path, relative to the top, that an entry had before any directory was moved up. */
 export const originalPath = <Name>(level: Level<Name>, textOf: (name: Name) => string, entry: string): string => {
   const parts = [entry]
   for (let at = originOf(level, textOf); at !== undefined; at = at.above) parts.push(at.names)

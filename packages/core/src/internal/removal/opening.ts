@@ -48,7 +48,9 @@ interface Top<Name> {
   readonly mount: string
 }
 
-/** Opens the top of a tree. Throws ESTALE if the top isn't `expected`, EXDEV if its mount isn't that of its parent. */
+/**
+ * Opens the top of a tree. Throws ESTALE if the top isn't `expected`, and EXDEV if its mount isn't that of its parent.
+ */
 export const openTop = <Name>(
   calls: DirectoryCalls<Name>,
   path: string,

@@ -1,11 +1,11 @@
 /**
- * Tells a tree that gets smaller, however slowly, from a tree that another process fills as fast as it is removed. This
- * module makes no system calls.
+ * Distinguishes a tree that gets smaller, however slowly, from a tree that another process fills as fast as it is
+ * removed. This module makes no system calls.
  *
- * A look counts the entries of a directory before the first of them is removed. These entries are expected to go: the
- * removal of one is progress. The removal of an entry that was created after the look is none, since a process that
- * keeps writing creates such entries for ever. The next look shows whether more entries went, here and below, than
- * came. If not, the removals since the last look were no progress either.
+ * A look counts the entries of a directory before the first of them is removed. These entries are expected to go, and
+ * the removal of one is progress. The removal of an entry that was created after the look isn't progress, since a
+ * process that keeps writing creates such entries for ever. The next look shows whether more entries were removed, from
+ * the directory and below it, than were created. If not, the removals since the last look weren't progress either.
  */
 import * as Duration from "effect/Duration"
 
@@ -26,14 +26,15 @@ export interface Counted {
   /** Expected entries that had been removed from the whole tree by the last look. */
   goneBefore: number
   /**
-   * Size at the last look: the entries of the first look, minus those that went here and below, plus those that came.
+   * Size at the last look: the entries of the first look, minus those removed from the directory and below it, plus
+   * those that were created.
    */
   size: number
   /** The smallest size so far. */
   least: number
-  /** When a look last found that the directory had got smaller. */
+  /** Time of the last look that found the directory smaller. */
   smallerAt: number
-  /** When a look is due, and milliseconds to the next one. */
+  /** `dueAt`: time of the next look. `interval`: milliseconds from one look to the next. */
   dueAt: number
   interval: number
 }
@@ -60,7 +61,10 @@ export interface Patience {
   readonly removed: (directory: Counted) => void
   /** An entry was renamed from one directory into another. */
   readonly moved: (from: Counted, to: Counted) => void
-  /** `true`: entries have gone for so long that a new look has to show whether the directory gets smaller. */
+  /**
+   * `true`: the interval since the last look is over, and entries were removed. A new look has to show whether the
+   * directory gets smaller.
+   */
   readonly isLookDue: (directory: Counted) => boolean
   /**
    * `true`: no entry of the directory is expected to go (`expected` is 0), and the tree hasn't got smaller for `time`.

@@ -5,8 +5,8 @@ import type { Level } from "./level.ts"
 
 /**
  * Makes a call about an entry of the first directory. If the call is refused, the directories and the entry are made
- * writable; if that changes any of them, the call is made again. Without a directory the entry is the tree itself: its
- * parent stays as it is.
+ * writable. If that changes any of them, the call is made again. Without a directory, the entry is the tree itself, and
+ * its parent stays as it is.
  */
 export type Permitted<Name> = <A>(levels: ReadonlyArray<Level<Name>>, name: Name, call: () => A) => A
 
@@ -20,7 +20,7 @@ export const make = <Name>(calls: DirectoryCalls<Name>, parent: number): Permitt
     }
   }
 
-  /** Tried once for each directory. Another refusal has another reason. */
+  /** Makes each directory writable at most once. A later refusal has another cause. */
   const permitLevel = (level: Level<Name>): boolean => {
     if (level.isPermitted) return false
     level.isPermitted = true

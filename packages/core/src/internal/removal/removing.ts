@@ -23,7 +23,8 @@ export interface Removing {
 
 /**
  * Kind of an entry. `ours`: a sentinel that may be removed, after all other entries. `others`: a sentinel that may not
- * be removed; its directory stays. `gone`: a sentinel that has vanished since it was listed; the next pass looks again.
+ * be removed, so its directory stays. `gone`: a sentinel that has vanished since it was listed, and for which the next
+ * pass looks again.
  */
 type Kind = "directory" | "plain" | "ours" | "others" | "gone"
 
@@ -57,7 +58,7 @@ export const begin = <Name>(
     return relative === "" ? path : `${path}/${relative}`
   }
 
-  /** Records a failure. ENOENT is a failure only for the top: another process has removed the tree. */
+  /** Records a failure. ENOENT is a failure only for the top, which another process has removed. */
   const blame = (level: Level, operation: string, cause: unknown, ...entry: ReadonlyArray<Name>): void => {
     const errno = errnoOf(cause)
     if (errno === "ENOENT" && (level !== top || entry.length > 0)) return
@@ -77,7 +78,7 @@ export const begin = <Name>(
     Opening.close(calls, level)
   }
 
-  /** Leaves `level` when `isOver` answers true or throws. */
+  /** Leaves `level` if `isOver` returns `true` or throws. */
   const leaveWhen = (level: Level, isOver: (level: Level) => boolean): void => {
     let isLeft = true
     try {
@@ -88,7 +89,9 @@ export const begin = <Name>(
     if (isLeft) leave(level)
   }
 
-  /** A directory with a sentinel's name is a directory. A sentinel below the top counts as `others` if `stat` fails. */
+  /**
+   * A directory with a sentinel's name isn't a sentinel. A sentinel below the top counts as `others` if `statAt` fails.
+   */
   const kindOf = (level: Level, { name, type }: ListedEntry<Name>): Kind => {
     if (type === "directory") return "directory"
     if (!SentinelName.isSentinel(textOf(name), sentinels)) return "plain"
@@ -167,7 +170,7 @@ export const begin = <Name>(
     return isHoisted(level)
   }
 
-  /** `false`: the name is a directory. */
+  /** `false`: the name is that of a directory. */
   const isUnlinked = (level: Level, name: Name): boolean => {
     try {
       permitted([level], name, () => calls.unlink(level.fd, name))
@@ -194,7 +197,7 @@ export const begin = <Name>(
     if (kind === "directory") enter(level, name)
     else if (kind === "ours") level.sentinels.push(name)
     else if (kind === "others") {
-      // This sentinel came after the look at all entries. Its owner keeps the entries that are left.
+      // This sentinel was created after the look at all entries. Its owner keeps the entries that are left.
       stay(level)
       leave(level)
     } else if (kind === "plain") {
@@ -206,9 +209,9 @@ export const begin = <Name>(
   const isMark = (name: Name): boolean => textOf(name) === SentinelName.removingName
 
   /**
-   * Checks each sentinel below the top again: another process may have replaced the sentinel since the judgement. The
-   * mark of a deletion is removed last, and stays if another sentinel stays. Without the mark an owner could take the
-   * directory.
+   * Checks each sentinel below the top again, because another process may have replaced the sentinel since the
+   * judgement. The mark of a deletion is removed last, and stays if another sentinel stays. Without the mark an owner
+   * could take the directory.
    */
   const unlinkSentinels = (level: Level): void => {
     for (const name of level.sentinels.splice(0).toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))) {
@@ -253,7 +256,7 @@ export const begin = <Name>(
     beginAnew(level)
   }
 
-  /** The next entry. A directory whose listing fails keeps its sentinels. */
+  /** Reads the next entry. A directory whose listing fails keeps its sentinels. */
   const nextIn = (level: Level): ListedEntry<Name> | undefined => {
     try {
       return level.listing.next()

@@ -1,4 +1,4 @@
-/** Creates a directory together with its sentinel: one rename makes both appear. */
+/** Creates a directory together with its sentinel. One rename makes both appear. */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../../Disk.ts"
 import { AlreadyOwned, Claimed, type PublishError } from "../../Errors.ts"
@@ -14,7 +14,7 @@ import { parentOf } from "../paths.ts"
 export type Creation = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], publication: Publication) => {
-  /** A directory that a sweep deletes where it lies has no owner any more. */
+  /** Fails with `Claimed` for a directory that a sweep deletes where it lies, because its owner is gone. */
   const refused = (path: string) => (error: AlreadyOwned) =>
     Effect.flatMap(
       Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),

@@ -9,13 +9,13 @@ const isDenied = (error: DiskError): boolean => isRefusal(error.errno)
 const failure = (operation: string, error: DiskError): StoreFailure =>
   new StoreFailure({ operation, path: error.path, errno: error.errno, cause: error })
 
-/** The error of a call on a path that may be missing: ENOENT and ENOTDIR become `NotFound`. */
+/** The error of a call on a path that may be missing. ENOENT and ENOTDIR become `NotFound`. */
 export const toLookError = (operation: string, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
   if (isMissing(error)) return new NotFound({ operation, path: error.path })
   return toStoreError(operation, error)
 }
 
-/** The error of a call on a path that exists unless another process interferes: ENOENT is a `StoreFailure`. */
+/** The error of a call on a path that exists unless another process interferes. ENOENT becomes a `StoreFailure`. */
 export const toStoreError = (operation: string, error: DiskError): PermissionDenied | StoreFailure =>
   isDenied(error)
     ? new PermissionDenied({ operation, path: error.path, errno: error.errno })

@@ -1,6 +1,6 @@
 /**
- * The ownership lock, `flock(2)` on the directory: owners share the lock, a remover holds it exclusively, and the
- * kernel releases it when its holder ends.
+ * The ownership lock is `flock(2)` on the directory. Owners share the lock, and a remover holds it exclusively. The
+ * kernel releases the lock when its last holder ends.
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -15,7 +15,7 @@ import { isBeingRemoved } from "./removingMark.ts"
 
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
 
-/** An owner waits 5 s for a process that only probes the lock, even if that process was stopped in mid-probe. */
+/** An owner waits 5 s for a process that only probes the lock. That process may have been stopped during its probe. */
 const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
 
 /** A remover waits 50 ms for a process that only probes the lock. */
@@ -33,8 +33,8 @@ export const make = (disk: Disk["Service"]) => {
     )
 
   /**
-   * Whether `path` still names the locked directory, and the directory is linked and no sweep has claimed it. A check
-   * is needed because the kernel also locks a directory that was removed.
+   * Whether `path` still names the locked directory, the directory is linked, and no sweep has claimed it. The check is
+   * needed because the kernel also locks a directory that was removed.
    */
   const isStillThere = (path: string, lock: HeldLock) =>
     disk.lstat(path).pipe(
@@ -59,7 +59,7 @@ export const make = (disk: Disk["Service"]) => {
     path: string
   ): Effect.fn.Return<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope> {
     const claimed = new Claimed({ path })
-    // A sweep may have claimed the caller's working directory: `path` then lies inside of a workspace.
+    // If a sweep has claimed the caller's working directory, `path` lies inside of a workspace.
     if (SentinelName.liesInSweep(path)) return yield* claimed
     const refused = (error: DiskError): Effect.Effect<never, Claimed | LockBusy | LockUnsupported | LookError> => {
       if (unsupported.has(error.errno)) return Effect.fail(new LockUnsupported({ path }))

@@ -50,8 +50,8 @@ const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8A
 const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
 
 /**
- * Maximum number of sentinels in one directory, under any name. A directory with more is kept, and none of them is
- * read.
+ * Maximum number of sentinels in one directory, under any name. A directory with more is kept, and none of its
+ * sentinels is read.
  */
 const mostSentinels = 64
 
@@ -73,14 +73,17 @@ const optionsOf = (
     sort,
     isRead: (directory) => Trust.ofDirectory(directory, principal) === undefined,
     mostBytes: Sentinel.maxBytes,
-    // One more, because the scan also notes the folder of a state file.
+    // One more than `mostSentinels`, because the scan also notes the folder of a state file.
     mostNames: mostSentinels + 1,
     mostHints: 1024,
     mostUnread: 10_000
   }
 }
 
-/** Passes each directory of a depth-first walk once. Inner directories may come between two names of one directory. */
+/**
+ * Makes a filter that passes each directory of a depth-first walk once. Inner directories may come between two names of
+ * one directory.
+ */
 const onceEach = (): ((directory: string) => boolean) => {
   const above: Array<string> = []
   return (directory) => {
@@ -97,8 +100,8 @@ export type Lookup = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
   /**
-   * Files of a scan with a second hard link that no publication explains. During a publication a temporary name has the
-   * same inode.
+   * Files of a scan with a second hard link that no publication explains. During a publication, the temporary name is
+   * the second link.
    */
   const linkedFiles = Effect.fnUntraced(function* (path: string, { files, frame, hints }: Scan) {
     const temporaries = new Set<string>()
@@ -110,8 +113,8 @@ export const make = (disk: Disk["Service"]) => {
   })
 
   /**
-   * Scans a directory. Another writer's rename makes a file vanish for a moment (ENOENT, ESTALE), and a publication
-   * gives a file a second link for a moment. Either repeats the scan, at most `again` times.
+   * Scans a directory. A rename by another writer makes a file vanish for a moment (ENOENT, ESTALE). A publication
+   * gives a file a second link for a moment. In both cases the scan is repeated, at most `again` times.
    */
   const survey = (
     path: string,
@@ -161,7 +164,7 @@ export const make = (disk: Disk["Service"]) => {
     disk.lstat(path).pipe(
       Effect.as(true),
       onErrno(["ENOENT", "ENOTDIR"], () => Effect.succeed(false)),
-      // Any other error counts as existence: the path's owner may have denied access on purpose.
+      // Any other error counts as existence, because the path's owner may have denied access on purpose.
       Effect.orElseSucceed(() => true)
     )
 
@@ -204,7 +207,10 @@ export const make = (disk: Disk["Service"]) => {
 
   let lastParent: string | undefined
 
-  /** Resolves the links above the last name of a path. All directories of a root have one parent, resolved once. */
+  /**
+   * Resolves the links above the last name of a path. All directories of a root have one parent, which is resolved
+   * once.
+   */
   const settle = Effect.fnUntraced(function* (path: string) {
     if (lastParent !== undefined && parentOf(path) === lastParent) return path
     const resolved = yield* absolute(disk, path)
@@ -214,7 +220,7 @@ export const make = (disk: Disk["Service"]) => {
     return `${lastParent}/${baseName(resolved)}`
   })
 
-  /** Whether a directory shows none of the names that a sentinel of an owner has. */
+  /** Whether `lstat` finds neither one of `names` nor a default name of a sentinel. */
   const showsNone = (path: string, names: ReadonlyArray<string>) =>
     Effect.map(
       Effect.forEach([...names, SentinelName.defaultName, SentinelName.broodBoxName], (name) =>
@@ -223,7 +229,10 @@ export const make = (disk: Disk["Service"]) => {
       (seen) => !seen.includes(true)
     )
 
-  /** Another user's unreadable directory that shows no sentinel, such as `lost+found`, counts as one without any. */
+  /**
+   * An unreadable directory of another user, such as `lost+found`, counts as one without sentinels if `lstat` finds
+   * none.
+   */
   const lookOutside = (path: string, { sentinels: names }: Layout, error: PermissionDenied) =>
     Effect.gen(function* () {
       const { uid } = yield* disk.principal
@@ -263,7 +272,7 @@ export const make = (disk: Disk["Service"]) => {
     entries: Arr.NonEmptyReadonlyArray<Entry>,
     { sentinels: [primary] }: Layout
   ): Effect.Effect<ReadonlyArray<TrustedPeek | undefined>> => {
-    // `Disk.peekMany` may return one shared object for equal permissions: each object is checked once.
+    // `Disk.peekMany` may return one shared object for equal permissions. An object that passed isn't checked again.
     let trusted: Pick<Peek, "directory" | "file"> | undefined
     const isTrusted = (peek: Peek): boolean => {
       const { directory, file } = peek
@@ -297,15 +306,18 @@ export const make = (disk: Disk["Service"]) => {
   }
 
   /**
-   * A directory in which a sentinel was found. A look at a distrusted directory with many names may end before it comes
-   * to the sentinel: the directory then counts as crowded.
+   * The state of a directory in which a sentinel was found. A look at a distrusted directory ends after 10 000 names,
+   * perhaps before the sentinel. The directory then counts as crowded.
    */
   const withSentinel = (state: DirectoryState): DirectoryState =>
     state.distrust !== undefined && state.sentinels.length + state.foreign.length === 0
       ? { ...state, crowded: mostSentinels }
       : state
 
-  /** States of the inner directories with sentinels. Fails at the first unreadable directory; skips a vanished one. */
+  /**
+   * Emits the state of each inner directory with a sentinel. Fails at the first unreadable one, and skips a vanished
+   * one.
+   */
   const ownersBelow = (
     { path, subdirectories }: DirectoryState,
     layout: Layout,

@@ -7,7 +7,7 @@ import { parentOf } from "../paths.ts"
 
 type Looking = Pick<Disk["Service"], "lstat">
 
-/** ESTALE: the path names something else. */
+/** Fails with ESTALE if the path names another file. */
 export const requireSame = ({ lstat }: Looking, path: string, expected: FileId): Effect.Effect<void, DiskError> =>
   Effect.flatMap(lstat(path), ({ id }) =>
     sameFile(id, expected) ? Effect.void : Effect.fail(new DiskError({ errno: "ESTALE", operation: "mark", path }))

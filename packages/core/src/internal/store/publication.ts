@@ -1,4 +1,7 @@
-/** Writes sentinels: each appears whole or not at all, and replaces only a sentinel whose owner is provably gone. */
+/**
+ * Writes sentinels. A sentinel appears whole or not at all. It replaces only a file that its writer itself published,
+ * or one whose owner is provably gone.
+ */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { Condemned } from "../../Condemned.ts"
@@ -24,14 +27,17 @@ const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
 
 /**
- * How often a writer looks again for the directory in which it has just published. A sweep that judged the directory
- * earlier renames it away for a moment, sees the new record, and puts the directory back.
+ * Maximum number of times that a writer looks again for the directory in which it has just published. A sweep that
+ * judged the directory before the publication renames it away for a moment, sees the new record, and puts the directory
+ * back.
  */
 const confirmations = 200
 
-/** Name of the record of `entry` while another replaces it. The record still counts: the name is that of a role. */
+/**
+ * Name of the old record of `entry` during its replacement. The name is that of a role, so the old record still counts.
+ */
 const asideOf = (entry: string, tag: string): string =>
-  // `.bbox-sentinel` has no roles: its record takes a name of `.vm-sentinel`.
+  // `.bbox-sentinel` has no roles, so its record takes a role's name of `.vm-sentinel`.
   SentinelName.ofRole(entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry, `old-${tag.slice(0, 8)}`)
 
 const isAsideOf = (entry: string, name: string): boolean =>
@@ -66,7 +72,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return yield* refuse(bytes.failure._tag === "Malformed" ? bytes.failure.problem : "unsupported version")
   })
 
-  /** Renames a record back. EEXIST: another record was published; the old one stays aside, and still counts. */
+  /**
+   * Renames a record back. EEXIST: another record was published. The old one then stays under its other name, and still
+   * counts.
+   */
   const putBack = (aside: string, path: string) => Effect.andThen(linkOrRename(aside, path), disk.unlink(aside))
 
   /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
@@ -78,9 +87,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   }
 
   /**
-   * Renames the condemned sentinel aside. Of several writers one succeeds, and even if that writer is killed, the
-   * directory still has a record of its owner. A sentinel that isn't the judged one is renamed back. Returns the paths
-   * of all records that may be unlinked after the new sentinel has appeared.
+   * Renames the condemned sentinel aside. Only one of several writers succeeds. If that writer is killed, the directory
+   * still has a record of its owner. A sentinel that isn't the judged one is renamed back. Returns the paths of all
+   * records that may be unlinked after the new sentinel has appeared.
    */
   const takeAside = Effect.fnUntraced(function* (
     directory: string,
@@ -137,7 +146,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }
   })
 
-  /** Reads the sentinel back by its path: a sweep may have claimed the directory while the writer was at work. */
+  /**
+   * Reads the sentinel back by its path, because a sweep may have claimed the directory while the writer was at work.
+   */
   const confirm = (directory: string, before: Stat, entry: string, bytes: Uint8Array) =>
     confirmOnce(directory, before, entry, bytes).pipe(
       Effect.tapErrorTag("Claimed", () => Effect.yieldNow),
@@ -145,7 +156,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     )
 
   /**
-   * Adds to a v3 record the directory that the record is made in. `frame` runs after the file was created: the creation
+   * Adds to a v3 record the directory that the record is made in. `frame` runs after the creation of the file, which
    * makes overlayfs copy the directory up.
    */
   const framed = (directory: string, sentinel: Sentinel.Sentinel, file: NewFile) =>
@@ -163,7 +174,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       isMarked ? Effect.fail(new Claimed({ path: directory })) : Effect.void
     )
 
-  /** Refuses a directory that a sweep has claimed: a bind mount still leads to such a directory by its old path. */
+  /**
+   * Refuses a directory that a sweep has claimed or marked. A bind mount leads to a claimed directory by its old path.
+   */
   const refuseInSweep = (directory: string) =>
     Effect.flatMap(mapLookError(operation)(disk.location(directory)), (location) =>
       SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : refuseMarked(directory)
@@ -223,7 +236,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       confirm(directory, before, entry, bytes),
       Effect.forEach(old, discard, { discard: true })
     )
-    // A sweep that marks the directory looks again after that: it sees this record, or this writer sees the mark.
+    // A sweep looks again after it has marked the directory. Either that sweep sees this record, or this writer sees
+    // the mark.
     if (!isOwn) yield* Effect.tapErrorTag(refuseMarked(directory), "Claimed", () => discard(path))
     return file
   }, Effect.uninterruptible)
@@ -233,7 +247,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       publishWith(directory, sentinel, options, false)
   )
 
-  /** `publish` into a sweep's own workspace, which `publish` itself refuses. */
+  /** Publishes into a sweep's own workspace, which {@link publish} refuses. */
   const publishInWorkspace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
@@ -253,7 +267,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     yield* Effect.gen(function* () {
       yield* disk.rename(path, aside)
       const moved = yield* disk.lstat(aside)
-      // The next owner has published this file in between.
+      // The next owner published this file between the look and the rename.
       if (!sameFile(moved.id, file.id)) return yield* putBack(aside, path)
       yield* disk.unlink(aside)
       yield* disk.syncDirectory(directory)

@@ -20,7 +20,7 @@ const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindO
 
 const isOwners = (kind: ReturnType<typeof SentinelName.classify>): boolean => kind === "read" || kind === "foreign"
 
-/** Entries in one page. */
+/** Number of entries in one page. */
 const pageSize = 256
 
 export const make = (disk: Disk["Service"]) => {
@@ -50,7 +50,10 @@ export const make = (disk: Disk["Service"]) => {
     return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
   })
 
-  /** A mount point isn't looked at, since a mounted file system may not answer. */
+  /**
+   * Whether an entry is a directory. A mount point counts as one without a look, since a mounted file system may not
+   * answer.
+   */
   const isDirectory =
     (path: string, mountPoints: ReadonlySet<string>) =>
     ({ entry, type }: DirectoryEntry): Effect.Effect<boolean> =>
@@ -64,7 +67,7 @@ export const make = (disk: Disk["Service"]) => {
             })
 
   /**
-   * A sentinel of any known name, or of one of `names`, that lies in a root itself. `hidden`: the root's hidden names.
+   * Finds a sentinel in the root itself, under any known name or one of `names`. `hidden`: the root's hidden entries.
    */
   const sentinelIn = Effect.fnUntraced(function* (
     path: string,
@@ -94,8 +97,8 @@ export const make = (disk: Disk["Service"]) => {
         ? Effect.succeed(found.flatMap((each) => (each.type === "directory" ? [entryOf(each)] : [])))
         : ask(found)
     const { hidden, visible } = yield* mapLookError("list root")(disk.list(path))
-    // Such as in `sweep /srv/vms/*`. Everything in a VM directory belongs to its owner, even a directory with a
-    // sentinel of its own.
+    // `sweep /srv/vms/*` passes VM directories as roots. Everything in a VM directory belongs to its owner, even a
+    // directory with a sentinel of its own.
     const sentinel = yield* mapLookError("list root")(sentinelIn(path, names, hidden))
     if (sentinel !== undefined) {
       const problem = `it has a sentinel, ${sentinel.entry}: a VM directory, not a directory of VM directories`

@@ -1,5 +1,5 @@
 /**
- * Fails if something is mounted. A mounted file system may not answer, and doesn't belong to a directory that is
+ * Checks that nothing is mounted. A mounted file system may not answer, and isn't part of the directory that is
  * removed.
  */
 import * as Effect from "effect/Effect"

@@ -1,8 +1,8 @@
 /**
- * Removal of a condemned directory where it lies. Some directories can't be renamed into a workspace: one of a lower
+ * Removes a condemned directory at its own path. Some directories can't be renamed into a workspace: one of a lower
  * layer of overlayfs or with another project id (EXDEV), one with a long name (ENAMETOOLONG), one on a full disk. Only
- * the exclusive lock keeps owners out of such a directory. The mark is a sentinel that gets another name: a rename
- * within a directory needs no space, and the record still says that its owner is dead.
+ * the exclusive lock keeps owners out of such a directory. A sentinel that is renamed to `.vm-sentinel.removing` marks
+ * the directory. A rename within a directory needs no space, and the record still shows that its owner is dead.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -23,23 +23,23 @@ import { requireNoMount } from "./unmounted.ts"
 import { difference, type Workspace } from "./workspaces.ts"
 import { baseName } from "../paths.ts"
 
-/** Errnos of a rename that say that the directory can't be renamed, or not to that name. */
+/** Errnos of a rename of a directory that can't be moved, or not to that name. */
 export const immovable: ReadonlyArray<string> = ["EXDEV", "ENAMETOOLONG", "ENOSPC", "EDQUOT"]
 
 const isMark = ({ entry }: SentinelFile): boolean => entry === SentinelName.removingName
 
 /**
- * The sentinel that becomes the mark: the primary sentinel if it could be read, otherwise another one that could be
- * read.
+ * The sentinel that becomes the mark: one that is a mark already, otherwise the primary sentinel if it could be read,
+ * otherwise another one, preferably one that could be read.
  */
 const markOf = ({ sentinels }: DirectoryState, { sentinels: [primary] }: Layout): SentinelFile | undefined => {
   const read = sentinels.filter(({ content }) => Result.isSuccess(content))
   return sentinels.find(isMark) ?? read.find(({ entry }) => entry === primary) ?? read[0] ?? sentinels[0]
 }
 
-/** What a look has to find after `mark` got its new name. */
+/** The state that a look must find after `mark` was renamed. */
 const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectoryState): DirectoryState => {
-  // overlayfs copies a file of a lower layer before it renames the file: the copy has another inode.
+  // overlayfs copies a file of a lower layer before it renames the file. The copy has another inode.
   const copied = state.frame.fileSystem?.type === "overlay" ? now.sentinels.find(isMark) : undefined
   const renamed = { ...mark, entry: SentinelName.removingName, id: copied?.id ?? mark.id }
   const sentinels = state.sentinels.map((file) => (file === mark ? renamed : file))
@@ -52,14 +52,16 @@ const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectorySt
  */
 const noteTag = "00000000"
 
-/** A tag that distinguishes a directory from a later one of its name. The file system may give both the same inode. */
+/**
+ * A tag that distinguishes a directory from a later one of the same name. The file system may give both the same inode.
+ */
 export const emptiedTag = ({ birth = "", id }: Pick<Stat, "birth" | "id">): string =>
   tagOf({ id, bytes: new TextEncoder().encode(birth) })
 
 /**
  * Path of the note of a directory. A sweep that is killed between the last `unlink` and the `rmdir` leaves an empty
- * directory, which looks like a new one: the note tells the next sweep to remove it. `undefined`: the directory's name
- * is too long for the name of a note.
+ * directory, which looks like a new one. The note shows the next sweep that it has to be removed. `undefined`: the
+ * directory's name is too long for the name of a note.
  */
 const noteOf = ({ path: workspace }: Workspace, path: string, stat: Stat): string | undefined => {
   const entry = SentinelName.markedName({ name: baseName(path), tags: [emptiedTag(stat), noteTag] })
@@ -89,7 +91,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
     layout: Layout
   ): Effect.fn.Return<Claim, never, Scope.Scope> {
     const { path } = state
-    // `false` after `restore`, after `mark` and after the scope has closed: the lock may be another's by then.
+    // `false` after `restore`, after `putMark` and after the scope has closed. The lock may then be another process's.
     let isClaimed = true
     let isMarked = false
     const letGo = Effect.sync(() => void (isClaimed = false))
@@ -97,14 +99,17 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
     const changed = (problem: string) => new Changed({ path, problem })
     const mark = markOf(state, layout)
 
-    /** An owner that locks nothing may have come since the look under the lock. */
+    /** Fails if the directory has changed. An owner that locks nothing may have come since the look under the lock. */
     const confirm = Effect.fnUntraced(function* (file: SentinelFile) {
       const now = yield* lookup.look(path, layout)
       const problem = differenceOf(markedState(state, file, now), now)
       if (problem !== undefined) return yield* changed(problem)
     })
 
-    /** EEXIST: an owner has published under the sentinel's name. Its record keeps the directory. */
+    /**
+     * Renames the mark back. EEXIST: an owner has published under the sentinel's name, and that record keeps the
+     * directory.
+     */
     const takeBack = (judged: string) => Effect.ignore(disk.renameNew(`${path}/${SentinelName.removingName}`, judged))
 
     const putMark = Effect.gen(function* () {
@@ -129,8 +134,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
 
     let note: string | undefined
     /**
-     * The note comes after the mark. To rename the mark, overlayfs copies a directory of a lower layer, and the copy
-     * has another birth time.
+     * Makes the note after the mark. To rename a sentinel to the mark, overlayfs copies a directory of a lower layer,
+     * and the copy has another birth time.
      */
     const putNote = Effect.ignore(
       Effect.flatMap(disk.lstat(path), (stat) => {
@@ -142,7 +147,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
       note === undefined ? Effect.void : Effect.ignore(disk.removeDirectory(note))
     )
 
-    /** A marked directory needs no note. */
+    /** A directory that still has its mark needs no note. */
     const stopped = Effect.flatMap(
       Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),
       (hasMark) => (hasMark ? dropNote : Effect.void)

@@ -1,4 +1,6 @@
-/** Finds a directory that a sweep has moved away from its path: a sweep that runs, was killed, or couldn't finish. */
+/**
+ * Finds a directory that a sweep has moved away from its path. The sweep still runs, was killed, or couldn't finish.
+ */
 import * as Effect from "effect/Effect"
 import { StoreFailure } from "../../Errors.ts"
 import type { Kind } from "../../JudgeInputs.ts"
@@ -7,17 +9,17 @@ import type { Leftovers, OwnSentinel } from "../../Reclaimer.ts"
 import type { Entry } from "../../Root.ts"
 import type { SentinelStore } from "../../SentinelStore.ts"
 
-/** Where a directory lies now, and as what it is judged there. */
+/** The path at which a directory lies now, and the kind as which it is judged there. */
 export interface Whereabouts {
   readonly path: string
   readonly kind: Kind
-  /** The sweep's directory in the root. It contains the directory, or is the directory. */
+  /** The sweep's entry in the root: the directory itself, or the workspace that contains the directory. */
   readonly leftover: Entry
 }
 
 const inPlace: Kind = { _tag: "Directory" }
 
-/** Nothing is claimed here. */
+/** {@link find} claims nothing, so no workspace needs a sentinel. */
 const noSentinel: OwnSentinel = () =>
   Effect.fail(new StoreFailure({ operation: "identify a sweep that only looks", path: "" }))
 
