@@ -43,7 +43,8 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
   notes.executable = compared(recorded, observed, same ? "equal" : "different")
   if (same) return alive("matches", notes)
   const { bootedAt, startedAt } = process
-  // A record dated before this boot is of an earlier boot, or of this boot with a wrong clock: both look the same.
+  // A record dated before this boot is of an earlier boot, or of this boot with a wrong clock. Nothing distinguishes
+  // the two.
   const isOfThisBoot = bootedAt !== undefined && changedAt !== undefined && changedAt >= bootedAt
   const isYounger =
     isOfThisBoot && startedAt !== undefined && changedAt !== undefined && startedAt >= changedAt + startMargin
@@ -57,7 +58,7 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
     const result = bootedAt === undefined || changedAt === undefined ? "unknown" : "different"
     notes.bootedAt = compared(iso(changedAt), iso(bootedAt), result)
   }
-  // A process as old as the record can't have recycled the PID: this is the owner, and its executable was renamed.
+  // A process as old as the record can't have got a recycled PID. It may be the owner, with a renamed executable.
   return isYounger ? dead("exe-mismatch", notes) : unknown("exe-changed", notes)
 }
 

@@ -1,4 +1,7 @@
-/** Compares the origin of a v3 record (directory, boot, PID namespace) with the reader's. Observes no process. */
+/**
+ * Compares the origin of a v3 record (directory, boot, PID namespace) with the reader's. This module observes no
+ * process.
+ */
 import { compareDirectories, describeObserved, describeRecorded, isLasting } from "../../DirectoryFrame.ts"
 import type { OwnerInputs, Reader } from "../../JudgeInputs.ts"
 import {
@@ -13,7 +16,7 @@ import type { UnknownReason } from "../../Reason.ts"
 import type { RecordV3, SentinelV3 } from "../../Sentinel.ts"
 import { compared, note, type Notes } from "./evidence.ts"
 
-/** Host names that distributions set by default. Two equal ones don't show that two machines are one. */
+/** Host names that distributions set by default. Two equal default names don't show that two machines are one. */
 const defaultHostnames: ReadonlySet<string> = new Set([
   "",
   "(none)",
@@ -35,9 +38,9 @@ type Binding = "bound" | "moved" | "different" | "unbound"
 
 /** The boot and the machine that a record comes from. */
 interface Boot {
-  /** The record is of an earlier boot of this machine: this alone proves its process gone. */
+  /** The record is of an earlier boot of this machine, which alone proves that its process is gone. */
   readonly isRebooted: boolean
-  /** Why no observation of a process can condemn; `undefined` where one can. */
+  /** Why no observation of a process can condemn. `undefined`: an observation can condemn. */
   readonly doubt: UnknownReason | undefined
   /** `unknown`: this boot or an earlier one of this machine. `undefined`: `isRebooted` or a `doubt` decides instead. */
   readonly boot: "this" | "unknown" | undefined
@@ -46,7 +49,7 @@ interface Boot {
 }
 
 export interface Standing extends Boot {
-  /** Comparison of the PID namespaces; `unknown` where `boot` is `undefined`. */
+  /** Comparison of the PID namespaces. `unknown` if `boot` is `undefined`. */
   readonly namespace: Comparison
   /** The lock that the record claims is the lock of this directory, and only processes of this kernel can hold it. */
   readonly sharesLock: boolean
@@ -150,7 +153,7 @@ const judgeNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes
   }
   const number = note(notes, "pidNamespace", record.pidNamespace, host.pidNamespace)
   if (number !== "equal" || record.pidNamespace === initialPidNamespace) return number
-  // The kernel gives a namespace's number to another one within seconds. Their first processes tell the two apart.
+  // The kernel gives a namespace's number to another one within seconds. Their first processes distinguish the two.
   const { pidNamespaceInit, timeOffset } = record
   const first = compareFirstProcesses(pidNamespaceInit, timeOffset, host.pidNamespaceInit, host.timeOffset)
   notes.firstProcess = compared(describeFirst(pidNamespaceInit), describeFirst(host.pidNamespaceInit), first)

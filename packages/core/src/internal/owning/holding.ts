@@ -16,7 +16,7 @@ import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release }
 
 /**
  * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
- * convert atomically: a sweep may take the lock in between. Then the record is taken back.
+ * convert atomically: a sweep may take the lock in between. In that case the record is removed again.
  */
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
   lock.wasExclusive
@@ -45,7 +45,7 @@ const isUnclaimed = Effect.fnUntraced(function* (
 
 /**
  * Rewrites the record without its claim on the lock, then releases the lock. A claimed lock that is free proves the
- * owner's end to a reader in another PID namespace. Where the rewrite fails, this living process therefore keeps the
+ * owner's end to a reader in another PID namespace. If the rewrite fails, this living process therefore keeps the
  * descriptor open until it ends.
  */
 const letGo = Effect.fnUntraced(function* (directory: string, { file, lock }: Held, scope: Scope.Closeable) {
@@ -65,12 +65,12 @@ type Lock = (
   path: string
 ) => Effect.Effect<OwnerLock | undefined, Claimed | LockBusy | LookError, ProcessInspector | SentinelStore>
 
-/** Runs `use` with a scope for the lock. The lock is released when `use` fails, or when the caller's scope closes. */
+/** Runs `use` with a scope for the lock. The lock is released if `use` fails, or when the caller's scope closes. */
 const withLockScope = <A extends Held, E, R>(
   directory: string,
   use: (lock: Lock) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | SentinelStore | Scope.Scope> =>
-  // An interrupt after the publication would release the lock: the record would claim a lock that nobody holds.
+  // An interrupt after the publication would release the lock. The record would then claim a lock that nobody holds.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()

@@ -34,7 +34,7 @@ const ownerOf = (file: Pick<SentinelFile, "content"> | undefined): { readonly ow
 const refuse = (directory: string, entry: string, problem: string) =>
   new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
 
-/** The name of the file of a role. */
+/** The name of a role's sentinel file. */
 export const entryOf = Effect.fnUntraced(function* (
   directory: string,
   { role = "owner", sentinelName = SentinelName.defaultName }: Pick<RecordOptions, "role" | "sentinelName">
@@ -84,8 +84,8 @@ interface LockBasis {
 }
 
 /**
- * The sentinel of a role whose owner is provably gone; `undefined`: there is none. Fails where the owner is alive or
- * unknown.
+ * The right to replace the sentinel of a role whose owner is provably gone. `undefined`: the role has no sentinel.
+ * Fails if the owner is alive or unknown.
  */
 export const condemnedOwner = Effect.fnUntraced(function* (
   directory: string,
@@ -148,8 +148,8 @@ const distrustOf = ({ sentinels }: DirectoryState, entry: string): string | unde
 }
 
 /**
- * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows
- * none.
+ * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows no
+ * distrust.
  */
 export const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
   Effect.map(Effect.option(look), (found): Recorded => ({
@@ -172,8 +172,8 @@ export const release: (
 })
 
 /**
- * Publishes a record, and takes it back where it doesn't lie in the locked directory. `recordWith` publishes by path:
- * another directory, which the lock doesn't protect, may have replaced the locked one.
+ * Publishes a record, and removes it again if it doesn't lie in the locked directory. `recordWith` publishes by path.
+ * Another directory, which the lock doesn't protect, may have replaced the locked one.
  */
 export const recordLocked = Effect.fnUntraced(function* (
   directory: string,

@@ -1,7 +1,7 @@
 /**
- * The first key that one object of a JSON text has twice; `undefined` without such a key. `JSON.parse` silently keeps
- * the last value, another parser may keep the first: two readers could see two owners in one record. `json` must be
- * valid JSON.
+ * The first key that one object of a JSON text has twice. `undefined`: there is no such key. `JSON.parse` silently
+ * keeps the last value, and another parser may keep the first. Two readers could then see two owners in one record.
+ * `json` must be valid JSON.
  */
 export const duplicateKey = (json: string): string | undefined => {
   const open: Array<Set<string> | undefined> = []

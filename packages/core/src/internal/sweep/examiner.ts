@@ -29,7 +29,7 @@ export interface Examiner {
   readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
   /** The judgement of a condemned directory whose lock turned out to be held. Names the holder. */
   readonly underLockOf: (judgement: Judgement, mode: LockBusy["mode"]) => Effect.Effect<Judgement>
-  /** {@link examineTop}, then the mounts that the look has seen and the owners below the first level. */
+  /** Runs {@link examineTop}, then examines the mounts that the look has seen and the owners below the first level. */
   readonly examine: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<OwnersBelow.Examined>
 }
 

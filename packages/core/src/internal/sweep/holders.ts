@@ -12,8 +12,8 @@ export interface Holders {
 }
 
 /**
- * Maximum number of locks of one sweep whose holders are named. Finding the holders takes long if there are many
- * processes.
+ * Maximum number of locks of one sweep whose holders are named. The time that it takes to find the holders grows with
+ * the number of processes.
  */
 const mostNamed = 64
 

@@ -19,11 +19,11 @@ export interface JudgeContext {
   readonly namespaces: (typeof PidNamespaces)["Service"]
   /** State of the lock of the directory at `path`. `undefined`: the lock is no evidence. */
   readonly probeLock: (path: string) => Effect.Effect<LockState | undefined>
-  /** Identity of this host, read once: at the first judgement. */
+  /** Identity of this host, read once, at the first judgement. */
   readonly host: Effect.Effect<HostIdentity>
   readonly knowledge: Knowledge
   readonly holders: Holders.Holders
-  /** Whether each owner is observed, also after one that lives. */
+  /** Whether each owner is observed, even after one that lives. */
   readonly isThorough: boolean
 }
 

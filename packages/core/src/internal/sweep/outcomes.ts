@@ -50,7 +50,10 @@ const sinceField = (at: number) => {
   return since === undefined ? {} : { since }
 }
 
-/** The PID to report. `undefined` unless the kernel was asked about it and its answer counts: a lock has no PID. */
+/**
+ * The PID to report. Empty unless the kernel was asked about the PID and its answer is evidence. A held lock names no
+ * PID.
+ */
 const pidOf = ({ decisive, evidence, reason }: Pick<Judgement, "decisive" | "evidence" | "reason">) =>
   decisive !== undefined &&
   Result.isSuccess(decisive.content) &&
@@ -108,10 +111,10 @@ export const skipped = (subject: Subject): Outcome =>
 export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
   outcomeOf(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
 
-/** An outcome names at most this many subtrees. */
+/** Maximum number of subtrees that an outcome names. */
 const mostNamed = 3
 
-/** The outcome of a deletion: the whole directory went, or subtrees of other owners stayed. */
+/** The outcome of a deletion. `stayed`: subtrees that were left to other owners. */
 export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: boolean): Outcome => {
   const told: Outcome = isLocked ? removed : { ...removed, unlocked: true }
   if (stayed.length === 0) return told

@@ -1,4 +1,6 @@
-/** Examines owners below the first level of a directory: nothing is removed unless all of them are provably gone. */
+/**
+ * Examines owners below the first level of a directory. Nothing is removed unless all these owners are provably gone.
+ */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -22,7 +24,7 @@ const nonceOf = ({ content }: SentinelFile): string | undefined =>
 
 /**
  * Whether a file is the one that was judged, and wasn't written to since. Other programs overwrite their sentinel in
- * place: the file keeps its id then.
+ * place, so the file keeps its id.
  */
 const isUnchanged = (judged: Parameters<MayRemove>[1], now: Parameters<MayRemove>[1]): boolean =>
   sameFile(judged.id, now.id) && judged.size === now.size && judged.changedAt === now.changedAt

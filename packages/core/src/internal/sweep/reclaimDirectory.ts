@@ -13,7 +13,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
   const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
   const look = Effect.fnUntraced(function* (mayClaim: boolean) {
     const state = yield* store.inspect(entry.path, options.layout)
-    // A claim takes the lock later. Where none will be made, the lock is probed.
+    // A claim takes the lock later. If no claim will be made, the lock is probed.
     return yield* examiner.examine(state, mayClaim ? "claimed" : "asked")
   })
 

@@ -54,7 +54,10 @@ export interface ReclaimSteps {
   ) => Effect.Effect<Outcome>
   /** Logs the outcome if it is a removal. */
   readonly logged: <A extends Outcome | undefined, E, R>(outcome: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Adds the size of the directory at `path` if sizes are wanted. Measures before `outcome` runs, which may remove. */
+  /**
+   * Adds the size of the directory at `path` if sizes are wanted. Measures before `outcome` runs, because `outcome` may
+   * remove the directory.
+   */
   readonly measured: <A extends Outcome | undefined, E>(
     path: string,
     interruptible: Interruptible,
@@ -70,7 +73,7 @@ const logRemoval = (outcome: Outcome | undefined) => {
   )
 }
 
-/** Skips building log entries that no logger would print. */
+/** Whether a logger would print the log entries. If none would, no entry is built. */
 const isHeard = Effect.gen(function* () {
   const { size } = yield* Logger.CurrentLoggers
   return size > 0 && LogLevel.isLessThanOrEqualTo(yield* References.MinimumLogLevel, "Info")
@@ -79,9 +82,8 @@ const isHeard = Effect.gen(function* () {
 const nothing: Discarded = { stayed: [] }
 
 /**
- * Deletes a directory by its judgement. After an interruption `isGone` runs outside of the interrupted effect, while
- * lock and claim are still held: a directory that is gone is reported, whether the deletion or the interruption came
- * first.
+ * Deletes a condemned directory. After an interruption, `isGone` runs outside of the interrupted effect, while lock and
+ * claim are still held. A directory that is gone is thus reported, whether the deletion or the interruption came first.
  */
 export const discard = (
   removable: Removable,

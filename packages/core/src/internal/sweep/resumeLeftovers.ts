@@ -37,7 +37,7 @@ export const make = (
   const { allows, conclude, examiner, logged, measured, options, reclaimer, root, stop, store } = steps
   const { dryRun, layout, skip } = options
 
-  /** The judgement of a leftover whose lock somebody holds. */
+  /** The judgement of a leftover whose lock another process holds. */
   const judgeHeld = (path: string, kind: Kind | undefined, { mode }: LockBusy) =>
     Effect.flatMap(store.inspect(path, layout), (state) =>
       Effect.flatMap(examiner.examineTop(state, "claimed", kind), (judgement) => examiner.underLockOf(judgement, mode))
@@ -66,14 +66,14 @@ export const make = (
       ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
     )
 
-  /** A directory that a note names, and that isn't empty yet, is told by itself. */
+  /** A directory that a note names, and that still has a sentinel, gets an outcome of its own. */
   const foretellNoted = (subject: Outcomes.Subject, path: string, kind: Kind): Told =>
     Effect.matchEffect(store.inspect(subject.path, layout), {
       onFailure: () => Effect.undefined,
       onSuccess: ({ sentinels }) => (sentinels.length > 0 ? Effect.undefined : foretell(subject, path, kind))
     })
 
-  /** Puts a skipped directory back into the root, unjudged. */
+  /** Puts a skipped directory back into the root, without a judgement. */
   const putBack = (subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> =>
     Effect.match(claim.restore, {
       onSuccess: () => Outcomes.skipped(subject),
@@ -100,7 +100,7 @@ export const make = (
     const { path, tags } = leftover
     const subject = subjectOf(root, leftover)
     const kind: Kind = { _tag: "Remains", tags }
-    // The skipped directory stays where it lies: parts of it may be gone already.
+    // The skipped directory stays where it lies, because parts of it may be gone already.
     if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(subject))
     if (dryRun) return isNote(leftover) ? foretellNoted(subject, path, kind) : foretell(subject, path, kind)
     const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {

@@ -1,4 +1,7 @@
-/** Stops a sweep without interrupting its consumer: an interruption drops outcomes of directories already removed. */
+/**
+ * Stops a sweep without interrupting its consumer. An interruption would drop the outcomes of directories that are
+ * gone.
+ */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -38,7 +41,7 @@ export const make: Effect.Effect<Stop, never, Scope.Scope> = Effect.gen(function
         ? Effect.undefined
         : Effect.forkChild(use(Effect.interruptible), { uninterruptible: true }).pipe(
             Effect.tap((fiber) => FiberSet.add(fibers, fiber)),
-            // A stop may have come while the fiber wasn't in the set.
+            // A stop may have come before the fiber was in the set.
             Effect.tap((fiber) => Effect.sync(() => isRequested() && fiber.interruptUnsafe())),
             Effect.flatMap((fiber) => Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber))),
             Effect.flatMap(unlessStopped)

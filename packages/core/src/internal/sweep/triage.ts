@@ -1,6 +1,6 @@
 /**
- * Triage of a page: it keeps each directory whose primary sentinel names an owner that certainly lives. Every other
- * directory stays open for the careful path. Triage can only keep; only the careful path can remove.
+ * Triage of a page keeps each directory whose primary sentinel names an owner that certainly lives. Every other
+ * directory stays open for the careful path. Triage can only keep. Only the careful path can remove.
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -32,7 +32,7 @@ const bytesOf = (content: string): Uint8Array => {
   return Uint8Array.from(content, (character) => character.charCodeAt(0))
 }
 
-/** The strictest inputs: an owner that is alive under these is alive under any. */
+/** The strictest inputs. An owner that is alive under these inputs is alive under any others. */
 const strictest: Omit<Reader, "host"> = {
   frame: { id: { dev: "", ino: "" } },
   knowledge: { legacy: "keep", lock: "self", shared: "keep" }
@@ -45,10 +45,13 @@ interface Owner {
   readonly life: Outcomes.Living | undefined
 }
 
-/** Pages after which all owners are forgotten. Triage only keeps: no removal follows from an old answer. */
+/**
+ * Number of pages after which all owners are forgotten. No removal follows from an old answer, because triage only
+ * keeps.
+ */
 const pagesRemembered = 16
 
-/** Directories between two looks at the clock. */
+/** Number of directories between two looks at the clock. */
 const entriesPerClockRead = 32
 
 export const make = (
@@ -72,7 +75,9 @@ export const make = (
       lifeOf(sentinel, { ...locked, process })
     )
 
-  /** The careful path names the process that holds the lock of an owner that isn't seen alive. */
+  /**
+   * If holders can still be named, leaves an owner that isn't seen alive to the careful path, which names the holder.
+   */
   const lifeUnderLock = (sentinel: Sentinel.Sentinel, locked: Observed) =>
     holders.hasRoom()
       ? Effect.flatMap(observe(sentinel, {}), (life) =>
@@ -80,7 +85,7 @@ export const make = (
         )
       : lifeOf(sentinel, locked)
 
-  /** Each directory has its own lock: an answer for one directory says nothing about the next. */
+  /** Each directory has its own lock, so an answer for one directory says nothing about the next. */
   const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
     Effect.flatMap(probeLock(path), (lockState) =>
       lockState === "shared" || lockState === "exclusive"
@@ -110,7 +115,7 @@ export const make = (
     return owner !== undefined && hasOwnerPart(content, owner.part) ? owner : undefined
   }
 
-  /** Forgets each owner that wasn't seen alive: the next page observes that owner again. */
+  /** Forgets each owner that wasn't seen alive, so that the next page observes that owner again. */
   const forget = () => {
     pages += 1
     if (pages % pagesRemembered === 0) owners.clear()
