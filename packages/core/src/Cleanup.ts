@@ -54,8 +54,8 @@ export interface JudgeOptions {
    */
   readonly shared?: "trust" | "keep"
   /**
-   * The operator's reason to accept records that were made in another directory: the root was moved. A blank text
-   * counts as none.
+   * The operator's reason to accept records that were made in another directory, for a root that was moved. A blank
+   * text counts as none.
    */
   readonly assumeMoved?: string
 }
@@ -95,8 +95,8 @@ export interface SweepOptions extends ReclaimOptions {
   /** Number of directories that are reclaimed at once. Default: 32. */
   readonly concurrency?: number
   /**
-   * When this effect ends, the sweep ends early: it begins no other directory, stops each deletion under way, and
-   * reports every directory that is already gone. An interruption can't report those. Default: never.
+   * When this effect ends, the sweep ends early. It begins no other directory, stops each deletion under way, and
+   * reports every directory that is already gone. An interruption can't report those directories. Default: never.
    */
   readonly stopWhen?: Effect.Effect<unknown>
 }
@@ -155,7 +155,7 @@ export const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Out
  * directory. Each directory that triage leaves open takes the careful path, the only one that can remove: judge, lock,
  * claim, judge again, delete.
  *
- * Two sweeps of one root may run at once: only one of them reports a directory `removed`. An interruption leaves a
+ * Two sweeps of one root may run at once. Only one of them reports a directory `removed`. An interruption leaves a
  * state that the next sweep resumes.
  *
  * **Example** (Listing what a sweep would keep)
@@ -201,7 +201,7 @@ export const outcomes = (
       const triage = Triage.make(store, steps.examiner.context, opened, full.layout)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
-        // `Stream.mapEffect` starts a fiber before its scope owns the fiber: an interruption in between would not wait
+        // `Stream.mapEffect` starts a fiber before its scope owns the fiber. An interruption in between would not wait
         // for the fiber. The yield keeps the work out of that gap.
         yield* Effect.yieldNow
         if (stop.isRequested()) return { kept: [], open: [] }
@@ -235,7 +235,7 @@ export const outcomes = (
         Stream.interruptWhen(stop.requested),
         Stream.mapEffect(triaged, { concurrency: 2 }),
         Stream.flatMap((page) => Stream.fromArray(work(page))),
-        // Unordered: a directory that takes minutes delays no other outcome.
+        // The outcomes are unordered, so a directory that takes minutes delays no other outcome.
         Stream.mapEffect((effect) => effect, {
           concurrency: Math.max(1, Math.floor(concurrency) || 1),
           unordered: true
@@ -307,8 +307,8 @@ const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimStep
 })
 
 /**
- * Refuses a root that is a VM directory whose owner isn't provably gone: everything in the directory belongs to that
- * owner. The operator's word is about a directory in the root.
+ * Refuses a root that is a VM directory whose owner isn't provably gone, because everything in the directory belongs to
+ * that owner. The operator's `assumeDead` is about a directory in the root, and doesn't count here.
  */
 const requireNoOwner = Effect.fnUntraced(function* ({ examiner, options, root, store }: ReclaimSteps.ReclaimSteps) {
   const { path } = root

@@ -1,5 +1,5 @@
 /**
- * `Condemned`, the right to remove one directory: every deletion requires one. Only the judgement of a directory that
+ * `Condemned`, the right to remove one directory. Every deletion requires one. Only the judgement of a directory that
  * was just read creates a `Condemned`.
  *
  * @since 0.1.0
@@ -36,7 +36,7 @@ let mint: (state: DirectoryState, reason: DeadReason) => Condemned
 
 /**
  * The right to delete one directory. Bound to the directory's device and inode, and to the exact sentinels that were
- * judged. Only {@link judge} creates a `Condemned`: the class has no schema, and recorded inputs that are judged again
+ * judged. Only {@link judge} creates a `Condemned`. The class has no schema, and recorded inputs that are judged again
  * yield none. A `Condemned` can't be forged or copied.
  *
  * @category models
@@ -77,7 +77,7 @@ export class Condemned {
   }
 
   /**
-   * Describes the first difference between the judged directory and `now`; `undefined` if there is none. Throws a
+   * Describes the first difference between the judged directory and `now`. `undefined`: there is none. Throws a
    * `TypeError` if `this` isn't a `Condemned`.
    */
   difference(now: DirectoryState): string | undefined {
@@ -96,7 +96,7 @@ export type Judgement = Decision & {
   readonly state: DirectoryState
   /** Everything that the decision depends on. */
   readonly inputs: JudgeInputs
-  /** The right to delete the directory; `undefined` if anything keeps the directory. */
+  /** The right to delete the directory. `undefined`: something keeps the directory. */
   readonly condemned: Condemned | undefined
 }
 

@@ -62,8 +62,8 @@ export interface DirectoryCalls<Name> {
   readonly openPath: (path: string) => number
   /**
    * Opens the directory `name` in the directory `fd`. Throws ENOTDIR or ELOOP if the entry isn't a directory. Throws
-   * EXDEV if the entry is a mount point, and the platform can tell so without a call to the mounted file system, which
-   * may never answer.
+   * EXDEV if the entry is a mount point, and the platform can detect that without a call to the mounted file system,
+   * which may never answer.
    */
   readonly openDirectory: (fd: number, name: Name) => number
   readonly close: (fd: number) => void

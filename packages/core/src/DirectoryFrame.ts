@@ -23,7 +23,7 @@ export type FileSystemId = typeof FileSystemId.Type
 
 /**
  * Identifies a file: its inode and, after a dot, its birth time in nanoseconds since the epoch. The inode alone doesn't
- * identify a file: a restored file may get the inode of the file that it replaces.
+ * identify a file, because a restored file may get the inode of the file that it replaces.
  *
  * @category schemas
  * @since 0.1.0
@@ -113,8 +113,8 @@ export const oneKernelTypes: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether a file system of this type keeps its identity across boots. An overlay doesn't: the next boot may join its
- * layers anew.
+ * Whether a file system of this type keeps its identity across boots. An overlay doesn't, because the next boot may
+ * join its layers anew.
  *
  * @category predicates
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The sentinels of one directory, read once, and the comparisons that tell whether the directory changed since.
+ * The sentinels of one directory, read once, and the comparisons that show whether the directory has changed since.
  *
  * @since 0.1.0
  */
@@ -43,7 +43,7 @@ export interface DirectoryState {
   readonly path: string
   readonly id: FileId
   readonly frame: DirectoryFrame
-  /** Why nothing in the directory is trusted; `undefined` if the directory is trusted. */
+  /** Why nothing in the directory is trusted. `undefined`: the directory is trusted. */
   readonly distrust: string | undefined
   /** `none`: the directory provably has no subdirectory. */
   readonly subdirectories: "none" | "some"
@@ -100,8 +100,9 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
 
 /**
  * Whether a sentinel file is still the one that was read. Name, device, inode and bytes must be equal. The inode alone
- * isn't enough: many file systems reuse an inode number at once. The bytes alone aren't enough: two files can have
- * equal bytes. A file that was refused unread is compared by size and modification time instead of bytes.
+ * isn't enough, because many file systems reuse an inode number at once. The bytes alone aren't enough, because two
+ * files can have equal bytes. A file that was refused unread is compared by size and modification time instead of
+ * bytes.
  *
  * @category comparing
  * @since 0.1.0
@@ -114,8 +115,8 @@ export const sameSentinel = (a: FileFingerprint, b: FileFingerprint): boolean =>
     : a.bytes === b.bytes && a.size === b.size && a.writtenAt === b.writtenAt)
 
 /**
- * A short name of one sentinel file, 8 hexadecimal digits: FNV-1a of its inode and its bytes. Tells a judged file from
- * a later one, but not from a forged one.
+ * A short name of one sentinel file, 8 hexadecimal digits: FNV-1a of its inode and its bytes. Distinguishes a judged
+ * file from a later one, but not from a forged one.
  *
  * @category comparing
  * @since 0.1.0
@@ -128,7 +129,7 @@ export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<FileFingerprint, "b
 }
 
 /**
- * Describes the first difference between a directory as it was judged and as it is now; `undefined` if there is none.
+ * Describes the first difference between a directory as it was judged and as it is now. `undefined`: there is none.
  * Ignores the path, because a claim moves the directory. Ignores foreign files that were removed.
  *
  * @category comparing

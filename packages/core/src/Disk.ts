@@ -66,7 +66,7 @@ export class Disk extends Context.Service<
     /**
      * Looks at `file` in each of `directories` of `root`, without listing the directories. Returns one answer for each
      * directory, in order. `undefined`: the directory or the file is missing, has another type or can't be read, or the
-     * file is over `limit` bytes. A `scan` tells which.
+     * file is over `limit` bytes. A `scan` shows which of these applies.
      */
     readonly peekMany: (
       root: string,
@@ -84,7 +84,7 @@ export class Disk extends Context.Service<
     ) => Effect.Effect<{ readonly stat: Stat; readonly bytes: Uint8Array }, DiskError>
     /**
      * Creates a file, mode 0600, complete and synced. EEXIST if the path exists. A failure leaves no file. `bytesOf`
-     * gets the identity of the new, still empty file: a record can then name the file that contains the record.
+     * gets the identity of the new, still empty file, so that a record can name the file that contains the record.
      */
     readonly create: <E = never>(
       path: string,
@@ -122,8 +122,8 @@ export class Disk extends Context.Service<
      */
     readonly removeTree: (path: string, options?: RemoveTreeOptions) => Effect.Effect<ReadonlyArray<string>, DiskError>
     /**
-     * Identifies a directory and its file system through a descriptor. Returns the `id` alone if the platform can't
-     * tell more.
+     * Identifies a directory and its file system through a descriptor. Returns the `id` alone if the platform has no
+     * further data.
      */
     readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
     /**
@@ -136,12 +136,12 @@ export class Disk extends Context.Service<
       options?: FindOptions
     ) => Stream.Stream<string, DiskError>
     /**
-     * Path of a directory on its file system. Every bind mount gives the same path. It consists of the root field of
-     * the directory's mount (`proc_pid_mountinfo(5)`) and the path below that root. If the platform can't tell, it is
-     * the real path.
+     * Path of a directory on its file system. Every bind mount gives the same path. That path consists of the root
+     * field of the directory's mount (`proc_pid_mountinfo(5)`) and the path below that root. On a platform without such
+     * a field, `location` is the real path.
      */
     readonly location: (path: string) => Effect.Effect<string, DiskError>
-    /** A mount point at or below the directory; `undefined` if there is none. */
+    /** A mount point at or below the directory. `undefined`: there is none. */
     readonly mountInside: (path: string) => Effect.Effect<string | undefined, DiskError>
     /**
      * All mounts at or below a directory, by the mount table. `path` must be a real path. Touches no mounted file
@@ -155,16 +155,16 @@ export class Disk extends Context.Service<
      */
     readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
     /**
-     * Tells the state of the directory's lock. Tries exclusive, then shared, without waiting, through a descriptor of
+     * Returns the state of the directory's lock. Tries exclusive, then shared, without waiting, through a descriptor of
      * its own that is closed at once. Two simultaneous probes may therefore see each other as `exclusive`. A platform
      * that can test a lock without taking the lock does so.
      */
     readonly probeLock: (path: string, options?: Pick<LockOptions, "mayStartProgram">) => Effect.Effect<LockState>
-    /** Asks whether a directory can be changed. No entry of the directory is made, not even for a moment. */
+    /** Asks whether a directory can be changed. Makes no entry in the directory, not even for a moment. */
     readonly room: (path: string) => Effect.Effect<Room, DiskError>
     /**
      * Bytes that the tree occupies. A file with several hard links counts once per tree. A mount counts as 0 bytes,
-     * also at `path`.
+     * even at `path`.
      */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }
@@ -196,7 +196,7 @@ export type Primitives = Pick<
 /**
  * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these, with the weakest guarantee
  * that is still true: `frame` returns the id alone, `mountInside` finds another device, `renameNew` looks before it
- * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room` tells what
+ * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room` reports what
  * owner and mode refuse, `lock` fails with ENOTSUP, and `probeLock` answers `unknown`.
  *
  * **Example** (Building a Disk without locks)

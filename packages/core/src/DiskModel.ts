@@ -62,7 +62,7 @@ export interface Attributes extends Permissions {
   readonly size: number
   /** The mtime. */
   readonly modifiedAt: number
-  /** The later of mtime and ctime: a program can set the mtime, but not the ctime. */
+  /** The later of mtime and ctime. A program can set the mtime, but not the ctime. */
   readonly changedAt: number
 }
 
@@ -79,7 +79,7 @@ export interface Stat extends Attributes {
 }
 
 /**
- * Identity of a new file. `birth` tells the file from earlier files with the same inode.
+ * Identity of a new file. `birth` distinguishes the file from earlier files with the same inode.
  *
  * @category models
  * @since 0.1.0
@@ -160,7 +160,7 @@ export interface Scan {
   readonly files: ReadonlyArray<ScannedFile>
   /** Names that the scan was asked to note, sorted. */
   readonly noted: ReadonlyArray<string>
-  /** Names that the scan was asked to note where there is room, sorted. */
+  /** Names that the scan was asked to note if there is room, sorted. */
   readonly hints: ReadonlyArray<string>
   /** The directory holds more names than the scan was asked for. The scan looked at no file and reports no name. */
   readonly isCrowded: boolean
@@ -174,7 +174,7 @@ export interface Scan {
  */
 export interface ScanOptions {
   /**
-   * Decides by name. `read`: look at the file. `note`: report the name. `hint`: report the name where there is room.
+   * Decides by name. `read`: look at the file. `note`: report the name. `hint`: report the name if there is room.
    * `ignore`: don't hold the name in memory.
    */
   readonly sort: (entry: string) => "read" | "note" | "hint" | "ignore"
@@ -186,8 +186,8 @@ export interface ScanOptions {
   readonly mostNames: number
   readonly mostHints: number
   /**
-   * Maximum number of names that the scan lists where `isRead` is false. A directory with more names is crowded if one
-   * of them is to be read or noted.
+   * Maximum number of names that the scan lists if `isRead` returns `false`. A directory with more names is crowded if
+   * one of them is to be read or noted.
    */
   readonly mostUnread: number
 }
@@ -209,20 +209,20 @@ export interface Peek {
 
 /**
  * Whether entries of a directory can be made, renamed and removed, and the space that is left, as far as the kernel
- * tells without a change.
+ * reports them without a change.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Room {
   /**
-   * Errno of a change: EACCES, EPERM, EROFS, or ENOSPC and EDQUOT where nothing more can be written. `undefined`: the
+   * Errno of a change: EACCES, EPERM or EROFS, or, if nothing more can be written, ENOSPC or EDQUOT. `undefined`: the
    * kernel refuses nothing that it was asked.
    */
   readonly refusal: string | undefined
   /** Bytes that this process can still write. `undefined`: unknown. */
   readonly bytes: number | undefined
-  /** Files that this process can still make. `undefined`: unknown, or without a limit of its own. */
+  /** Files that this process can still make. `undefined`: unknown, or the file system has no limit of its own. */
   readonly files: number | undefined
 }
 
@@ -255,7 +255,7 @@ export interface LockOptions {
 export interface HeldLock {
   /** Id of the locked directory, read through the descriptor. The path may name another directory now. */
   readonly id: FileId
-  /** The descriptor, to be passed to one child process by `stdio`; `undefined` if there is none. */
+  /** The descriptor, to be passed to one child process by `stdio`. `undefined`: there is none. */
   readonly fd: number | undefined
   /** `true`: a conflicting lock through a second open was refused, so locks work on this file system. */
   readonly tested: boolean
@@ -267,7 +267,7 @@ export interface HeldLock {
   /** Whether the locked directory was removed: its link count is 0. `false` if the link count can't be read. */
   readonly isGone: Effect.Effect<boolean>
   /**
-   * Converts an exclusive lock to shared, on the same descriptor. `flock(2)` doesn't convert atomically: EBUSY means
+   * Converts an exclusive lock to shared, on the same descriptor. `flock(2)` doesn't convert atomically. EBUSY means
    * that the lock is lost.
    */
   readonly share: Effect.Effect<void, DiskError>

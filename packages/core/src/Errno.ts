@@ -18,7 +18,9 @@ const namedErrnos = (): ReadonlyArray<readonly [name: string, number: unknown]> 
     : []
 }
 
-/** libuv names the errnos for Node, and knows no name of EDQUOT, ESTALE and ENOLCK: the code has the number then. */
+/**
+ * libuv names the errnos for Node. It has no name for EDQUOT, ESTALE and ENOLCK, and their code has the number instead.
+ */
 const unnamed = /^Unknown system error -(\d+)$/
 
 /**

@@ -78,8 +78,8 @@ export class MalformedSentinel extends Schema.TaggedError<MalformedSentinel>("@v
 }
 
 /**
- * A record of a version that this release doesn't know. The record is never read as one of an older version. Update
- * before sweeping.
+ * A record of a version that this release doesn't support. The record is never read as one of an older version. Update
+ * this package before the next sweep.
  *
  * @category errors
  * @since 0.1.0
@@ -145,7 +145,8 @@ export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel
 }
 
 /**
- * A sweep has the directory, or took the directory during a write. Nothing was lost: create the directory again.
+ * A sweep has the directory, or took the directory during a write. Nothing was lost. The owner can create the directory
+ * again.
  *
  * @category errors
  * @since 0.1.0
@@ -240,7 +241,7 @@ export class Immovable extends Schema.TaggedError<Immovable>("@vm-sentinel/core/
 
 /**
  * Another process holds the ownership lock of the directory in a conflicting mode. `holders`: PIDs of the holders that
- * this process can see. `mode`: how the lock is held, where that is known.
+ * this process can see. `mode`: how the lock is held, if that is known.
  *
  * @category errors
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
  * The portable `Disk`, over `effect/FileSystem`. It works by path, and is only as safe as the directories above each
- * path: a sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
+ * path. A sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
  *
  * @since 0.1.0
  */
@@ -61,14 +61,14 @@ const toStat = (info: FileSystem.File.Info) => ({
   gid: Option.getOrUndefined(info.gid),
   nlink: Option.getOrUndefined(Option.map(info.nlink, Number)),
   modifiedAt: timeOf(info.mtime),
-  // `FileSystem.File.Info` has no ctime. The mtime in its place condemns no directory: judging by age also needs a
-  // known file system, and this Disk knows none.
+  // `FileSystem.File.Info` has no ctime. The mtime in its place condemns no directory, because judging by age also
+  // needs a known file system, and this Disk reports none.
   changedAt: timeOf(info.mtime),
   /** Bytes on the disk. A sparse file occupies fewer bytes than its size. */
   occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })
 })
 
-/** The process, on a platform that has such an object. */
+/** The calling process, on a platform that has a global `process`. */
 const caller = (): Principal => {
   const process: unknown = Reflect.get(globalThis, "process")
   const uid: unknown =
@@ -107,7 +107,7 @@ export const makeWith = Effect.fnUntraced(function* (
     )
 
   const read = Effect.fnUntraced(function* (path: string, limit: number) {
-    // `open(2)` of a FIFO waits for a writer, and `FileSystem.open` has no O_NONBLOCK: look first.
+    // `open(2)` of a FIFO waits for a writer, and `FileSystem.open` has no O_NONBLOCK. `lstat` therefore comes first.
     const before = yield* lstat(path)
     if (before.type !== "file") return yield* new DiskError({ errno: "EINVAL", operation: "read", path })
     const file = yield* failing("open", path)(fs.open(path, { flag: "r", noFollow: true }))
@@ -174,7 +174,7 @@ export const makeWith = Effect.fnUntraced(function* (
 
   /**
    * Works by path. If a symbolic link replaces the directory after the check, `chmod` changes the target of the link.
-   * An ordinary user can change only his own files.
+   * An ordinary user can change only files of that user.
    */
   const permit = Effect.fnUntraced(function* (path: string) {
     const { mode, type, uid } = yield* lstat(path)

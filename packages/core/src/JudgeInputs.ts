@@ -27,7 +27,7 @@ export const Knowledge = Schema.Struct({
   lock: Schema.Literals(["self", "inherited"]),
   /** `trust`: no other running kernel has the machine id and the host name of this kernel. */
   shared: Schema.Literals(["trust", "keep"]),
-  /** The reason to accept records that were made in another directory: the root was moved. */
+  /** The reason to accept records that were made in another directory, for a root that was moved. */
   assumeMoved: Schema.optionalKey(Schema.String),
   /** The reason to take owners for dead whose verdict is `unknown`. */
   assumeDead: Schema.optionalKey(Schema.String)
@@ -123,9 +123,10 @@ export const Subject = Schema.Struct({
 export type Subject = typeof Subject.Type
 
 /**
- * What kind of directory a sweep judges. `Directory`: a VM directory. `Workspace`: a sweep's own directory; if it has
- * no sentinel, its sweep gave it up. `Remains`: a directory whose deletion has begun; `tags` name the sentinels that
- * were judged. `Workspace` and `Remains` count only if the path has the form that a sweep gives to such a directory.
+ * The kind of directory that a sweep judges. `Directory`: a VM directory. `Workspace`: a sweep's own directory. If it
+ * has no sentinel, its sweep gave it up. `Remains`: a directory whose deletion has begun. `tags` name the sentinels
+ * that were judged. `Workspace` and `Remains` count only if the path has the form that a sweep gives to such a
+ * directory.
  *
  * @category schemas
  * @since 0.1.0

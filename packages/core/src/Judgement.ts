@@ -39,7 +39,7 @@ export type Conclusion =
   | { readonly verdict: "none"; readonly reason: "no-sentinel"; readonly evidence: Evidence }
 
 type Finding = Conclusion & {
-  /** The sentinel that decided; `undefined` if no single sentinel did. */
+  /** The sentinel that decided. `undefined`: no single sentinel did. */
   readonly decisive: Subject | undefined
   /** Why the decisive sentinel, or the whole directory, couldn't be judged. */
   readonly error: SubjectError | undefined
@@ -47,7 +47,7 @@ type Finding = Conclusion & {
 
 /**
  * Everything that {@link decide} concludes: the answer, and a part for each sentinel. A sweep observes no owner after a
- * living one: the parts that follow then rest on the records alone.
+ * living one, so the parts that follow rest on the records alone.
  *
  * @category models
  * @since 0.1.0
@@ -170,7 +170,7 @@ const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sent
   isVerdict(part, verdict) && Result.isSuccess(part.subject.content) ? [part.subject.content.success] : []
 
 /**
- * The kernel ends a PID namespace with its first process (`pid_namespaces(7)`): if that process is provably gone,
+ * The kernel ends a PID namespace with its first process (`pid_namespaces(7)`). If that process is provably gone,
  * unknown owners in the same namespace are dead.
  */
 const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
@@ -184,7 +184,7 @@ const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
   })
 }
 
-/** Tells a directory without a deciding sentinel from a later one of its name. */
+/** Distinguishes a directory without a deciding sentinel from a later one of the same name. */
 const placeOf = (frame: DirectoryFrame): Evidence => ({
   directory: { observed: `device ${frame.id.dev}, file ${fileToken(frame)}`, result: "not-applicable" }
 })
@@ -196,8 +196,8 @@ const placeOf = (frame: DirectoryFrame): Evidence => ({
 const withAssumption = (finding: Finding, inputs: JudgeInputs): Finding => {
   const { crowded, frame, kind, knowledge } = inputs
   const { assumeDead = "" } = knowledge
-  // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same.
-  // The operator's word is about a directory, and not about a sweep that may have others.
+  // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same. The
+  // operator's statement is about one directory, and not about a workspace, which may hold others.
   if (kind._tag === "Workspace") return finding
   if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
@@ -214,8 +214,8 @@ const isRebooted = (part: Part | undefined): boolean =>
   part !== undefined && Result.isSuccess(part.judged) && part.judged.success.reason === "rebooted"
 
 /**
- * Whether a sentinel claims a lock that may still be held. No lock outlives its boot: a record of an earlier boot
- * doesn't count, unless the directory is distrusted.
+ * Whether a sentinel claims a lock that may still be held. No lock outlives its boot. A record of an earlier boot
+ * therefore doesn't count, unless the directory is distrusted.
  */
 const mayBeLocked = ({ distrust, subjects }: JudgeInputs, parts: ReadonlyArray<Part>): boolean =>
   subjects.some(

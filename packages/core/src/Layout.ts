@@ -28,7 +28,7 @@ export interface Layout {
 export const standard: Layout = { sentinels: [SentinelName.defaultName] }
 
 /**
- * Returns the layout with the given base names; {@link standard} if there are none.
+ * Returns the layout with the given base names. Without names, it is {@link standard}.
  *
  * @category constructors
  * @since 0.1.0

@@ -24,7 +24,7 @@ export interface Mount {
 
 /**
  * A mount at or below a directory. `path`: its path through the directory's own path. `mountPoint`: the path that it
- * was mounted on. The two differ where a second bind mount leads to the directory.
+ * was mounted on. The two differ if a second bind mount leads to the directory.
  *
  * @category models
  * @since 0.1.0
@@ -140,7 +140,7 @@ export const parse = (mountinfo: string): Table => {
 }
 
 /**
- * The mount that a real path lies on. `find` follows the path from mount to mount, as the kernel does: a mount that a
+ * The mount that a real path lies on. `find` follows the path from mount to mount, as the kernel does. A mount that a
  * later one covers doesn't count.
  *
  * @category queries

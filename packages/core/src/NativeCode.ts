@@ -1,6 +1,6 @@
 /**
- * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer,
- * and some can't be had.
+ * The native code that a platform's package has loaded. Native code is optional. Without it, some answers take longer,
+ * and some are missing.
  *
  * @since 0.1.0
  */
@@ -21,8 +21,8 @@ export const MissingReason = Schema.Literals(["worker", "not-found", "unloadable
 export type MissingReason = typeof MissingReason.Type
 
 /**
- * One part of the native code. `path` is the file, or the name by which the system's loader knows it. `detail` says
- * where it was looked for, or what the loader answered.
+ * One part of the native code. `path` is the file, or the name by which the system's loader finds it. `detail`: where
+ * the package looked for it, or what the loader answered.
  *
  * @category schemas
  * @since 0.1.0

@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
 import { Executable, Pid } from "./ProcessIdentity.ts"
 
 /**
- * The kernel has a process or a thread under the PID. A key is missing where the caller did not ask for the datum or
- * the kernel did not give it.
+ * The kernel has a process or a thread under the PID. A key is missing if the caller did not ask for the datum or the
+ * kernel did not give it.
  *
  * @category schemas
  * @since 0.1.0
@@ -16,7 +16,7 @@ import { Executable, Pid } from "./ProcessIdentity.ts"
 export const Present = Schema.TaggedStruct("Present", {
   pid: Pid,
   /**
-   * PID of the thread group leader (`Tgid` of `proc_pid_status(5)`). Where `tgid` differs from `pid`, `pid` names a
+   * PID of the thread group leader (`Tgid` of `proc_pid_status(5)`). If `tgid` differs from `pid`, `pid` names a
    * thread.
    */
   tgid: Schema.optionalKey(Schema.Number),
@@ -27,8 +27,8 @@ export const Present = Schema.TaggedStruct("Present", {
   /** Start as a `ProcessIdentity.StartToken`, in the reader's time namespace. */
   startTime: Schema.optionalKey(Schema.String),
   /**
-   * Estimated wall-clock start, milliseconds since the epoch. Only v2 records are judged by `startedAt`: it is no
-   * identity.
+   * Estimated wall-clock start, milliseconds since the epoch. Only v2 records are judged by `startedAt`, because it is
+   * no identity.
    */
   startedAt: Schema.optionalKey(Schema.Number),
   /** Estimated wall-clock boot of the kernel, milliseconds since the epoch, by the same clock as `startedAt`. */
@@ -54,8 +54,8 @@ export type Present = typeof Present.Type
 export const isThread = ({ pid, tgid }: Present): boolean => tgid !== undefined && tgid !== pid
 
 /**
- * Whether the process has ended and only waits to be reaped. State `Z` alone is no proof: the kernel also shows `Z` for
- * a leader that exited while other threads of its group run.
+ * Whether the process has ended and only waits to be reaped. State `Z` alone is no proof, because the kernel also shows
+ * `Z` for a leader that exited while other threads of its group run.
  *
  * @category guards
  * @since 0.1.0
@@ -118,7 +118,7 @@ export type Observation = typeof Observation.Type
  * Which keys of a {@link Present} an observation reads. Other keys are not read.
  *
  * - `existence`: whether the PID is in use, whether it names a thread, and whether the process has ended.
- * - `identity`: `existence`, and the 64-bit process id, or the start token where the kernel gives no such id.
+ * - `identity`: `existence`, and the 64-bit process id, or the start token if the kernel gives no such id.
  * - `path`: `existence`, and the path of the executable, by the fewest calls. Enough to recognise a living owner, not
  *   to condemn one.
  * - `executable`: `existence`, the executable and the start.

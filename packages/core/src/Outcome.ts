@@ -18,20 +18,20 @@ import { Answer, Reason } from "./Reason.ts"
 export const Outcome = Schema.TaggedStruct("Outcome", {
   /** Name of the directory in its root. */
   name: Schema.String,
-  /** Bytes of the name in base64. Present only where the name isn't UTF-8. */
+  /** Bytes of the name in base64. Present only if the name isn't UTF-8. */
   nameBytes: Schema.optionalKey(Schema.String),
   path: Schema.String,
   /** `would-remove`: the directory is dead, and this was a dry run, or the option `only` didn't allow its removal. */
   action: Schema.Literals(["removed", "would-remove", "kept", "failed"]),
   verdict: Answer,
   reason: Reason,
-  /** PID that the deciding sentinel names. Present only where it is evidence: the kernel was asked about it. */
+  /** PID that the deciding sentinel names. Present only if it is evidence, because the kernel was asked about it. */
   pid: Schema.optionalKey(Schema.Int),
   /** Modification time of the deciding sentinel, ISO 8601. */
   since: Schema.optionalKey(Schema.String),
-  /** Bytes that the directory occupied. Present only where the caller asked for sizes. */
+  /** Bytes that the directory occupied. Present only if the caller asked for sizes. */
   bytes: Schema.optionalKey(Schema.Int),
-  /** The deletion ran without a lock: none works on that file system. */
+  /** The deletion ran without a lock, because none works on that file system. */
   unlocked: Schema.optionalKey(Schema.Literal(true)),
   /** Data that the judgement compared. */
   evidence: Schema.Record(Schema.String, Compared),
@@ -42,9 +42,9 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
 export type Outcome = typeof Outcome.Type
 
 /**
- * A text that identifies a directory within its root, and tells it from a later directory of the same name. The text
- * has the name (its bytes where it isn't UTF-8) and the date of the deciding sentinel. Where no sentinel decided, and
- * an operator's word removes the directory, the text has the directory's own id from the evidence.
+ * A text that identifies a directory within its root, and distinguishes it from a later directory of the same name. The
+ * text has the name (its bytes if it isn't UTF-8) and the date of the deciding sentinel. If no sentinel decided, and an
+ * operator's statement removes the directory, the text has the directory's own id from the evidence.
  *
  * @category getters
  * @since 0.1.0
@@ -61,7 +61,7 @@ export const key = ({
 }
 
 /**
- * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove; in any other sweep
+ * The counts of one sweep. In a dry run `removed` and `bytesFreed` count what a sweep would remove. In any other sweep
  * a `would-remove` counts as kept.
  *
  * @category schemas
@@ -82,7 +82,7 @@ export const Summary = Schema.TaggedStruct("Summary", {
   /** Number of directories whose deletion ran without a lock. */
   unlocked: Schema.optionalKey(Schema.Int),
   /**
-   * `lock`, `shared` and `assumeMoved`: assertions of the operator, see `JudgeInputs.Knowledge`. Missing where none was
+   * `lock`, `shared` and `assumeMoved`: assertions of the operator, see `JudgeInputs.Knowledge`. Missing if none was
    * made.
    */
   lock: Schema.optionalKey(Schema.Literals(["inherited"])),

@@ -1,6 +1,6 @@
 /**
- * The owner's side: publishes the sentinel of a process in a directory, and never replaces the sentinel of another
- * owner that isn't provably gone.
+ * Publishes the sentinel of a process in a directory, and never replaces the sentinel of another owner that isn't
+ * provably gone.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ import type { SentinelStore } from "./SentinelStore.ts"
 export * from "./OwnershipModel.ts"
 
 /**
- * Fails like {@link record} if the role has an owner that isn't provably gone. Changes nothing. A program runs it
- * before it starts an owner that it will record later.
+ * Fails like {@link record} if the role has an owner that isn't provably gone. Changes nothing. A program runs
+ * `ensureUnowned` before it starts an owner that it will record later.
  *
  * **Example** (Asking before a VM is started)
  *
@@ -55,9 +55,9 @@ export const ensureUnowned: (
 )
 
 /**
- * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only when its owner
- * is provably gone; otherwise `AlreadyOwned` names that owner. `record` holds the directory's lock until it returns: no
- * sweep can take the directory meanwhile.
+ * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only if its owner
+ * is provably gone. Otherwise `AlreadyOwned` names that owner. `record` holds the directory's lock until it returns, so
+ * no sweep can take the directory meanwhile.
  *
  * `Claimed`: a sweep already has the directory. `LockBusy`: another process held the lock exclusively for 5 s.
  *
@@ -97,7 +97,7 @@ export const record: (
 }, Effect.scoped)
 
 /**
- * Makes a directory that appears under its path with its owner's sentinel in it and the lock held: no crash leaves a
+ * Makes a directory that appears under its path with its owner's sentinel in it and the lock held. No crash leaves a
  * directory without a sentinel under the path. Its mode is 0700, whatever the umask and the default ACL of its root
  * are. The lock stays held until the scope has closed and every process that inherited its descriptor has closed it.
  * `AlreadyOwned`: the path exists.
@@ -134,9 +134,9 @@ export const create: (
 
 /**
  * Records the calling process, or `options.pid`, as the owner of an existing directory, and holds the ownership lock,
- * shared, until the scope closes. A held lock outranks all other evidence, also for a reader in another PID namespace.
- * Where the platform or the file system has no lock, ownership rests on the sentinel alone. The sentinel stays when the
- * scope closes: the directory is judged dead once the recorded process has ended.
+ * shared, until the scope closes. A held lock outranks all other evidence, even for a reader in another PID namespace.
+ * If the platform or the file system has no lock, ownership rests on the sentinel alone. The sentinel stays when the
+ * scope closes, and the directory is judged dead once the recorded process has ended.
  *
  * **Example** (Holding the lock for a scope)
  *
@@ -170,9 +170,9 @@ export const hold: (
 )
 
 /**
- * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other. An owner uses it
- * after it has handed the directory over. `NotFound`: the sentinel is gone, or it is a v1 or v2 sentinel, which has no
- * nonce to recognise it by.
+ * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other. An owner uses
+ * `release` after it has handed the directory over. `NotFound`: the sentinel is gone, or it is a v1 or v2 sentinel,
+ * which has no nonce to recognise it by.
  *
  * **Example** (Handing a directory over to the VM)
  *

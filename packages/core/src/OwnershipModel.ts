@@ -61,7 +61,7 @@ export interface Recorded extends SentinelFile {
 
 /**
  * A held directory: its sentinel, and its lock. When the scope closes, the sentinel is rewritten without its claim on
- * the lock; then the lock is released.
+ * the lock. Then the lock is released.
  *
  * @category models
  * @since 0.1.0

@@ -16,8 +16,8 @@ import type { SentinelV3 } from "./Sentinel.ts"
  * - `Gone`: no process of the recorded PID namespace is left (`namespace`), or no process has the recorded 64-bit id
  *   (`processId64`).
  * - `Found`: what the kernel has under the recorded PID of that namespace, or under the recorded 64-bit id.
- * - `Incomplete`: no proof. The reader doesn't see every process, or the record doesn't say enough. `why`: in words,
- *   for people.
+ * - `Incomplete`: no proof. The reader doesn't see every process, or the record lacks the data that a search needs.
+ *   `why`: the cause in words, for people.
  *
  * @category schemas
  * @since 0.1.0
@@ -30,7 +30,8 @@ export const NamespaceProof = Schema.TaggedUnion({
 export type NamespaceProof = typeof NamespaceProof.Type
 
 /**
- * The data of a record by which a search of the whole kernel recognises its process. Fields as in the record.
+ * The data of a record by which a search of the whole kernel recognises its process. The fields are those of the
+ * record.
  *
  * @category models
  * @since 0.1.0

@@ -20,7 +20,7 @@ export const Pid = Schema.Int.check(Schema.isBetween({ minimum: smallestPid, max
 export type Pid = typeof Pid.Type
 
 /**
- * Whether a number is a {@link Pid}. Faster than the schema: a sweep asks once for each sentinel.
+ * Whether a number is a {@link Pid}. A sweep calls `isPid` once for each sentinel, and the schema would be slower.
  *
  * @category guards
  * @since 0.1.0
@@ -52,8 +52,8 @@ export type Executable = typeof Executable.Type
 
 /**
  * Start of a process, as an opaque token. Linux: clock ticks since boot, `proc_pid_stat(5)` field 22. Darwin:
- * microseconds since the epoch, or `s:<seconds>` where only `ps` could be asked. `execve(2)` doesn't change the start.
- * No identity is judged by a token that was converted to wall time: see {@link compareStartTokens}.
+ * microseconds since the epoch, or `s:<seconds>` if only `ps` could be asked. `execve(2)` doesn't change the start. No
+ * identity is judged by a token that was converted to wall time, see {@link compareStartTokens}.
  *
  * @category schemas
  * @since 0.1.0
@@ -61,7 +61,7 @@ export type Executable = typeof Executable.Type
 export const StartToken = Schema.String.check(Schema.isPattern(/^(s:)?[0-9]{1,20}$/))
 
 /**
- * The first process of a PID namespace (PID 1 in it). The kernel reuses a namespace's number within seconds: only
+ * The first process of a PID namespace (PID 1 in it). The kernel reuses a namespace's number within seconds. Only
  * number and first process together name one namespace of one boot.
  *
  * @category schemas
@@ -100,7 +100,7 @@ export const identityFields = {
    * `pidNamespaceInit`.
    */
   timeOffset: Schema.optionalKey(TimeOffset),
-  /** `machine-id(5)`; Darwin `gethostuuid(2)`. */
+  /** Linux `machine-id(5)`, Darwin `gethostuuid(2)`. */
   machineId: Schema.optionalKey(Schema.NonEmptyString),
   hostname: Schema.String,
   /** Effective uid of the process. */
@@ -127,7 +127,7 @@ export class ProcessIdentity extends Schema.Class<ProcessIdentity>("@vm-sentinel
  * @since 0.1.0
  */
 export const HostIdentity = Schema.Struct({
-  /** Boot id of the kernel. Missing where another file is mounted over the kernel's: that file proves nothing. */
+  /** Boot id of the kernel. Missing if another file is mounted over the kernel's, because that file proves nothing. */
   bootId: Schema.optionalKey(Schema.String),
   /** The cause of a missing `bootId`, in words. */
   bootIdProblem: Schema.optionalKey(Schema.String),
@@ -149,7 +149,7 @@ export type HostIdentity = typeof HostIdentity.Type
 
 /**
  * Result of a comparison of a recorded and an observed value. `unknown`: one of the two isn't known. `not-applicable`:
- * they aren't compared.
+ * the two aren't compared.
  *
  * @category schemas
  * @since 0.1.0
@@ -166,7 +166,7 @@ export type Comparison = typeof Comparison.Type
 export const compare = (recorded: string | undefined, observed: string | undefined): Comparison =>
   recorded === undefined || observed === undefined ? "unknown" : recorded === observed ? "equal" : "different"
 
-/** Nanoseconds of one clock tick of `proc_pid_stat(5)`: `CLK_TCK` is 100 on every Linux in use. */
+/** Nanoseconds of one clock tick of `proc_pid_stat(5)`. `CLK_TCK` is 100 on every Linux in use. */
 const tickNanos = 10_000_000n
 
 /**
@@ -246,8 +246,8 @@ const wholeSeconds = (token: string): string | undefined => {
 }
 
 /**
- * Compares the first processes of two PID namespaces: by their 64-bit ids where both are known, else by their starts
- * with {@link compareShiftedTokens}.
+ * Compares the first processes of two PID namespaces: by their 64-bit ids if both are known, else by their starts with
+ * {@link compareShiftedTokens}.
  *
  * @category comparing
  * @since 0.1.0

@@ -31,23 +31,24 @@ export type IdentifyError = NotFound | PermissionDenied | IdentityUnavailable
 export class ProcessInspector extends Context.Service<
   ProcessInspector,
   {
-    /** The running kernel, and the caller's namespaces. A datum that can't be read is missing; `host` never fails. */
+    /** The running kernel, and the caller's namespaces. A datum that can't be read is missing. Never fails. */
     readonly host: Effect.Effect<HostIdentity>
     /** Identity of the calling process. */
     readonly self: Effect.Effect<ProcessIdentity, IdentityUnavailable>
     /**
-     * Identity of the process under `pid`, to be recorded. A thread id or a zombie is `NotFound`: neither can own a
-     * directory.
+     * Identity of the process under `pid`, to be recorded. A thread id or a zombie is `NotFound`, because neither can
+     * own a directory.
      */
     readonly identify: (pid: Pid) => Effect.Effect<ProcessIdentity, IdentifyError>
     /**
-     * The kernel's current answer about `pid`. Never fails: a refusal is an answer. All data of one observation belong
-     * to one process, even if the kernel reuses the PID meanwhile. `wanted` (default `all`) limits which keys are read.
+     * The kernel's current answer about `pid`. Never fails, because a refusal is an answer. All data of one observation
+     * belong to one process, even if the kernel reuses the PID meanwhile. `wanted` (default `all`) limits which keys
+     * are read.
      */
     readonly observe: (pid: Pid, wanted?: ObserveDepth) => Effect.Effect<Observation>
     /**
-     * Processes that hold the `flock(2)` of a directory, as far as the caller can see them. For messages to people; no
-     * judgement depends on the list. Linux: `/proc/locks`, and the `lock:` lines of `/proc/<pid>/fdinfo`.
+     * Processes that hold the `flock(2)` of a directory, as far as the caller can see them. The list is for messages to
+     * people. No judgement depends on it. Linux: `/proc/locks`, and the `lock:` lines of `/proc/<pid>/fdinfo`.
      */
     readonly lockHolders: (directory: FileId) => Effect.Effect<ReadonlyArray<Pid>>
   }
@@ -69,7 +70,7 @@ export interface Options {
   readonly observe: (pid: Pid, wanted: ObserveDepth) => Effect.Effect<Observation>
   /** Default: {@link identityOf} of an observation at depth `all`. */
   readonly identify?: Service["identify"]
-  /** Default: no processes, for a kernel that doesn't tell the holders of a lock. */
+  /** Default: no processes, for a kernel that doesn't report the holders of a lock. */
   readonly lockHolders?: Service["lockHolders"]
 }
 
@@ -110,7 +111,8 @@ const toIdentity = ({ process, startTime }: Recordable, host: HostIdentity): Pro
  *
  * **Gotchas**
  *
- * `identityOf` leaves out an executable whose path contains U+FFFD: the path wasn't UTF-8, and its bytes are lost.
+ * `identityOf` leaves out an executable whose path contains U+FFFD, because such a path wasn't UTF-8, and its bytes are
+ * lost.
  *
  * @category getters
  * @since 0.1.0

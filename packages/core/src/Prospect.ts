@@ -33,11 +33,11 @@ import type { SentinelStore } from "./SentinelStore.ts"
 /**
  * An owner that has ended. It recorded itself in a directory of the root, as a process like the caller would have.
  *
- * - `crashed`: the owner ended in the caller's PID namespace, in this boot. `crashed-held`: it also held the
+ * - `crashed`: the owner ended in the caller's PID namespace, in this boot. `crashed-held`: the owner also held the
  *   directory's lock.
  * - `rebooted`: the owner ended before the machine booted.
- * - `restarted`: the owner ended together with its PID namespace, such as that of a container. `restarted-held`: it
- *   also held the lock.
+ * - `restarted`: the owner ended together with its PID namespace, such as that of a container. `restarted-held`: the
+ *   owner also held the lock.
  * - `v1`: the owner wrote a v1 sentinel, with its PID alone.
  *
  * @category schemas
@@ -47,7 +47,7 @@ export const Case = Schema.Literals(["crashed", "crashed-held", "rebooted", "res
 export type Case = typeof Case.Type
 
 /**
- * The judgement that such an owner would get now. `dead`: its directory would be removed.
+ * The judgement that the owner of a {@link Case} would get now. `dead`: the owner's directory would be removed.
  *
  * @category schemas
  * @since 0.1.0
@@ -60,7 +60,7 @@ export const Prospect = Schema.Struct({
 })
 export type Prospect = typeof Prospect.Type
 
-/** A PID that no process has: Linux gives PIDs up to 4194304, macOS up to 99999. */
+/** A PID that no process has. Linux gives PIDs up to 4194304, macOS up to 99999. */
 const absentPid = Pid.make(2_147_483_647)
 
 /** A boot id that no kernel gives, a PID namespace that no process is in, and ids that no process has. */
@@ -70,7 +70,7 @@ const otherProcess = { startTime: "0" }
 const otherId = "0"
 
 /**
- * What the kernel tells about processes that don't exist. `absent`: its answer about a PID that no process has.
+ * The kernel's answers about processes that don't exist. `absent`: its answer about a PID that no process has.
  * `byNamespace` and `byId`: its answers to a search of the whole kernel for a process of a PID namespace, and with a
  * 64-bit id, that no process has.
  *
@@ -204,8 +204,8 @@ const foreseeOne = Effect.fnUntraced(function* (
 
 /**
  * Judges one owner of each {@link Case}. Reads the kernel's answers and the state of the root's own lock. Condemns
- * nothing, because the judged directories don't exist. `lock`: as an owner here would hold it; `undefined`: an owner
- * here can't hold it.
+ * nothing, because the judged directories don't exist. `lock`: the lock as an owner here would hold it. `undefined`: an
+ * owner here can't hold it.
  *
  * **Example** (Asking what can be proved on NFS)
  *

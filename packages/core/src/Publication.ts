@@ -17,7 +17,7 @@ export interface PublishOptions {
   readonly entry?: string
   /**
    * The right to replace an existing sentinel: the judgement that condemned its owner, or the file that the writer
-   * itself published. Without `replacing`, `publish` fails with `AlreadyOwned` where `entry` exists.
+   * itself published. Without `replacing`, `publish` fails with `AlreadyOwned` if `entry` exists.
    */
   readonly replacing?: Condemned | SentinelFile
 }

@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * The four answers of a judgement. `none`: no sentinel of the names that were looked for lies in the directory.
+ * The four answers of a judgement. `none`: the directory has no sentinel under the names that were looked for.
  *
  * @category schemas
  * @since 0.1.0
@@ -52,7 +52,7 @@ export const DeadReason = Schema.Literals([
 export type DeadReason = typeof DeadReason.Type
 
 /**
- * Reasons of `unknown` where the record of an owner was judged.
+ * Reasons of `unknown` for an owner whose record was judged.
  *
  * @category schemas
  * @since 0.1.0
@@ -75,7 +75,7 @@ export const UnknownReason = Schema.Literals([
 export type UnknownReason = typeof UnknownReason.Type
 
 /**
- * Reasons of `unknown` where no record was judged: a sentinel can't be read or believed, or the directory holds a known
+ * Reasons of `unknown` if no record was judged: a sentinel can't be read or believed, or the directory holds a known
  * sentinel whose name the caller doesn't read (`other-owner`).
  *
  * @category schemas

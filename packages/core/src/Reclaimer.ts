@@ -23,7 +23,7 @@ import type { Entry } from "./Root.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
 /**
- * Whether a sentinel below the first level of a directory may be deleted: its owner was judged provably gone.
+ * Whether a sentinel below the first level of a directory may be deleted, because its owner was judged provably gone.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +45,8 @@ export interface Discarded {
 }
 
 /**
- * A directory that a sweep has taken from its owners: by a rename or, if it can't be renamed, by its lock alone. The
- * sweep holds its lock, where locks work, until the scope closes.
+ * A directory that a sweep has taken from its owners: by a rename or, if it can't be renamed, by its lock alone. If
+ * locks work on the file system, the sweep holds the directory's lock until the scope closes.
  *
  * @category models
  * @since 0.1.0
@@ -59,8 +59,8 @@ export interface Removable {
   /** `false`: no lock works on the file system, and no owner is excluded. */
   readonly isLocked: boolean
   /**
-   * Deletes the directory: first a rename marks it, then the tree is removed, its sentinels last. `condemned` must be a
-   * judgement of `state`; `Changed` otherwise. Interruptible only between the removals of two entries. The next sweep
+   * Deletes the directory. A rename marks the directory first. Then the tree is removed, its sentinels last. `Changed`:
+   * `condemned` isn't a judgement of `state`. Interruptible only between the removals of two entries. The next sweep
    * resumes the removal of what is left.
    */
   readonly discard: (
@@ -69,8 +69,8 @@ export interface Removable {
   ) => Effect.Effect<Discarded, Changed | Taken | MountInside | PermissionDenied | StoreFailure>
   /**
    * Whether an interrupted `discard` had already removed the whole directory. An interrupted fiber and the loser of a
-   * race have no result: run `isGone` outside of the interrupted effect, before the scope closes. `false` where another
-   * sweep may have removed the directory.
+   * race have no result. Therefore run `isGone` outside of the interrupted effect, before the scope closes. `false` if
+   * another sweep may have removed the directory.
    */
   readonly isGone: Effect.Effect<boolean>
 }
@@ -78,7 +78,7 @@ export interface Removable {
 /**
  * A directory that was locked, renamed into the workspace, and verified to be the one that was judged. When the scope
  * closes before `discard` has marked the directory, the directory is renamed back to `origin`. A directory that can't
- * be renamed is claimed where it lies: `path` is `origin`, and `restore` has nothing to do.
+ * be renamed is claimed where it lies. Then `path` is `origin`, and `restore` has nothing to do.
  *
  * @category models
  * @since 0.1.0
@@ -101,12 +101,12 @@ export interface Leftover<A> {
   readonly name: string
   /** The directory's present path. */
   readonly path: string
-  /** Locks the directory and reads it. `Taken`: another sweep has it. `LockBusy`: somebody else holds its lock. */
+  /** Locks the directory and reads it. `Taken`: another sweep has it. `LockBusy`: another process holds its lock. */
   readonly open: Effect.Effect<A, ResumeError, Scope.Scope>
 }
 
 /**
- * A directory that a killed sweep had marked: its deletion had been decided, and may have begun.
+ * A directory that a killed sweep had marked. Its deletion had been decided, and may have begun.
  *
  * @category models
  * @since 0.1.0
@@ -119,7 +119,7 @@ export interface Remains extends Leftover<Removable> {
 }
 
 /**
- * Directories that a killed sweep left. Those of `claimed` have to be judged again; those of `dead` were marked.
+ * Directories that a killed sweep left. Those of `claimed` have to be judged again. Those of `dead` were marked.
  *
  * @category models
  * @since 0.1.0
@@ -130,7 +130,8 @@ export interface Leftovers {
 }
 
 /**
- * Makes the sweep's own sentinel for a workspace. Argument: the lock of the workspace, `undefined` where it has none.
+ * Makes the sweep's own sentinel for a workspace. `lock`: the lock of the workspace. `undefined`: the workspace has
+ * none.
  *
  * @category models
  * @since 0.1.0
@@ -162,14 +163,14 @@ export interface Reclaimer {
    * Locks a condemned directory exclusively, renames it into the workspace, and compares it with the one that was
    * judged.
    *
-   * - `Changed`: the directory differs. It is under its old path again, unless another directory has taken that
+   * - `Changed`: the directory differs. It is under its old path again, unless another directory has taken that path
    *   (`NameTaken`).
    * - `Taken`: the directory is gone, or another sweep has it.
-   * - `LockBusy`: an owner or a stranger holds the directory's lock.
+   * - `LockBusy`: an owner or another program holds the directory's lock.
    * - `MountInside`: a mount lies in the directory. The directory was not touched.
-   * - `Immovable`: it can be neither renamed nor locked. The directory was not touched.
+   * - `Immovable`: the directory can be neither renamed nor locked. The directory was not touched.
    *
-   * A full file system has no room for a workspace: there the directory gets another name in the root. A directory that
+   * A full file system has no room for a workspace. There the directory gets another name in the root. A directory that
    * can't be renamed (EXDEV, ENAMETOOLONG, no room for the name) stays where it lies, under its lock.
    */
   readonly claim: (condemned: Condemned) => Effect.Effect<Claim, ClaimError, Scope.Scope>
@@ -182,8 +183,8 @@ export interface Reclaimer {
     workspace: Condemned
   ) => Effect.Effect<Leftovers, Taken | Changed | MountInside | PermissionDenied | StoreFailure, Scope.Scope>
   /**
-   * Removes a `staged` directory that its creator never finished. Leaves one alone that was modified within the last
-   * minute.
+   * Removes a `staged` directory that its creator never finished. Leaves a directory alone that was modified within the
+   * last minute.
    */
   readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
 }

@@ -44,7 +44,7 @@ export interface Entry {
  * @since 0.1.0
  */
 export interface Listing {
-  /** Directories of sweeps, running or killed, in the order in which a sweep takes them up: workspaces last. */
+  /** Directories of sweeps, running or killed, in the order in which a sweep resumes them, workspaces last. */
   readonly leftovers: ReadonlyArray<Entry>
   /** All other directories, in chunks of at most 256, in the order of `Disk.list`. */
   readonly directories: Stream.Stream<Entry, RootError>

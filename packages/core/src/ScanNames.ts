@@ -6,13 +6,13 @@
 import type { ScanOptions } from "./DiskModel.ts"
 
 /**
- * The names of one directory so far.
+ * The names of one directory that were collected so far.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ScanNames {
-  /** Takes the next name. `false`: no further one is wanted. */
+  /** Takes the next name. `false`: no further name is wanted. */
   readonly add: (entry: string) => boolean
   /** The collected names, sorted. A crowded directory has none. */
   readonly end: () => {
@@ -24,7 +24,7 @@ export interface ScanNames {
 }
 
 /**
- * `isRead`: whether files are read in this directory.
+ * Makes an empty collection. `isRead`: whether files are read in the directory.
  *
  * @category constructors
  * @since 0.1.0

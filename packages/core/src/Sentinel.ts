@@ -151,8 +151,8 @@ const decode = (bytes: Uint8Array): Result.Result<string, Problem> => {
 }
 
 /**
- * Parses a sentinel of any format. Pure; never throws. A sentinel whose third line isn't a valid v3 record is an error:
- * it is never read as v2.
+ * Parses a sentinel of any format. Pure. Never throws. A sentinel whose third line isn't a valid v3 record is an error,
+ * and is never read as v2.
  *
  * **Example** (Parsing each format)
  *
@@ -207,8 +207,8 @@ const text = (sentinel: Sentinel): string => {
 }
 
 /**
- * Encodes a sentinel. Fails where {@link parse} could not give the same sentinel back, such as a path with a newline,
- * and where the result would exceed {@link maxBytes}.
+ * Encodes a sentinel. Fails if {@link parse} could not give the same sentinel back, such as for a path with a newline,
+ * and if the result would exceed {@link maxBytes}.
  *
  * **Example** (Encoding a v2 sentinel)
  *
@@ -244,7 +244,7 @@ export const encode = (sentinel: Sentinel): Result.Result<Uint8Array, Problem> =
 }
 
 /**
- * The executable that a sentinel names; `undefined` where it names none.
+ * The executable that a sentinel names. `undefined`: it names none.
  *
  * @category accessors
  * @since 0.1.0

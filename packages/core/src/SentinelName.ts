@@ -13,8 +13,8 @@
 export const defaultName = ".vm-sentinel"
 
 /**
- * Name of brood-box's sentinel. brood-box reads everything after line 1 as a path: this library writes only v2 under
- * the name.
+ * Name of brood-box's sentinel. brood-box reads everything after line 1 as a path, so this library writes only v2 under
+ * this name.
  *
  * @category constants
  * @since 0.1.0
@@ -22,8 +22,8 @@ export const defaultName = ".vm-sentinel"
 export const broodBoxName = ".bbox-sentinel"
 
 /**
- * go-microvm's state file, relative to the directory. The file is evidence of an owner, but this library doesn't read
- * it: it keeps a directory that holds one.
+ * go-microvm's state file, relative to the directory. The file is evidence of an owner. This library doesn't read the
+ * file, and keeps a directory that has one.
  *
  * @category constants
  * @since 0.1.0
@@ -64,9 +64,9 @@ export const stagedSuffix = ".new"
 export const removingRole = "removing"
 
 /**
- * Name of the sentinel that marks a directory which a sweep deletes where it lies: the sweep renames one of the
- * sentinels that it judged. Every later sweep reads and judges this sentinel, whatever names it reads otherwise. Every
- * owner refuses the directory.
+ * Name of the sentinel that marks a directory which a sweep deletes where it lies. The sweep renames one of the
+ * sentinels that it judged to this name. Every later sweep reads and judges this sentinel, whatever names it reads
+ * otherwise. Every owner refuses the directory.
  *
  * @category constants
  * @since 0.1.0
@@ -131,9 +131,9 @@ export const isSentinel = (name: string, others: ReadonlyArray<string> = []): bo
   isOf(defaultName, name) || isOf(broodBoxName, name) || others.some((base) => isOf(base, name))
 
 /**
- * Meaning of the name of a sweep's directory in a root. A full file system has no room for a workspace. There a sweep
- * claims a directory in place, by a rename to `.vm-sentinel-reap.<nonce>.claimed=<name>`, and marks the directory by a
- * rename to `.vm-sentinel-reap.<nonce><tags>.dead=<name>`.
+ * Meaning of the name of a sweep's directory in a root. A full file system has no room for a workspace. On such a file
+ * system, a sweep claims a directory in place, by a rename to `.vm-sentinel-reap.<nonce>.claimed=<name>`, and marks the
+ * directory by a rename to `.vm-sentinel-reap.<nonce><tags>.dead=<name>`.
  *
  * @category models
  * @since 0.1.0
@@ -145,7 +145,7 @@ export type Reap =
 
 /**
  * Name and tags of a directory that a sweep marked for deletion. `tags` has one `DirectoryState.tagOf` for each
- * sentinel that was judged: a sentinel with another tag came later.
+ * sentinel that was judged. A sentinel with another tag came later.
  *
  * @category models
  * @since 0.1.0
@@ -169,7 +169,7 @@ export const reapInPlace = (kind: "claimed" | "dead", nonce: string, name: strin
   `${workspacePrefix}${nonce}.${kind}=${name}`
 
 /**
- * Parses the name of a sweep's directory; `undefined` for every other name.
+ * Parses the name of a sweep's directory. `undefined`: the name is another one.
  *
  * @category naming
  * @since 0.1.0
@@ -183,7 +183,7 @@ export const parseReap = (entry: string): Reap | undefined => {
   return { kind: entry.endsWith(stagedSuffix) ? "staged" : "workspace" }
 }
 
-/** More tags would leave too little of the 255 bytes for the name. */
+/** Maximum number of tags. More tags would leave too little of the 255 bytes for the name. */
 const mostTags = 4
 /** `NAME_MAX` of `limits.h`, in bytes. */
 const longestName = 255
@@ -196,9 +196,9 @@ const isFit = (tagged: string, tags: ReadonlyArray<string>): boolean =>
 const marked = /^((?:[0-9a-f]{8}){0,4})=(.+)$/s
 
 /**
- * The name of a marked directory in `dead/` of a workspace. Tags that don't fit are left out: then the next sweep has
- * to prove the owner of every sentinel gone again. Without tags, a name that itself looks marked gets a `=` before it;
- * one of 255 bytes has no room for that, and is misread.
+ * The name of a marked directory in `dead/` of a workspace. If the tags don't fit, all are left out, and the next sweep
+ * has to prove again that the owner of every sentinel is gone. Without tags, a name that itself looks marked gets a `=`
+ * before it. Such a name of 255 bytes has no room for the `=`, and is misread.
  *
  * @category naming
  * @since 0.1.0
@@ -210,8 +210,8 @@ export const markedName = ({ name, tags }: Marked): string => {
 }
 
 /**
- * The name of a directory that is marked in place, by the same rule as `markedName`: never longer than the name
- * under which it was claimed.
+ * The name of a directory that is marked in place. Tags that don't fit are left out, as by {@link markedName}. The name
+ * without tags is shorter than the name under which the directory was claimed.
  *
  * @category naming
  * @since 0.1.0

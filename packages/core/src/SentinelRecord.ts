@@ -8,8 +8,8 @@ import { RecordedDirectory } from "./DirectoryFrame.ts"
 import { identityFields } from "./ProcessIdentity.ts"
 
 /**
- * Role of an owner of a directory. Each role has its own sentinel file. A directory is dead only when its owners of all
- * roles are.
+ * Role of an owner of a directory. Each role has its own sentinel file. A directory is dead only if its owners of all
+ * roles are dead.
  *
  * @category schemas
  * @since 0.1.0
@@ -41,7 +41,7 @@ export type LockRecord = typeof LockRecord.Type
  */
 export const RecordV3 = Schema.Struct({
   v: Schema.Literal(3),
-  /** Random for each acquisition: two acquisitions by one process are two owners. */
+  /** Random for each acquisition, so two acquisitions by one process are two owners. */
   nonce: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9-]{8,64}$/)),
   ...identityFields,
   role: Role,

@@ -59,19 +59,21 @@ export class SentinelStore extends Context.Service<
     /** The root of a directory, checked as by `openRoot`, and the directory's entry there. The directory isn't read. */
     readonly openDirectory: (path: string) => Effect.Effect<{ readonly root: Root; readonly entry: Entry }, RootError>
     /**
-     * Lists the directories of a root without opening them: each may be gone when the stream emits its entry.
+     * Lists the directories of a root without opening them. Each may be gone when the stream emits its entry.
      * `RefusedRoot`: the root itself has a sentinel under a known name or a name of `layout`. Its content belongs to an
      * owner.
      */
     readonly list: (root: Root, layout?: Layout) => Effect.Effect<Listing, RootError>
     /**
-     * Reads the sentinels of a directory once. An error of one file is in the `content` of that file; `look` succeeds.
+     * Reads the sentinels of a directory once. An error of one file is in the `content` of that file, and `look`
+     * succeeds.
      */
     readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
-     * Reads a directory like `look`, for a sweep: any user may have made the directory. Touches nothing that is mounted
-     * at or below the directory: fails with `MountInside` if it is a mount point; the state names a mount below it. An
-     * unreadable directory of another user (`lost+found`) counts as one without a sentinel, if it shows none.
+     * Reads a directory like `look`, for a sweep, since any user may have made the directory. Touches nothing that is
+     * mounted at or below the directory. Fails with `MountInside` if the directory is a mount point. The state names a
+     * mount below the directory. An unreadable directory of another user (`lost+found`) counts as one without a
+     * sentinel, if it shows none.
      */
     readonly inspect: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError | MountInside>
     /**
@@ -85,7 +87,7 @@ export class SentinelStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<TrustedPeek | undefined>>
     /**
      * Finds and reads the directories below the first level of `directory` that hold a sentinel of any known name.
-     * Fails with the first of these directories that can't be read. Empty, without I/O, where `directory` has no
+     * Fails with the first of these directories that can't be read. Empty, without I/O, if `directory` has no
      * subdirectories.
      */
     readonly ownersBelow: (
@@ -96,8 +98,8 @@ export class SentinelStore extends Context.Service<
     /** Bytes that a directory and all below it occupy. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>
     /**
-     * Publishes a sentinel: atomically, durably (`fsync(2)`), and never over the sentinel of another owner. `Claimed`:
-     * a sweep took the directory meanwhile.
+     * Publishes a sentinel atomically, durably (`fsync(2)`), and never over the sentinel of another owner. `Claimed`: a
+     * sweep took the directory meanwhile.
      */
     readonly publish: (
       path: string,
@@ -105,7 +107,7 @@ export class SentinelStore extends Context.Service<
       options?: PublishOptions
     ) => Effect.Effect<SentinelFile, PublishError>
     /**
-     * Makes a directory that appears under `path` together with its sentinel: a crash never leaves a directory without
+     * Makes a directory that appears under `path` together with its sentinel. A crash never leaves a directory without
      * a sentinel there. `sentinelOf` gets the temporary path at which the directory is made, and can lock it there.
      * `AlreadyOwned`: `path` exists.
      */
@@ -120,10 +122,10 @@ export class SentinelStore extends Context.Service<
      */
     readonly release: (path: string, nonce: string, layout?: Layout) => Effect.Effect<void, LookError | SentinelError>
     /**
-     * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive where nobody else
-     * holds the lock, otherwise shared. Waits up to 5 s for a process that holds the lock exclusively, since a probe
-     * does so briefly. `Claimed`: a sweep has the directory. `LockBusy`: another process still holds the lock
-     * exclusively after 5 s. `LockUnsupported`: the platform or the file system has no such lock.
+     * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive if nobody else holds
+     * the lock, otherwise shared. Waits up to 5 s for a process that holds the lock exclusively, since a probe does so
+     * briefly. `Claimed`: a sweep has the directory. `LockBusy`: another process still holds the lock exclusively after
+     * 5 s. `LockUnsupported`: the platform or the file system has no such lock.
      */
     readonly lock: (
       path: string

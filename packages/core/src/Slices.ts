@@ -15,8 +15,8 @@ const slice = 1_000_000n
 const callsPerClockRead = 8
 
 /**
- * Returns `true` when a slice is used up, and begins the next slice. Cheap enough for each step of a loop: it reads the
- * clock once in 8 calls. Each piece of work has its own.
+ * Returns `true` when a slice is used up, and begins the next slice. It reads the clock only once in 8 calls, so each
+ * step of a loop can call it. Each piece of work has its own `IsUsedUp`.
  *
  * @category models
  * @since 0.1.0
@@ -56,9 +56,9 @@ export const makeGiveWay: Effect.Effect<Effect.Effect<void>> = Effect.clockWith(
 const oneSlicePerTurn = Semaphore.makeUnsafe(1)
 
 /**
- * Runs a generator to its end, and yields to the event loop at each `yield`. The generator yields where its `IsUsedUp`
- * says so. `failed` converts an exception of the generator to the error. Interruptible at each `yield`: then the
- * generator's `finally` blocks run.
+ * Runs a generator to its end, and yields to the event loop at each `yield`. The generator yields when its `IsUsedUp`
+ * returns `true`. `failed` converts an exception of the generator to the error. Interruptible at each `yield`. An
+ * interruption runs the generator's `finally` blocks.
  *
  * @category running
  * @since 0.1.0

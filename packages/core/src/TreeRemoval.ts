@@ -38,7 +38,7 @@ export interface Task extends RemoveTreeOptions {
  * @since 0.1.0
  */
 export interface Removed {
-  /** The first failure; `undefined` where nothing failed. */
+  /** The first failure. `undefined`: nothing failed. */
   readonly failure: DiskError | undefined
   /**
    * Subtrees that were left because their lock is held or `mayRemove` refused a sentinel. Relative to the top, sorted.
@@ -55,25 +55,25 @@ export interface Removed {
 export const placeOf: (path: string) => { readonly parent: string; readonly name: string } | undefined = Opening.placeOf
 
 /**
- * Removes a tree in slices: the generator yields when a slice is used up. The generator closes all its descriptors when
- * it ends, also early by `return()`.
+ * Removes a tree in slices. The generator yields when a slice is used up. The generator closes all its descriptors when
+ * it ends, even if `return()` ends it early.
  *
  * **Details**
  *
- * - No symbolic link is followed: each directory is opened relative to the descriptor of its parent, with no link
- *   followed, and each name is removed relative to the descriptor of its directory.
- * - Nothing is removed where the top isn't the `expected` directory (ESTALE) or is a mount point (EXDEV). A mount below
+ * - No symbolic link is followed. Each directory is opened relative to the descriptor of its parent, and each name is
+ *   removed relative to the descriptor of its directory.
+ * - Nothing is removed if the top isn't the `expected` directory (ESTALE) or is a mount point (EXDEV). A mount below
  *   the top isn't entered.
  * - An inner directory is locked, and all its names are read, before anything in it is removed. An inner directory
  *   whose lock is held, or that has a sentinel which `mayRemove` refuses, is left unchanged. Its parents up to the top
  *   are left with their sentinels.
  * - The sentinels of a directory are removed last, when all else in it is gone.
- * - A directory that isn't empty after it was read to its end is read again while each pass removes something. It is
- *   given up (ENOTEMPTY) when the tree hasn't got smaller for the time that `patience` gives: another process keeps
- *   writing.
+ * - A directory that isn't empty after it was read to its end is read again while each pass removes something. The
+ *   removal gives the directory up (ENOTEMPTY) if the tree hasn't got smaller for the time of `patience`, because
+ *   another process keeps writing into it.
  * - The removal makes a directory of the calling user writable if its mode refuses a removal. On Darwin it also clears
  *   the flags `uchg` and `uappnd` of the user's directories and files.
- * - A failure doesn't end the removal: the rest is still removed. The first failure is reported at the end.
+ * - A failure doesn't end the removal. The rest is still removed. The first failure is reported at the end.
  *
  * @category running
  * @since 0.1.0
@@ -102,8 +102,8 @@ export function* removal<Name>(
 }
 
 /**
- * `removeTree` of a `Disk`: runs {@link removal}, and yields to the event loop between two slices. Interruptible
- * between two slices.
+ * Implements `removeTree` of a `Disk`. Runs {@link removal}, and yields to the event loop between two slices.
+ * Interruptible between two slices.
  *
  * @category running
  * @since 0.1.0

@@ -16,15 +16,15 @@ const kept = (stat: Permissions, principal: Principal): string | undefined => {
   if (stat.uid === undefined) return "its owner can't be told"
   if (stat.uid !== uid && stat.uid !== 0) return `owned by uid ${stat.uid}, neither ours (${uid}) nor root's`
   if ((stat.mode & worldWritable) !== 0) return "writable by everybody"
-  // Where umask is 0002, each user has a private group with gid equal to uid. A sweep by root can't rely on such
-  // groups.
+  // On a host with a umask of 0002, each user has a private group, whose gid equals the uid. A sweep by root can't
+  // assume that a group is private.
   if ((stat.mode & groupWritable) !== 0 && (uid === 0 || stat.gid !== stat.uid)) return `writable by group ${stat.gid}`
   return undefined
 }
 
 /**
- * Why a sentinel isn't believed; `undefined` where it is. `links`: largest number of hard links. A sentinel has 2 while
- * it is being published.
+ * Why a sentinel isn't believed. `undefined`: it is believed. `links`: largest number of hard links. A sentinel has 2
+ * while it is being published.
  *
  * @category judging
  * @since 0.1.0
@@ -36,7 +36,7 @@ export const ofSentinel = (stat: Permissions, principal: Principal, links: numbe
 }
 
 /**
- * Why the sentinels in a directory aren't believed; `undefined` where they are.
+ * Why the sentinels in a directory aren't believed. `undefined`: the directory gives no reason.
  *
  * @category judging
  * @since 0.1.0
@@ -45,7 +45,7 @@ export const ofDirectory = (stat: Permissions, principal: Principal): string | u
   stat.type === "directory" ? kept(stat, principal) : `a ${stat.type}, not a directory`
 
 /**
- * Why a directory may not be swept; `undefined` where it may. `stat` comes from `lstat(2)`.
+ * Why a directory may not be swept. `undefined`: it may be swept. `stat` comes from `lstat(2)`.
  *
  * @category judging
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The judgement of one owner: does the process that a sentinel names still live? Pure; never throws.
+ * The judgement of one owner, which says whether the process that a sentinel names still lives. Pure. Never throws.
  *
  * @since 0.1.0
  */
@@ -32,7 +32,7 @@ export const startMargin: number = JudgeProcess.startMargin
 
 /**
  * Whether a recorded executable is the one that the kernel names. The kernel appends " (deleted)" to the path of a
- * removed file, `proc_pid_exe(5)`; the name of a file may also end in " (deleted)". A recorded name without a directory
+ * removed file, `proc_pid_exe(5)`. The name of a file may also end in " (deleted)". A recorded name without a directory
  * is compared with the last component of the observed path.
  *
  * @category comparing
@@ -95,8 +95,8 @@ export interface Needed {
   /** Depth of the observation of the recorded PID. `undefined`: no observation of the PID can change the verdict. */
   readonly process: ObserveDepth | undefined
   /**
-   * Whether `PidNamespaces` has to be searched. A search isn't needed where the observed process has the recorded
-   * 64-bit id.
+   * Whether `PidNamespaces` has to be searched. A search isn't needed if the observed process has the recorded 64-bit
+   * id.
    */
   readonly search: boolean
 }
@@ -193,7 +193,7 @@ const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, note
   const standing = standingOf(sentinel, inputs, reader, notes)
   const { doubt, isRebooted } = standing
   if (isRebooted) return dead("rebooted", notes)
-  // The kernel counts 64-bit ids anew in each boot: equal ids of different boots prove nothing.
+  // The kernel counts 64-bit ids anew in each boot, so equal ids of different boots prove nothing.
   const isOfOtherBoot = notes.bootId?.result === "different"
   if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {
     return judgeObserved(sentinel, process, inputs, reader, notes)
@@ -220,7 +220,8 @@ const describeLock = ({ holder, kind, tested }: LockRecord): string =>
   `${kind} ${holder === "self" ? "of its own" : "that it inherited"}, ${tested ? "tested" : "not tested"}`
 
 /**
- * Turns `dead` into `unknown` where a claimed lock can't be probed: a process may hold it. A reboot ends every lock.
+ * Turns `dead` into `unknown` if a claimed lock can't be probed, because a process may hold it. A reboot ends every
+ * lock.
  */
 const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
   verdict.verdict === "dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
@@ -228,11 +229,11 @@ const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState
     : verdict
 
 /**
- * Judges one record. The first decisive datum gives the verdict. A datum is compared only where it is known to mean the
- * same to writer and reader: a PID, for example, only within one PID namespace. A missing datum is *unknown*, never
- * *different*. A permission error is never *dead*.
+ * Judges one record. The first decisive datum gives the verdict. A datum is compared only if it is known to mean the
+ * same to writer and reader. A PID, for example, is compared only within one PID namespace. A missing datum is
+ * *unknown*, never *different*. A permission error is never *dead*.
  *
- * `inputs.observed.process` must be an observation of `sentinel.pid`, made where {@link needed} asks for it.
+ * `inputs.observed.process` must be an observation of `sentinel.pid`, made if {@link needed} asks for it.
  *
  * **Example** (Judging a v1 sentinel, which records a PID alone)
  *
