@@ -1,5 +1,5 @@
 /**
- * A deterministic kernel for tests. The test starts and ends processes and reuses PIDs; `ProcessInspector` shows the
+ * A deterministic kernel for tests. The test starts and ends processes and reuses PIDs. `ProcessInspector` shows the
  * processes as Linux would.
  *
  * @since 0.1.0
@@ -39,8 +39,8 @@ type Act<E = NotFound> = (pid: Pid) => Effect.Effect<void, E>
  * The controls of the process table. All PIDs are numbers of the reader's PID namespace. `NotFound`: no process has the
  * PID. A thread id counts as no PID, except for `exitThread`.
  *
- * Time is Effect's `Clock`. Under `TestClock` time stands still until `TestClock.adjust` or `tick`: processes that are
- * started meanwhile start in one tick of 10 ms, and only their 64-bit process ids tell them apart.
+ * Time is Effect's `Clock`. Under `TestClock` time stands still until `TestClock.adjust` or `tick`. Processes that are
+ * started meanwhile start in one tick of 10 ms, and only their 64-bit process ids distinguish them.
  *
  * **Example** (Reusing a PID)
  *
@@ -82,27 +82,33 @@ export class FakeProcessTable extends Context.Service<
      * use.
      */
     readonly spawnAt: (pid: Pid, options?: SpawnOptions) => Effect.Effect<Pid, PidUnavailable | NotFound>
-    /** The process and all its threads exit, and the process is reaped: its PID and thread ids are free. */
+    /** The process and all its threads exit, and the process is reaped. Its PID and thread ids are free. */
     readonly exit: Act
-    /** The process and all its threads exit, and nobody reaps it: state Z with one thread; the PID stays in use. */
+    /**
+     * The process and all its threads exit, and nobody reaps it. Its state is Z, with one thread, and its PID stays in
+     * use.
+     */
     readonly zombie: Act
-    /** Reaps a zombie. `NotFound` where the process still runs. */
+    /** Reaps a zombie. `NotFound` if the process still runs. */
     readonly reap: Act
     /** The leader exits. The state is Z. The process runs on while it has other threads; without any it is a zombie. */
     readonly exitLeader: Act
     /** Starts a thread. Its thread id comes from the same numbers as PIDs. */
     readonly addThread: (pid: Pid) => Effect.Effect<Pid, PidUnavailable | NotFound>
-    /** A thread exits. Where the leader has exited before, the exit of the last thread leaves a zombie. */
+    /** A thread exits. If the leader has exited before, the exit of the last thread leaves a zombie. */
     readonly exitThread: (tid: Pid) => Effect.Effect<void, NotFound>
     /** Sends SIGSTOP: state T. */
     readonly stop: Act
     /** Sends SIGCONT: state S. */
     readonly resume: Act
-    /** `execve(2)`: executable and command name change, start and 64-bit id don't. All threads but the leader end. */
+    /**
+     * `execve(2)`. The executable and the command name change. The start and the 64-bit id don't change. All threads
+     * but the leader end.
+     */
     readonly exec: (pid: Pid, exe: string) => Effect.Effect<void, NotFound>
-    /** Renames the file of the executable: `/proc/<pid>/exe` shows the new path. */
+    /** Renames the file of the executable. `/proc/<pid>/exe` shows the new path. */
     readonly renameExe: (pid: Pid, path: string) => Effect.Effect<void, NotFound>
-    /** Removes the file of the executable: `/proc/<pid>/exe` shows its path with ` (deleted)` appended. */
+    /** Removes the file of the executable. `/proc/<pid>/exe` shows its path with ` (deleted)` appended. */
     readonly deleteExe: Act
     /** The kernel refuses the executable, as for another user's process. Other data stay readable. */
     readonly deny: Act
@@ -116,7 +122,7 @@ export class FakeProcessTable extends Context.Service<
     readonly restore: Effect.Effect<void>
     /**
      * `lockHolders` names the process as a holder of the directory's lock, until the returned effect runs or the
-     * process ends. `holdLock` takes no lock: locks belong to the `Disk`.
+     * process ends. `holdLock` takes no lock, because locks belong to the `Disk`.
      */
     readonly holdLock: (pid: Pid, directory: FileId) => Effect.Effect<Effect.Effect<void>, NotFound>
     /** Makes data unreadable: their keys are missing from now on. Replaces the data of an earlier `mask`. */
@@ -131,28 +137,28 @@ export class FakeProcessTable extends Context.Service<
     /** Advances time by ticks of 10 ms (default 1), in addition to the `Clock`. */
     readonly tick: (ticks?: number) => Effect.Effect<void>
     /**
-     * Sets the error of the wall clock, in milliseconds. Ticks don't change: only the estimates `startedAt` and
+     * Sets the error of the wall clock, in milliseconds. Ticks don't change. Only the estimates `startedAt` and
      * `bootedAt` move.
      */
     readonly setWallClock: (offset: number) => Effect.Effect<void>
     /**
-     * Moves the reader into a PID namespace, which is made where none of that name exists. The reader is another
-     * process there: the first of the namespace. Unlike in the kernel, a process of a namespace has no PID in an outer
-     * one.
+     * Moves the reader into a PID namespace. Makes the namespace if none of that name exists. The reader is another
+     * process there, the first of the namespace. Unlike in the kernel, a process of a namespace has no PID in an outer
+     * namespace.
      */
     readonly enterPidNamespace: (pidNamespace: string) => Effect.Effect<void>
     /**
-     * Ends a PID namespace and all its processes. `enterPidNamespace` can make a new one of its name: the kernel reuses
-     * numbers.
+     * Ends a PID namespace and all its processes. `enterPidNamespace` can make a new namespace of the same name,
+     * because the kernel reuses numbers.
      */
     readonly endPidNamespace: (pidNamespace: string) => Effect.Effect<void>
     /** `PidNamespaces.prove` of the reader. `Incomplete` unless the reader sees every process of the kernel. */
     readonly namespaceProof: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
-    /** Mounts a file over that of the boot id: the reader can't read the boot id. `undefined`: unmounts the file. */
+    /** Mounts a file over that of the boot id, so the reader can't read the boot id. `undefined`: unmounts the file. */
     readonly coverBootId: (cover: Cover | undefined) => Effect.Effect<void>
     /**
-     * Moves the reader into a time namespace. Adds `offset`, in ticks, to every start that it reads. 0: the initial
-     * namespace.
+     * Moves the reader into a time namespace. Adds `offset`, in ticks, to every start that the reader reads. 0: the
+     * initial namespace.
      */
     readonly setTimeNamespace: (offset: number) => Effect.Effect<void>
     /** Another reader of the same kernel. Its controls use the PIDs of its own namespace. */

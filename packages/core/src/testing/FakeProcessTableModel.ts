@@ -8,7 +8,7 @@ import type { Present } from "../Observation.ts"
 import type { HostIdentity, Pid } from "../ProcessIdentity.ts"
 
 /**
- * The requested PID is in use; without `pid`, every PID is.
+ * The requested PID is in use. Without `pid`, every PID is in use.
  *
  * @category errors
  * @since 0.1.0
@@ -87,7 +87,8 @@ export interface Options {
   /** The largest PID (default 1024). After it, PIDs start at 1 again. */
   readonly pidMax?: number
   /**
-   * Whether readers get 64-bit process ids (default true). Without them only start ticks of 10 ms tell processes apart.
+   * Whether readers get 64-bit process ids (default true). Without these ids only start ticks of 10 ms distinguish
+   * processes.
    */
   readonly processIds?: boolean
   /** `none`: a kernel without PID and time namespaces, such as Darwin. Default `supported`. */

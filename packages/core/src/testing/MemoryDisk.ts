@@ -1,6 +1,6 @@
 /**
- * A `Disk` in memory, for tests: POSIX semantics, and several processes on one volume. A test can make each call of a
- * process fail, end the process, or wait until another process has acted.
+ * A `Disk` in memory, for tests. It has POSIX semantics, and several processes on one volume. A test can make each call
+ * of a process fail, end the process, or wait until another process has acted.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,7 @@ export interface Attributes {
   readonly modifiedAt?: number
   /** ctime. On a real file system only the kernel's clock sets it. */
   readonly changedAt?: number
-  /** A directory of a lower layer of overlayfs, mounted with `redirect_dir=off`: a rename of it fails with EXDEV. */
+  /** A directory of a lower layer of overlayfs, mounted with `redirect_dir=off`. A rename of it fails with EXDEV. */
   readonly isLower?: boolean
 }
 
@@ -90,7 +90,8 @@ export interface Options {
   /** Id of the root's file system: see `FileSystemOptions`. */
   readonly id?: string
   /**
-   * Size of the root's file system, bytes. Files take blocks of 4096 bytes, a directory takes one. Default: unlimited.
+   * Size of the root's file system, in bytes. A file takes blocks of 4096 bytes, and a directory takes one block.
+   * Default: unlimited.
    */
   readonly capacity?: number
   /** `false`: inode numbers of removed files are never reused, as on xfs and tmpfs. Default `true`, as on ext4. */
@@ -98,15 +99,16 @@ export interface Options {
   /** `false`: listings give the type of an entry as `unknown` (`DT_UNKNOWN`). Default `true`. */
   readonly entryTypes?: boolean
   /**
-   * `false`: no `flock(2)`. `command`: only a program can take the lock, see `LockOptions.mayStartProgram`. Default `true`.
+   * `false`: no `flock(2)`. `command`: only a program can take the lock, see `LockOptions.mayStartProgram`. Default
+   * `true`.
    */
   readonly locks?: boolean | "command"
 }
 
 /**
  * The controls of a volume and of one process on it. Changes to the volume affect all processes. Principal, calls,
- * failures and descriptors belong to the process whose `Disk` came with this service. The `n`-th call counts from when
- * the control runs: the next call is 1.
+ * failures and descriptors belong to the process whose `Disk` came with this service. The `n`-th call is counted from
+ * the moment at which the control runs. The next call is 1.
  *
  * **Example** (Failing one call)
  *
@@ -137,7 +139,7 @@ export class MemoryDisk extends Context.Service<
   MemoryDisk,
   {
     /**
-     * Puts each entry at its absolute path, and makes missing parents. Replaces an entry that exists there: a file of
+     * Puts each entry at its absolute path, and makes missing parents. Replaces an entry that exists there. A file of
      * the same type keeps its inode.
      */
     readonly seed: (entries: Readonly<Record<string, Seed>>) => Effect.Effect<void>
@@ -149,7 +151,7 @@ export class MemoryDisk extends Context.Service<
     readonly remove: (path: string) => Effect.Effect<void>
     /** Everything at and below a path (default `/`), by path. */
     readonly snapshot: (path?: string) => Effect.Effect<Readonly<Record<string, Node>>>
-    /** Copies a tree as `cp -a` does: new inodes and births; the same contents, modes, owners and mtimes. */
+    /** Copies a tree as `cp -a` does, with new inodes and births, and the same contents, modes, owners and mtimes. */
     readonly copy: (from: string, to: string) => Effect.Effect<void>
     /**
      * Mounts a new file system on a directory. With a `source`, mounts another directory instead (`mount --bind`), with
@@ -175,7 +177,7 @@ export class MemoryDisk extends Context.Service<
     readonly failAt: (n: number, errno: string) => Effect.Effect<void>
     /**
      * Kills the process at the `n`-th mutating call, before (default) or after that call takes effect. Each later call
-     * of the process dies and changes nothing: see {@link untilKilled}. The process's locks are released.
+     * of the process dies and changes nothing, see {@link untilKilled}. The process's locks are released.
      */
     readonly killAt: (n: number, when?: "before" | "after") => Effect.Effect<void>
     /** Kills the process now. */
@@ -246,7 +248,7 @@ const controls = (machine: Disks.Machine, process: Calls.Process): MemoryDisk["S
   const { volume } = machine
   const owner = () => ({ uid: process.uid ?? 0, gid: process.uid ?? 0 })
 
-  /** Runs as uid 0, without permission checks. A `Refusal` is a mistake of the test, and dies. */
+  /** Runs as uid 0, without permission checks. A `Refusal` is a mistake of the test, and becomes a defect. */
   const act = (change: (caller: Caller) => void) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sync(() => change({ uid: 0, now })))
 

@@ -5,8 +5,8 @@
  */
 
 /**
- * Calls of a `MemoryDisk`, by which tests inject failures and other actors. A `Disk` method makes one call or several:
- * `create` makes `create`, `write` and `fsync`; `removeTree` makes one `unlink` or `rmdir` for each entry that it
+ * Calls of a `MemoryDisk`, by which tests inject failures and other actors. A `Disk` method makes one call or several.
+ * `create` makes `create`, `write` and `fsync`. `removeTree` makes one `unlink` or `rmdir` for each entry that it
  * removes.
  *
  * @category models
@@ -87,6 +87,6 @@ export interface MountOptions extends FileSystemOptions {
   readonly source?: string
   /** Bytes of the new file system. Default: unlimited. */
   readonly capacity?: number
-  /** The file system doesn't answer: calls on it never end, until they are interrupted. */
+  /** The file system doesn't answer. A call on it ends only by an interruption. */
   readonly hangs?: true
 }

@@ -77,7 +77,8 @@ export const fork: Effect.Effect<Process, never, MemoryDisk.MemoryDisk> = Effect
 )
 
 /**
- * The store of another process on the same volume, which inherits the open descriptors of the first, with its controls.
+ * The store of another process on the same volume, with the controls of that process. The other process inherits the
+ * open descriptors of the first.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
  * A machine for tests: processes that live, crash and are recycled, and a disk with their directories, in one layer.
  *
- * Time is Effect's `Clock`. Under `TestClock` it passes only when the test adjusts it: a sweep waits 50 ms for a lock
- * that another process holds, an owner waits 5 s.
+ * Time is Effect's `Clock`. Under `TestClock`, time passes only when the test adjusts the clock. A sweep waits 50 ms
+ * for a lock that another process holds, and an owner waits 5 s.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ export * from "./SimulationModel.ts"
 
 /**
  * Each build of the layer is another machine. The test's own effects run as PID 1 of the process table and as the first
- * process of the disk; {@link actor} makes others.
+ * process of the disk. {@link actor} makes other processes.
  *
  * **Example** (A virtual machine on NFS)
  *
@@ -162,13 +162,13 @@ export const paths = (root: string): Effect.Effect<Array<string>, never, MemoryD
 export const names = (root: string): Effect.Effect<Array<string>, never, MemoryDisk> =>
   Effect.map(paths(root), (found) => found.filter((path) => !path.includes("/")))
 
-/** The executable of every owner, and of a process that gets an owner's PID: the path can't tell the two apart. */
+/** The executable of every owner, and of a process that gets an owner's PID. The path doesn't distinguish the two. */
 const program = { exe: "/usr/bin/vmm" }
 
 /**
  * Makes a directory with a file `disk`, starts a process (`/usr/bin/vmm`), and records it as the owner, as an
- * orchestrator records a VM. With `pid` it starts none, and records that process. Returns the PID. The record claims no
- * lock: see {@link hold}. Dies if no PID is free.
+ * orchestrator records a VM. With `pid`, `owned` starts no process, and records that of `pid`. Returns the PID. The
+ * record claims no lock, see {@link hold}. Dies if no PID is free.
  *
  * **Example** (A second owner is refused)
  *
@@ -204,7 +204,7 @@ export const owned: (
   })
 
 /**
- * {@link owned}, and then the process exits and is reaped: its PID is free. Returns the PID.
+ * Runs {@link owned}. Then the process exits and is reaped, so its PID is free. Returns the PID.
  *
  * **Example** (A sweep removes what a crashed owner left)
  *
@@ -233,12 +233,12 @@ export const crashed: typeof owned = Effect.fnUntraced(function* (directory, opt
 })
 
 /**
- * Ends a process, unless it has exited, and starts another one under its PID: `kill -0` can't tell the two apart. The
- * second process runs the executable of {@link owned}, unless `options` name another. It starts one tick (10 ms) later
- * by the table's clock, so that the start times differ.
+ * Ends a process, unless it has exited, and starts another one under its PID. `kill -0` doesn't distinguish the two.
+ * The second process runs the executable of {@link owned}, unless `options` name another. It starts one tick (10 ms)
+ * later by the table's clock, so that the start times differ.
  *
- * A v1 record can't tell the two apart. A v2 record can if the second process runs another executable and starts at
- * least 2 s after the record was made: adjust the clock before.
+ * A v1 record doesn't distinguish the two. A v2 record does if the second process runs another executable and starts at
+ * least 2 s after the record was made. For that, adjust the clock before `recycle`.
  *
  * **Example** (A v2 record and another program)
  *
@@ -273,7 +273,8 @@ export const recycle = (pid: Pid, options: SpawnOptions = {}): Effect.Effect<voi
   )
 
 /**
- * {@link owned}, and then {@link recycle}: another process of the same executable has the owner's PID. Returns the PID.
+ * Runs {@link owned}, then {@link recycle}. Another process of the same executable then has the owner's PID. Returns
+ * the PID.
  *
  * **Example** (A recycled PID is seen through)
  *
@@ -303,7 +304,7 @@ export const recycled: typeof owned = Effect.fnUntraced(function* (directory, op
 
 /**
  * Runs an effect as in a container: in another PID namespace of the same kernel, on the same disk. Makes the namespace
- * and its first process, if it doesn't exist. `table.endPidNamespace` ends it. The host's namespace is
+ * and its first process, if the namespace doesn't exist. `table.endPidNamespace` ends it. The host's namespace is
  * `FakeProcessTable.initialPidNamespace`.
  *
  * The host sees the processes of every container. A container sees only its own. Therefore a sweep on the host can
@@ -369,8 +370,8 @@ const actorOn = Effect.fnUntraced(function* (process: typeof MemorySentinelStore
 })
 
 /**
- * Starts a process that runs effects. They see its PID as their own, and their calls on the disk are its calls. Its
- * locks end with it. `options.uid` is its user in the table and on the disk. Dies if no PID is free.
+ * Starts a process that runs effects. The effects see its PID as their own, and their calls on the disk are its calls.
+ * The locks of the process end with it. `options.uid` is its user in the table and on the disk. Dies if no PID is free.
  *
  * **Example** (A sweep that is killed half-way)
  *
@@ -402,8 +403,8 @@ export const actor = (options: SpawnOptions = {}): Effect.Effect<Actor, never, F
   actorOn(MemorySentinelStore.fork, options)
 
 /**
- * Starts a child of an actor, as by `fork(2)`. The child inherits the open files of its parent, and their locks: such a
- * lock is free when both have ended.
+ * Starts a child of an actor, as by `fork(2)`. The child inherits the open files of its parent, and their locks. Such a
+ * lock is free when both processes have ended.
  *
  * **Example** (A lock that a child inherits)
  *

@@ -87,14 +87,14 @@ export interface Options extends DiskOptions {
 export interface Actor {
   readonly pid: Pid
   /**
-   * The controls of its calls on the disk: they count the calls, let a call fail, and end the process at a call. A
-   * process that they end stays in the table until `kill`.
+   * The controls of the process's calls on the disk. They count the calls, let a call fail, and end the process at a
+   * call. A process that ends at a call stays in the table until `kill`.
    */
   readonly memory: MemoryDisk["Service"]
   /**
-   * Runs an effect as this process. After `kill` the effect's next call dies: `MemoryDisk.untilKilled` catches that.
+   * Runs an effect as this process. After `kill` the effect's next call dies, which `MemoryDisk.untilKilled` catches.
    */
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
-  /** SIGKILL: the process is gone. Its PID is free, and so are its locks, except those that a child inherited. */
+  /** Sends SIGKILL. The process is gone. Its PID is free, and so are its locks, except those that a child inherited. */
   readonly kill: Effect.Effect<void>
 }

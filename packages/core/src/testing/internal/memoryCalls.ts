@@ -1,4 +1,4 @@
-/** The calls of one process: counts and logs each, and injects failures, kills and other effects. */
+/** Makes the calls of one process. Counts and logs each call, and injects failures, kills and other effects. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { DiskError } from "../../Disk.ts"
@@ -11,7 +11,7 @@ export class Killed extends Error {
   override readonly message = "the process was killed"
 }
 
-/** Thrown where a call waits for a file system that doesn't answer. */
+/** Thrown if a call waits for a file system that doesn't answer. */
 export class Hung extends Error {
   override readonly message = "the file system doesn't answer"
 }

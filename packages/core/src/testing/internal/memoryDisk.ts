@@ -76,7 +76,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       Locks.take(locks, spot, description, mode)
       return spot
     }).pipe(Effect.onError(() => Effect.sync(() => Locks.close(process, description))))
-    // `flock(2)` releases the exclusive lock before it takes the shared one: another process may get the lock in
+    // `flock(2)` releases the exclusive lock before it takes the shared one. Another process may get the lock in
     // between.
     const share = Effect.suspend(() => {
       description.mode = undefined

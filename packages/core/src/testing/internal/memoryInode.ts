@@ -2,8 +2,8 @@
 import type { FileType, Stat } from "../../Disk.ts"
 
 /**
- * Thrown by a call that fails with an errno. Not an `Error`, which would capture a stack trace for each of many
- * failures.
+ * Thrown by a call that fails with an errno. It isn't an `Error`, because an `Error` captures a stack trace at each
+ * failure.
  */
 export class Refusal {
   readonly errno: string
@@ -51,7 +51,7 @@ export interface Inode {
   bytes: Uint8Array
   /** A size beyond the length of `bytes` is a hole. */
   size: number
-  /** A directory of a lower layer of overlayfs: its rename fails with EXDEV. */
+  /** A directory of a lower layer of overlayfs. Its rename fails with EXDEV. */
   isLower: boolean
   /** Open file descriptions and mounts of the inode. Its number isn't reused while one of them is open. */
   readonly users: Set<User>

@@ -1,4 +1,4 @@
-/** `flock(2)` in memory: a lock belongs to an open file description, which child processes inherit. */
+/** `flock(2)` in memory. A lock belongs to an open file description, which child processes inherit. */
 import type { LockState } from "../../Disk.ts"
 import type { Description, Process } from "./memoryCalls.ts"
 import { refuse } from "./memoryInode.ts"

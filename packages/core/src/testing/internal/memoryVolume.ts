@@ -37,9 +37,9 @@ interface Mount {
   /** Root of the mount. The root of a bind mount may lie below the superblock's root. */
   readonly root: Inode
   readonly on: { readonly mount: Mount; readonly inode: Inode } | undefined
-  /** The path through which it was mounted. */
+  /** The path through which the file system was mounted. */
   readonly point: string
-  /** Whether no call on it ends. */
+  /** Whether the file system doesn't answer, so that no call on it ends. */
   readonly hangs: boolean
 }
 
@@ -137,7 +137,7 @@ const pathOf = ({ name, parent }: Spot): string =>
 
 export const realPath = (volume: Volume, { uid }: Caller, path: string): string => pathOf(find(volume, uid, path, true))
 
-/** What lies under a path, without permission checks. */
+/** The inode under a path and its mount, without permission checks. */
 const spotAt = (volume: Volume, path: string): Spot | undefined => {
   try {
     return find(volume, 0, path)
@@ -386,7 +386,7 @@ export const isHung = (volume: Volume, path: string): boolean =>
   volume.mounts.some(({ hangs }) => hangs) &&
   components(path).some((_, index, names) => spotAt(volume, `/${names.slice(0, index + 1).join("/")}`)?.mount.hangs)
 
-/** Copies a tree as `cp -a` does: new inodes, births and ctimes; the same content and other attributes. */
+/** Copies a tree as `cp -a` does, with new inodes, births and ctimes, and the same content and other attributes. */
 export const copy = (volume: Volume, caller: Caller, from: string, to: string): void => {
   for (const [path, source] of below(volume, from)) {
     const { bytes, gid, mode, modifiedAt, size, target, type, uid } = source

@@ -13,7 +13,7 @@ interface Thread {
 }
 
 export interface Process {
-  /** Unique over all boots and machines. No reader sees it; tests assert with it. */
+  /** Unique over all boots and machines. No reader sees the id. Tests use it in assertions. */
   readonly id: string
   readonly serial: number
   readonly pidNamespace: string
@@ -221,7 +221,7 @@ export const reap = (table: Table, pid: Pid): Result.Result<Table, NotFound> => 
 }
 
 /**
- * `execve(2)`: all other threads end. The calling thread gets the leader's PID and start time, even if the leader has
+ * `execve(2)`. All other threads end. The calling thread gets the leader's PID and start time, even if the leader has
  * exited.
  */
 export const exec = (table: Table, pid: Pid, path: string): Result.Result<Table, NotFound> =>
@@ -257,7 +257,7 @@ export const end = (table: Table, pidNamespace: string): Table => {
   }
 }
 
-/** Boots the kernel anew, on `machine` where that is given. Only the reader runs, and all counters start again. */
+/** Boots the kernel anew, on `machine` if that is given. Only the reader runs, and all counters start again. */
 export const boot = (table: Table, machine: { readonly machineId?: string; readonly hostname?: string }): Table =>
   enter(
     {

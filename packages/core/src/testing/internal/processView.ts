@@ -9,7 +9,7 @@ import { compare, type FirstProcess, type HostIdentity, initialPidNamespace, typ
 import type { Maskable } from "../FakeProcessTableModel.ts"
 import { find, type Process, type Table, tickMillis, tickNanos, ticks } from "./processTable.ts"
 
-/** Above 2^53: a consumer that converts ids to `number` confuses two processes, and its tests fail. */
+/** The ids are above 2^53. A consumer that converts ids to `number` confuses two processes, and its tests fail. */
 const processId64 = (process: Process): string => `${2n ** 53n + BigInt(process.serial)}`
 
 // The kernel adds the offset of the reader's time namespace in unsigned 64-bit arithmetic.
@@ -156,8 +156,9 @@ const seesAll = ({ failures, pidNamespace, processes }: Table): boolean =>
   pidNamespace === initialPidNamespace && failures.size === 0 && processes.every(({ access }) => access !== "hidden")
 
 /**
- * Searches the whole kernel for a process: by its 64-bit id where that is known, else by its PID in the namespace with
- * the recorded number. That namespace may be a later one with the same number, in which another process has the PID.
+ * Searches the whole kernel for a process, by its 64-bit id if that is known, otherwise by its PID in the namespace
+ * with the recorded number. That namespace may be a later one with the same number, in which another process has the
+ * PID.
  */
 export const search = (table: Table, sought: Sought, wanted: ObserveDepth): NamespaceProof => {
   if (table.namespaces === "none" || !seesAll(table)) return { _tag: "Incomplete" }
