@@ -114,7 +114,7 @@ export class Disk extends Context.Service<
      * Deletes a directory and everything below it. The sentinels among its direct children go last. Follows no symbolic
      * link and crosses no mount (EXDEV). Makes directories of the calling user writable on the way. Passes over entries
      * that can't be removed, and fails with the first error at the end. Gives up a tree that another process keeps
-     * writing into (ENOTEMPTY): see `patience`.
+     * writing into (ENOTEMPTY), see `patience`.
      *
      * An inner directory stays as it is if its lock is held, or if `mayRemove` refuses one of its sentinels. All
      * directories above it stay too. Returns the inner directories that stayed, relative to `path`. Interruptible

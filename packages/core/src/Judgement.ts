@@ -190,8 +190,8 @@ const placeOf = (frame: DirectoryFrame): Evidence => ({
 })
 
 /**
- * Applies an operator's statement that the owners are gone. Overrides `unknown`, but never `alive` and never `none`: a
- * directory without a sentinel doesn't belong to vm-sentinel.
+ * Applies an operator's statement that the owners are gone. Overrides `unknown`, but never `alive` and never `none`,
+ * because a directory without a sentinel doesn't belong to vm-sentinel.
  */
 const withAssumption = (finding: Finding, inputs: JudgeInputs): Finding => {
   const { crowded, frame, kind, knowledge } = inputs

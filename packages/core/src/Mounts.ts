@@ -57,7 +57,7 @@ export interface Table {
 }
 
 /**
- * Decodes a field of the table, where a space is written as `\\040`.
+ * Decodes a field of the table, in which a space is written as `\\040`.
  *
  * @category parsing
  * @since 0.1.0

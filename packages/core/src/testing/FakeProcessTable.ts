@@ -91,7 +91,10 @@ export class FakeProcessTable extends Context.Service<
     readonly zombie: Act
     /** Reaps a zombie. `NotFound` if the process still runs. */
     readonly reap: Act
-    /** The leader exits. The state is Z. The process runs on while it has other threads; without any it is a zombie. */
+    /**
+     * The leader exits. The state is Z. The process runs on while it has other threads. Without other threads it is a
+     * zombie.
+     */
     readonly exitLeader: Act
     /** Starts a thread. Its thread id comes from the same numbers as PIDs. */
     readonly addThread: (pid: Pid) => Effect.Effect<Pid, PidUnavailable | NotFound>
@@ -125,7 +128,7 @@ export class FakeProcessTable extends Context.Service<
      * process ends. `holdLock` takes no lock, because locks belong to the `Disk`.
      */
     readonly holdLock: (pid: Pid, directory: FileId) => Effect.Effect<Effect.Effect<void>, NotFound>
-    /** Makes data unreadable: their keys are missing from now on. Replaces the data of an earlier `mask`. */
+    /** Makes data unreadable. Their keys are missing from now on. Replaces the data of an earlier `mask`. */
     readonly mask: (...data: ReadonlyArray<Maskable>) => Effect.Effect<void>
     /**
      * Reboots: all processes end, the boot id changes, and PIDs, ticks and 64-bit ids start again. With a `machineId`

@@ -55,7 +55,7 @@ export type Maskable =
 export interface Place {
   /** A namespace that doesn't exist is made, with the reader as its first process. */
   readonly pidNamespace?: string
-  /** Ticks of 10 ms: see `setTimeNamespace`. */
+  /** In ticks of 10 ms, see `setTimeNamespace`. */
   readonly timeOffset?: number
   /** See `coverBootId`. */
   readonly cover?: Cover | undefined

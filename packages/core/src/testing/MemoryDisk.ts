@@ -87,7 +87,7 @@ export interface Options {
   readonly homeIds?: ReadonlyArray<FileId>
   /** Type of the root's file system, as the mount table names it. Default `ext4`. */
   readonly fileSystem?: string
-  /** Id of the root's file system: see `FileSystemOptions`. */
+  /** Id of the root's file system, see `FileSystemOptions`. */
   readonly id?: string
   /**
    * Size of the root's file system, in bytes. A file takes blocks of 4096 bytes, and a directory takes one block.

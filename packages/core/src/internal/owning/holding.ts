@@ -16,7 +16,7 @@ import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release }
 
 /**
  * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
- * convert atomically: a sweep may take the lock in between. In that case the record is removed again.
+ * convert atomically, so a sweep may take the lock in between. In that case the record is removed again.
  */
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
   lock.wasExclusive

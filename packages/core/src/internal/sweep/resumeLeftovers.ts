@@ -58,7 +58,7 @@ export const make = (
       )
     )
 
-  /** Judges a leftover in a dry run: takes no lock, renames nothing. */
+  /** Judges a leftover in a dry run. Takes no lock, and renames nothing. */
   const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
     told(subject, path, kind, (interruptible) =>
       interruptible(
