@@ -1,5 +1,5 @@
 /**
- * The system calls of the inspector, as an interface: tests can produce every answer of a kernel.
+ * An interface of the system calls of the inspector, with which tests produce every answer of a kernel.
  *
  * @since 0.1.0
  */
@@ -10,8 +10,8 @@ import { close } from "./internal/closing.ts"
 import { mountId } from "./internal/fdinfo.ts"
 
 /**
- * Synchronous system calls. Procfs is memory: a call takes a few µs, and handing the call to another thread costs ten
- * times that. A call that fails throws an error whose `code` is the errno's name, as in `node:fs`.
+ * Synchronous system calls. A call to procfs reads memory and takes a few µs. Handing it to another thread would take
+ * ten times as long. A call that fails throws an error whose `code` is the errno's name, as in `node:fs`.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +55,7 @@ export const expectErrno = (error: unknown): string => {
   return errno
 }
 
-// EAGAIN and EWOULDBLOCK are one number. `toReversed` lets the first name win: EAGAIN, the kernel's own.
+// EAGAIN and EWOULDBLOCK have the same number. `toReversed` makes the map keep EAGAIN, the kernel's own name.
 const errnoNames = new Map(
   Object.entries(NodeOS.constants.errno)
     .toReversed()

@@ -40,7 +40,7 @@ import * as LinuxNativeCode from "./LinuxNativeCode.ts"
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = Fs.constants
 const noFollow = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 
-/** `fsync(2)` may take long: a thread of Node's pool waits for it. */
+/** A thread of Node's pool calls `fsync(2)`, which waits for the disk. */
 const sync = (operation: string, path: string, fd: number): Effect.Effect<void, DiskError> =>
   Effect.callback((resume) =>
     Fs.fsync(fd, (cause) => resume(cause === null ? Effect.void : Effect.fail(failed(operation, path, cause))))
@@ -109,7 +109,7 @@ const list = (
     return found ?? (yield* byName(path))
   })
 
-/** A thread of Node's pool peeks first. `Looking.peekMany` does the directories that the thread left out. */
+/** A thread of Node's pool peeks first. `Looking.peekMany` peeks at the directories that the thread left out. */
 const peekMany =
   (dirFd: () => DirFd.DirFd, peeker: PeekMany.Peeker): Disk["Service"]["peekMany"] =>
   (root, directories, file, limit) =>
@@ -196,12 +196,15 @@ const overCalls = (
   let homes: ReadonlyArray<string> | undefined
   const remover = Removal.make(() => pool()?.remove)
   const dirFd = () => (calls ??= DirFd.make(native()?.at))
-  /** Looking at a root takes less time than loading native code, and an empty root needs nothing more. */
+  /**
+   * These calls don't load native code by default. That takes longer than a look at a root, and an empty root needs no
+   * other call.
+   */
   const loadedDirFd = () => calls ?? (nativeFrom === 0 ? dirFd() : DirFd.procfs)
   const entries = (path: string) =>
     sliced("readdir", path, (isSliceUsedUp) => Looking.entries(loadedDirFd(), path, isSliceUsedUp))
   const disk = make({
-    // Every way to a home resolves to the same real path: ids aren't needed.
+    // Ids aren't needed, because every path to a home resolves to the same real path.
     principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
     resolve: (path) => attempt("getcwd", path, () => Path.resolve(path)),
     realPath: (path) =>
@@ -270,27 +273,27 @@ const telling = Effect.fnUntraced(function* (disk: Disk["Service"]) {
  */
 export interface Options {
   /**
-   * `false`: koffi isn't loaded, as on a machine without it. Then util-linux's `flock` takes locks. Default: `true`
-   * in the main thread. A worker thread that sets `true` must never be terminated while it sweeps: koffi can't be
-   * interrupted while it loads, and would abort the process.
+   * `false`: koffi isn't loaded, as on a machine without it. Then util-linux's `flock` takes locks. Default: `true` in
+   * the main thread. A worker thread that sets `true` must never be terminated while it sweeps. A termination while
+   * koffi loads aborts the process.
    */
   readonly koffi?: boolean
   /**
    * `false`: threads of Node's pool run only `fsync(2)` and the `close(2)` of a removed directory, and every directory
-   * is listed by name. Default: `true`, where koffi is used.
+   * is listed by name. Default: `true`. Without koffi the value has no effect.
    */
   readonly pool?: boolean
   /**
-   * Bytes of a directory's own size from which a thread of the pool lists it, in the order of inodes. A smaller
-   * directory is listed by name, and loads no native code before there is a directory to look into. Default: 4097, some
-   * 200 names on ext4. 0: every directory.
+   * Minimum size of a directory itself, in bytes, at which a thread of the pool lists it, in the order of inodes. A
+   * smaller directory is listed by name, which loads no native code. Default: 4097, about 200 names on ext4. 0: every
+   * directory.
    */
   readonly nativeFrom?: number
 }
 
 /**
- * The Disk of Linux. Needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE. Without koffi, or on a
- * file system without that flag, `renameNew` looks before it renames.
+ * The Disk of Linux, which needs procfs. With koffi `renameNew` is `renameat2(2)` RENAME_NOREPLACE. Without koffi, or
+ * on a file system without that flag, `renameNew` looks before it renames.
  *
  * @category layers
  * @since 0.1.0

@@ -15,11 +15,11 @@ const without = (reason: "worker" | "unsupported", detail: string): NativeCode =
 
 /**
  * Reports which native code the Layers use by default. Loads that code, which takes some milliseconds, and keeps the
- * answer. In a worker thread it loads nothing, and reports what a Layer has loaded on request.
+ * answer. In a worker thread it doesn't load koffi, and reports koffi only if a Layer has loaded it on request.
  *
  * - Without koffi, the Disk checks that a name is free and then renames, util-linux's `flock` takes locks, and no
  *   64-bit process id is read. The library isn't used either.
- * - Without the library, one thread lists, peeks and removes. The result is the same, and takes longer.
+ * - Without the library, one thread lists, peeks and removes. The result is the same, but takes longer.
  *
  * @category reporting
  * @since 0.1.0

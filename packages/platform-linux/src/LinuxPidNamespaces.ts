@@ -59,7 +59,7 @@ const valueOf = <A>(entry: Entry<A>): A | undefined => (entry === "unreadable" ?
 
 /**
  * Opens `file` of a process, runs `lookUp`, then reads the open file. That read succeeds only while the process has its
- * PID: everything that `lookUp` found by the PID belongs to the process.
+ * PID. Everything that `lookUp` found by the PID therefore belongs to the process.
  */
 const readPinned = <A, B>(
   source: Procfs.Source,
@@ -150,7 +150,7 @@ const namespaceOf = (source: Procfs.Source, number: string): Entry<string> => {
 }
 
 /**
- * Why a procfs that is mounted at the root hides something; `undefined` if none does. The mount option `hidepid` of
+ * Why a procfs that is mounted at the root hides something. `undefined`: none does. The mount option `hidepid` of
  * `proc(5)` hides processes, and `subset` hides other files.
  */
 const hiding = (source: Procfs.Source): string | undefined => {
@@ -180,7 +180,7 @@ interface Reading {
   readonly numbers: ReadonlyArray<string>
 }
 
-/** Why the reader doesn't see every process of the kernel; `undefined` where it does. */
+/** Why the reader doesn't see every process of the kernel. `undefined`: it sees them all. */
 const blindness = ({ own, source }: Reading): string | undefined =>
   own === initialPidNamespace
     ? hiding(source)
@@ -246,7 +246,7 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
   // All members ended meanwhile, among them the first process of the namespace. No process of a namespace outlives the
   // first.
   if (level === undefined) return absent
-  // The recorded process may be in a namespace nested in this one: a writer outside of the nested one records the PID
+  // The recorded process may be in a namespace nested in this one. A writer outside of the nested one records the PID
   // that the process has at the writer's level.
   const all = numbers.map((number) => ({ number, entry: readPids(source, number) }))
   if (all.some(({ entry }) => entry === "unreadable")) return incomplete(unreadable)
@@ -254,8 +254,8 @@ const searchNamespace = (reading: Reading, sought: Sought, namespace: string): A
     const pids = valueOf(entry)
     return pids !== undefined && pids.length > level && pids[level - 1] === pid
   })
-  // `/proc` doesn't show which namespace a deeper namespace is nested in. With one candidate the search can decide all
-  // the same. Only this candidate can be the recorded process, and its id or its start shows whether it is.
+  // `/proc` doesn't show which namespace a deeper namespace is nested in. A single candidate is still enough. Only this
+  // candidate can be the recorded process, and its id or its start shows whether it is.
   if (inside.length > 1) return incomplete(`${inside.length} processes of nested namespaces may be it`)
   const [only] = inside
   return only === undefined ? absent : { _tag: "Process", number: Number(only.number) }
@@ -316,25 +316,26 @@ export const layerAt = (
   )
 
 /**
- * Searches the whole kernel for a process, in any PID namespace. A search is one reading of `/proc`: a few µs for each
- * process of the kernel. Uses native code where koffi loads, in the main thread.
+ * Searches the whole kernel for a process, in any PID namespace. A search reads `/proc` once, which takes a few µs for
+ * each process of the kernel. The search uses native code in the main thread, if koffi loads.
  *
  * **Details**
  *
  * A record says "PID 7 of namespace `pid:[4026532200]`, id 4711". A process keeps its namespace, all its PIDs and its
  * 64-bit id for life. A process that lives during a whole reading of `/proc` is in that reading, and a process that
- * isn't was gone before the reading ended. One reading is enough, if the record was read before the reading began.
+ * isn't in it was gone before the reading ended. One reading is enough, if the record was read before the reading
+ * began.
  *
  * - `Found`: the process with the id is visible, or some process of the namespace is. If one process of a namespace is
  *   visible, all of them are, by `pid_namespaces(7)`. The observation is of the process that has the PID in the
- *   namespace, under the *reader's* PID for that process, or `Absent` where no process has the PID. In the reader's own
+ *   namespace, under the *reader's* PID for that process, or `Absent` if no process has the PID. In the reader's own
  *   namespace the PID itself is observed.
- * - `Gone` by `processId64`: every process of the kernel was looked at, and none has the id. Needs the procfs of the
- *   initial PID namespace, without `hidepid`, and native code and Linux 6.9. Needs no privilege.
- * - `Gone` by `namespace`, in one of two ways. Either every process was looked at, and none is in the namespace: that
+ * - `Gone` by `processId64`: every process of the kernel was looked at, and none has the id. This proof needs the
+ *   procfs of the initial PID namespace without `hidepid`, native code and Linux 6.9, but no privilege.
+ * - `Gone` by `namespace`, in one of two ways. Either every process was looked at, and none is in the namespace. That
  *   needs the right to read `ns/pid` of every process outside of the initial namespace. Or a later namespace has the
- *   number, as its first process shows: that needs the right to read this one process. A namespace file that is still
- *   held open or mounted changes nothing: the recorded process is gone.
+ *   number, as its first process shows. That needs the right to read this one process. The recorded process is gone
+ *   even if a namespace file is still held open or mounted.
  * - `Incomplete`: everything else.
  *
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * `ProcessInspector` for Linux: procfs, and the 64-bit process id of pidfs where native code can be loaded.
+ * `ProcessInspector` for Linux, by procfs and, if native code can be loaded, by the 64-bit process id of pidfs.
  *
  * @since 0.1.0
  */
@@ -45,12 +45,12 @@ export interface Options {
 }
 
 /**
- * Maximum number of looks at one process. Another look is due when the process changed meanwhile, or a call lacked a
- * resource.
+ * Maximum number of looks at one process. Another look follows if the process changed during the last one, or if a call
+ * lacked a resource.
  */
 const attempts = 4
 
-/** A live process that `/proc` hides: only its pidfd could be read. */
+/** Whether a process lives and `/proc` hides it, so that only its pidfd could be read. */
 const isKnownByPidfdAlone = (seen: Observation): boolean =>
   seen._tag === "Present" && seen.startTime === undefined && !isExited(seen)
 
@@ -77,8 +77,8 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
   }
 
   /**
-   * Looks at PID 1 twice. PID 1 can't be recycled while the caller lives: its end kills every process of the namespace.
-   * Both looks see one process.
+   * Looks at PID 1 twice. Both looks see the same process. PID 1 can't be recycled while the caller lives, because the
+   * end of PID 1 kills every process of the namespace.
    */
   const lookAtFirst = (): { readonly first: FirstProcess | undefined; readonly isTransient: boolean } => {
     const looks = [look(firstPid, "identity"), look(firstPid, "executable")]
@@ -108,7 +108,8 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
       ...(first === undefined ? {} : { pidNamespaceInit: first }),
       ...(timeOffset === undefined ? {} : { timeOffset })
     }
-    // A fact that was missing for want of a resource or of a procfs may be readable next time: then nothing is kept.
+    // Nothing is kept if a fact was missing for want of a resource or of a procfs, because the next look may find that
+    // fact.
     const isUncertain = isTransient || ("problem" in boot && boot.isTransient) || pidNamespace === undefined
     if (!isUncertain) facts = seen
     return seen
@@ -143,20 +144,20 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
 }
 
 /**
- * The inspector over another procfs than `/proc`, or over other system calls: for tests, and for a procfs that is
- * mounted elsewhere.
+ * The inspector over another procfs than `/proc` or over other system calls, for tests and for a procfs that is mounted
+ * elsewhere.
  *
  * **Details**
  *
  * The procfs is trusted if `statfs(2)` reports procfs, and if `self/status` shows the caller's own PID and no second
  * PID of the caller in a nested namespace. Only the procfs of the caller's own PID namespace passes the second check.
  * Both checks run before the first observation, and are repeated until they pass. Later the check of `self/status`
- * follows each reading of a process: another namespace's procfs may be mounted over `/proc` at any time. Answers that
- * need no procfs aren't checked: the 64-bit id comes from the caller's own namespace, and *absent* also needs ESRCH of
- * `kill(2)`.
+ * follows each reading of a process, because another namespace's procfs may be mounted over `/proc` at any time.
+ * Answers that need no procfs aren't checked. The 64-bit id comes from the caller's own namespace, and *absent* also
+ * needs ESRCH of `kill(2)`.
  *
- * The boot id is the kernel's own. Where a file is mounted over the boot id, root with native code reads below that
- * mount; otherwise the boot id is missing.
+ * The boot id is the kernel's own. If a file is mounted over it, root with native code reads below that mount. Without
+ * root or native code the boot id is then missing.
  *
  * @category layers
  * @since 0.1.0
@@ -165,11 +166,11 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
   Layer.sync(ProcessInspector, () =>
     make({
       kernel: { ...live, ...options.kernel },
-      // Lazy: loaded when the first process is looked at.
+      // This getter defers the loading of native code to the first look at a process.
       get pidfds() {
         return options.pidfds
       },
-      // Lazy: loaded where something is mounted over the boot id.
+      // This getter defers the loading of native code until the kernel's own boot id can't be read.
       get trees() {
         return options.trees
       },
@@ -190,9 +191,9 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
 export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
 
 /**
- * The best inspector for this machine. Reads the 64-bit process id where koffi loads and the kernel has that id (6.9
- * and later, 64-bit). Elsewhere, and in a worker thread, it is {@link layerProcfs}: koffi aborts the process when a
- * worker is terminated while koffi loads.
+ * The best inspector for this machine. Reads the 64-bit process id if koffi loads and the kernel has that id (6.9 and
+ * later, 64-bit). Otherwise, and in a worker thread, it is {@link layerProcfs}. koffi aborts the process if a worker is
+ * terminated while koffi loads.
  *
  * @category layers
  * @since 0.1.0

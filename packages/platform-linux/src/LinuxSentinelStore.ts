@@ -8,8 +8,7 @@ import * as Layer from "effect/Layer"
 import * as LinuxDisk from "./LinuxDisk.ts"
 
 /**
- * The sentinel store over `LinuxDisk.layer`. Keeps every promise of the store. A delete follows no symbolic link and
- * crosses no mount.
+ * The sentinel store over `LinuxDisk.layer`. A delete follows no symbolic link and crosses no mount.
  *
  * @category layers
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * Processes that this process inherited: the first process of a PID namespace becomes the parent of every orphan in it,
- * and each stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
+ * Reaps the processes that this process inherited. The first process of a PID namespace becomes the parent of every
+ * orphan in it. An orphan that has ended stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
  *
  * @since 0.1.0
  */
@@ -13,9 +13,12 @@ import { type Library, withKoffi } from "./internal/koffi.ts"
  * @since 0.1.0
  */
 export interface Waits {
-  /** PID of some child that has ended and wasn't waited for, which stays as it is. `undefined`: there is none. */
+  /**
+   * PID of a child that has ended and wasn't waited for. The call leaves the child a zombie. `undefined`: there is
+   * none.
+   */
   readonly ended: () => number | undefined
-  /** Waits for one child that has ended. `false`: it isn't a child that has ended. */
+  /** Waits for one child that has ended. `false`: `pid` isn't a child that has ended. */
   readonly reap: (pid: number) => boolean
 }
 
@@ -24,7 +27,10 @@ const WNOHANG = 1
 const WEXITED = 4
 const WNOWAIT = 0x01000000
 
-/** Bytes of `siginfo_t`, and the place of `si_pid` in it: the union of its fields is aligned to a pointer. */
+/**
+ * Bytes of `siginfo_t`. The place of `si_pid` in it depends on the size of a pointer, to which the union of its fields
+ * is aligned.
+ */
 const siginfoBytes = 128
 const isNarrow = ["arm", "ia32", "mips", "mipsel"].includes(process.arch)
 const pidIndex = isNarrow ? 3 : 4
@@ -48,7 +54,7 @@ const make = (koffi: Library): Waits => {
 }
 
 /**
- * The calls. `undefined` without koffi.
+ * Loads {@link Waits} through koffi. `undefined`: koffi isn't installed or can't run.
  *
  * @category constructors
  * @since 0.1.0
@@ -56,8 +62,8 @@ const make = (koffi: Library): Waits => {
 export const load = (): Waits | undefined => withKoffi(make)
 
 /**
- * Waits for each child that has ended, and stops at a child of `own`: somebody else waits for these children, such as
- * Node for a child that it started. Returns the PIDs of the reaped children.
+ * Waits for each child that has ended, and stops at the first child in `own`. Other code waits for the children in
+ * `own`, such as Node for a child that it started. Returns the PIDs of the reaped children.
  *
  * @category reaping
  * @since 0.1.0

@@ -8,14 +8,15 @@ import { type Library, withKoffi } from "./internal/koffi.ts"
 import { errnoName } from "./Kernel.ts"
 
 /**
- * The pidfd calls, which need native code. A call that fails returns the name of the errno; `inode` throws.
+ * The pidfd calls, which need native code. A call that fails returns the name of the errno, except `inode`, which
+ * throws.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Pidfds {
   /**
-   * A descriptor that refers to the process under `pid` until the descriptor is closed, even when the PID is recycled.
+   * A descriptor that refers to the process under `pid` until the descriptor is closed, even if the PID is recycled.
    */
   readonly open: (pid: number) => number | string
   /**
@@ -23,7 +24,7 @@ export interface Pidfds {
    * runs.
    */
   readonly hasExited: (fd: number) => boolean | string
-  /** Inode of the descriptor. Never reused within one boot, where {@link isProof}. */
+  /** Inode of the descriptor. If {@link isProof} returns `true`, the kernel never reuses it within one boot. */
   readonly inode: (fd: number) => bigint
   readonly close: (fd: number) => void
   /** `kill(2)` with signal 0. `undefined`: allowed. Otherwise the name of the errno. */
@@ -41,12 +42,12 @@ const pidfdOpen = 434
 
 const pollIn = 1
 
-// A 32-bit kernel truncates the id to an inode of 32 bits: inodes are reused.
+// A 32-bit kernel truncates the id to an inode of 32 bits, so inodes are reused.
 const is64Bit = ["arm64", "loong64", "ppc64", "riscv64", "s390x", "x64"].includes(process.arch)
 
 /**
- * Whether the inode of a pidfd identifies a process here: Linux 6.9 or later, 64-bit, pidfs built in. Tries the calls
- * on `pid`, the calling process. `wide`: whether the kernel is 64-bit.
+ * Whether the inode of a pidfd identifies a process here, which needs Linux 6.9 or later, 64-bit, with pidfs built in.
+ * Tries the calls on `pid`, the calling process. `wide`: whether the kernel is 64-bit.
  *
  * @category getters
  * @since 0.1.0
@@ -76,7 +77,7 @@ export const isProof = (
 
 const make = (koffi: Library): Pidfds => {
   const library = koffi.load(null)
-  // A raw system call: glibc has pidfd_open since 2.36, and musl lacks it.
+  // A raw system call is used, because glibc has pidfd_open only since 2.36, and musl lacks it.
   const open: (number: number, pid: number, flags: number) => number = library.func(
     "long syscall(long number, int pid, unsigned int flags)"
   )
@@ -84,7 +85,8 @@ const make = (koffi: Library): Pidfds => {
     "int poll(void *fds, unsigned long count, int timeout)"
   )
   const kill: (pid: number, signal: number) => number = library.func("int kill(int pid, int signal)")
-  // close(2) of libc: in a worker thread Node tracks the descriptors that Node opened, and these aren't among them.
+  // These descriptors need close(2) of libc. In a worker thread Node tracks the descriptors that Node opened, and these
+  // aren't among them.
   const close: (fd: number) => number = library.func("int close(int fd)")
   const pollfd = new Int32Array(2)
   const pollfdBytes = new Uint8Array(pollfd.buffer)

@@ -5,7 +5,7 @@
  */
 
 /**
- * The fields of `proc_pid_stat(5)` that tell one process from another.
+ * The fields of `proc_pid_stat(5)` that distinguish one process from another.
  *
  * @category models
  * @since 0.1.0
@@ -53,8 +53,8 @@ const ascii = (bytes: Uint8Array, start: number, end: number): string => {
 }
 
 /**
- * Parses the line of `stat`. `undefined`: malformed or cut short. The name may contain spaces, newlines and
- * parentheses: the other fields are those after the **last** `)`.
+ * Parses the line of `stat`. `undefined`: malformed or cut short. Since the name may contain spaces, newlines and
+ * parentheses, the other fields begin after the **last** `)`.
  *
  * @category parsing
  * @since 0.1.0

@@ -5,8 +5,8 @@
  */
 
 /**
- * The lines of `proc_pid_status(5)` that are needed and that `stat` lacks. A key is missing when its line isn't in the
- * text or is cut short.
+ * The lines of `proc_pid_status(5)` that the inspector needs and that `stat` lacks. A key is missing if its line isn't
+ * in the text or is cut short.
  *
  * @category models
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
  * File names are bytes. In a string, each byte 0x80 to 0xff that isn't valid UTF-8 is a lone surrogate, U+DC80 to
- * U+DCFF. The mapping is lossless: no two names have the same string.
+ * U+DCFF. The mapping is lossless, so no two names have the same string.
  */
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -35,7 +35,7 @@ export const decodeName = (bytes: Buffer, start = 0, end = bytes.length): string
   return text.includes("\uFFFD") ? decodeOdd(bytes.subarray(start, end)) : text
 }
 
-/** The path for `node:fs`: the string itself, or its bytes where the string has lone surrogates. */
+/** The path for `node:fs`: the string itself, or its bytes if the string has lone surrogates. */
 export const encodePath = (path: string): string | Buffer => {
   if (path.isWellFormed()) return path
   const parts: Array<Buffer> = []

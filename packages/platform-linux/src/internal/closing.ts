@@ -2,8 +2,8 @@ import { errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
 
 /**
- * Calls a close, and ignores its failure unless that is EBADF, a mistake of the caller. Linux has freed the number
- * after every other failure. `fsync(2)` has already reported the earlier writes that EIO and ENOSPC are about.
+ * Runs `close`, and ignores every failure but EBADF, which is a mistake of the caller. After any other failure Linux
+ * has freed the descriptor's number. EIO and ENOSPC are about earlier writes, which `fsync(2)` has already reported.
  */
 export const closed = (close: () => unknown): void => {
   try {

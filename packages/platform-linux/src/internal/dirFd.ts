@@ -24,9 +24,9 @@ const fileFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const directoryFlags = fileFlags | O_DIRECTORY
 
 /**
- * Opens with O_NOATIME where the kernel allows that: a look changes nothing, not even an access time, which would have
- * to be written to a journal. The kernel allows the flag to root and to the owner of a file, and answers EPERM to
- * others.
+ * Opens with O_NOATIME if the kernel allows it. Without the flag a look may change an access time, which the file
+ * system has to write to its journal. The kernel allows the flag to root and to the owner of a file, and answers EPERM
+ * to others.
  */
 const withoutTrace = (open: (flags: number) => number, flags: number): number => {
   try {
@@ -37,8 +37,8 @@ const withoutTrace = (open: (flags: number) => number, flags: number): number =>
   }
 }
 
-// `open(2)` with O_PATH needs no right to read: a directory of the path may grant no more than search permission. Node
-// has no name for this flag. Its value is the same on every architecture that Node runs on.
+// `open(2)` with O_PATH needs no right to read. A directory of the path may grant search permission alone. Node has no
+// name for this flag. Its value is the same on every architecture that Node runs on.
 const O_PATH = 0o10000000
 const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
 const entryFlags = O_PATH | O_NOFOLLOW
@@ -51,8 +51,8 @@ const entryFlags = O_PATH | O_NOFOLLOW
  */
 export interface DirFd {
   /**
-   * Opens a directory by an absolute path, following no symbolic link in any component. O_PATH: the descriptor is only
-   * a starting point for other calls.
+   * Opens a directory by an absolute path, following no symbolic link in any component. The descriptor has O_PATH, and
+   * is only a starting point for other calls.
    */
   readonly openPath: (path: string) => number
   readonly openDirectory: (fd: number, name: Name) => number
@@ -67,8 +67,8 @@ export interface DirFd {
   readonly openFile: (fd: number, name: Name) => number
   readonly close: (fd: number) => void
   /**
-   * `close` in a thread of Node's pool, then `ended`: closing the last descriptor of a removed directory frees its
-   * blocks, which waits for the disk.
+   * Closes `fd` in a thread of Node's pool, then calls `ended`. Closing the last descriptor of a removed directory
+   * frees its blocks, which waits for the disk.
    */
   readonly closeLater: (fd: number, ended: () => void) => void
   /** Whether a descriptor stays open at the end of the thread that opened the descriptor. */
@@ -89,8 +89,8 @@ export interface DirFd {
   readonly removeDirectory: (fd: number, name: Name) => void
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => void
   /**
-   * `flock(2)`; callers add LOCK_NB. Returns the name of the errno, `undefined` on success. The call is missing without
-   * libc.
+   * `flock(2)`, for which callers add LOCK_NB. Returns the name of the errno, or `undefined` on success. The call is
+   * missing without libc.
    */
   readonly flock: ((fd: number, operation: number) => string | undefined) | undefined
 }
@@ -123,7 +123,8 @@ interface Opener {
 }
 
 /**
- * Opens a path. Throws ELOOP unless the kernel reports the same path for the descriptor: a symbolic link was followed.
+ * Opens a path. Throws ELOOP if the kernel reports another path for the descriptor, because a symbolic link was
+ * followed.
  */
 const openReal = ({ close, open }: Opener, path: string): number => {
   const fd = open(path, waypointFlags)
@@ -139,7 +140,7 @@ const openReal = ({ close, open }: Opener, path: string): number => {
 
 /**
  * Opens an entry by O_PATH, which calls no mounted file system, and compares its mount with that of its directory.
- * Throws EXDEV where they differ.
+ * Throws EXDEV if they differ.
  */
 const openOnMount = ({ close }: Opener, fd: number, openIn: () => number): number => {
   const entry = openIn()
@@ -155,7 +156,8 @@ const openOnMount = ({ close }: Opener, fd: number, openIn: () => number): numbe
 /** Opens the directory of an O_PATH descriptor for reading, and closes that descriptor. */
 const openAgain = ({ close, open }: Opener, entry: number): number => {
   try {
-    // This path leads to the open file, even if another file has its name now. The path itself is a symbolic link.
+    // This path leads to the open file, even if another file has its name now. The path itself is a symbolic link,
+    // which O_NOFOLLOW would refuse.
     return withoutTrace((flags) => open(`/proc/self/fd/${entry}`, flags), directoryFlags & ~O_NOFOLLOW)
   } finally {
     close(entry)
@@ -167,7 +169,7 @@ const byNode: Opener = { open: (path, flags) => Fs.openSync(encodePath(path), fl
 const openEntryByNode = (fd: number, name: Name): number =>
   openOnMount(byNode, fd, () => Fs.openSync(child(fd, name), entryFlags))
 
-/** Calls through `node:fs` only: `/proc/self/fd/N/name` is `openat(N, name)`. */
+/** Calls through `node:fs` only. Opening `/proc/self/fd/N/name` is `openat(N, name)`. */
 export const procfs: DirFd = {
   openPath: (path) => openReal(byNode, path),
   openDirectory: (fd, name) => withoutTrace((flags) => Fs.openSync(child(fd, name), flags), directoryFlags),
@@ -194,7 +196,7 @@ const { EPERM } = Os.constants.errno
 
 const AT_REMOVEDIR = 0x200
 
-/** Errnos of a missing `openat2(2)`: Linux before 5.6, or a seccomp filter that doesn't know the call. */
+/** Errnos of a missing `openat2(2)`, before Linux 5.6 or under a seccomp filter that rejects the call. */
 const lacksCall = new Set(["ENOSYS", "EPERM", "EINVAL", "E2BIG"])
 
 const libcAt = (native: LibcAt): DirFd => {
@@ -260,7 +262,7 @@ const libcAt = (native: LibcAt): DirFd => {
 }
 
 /**
- * Calls through libc where libc can be called, else through `node:fs`. libc is faster: a path below `/proc/self/fd`
- * costs a lookup in procfs first.
+ * Calls through libc if libc can be called, otherwise through `node:fs`. libc is faster, because a path below
+ * `/proc/self/fd` needs a lookup in procfs first.
  */
 export const make = (native: LibcAt | undefined): DirFd => (native === undefined ? procfs : libcAt(native))

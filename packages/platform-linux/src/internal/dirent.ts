@@ -27,7 +27,7 @@ export class Block {
     return this.#shorts[(at + 16) / 2] ?? 0
   }
 
-  /** Offset for `lseek(2)`: reading goes on with the entries after this one. */
+  /** Offset for `lseek(2)`, after which reading continues with the entries after this one. */
   offset(at: number): bigint {
     return this.#longs[at / 8 + 1] ?? 0n
   }
@@ -38,7 +38,7 @@ export class Block {
 
   nameEnd(at: number): number {
     const limit = at + this.length(at)
-    // The NUL and the padding take 8 bytes at most: the search begins 8 bytes before the end of the record.
+    // The search begins 8 bytes before the end of the record, because the NUL and the padding take 8 bytes at most.
     let end = Math.max(nameOf(at), limit - 8)
     while (end < limit && this.bytes[end] !== 0) end++
     return end

@@ -15,11 +15,12 @@ const maxOpen = 32
 interface Level {
   /** `""`: the top. Its own files aren't reported. */
   readonly path: string
-  /** `undefined`: the directory is closed, and `pausedAt` says where its listing goes on. */
+  /** `undefined`: the directory is closed, and its listing continues at `pausedAt`. */
   open: { readonly fd: number; readonly listing: DirFd.Listing } | undefined
   pausedAt: DirFd.Place
   /**
-   * Device and inode of a closed directory, as one text. A deep tree has many, and one text takes less memory than two.
+   * Device and inode of a closed directory, as one text. A tree has one for each closed level, and one text takes less
+   * memory than two.
    */
   key: string
 }
@@ -37,7 +38,7 @@ const keyOf = ({ id }: Stat): string => `${id.dev}:${id.ino}`
 /** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
-/** The same errnos, and EXDEV of a mount that has appeared since the mount table was read. */
+/** The errnos of `vanished`, and EXDEV of a mount that has appeared since the mount table was read. */
 const notHere = new Set([...vanished, "EXDEV"])
 
 /**
@@ -68,7 +69,7 @@ export const make = (
     }
   }
 
-  /** Closes a directory until it is needed again: the number of open descriptors is bounded at any depth. */
+  /** Closes a directory until it is needed again, which bounds the number of open descriptors at any depth. */
   const pause = (level: Level): void => {
     if (level.open === undefined) return
     const { fd, listing } = level.open
@@ -115,9 +116,7 @@ export const make = (
     if (outermostOpen !== undefined) pause(outermostOpen)
   }
 
-  /**
-   * Opens a paused directory again, as `..` of a directory in it. Throws ESTALE where that is another directory now.
-   */
+  /** Opens a paused directory again, as `..` of a directory in it. Throws ESTALE if that is another directory now. */
   const reopen = (level: Level, from: number): void => {
     const fd = orVanished(() => calls.openDirectory(from, ".."))
     if (fd === undefined) throw moved()

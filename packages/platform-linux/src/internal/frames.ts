@@ -1,5 +1,6 @@
 /**
- * The file system of a directory, by the directory's own descriptor. Never by a path: another mount may cover the path.
+ * Determines the file system of a directory by the directory's own descriptor, never by a path, which another mount may
+ * cover.
  */
 import {
   type DirectoryFrame,
@@ -38,11 +39,11 @@ const typeOf = (magic: number): string => types.get(magic) ?? `0x${magic.toStrin
  */
 const hasFsid = (type: string): boolean => type === "ext4" || type === "btrfs" || type === "overlay"
 
-/** The id of both halves of `f_fsid`. 0 says nothing. */
+/** The id from both halves of `f_fsid`. `undefined`: `f_fsid` is 0, which identifies nothing. */
 const ofFsid = (fsid: bigint): FileSystemId | undefined =>
   fsid === 0n ? undefined : { kind: "fsid", value: fsid.toString(16).padStart(16, "0") }
 
-/** Leaves out the inode on an overlay, where inodes of directories change. */
+/** The frame of an overlay has no inode, because inodes of directories change there. */
 const toFrame = (id: FileId, fileSystem: FileSystemFrame, birth: bigint): DirectoryFrame => ({
   id,
   fileSystem,
@@ -86,7 +87,7 @@ const uuidOf = (native: LibcAt, fd: number, type: string): FileSystemId | undefi
   return own === undefined && type === "xfs" ? uuidBy(native, fd, geometryRequest, geometryUuidAt) : own
 }
 
-/** The file system by `fstatfs(2)` and `ioctl(2)`. `undefined`: the kernel doesn't say. */
+/** The file system by `fstatfs(2)` and `ioctl(2)`. `undefined`: the kernel doesn't report it. */
 const fileSystemByLibc = (native: LibcAt, fd: number, directory: FileId): FileSystemFrame | undefined => {
   if (!hasGenericAbi) return fileSystemByNode(fd, directory)
   if (native.statfs(fd, status) < 0) return undefined
@@ -103,8 +104,8 @@ const fsidByCommand = (fd: number): bigint => {
   return status === 0 && /^[0-9a-f]{1,16}\n$/.test(stdout) ? BigInt(`0x${stdout.trim()}`) : 0n
 }
 
-// Starting `stat(1)` takes 1000 times as long as all the rest. The answer is kept for each device, and for 1 s only: as
-// soon as a file system is unmounted, another one may get the number of its device.
+// Starting `stat(1)` takes 1000 times as long as all the rest. The answer is kept for each device, and for 1 s only.
+// Once a file system is unmounted, another one may get the number of its device.
 const fsids = new Map<string, { readonly fsid: bigint; readonly since: number }>()
 const freshness = 1000
 

@@ -58,8 +58,8 @@ const cpuinfoBytes = 16_384
 const flagsOf = (cpuinfo: string): ReadonlyArray<ReadonlyArray<string>> =>
   [...cpuinfo.matchAll(/^flags\t*: (.*)\n/gm)].map(([, flags = ""]) => flags.split(" "))
 
-// Firmware names of virtual machines, as `systemd-detect-virt` has them. Any other name proves nothing: clouds give
-// their names to bare metal, too.
+// Firmware names of virtual machines, as `systemd-detect-virt` has them. Any other name proves nothing, because clouds
+// give their names to bare metal, too.
 const virtualFirmware =
   /QEMU|KVM|VMware|VirtualBox|innotek GmbH|Xen|Bochs|Parallels|BHYVE|Virtual Machine|Apple Virtualization|Google Compute/
 

@@ -1,6 +1,6 @@
 /*
- * Calls of the kernel, as its own headers declare them. musl comes without those headers, and has statx(2) since 1.2.5
- * only.
+ * Calls of the kernel, as its own headers declare them. musl comes without those headers, and has had statx(2) only
+ * since 1.2.5.
  */
 #ifndef VM_SENTINEL_KERNEL_H
 #define VM_SENTINEL_KERNEL_H

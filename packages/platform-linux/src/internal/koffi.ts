@@ -1,12 +1,14 @@
-/** koffi is an optional dependency that takes long to load: nothing loads it before it is needed. */
+/**
+ * koffi is an optional dependency. Nothing loads it before it is needed, because loading it takes some milliseconds.
+ */
 import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import type * as Koffi from "koffi"
 import { isMainThread } from "node:worker_threads"
 
 /**
- * Whether layers load koffi by default. `worker.terminate()` aborts the whole process when it comes while koffi loads
- * or declares a function in that worker, and a library can't choose the moment. A worker therefore doesn't load koffi
- * by default.
+ * Whether layers load koffi by default. `worker.terminate()` aborts the whole process if koffi loads or declares a
+ * function in that worker at this moment, which a library can't choose. A worker therefore doesn't load koffi by
+ * default.
  */
 export const isDefault = isMainThread
 
@@ -55,7 +57,7 @@ const load = (): Loaded => {
 
 let loaded: Loaded | undefined
 
-/** Loads koffi, or says why it can't be loaded. */
+/** Loads koffi, or returns why it can't be loaded. */
 export const koffi = (): Loaded => (loaded ??= load())
 
 /** Whether koffi was looked for. */

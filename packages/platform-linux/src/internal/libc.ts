@@ -1,4 +1,4 @@
-/** The libc calls that the store needs and Node lacks, through koffi where koffi loads. */
+/** The libc calls that the store needs and Node lacks, through koffi, if koffi loads. */
 import { coded } from "@vm-sentinel/core/Errno"
 import { errnoName } from "../Kernel.ts"
 import { type Library, withKoffi } from "./koffi.ts"
@@ -19,11 +19,11 @@ export interface LibcAt {
   readonly openInside: (fd: number, name: Name, flags: number) => number
   /** `getdents64(2)`: the number of bytes filled, 0 at the end. */
   readonly getdents: (fd: number, into: Buffer) => number
-  /** `lseek(2)` to the offset of an entry: reading goes on with the entries after that one. */
+  /** `lseek(2)` to the offset of an entry. Reading continues with the entries after that one. */
   readonly seek: (fd: number, offset: bigint) => number
   readonly read: (fd: number, into: Uint8Array, length: number) => number
   readonly close: (fd: number) => number
-  /** `close(2)` in a thread of Node's pool, then `ended`. */
+  /** Calls `close(2)` in a thread of Node's pool, then `ended`. */
   readonly closeLater: (fd: number, ended: () => void) => void
   readonly unlink: (fd: number, name: Name, flags: number) => number
   readonly rename: (fromFd: number, from: Name, toFd: number, to: Name) => number
@@ -47,14 +47,14 @@ export interface Libc {
   readonly at: LibcAt | undefined
 }
 
-/** The result of a call. A negative errno is thrown. */
+/** Returns the result of a call, or throws its negative errno. */
 export const checked = (result: number): number => {
   if (result >= 0) return result
   throw coded(errnoName(-result))
 }
 
 export const AT_FDCWD = -100
-/** AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT, as `lstat(2)` has both. */
+/** AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT, because `lstat(2)` has the effect of both. */
 const AT_SYMLINK_NOFOLLOW = 0x900
 const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
@@ -77,7 +77,7 @@ const numbers: Readonly<Record<"getdents64" | "renameat2" | "statx", Readonly<Re
 
 type Loaded = ReturnType<Library["load"]>
 
-/** A call by its name or, where libc doesn't have the name, by its number. */
+/** Binds a call by its name or, if libc lacks the name, by its number. */
 const bind = (library: Loaded, name: keyof typeof numbers, result: string, parameters: Array<string>) => {
   try {
     return library.func(name, result, parameters)
@@ -118,7 +118,7 @@ const loadAt = (koffi: Library, library: Loaded): LibcAt | undefined => {
       openWithoutSymlinks: (path, flags) => openResolving(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS),
       openInside: (fd, name, flags) => openResolving(fd, name, flags, RESOLVE_NO_XDEV),
       getdents: (fd, into) => answer(getdents(fd, into, into.length)),
-      // The result is the new offset, which may be any number: only -1 is a failure.
+      // Only -1 is a failure. Any other result is the new offset, which may be any number.
       seek: (fd, offset) => (Number(lseek(fd, offset, 0)) === -1 ? -koffi.errno() : 0),
       read: (fd, into, length) => answer(read(fd, into, length)),
       close: (fd) => answer(close(fd)),

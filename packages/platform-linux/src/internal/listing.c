@@ -1,6 +1,6 @@
 /*
- * Lists a directory in the order of its inodes, in a thread of Node's pool. It is only faster than `entries` of
- * looking.ts: this code decides nothing. Each name takes its own bytes of the caller's memory, and 16 for its place.
+ * Lists a directory in the order of its inodes, in a thread of Node's pool. This code is only faster than `entries` of
+ * looking.ts, and decides nothing. Each name takes its own bytes of the caller's memory, and 16 bytes for its place.
  */
 #define _GNU_SOURCE
 #include "pool.h"
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Bytes of one read, and the maximum number of entries in them: the shortest entry has 24 bytes. */
+/* Bytes of one read, and the maximum number of entries in them. The shortest entry has 24 bytes. */
 #define BLOCK_BYTES 32768
 #define BLOCK_PLACES (BLOCK_BYTES / 24)
 
@@ -25,9 +25,12 @@ struct place {
 };
 
 struct listing {
-	/* `count`: the number of places. `error`: ENOBUFS where the caller has to make more room first. */
+	/* `count`: the number of places. `error`: ENOBUFS if the caller has to make more room first. */
 	struct header header;
-	/* Size of `bytes`. Names grow from its start, places from its end: the place of the last name read comes first. */
+	/*
+	 * Size of `bytes`. Names grow from its start, and places from its end. The place of the last name read comes
+	 * first.
+	 */
 	uint32_t capacity;
 	/* Bytes that the names take. */
 	uint32_t used;
@@ -83,7 +86,10 @@ static void note(struct listing *listing, const char *block, long filled)
 	}
 }
 
-/* Hidden names first, then by inode. Names with equal inodes keep the order in which they were read. */
+/*
+ * Hidden names come first, and each of both groups is sorted by inode. Names with equal inodes keep the order in which
+ * they were read.
+ */
 static int compare(const void *left, const void *right)
 {
 	const struct place *a = left, *b = right;

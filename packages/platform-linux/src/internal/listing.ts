@@ -1,6 +1,6 @@
 /**
  * Lists a directory in the order of its inodes, in a thread of Node's pool: `listing.c`. Names stay bytes until they
- * are pulled: decoded at once, a root of 100 000 directories would be 100 000 objects.
+ * are pulled. If all were decoded at once, a root of 100 000 directories would be 100 000 objects.
  */
 import { type DirectoryEntry, DiskError, type Listing } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"
@@ -23,7 +23,10 @@ const { ENOBUFS } = Os.constants.errno
 /** Bytes for names and places: 128 KiB to 64 MiB at first, 2 GiB at most, since offsets have 32 bits. */
 const [minInitialBytes, maxInitialBytes, maxBytes] = [2 ** 17, 2 ** 26, 2 ** 31] as const
 
-/** Four times the directory's own size, rounded up to a power of two. Bounded: some file systems report any size. */
+/**
+ * Four times the directory's own size, rounded up to a power of two. The result is bounded, because some file systems
+ * report any size.
+ */
 const capacityFor = (size: number): number =>
   2 ** Math.ceil(Math.log2(Math.min(Math.max(minInitialBytes, size * 4), maxInitialBytes)))
 
@@ -37,7 +40,7 @@ type Memory = ReturnType<typeof makeMemory>
 
 const numberOf = ({ numbers }: Memory, index: number): number => numbers[index] ?? 0
 
-/** Byte offset of the first `struct place`: they lie at the end of the memory. */
+/** Byte offset of the first `struct place`. All places lie at the end of the memory. */
 const placesOf = (memory: Memory): number => headerBytes + memory.capacity - numberOf(memory, count) * placeBytes
 
 const grown = (memory: Memory): Memory => {
@@ -48,7 +51,7 @@ const grown = (memory: Memory): Memory => {
   return larger
 }
 
-/** Names that are decoded at a time. */
+/** Number of names that are decoded at a time. */
 const page = 256
 
 const listingOf = (memory: Memory): Listing => {

@@ -10,8 +10,8 @@ import { deviceOf } from "./stat.ts"
 const latin1 = new TextDecoder("latin1")
 
 /**
- * A lock as `proc_locks(5)` formats it. The kernel shows the line for each descriptor of the open file that has the
- * lock.
+ * A lock in `fdinfo`, as `proc_locks(5)` formats it. The kernel shows the line for each descriptor of the open file
+ * that has the lock.
  */
 const flockLine = /^lock:.* FLOCK /m
 
@@ -31,8 +31,8 @@ const attempt = <A>(get: () => A): A | undefined => {
 }
 
 /**
- * Whether a descriptor has the lock. Compares the ids of `stat(2)`. The device in the `lock:` line can't be used: on
- * btrfs it differs from that of `stat(2)`.
+ * Whether a descriptor has the lock. Compares the ids of `stat(2)`. The device in the `lock:` line can't be used,
+ * because on btrfs it differs from that of `stat(2)`.
  */
 const hasLock = (source: Source, pid: number, descriptor: string, { dev, ino }: FileId): boolean => {
   const { kernel, root } = source
@@ -42,7 +42,9 @@ const hasLock = (source: Source, pid: number, descriptor: string, { dev, ino }: 
   return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino
 }
 
-/** Whether a process holds the lock. `undefined`: its descriptors can't be read, as those of other users. */
+/**
+ * Whether a process holds the lock. `undefined`: its descriptors can't be read, like those of another user's process.
+ */
 const holds = Effect.fnUntraced(function* (
   source: Source,
   pid: number,
@@ -59,8 +61,8 @@ const holds = Effect.fnUntraced(function* (
 })
 
 /**
- * The processes that took the lock, as far as they still hold it, ascending. The kernel tells them to everybody, and
- * one read finds them. A process that inherited the lock isn't among them.
+ * The processes that took the lock and still hold it, ascending. Everybody may read `/proc/locks`, and one read finds
+ * them all. A process that inherited the lock isn't among them.
  */
 const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, giveWay: Effect.Effect<void>) {
   const bytes = readBytes(source, `${source.root}/locks`)
@@ -89,7 +91,7 @@ export const lockHolders = Effect.fnUntraced(function* (source: Source, director
   const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
   for (const number of numbers) {
     if (isPid(number) && (yield* holds(source, number, directory, giveWay)) === true) holders.push(number)
-    // Reading every descriptor of every process may take long.
+    // Other fibers run in between, because this loop reads every descriptor of every process.
     yield* Effect.yieldNow
   }
   return holders

@@ -1,7 +1,7 @@
 /**
- * `flock(2)` on a directory. The lock belongs to the open file: the kernel releases the lock when the last descriptor
- * closes, however the process ends. The lock is on the inode: a renamed directory keeps the lock. LOCK_UN is never
- * used: it would release the lock for every process that inherited the descriptor.
+ * `flock(2)` on a directory. The lock belongs to the open file, so the kernel releases it when the last descriptor
+ * closes, however the process ends. The lock is on the inode, so a renamed directory keeps it. LOCK_UN is never used,
+ * because it would release the lock for every process that inherited the descriptor.
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { sameFile } from "@vm-sentinel/core/FileId"
@@ -40,7 +40,7 @@ const lockByCommand: Lock = (fd, operation) => {
   return error === undefined && status === 1 && stderr.length === 0 ? "busy" : fail("ENOTSUP")
 }
 
-/** The way to lock here. `undefined`: there is none. `mayStart`: whether a command may be started for that. */
+/** The function that locks here. `undefined`: there is none. `mayStart`: whether a command may be started for that. */
 const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
   const { flock } = calls
   if (flock === undefined) return mayStart ? lockByCommand : undefined
@@ -50,7 +50,7 @@ const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
   }
 }
 
-/** Runs `ask` with a new descriptor of the directory, which is closed at once. */
+/** Runs `ask` with a new descriptor of the directory, and closes the descriptor afterwards. */
 const withDescriptor = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {
   const fd = open(calls, path)
   try {
@@ -101,7 +101,9 @@ const hasLink = (calls: DirFd.DirFd, fd: number): boolean => {
   }
 }
 
-/** Closes the descriptor. The close of a removed directory frees its blocks: a thread of Node's pool waits for that. */
+/**
+ * Closes the descriptor. The close of a removed directory frees its blocks, for which a thread of Node's pool waits.
+ */
 export const release = (calls: DirFd.DirFd, fd: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (!hasLink(calls, fd)) return Effect.callback((resume) => calls.closeLater(fd, () => resume(Effect.void)))

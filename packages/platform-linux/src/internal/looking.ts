@@ -14,7 +14,7 @@ import * as ScanNames from "@vm-sentinel/core/ScanNames"
 import type * as Slices from "@vm-sentinel/core/Slices"
 import * as DirFd from "./dirFd.ts"
 
-// One buffer for all reads: every call is synchronous, and is done with the buffer before it returns.
+// All reads share one buffer, because every call is synchronous and is done with the buffer before it returns.
 let buffer = Buffer.allocUnsafe(8192)
 
 /**
@@ -32,7 +32,7 @@ const readUpTo = (calls: DirFd.DirFd, fd: number, limit: number, size: number): 
   return length
 }
 
-/** Copies into memory of Buffer's pool: an ArrayBuffer for each copy would be expensive to collect. */
+/** Copies into memory of Buffer's pool, because an ArrayBuffer for each copy would be expensive to collect. */
 const copy = (length: number): Uint8Array => {
   const copied = Buffer.allocUnsafe(length)
   buffer.copy(copied, 0, 0, length)
@@ -88,7 +88,7 @@ const scanFile = (calls: DirFd.DirFd, fd: number, entry: string, path: string, l
   try {
     file = calls.openFile(fd, DirFd.nameOf(entry))
   } catch (cause) {
-    // A symbolic link (ELOOP), a socket (ENXIO), or a file that this process may not open.
+    // The entry is a symbolic link (ELOOP), a socket (ENXIO), or a file that this process may not open.
     return { entry, stat: calls.statAt(fd, DirFd.nameOf(entry)), error: failed("open", `${path}/${entry}`, cause) }
   }
   try {
@@ -151,7 +151,7 @@ const permissionsOf = ({ gid, mode, nlink, type, uid }: Attributes): Permissions
 
 /**
  * Looks at one directory of a root, and at a file in it. Opening the file by path proves as much as opening it by a
- * descriptor of the directory: a user who may write in the directory could have put the file there.
+ * descriptor of the directory, because a user who may write in the directory could have put the file there.
  */
 const peek = (calls: DirFd.DirFd, root: number, directory: string, below: string, limit: number): Peek | undefined => {
   let fd: number | undefined

@@ -1,6 +1,6 @@
 /**
- * The table of `/proc/self/mountinfo`, kept in memory, since reading it takes long. The file stays open: `poll(2)`
- * reports whether anything was mounted or unmounted since the last read, by `proc_pid_mountinfo(5)`.
+ * The table of `/proc/self/mountinfo`, kept in memory to save reads. The file stays open, because `poll(2)` reports on
+ * its descriptor whether anything was mounted or unmounted since the last read (`proc_pid_mountinfo(5)`).
  */
 import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"
@@ -20,7 +20,7 @@ export interface MountTable {
    * mount.
    */
   readonly locate: (mount: string, path: string) => string
-  /** Reads the table again at the next question: a directory was moved, and with it what is mounted in it. */
+  /** Makes the next question read the table again. A caller that moved a directory has also moved the mounts in it. */
   readonly forget: () => void
   readonly close: () => void
 }
@@ -28,8 +28,7 @@ export interface MountTable {
 const notMounted = (mount: string) => coded("ENOENT", `there is no mount ${mount} here`)
 
 /**
- * Reads the whole file into `room`, or into a larger buffer where `room` is too small. Returns the buffer and the
- * length.
+ * Reads the whole file into `room`, or into a larger buffer if `room` is too small. Returns the buffer and the length.
  */
 const readAll = (fd: number, room: Buffer): readonly [Buffer, number] => {
   let buffer = room
@@ -59,12 +58,12 @@ const locate = (table: Mounts.Table, mount: string, path: string): string => {
 }
 
 /**
- * Milliseconds after which the table is read again though the kernel reports no change. A move of a directory with a
+ * Milliseconds after which the table is read again although the kernel reports no change. A move of a directory with a
  * mount in it changes the table, and the kernel doesn't report that. The deletion notices such a mount by itself.
  */
 const fresh = 1000
 
-/** Milliseconds in which a look doesn't ask the kernel again. A look removes nothing. */
+/** Milliseconds in which a look doesn't ask the kernel again. That is safe, because a look removes nothing. */
 const freshForLooks = 1
 
 export const make = (native: () => Libc | undefined): MountTable => {

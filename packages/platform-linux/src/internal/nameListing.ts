@@ -11,7 +11,9 @@ export interface Entry extends ListedEntry<Name> {
 
 export interface Listing extends DirectoryListing<Name> {
   readonly next: () => Entry | undefined
-  /** Frees the listing's buffer, if it has one. A {@link List} from the returned place goes on with the next entry. */
+  /**
+   * Frees the listing's buffer, if it has one. A {@link List} from the returned place continues with the next entry.
+   */
   readonly pause: () => Place
 }
 
@@ -24,7 +26,7 @@ export type Place = bigint | Listing
 /** Lists an open directory, from the beginning or from a place on. */
 export type List = (fd: number, from?: Place) => Listing
 
-/** The name as text. Where text would lose bytes: the bytes, with a NUL at their end. */
+/** The name as text or, if text would lose bytes, as bytes that end in a NUL. */
 const nameIn = (bytes: Buffer, start = 0, end = bytes.length): Name => {
   const text = bytes.toString("utf8", start, end)
   return text.includes("\uFFFD") ? Buffer.concat([bytes.subarray(start, end), Buffer.alloc(1)]) : text
@@ -45,7 +47,7 @@ const smallDirectory = 65_536
 interface Reader {
   readonly next: () => Fs.Dirent | null
   readonly close: () => void
-  /** Starts over without reading again. Missing where the entries weren't read at once. */
+  /** Starts over without reading again. Missing if the entries weren't read at once. */
   readonly restart?: () => void
 }
 
@@ -95,7 +97,7 @@ const listingBytes = 32_768
 
 /** Lists by `getdents64(2)`. */
 export const byLibc = (native: LibcAt): List => {
-  // Closed listings leave their blocks for reuse: a sweep opens one listing after another.
+  // Closed listings leave their blocks for reuse, because a sweep opens one listing after another.
   const blocks: Array<Dirent.Block> = []
 
   /** `from`: the offset of the entry after which the listing begins. */

@@ -1,6 +1,6 @@
 /*
- * Looks at one file in each directory of a page. It is only faster than looking.ts: this code decides nothing. It
- * leaves a special case UNTOLD, and looking.ts looks again.
+ * Looks at one file in each directory of a page. This code is only faster than looking.ts, and decides nothing. It
+ * marks a special case UNTOLD, and looking.ts looks again.
  */
 #define _GNU_SOURCE
 #include "pool.h"

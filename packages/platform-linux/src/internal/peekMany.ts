@@ -14,7 +14,7 @@ const maxIdle = 2
 /** Maximum size of a file's content in bytes. */
 export const contentBytes = 980
 
-// Layout of `struct page` in peek.c: byte offsets, but for `next`, which is the index of a 32-bit number.
+// Layout of `struct page` in peek.c: byte offsets, except `next`, which is the index of a 32-bit number.
 const next = 4
 const nameBytes = 256
 const pathToFile = 24

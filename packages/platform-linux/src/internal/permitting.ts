@@ -1,6 +1,6 @@
 /**
- * Makes directories of the calling user accessible if their mode isn't: a removal has to change them, and a search has
- * to read them.
+ * Makes directories of the calling user accessible if their mode refuses access. A removal has to change them, and a
+ * search has to read them.
  */
 import { coded } from "@vm-sentinel/core/Errno"
 import { placeOf } from "@vm-sentinel/core/TreeRemoval"
@@ -25,8 +25,9 @@ export const permitOpen = (calls: DirFd, fd: number): boolean => {
 }
 
 /**
- * {@link permitOpen} of an entry of an open directory. The check and the change are of one entry: O_PATH opens a
- * directory without a right to read it, and follows no link. A directory on another mount isn't changed: EXDEV.
+ * {@link permitOpen} of an entry of an open directory. The O_PATH descriptor makes the check and the change concern the
+ * same entry. It needs no right to read the directory, and follows no link. Throws EXDEV for a directory on another
+ * mount.
  */
 export const permit = (calls: DirFd, fd: number, name: Name): boolean => {
   const entry = calls.openEntry(fd, name)

@@ -1,4 +1,4 @@
-/* Tells pool.ts by which layout of the memory the library was built. */
+/* Reports to pool.ts the memory layout for which the library was built. */
 #define _GNU_SOURCE
 #include "pool.h"
 

@@ -6,7 +6,7 @@
 #ifndef VM_SENTINEL_POOL_H
 #define VM_SENTINEL_POOL_H
 
-/* musl declares struct dirent64 only then. */
+/* musl declares struct dirent64 only with this macro. */
 #define _LARGEFILE64_SOURCE
 
 #include <errno.h>
@@ -15,21 +15,21 @@
 #include <time.h>
 
 /*
- * Nanoseconds after which a function begins no further work: the thread is Node's, and the caller may have been
+ * Nanoseconds after which a function begins no further work, because the thread is Node's and the caller may have been
  * stopped.
  */
 #define CALL_NS 5000000
 
 /*
- * Number of the memory layout, which pool.ts has too. Increase both with every change of a struct: code of one build
- * must not call a library of another build.
+ * Number of the memory layout, which pool.ts has too. Increase both with every change of a struct, because code of one
+ * build must not call a library of another build.
  */
 #define LAYOUT 1
 
 struct header {
 	/* Number of items in the memory. */
 	int32_t count;
-	/* Descriptor of the directory of the items, where they have one in common. */
+	/* Descriptor of the directory of the items, if they have one in common. */
 	int32_t fd;
 	/* The errno of the call that failed, else 0. */
 	int32_t error;
@@ -45,7 +45,10 @@ static inline int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Same as withoutTrace of dirFd.ts: only root and the owner of a file may use O_NOATIME. */
+/*
+ * The second call is needed because only root and the owner of a file may use O_NOATIME. withoutTrace of dirFd.ts does
+ * the same.
+ */
 static inline int open_without_trace(int directory, const char *path, int flags)
 {
 	int fd;

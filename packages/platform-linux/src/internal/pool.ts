@@ -1,6 +1,6 @@
 /**
- * Native calls in a thread of Node's pool, while this thread continues: `listing.c`, `peek.c` and `removal.c`, where
- * they were compiled. TypeScript can do everything that they do, only slower.
+ * Calls `listing.c`, `peek.c` and `removal.c`, if they were compiled, in a thread of Node's pool while this thread
+ * continues. TypeScript can do everything that they do, but takes longer.
  */
 import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import * as Effect from "effect/Effect"
@@ -41,7 +41,7 @@ export const run = (
 /** The same number as in `pool.h`. A library of another build, left beside a bundle, may use another memory layout. */
 const layout = 1
 
-/** glibc has this function and musl hasn't. Node and the library must use the same libc. */
+/** The libc of this process, which the library must use, too. glibc has this function, and musl lacks it. */
 const libcOf = (koffi: Koffi.Library): "glibc" | "musl" => {
   try {
     koffi.load(null).func("const char *gnu_get_libc_version()")
@@ -97,7 +97,7 @@ const load = (): Loaded => {
 
 let loaded: Loaded | undefined
 
-/** Loads the library, or says why it can't be loaded. */
+/** Loads the library, or returns why it can't be loaded. */
 export const library = (): Loaded => (loaded ??= load())
 
 /** The native calls, loaded on first use. `undefined`: they weren't compiled for this machine, or there is no koffi. */

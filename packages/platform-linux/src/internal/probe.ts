@@ -9,8 +9,8 @@ import * as ProcStatus from "../ProcStatus.ts"
 import { checkNamespace, readUptime, type Source, type Trusted } from "./procfs.ts"
 
 /**
- * Look again: the process changed meanwhile, or a call failed. `otherwise`: the observation if this was the last
- * attempt.
+ * The caller has to look again, because the process changed meanwhile or a call failed. `otherwise`: the observation if
+ * this was the last attempt.
  */
 interface Again {
   readonly _tag: "Again"
@@ -40,11 +40,11 @@ const again = (otherwise: Observation): Again => ({ _tag: "Again", otherwise })
 
 const isGone = (errno: string): boolean => errno === "ENOENT" || errno === "ESRCH"
 
-/** Looks at a process only by its pidfd: `/proc` hides the process, or hides it from this user. */
+/** Looks at a process by its pidfd alone, because `/proc` hides the process, from everybody or from this user. */
 const byPidfd = (source: Source, pidfds: Pidfds, pid: Pid, detail: string): Probed => {
   const hidden: Observation = { _tag: "Hidden", pid, detail }
   const fd = pidfds.open(pid)
-  // ESRCH: the process ended meanwhile. ENOENT or EINVAL: `pid` is a thread. Any other errno: refused.
+  // ESRCH: the process ended meanwhile. ENOENT or EINVAL: `pid` is a thread. Any other errno: the call was refused.
   if (typeof fd === "string") return fd === "ESRCH" ? again(hidden) : hidden
   try {
     const exited = pidfds.hasExited(fd)
@@ -64,8 +64,8 @@ const refused = (source: Source, { pidfds }: Trusted, pid: Pid, detail: string):
   pidfds === undefined ? { _tag: "Hidden", pid, detail } : byPidfd(source, pidfds, pid, detail)
 
 /**
- * `/proc/<pid>` is missing: no process has the PID, or `/proc` hides it. Only `kill(2)` tells: no mount option of
- * procfs hides a process from `kill(2)`.
+ * Interprets a missing `/proc/<pid>`. Either no process has the PID, or `/proc` hides the process. Only `kill(2)` shows
+ * which, because no mount option of procfs hides a process from `kill(2)`.
  */
 const missing = (source: Source, trusted: Trusted, pid: Pid, call: string, secondLook: boolean): Probed => {
   const answer = (trusted.pidfds ?? source.kernel).kill(pid)
@@ -101,8 +101,8 @@ const isAbsent = ({ kernel, root }: Source, pidfds: Pidfds, pid: Pid): boolean =
 }
 
 /**
- * Looks at a process by its pidfd, which pins the process. The last call asks whether the process has exited: if it
- * hasn't, it had its PID during all calls before. `undefined`: procfs has to be read.
+ * Looks at a process by its pidfd, which pins the process. If the last call shows that the process hasn't exited, the
+ * process had its PID during all calls before. `undefined`: procfs has to be read.
  */
 const quick = (
   source: Source,
@@ -183,15 +183,16 @@ const addStart = (source: Source, { timeOffset, uptime }: Trusted, ticks: string
   const startedAt = now + (Number(ticks) / ticksPerSecond - seconds) * 1000
   if (!Number.isFinite(startedAt)) return
   process.startedAt = Math.round(startedAt)
-  // A time namespace shifts the start ticks and the uptime by the same offset: the offset cancels out in `startedAt`,
+  // A time namespace shifts the start ticks and the uptime by the same offset. The offset cancels out in `startedAt`,
   // and has to be undone in `bootedAt`.
   if (timeOffset !== undefined) process.bootedAt = Math.round(now - seconds * 1000 + Number(timeOffset) / 1e6)
 }
 
 /**
- * Reads a process through its open `stat`, which pins the process: after its end each read of that descriptor is ESRCH,
- * even when the PID is recycled. `stat` is read *last*. If that read succeeds, the process has had its PID since `stat`
- * was opened, and everything that was looked up by the PID meanwhile belongs to the process.
+ * Reads a process through its open `stat`, which pins the process. After the end of the process each read of that
+ * descriptor fails with ESRCH, even if the PID is recycled. `stat` is read *last*. If that read succeeds, the process
+ * has had its PID since `stat` was opened, and everything that was looked up by the PID meanwhile belongs to the
+ * process.
  */
 const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveDepth, fd: number): Probed => {
   const folder = `${source.root}/${pid}`
@@ -209,7 +210,8 @@ const readPinned = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveD
   }
   const changing = (what: string) => again(unavailable(pid, "malformed", `${folder}/stat: ${what}`))
   if (stat === undefined || stat.pid !== pid) return changing("malformed")
-  // The task left its group between two fields: it ended, or another thread ran execve(2) and takes its place.
+  // The task left its group while the kernel wrote the fields. Either the task ended, or another thread ran execve(2)
+  // and takes its place.
   if (stat.threads === 0) return changing("no threads")
   if (stat.exitSignal === -1 && status?.tgid === undefined) return changing("a thread without Tgid in status")
   process.tgid = status?.tgid ?? pid
@@ -240,8 +242,8 @@ const slow = (source: Source, trusted: Trusted, pid: Pid, wanted: ObserveDepth, 
 }
 
 /**
- * Looks at a PID once. `secondLook`: this look repeats another one, and a process that `/proc` still doesn't show is
- * hidden.
+ * Looks at a PID once. `secondLook`: this look repeats another one. A process that `/proc` still doesn't show is hidden
+ * then.
  */
 export const probe = (
   source: Source,
@@ -260,7 +262,8 @@ export const probe = (
   }
   const answer = slow(source, trusted, pid, wanted, secondLook)
   if (answer._tag !== "Present") return answer
-  // The observation is of a process of this procfs. Checks that the procfs is still of the caller's namespace.
+  // The observation is of a process of this procfs. This check shows whether the procfs is still that of the caller's
+  // namespace.
   const doubt = checkNamespace(source)
   return doubt === undefined ? answer : unavailable(pid, doubt.reason, doubt.detail)
 }

@@ -16,8 +16,8 @@ export interface Source {
 }
 
 /**
- * Bytes of `Source.buffer`. One read returns all of `stat` (1.1 kB at most), and `status` up to `Uid` at least; on most
- * systems all of `status`.
+ * Bytes of `Source.buffer`. One read returns all of `stat` (1.1 kB at most), and `status` up to `Uid` at least. On most
+ * systems it returns all of `status`.
  */
 export const bufferBytes = 4096
 
@@ -50,7 +50,10 @@ export const checkType = ({ kernel, root }: Source): Doubt | undefined => {
   }
 }
 
-/** Maximum number of bytes read of a file: `mountinfo` grows with the mounts, `status` with the groups. */
+/**
+ * Maximum number of bytes read of a file. `mountinfo` grows with the number of mounts, and `status` with the number of
+ * groups.
+ */
 const maxFileBytes = 4 * 1024 * 1024
 
 /** Reads a descriptor to its end. `undefined`: no end within {@link maxFileBytes} bytes. */
@@ -86,8 +89,8 @@ const readOwnStatus = (source: Source, path: string): ProcStatus.ProcStatus => {
 
 /**
  * Checks that the procfs is of the PID namespace that the calling process lives in. In a procfs of another namespace,
- * PIDs mean other processes, and no other file shows the difference: even `ns/pid` compares equal. Such a procfs shows
- * the caller under another PID than its own, or by chance under the same one, and then also the caller's PID in a
+ * PIDs mean other processes, and no other file shows the difference. Even `ns/pid` compares equal. Such a procfs shows
+ * the caller under another PID than its own. If the PID is by chance the same, it also shows the caller's PID in a
  * nested namespace. The procfs of the caller's own namespace shows no second PID of the caller.
  */
 export const checkNamespace = (source: Source): Doubt | undefined => {
@@ -109,7 +112,7 @@ export type KernelFile<A> = { readonly value: A } | { readonly problem: string; 
 
 /**
  * Reads a file of the procfs, unless something is mounted over it. The kernel's own file is on the same mount as its
- * directory. A file that is mounted over it is on another mount, even where that is procfs, too.
+ * directory. A file that is mounted over it is on another mount, even if that mount is procfs, too.
  */
 export const readKernelFile = <A>(source: Source, name: string, from: (fd: number) => A): KernelFile<A> => {
   const { kernel, root } = source
@@ -160,7 +163,7 @@ export const read = <A>({ kernel }: Source, path: string, from: (fd: number) => 
   }
 }
 
-/** Reads at most `most` bytes. What isn't UTF-8 becomes U+FFFD. */
+/** Reads at most `most` bytes. Bytes that aren't UTF-8 become U+FFFD. */
 export const readHead = ({ kernel }: Source, fd: number, most: number): string => {
   const buffer = new Uint8Array(most)
   let length = 0
@@ -191,8 +194,8 @@ export const listProcesses = (source: Source): ReadonlyArray<string> | undefined
 }
 
 /**
- * The link of the caller's namespace. A kernel built without a kind of namespace has no link, and one namespace for all
- * processes, which is named "none". `undefined`: the link can't be read.
+ * The link of the caller's namespace. A kernel built without a kind of namespace has no such link. Its one namespace
+ * for all processes is named "none". `undefined`: the link can't be read.
  */
 export const readNamespace = (source: Source, kind: "pid" | "time" | "time_for_children"): string | undefined => {
   const folder = `${source.root}/self/ns`
@@ -210,7 +213,8 @@ export const readNamespace = (source: Source, kind: "pid" | "time" | "time_for_c
 }
 
 /**
- * The line of CLOCK_BOOTTIME, `time_namespaces(7)`. Before Linux 5.7 the file has numbers for clocks, 7 for this one.
+ * The line of CLOCK_BOOTTIME, `time_namespaces(7)`. Before Linux 5.7 the file identifies clocks by numbers, and this
+ * one by 7.
  */
 const boottimeLine = /^(?:boottime|7)\s+(-?[0-9]{1,11})\s+([0-9]{1,9})$/m
 
@@ -230,7 +234,7 @@ export const readTimeOffset = (source: Source): string | undefined => {
 
 /** Facts that are read once from a trusted procfs. */
 export interface Trusted {
-  /** Present where the inode of a pidfd is a process's 64-bit id. */
+  /** Present if the inode of a pidfd is a process's 64-bit id. */
   readonly pidfds: Pidfds | undefined
   /** Whether `uptime` is the kernel's. lxcfs mounts a file of its own over it, with the age of the container. */
   readonly uptime: boolean

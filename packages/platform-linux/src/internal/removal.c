@@ -1,7 +1,7 @@
 /*
- * Deletes trees, several in one call. It is only faster than removing.ts of core: this code decides nothing. It stops
- * at every special case, and removing.ts continues: a lock that is held, a sentinel below the top, another mount, a
- * call that fails.
+ * Deletes trees, several in one call. This code is only faster than removing.ts of core, and decides nothing. It stops
+ * at every special case, and removing.ts continues. Special cases are a lock that is held, a sentinel below the top,
+ * another mount, and a call that fails.
  *
  * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree are removed last.
  */
@@ -49,7 +49,7 @@ struct orders {
 	struct header header;
 	int32_t reserved[12];
 	struct order orders[ORDERS];
-	/* One buffer for each open directory: koffi's stack is too small for them. */
+	/* One buffer for each open directory. The buffers are here because koffi's stack is too small for them. */
 	char listings[DEPTH][LISTING_BYTES];
 };
 
@@ -64,7 +64,7 @@ _Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 
 struct work {
 	const struct order *order;
 	char (*listings)[LISTING_BYTES];
-	/* 0 until the first removal: every call removes something, however slow it is. */
+	/* 0 until the first removal, so that every call removes something, however slow it is. */
 	int64_t deadline;
 	int is_late;
 	/* Id of the mount that the whole tree must lie on. */
@@ -90,7 +90,7 @@ static int remove_name(struct work *work, int parent, const char *name, int flag
 	return 1;
 }
 
-/* Same rule as SentinelName.isSentinel of core. */
+/* This is the rule of SentinelName.isSentinel of core. */
 int vm_sentinel_is_sentinel(const char *name)
 {
 	static const char own[] = ".vm-sentinel";
@@ -101,7 +101,7 @@ int vm_sentinel_is_sentinel(const char *name)
 	return strncmp(name, own, length) == 0 && (name[length] == '\0' || name[length] == '.');
 }
 
-/* SentinelName.removingName of core. */
+/* The name is SentinelName.removingName of core. */
 static int is_mark(const char *name)
 {
 	return strcmp(name, ".vm-sentinel.removing") == 0;
@@ -143,7 +143,7 @@ static int is_same(const struct order *order, const struct kernel_stat *found)
 
 /*
  * Takes the lock of a directory, if the order asks for locks. Returns 1 if the lock is held or can't be taken. The
- * errnos of lockSupport.ts mean that there are no locks here: the removal goes on.
+ * errnos of lockSupport.ts mean that there are no locks here. Then the removal continues.
  */
 static int is_barred(const struct work *work, int fd)
 {
@@ -206,7 +206,7 @@ static int remove_inner(struct work *work, int fd, int depth)
 	return length == 0 ? remove_children(work, fd, depth) : remove_listed(work, fd, depth, length);
 }
 
-/* Closing the descriptor releases the lock, when the directory is gone. */
+/* The descriptor holds the lock until the directory is removed. */
 static int remove_directory(struct work *work, int parent, const char *name, int depth)
 {
 	int is_gone, fd;
@@ -325,7 +325,7 @@ void vm_sentinel_remove(struct orders *orders)
 
 		if (__atomic_compare_exchange_n(&order->state, &expected, BEGUN, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			order->result = remove_tree(order, orders->listings);
-		/* With few processors, lets the waiting thread run first. */
+		/* This lets a thread that waits for a processor run first. */
 		sched_yield();
 	}
 }

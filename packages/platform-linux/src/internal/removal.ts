@@ -1,7 +1,7 @@
 /**
  * Deletes trees in two threads of Node's pool while this thread judges the next directory. One native call deletes
- * several trees. A call leaves every special case to this thread, and this thread takes over a tree that takes long:
- * only TypeScript tells whether such a tree gets smaller.
+ * several trees. A call leaves every special case to this thread, and this thread takes over a tree that native calls
+ * don't finish within their share of its patience. Only TypeScript finds out whether such a tree gets smaller.
  */
 import { defaultPatience, placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
 import * as Duration from "effect/Duration"
@@ -35,9 +35,9 @@ interface Order {
   readonly path: Buffer
   readonly expected: readonly [dev: bigint, ino: bigint] | undefined
   readonly lockInner: boolean
-  /** Called when a call gets the order. */
+  /** Runs when a native call gets the order. */
   readonly begin: () => void
-  /** `true`: native calls have taken their share of the patience, counted from the first call. */
+  /** Whether native calls have taken their share of the patience, counted from the first call. */
   readonly isLate: () => boolean
   answer: (isGone: boolean) => void
   isWanted: boolean
@@ -103,7 +103,7 @@ export const make = (load: () => Call | undefined): Remover => {
   const free: Array<Job> = []
   let running = 0
 
-  /** Starts calls until `maxCalls` run. Each takes 1/`maxCalls` of the queue: the rest is for the next call. */
+  /** Starts calls until `maxCalls` run. Each takes 1/`maxCalls` of the queue, and leaves the rest for the next call. */
   const startNext = (remove: Call): void => {
     const isNext = () => running < maxCalls && queue.length > 0
     while (isNext()) {

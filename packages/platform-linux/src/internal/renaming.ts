@@ -6,7 +6,10 @@ import { nameOf } from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
 import type { Libc } from "./libc.ts"
 
-/** Looks first, then renames: for use without koffi, and on a file system without RENAME_NOREPLACE. Not atomic. */
+/**
+ * Looks first, then renames, if koffi is missing or the file system lacks RENAME_NOREPLACE. The two calls aren't
+ * atomic.
+ */
 const renameUnlessPresent = (from: string, to: string): void => {
   try {
     Fs.lstatSync(encodePath(to))
@@ -18,12 +21,10 @@ const renameUnlessPresent = (from: string, to: string): void => {
   throw coded("EEXIST", "there is something under the new name")
 }
 
-/**
- * Answers of a kernel or a file system without RENAME_NOREPLACE, and of a seccomp filter that doesn't know the call.
- */
+/** Answers of a kernel or a file system without RENAME_NOREPLACE, and of a seccomp filter that rejects the call. */
 const unknownCall: ReadonlySet<string> = new Set(["ENOSYS", "EINVAL", "EPERM"])
 
-/** Renames `from`. Throws EEXIST when something exists at `to`. */
+/** Renames `from`. Throws EEXIST if something exists at `to`. */
 export const renameNew = (native: Pick<Libc, "renameNoReplace"> | undefined, from: string, to: string): void => {
   const errno = native?.renameNoReplace(nameOf(from), nameOf(to))
   if (errno === 0) return

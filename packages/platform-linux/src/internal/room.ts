@@ -1,4 +1,4 @@
-/** Whether a directory can be changed, by a file without a name: `O_TMPFILE` of `open(2)`. */
+/** Finds out whether a directory can be changed, with a file that has no name (`O_TMPFILE` of `open(2)`). */
 import type { Room } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
@@ -7,19 +7,19 @@ import { close } from "./closing.ts"
 
 const { O_DIRECTORY, O_NOFOLLOW, O_WRONLY } = Fs.constants
 
-// Node has no name for the flag. Its value is the same on every architecture that Node runs on, but for O_DIRECTORY.
+// Node has no name for the flag. Its value is the same on every architecture that Node runs on, except for O_DIRECTORY.
 const O_TMPFILE = 0o20000000 | O_DIRECTORY
 
-/** One block: the file takes space, which the file system grants or refuses. */
+/** One block. Writing it takes space, which the file system grants or refuses. */
 const block = new Uint8Array(4096)
 
 /** Errnos that a sweep would get, too. */
 const refusals: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"])
 
-/** Errnos of a file system, or of a kernel, without such files. */
+/** Errnos of a file system, or of a kernel, without O_TMPFILE. */
 const unsupported: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL", "ENOSYS"])
 
-/** The refusal of a call, `undefined` where it succeeds. Any other errno is thrown. */
+/** The refusal of a call, or `undefined` if it succeeds. Any other errno is thrown. */
 const refused = (call: () => void): string | undefined => {
   try {
     call()
@@ -32,8 +32,8 @@ const refused = (call: () => void): string | undefined => {
 }
 
 /**
- * The kernel makes the file without an entry in the directory, by the rules of one with an entry, and frees it at its
- * close.
+ * Makes a file without an entry in the directory. The kernel applies the same rules as to a file with an entry, and
+ * frees the file when it is closed.
  */
 const byFile = (path: string): string | undefined =>
   refused(() => {

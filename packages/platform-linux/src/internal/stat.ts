@@ -25,7 +25,8 @@ export const typeOfListed = (type: number): FileType => types[type] ?? "unknown"
 export const typeOf = (mode: number): FileType => typeOfListed((mode & Fs.constants.S_IFMT) >> 12)
 
 /**
- * A device number by `makedev(3)` of glibc, in which `stat(2)` reports it. On Linux a major has 12 bits and a minor 20.
+ * A device number by `makedev(3)` of glibc, the form in which `stat(2)` reports it. On Linux a major has 12 bits and a
+ * minor 20.
  */
 export const deviceOf = (major: number, minor: number): string =>
   ((minor - (minor % 256)) * 2 ** 12 + major * 256 + (minor % 256)).toString()
@@ -40,7 +41,7 @@ const areBirthsTold = (): boolean => {
 
 /**
  * Whether Node reports birth times. Without `statx(2)` libuv reports the ctime as the birth time, even in procfs, which
- * has no birth times: `/proc/self` shows which it is.
+ * has no birth times. `/proc/self` shows which of the two Node reports.
  */
 export const isBirthTold: boolean = areBirthsTold()
 
@@ -63,7 +64,7 @@ export const toStat = (stats: Fs.BigIntStats): Stat => {
   }
 }
 
-// Bigints: a number can't hold every inode, nor a birth time in nanoseconds.
+// Both calls ask for bigints, because a number can't hold every inode, nor a birth time in nanoseconds.
 export const lstat = (path: string | Buffer): Stat => toStat(Fs.lstatSync(path, { bigint: true }))
 
 export const fstat = (fd: number): Stat => toStat(Fs.fstatSync(fd, { bigint: true }))

@@ -31,7 +31,7 @@ const [birth, changed, modified] = [20, 24, 28] as const
 
 /** One `struct statx`. Each method reads what the last call wrote into `buffer`. */
 interface Statx {
-  /** Where the kernel writes. */
+  /** Memory that the kernel fills. */
   readonly buffer: Uint8Array
   readonly attributes: () => Attributes
   readonly stat: () => Stat

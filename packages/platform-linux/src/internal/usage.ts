@@ -18,8 +18,8 @@ const orNothing = <A>(call: () => A): A | undefined => {
 }
 
 /**
- * Bytes of all blocks. A file with several links counts once. Doesn't enter another device, and doesn't touch
- * `mountPoints`, which are asked for anew at each directory: a file system that is mounted there may not answer.
+ * Bytes of all blocks. A file with several links counts once. The walk enters no other device. It touches none of
+ * `mountPoints`, because a file system that is mounted there may not answer, and asks for them anew at each directory.
  */
 export function* usage(
   calls: DirFd.DirFd,

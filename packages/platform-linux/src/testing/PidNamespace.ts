@@ -1,5 +1,5 @@
 /**
- * Recycles real PIDs, in a PID namespace of one's own, where the next PID can be chosen. For tests and demonstrations.
+ * Recycles real PIDs for tests and demonstrations, in a PID namespace of one's own, where the next PID can be chosen.
  * Needs util-linux's `unshare`.
  *
  * @since 0.1.0
@@ -12,7 +12,7 @@ import * as NodeFS from "node:fs"
 import * as NodeReadline from "node:readline"
 
 /**
- * No PID namespace can be created here, or a program in one failed. `problem` says which.
+ * No PID namespace can be created here, or a program in one failed. `problem` describes which.
  *
  * @category errors
  * @since 0.1.0
@@ -55,7 +55,8 @@ const execute = (command: string, args: ReadonlyArray<string>): Effect.Effect<st
   })
 
 /**
- * The first arguments of `unshare` that create a PID namespace here and allow its PIDs to be chosen. Tries them.
+ * The first arguments of `unshare` that create a PID namespace here and allow its PIDs to be chosen. The effect tries
+ * them.
  *
  * @category getters
  * @since 0.1.0
@@ -140,12 +141,13 @@ export const sessionUnder = Effect.fn("PidNamespace.sessionUnder")(function* (
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complaints = `${complaints}${text}`.slice(-2000)
   })
-  // Both errors also end standard output, where a waiting request notices.
+  // Both errors also end standard output, which makes a waiting request fail.
   child.on("error", (error) => (complaints += error.message))
   child.stdin.on("error", (error) => (complaints += error.message))
   let ended = false
   const lines = NodeReadline.createInterface({ input: child.stdout }).once("close", () => (ended = true))
-  // Standard output ends before the process does, and a process that is still dying counts as alive: wait for its exit.
+  // A failed request waits for the exit of the process. Standard output ends before the process does, and a process
+  // that is still exiting counts as alive.
   const over = Effect.andThen(
     stop(child),
     Effect.suspend(() => new PidNamespaceError({ problem: `the script ended: ${complaints}` }))
@@ -259,9 +261,9 @@ export interface RecycleOptions {
 }
 
 /**
- * Starts a program under a free PID. Writes `pid - 1` to `ns_last_pid`: the kernel gives the next PID to the next task.
- * The caller must run in a PID namespace of its own. A thread that begins meanwhile may take the PID. Then `recycle`
- * kills the program and starts it again.
+ * Starts a program under a free PID. Writes `pid - 1` to `ns_last_pid`, after which the kernel gives `pid` to the next
+ * task. The caller must run in a PID namespace of its own. A thread that begins meanwhile may take the PID. Then
+ * `recycle` kills the program and starts it again.
  *
  * @category running
  * @since 0.1.0

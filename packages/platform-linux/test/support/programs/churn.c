@@ -1,6 +1,6 @@
 /*
  * churn PID UID: gives PID to child after child. Each child exits at once and is reaped. Run two of them as two
- * executables with two uids: then every process with this PID belongs to one of them, since a child has its parent's
+ * executables with two uids. Then every process with this PID belongs to one of them, since a child has its parent's
  * name, executable and uid from the start.
  */
 #include <fcntl.h>

@@ -1,4 +1,7 @@
-/* Makes directories in a directory, through a descriptor, until it is killed: `filler DIRECTORY`. Prints a line when it has begun. */
+/*
+ * `filler DIRECTORY` makes directories in DIRECTORY, through a descriptor, until a call fails or it is killed. Prints a
+ * line after 1001 directories.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
