@@ -34,8 +34,8 @@ export interface Options {
   readonly libraryPath?: string
 }
 
-// A user may have no entry in the directory service: `userInfo` throws then. A home has several paths (firmlinks, names
-// in another case), hence its ids.
+// `userInfo` throws if the user has no entry in the directory service. The ids are needed because a home has several
+// paths (firmlinks, names in another case).
 const principal = Effect.sync((): Principal => {
   const homes = [Looking.orUndefined(Os.homedir), Looking.orUndefined(() => Os.userInfo().homedir)].flatMap((home) =>
     home === undefined || home === "" ? [] : [home]
@@ -49,7 +49,7 @@ const isOnAnotherDevice = (path: string): boolean =>
   Fs.lstatSync(path, { bigint: true }).dev !== Fs.lstatSync(Path.dirname(path), { bigint: true }).dev
 
 /**
- * `make` derives the calls that aren't given here. `lstat` and `read` also tell who can change a file, which the
+ * `make` derives the calls that aren't given here. `lstat` and `read` also report who can change a file, which the
  * portable calls don't.
  */
 const withCalls = (
@@ -90,7 +90,7 @@ const withCalls = (
     usage: portable.usage,
     frame: (path) =>
       attempt("open", path, () => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))),
-    // Doesn't use realpath(3), which keeps the case of the given path: paths in different case lead to the same
+    // Doesn't use realpath(3), which keeps the case of the given path. Paths in different case lead to the same
     // directory.
     location: (path) => attempt("F_GETPATH", path, () => Looking.withDirectory(calls, path, calls.pathOf)),
     renameNew: (from, to) =>
@@ -102,7 +102,8 @@ const withCalls = (
       ),
     room: (path) =>
       Effect.flatMap(portable.room(path), (byMode) => attempt("room", path, () => Room.room(path, byMode))),
-    // Opening a mounted directory may never end. Only the mount table shows the mount before that.
+    // Opening a directory on which a file system is mounted may never end. Only the mount table shows the mount before
+    // that.
     removeTree: (path, options) =>
       Effect.flatMap(mountsBelow(path), ([first]) =>
         first === undefined || TreeRemoval.placeOf(path) === undefined
@@ -110,7 +111,7 @@ const withCalls = (
           : Effect.fail(new DiskError({ errno: "EXDEV", operation: "delete", path: first.mountPoint }))
       ),
     mountsBelow,
-    // The mount table comes first: reading it touches no mounted file system.
+    // The mount table comes first, because reading it touches no mounted file system.
     mountInside: (path) =>
       Effect.flatMap(mountsBelow(path), ([first]) =>
         first === undefined ? mountInside(path) : Effect.succeed(first.mountPoint)
@@ -137,7 +138,7 @@ const over = (loaded: Effect.Effect<FileCalls | undefined>): Layer.Layer<Disk> =
 
 /**
  * {@link layer} with another path of libSystem, and with koffi in a worker thread, too. Such a worker must never be
- * terminated while koffi loads: koffi would abort the process.
+ * terminated while koffi loads, because koffi would abort the process.
  *
  * @category layers
  * @since 0.1.0
@@ -148,16 +149,16 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
  * The Disk of macOS.
  *
  * With koffi, `renameNew` is `renameatx_np(2)` RENAME_EXCL. Locks are `flock(2)`, and F_GETLK looks at a lock without
- * taking it. `fstatfs(2)` and `getattrlist(2)` describe the file system of a directory, and access control lists. A
- * tree is removed by `openat(2)` and `unlinkat(2)`: no link is followed, and no other device is entered. All other
- * calls work by path, as in `FileSystemDisk`. Names that aren't UTF-8 aren't kept; APFS has none.
+ * taking it. `fstatfs(2)` and `getattrlist(2)` describe the file system of a directory, and access control lists. The
+ * removal of a tree uses `openat(2)` and `unlinkat(2)`, follows no link and enters no other device. All other calls
+ * work by path, as in `FileSystemDisk`. Names that aren't UTF-8 aren't kept. APFS has no such names.
  *
- * A file whose volume ignores ownership, or whose access control list lets anybody change it, has no uid: such a file
+ * A file whose volume ignores ownership, or whose access control list lets anybody change it, has no uid, and therefore
  * isn't trusted.
  *
- * Without koffi or the library the Disk is `FileSystemDisk` throughout: no locks, and nothing known of file systems and
- * of access control lists. The same in a worker thread: koffi aborts the process when a worker is terminated while
- * koffi loads.
+ * Without koffi or the library the Disk is `FileSystemDisk` throughout. It then has no locks, and no data of file
+ * systems and of access control lists. The same holds in a worker thread, because koffi aborts the process if a worker
+ * is terminated while koffi loads.
  *
  * @category layers
  * @since 0.1.0

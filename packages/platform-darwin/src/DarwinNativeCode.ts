@@ -47,8 +47,8 @@ const without = (reason: "worker" | "unsupported", detail: string): Effect.Effec
  * Reports which native code the Layers use by default. Loads that code, which takes some milliseconds. Loads nothing in
  * a worker thread.
  *
- * Without koffi or libSystem, processes are those of `ps`, with starts in seconds. There are no locks, and nothing is
- * known of file systems and of access control lists.
+ * Without koffi or libSystem, `ps` reports the processes, with starts in seconds. There are no locks, and no data of
+ * file systems and of access control lists.
  *
  * @category reporting
  * @since 0.1.0

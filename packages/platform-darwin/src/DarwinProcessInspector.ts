@@ -51,7 +51,7 @@ const unsupported = (detail: string): ProcessInspector["Service"] =>
     observe: (pid) => Effect.succeed({ _tag: "Unavailable", pid, reason: "unsupported", detail })
   })
 
-// `ps` of another system prints other columns. Outside of macOS the commands run only where `psPath` is given.
+// `ps` of another system prints other columns. Outside of macOS the commands run only if `psPath` is given.
 const makePs = (
   options: PsOptions,
   otherwise = `the process calls of macOS don't exist on ${process.platform}`
@@ -90,18 +90,18 @@ export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
   Layer.effect(ProcessInspector, make(options))
 
 /**
- * The best inspector of macOS: calls libSystem through koffi, synchronously. Two data tell a process from every other:
- * `p_uniqueid` (`proc_pidinfo` flavor 17), which the kernel increments at each fork and keeps across exec, and the
- * start in microseconds (`sysctl` `KERN_PROC_PID`). If one of the two is refused, the other stands in. The path of an
- * executable is that of `proc_pidpath`.
+ * The best inspector of macOS. It calls libSystem through koffi, synchronously. Two data distinguish a process from
+ * every other: `p_uniqueid` (`proc_pidinfo` flavor 17), which the kernel increments at each fork and keeps across exec,
+ * and the start in microseconds (`sysctl` `KERN_PROC_PID`). If one of the two is refused, the other is enough. The path
+ * of an executable is that of `proc_pidpath`.
  *
- * A PID is absent when `proc_pidinfo`, `sysctl` and `kill` all report no process. EPERM and EACCES give `Hidden`.
- * Answers that contradict each other give `Unavailable`. All data of one observation belong to one process. The layer
- * reads `p_uniqueid` before and after the rest.
+ * A PID is absent if `proc_pidinfo`, `sysctl` and `kill` all report no process. EPERM and EACCES give `Hidden`. Answers
+ * that contradict each other give `Unavailable`. All data of one observation belong to one process. The layer reads
+ * `p_uniqueid` before and after the rest.
  *
- * koffi is an optional dependency. Where koffi or the library can't be loaded, and in a worker thread,
- * this layer is {@link layerPs}: koffi aborts the process when a worker is terminated while koffi loads. On
- * another system than macOS every observation is `Unavailable`, `unsupported`, and no process can be identified.
+ * koffi is an optional dependency. If koffi or the library can't be loaded, and in a worker thread, this layer is
+ * {@link layerPs}. koffi aborts the process if a worker is terminated while koffi loads. On another system than macOS
+ * every observation is `Unavailable` with the reason `unsupported`, and no process can be identified.
  *
  * @category layers
  * @since 0.1.0
@@ -121,9 +121,10 @@ export const layerPsAt = (options: PsOptions): Layer.Layer<ProcessInspector> =>
  * The inspector without native code: `/bin/ps` for processes, `/usr/sbin/sysctl` and `/usr/sbin/ioreg` for the host.
  * Observations made at the same time share one `ps`.
  *
- * Weaker than {@link layer}: a start has whole seconds (token `s:<seconds>`). There is no 64-bit process id, and no
- * executable, since `ps` prints what the process says of itself. `ps` is setuid: a sandbox may refuse to start it,
- * which gives `Hidden`. A PID is absent when `ps` exits with 1 and prints nothing at all, and `kill` answers ESRCH.
+ * It is weaker than {@link layer}. A start has whole seconds (token `s:<seconds>`). There is no 64-bit process id, and
+ * no executable, since `ps` prints `argv[0]`, which the process can change. A sandbox may refuse to start `ps`, which
+ * is setuid. That gives `Hidden`. A PID is absent if `ps` exits with 1 and prints nothing at all, and `kill` answers
+ * ESRCH.
  *
  * @category layers
  * @since 0.1.0

@@ -2,8 +2,8 @@ import type { Unavailable } from "@vm-sentinel/core/Observation"
 import { classifyErrno } from "./errno.ts"
 
 /**
- * The answer of one source. Only `Gone` says that there is no such process. `Refused` and `Unusable` say nothing about
- * the process.
+ * The answer of one source. Only `Gone` means that there is no such process. `Refused` and `Unusable` mean nothing
+ * about the process.
  */
 export type Answer<A> =
   | { readonly _tag: "Found"; readonly value: A }

@@ -1,4 +1,7 @@
-/** `struct attrlist` of `sys/attr.h`: which attributes a call of the `getattrlist(2)` family reads or sets. */
+/**
+ * `struct attrlist` of `sys/attr.h`, which lists the attributes that a call of the `getattrlist(2)` family reads or
+ * sets.
+ */
 
 export const ATTR_CMN_RETURNED_ATTRS = 0x8000_0000
 export const ATTR_CMN_OBJTYPE = 0x8

@@ -8,14 +8,14 @@ import * as Stream from "effect/Stream"
 
 export type Ran =
   | { readonly _tag: "Exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
-  /** The command didn't start; the errno says why. */
+  /** The command didn't start, for the reason in `errno`. */
   | { readonly _tag: "NotStarted"; readonly errno: string }
-  /** The command was killed, or took too long. */
+  /** The command was killed, or took longer than 10 seconds. */
   | { readonly _tag: "Broken"; readonly detail: string }
 
 /**
- * The whole environment of a command: nothing is inherited. `LC_TIME` and `TZ` fix the text of a time. `LC_CTYPE` lets
- * names outside of ASCII through.
+ * The whole environment of a command, which inherits nothing. `LC_TIME` and `TZ` fix the text of a time. `LC_CTYPE`
+ * preserves names outside of ASCII.
  */
 const env = { LC_CTYPE: "UTF-8", LC_TIME: "C", TZ: "UTC" }
 
@@ -41,8 +41,8 @@ export const run = Effect.fnUntraced(
     const spawner = yield* ChildProcessSpawner
     return yield* Effect.scoped(
       Effect.gen(function* () {
-        // With a process group of its own, the spawner would wait for the whole group, long after the end of the
-        // command.
+        // If the command had a process group of its own, the spawner would wait for the whole group, which may outlive
+        // the command.
         const command = ChildProcess.make(path, args, { env, extendEnv: false, detached: false, stdin: "ignore" })
         const handle = yield* spawner.spawn(command)
         const [stdout, stderr, code] = yield* Effect.all([text(handle.stdout), text(handle.stderr), handle.exitCode], {

@@ -13,9 +13,9 @@ export const make = (calls: FileCalls): DirectoryCalls<Buffer> => ({
   textOf: (name) => name.toString(),
   openPath: calls.openReal,
   idOf,
-  // macOS has no bind mounts: a directory on another mount is on another device.
+  // macOS has no bind mounts, so a directory on another mount is on another device.
   mount: (fd) => idOf(fd).dev,
-  // Throws for a symbolic link and for an unreadable file: neither can be opened.
+  // Throws for a symbolic link and for an unreadable file, because neither can be opened.
   statAt: (fd, name) => {
     const file = calls.openFile(fd, name)
     try {

@@ -21,8 +21,8 @@ export interface FileCalls {
   /** `open(2)` of a directory by an absolute path. Follows no symbolic link in any component. */
   readonly openReal: (path: string) => number
   /**
-   * `close(2)` of libSystem: in a worker thread Node tracks the descriptors that Node opened, and these aren't among
-   * them.
+   * `close(2)` of libSystem, because in a worker thread Node tracks the descriptors that Node opened, and these aren't
+   * among them.
    */
   readonly close: (fd: number) => void
   readonly unlink: (fd: number, name: Buffer) => void
@@ -35,7 +35,7 @@ export interface FileCalls {
    * by descriptor.
    */
   readonly list: (fd: number) => ReadonlyArray<Structs.BulkEntry>
-  /** `flock(2)`, without waiting. Throws EAGAIN when a conflicting lock is held. */
+  /** `flock(2)`, without waiting. Throws EAGAIN if a conflicting lock is held. */
   readonly flock: (fd: number, operation: number) => void
   /**
    * `fcntl(2)` F_GETLK: the lock that an exclusive one would conflict with, one of `flock(2)` included. Takes no lock.
@@ -45,7 +45,10 @@ export interface FileCalls {
   readonly pathOf: (fd: number) => string
   readonly statfs: (path: string) => Structs.FileSystemInfo
   readonly fstatfs: (fd: number) => Structs.FileSystemInfo
-  /** `getfsstat(2)` with MNT_NOWAIT: where file systems are mounted. Asks none of the file systems themselves. */
+  /**
+   * The places where file systems are mounted, by `getfsstat(2)` with MNT_NOWAIT. Asks none of the file systems
+   * themselves.
+   */
   readonly mountPoints: () => ReadonlyArray<string>
   /** UUID of the volume that a file lies on. `undefined`: the volume has none. */
   readonly volumeUuid: (fd: number) => string | undefined
@@ -53,9 +56,9 @@ export interface FileCalls {
   readonly aclPermitsChange: (path: string) => boolean
   /** `getattrlistat(2)` of an entry. Follows no symbolic link. */
   readonly permissions: (fd: number, name: Buffer) => PermissionStructs.Permissions
-  /** `setattrlistat(2)`, likewise: the mode. */
+  /** Sets the mode by `setattrlistat(2)`. Follows no symbolic link. */
   readonly setMode: (fd: number, name: Buffer, mode: number) => void
-  /** `setattrlistat(2)`, likewise: `st_flags`. */
+  /** Sets `st_flags` by `setattrlistat(2)`. Follows no symbolic link. */
   readonly setFlags: (fd: number, name: Buffer, flags: number) => void
 }
 
@@ -193,7 +196,8 @@ const make = (koffi: Koffi, path: string): FileCalls => {
     statfs: (path) => statfsOf(statfs, terminated(path)),
     fstatfs: (fd) => statfsOf(fstatfs, fd),
     mountPoints: () => {
-      // Room for mounts that are made between the two calls. An answer that fills the room may lack some mounts.
+      // The room includes 8 mounts that may be made between the two calls. An answer that fills the room may lack some
+      // mounts.
       for (let room = invoke(getfsstat, null, 0, MNT_NOWAIT) + 8; ; room *= 2) {
         const bytes = Buffer.alloc(room * Structs.statfsSize)
         const count = invoke(getfsstat, bytes, bytes.byteLength, MNT_NOWAIT)

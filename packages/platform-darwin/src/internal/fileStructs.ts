@@ -56,7 +56,7 @@ const ATTR_CMN_NAME = 0x1
 const ATTR_VOL_INFO = 0x8000_0000
 const ATTR_VOL_UUID = 0x4_0000
 
-/** Such an answer begins with the set of the attributes that it has. */
+/** Asks for attributes. The answer begins with the set of the attributes that it has. */
 const attributes = (common: number, volume = 0): Buffer => attributeList(ATTR_CMN_RETURNED_ATTRS + common, volume)
 
 /** Asks for the name and the type of each entry. */
@@ -100,7 +100,7 @@ const aceSize = 24
 
 /**
  * Decodes the answer of `getattrlist(2)` for {@link accessList}: whether the list lets anybody change the file. If so,
- * the mode doesn't name everybody who can change it. `undefined`: the answer isn't in the documented layout.
+ * the mode doesn't show everybody who can change it. `undefined`: the answer isn't in the documented layout.
  */
 export const decodeAccessList = (bytes: Buffer): boolean | undefined => {
   const length = bytes.byteLength < referenceAt ? 0 : bytes.readUInt32LE(0)
@@ -157,7 +157,7 @@ export interface BulkEntry {
 }
 
 // Layout of an entry: length, attribute_set_t, error, attrreference_t, fsobj_type_t. With FSOPT_PACK_INVAL_ATTRS a
-// missing attribute keeps its place: every entry has the same layout.
+// missing attribute keeps its place, so every entry has the same layout.
 const errorAt = 24
 const nameAt = 28
 const typeAt = 36

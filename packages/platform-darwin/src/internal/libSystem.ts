@@ -122,7 +122,8 @@ const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
 }
 
 /**
- * Loads the library without looking for its file: since macOS 11 the library exists only in the shared cache of `dyld`.
+ * Loads the library without looking for its file, because since macOS 11 the library exists only in the shared cache of
+ * `dyld`.
  */
 export const load = Effect.fnUntraced(function* (
   path: string,

@@ -9,15 +9,15 @@ export interface Reading {
   /** `p_uniqueid`. */
   readonly uniqueId: Answer<string>
   /**
-   * Whether `proc_pidinfo` knows the PID: the answer of `uniqueId`, or of another flavor where this kernel lacks that
-   * one.
+   * Whether `proc_pidinfo` finds the PID: the answer of `uniqueId` or, if that one is unusable, the answer of another
+   * flavor.
    */
   readonly listed: Answer<unknown>
   /** Start, state and uid. */
   readonly info: Answer<ProcessInfo>
-  /** `proc_pidpath`, where it was asked. */
+  /** `proc_pidpath`, if it was asked. */
   readonly path?: Answer<string>
-  /** When the kernel booted, milliseconds since the epoch. */
+  /** Time of the kernel's boot, in milliseconds since the epoch. */
   readonly bootedAt?: number
 }
 
@@ -31,7 +31,7 @@ export const torn = (detail: string): Settled => ({ _tag: "Torn", detail })
 
 const evidenceOf = (info: ProcessInfo, bootedAt: number | undefined) => ({
   state: info.state,
-  // macOS ends all threads of a process before the process becomes a zombie: `threads` is 1 at most.
+  // macOS ends all threads of a process before the process becomes a zombie, so `threads` is 1 at most.
   ...(info.state === "Z" ? { threads: 1 } : {}),
   startTime: info.started.toString(),
   startedAt: Number(info.started / 1000n),
@@ -66,8 +66,8 @@ const refusal = ({ info, listed, pid, uniqueId }: Reading): Observation => {
 }
 
 /**
- * A process that one call found is present. A process is absent only when `proc_pidinfo` (zombies included), `sysctl`
- * and `kill` all report that there is none. A call that was refused doesn't count as such a report.
+ * A process that one call found is present. A process is absent only if `proc_pidinfo` (zombies included), `sysctl` and
+ * `kill` all report that there is none. A call that was refused doesn't count as such a report.
  */
 export const settle = (reading: Reading, probe: (pid: number) => string): Settled => {
   const { info, listed, pid, uniqueId } = reading

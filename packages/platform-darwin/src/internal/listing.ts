@@ -1,4 +1,4 @@
-/** Lists a directory by its descriptor, or by its path where the file system can't list by descriptor. */
+/** Lists a directory by its descriptor, or by its path if the file system can't list by descriptor. */
 import type { DirectoryListing } from "@vm-sentinel/core/DirectoryCalls"
 import * as Fs from "node:fs"
 import { type FileCalls, isMissing } from "./fileCalls.ts"

@@ -1,7 +1,7 @@
 /**
- * `flock(2)` on a directory. The lock belongs to the open file: the kernel releases the lock when the last descriptor
- * closes, however the process ends. The lock is on the inode: a renamed directory keeps the lock. LOCK_UN is never
- * used: it would release the lock for a child that has the descriptor.
+ * `flock(2)` on a directory. The lock belongs to the open file, so the kernel releases it when the last descriptor
+ * closes, however the process ends. The lock is on the inode, so a renamed directory keeps it. LOCK_UN is never used,
+ * because it would release the lock for a child that has the descriptor.
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { attempt, coded, errnoOf } from "@vm-sentinel/core/Errno"
@@ -37,7 +37,7 @@ export const acquire = (
       id: idOf(fd),
       fd,
       tested: test && !withDirectory(calls, path, (second) => take(calls, second, refused)),
-      // Node doesn't know this descriptor: no thread that ends closes it.
+      // Node didn't open this descriptor, so no thread that ends closes it.
       outlivesThread: true,
       isGone: Effect.orElseSucceed(
         attempt("stat", path, () => Fs.fstatSync(fd).nlink === 0),
@@ -54,8 +54,8 @@ export const acquire = (
 }
 
 /**
- * F_GETLK takes no lock, and sees locks of `flock(2)` and of `fcntl(2)`: macOS keeps both in one list. Only a Mac can
- * verify that this holds for a directory of apfs: `test/real-disk.test.ts` does.
+ * F_GETLK takes no lock. It reports locks of `flock(2)` and of `fcntl(2)`, because macOS keeps both in one list. Only a
+ * Mac can verify that this holds for a directory of apfs, which `test/real-disk.test.ts` does.
  */
 export const probe = (calls: FileCalls, path: string): LockState => {
   try {

@@ -1,4 +1,4 @@
-/** Type, owner and file system of files and directories: for records, and for the rules of trust. */
+/** Type, owner and file system of files and directories, for records and for the rules of trust. */
 import type { FileType, Stat } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
@@ -19,8 +19,8 @@ const oneKernelTypes = new Set(["apfs", "hfs"])
 const lastingInodeTypes = new Set([...oneKernelTypes, "nfs"])
 
 /**
- * Device and inode as unsigned numbers. Where `st_dev` is that of a volume group, two directories may have equal ids.
- * One directory never has different ids.
+ * Device and inode as unsigned numbers. If `st_dev` is that of a volume group, two directories may have equal ids. One
+ * directory never has different ids.
  */
 const idOfStat = ({ dev, ino }: Fs.BigIntStats): FileId => ({
   dev: `${BigInt.asUintN(64, dev)}`,
@@ -29,7 +29,7 @@ const idOfStat = ({ dev, ino }: Fs.BigIntStats): FileId => ({
 
 export const idOf = (fd: number): FileId => idOfStat(Fs.fstatSync(fd, { bigint: true }))
 
-/** Follows symbolic links: a home may be one. */
+/** Follows symbolic links, because a home may be one. */
 export const idAt = (path: string): FileId => idOfStat(Fs.statSync(path, { bigint: true }))
 
 /** Opens a directory for `use`, and closes it again. */
@@ -51,12 +51,13 @@ export const orUndefined = <A>(call: () => A): A | undefined => {
 }
 
 /**
- * The frame of an open directory. Without a birth time: hfs lowers the birth time to any earlier mtime, and restoring a
- * copy restores the birth time, too. `f_fsid` identifies a mount of a volume. A share that is mounted on demand has
- * another `f_fsid` each time.
+ * The frame of an open directory. It has no birth time, because hfs lowers the birth time to any earlier mtime, and
+ * restoring a copy restores the birth time, too. `f_fsid` identifies a mount of a volume. A share that is mounted on
+ * demand has another `f_fsid` each time.
  *
- * Only a Mac can verify that `f_fstypename` and the flags tell apfs and hfs from all other file systems, that `f_fsid`
- * differs between two mounts of one UUID, and what the UUID of a snapshot is: `test/real-disk.test.ts` does.
+ * Only a Mac can verify that `f_fstypename` and the flags distinguish apfs and hfs from all other file systems, that
+ * `f_fsid` differs between two mounts of one UUID, and what the UUID of a snapshot is. `test/real-disk.test.ts` does
+ * so.
  */
 export const frameOf = (calls: FileCalls, fd: number): DirectoryFrame => {
   const id = idOf(fd)
@@ -97,9 +98,9 @@ export const kindOf = (fd: number): Pick<Stat, "id" | "type" | "size" | "changed
 const isGone = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(errnoOf(cause))
 
 /**
- * Whether uid and mode tell who can change a file. `false` where ownership is ignored, which makes everybody the owner;
- * where an access control list lets somebody change the file, which no mode bit shows; and where neither can be found
- * out.
+ * Whether uid and mode show who can change a file. `false` if ownership is ignored, which makes everybody the owner.
+ * `false` if an access control list lets somebody change the file, which no mode bit shows. `false` if either can't be
+ * found out.
  */
 const isOwned = (calls: FileCalls, path: string): boolean => {
   try {
@@ -110,7 +111,7 @@ const isOwned = (calls: FileCalls, path: string): boolean => {
   }
 }
 
-/** `lstat(2)`. A file or directory has no uid and gid where uid and mode don't tell who can change it. */
+/** `lstat(2)`. A file or directory has no uid and gid if uid and mode don't show who can change it. */
 export const statAt = (calls: FileCalls, path: string): Stat => {
   const stat = Fs.lstatSync(path, { bigint: true })
   const type = typeOf(stat)
@@ -128,7 +129,7 @@ export const statAt = (calls: FileCalls, path: string): Stat => {
   }
 }
 
-/** Adds to a stat the data that only {@link statAt} has. Throws ESTALE when the path leads to another file now. */
+/** Adds to a stat the data that only {@link statAt} has. Throws ESTALE if the path leads to another file now. */
 export const complete = (calls: FileCalls, path: string, read: Stat): Stat => {
   const { changedAt, gid, id, uid } = statAt(calls, path)
   if (id.dev !== read.id.dev || id.ino !== read.id.ino) throw coded("ESTALE", "another file")

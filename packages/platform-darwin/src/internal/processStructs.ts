@@ -95,7 +95,7 @@ export const decodeTimeval = (bytes: Uint8Array): number | undefined => {
   return time === undefined ? undefined : Number(time / 1000n)
 }
 
-/** An `int` that is 0 or 1; `undefined` for anything else. */
+/** An `int` that is 0 or 1. `undefined` for anything else. */
 export const decodeFlag = (bytes: Uint8Array): boolean | undefined => {
   if (bytes.byteLength !== 4) return undefined
   const value = view(bytes).getInt32(0, true)
@@ -104,7 +104,7 @@ export const decodeFlag = (bytes: Uint8Array): boolean | undefined => {
 
 const uuid = /^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/
 
-/** A UUID as text, NUL-terminated or not; `undefined` for anything else. */
+/** A UUID as text, NUL-terminated or not. `undefined` for anything else. */
 export const decodeUuidText = (text: string): string | undefined => {
   const end = text.indexOf("\0")
   const candidate = (end < 0 ? text : text.slice(0, end)).trim()

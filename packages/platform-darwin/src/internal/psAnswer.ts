@@ -28,8 +28,8 @@ const parseRows = (stdout: string, asked: ReadonlySet<number>): PsAnswer => {
 }
 
 /**
- * `ps` exits with 0 when it found at least one process. It exits with 1, and prints nothing at all, when it found none.
- * It also exits with 0, and prints no rows, when it couldn't read the process table.
+ * `ps` exits with 0 if it found at least one process. It exits with 1, and prints nothing at all, if it found none. It
+ * also exits with 0, and prints no rows, if it couldn't read the process table.
  */
 export const interpret = (ran: Ran, asked: ReadonlySet<number>): PsAnswer => {
   if (ran._tag === "NotStarted") return fromErrno("ps can't be started", ran.errno)

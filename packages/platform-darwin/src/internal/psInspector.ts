@@ -36,7 +36,10 @@ export const defaultPaths: Paths = {
 const batchSize = 256
 const rounds = 3
 
-/** Seconds. Wide enough for a slow machine, narrower than the difference between any two time zones. */
+/**
+ * In seconds. The tolerance is wide enough for a slow machine, and narrower than the difference between any two time
+ * zones.
+ */
 const clockTolerance = 300
 
 const options = ["-ww", "-o", columns.map((column) => `${column}=`).join(","), "-p"]
@@ -59,7 +62,7 @@ const present = (pid: Pid, row: Row, isDated: boolean, bootedAt: number | undefi
   ...(row.comm === "" ? {} : { comm: row.comm })
 })
 
-/** `ps` prints `argv[0]`, which the process can change: the executable is never known. */
+/** `ps` prints `argv[0]`, which the process can change, so the executable is never known. */
 const withExecutable = (observation: Observation, wanted: ObserveDepth): Observation =>
   observation._tag === "Present" && wanted !== "existence" && wanted !== "identity"
     ? { ...observation, exeError: "not-available" }
@@ -77,7 +80,7 @@ export const makeWith = Effect.fnUntraced(function* (
     Effect.map(run(paths.ps, [...options, [...pids].join(",")]), (ran) => interpret(ran, pids))
 
   /**
-   * Whether `ps` prints starts in UTC. Asks `ps` about itself, whose start is known: `sh` passes its own PID, and
+   * Whether `ps` prints starts in UTC. Asks `ps` about itself, whose start is known. `sh` passes its own PID, and
    * `exec` keeps that PID. An error of one hour would make every live owner look like another process.
    */
   const isDated = Inspection.keep(
@@ -103,8 +106,8 @@ export const makeWith = Effect.fnUntraced(function* (
   })
 
   /**
-   * Asks one `ps` about all PIDs. PIDs without a row are asked about again, without the others: only an answer that has
-   * no row at all proves that a process is gone.
+   * Asks one `ps` about all PIDs. PIDs without a row are asked about again, without the others, because only an answer
+   * that has no row at all proves that a process is gone.
    */
   const observeAll = Effect.fnUntraced(function* (pids: ReadonlySet<Pid>) {
     const observations = new Map<number, Observation>()

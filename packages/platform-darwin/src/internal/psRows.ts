@@ -35,7 +35,7 @@ const commWidth = 16
 
 /**
  * `lstart`, printed in UTC, as seconds since the epoch. `undefined` unless the text is a valid date in the C locale.
- * Text of another locale isn't parsed: a `ps` that ignores `LC_TIME` may ignore `TZ`, too.
+ * Text of another locale isn't parsed, because a `ps` that ignores `LC_TIME` may ignore `TZ`, too.
  */
 export const parseStart = (text: string): number | undefined => {
   const match = startC.exec(text)
@@ -78,7 +78,7 @@ export interface Row {
   readonly pid: number
   readonly uid: number
   readonly state: string
-  /** Seconds since the epoch. Missing when the text wasn't in the C locale. */
+  /** Seconds since the epoch. Missing if the text wasn't in the C locale. */
   readonly started?: number
   readonly comm: string
 }
@@ -95,7 +95,7 @@ export const parseRow = (line: string): Row | undefined => {
   const started = parseStart(lstart)
   return {
     pid: Number(pid),
-    // `nobody` is -2 or 4294967294: `ps` prints the uid signed or unsigned.
+    // `ps` prints the uid signed or unsigned, so `nobody` is -2 or 4294967294.
     uid: Number(uid) < 0 ? Number(uid) + maxUid : Number(uid),
     state: state.slice(0, 1),
     ...(started === undefined ? {} : { started }),

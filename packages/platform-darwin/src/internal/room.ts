@@ -1,4 +1,4 @@
-/** Whether a directory can be changed, by `access(2)`, which knows access control lists and read-only volumes. */
+/** Whether a directory can be changed, by `access(2)`, which checks access control lists and read-only volumes, too. */
 import type { Room } from "@vm-sentinel/core/Disk"
 import { errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"

@@ -1,12 +1,11 @@
 /*
  * Serves the process calls of macOS's libSystem from Linux's procfs: real processes, in the layouts that LP64 XNU
  * documents (bsd/sys/proc_info.h, bsd/sys/sysctl.h, bsd/sys/proc.h). Serves the file calls that differ from Linux's,
- * too (bsd/sys/attr.h, bsd/sys/mount.h). For tests, which load it by its path.
- * Like macOS: proc_pidinfo and proc_pidpath return 0 on failure and set errno. They check flavor, buffer, process and
- * permission in this order. They find zombies only with arg 1. Flavors 3 and 18 fail with EPERM for a process of
- * another effective user. sysctl KERN_PROC_PID needs no permission, finds zombies, and returns length 0 for a PID
- * without a process. Values of errno are Darwin's.
- * shim_refuse and shim_tear don't exist on macOS: they simulate a policy or another kernel's answers. shim_volume,
+ * too (bsd/sys/attr.h, bsd/sys/mount.h). Tests load it by its path. As on macOS, proc_pidinfo and proc_pidpath return 0
+ * on failure and set errno. They check flavor, buffer, process and permission in this order. They find zombies only
+ * with arg 1. Flavors 3 and 18 fail with EPERM for a process of another effective user. sysctl KERN_PROC_PID needs no
+ * permission, finds zombies, and returns length 0 for a PID without a process. Values of errno are Darwin's.
+ * shim_refuse and shim_tear don't exist on macOS. They simulate a policy or another kernel's answers. shim_volume,
  * shim_acl and shim_virtual_machine simulate features that Linux doesn't have.
  */
 #define _GNU_SOURCE
@@ -31,7 +30,7 @@ enum { SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
 enum { BSDINFO = 136, SHORTBSDINFO = 64, UNIQIDENTIFIERINFO = 56, KINFO_PROC = 648 };
 enum { SHIM_SHORT = -1, SHIM_ALIEN = -2 };
 
-/* openat2(2): not every libc declares it. */
+/* Not every libc declares openat2(2). */
 struct how { uint64_t flags, mode, resolve; };
 #define OPENAT2 437
 #define NO_SYMLINKS 4
@@ -100,7 +99,7 @@ static struct { uint64_t dev, ino; uint32_t flags; } flagged[16];
 
 enum { D_IMMUTABLE = 2, D_APPEND = 4 };
 
-/* Where the flags of a file are kept; NULL: it has none, and there is no room. */
+/* Returns where the flags of a file are kept. NULL: the file has none, and `add` is 0 or there is no room. */
 static uint32_t *flags_of(const struct stat *file, int add) {
   for (size_t i = 0; i < sizeof flagged / sizeof *flagged; i++) {
     if (flagged[i].flags != 0 && flagged[i].dev == file->st_dev && flagged[i].ino == file->st_ino) return &flagged[i].flags;
@@ -322,8 +321,8 @@ EXPORT int proc_pidpath(int pid, void *out, uint32_t size) {
   snprintf(link, sizeof link, "/proc/%d/exe", pid);
   ssize_t length = readlink(link, target, sizeof target - 1);
   /*
-   * On macOS, a process of another user has a path, too; procfs refuses it. A process without a text file is ESRCH on
-   * macOS as well.
+   * On macOS, a process of another user has a path, too, which procfs refuses. A process without a text file is ESRCH
+   * on macOS as well.
    */
   if (length < 0) return fail(errno == EACCES || errno == EPERM ? D_EPERM : D_ESRCH, 0);
   target[length] = 0;
@@ -448,7 +447,7 @@ EXPORT int d_openat(int fd, const char *path, int flags, int mode) {
   return answered(syscall(OPENAT2, at(fd), path, &how, sizeof how));
 }
 
-/* Whether a flag keeps a file, or any file in a directory. */
+/* Whether a flag forbids the removal of a file, or of any file in a directory. */
 static int is_kept(int fd, const char *path) {
   struct stat file;
   uint32_t *flags;
@@ -489,8 +488,8 @@ EXPORT int d_flock(int fd, int operation) {
 static int try_lock(int fd, int operation) { return (int)syscall(SYS_flock, fd, operation | LOCK_NB); }
 
 /*
- * On macOS, F_GETLK tells the flock(2) lock of a file, too. Linux keeps flock(2) and fcntl(2) locks apart, so the shim
- * tries to take the lock through an open file of its own.
+ * On macOS, F_GETLK reports the flock(2) lock of a file, too. Linux keeps flock(2) and fcntl(2) locks apart, so the
+ * shim tries to take the lock through an open file of its own.
  */
 static int get_lock(int fd, uint8_t *lock) {
   /* A file system without such locks refuses both calls. */
@@ -522,7 +521,7 @@ EXPORT int d_fcntl(int fd, int command, long argument) {
   return fail(D_EINVAL, -1);
 }
 
-/* Names and types only. With FSOPT_PACK_INVAL_ATTRS, an attribute that an entry lacks still takes its space. */
+/* Answers names and types only. With FSOPT_PACK_INVAL_ATTRS, an attribute that an entry lacks still takes its space. */
 EXPORT int getattrlistbulk(int fd, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
   int refused = refusal("getattrlistbulk");
   if (refused > 0) return fail(refused, -1);
@@ -605,7 +604,7 @@ EXPORT int d_fstatfs(int fd, uint8_t *out) {
   return put_statfs(&fs, &file, real, out);
 }
 
-/* Names and types alone: no file system is asked. */
+/* Answers names and types alone, and asks no file system. */
 EXPORT int d_getfsstat(uint8_t *out, int size, int flags) {
   (void)flags;
   int refused = refusal("getfsstat");
@@ -643,7 +642,7 @@ EXPORT int fgetattrlist(int fd, const uint32_t *list, uint8_t *out, size_t size,
   return 0;
 }
 
-/* Tells whether a user may change a file. */
+/* Answers the data that show whether a user may change a file. */
 EXPORT int getattrlistat(int fd, const char *path, const uint32_t *list, uint8_t *out, size_t size, uint64_t options) {
   int refused = refusal("getattrlistat");
   if (refused > 0) return fail(refused, -1);
@@ -662,7 +661,7 @@ EXPORT int getattrlistat(int fd, const char *path, const uint32_t *list, uint8_t
   return 0;
 }
 
-/* The mode of a file, or its flags, by its owner. */
+/* Sets the mode or the flags of a file, for its owner and for root. */
 EXPORT int setattrlistat(int fd, const char *path, const uint32_t *list, const uint8_t *in, size_t size, uint32_t options) {
   int refused = refusal("setattrlistat");
   if (refused > 0) return fail(refused, -1);
