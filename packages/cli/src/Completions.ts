@@ -16,15 +16,15 @@ import type * as Flag from "effect/cli/Flag"
 export const shells = ["bash", "zsh", "fish"] as const
 
 /**
- * Arguments that name a directory. The parser takes them as strings, because it must not resolve a path: the command
- * refuses an empty one.
+ * Arguments that name a directory. The parser takes them as strings, because it must not resolve an empty path, which
+ * the command refuses.
  */
 const directories: ReadonlySet<string> = new Set(["ROOT", "DIR"])
 
 const withDirectories = (argument: Completions.ArgumentDescriptor): Completions.ArgumentDescriptor =>
   directories.has(argument.name) ? { ...argument, type: { _tag: "Path", pathType: "directory" } } : argument
 
-/** A command as the shell should complete it: with the global flags, and with directories. */
+/** A command with the global flags and the directories that the shell should complete. */
 const completed = (
   descriptor: Completions.CommandDescriptor,
   globals: ReadonlyArray<Completions.FlagDescriptor>
@@ -37,7 +37,7 @@ const completed = (
 
 const withoutNegation = (flag: Completions.FlagDescriptor): Completions.FlagDescriptor => ({ ...flag, negation: false })
 
-/** The generated script of fish completes files where a directory is wanted. */
+/** The generated script of fish completes files even if the argument is a directory. */
 const directoriesOfFish = (script: string): string =>
   script.replaceAll(" -r -F", " -x -a '(__fish_complete_directories)'")
 

@@ -10,8 +10,8 @@ import * as Stream from "effect/Stream"
 import * as Output from "./Output.ts"
 
 /**
- * Whether there is somebody to ask: stdin and stderr are terminals. The question goes to stderr, since stdout is for
- * data.
+ * Whether somebody can be asked, which needs terminals at stdin and stderr. The question goes to stderr, since stdout
+ * is for data.
  *
  * @category getters
  * @since 0.1.0
@@ -32,7 +32,7 @@ const answer: Effect.Effect<Option.Option<string>, never, Stdio.Stdio> = Stdio.S
 const newLine = Output.show("\n")
 
 /**
- * Asks a question. Only `y` and `yes` are a yes; an empty line, an end of the input and everything else are a no.
+ * Asks a question. Only `y` and `yes` mean yes. An empty line, an end of the input and everything else mean no.
  *
  * @category asking
  * @since 0.1.0

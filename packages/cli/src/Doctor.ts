@@ -36,7 +36,7 @@ export interface Options extends Pick<JudgeFlags.JudgeFlags, "legacy" | "lock" |
   readonly json: boolean
 }
 
-/** Asks the kernel what it tells this process. */
+/** Reads the kernel's answers to this process. */
 const examineMachine = Effect.fn("doctor.machine")(function* (
   native: NativeCode
 ): Effect.fn.Return<Finding.Machine, never, ProcessInspector> {
@@ -50,7 +50,7 @@ const examineMachine = Effect.fn("doctor.machine")(function* (
   return { _tag: "Machine", findings: MachineFindings.make(readings) }
 })
 
-/** Takes the lock of the root itself for a moment. The root is on the same file system as its directories. */
+/** Takes and releases the lock of the root itself. The root is on the same file system as its directories. */
 const tryLock = (path: string) =>
   Effect.scoped(Effect.result(Effect.flatMap(SentinelStore, (store) => store.lock(path))))
 

@@ -78,7 +78,7 @@ const conclusions: Record<Finding.Conclusion, string> = {
 }
 
 /**
- * The findings about a root, what becomes of owners that have ended, and the conclusion.
+ * The findings about a root, the verdicts on owners that have ended, and the conclusion.
  *
  * @category rendering
  * @since 0.1.0

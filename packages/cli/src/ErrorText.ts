@@ -32,7 +32,7 @@ const immutable =
     ? "`ls -ldO` of it and of its directory shows what has a flag such as uchg, and `chflags nouchg,nouappnd` ends that"
     : "`lsattr -d` of it and of its directory shows what is immutable or append-only, and `chattr -i -a` ends that"
 
-/** The next step after a refusal depends on the user: root needs no permission, but can't change an immutable file. */
+/** The next step after a refusal depends on the user. Root needs no permission, but can't change an immutable file. */
 const ofRefusal = (errno: string | undefined, isRoot: boolean): string => {
   if (!isRoot) return errno === "EPERM" ? `run as the owner, or as root; ${immutable}` : "run as the owner, or as root"
   const others = "a missing capability, a security module or a server's root_squash"
@@ -53,12 +53,12 @@ const ofErrno: { readonly [errno: string]: string } = {
 const ofRefusedRoot = (problem: string): string | undefined => {
   if (problem.startsWith("writable by ")) return "`chmod go-w` it, and look first who has written into it"
   if (problem.startsWith("owned by ")) return "sweep as that user: `runuser -u USER -- vm-sentinel sweep ROOT`"
-  // The problem of a symbolic link already says which path to give.
+  // The problem of a symbolic link already contains the path to give.
   return problem.includes("give") ? undefined : "give the directory that holds the VM directories"
 }
 
 /**
- * What to do about an error. `undefined`: its message already says so.
+ * What to do about an error. `undefined`: its message already contains the advice.
  *
  * @category rendering
  * @since 0.1.0
@@ -97,7 +97,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
     case "Changed":
       return "look again"
     default:
-      // The messages of these errors already say what to do.
+      // The messages of these errors already contain the advice.
       return undefined
   }
 }

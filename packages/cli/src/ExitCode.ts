@@ -8,11 +8,11 @@ import * as Runtime from "effect/Runtime"
 
 /**
  * The exit codes. `done`: success. `failed`: a root couldn't be swept, or the command couldn't do its work. `usage`:
- * invalid command line. `undecided`: with `--strict`, a directory was unknown or failed, or a `--skip` matched nothing;
- * of `doctor`, the end of an owner can't be proved. `kept`: `reclaim` kept the directory. `limited`: a sweep would have
- * removed more than `--max-removals`, and removed nothing. `declined`: the operator said no, and nothing was removed.
- * `interrupted`: SIGINT or SIGTERM. `closed`: stdout was closed before all was written; a shell reports the same code
- * for a command that SIGPIPE ended.
+ * invalid command line. `undecided`: with `--strict`, a directory was unknown or failed, or a `--skip` matched nothing,
+ * or for `doctor` the end of an owner can't be proved. `kept`: `reclaim` kept the directory. `limited`: a sweep would
+ * have removed more than `--max-removals`, and removed nothing. `declined`: the operator said no, and nothing was
+ * removed. `interrupted`: SIGINT or SIGTERM. `closed`: stdout was closed before all was written. A shell reports the
+ * same code for a command that SIGPIPE ended.
  *
  * @category constants
  * @since 0.1.0

@@ -30,13 +30,13 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly json: boolean
 }
 
-/** Whether two answers about a PID describe one process, as far as their data tell. */
+/** Whether two answers about a PID describe one process, as far as their data show. */
 const isSame = (before: Present, now: Present): boolean =>
   before.processId64 === undefined || now.processId64 === undefined
     ? before.startTime === undefined || before.startTime === now.startTime
     : before.processId64 === now.processId64
 
-/** The names of the processes that were seen under recorded PIDs. The judgement itself asks for no name. */
+/** The names of the processes that were seen under recorded PIDs. The judgement itself reads no name. */
 const commandsOf = Effect.fnUntraced(function* (subjects: ReadonlyArray<Subject>) {
   const inspector = yield* ProcessInspector
   const names = new Map<number, string>()

@@ -24,10 +24,10 @@ export const SentinelExplanation = Schema.Struct({
   entry: Schema.String,
   format: Schema.optionalKey(Schema.Literals(["v1", "v2", "v3"])),
   pid: Schema.optionalKey(Schema.Int),
-  /** Short name of the process that has `pid` now, where the kernel was asked about it. */
+  /** Short name of the process that has `pid` now, if the kernel was asked about it. */
   command: Schema.optionalKey(Schema.String),
   role: Schema.optionalKey(Schema.String),
-  /** Modification time, ISO 8601. Missing where the time isn't a valid date. */
+  /** Modification time, ISO 8601. Missing if the time isn't a valid date. */
   since: Schema.optionalKey(Schema.String),
   /** Size of the file in bytes. */
   size: Schema.Int,
@@ -50,16 +50,16 @@ export type SentinelExplanation = typeof SentinelExplanation.Type
  */
 export const Explanation = Schema.TaggedStruct("Explanation", {
   path: Schema.String,
-  /** The path that was asked about. Present only where a sweep has moved the directory away from it, to `path`. */
+  /** The path that was asked about. Present only if a sweep has moved the directory from there to `path`. */
   asked: Schema.optionalKey(Schema.String),
   /**
-   * How far a sweep came with a directory that it moved. `claimed`: it took the directory. `marked`: it began the
+   * The last step of the sweep that moved the directory. `claimed`: the sweep took it. `marked`: the sweep began the
    * removal.
    */
   stage: Schema.optionalKey(Schema.Literals(["claimed", "marked"])),
   verdict: Answer,
   reason: Reason,
-  /** Name of the sentinel that decided. Missing where the evidence about the directory itself decided. */
+  /** Name of the sentinel that decided. Missing if the evidence about the directory itself decided. */
   decisive: Schema.optionalKey(Schema.String),
   /** Evidence about the directory itself, not about one sentinel: its lock, and the owners below its first level. */
   evidence: Schema.Record(Schema.String, Compared),
@@ -100,15 +100,15 @@ const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
 }
 
 /**
- * Whether a datum decides only if no other datum does. Such a datum is equal, or it says that the machine is real or
- * trusted.
+ * Whether a datum decides only if no other datum does. Such a datum is equal, or it shows that the machine isn't
+ * virtual or is trusted.
  */
 const isSettled = (datum: Datum, compared: Compared | undefined): boolean =>
   compared?.result === "equal" ||
   (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))
 
 /**
- * The datum that a verdict rests on; `undefined` where nothing was compared.
+ * The datum that decided a verdict. `undefined`: nothing was compared.
  *
  * @category explaining
  * @since 0.1.0
@@ -199,8 +199,8 @@ export type Commands = ReadonlyMap<number, string>
 const noCommands: Commands = new Map()
 
 /**
- * The explanation of a judgement: of the directory at the path `asked`, or of a directory that a sweep has moved away
- * from this path.
+ * Explains the judgement of the directory at the path `asked`, or of a directory that a sweep has moved away from this
+ * path.
  *
  * @category explaining
  * @since 0.1.0

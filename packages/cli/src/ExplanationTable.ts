@@ -22,7 +22,9 @@ export interface Options {
   /** The time at which ages are computed. */
   readonly now: DateTime.DateTime
   readonly colors: boolean
-  /** Columns of the terminal, which the tables fit. `undefined`: no terminal; tables then have 80 columns at most. */
+  /**
+   * Columns of the terminal, which the tables fit. `undefined`: there is no terminal, and the tables fit 80 columns.
+   */
   readonly width?: number | undefined
 }
 
@@ -39,7 +41,7 @@ const indent = "  "
 const fixedWidth = indent.length + 1 + 4 * 2
 const narrowestValue = 12
 const defaultWidth = 80
-/** Lines of the longest value. */
+/** Maximum lines of one item of a value. */
 const mostLines = 8
 
 const resultStyles: Record<Comparison, Table.Style> = {
@@ -49,7 +51,9 @@ const resultStyles: Record<Comparison, Table.Style> = {
   "not-applicable": "plain"
 }
 
-/** Lists have one item on each line: the items of both sides then stand side by side. */
+/**
+ * A list that is wider than `columns` has one item on each line, so that the items of both sides stand side by side.
+ */
 const itemsOf = (text: string, columns: number): ReadonlyArray<string> =>
   Text.width(text) <= columns ? [text] : text.split(/(?<=[,;]) /)
 
@@ -80,8 +84,8 @@ const widths = (evidence: Explanation["evidence"], { width = defaultWidth }: Opt
 }
 
 /**
- * The lines of a value. Values that are equal may lose their middles. Of others all is shown: a difference could lie
- * anywhere.
+ * The lines of a value. An equal value may lose its middle. Of each item of any other value up to 8 lines are shown,
+ * because a difference could lie anywhere.
  */
 const value = (text: string | undefined, columns: number, isEqual: boolean): ReadonlyArray<Table.Cell> => {
   if (text === undefined) return [{ text: "-", style: "dim" }]

@@ -1,5 +1,5 @@
 /**
- * The end of a command that failed: a line for people on stderr, and with `--json` also a line on stdout.
+ * Ends a command that failed, with a line for people on stderr, and with `--json` also a line on stdout.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ const Told = Schema.Struct({
 })
 
 /**
- * The line that a failed command prints with `--json`. It stands for all lines that the command leaves out.
+ * The line that a failed command prints with `--json`. It replaces all lines that the command leaves out.
  *
  * @category schemas
  * @since 0.1.0
@@ -51,7 +51,7 @@ const jsonFlag = (args: ReadonlyArray<string>): boolean | undefined => {
   return flag === "--json" ? !no.test(flags[index + 1] ?? "") : yes.test(flag.slice("--json=".length))
 }
 
-/** Commands that take no `--json`: their stdout is a text, or another command's. */
+/** Commands that take no `--json`, because their stdout is a text, or that of another command. */
 const plainCommands: ReadonlySet<string> = new Set(["write", "run", "demo"])
 
 /** The name of the command: the first word that is neither a flag nor the value of a flag that all commands take. */

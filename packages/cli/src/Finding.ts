@@ -7,8 +7,8 @@ import * as Prospect from "@vm-sentinel/core/Prospect"
 import * as Schema from "effect/Schema"
 
 /**
- * One finding. `ok`: a sweep can use it. `limited`: it can't be had, and a sweep does without the proofs or steps that
- * need it. `not`: it can't be had, and a sweep needs it. `untried`: only a change of the disk would show it.
+ * One finding. `ok`: a sweep can use it. `limited`: it is missing, and a sweep leaves out the proofs or steps that need
+ * it. `not`: it is missing, and a sweep needs it. `untried`: only a change of the disk would show it.
  *
  * @category schemas
  * @since 0.1.0
@@ -23,7 +23,8 @@ export const Finding = Schema.Struct({
 export type Finding = typeof Finding.Type
 
 /**
- * What a sweep does with the directory of an owner that has ended. `failed`: it is condemned, and can't be removed.
+ * What a sweep does with the directory of an owner that has ended. `failed`: the directory is condemned, and can't be
+ * removed.
  *
  * @category schemas
  * @since 0.1.0
@@ -35,8 +36,9 @@ export const Owner = Schema.Struct({
 export type Owner = typeof Owner.Type
 
 /**
- * The expected result of a sweep of a root. `removes`: the directories of owners that have ended here. `keeps`: it
- * can't prove that they have ended. `refused`: the root can't be swept, or nothing in it can be removed.
+ * The expected result of a sweep of a root. `removes`: a sweep removes the directories of owners that have ended here.
+ * `keeps`: a sweep can't prove that they have ended. `refused`: the root can't be swept, or nothing in it can be
+ * removed.
  *
  * @category schemas
  * @since 0.1.0
@@ -45,7 +47,7 @@ export const Conclusion = Schema.Literals(["removes", "keeps", "refused"])
 export type Conclusion = typeof Conclusion.Type
 
 /**
- * The line that `doctor --json` prints first: the machine.
+ * The line about the machine, which `doctor --json` prints first.
  *
  * @category schemas
  * @since 0.1.0

@@ -8,9 +8,9 @@ import type { FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import * as Text from "./Text.ts"
 
-/** Columns where there is no terminal: help is read through a pager, too. */
+/** Columns if there is no terminal, because help is read through a pager, too. */
 const defaultWidth = 80
-/** Longer lines are hard to read. */
+/** Maximum columns. Longer lines are hard to read. */
 const mostWidth = 100
 
 const indent = "  "
@@ -18,13 +18,13 @@ const indent = "  "
 /** Maximum columns of a value's name beside the flag. */
 const mostOfValue = 24
 
-/** Shows the choices of a flag once: in the name of the value or, if that would be too wide, in the description. */
+/** Shows the choices of a flag once, in the name of the value or, if that would be too wide, in the description. */
 const withChoicesOnce = (flag: FlagDoc): FlagDoc =>
   flag.type.length > mostOfValue
     ? { ...flag, type: flag.name.replace(/^.*-/, "").toUpperCase() }
     : { ...flag, description: Option.map(flag.description, (text) => text.replace(/ \(choices: [^()]*\)$/, "")) }
 
-/** The formatter leaves no line between subcommands and examples. */
+/** Adds an empty line between subcommands and examples, which the formatter leaves out. */
 const spaced = (text: string): string => text.replace(/(?<=[^\n])\n(?=\S*EXAMPLES)/, "\n\n")
 
 const fit = (doc: HelpDoc, width: number): HelpDoc => ({

@@ -32,7 +32,8 @@ export const Line = Schema.Union([
 const errorIdentifier = /@vm-sentinel(?:\/|~1)core(?:\/|~1)(\w+?)Encoded/g
 
 /**
- * The JSON Schema of {@link Line}, as text. Keys that it doesn't name are allowed: a later release may add some.
+ * The JSON Schema of {@link Line}, as text. Keys that it doesn't name are allowed, because a later release may add
+ * some.
  *
  * @category rendering
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The findings about this machine: what a sweep can prove by the kernel's answers. Pure.
+ * The findings about this machine: what a sweep can prove with the kernel's answers. Pure.
  *
  * @since 0.1.0
  */

@@ -107,7 +107,7 @@ const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =
     )
   )
 
-/** Requested help is data, for stdout. Help after an invalid command line is for stderr. */
+/** Prints requested help on stdout, because it is data, and help after an invalid command line on stderr. */
 const presenter = Layer.effect(
   CliOutput.Presenter,
   Effect.map(Effect.context<Output.Output>(), (output) => ({
@@ -131,7 +131,7 @@ const presenter = Layer.effect(
   }))
 )
 
-/** Only an error with help is told already. */
+/** The presenter has already printed an error with help, and no other error. */
 const tellUsage = (error: CliError.CliError) =>
   Effect.gen(function* () {
     if (error._tag !== "ShowHelp") {

@@ -52,8 +52,8 @@ const isAdvised = (reason: Reason): reason is Advised => Object.hasOwn(steps, re
 export const of = (reason: Reason): string | undefined => (isAdvised(reason) ? steps[reason] : undefined)
 
 /**
- * The next steps after a table of outcomes: one for each reason for which directories are kept, however many these are.
- * Empty if there is nothing to do.
+ * The next steps after a table of outcomes, one for each reason for which a directory is kept. Empty if there is
+ * nothing to do.
  *
  * @category rendering
  * @since 0.1.0

@@ -40,7 +40,7 @@ export class OutputError extends Data.TaggedError("OutputError")<{ readonly errn
 
 const toOutputError = ({ reason: { cause } }: PlatformError): OutputError => {
   const errno = errnoOf(cause)
-  // Node's own code for a write after the EPIPE.
+  // ERR_STREAM_DESTROYED is Node's own code for a write after the EPIPE.
   return new OutputError({ errno: errno === "ERR_STREAM_DESTROYED" ? "EPIPE" : errno })
 }
 
@@ -56,7 +56,7 @@ export const write = (text: string): Effect.Effect<void, OutputError, Stdio.Stdi
   )
 
 /**
- * Writes to stderr as it is. Errors are ignored: a closed stderr has no reader.
+ * Writes a text to stderr unchanged. Errors are ignored, because a closed stderr has no reader.
  *
  * @category writing
  * @since 0.1.0
@@ -76,7 +76,7 @@ export const errorColumns: Effect.Effect<number | undefined, never, Stdio.Stdio>
 )
 
 /**
- * Writes to stderr like {@link show}, and breaks lines between words where stderr is a terminal.
+ * Writes to stderr like {@link show}, and breaks lines between words if stderr is a terminal.
  *
  * @category writing
  * @since 0.1.0
@@ -85,8 +85,9 @@ export const note = (text: string): Effect.Effect<void, never, Stdio.Stdio> =>
   Effect.flatMap(errorColumns, (columns) => show(Text.wrap(text, columns)))
 
 /**
- * Whether to print colours: the stream is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set.
- * `TerminalCapabilities` answers for stdout alone, and obeys `FORCE_COLOR`, which would put colours into pipes.
+ * Whether to print colours, which needs a terminal. Neither `NO_COLOR` nor `TERM=dumb` may be set.
+ * `TerminalCapabilities` isn't used, because it answers for stdout alone and obeys `FORCE_COLOR`, which would put
+ * colours into pipes.
  *
  * @category getters
  * @since 0.1.0
@@ -152,7 +153,7 @@ const sink = (stream: NodeJS.WriteStream & { readonly fd: number }) => () =>
 const ignore = () => {}
 
 /**
- * Completes a write only when the kernel has the text. NodeStdio completes a write once Node buffers the text: an exit
+ * Completes a write only when the kernel has the text. NodeStdio completes a write once Node buffers the text. An exit
  * then loses the text, and a later failure doesn't reach the writer.
  */
 const stdio = Layer.effect(
@@ -165,7 +166,8 @@ const stdio = Layer.effect(
       ...node,
       // `process.stdin` opens stdin, which makes a pipe non-blocking for all processes that share it.
       stdinIsTerminal: Effect.sync(() => isatty(0)),
-      // The stream closes stdin after the one answer that a command reads: an open stdin keeps the process alive.
+      // The stream closes stdin after the one answer that a command reads, because an open stdin keeps the process
+      // alive.
       stdin: NodeStream.fromReadable({ evaluate: () => process.stdin, onError: toPlatformError }),
       stdout: sink(process.stdout),
       stderr: sink(process.stderr)

@@ -35,7 +35,7 @@ const actionStyles: Record<Outcome["action"], Table.Style> = {
 }
 
 /**
- * The name of a directory for a person: what a terminal would act on, or not show, is escaped.
+ * The name of a directory for a person. Characters that a terminal would act on or not show are escaped.
  *
  * @category rendering
  * @since 0.1.0
@@ -79,7 +79,7 @@ export const row = (outcome: Outcome, now: DateTime.DateTime): ReadonlyArray<Tab
 /** With this width, a row with a size, the widest verdict and reason, and a PID of ten digits fits in 80 columns. */
 const narrowestName = 8
 
-/** Maximum rows of a preview. The preview and the question fit on a small terminal. */
+/** Maximum rows of a preview. With them the preview and the question fit on a small terminal. */
 const mostPreviewed = 12
 
 /** The owner that was found below the first level, or, after a deletion had begun, the inner directories that stay. */

@@ -56,14 +56,14 @@ export interface Pass {
   readonly count: number | undefined
 }
 
-/** Outcomes between two turns of the event loop. Node handles signals and shows progress in these turns. */
+/** Number of outcomes between two turns of the event loop. Node handles signals and shows progress in these turns. */
 const turn = 32
 const takeTurn = Effect.callback<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** Waits 2 s at most: a reader that doesn't read must not hold up an interrupted process. */
+/** Waits 2 s at most, because a reader that doesn't read must not delay an interrupted process. */
 const inTime = <A, E, R>(word: Effect.Effect<A, E, R>) =>
   Effect.ignore(Effect.timeoutOption(Effect.interruptible(word), "2 seconds"))
 
@@ -71,7 +71,7 @@ const goOn = Output.note("vm-sentinel: interrupted; run it again to go on\n")
 
 /**
  * Walks through a root, reports each outcome, and returns the summary. After an interruption it reports the summary so
- * far. It also says how to go on, unless the walk only judges.
+ * far. It also prints how to continue, unless the walk only judges.
  *
  * @category running
  * @since 0.1.0
@@ -118,7 +118,8 @@ export const run: (
     step: () => ({ done: summary.scanned, removed: summary.removed, dryRun }),
     total: count === undefined ? Roots.count(root) : Effect.succeed(count)
   })
-  // A fiber of its own: after an interruption the directories that are already removed are still reported.
+  // The walk has a fiber of its own, so that after an interruption the directories that are already removed are
+  // reported.
   const walking = yield* Effect.forkChild(watched(walk))
   yield* Fiber.join(walking).pipe(
     Effect.catchTag("NotFound", (error) => (ifExists && summary.scanned === 0 ? Effect.void : Effect.fail(error))),

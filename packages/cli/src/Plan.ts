@@ -1,6 +1,6 @@
 /**
- * The plan of a sweep: the directories that it would remove. The command judges them first, so that it can show and
- * count them, and ask.
+ * The plan of a sweep: the directories that it would remove. The command judges all directories first, so that it can
+ * show and count them, and ask.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,10 @@ import * as Text from "./Text.ts"
  */
 export interface Plan {
   readonly root: string
-  /** The directories that would be removed, by `Outcome.key`: all of them, unless they are more than the limit. */
+  /**
+   * The directories that would be removed, by `Outcome.key`. If they are more than the limit, only as many as the
+   * limit.
+   */
   readonly keys: ReadonlySet<string>
   /** The outcomes of the first 1000 of these directories. */
   readonly rows: ReadonlyArray<Outcome.Outcome>
@@ -34,8 +37,8 @@ export interface Plan {
 }
 
 /**
- * Judges a root and removes nothing. `limit`: no sweep follows if more directories would be removed, so the plan
- * remembers no more. An interruption reports the summary so far to `reporter`, and no outcome.
+ * Judges a root and removes nothing. `limit`: no sweep follows if more directories would be removed, so the plan keeps
+ * no more of them. An interruption reports the summary so far to `reporter`, and no outcome.
  *
  * @category running
  * @since 0.1.0

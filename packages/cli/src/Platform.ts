@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * vm-sentinel can't tell processes apart on this platform.
+ * vm-sentinel can't distinguish processes on this platform.
  *
  * @category errors
  * @since 0.1.0
@@ -77,7 +77,7 @@ export const disk: Layer.Layer<Disk> = Layer.unwrap(
 )
 
 /**
- * Which native code the services of {@link layer} use. Loads it.
+ * Which native code the services of {@link layer} use. The effect loads that code.
  *
  * @category getters
  * @since 0.1.0

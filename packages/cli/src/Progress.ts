@@ -11,7 +11,7 @@ import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 
 /**
- * How far the walk has come.
+ * The progress of a walk.
  *
  * @category models
  * @since 0.1.0
@@ -24,7 +24,7 @@ export interface Step {
   /** All directories. `undefined`: not counted yet. */
   readonly total: number | undefined
   readonly milliseconds: number
-  /** `true`: it judges, and removes nothing. */
+  /** `true`: the walk judges, and removes nothing. */
   readonly dryRun: boolean
 }
 
@@ -75,7 +75,7 @@ const widestBar = 40
 
 /**
  * The label, a bar and the words. A narrow terminal gets no label, and a narrower one only the words. The text takes
- * fewer than `width` columns: some terminals go to the next line after their last column.
+ * fewer than `width` columns, because some terminals go to the next line after their last column.
  *
  * @category rendering
  * @since 0.1.0
@@ -104,7 +104,7 @@ export interface Options<R> {
   /** Whether a bar names the root. A line always does. */
   readonly isNamed: boolean
   readonly step: () => Omit<Step, "total" | "milliseconds">
-  /** Counts the directories. Runs beside the walk, and only when something is shown. */
+  /** Counts the directories. Runs beside the walk, and only if something is shown. */
   readonly total: Effect.Effect<number | undefined, never, R>
 }
 
@@ -116,7 +116,7 @@ const times = { bar: ["1 second", "200 millis"], lines: ["30 seconds", "30 secon
 
 /**
  * Runs an effect and shows its progress meanwhile. Work that ends within the first second, or without a terminal within
- * the first 30 seconds, shows nothing. A bar is wiped at the end.
+ * the first 30 seconds, shows nothing. A bar is cleared at the end.
  *
  * @category running
  * @since 0.1.0

@@ -70,8 +70,8 @@ interface Agreed {
 /**
  * The operator's reason, after somebody at a terminal has agreed to the removal that it would cause. Fails with {@link
  * Quit} after a no. A reason that decides nothing at this look is dropped, so that it can't decide at the next look
- * without a question. A yes counts only for the directory that was shown: another directory may take its name before
- * the answer.
+ * without a question. A yes counts only for the directory that was shown, because another directory may take its name
+ * before the answer.
  */
 const agreed = Effect.fnUntraced(function* (
   options: Options
@@ -98,8 +98,8 @@ const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filt
 
 /**
  * Reclaims one directory and prints the outcome. At a terminal it asks first if only the operator's reason would remove
- * the directory. Logs a warning if that reason decided. Fails with {@link Quit} if the directory was kept, or removed
- * only in part.
+ * the directory. Logs a warning if that reason, or that of `assumeMoved`, decided a removal. Fails with {@link Quit} if
+ * the directory was kept, or removed only in part.
  *
  * @category running
  * @since 0.1.0

@@ -40,7 +40,7 @@ export const jsonLine = (value: unknown): string =>
 
 const encodeLine = Schema.encodeEffect(Outcome.Line)
 
-/** Skips encoding an outcome without error and size: only these two differ in their encoded form. */
+/** Skips encoding an outcome without error and size, because only these two differ in their encoded form. */
 const outcomeLine = (outcome: Outcome.Outcome): Effect.Effect<string> =>
   outcome.error === undefined && outcome.bytes === undefined
     ? Effect.succeed(jsonLine(outcome))
@@ -66,13 +66,16 @@ export const json: Reporter = {
  */
 export const mostRows = 1000
 
-/** Whether an outcome gets its row before those of directories that simply stay: something was done or went wrong. */
+/**
+ * Whether an outcome gets its row before those of directories that simply stay, because something was done or went
+ * wrong.
+ */
 const isNews = ({ action, error, verdict }: Outcome.Outcome): boolean =>
   action !== "kept" || error !== undefined || verdict === "unknown"
 
 /**
  * Keeps at most 1000 outcomes of a root, news first, and writes one table, sorted by name, together with the summary.
- * The text says how many directories have no row. `isNamed`: the root stands before its table.
+ * The text gives the number of directories without a row. `isNamed`: the path of the root stands before its table.
  *
  * @category reporting
  * @since 0.1.0
@@ -121,9 +124,9 @@ export const quiet = (reporter: Reporter): Reporter => ({
 })
 
 /**
- * Makes a reporter that goes on after stdout has failed: the sweep matters more than its report. It reports the failure
- * on stderr at once, drops further outcomes, and writes the summary to stderr. A closed stdout (EPIPE) still ends the
- * report, because its reader wants no more.
+ * Makes a reporter that continues after stdout has failed, because the sweep matters more than its report. It reports
+ * the failure on stderr at once, drops further outcomes, and writes the summary to stderr. A closed stdout (EPIPE)
+ * still ends the report, because its reader wants no more.
  *
  * @category reporting
  * @since 0.1.0

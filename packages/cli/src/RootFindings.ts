@@ -44,7 +44,7 @@ export interface Readings {
   readonly ground: Ground
   /** Number of directories that sweeps left in the root, or why the root can't be listed. */
   readonly listed: Result.Result<number, RootError>
-  /** Whether the lock of the root, once taken, was refused to a second open; or why it can't be taken. */
+  /** Whether the lock of the root, once taken, was refused to a second open, or why the lock can't be taken. */
   readonly lock: Result.Result<boolean, Claimed | LockBusy | LockUnsupported | LookError>
   readonly prospects: ReadonlyArray<Prospect>
 }
@@ -63,7 +63,7 @@ const listing = ({ listed, uid }: Readings): ReadonlyArray<Finding.Finding> => {
     : [ok("leftovers", `${left} of sweeps that run or were killed; the next one goes on with them`)]
 }
 
-/** Errnos after which a sweep deletes a directory where it lies, without a workspace. */
+/** Whether a sweep deletes a directory where it lies, without a workspace, after this errno. */
 const isFull = (errno: string): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
 /** Whether nothing in the root can be removed. */
@@ -103,8 +103,8 @@ const fileSystem = ({ ground: { frame } }: Readings): Finding.Finding => {
 }
 
 /**
- * The finding whether a record that is made now would be bound to its directory. A file has the same kinds of data as
- * its directory.
+ * The finding whether a record that is made now would be bound to its directory. The data of the directory stand for
+ * those of a file in it, which are of the same kinds.
  */
 const binding = ({ ground: { frame } }: Readings): Finding.Finding => {
   const what = "directories"
@@ -138,7 +138,7 @@ const lock = ({ ground: { frame }, hasKoffi, lock: held, uid }: Readings): Findi
     : limited(what, "flock(2) works here, but a free lock proves nothing: other kernels' locks may not be seen")
 }
 
-/** Why this kernel can't be told from other kernels that have the file system mounted. */
+/** Whether, and why not, this kernel can be distinguished from other kernels that have the file system mounted. */
 const otherKernels = ({ prospects }: Readings): Finding.Finding => {
   const what = "other kernels"
   const doubted = prospects.filter(({ reason }) => reason === "machine-unknown")

@@ -16,7 +16,7 @@ const realPath = (root: string) =>
 
 /**
  * Leaves out each root that is the same directory as an earlier one, and prints a note about it. A root that can't be
- * opened stays in the list: its sweep reports the reason.
+ * opened stays in the list, and its sweep reports the reason.
  *
  * @category converting
  * @since 0.1.0

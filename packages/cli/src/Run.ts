@@ -63,7 +63,7 @@ const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 const start = (command: string, args: ReadonlyArray<string>, lock: number | undefined) =>
   Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
     const stdio: StdioOptions = ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]
-    // The child isn't detached: the command stays in the same session, terminal and process group.
+    // The child isn't detached, so the command stays in the same session, terminal and process group.
     const child = spawn(command, args, { stdio })
     child.once("spawn", () => resume(Effect.succeed(child)))
     child.once("error", (error) => resume(Effect.fail(error)))
@@ -80,7 +80,7 @@ const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
 /** Signals that a terminal sends to the whole process group, which includes the command. */
 const groupSignals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
-/** Signals that end a process that doesn't listen. */
+/** Signals that end a process that doesn't handle them. */
 const endingSignals: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
 
 interface Signals {
@@ -100,7 +100,7 @@ const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease
     let receiver: ChildProcess | undefined
     const pass = (signal: NodeJS.Signals) => {
       if (receiver === undefined) early.push(signal)
-      // `process.stdin` opens stdin, which makes a pipe non-blocking for the command, too.
+      // `process.stdin` isn't used, because it opens stdin, which makes a pipe non-blocking for the command, too.
       else if (!isatty(0) || forwardedSignals.includes(signal)) receiver.kill(signal)
     }
     const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
@@ -133,7 +133,7 @@ const withoutReaping =
 
 /**
  * Reaps orphans. As the first process of a container, this process is the parent of all of them, and only a parent can
- * reap. Node reaps the command itself, and would miss its end if anybody else did.
+ * reap. Node reaps the command itself, and would miss its end if other code reaped it.
  */
 const reapOrphans: (child: ChildProcess) => Effect.Effect<void, never, Output.Output | Scope.Scope> = Effect.fnUntraced(
   function* ({ pid }) {
@@ -147,7 +147,7 @@ const reapOrphans: (child: ChildProcess) => Effect.Effect<void, never, Output.Ou
       Effect.sync(() => process.on("SIGCHLD", reap)),
       () => Effect.sync(() => process.off("SIGCHLD", reap))
     )
-    // Those that ended before.
+    // This call reaps the orphans that ended before the listener was added.
     reap()
   }
 )
@@ -163,8 +163,8 @@ const exited = (child: ChildProcess) =>
 /**
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, and are
- * judged dead from then on; that of this process is withdrawn where no command was started. As the first process of a
- * PID namespace, it reaps what it inherits.
+ * judged dead from then on. If no command was started, the sentinel of this process is withdrawn. As the first process
+ * of a PID namespace, this process reaps the orphans that it inherits.
  *
  * @category running
  * @since 0.1.0
@@ -183,18 +183,18 @@ export const run: (
     const { file, lock } = yield* Ownership.hold(path, named)
     yield* DistrustWarning.warn(path, file)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
-    // An earlier command that may still live is found before this one starts.
+    // This check finds an earlier command that may still live, before a new one starts.
     yield* Ownership.ensureUnowned(path, record)
     // `hold` takes up to 5 s. After a signal in this time no command is wanted.
     const early = yield* signals.early
-    // Without a command nothing was begun: the next sweep must not take the directory for one that is forfeit.
+    // Without a command nothing was begun. If the sentinel stayed, the next sweep would remove the directory.
     const withdraw = Ownership.release(path, file)
     if (early !== undefined) {
       yield* withdraw
       return yield* new Quit({ code: 128 + Os.constants.signals[early] })
     }
-    // The command inherits the lock, and holds it even if this process is killed. No other child does: the descriptor
-    // is closed on exec.
+    // The command inherits the lock, and holds it even if this process is killed. No other child inherits the lock,
+    // because the descriptor is closed on exec.
     const child = yield* start(command, args, lock?.fd).pipe(
       Effect.catch((error) => {
         const reason = reasonOf(command, error)

@@ -19,8 +19,8 @@ export interface Skip {
 }
 
 /**
- * `*` and `?` match names that start with a dot, too: a pattern protects directories. For the same reason a pattern
- * also matches the name that is spelled as the pattern is, such as `vm[1]`.
+ * `*` and `?` match names that start with a dot, too, because a pattern protects directories. For the same reason a
+ * pattern also matches the name that is spelled as the pattern is, such as `vm[1]`.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Finds the word that was meant. Pure.
+ * Finds the word that a misspelt one stands for. Pure.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ const distance = (from: string, to: string): number => {
   return row.at(-1) ?? 0
 }
 
-/** Changes in a word that still look like a mistake: in half of its letters, and no more than 4. */
+/** Maximum number of changes that still look like a mistake: half of the word's letters, and no more than 4. */
 const most = (given: string): number => Math.min(given.length / 2, 4)
 
 /**

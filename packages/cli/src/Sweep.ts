@@ -40,7 +40,7 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly skip: ReadonlyArray<string>
   /** `true`: a missing root isn't an error. */
   readonly ifExists: boolean
-  /** Fails when a directory was unknown or failed, or a pattern of `skip` matched nothing. */
+  /** Fails if a directory was unknown or failed, or a pattern of `skip` matched nothing. */
   readonly strict: boolean
   /** Measures what each directory occupies. */
   readonly sizes: boolean
@@ -50,7 +50,7 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly maxRemovals: Option.Option<number>
 }
 
-/** A person is asked before more removals than this. */
+/** Maximum number of removals before which nobody is asked. */
 const mostUnasked = 10
 
 type Services = Output.Output | ProcessInspector | SentinelStore
@@ -109,8 +109,9 @@ const refusalOf = Effect.fnUntraced(function* (
 /**
  * Sweeps roots. With `dryRun` it only judges them. It reports the outcome of each directory and the summary of each
  * root. It judges all roots first if it may have to ask, or if `maxRemovals` or an unmatched `skip` under `strict` may
- * forbid all removals. It then removes only directories that this first judgement found dead: a person who answers yes
- * agrees only to those. A full stdout doesn't end the sweep. Fails with {@link Quit} for every exit code but 0.
+ * forbid all removals. It then removes only directories that this first judgement found dead, because a person who
+ * answers yes agrees only to those. A full stdout doesn't end the sweep. Fails with {@link Quit} for every exit code
+ * but 0.
  *
  * @category running
  * @since 0.1.0
@@ -155,7 +156,8 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
       if (refused === undefined) {
         const sweepOf = ({ keys, root, summary }: Plan.Plan) =>
           walk({ root, dryRun: false, only: keys, count: summary.scanned })
-        // Leaves out a root that couldn't be judged. A directory that was unknown at the first look may be known now.
+        // A root that couldn't be judged is left out. The codes are those of this second walk, because a directory that
+        // was unknown at the first look may be known now.
         const sweepPlanned = Option.match({ onNone: () => Effect.succeedNone, onSome: sweepOf })
         return codesOf(yield* Effect.forEach(found, (plan) => sweepPlanned(plan)))
       }

@@ -101,7 +101,7 @@ export const shorten = (text: string, columns: number): string => {
 }
 
 /**
- * Breaks a text into pieces of at most `columns` columns, between words where it can.
+ * Breaks a text into pieces of at most `columns` columns, between words if possible.
  *
  * @category fitting
  * @since 0.1.0
@@ -160,9 +160,9 @@ const wrapLine = (line: string, columns: number): ReadonlyArray<string> => {
 
 /**
  * Breaks each line that is wider than `columns` between two words. The continuation lines are indented. If the line has
- * a first column, its text continues below the beginning of the text; if that column takes more than half of the width,
- * the whole text is printed below it. A word that is wider stays whole. `columns` is `undefined`: no terminal, no
- * change.
+ * a first column, its text continues below the beginning of the text. If that column takes more than half of the width,
+ * the whole text is printed below it. A word that is wider than `columns` stays whole. If `columns` is `undefined`,
+ * there is no terminal, and the text stays as it is.
  *
  * @category fitting
  * @since 0.1.0

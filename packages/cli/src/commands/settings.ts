@@ -1,8 +1,8 @@
 /**
- * Flags whose default an environment variable sets: `VM_SENTINEL_` and the flag's name in capitals. The flag wins. An
- * empty variable counts as none, and an unknown one is an error.
+ * Flags whose default an environment variable sets: `VM_SENTINEL_` and the flag's name in capitals. The flag overrides
+ * the variable. An empty variable counts as none, and an unknown one is an error.
  *
- * No assertion about one directory has a variable: an operator types it each time.
+ * No assertion about one directory has a variable, because an operator has to type it each time.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
@@ -32,7 +32,7 @@ type Name = (typeof names)[number]
 
 const prefix = ["VM", "SENTINEL"]
 
-/** What all variables begin with. */
+/** The beginning of all variables. */
 const start = `${prefix.join("_")}_`
 
 /** The environment variable of a flag. */
@@ -106,7 +106,7 @@ const setBelow = (words: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<str
     const node = yield* (yield* ConfigProvider.ConfigProvider).load(words)
     if (node === undefined) return []
     const own = node.value === undefined ? [] : [words.join("_")]
-    // An array is several variables that end with a number: the last one stands for all.
+    // An array is several variables that end with a number. The last one stands for all.
     const next = node._tag === "Value" ? [] : node._tag === "Record" ? [...node.keys] : [`${node.length - 1}`]
     const below = yield* Effect.forEach(next, (word) => setBelow([...words, word]))
     return [...own, ...below.flat()]
@@ -119,7 +119,7 @@ const unknown = (variable: string): string => {
 }
 
 /**
- * Fails if a variable begins like those of the flags and is none of them. It may be misspelt: an ignored
+ * Fails if a variable begins like those of the flags and is none of them. The name may be misspelt. An ignored
  * `VM_SENTINEL_SKIPS` would leave unprotected what its operator protects.
  */
 export const checked: Effect.Effect<void, CliError.ValidationError> = setBelow(prefix).pipe(

@@ -19,7 +19,7 @@ export const write = Command.make(
     pid: options.decoded(Flag.Int("pid"), Pid, "a PID, 1 to 2147483647").pipe(
       Flag.withMetavar("PID"),
       Flag.withDescription('The owner, which has no default; the shell that calls is "$$"'),
-      // No default: the parent is often a wrapper that ends at once (npx, sudo, timeout, `sh -c`).
+      // The flag has no default, because the parent is often a wrapper that ends at once (npx, sudo, timeout, `sh -c`).
       Flag.optional,
       Flag.mapEffect(Option.match({ onNone: () => Effect.fail(missing), onSome: (pid) => Effect.succeed(pid) }))
     ),

@@ -1,6 +1,6 @@
 /**
- * Real processes that own directories. Each ends with its scope. Each also ends when this process is killed, since its
- * stdin ends then.
+ * Real processes that own directories. Each process ends with its scope. Each process also ends when this process is
+ * killed, because its stdin ends then.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,10 @@ import { DemoError } from "./DemoError.ts"
  */
 export interface Actor {
   readonly pid: Pid
-  /** Sends SIGKILL, and waits until the process is reaped. After {@link startUnreaped} waits until it is a zombie. */
+  /**
+   * Sends SIGKILL, and waits until the process is reaped. After {@link startUnreaped}, it waits until the process is a
+   * zombie.
+   */
   readonly crash: Effect.Effect<void>
 }
 
@@ -69,7 +72,7 @@ const firstLine = (child: ChildProcess.ChildProcess): Effect.Effect<string, Demo
   })
 
 /**
- * Starts a process that waits: `cat`, which is small.
+ * Starts a small process that waits, `cat`.
  *
  * @category running
  * @since 0.1.0
@@ -97,7 +100,7 @@ export const startNode: Effect.Effect<Actor, DemoError, Scope.Scope> = Effect.ge
 const heedless = "cat <&3 >/dev/null & echo $!; exec cat 3<&-"
 
 /**
- * Starts a process whose parent never reaps it: `crash` leaves a zombie.
+ * Starts a process whose parent never reaps it, so `crash` leaves a zombie.
  *
  * @category running
  * @since 0.1.0

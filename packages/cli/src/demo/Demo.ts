@@ -1,5 +1,5 @@
 /**
- * `demo`: real processes own real directories, some processes die, and a sweep tells which.
+ * `demo`: real processes own real directories, some processes die, and a sweep finds out which.
  *
  * @since 0.1.0
  */
@@ -135,7 +135,7 @@ const inNamespace = Effect.fnUntraced(function* (root: string, keep: boolean) {
   yield* Effect.raceFirst(playing, Effect.andThen(Namespace.outsideGone, Effect.interrupt))
 })
 
-/** The arguments that run a command in a PID namespace. `None`, and a note, where the kernel doesn't allow one. */
+/** The arguments that run a command in a PID namespace. `None`, and a note, if the kernel doesn't allow one. */
 const namespace = Effect.gen(function* () {
   if (process.platform !== "linux") return Option.none()
   const Namespace = yield* Effect.promise(() => import("./Namespace.ts"))
@@ -149,8 +149,8 @@ const namespace = Effect.gen(function* () {
 })
 
 /**
- * Runs the demonstration in a scratch root, with recycled PIDs where a PID namespace can be created. Fails with
- * {@link Quit} when an outcome isn't the expected one.
+ * Runs the demonstration in a scratch root, with recycled PIDs if a PID namespace can be created. Fails with {@link
+ * Quit} if an outcome isn't the expected one.
  *
  * @category running
  * @since 0.1.0

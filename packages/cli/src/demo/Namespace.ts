@@ -15,7 +15,7 @@ import type { Recycler } from "./Scene.ts"
 const toDemoError = ({ problem }: PidNamespace.PidNamespaceError) => new DemoError({ problem })
 
 /**
- * Arguments of `unshare` that create such a namespace. Fails where the kernel doesn't allow one.
+ * Arguments of `unshare` that create such a namespace. Fails if the kernel doesn't allow one.
  *
  * @category getters
  * @since 0.1.0
@@ -25,7 +25,7 @@ export const unshareArguments: Effect.Effect<ReadonlyArray<string>, DemoError> =
   toDemoError
 )
 
-/** Descriptor of a pipe. Its end tells the process inside the namespace that the process outside is gone. */
+/** Descriptor of a pipe. Its end shows the process inside the namespace that the process outside is gone. */
 const lifeline = 3
 
 const ended = (child: ChildProcess.ChildProcess): Effect.Effect<number> =>

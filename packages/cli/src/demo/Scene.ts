@@ -46,7 +46,7 @@ interface Scene {
   readonly processes: number
 }
 
-/** Chooses the next PID, and recycles PIDs. Only possible in a PID namespace of one's own. */
+/** Chooses the next PID, and recycles PIDs, which is only possible in a PID namespace of one's own. */
 export interface Recycler {
   /** The next process, or thread, gets the PID after `pid`. */
   readonly next: (pid: number) => Effect.Effect<void, DemoError>
@@ -63,7 +63,7 @@ export interface Recycler {
 /** A file in each directory. Its content shows whether the directory is whole. */
 const payload = "console.log"
 
-/** A file in the root, which isn't a directory: a sweep leaves it alone. */
+/** A file in the root, which isn't a directory, so a sweep leaves it alone. */
 export const bystander = "notes.txt"
 
 const attempt = (run: () => void): Effect.Effect<void, DemoError> =>
@@ -111,14 +111,14 @@ export const set: (
     const kept = (name: string, verdict: Outcome["verdict"], ...reasons: ReadonlyArray<Reason>) =>
       expect("kept", name, verdict, reasons)
     /**
-     * On a file system that may be shared, the kernel of a virtual machine can't tell itself from one that was restored
-     * from the machine's saved state.
+     * On a file system that may be shared, the kernel of a virtual machine can't be distinguished from one that was
+     * restored from the machine's saved state.
      */
     const removed = (name: string, ...reasons: ReadonlyArray<Reason>) =>
       isLocal || virtualMachine === false
         ? expect("removed", name, "dead", reasons)
         : kept(name, "unknown", "machine-unknown")
-    /** v1 and v2 records name no host: on a file system that may be shared they never condemn. */
+    /** v1 and v2 records name no host, so they never condemn on a file system that may be shared. */
     const removedLegacy = (name: string, reason: Reason) =>
       isLocal ? removed(name, reason) : kept(name, "unknown", "not-local")
 
@@ -144,7 +144,7 @@ export const set: (
       yield* attempt(() => FS.writeFileSync(`${path}/${name}`, content, { mode: 0o600 }))
     })
 
-    /** A copy as `cp -a` makes it: its record names the directory that the record was made in. */
+    /** A copy as `cp -a` makes it. Its record names the directory that the record was made in. */
     const copiedAndCrashed = Effect.gen(function* () {
       const { actor, path } = yield* owned(removed("crashed-v3", "pid-dead"), Actors.start, "v3")
       const files = { [payload]: "crashed-v3\n" }
@@ -195,7 +195,7 @@ export const set: (
     })
 
     if (recycler !== undefined) {
-      // Threads of a new process take the PIDs after its own: each recycled PID gets a range to itself.
+      // Threads of a new process take the PIDs after its own, so each recycled PID gets a range to itself.
       yield* recycler.next(12_000)
       const same = yield* owned(
         removed("recycled-same-exe", "start-time-mismatch", "identity-mismatch"),
@@ -205,10 +205,10 @@ export const set: (
       yield* record(yield* directory(kept("recycled-v1", "alive", "pid-alive")), same.actor, "v1")
       yield* recycler.next(14_000)
       const other = yield* owned(removedLegacy("recycled-other-exe", "exe-mismatch"), Actors.startNode, "v2")
-      // `sleep`, which has no threads, starts first: the threads of a starting Node process could take the PID that is
-      // recycled next.
+      // `sleep`, which has no threads, starts first, because the threads of a starting Node process could take the PID
+      // that is recycled next.
       yield* other.actor.crash
-      // A v2 record tells a recycled PID by its executable only if the process started this long after the record was
+      // A v2 record reveals a recycled PID by its executable only if the process started this long after the record was
       // written.
       yield* Effect.sleep(startMargin + 100)
       yield* recycler.recycle(other.actor.pid, { file: "sleep", args: ["600"] })
