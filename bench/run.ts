@@ -82,6 +82,8 @@ const main = async (): Promise<void> => {
     if (values.profile) return await Profile.run(lab, values.contestant)
     const machine = Machine.read(lab)
     const results = await measure(lab, (part) => values.only.length === 0 || values.only.includes(part))
+    if (values.case !== "" && results.sweeps?.length === 0)
+      throw new Error(`--case ${values.case}: no root has such an id`)
     if (values.json !== undefined) Fs.writeFileSync(values.json, JSON.stringify({ machine, results }, null, 2))
     const isWhole = !values.quick && values.only.length === 0 && values.case === ""
     if (isWhole) publish(machine, results)

@@ -27,6 +27,9 @@ export type CommandError =
 
 const explain = "`vm-sentinel explain` shows it; `vm-sentinel reclaim --assume-dead REASON` removes it all the same"
 
+/** A judgement that couldn't read all sentinels of a directory yields to no word of an operator. */
+const explainUnread = `${explain}, unless it has more sentinels or names than are read`
+
 const immutable =
   process.platform === "darwin"
     ? "`ls -ldO` of it and of its directory shows what has a flag such as uchg, and `chflags nouchg,nouappnd` ends that"
@@ -74,8 +77,9 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
       return ofRefusedRoot(error.problem)
     case "OversizedSentinel":
     case "MalformedSentinel":
-    case "UntrustedSentinel":
       return error.operation === "write sentinel" ? undefined : explain
+    case "UntrustedSentinel":
+      return error.operation === "write sentinel" ? undefined : explainUnread
     case "UnsupportedVersion":
       return "update vm-sentinel"
     case "AlreadyOwned":

@@ -30,7 +30,7 @@ const steps: Record<Advised, string> = {
   "not-local": `v1 and v2 prove nothing on a file system that may be shared: let the owner write v3; ${overridden}`,
   "oversized-sentinel": `look at the file; ${overridden}`,
   "malformed-sentinel": `look at the file; ${overridden}`,
-  "untrusted-sentinel": `others could have written it: look at it, then \`chown\` it or \`chmod go-w\` it; ${overridden}`,
+  "untrusted-sentinel": `others could have written it, or there are more than are read: look, then \`chown\`, \`chmod go-w\` or remove some; ${overridden}, unless there are more than are read`,
   "unsupported-version": "update vm-sentinel",
   unreadable: "sweep as the owner or as root; `chmod u+rwx` it if its owner can't read it",
   "other-owner": "it belongs to another program: if that is yours, sweep with --sentinel-name NAME",

@@ -139,8 +139,8 @@ export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel
   reason: Schema.String
 }) {
   override get message(): string {
-    const owner = this.owner === undefined ? "an unreadable owner" : `process ${this.owner}`
-    return `${this.path}: already owned by ${owner}: ${this.verdict}, ${this.reason}`
+    const owned = this.owner === undefined ? "may have an owner" : `already owned by process ${this.owner}`
+    return `${this.path}: ${owned}: ${this.verdict}, ${this.reason}`
   }
 }
 

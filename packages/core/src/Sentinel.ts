@@ -126,8 +126,7 @@ const parseRecord = (pid: Pid, executable: string, line: string): Result.Result<
   if (!isVersioned(json)) return malformed("line 3 has no version")
   if (json.v !== 3) return Result.fail({ _tag: "UnsupportedVersion", version: String(json.v).slice(0, 32) })
   const decoded = decodeRecord(json)
-  if (Result.isFailure(decoded))
-    return malformed(`line 3: ${String(decoded.failure.issue).split("\n")[0] ?? "invalid"}`)
+  if (Result.isFailure(decoded)) return malformed(`line 3: ${decoded.failure.message.replace(/\s*\n\s*/g, " ")}`)
   return agree(pid, executable, json.pid, decoded.success)
 }
 

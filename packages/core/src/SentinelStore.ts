@@ -123,7 +123,7 @@ export class SentinelStore extends Context.Service<
     readonly release: (path: string, nonce: string, layout?: Layout) => Effect.Effect<void, LookError | SentinelError>
     /**
      * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive if nobody else holds
-     * the lock, otherwise shared. Waits up to 5 s for a process that holds the lock exclusively, since a probe does so
+     * the lock, otherwise shared. Waits at least 5 s for a process that holds the lock exclusively, since a probe does so
      * briefly. `Claimed`: a sweep has the directory. `LockBusy`: another process still holds the lock exclusively after
      * 5 s. `LockUnsupported`: the platform or the file system has no such lock.
      */

@@ -13,7 +13,7 @@
 export * as Cleanup from "./Cleanup.ts"
 
 /**
- * `Condemned`, the right to remove one directory: every deletion requires one. Only the judgement of a directory that
+ * `Condemned`, the right to remove one directory. Every deletion requires one. Only the judgement of a directory that
  * was just read creates a `Condemned`.
  *
  * @since 0.1.0
@@ -36,7 +36,7 @@ export * as DirectoryCalls from "./DirectoryCalls.ts"
 export * as DirectoryFrame from "./DirectoryFrame.ts"
 
 /**
- * The sentinels of one directory, read once, and the comparisons that tell whether the directory changed since.
+ * The sentinels of one directory, read once, and the comparisons that show whether the directory has changed since.
  *
  * @since 0.1.0
  */
@@ -88,7 +88,7 @@ export * as FileId from "./FileId.ts"
 
 /**
  * The portable `Disk`, over `effect/FileSystem`. It works by path, and is only as safe as the directories above each
- * path: a sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
+ * path. A sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
  *
  * @since 0.1.0
  */
@@ -140,8 +140,8 @@ export * as LockState from "./LockState.ts"
 export * as Mounts from "./Mounts.ts"
 
 /**
- * What a platform's package loaded of its native code. Native code is optional: without it some answers take longer,
- * and some can't be had.
+ * The native code that a platform's package has loaded. Native code is optional. Without it, some answers take longer,
+ * and some are missing.
  *
  * @since 0.1.0
  */
@@ -162,8 +162,8 @@ export * as Observation from "./Observation.ts"
 export * as Outcome from "./Outcome.ts"
 
 /**
- * The owner's side: publishes the sentinel of a process in a directory, and never replaces the sentinel of another
- * owner that isn't provably gone.
+ * Publishes the sentinel of a process in a directory, and never replaces the sentinel of another owner that isn't
+ * provably gone.
  *
  * @since 0.1.0
  */
@@ -299,7 +299,7 @@ export * as TreeRemoval from "./TreeRemoval.ts"
 export * as Trust from "./Trust.ts"
 
 /**
- * The judgement of one owner: does the process that a sentinel names still live? Pure; never throws.
+ * The judgement of one owner, which says whether the process that a sentinel names still lives. Pure. Never throws.
  *
  * @since 0.1.0
  */

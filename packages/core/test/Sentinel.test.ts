@@ -186,7 +186,11 @@ describe("Sentinel.parse refuses", () => {
     assert.isTrue(Result.isFailure(parsed))
     if (Result.isFailure(parsed)) {
       assert.strictEqual(parsed.failure._tag, "Malformed")
-      assert.match(parsed.failure._tag === "Malformed" ? parsed.failure.problem : "", /^line 3: /)
+      const problem = parsed.failure._tag === "Malformed" ? parsed.failure.problem : ""
+      assert.match(problem, /^line 3: (Expected|Missing key|Unexpected key)/)
+      // The problem names the key, on one line.
+      assert.include(problem, `at ["${Object.keys(changes)[0]}"]`)
+      assert.notInclude(problem, "\n")
     }
   })
 

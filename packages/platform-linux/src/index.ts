@@ -5,7 +5,7 @@
  */
 
 /**
- * The system calls of the inspector, as an interface: tests can produce every answer of a kernel.
+ * An interface of the system calls of the inspector, with which tests produce every answer of a kernel.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ export * as LinuxNativeCode from "./LinuxNativeCode.ts"
 export * as LinuxPidNamespaces from "./LinuxPidNamespaces.ts"
 
 /**
- * `ProcessInspector` for Linux: procfs, and the 64-bit process id of pidfs where native code can be loaded.
+ * `ProcessInspector` for Linux, by procfs and, if native code can be loaded, by the 64-bit process id of pidfs.
  *
  * @since 0.1.0
  */
@@ -54,8 +54,8 @@ export * as LinuxSentinelStore from "./LinuxSentinelStore.ts"
 export * as OpenTree from "./OpenTree.ts"
 
 /**
- * Processes that this process inherited: the first process of a PID namespace becomes the parent of every orphan in it,
- * and each stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
+ * Reaps the processes that this process inherited. The first process of a PID namespace becomes the parent of every
+ * orphan in it. An orphan that has ended stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
  *
  * @since 0.1.0
  */

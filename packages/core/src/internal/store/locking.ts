@@ -15,10 +15,13 @@ import { isBeingRemoved } from "./removingMark.ts"
 
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
 
-/** An owner waits 5 s for a process that only probes the lock. That process may have been stopped during its probe. */
+/**
+ * An owner waits at least 5 s for a process that only probes the lock. That process may have been stopped during its
+ * probe.
+ */
 const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
 
-/** A remover waits 50 ms for a process that only probes the lock. */
+/** A remover waits at least 50 ms for a process that only probes the lock. */
 const removersPatience = { schedule: Schedule.spaced("5 millis"), times: 10 }
 
 const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
