@@ -34,7 +34,7 @@ const load = async (layers: Layers) => {
     return Layer.provide(SentinelStore.layerFileSystem, [NodeFileSystem.layer, NodePath.layer])
   }
   const store = await (layers === "linux" ? linux() : portable())
-  // No logger: the time to log each removed directory is the logger's, not the sweep's.
+  // No logger is installed. The time to log each removed directory is the logger's, not the sweep's.
   const runtime = ManagedRuntime.make(Layer.mergeAll(Inspector.layer, store, Logger.layer([])))
   await runtime.context()
   return { Cleanup, Effect, Stream, runtime }
@@ -77,7 +77,7 @@ const plain: Contestant = async () => {
   }
 }
 
-/** Waits for one second: its event-loop delay is the machine's own. */
+/** Waits for one second. Its event-loop delay is the machine's own. */
 const idle: Contestant = async () => async (root) => {
   Fs.statSync(root)
   await new Promise((done) => {

@@ -31,7 +31,7 @@ const sampleOf = async (lab: Lab.Lab, name: string, spec: Roots.RootSpec) => {
   return delay
 }
 
-/** For the process that only waits: its delay is the machine's own. */
+/** For the process that only waits. Its delay is the machine's own. */
 const idle: Roots.RootSpec = { size: 0, kind: "v3", dead: 0, files: 1 }
 
 export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {

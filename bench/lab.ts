@@ -24,7 +24,7 @@ export interface Lab {
   readonly owners: Owners.Owners
   /** The program that runs a contestant in Node. */
   readonly worker: string
-  /** The compiled floor; `undefined` without a compiler. */
+  /** The compiled floor. `undefined` without a compiler. */
   readonly floor: string | undefined
   readonly say: (text: string) => void
 }
@@ -48,7 +48,7 @@ const compile = (directory: string): string | undefined => {
     : undefined
 }
 
-/** Bundles the contestants as JavaScript, as the packages are published: Node strips no types during a measurement. */
+/** Bundles the contestants as JavaScript, like the published packages. Node strips no types during a measurement. */
 const bundle = async (directory: string): Promise<string> => {
   const platform = `${repository}/packages/platform-linux`
   const { build } = await import("rolldown")
@@ -62,7 +62,7 @@ const bundle = async (directory: string): Promise<string> => {
   })
   copyNative(buildNative(), `${directory}/code`)
   Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
-  // The bundle finds koffi by this link.
+  // The bundle finds koffi through this link.
   Fs.symlinkSync(`${platform}/node_modules`, `${directory}/node_modules`)
   return `${directory}/code/worker.js`
 }
@@ -121,7 +121,7 @@ export const start = (lab: Lab, name: string, options: StartOptions = {}): Worke
     env: { ...process.env, NODE_NO_WARNINGS: "1" }
   })
   const exited = once(child, "exit")
-  // A dead contestant has written its error to standard error, and `run` rejects: EPIPE adds nothing.
+  // A dead contestant has written its error to standard error, and `run` rejects. EPIPE adds nothing to that.
   child.stdin.on("error", () => undefined)
   const lines = ReadLine.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
@@ -165,7 +165,7 @@ const verify = (name: string, spec: Roots.RootSpec, root: string, { alive, remov
 export const warm = (lab: Lab, worker: Worker, kind: Owners.Kind): Promise<Sample> =>
   withRoot(lab, { size: warmUp, kind, dead: 50, files: 1 }, worker.run)
 
-/** Measures one sweep of a root by a fresh, warmed-up process, after `sync`: no pending writes slow the sweep down. */
+/** Measures one sweep of a root by a fresh, warmed-up process. `sync` runs first, so no pending writes slow it down. */
 export const sample = async (
   lab: Lab,
   name: string,

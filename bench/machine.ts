@@ -11,7 +11,7 @@ export interface Machine {
   readonly fileSystem: string
   readonly node: string
   readonly date: string
-  /** Load averages of 1, 5 and 15 minutes, read before the measurements: other load makes the figures worse. */
+  /** Load averages of 1, 5 and 15 minutes, read before the measurements. Other load makes the figures worse. */
   readonly load: string
 }
 

@@ -1,4 +1,4 @@
-/** Peak memory of a sweep of few directories and of many. */
+/** Peak memory of a sweep, by the number of directories. */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
@@ -25,7 +25,7 @@ const largeOf = ({ full, quick }: Lab.Settings): number => (full ? 100_000 : qui
 
 const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.cjs`
 
-/** Arguments of Node with which a program keeps its heap small as the command does. */
+/** Arguments of Node that keep the heap of a program as small as the command's. */
 const tightFlags: ReadonlyArray<string> = [
   "--import",
   `data:text/javascript,import { keepSmall } from "${Url.pathToFileURL(`${Lab.repository}/packages/cli/src/Heap.ts`)}"; keepSmall()`

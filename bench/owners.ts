@@ -1,4 +1,4 @@
-/** Real processes as owners: some live as long as the benchmark, some have really exited. */
+/** Real processes as owners. Some live as long as the benchmark, the others have really exited. */
 import type { RecordedDirectory } from "@vm-sentinel/core/DirectoryFrame"
 import { Pid, type ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -30,7 +30,7 @@ const runtime = ManagedRuntime.make(LinuxProcessInspector.layer)
 const identify = (pid: number): Promise<ProcessIdentity> =>
   runtime.runPromise(Effect.flatMap(ProcessInspector, (inspector) => inspector.identify(Pid.make(pid))))
 
-/** Starts `cat`, which exits at the end of its standard input: even a killed benchmark leaves no owner behind. */
+/** Starts `cat`, which exits at the end of its standard input. So even a killed benchmark leaves no owner behind. */
 const start = async (): Promise<ChildProcess & { readonly pid: number }> => {
   const child = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] })
   await once(child, "spawn")

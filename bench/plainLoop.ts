@@ -1,7 +1,7 @@
 /**
- * The simplest sweep in Node. It is synchronous, makes no claim and no second look, and deletes through mounts. It
- * takes any process with the same executable for the owner. Its time is a lower bound for Node. It is no model for a
- * safe sweep.
+ * The simplest sweep in Node. It is synchronous, makes no claim and no second look, and deletes through mounts. Any
+ * process with the same executable counts as the owner. The time is a lower bound for Node. The sweep is no model for a
+ * safe one.
  */
 import * as Fs from "node:fs"
 

@@ -1,4 +1,4 @@
-/** A bar chart of the sweeps as SVG: one group of bars for each case, time for one directory. */
+/** A bar chart of the sweeps as SVG. Each case has one group of bars, which show the time for one directory. */
 import { type RootSpec, idOf } from "./roots.ts"
 import type { Row } from "./sweeps.ts"
 
@@ -36,7 +36,7 @@ const text = (x: number, y: number, content: string, kind: string) =>
 const timeOf = (microseconds: number): string =>
   microseconds < 10_000 ? `${microseconds.toFixed(1)} µs` : `${(microseconds / 1000).toFixed(1)} ms`
 
-/** Each group has its own scale: its longest bar takes the full width. */
+/** Each group has its own scale. The longest bar of a group takes the full width. */
 const group = (rows: ReadonlyArray<Row>, top: number): ReadonlyArray<string> => {
   const [first] = rows
   if (first === undefined) return []

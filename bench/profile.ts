@@ -48,7 +48,7 @@ const summarise = ({ nodes, samples, timeDeltas }: Profile) => {
   let total = 0
   for (const [id, time] of times) {
     const frame = byId.get(id)?.callFrame
-    // Idle time, and the profiler's own start and stop, are no work of the sweep.
+    // The profile contains idle time and the profiler's own start and stop, which aren't work of the sweep.
     if (frame === undefined || frame.functionName === "(idle)" || frame.url.startsWith("node:inspector")) continue
     total += time
     add(self, labelOf(frame), time)

@@ -139,7 +139,7 @@ ${table(
   ]
 )}`
 
-/** The report: a section for each part that was measured. */
+/** The report, with a section for each part that was measured. */
 export const render = (machine: Machine, results: Results, picture: string | undefined): string =>
   [
     introduction(machine),

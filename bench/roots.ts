@@ -20,14 +20,14 @@ export interface RootSpec {
 export const idOf = ({ dead, files, inner = 0, kind, size }: RootSpec): string =>
   `${size}-${kind}-${dead}${files === 1 ? "" : `-${files}files`}${inner === 0 ? "" : `-${inner}inner`}`
 
-/** The portable Layer can't see the file system of a directory: in a virtual machine it condemns nothing. */
+/** Whether the portable Layer can run the case. It can't see file systems, so it condemns nothing in a VM. */
 export const isPortable = ({ dead }: Pick<RootSpec, "dead">): boolean => dead === 0
 
 export const deadCount = ({ dead, size }: RootSpec): number => Math.round((size * dead) / 100)
 
 const logLine = "2026-01-01T00:00:00.000Z the guest has started\n"
 
-/** Names from a hash instead of a counter: their order must not be the order in which directories were made. */
+/** The name is a hash, not a counter, so the order of the names isn't the order in which the directories were made. */
 const nameOf = (index: number): string =>
   `vm-${Crypto.createHash("sha256").update(`${index}`).digest("hex").slice(0, 12)}`
 
@@ -42,7 +42,7 @@ const withDescriptor = <A>(path: string, flags: number, use: (fd: number) => A):
   }
 }
 
-/** The directory as a v3 record describes it. `sentinel`: descriptor of the sentinel file, which is still empty. */
+/** The directory as a v3 record describes it. `sentinel` is the descriptor of the still empty sentinel file. */
 const recordOf = (directory: string, sentinel: number): RecordedDirectory | undefined =>
   withDescriptor(directory, Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY, (fd) =>
     toRecord(Frames.byNode(fd).frame, fileToken(fstat(sentinel)))

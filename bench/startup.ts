@@ -55,7 +55,7 @@ export const run = async (lab: Lab.Lab): Promise<ReadonlyArray<Row>> => {
   execFileSync(process.execPath, [`${Lab.repository}/scripts/bundle.ts`], { stdio: "inherit" })
   const emptyRoot = Lab.freshPath(lab)
   Fs.mkdirSync(emptyRoot, { mode: 0o700 })
-  // `canRun` runs each candidate once, uncounted: this run fills the kernel's caches.
+  // `canRun` runs each candidate once, uncounted. That run fills the kernel's caches.
   const candidates = candidatesOf(emptyRoot).filter((candidate) => canRun(lab, candidate))
   const times = new Map(candidates.map((candidate) => [candidate, new Array<number>()]))
   for (let round = 0; round < rounds; round++) {

@@ -8,11 +8,11 @@ const quantile = (values: ReadonlyArray<number>, q: number): number => {
 
 export const median = (values: ReadonlyArray<number>): number => quantile(values, 0.5)
 
-/** Median of the ratios within each round: other load in a round affects both values of its ratio. */
+/** Median of the ratios within each round. Other load in a round affects both values of its ratio. */
 export const medianRatio = (values: ReadonlyArray<number>, bases: ReadonlyArray<number>): number =>
   median(values.map((value, round) => value / (bases[round] ?? Number.NaN)))
 
-/** The list, rotated by the number of the round: no contestant is first in every round. */
+/** The list, rotated by the number of the round, so no contestant is first in every round. */
 export const rotated = <A>(list: ReadonlyArray<A>, by: number): ReadonlyArray<A> => {
   const start = list.length === 0 ? 0 : by % list.length
   return [...list.slice(start), ...list.slice(0, start)]

@@ -11,9 +11,9 @@ export interface Row {
   readonly ms: number
   readonly userMs: number
   readonly systemMs: number
-  /** Ratio of the time to that of the C floor: median of the rounds' ratios, `NaN` if not measured. */
+  /** Ratio of the time to that of the C floor: the median of the rounds' ratios, `NaN` if not measured. */
   readonly toFloor: number
-  /** Ratio of the time to that of the plain loop: median of the rounds' ratios, `NaN` if not measured. */
+  /** Ratio of the time to that of the plain loop: the median of the rounds' ratios, `NaN` if not measured. */
   readonly toPlain: number
 }
 
@@ -28,7 +28,7 @@ const casesOf = ({ full, quick }: Lab.Settings): ReadonlyArray<Roots.RootSpec> =
     spec(size, "v3", 100)
   ]),
   spec(quick ? 3 : 10, "v3", 100, 1000),
-  // Each inner directory may have an owner: a removal takes the lock of each.
+  // Each inner directory may have an owner, so a removal takes the lock of each.
   { ...spec(1, "v3", 100), inner: quick ? 2000 : 20_000 },
   ...(full ? [spec(100_000, "v3", 0), spec(100_000, "v3", 100)] : [])
 ]
@@ -57,7 +57,7 @@ const measure = async (lab: Lab.Lab, spec: Roots.RootSpec): Promise<Samples> => 
   }
   const rounds = roundsOf(lab.settings, spec)
   if (spec.dead === 0) {
-    // No sweep changes a root without dead directories: all contestants share one.
+    // No sweep changes a root without dead directories, so all contestants share one.
     await Lab.withRoot(lab, spec, async (root) => {
       for (let number = 0; number < rounds; number++) await round(number, (name) => Lab.sample(lab, name, spec, root))
     })

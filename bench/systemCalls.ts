@@ -11,7 +11,7 @@ export interface Row {
   readonly contestant: string
   readonly kind: Kind
   readonly dead: number
-  /** Calls for a directory, most frequent first. */
+  /** Calls for one directory, the most frequent first. */
   readonly calls: ReadonlyArray<{ readonly name: string; readonly count: number }>
   /** Sum of `calls`, without {@link runtimes}. */
   readonly total: number

@@ -6,7 +6,7 @@ import type { Row as SweepRow } from "./sweeps.ts"
 export interface Target {
   readonly what: string
   readonly limit: string
-  /** `undefined`: not measured. */
+  /** `undefined` if not measured. */
   readonly measured: string | undefined
   readonly met: boolean | undefined
 }
@@ -72,7 +72,7 @@ const memory = ({ memory = [] }: Results): ReadonlyArray<Target> =>
     return atMost(what, 32, " MiB", growth, 1)
   })
 
-/** The target is for the published bundle; a run without a bundle shows the sources. */
+/** The target is for the published bundle. A run without a bundle shows the sources. */
 const startup = (results: Results): ReadonlyArray<Target> =>
   (["version", "list"] as const).map((what) => {
     const rows = results.startup?.filter((row) => row.what === what) ?? []

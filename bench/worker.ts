@@ -19,7 +19,7 @@ const contestant = contestants.get(name)
 if (contestant === undefined) throw new Error(`no contestant "${name}"`)
 const run = await contestant()
 
-/** Resets `VmHWM` to the current resident memory (`proc_pid_clear_refs(5)`): the figure leaves out module loading. */
+/** Resets `VmHWM` to the current resident memory (`proc_pid_clear_refs(5)`), to leave out module loading. */
 const resetPeak = () => Fs.writeFileSync("/proc/self/clear_refs", "5")
 
 const peakKiB = (): number =>
@@ -28,13 +28,13 @@ const peakKiB = (): number =>
 const delayed = async <A>(run: () => Promise<A>): Promise<readonly [A, NonNullable<Sample["delay"]>]> => {
   const histogram = monitorEventLoopDelay({ resolution: 1 })
   histogram.enable()
-  // The histogram begins to measure at the first tick of its timer.
+  // The histogram starts to measure at the first tick of its timer.
   await new Promise((done) => {
     setTimeout(done, 5)
   })
   histogram.reset()
   const result = await run()
-  // The next tick records a delay at the very end of the sweep.
+  // Only the next tick records a delay at the very end of the sweep.
   await new Promise((done) => {
     setTimeout(done, 5)
   })

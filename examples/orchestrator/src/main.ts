@@ -1,7 +1,7 @@
 /**
- * Sweeps ROOT, then starts VMs: `node src/main.ts ROOT a b`. After one of the VMs was killed, `node src/main.ts ROOT`
- * keeps the directory of the other and removes that of the killed one. The program also prints which native code it
- * uses.
+ * Sweeps ROOT, then starts VMs: `node src/main.ts ROOT a b`. Once one of the VMs has been killed, `node src/main.ts
+ * ROOT` keeps the directory of the other one and removes that of the killed one. The program also prints which native
+ * code it uses.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NativeCode from "@vm-sentinel/core/NativeCode"

@@ -91,7 +91,7 @@ describe.runIf(isLinux)(kernel, () => {
       for (const [, pid] of started.matchAll(/^started \S+ (\d+)$/gm)) pids.push(Number(pid))
       assert.lengthOf(pids, 2)
       process.kill(pids[1] ?? 0, "SIGKILL")
-      // The VM's working directory is its own directory: the kernel has released it when the `cwd` link is gone.
+      // The VM's working directory is its own directory. The kernel has released it once the `cwd` link is gone.
       while (Fs.existsSync(`/proc/${pids[1]}/cwd`)) continue
       const lines = run(root)
       assert.match(lines, /^kept alive lock-held$/m)
