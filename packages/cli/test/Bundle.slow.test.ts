@@ -7,7 +7,7 @@ import * as Roots from "./support/Roots.ts"
 
 const timeout = 60_000
 
-// Ages of a week are printed in days, so they don't change between two lists.
+// An age of 7.5 days is printed in days, so it doesn't change between two lists.
 const lastWeek = [Date.now() / 1000 - 7.5 * 86_400, Date.now() / 1000 - 7.5 * 86_400] as const
 
 describe("the bundle", { timeout }, () => {
@@ -19,8 +19,8 @@ describe("the bundle", { timeout }, () => {
         assert.deepStrictEqual(yield* run(args), yield* fromSources(...args), args.join(" "))
       }
       const root = yield* Roots.scratch
-      // A character of two columns and a combining mark of none. The bundle loads the code that measures such text on
-      // demand.
+      // The name has a character of two columns and a combining mark of none. The bundle loads the code that measures
+      // such text on demand.
       const living = "alive 夜e\u0301"
       for (const [name, pid] of Object.entries({ [living]: process.pid, dead: 2 ** 31 - 1 })) {
         const sentinel = `${Roots.directory(root, name)}/.vm-sentinel`

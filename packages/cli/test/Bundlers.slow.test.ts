@@ -1,4 +1,4 @@
-/** Programs that use the Layers, bundled by others' bundlers, in a folder with nothing else in it. */
+/** Programs that use the Layers, bundled by other bundlers, each in a folder with nothing else in it. */
 import { assert, describe, it } from "@effect/vitest"
 import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
 import { Effect } from "effect"
@@ -30,7 +30,7 @@ const bundlers = {
       outfile,
       logLevel: "silent"
     })
-    // esbuild says nothing of packages in `node_modules`, where a user's are.
+    // esbuild reports no warnings about `node_modules`, the place of a user's packages.
     for (const { id } of warnings) assert.include(warning, id)
   },
   rolldown: async (entry: string, format: Format, file: string) => {
@@ -52,7 +52,7 @@ const bundle = Effect.fnUntraced(function* (entry: string, { bundler, format }: 
   const folder = yield* Roots.scratch
   const file = `${folder}/main.${format === "esm" ? "mjs" : "cjs"}`
   yield* Effect.promise(() => bundlers[bundler](entry, format, file))
-  // pnpm's own wrappers of commands set NODE_PATH, by which koffi would be found from anywhere.
+  // pnpm's wrappers of commands set NODE_PATH. With it, Node would find koffi from every directory.
   const options = { cwd: folder, env: { NODE_PATH: "" } }
   const run = (...args: ReadonlyArray<string>) =>
     Effect.map(Cli.execute(process.execPath, [file, ...args], options), ({ code, stderr, stdout }) => {

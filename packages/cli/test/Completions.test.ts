@@ -20,7 +20,7 @@ const programs: Record<Shell, ReadonlyArray<string>> = {
   fish: ["--no-config", `${support}fish.fish`]
 }
 
-/** The names that a shell offers at the end of each line, each name once. */
+/** The names that a shell offers at the end of each line, without duplicates. */
 const offered = (shell: Shell, script: string, lines: ReadonlyArray<string>, cwd: string) =>
   Effect.map(Cli.execute(shell, [...programs[shell], script, ...lines], { cwd }), ({ stdout }) => {
     const answers = stdout.split(/^\n/m).map((answer) => answer.split("\n").map((name) => Path.basename(name.trim())))

@@ -8,7 +8,7 @@ const small = 2 * 1024 * 1024
 
 const heap = new URL("../src/Heap.ts", import.meta.url)
 
-/** Bytes of the young generation of a program that allocates for long, and has had 2 000 objects alive at any time. */
+/** Bytes of the young generation of a program that allocates 1 000 000 objects, 2 000 of them alive at any time. */
 const youngGeneration = (first: string) =>
   Effect.map(
     Cli.execute(process.execPath, [

@@ -17,7 +17,7 @@ describe("help", () => {
     Effect.gen(function* () {
       const [narrow, wide, piped] = yield* Effect.all([help(command, 80), help(command, 200), help(command)])
       assert.isAtMost(widest(narrow), 80)
-      // Wider lines are hard to read.
+      // Lines of more than 100 columns are hard to read.
       assert.isAtMost(widest(wide), 100)
       assert.deepStrictEqual(narrow.split(/\s+/), wide.split(/\s+/))
       assert.strictEqual(piped, narrow)

@@ -20,7 +20,7 @@ const stageTest = (
   it.effect(title, () => Effect.provide(test(), Layer.merge(Simulation.layer, Logger.layer([]))))
 }
 
-/** `typed`: what somebody at a terminal types once asked. */
+/** `typed` is what somebody at a terminal types once asked. */
 const reclaim = (options: Partial<Reclaim.Options>, typed?: Effect.Effect<string>) =>
   Effect.suspend(() => {
     let [stdout, stderr] = ["", ""]

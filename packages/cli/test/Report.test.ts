@@ -9,7 +9,7 @@ import { outcome } from "./support/outcomes.ts"
 
 const names = (count: number, prefix: string) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 
-/** What a reporter writes, while stdout answers as told. */
+/** What a reporter writes. `answer` is the result of each write to stdout. */
 const written = (
   reporter: Report.Reporter,
   outcomes: ReadonlyArray<Outcome.Outcome>,

@@ -19,7 +19,7 @@ const closed = PlatformError.systemError({
   cause: Object.assign(new Error("write EPIPE"), { code: "EPIPE" })
 })
 
-/** An inspector that signals its first observation and never answers. */
+/** An inspector that completes `asked` at its first observation and never answers. */
 const silent = (asked: Deferred.Deferred<void>) =>
   Layer.succeed(ProcessInspector, {
     host: Effect.succeed({ hostname: "h", namespaces: "supported" as const }),

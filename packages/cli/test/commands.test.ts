@@ -120,7 +120,7 @@ describe.concurrent("list and sweep", { timeout }, () => {
     Effect.gen(function* () {
       const root = yield* Roots.scratch
       yield* Roots.dead(Roots.directory(root, "vm"))
-      // A copy, as `mv` between two file systems makes it.
+      // `mv` between two file systems makes such a copy.
       FS.cpSync(`${root}/vm`, `${root}/moved`, { recursive: true, preserveTimestamps: true })
       FS.rmSync(`${root}/vm`, { recursive: true })
       const options = ["--lock", "inherited", "--shared", "trust", "--assume-moved", "rsync to the new disk"]

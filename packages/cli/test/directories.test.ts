@@ -124,7 +124,7 @@ describe.concurrent("write", { timeout }, () => {
 })
 
 describe("create", { timeout }, () => {
-  /** Gives group 107 everything in what is made in a directory: `struct posix_acl_xattr_header`, and its entries. */
+  /** Sets a default ACL (`struct posix_acl_xattr_header`), which gives group 107 everything made in the directory. */
   const setDefaultAcl = `
 import os, struct, sys
 entries = [(1, 7, -1), (4, 7, -1), (8, 7, 107), (16, 7, -1), (32, 5, -1)]

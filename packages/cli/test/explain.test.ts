@@ -18,7 +18,7 @@ describe("explain", () => {
         Cli.inProcess(["explain", vm], { columns: 200 })
       ])
       const { command } = decode(JSON.parse(json.stdout)).sentinels[0] ?? {}
-      // Its name while it lives is that of its program or of its first thread.
+      // While the process lives, its name is that of its program or of its first thread.
       assert.isNotEmpty(command)
       assert.include(piped.stdout, `process ${pid} (${command}), `)
       for (const line of piped.stdout.split("\n")) {

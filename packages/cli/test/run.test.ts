@@ -28,7 +28,7 @@ const running = Effect.fnUntraced(function* (
   directory: string,
   { first = ":", script = 'while [ ! -e "$0/done" ]; do :; done; exit 5' } = {}
 ) {
-  // `run` writes the command's sentinel last, so the command waits for that one.
+  // `run` writes the command's sentinel last, so the command waits for that sentinel.
   const ready = `${first}; while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo ready; ${script}`
   const child = yield* Cli.start(["run", directory, "--", "sh", "-c", ready, directory])
   const ended = Effect.callback<{ readonly code: number | null; readonly signal: string | null }>((resume) => {
@@ -92,7 +92,7 @@ describe.concurrent("run", { timeout }, () => {
         "while [ -z $passed ]; do :; done",
         '[ "$(grep ^flags /proc/$$/fdinfo/0)" = "$flags" ]'
       ].join("; ")
-      // The stdin is a pipe that nobody writes to.
+      // The command's stdin is a pipe that nobody writes to.
       const script = 'mkfifo "$1/pipe" && exec "$NODE" "$BIN" run "$1" -- sh -c "$2" 0<>"$1/pipe"'
       assert.deepStrictEqual(yield* Cli.shell(script, [directory, command]), { code: 0, stdout: "", stderr: "" })
     })
@@ -102,7 +102,7 @@ describe.concurrent("run", { timeout }, () => {
     Effect.gen(function* () {
       if (process.platform !== "linux") skip("reads /proc")
       const directory = yield* held
-      // Somebody has the lock: `run` tries again and again.
+      // Another process has the lock, so `run` tries again and again.
       const script = 'exec 9<"$0"; flock 9; echo held; exec sleep 1000'
       const holder = yield* Effect.acquireRelease(
         Effect.sync(() => ChildProcess.spawn("sh", ["-c", script, directory], { stdio: ["ignore", "pipe", "ignore"] })),
@@ -158,7 +158,7 @@ describe.concurrent("run", { timeout }, () => {
         /^vm-sentinel: warning: \S+\/vm: no sweep will believe .* writable by everybody; `chmod go-w` it\n$/
       const ran = yield* Cli.run(["run", directory, "--", "true"])
       assert.strictEqual(ran.code, 0)
-      // A word for `run` alone: the record of the command lies in the same directory.
+      // The directory gets one warning, although `run` records itself and its command in it.
       assert.match(ran.stderr, warning)
       const other = Roots.directory(`${directory}/..`, "other")
       FS.chmodSync(other, 0o777)
@@ -187,7 +187,7 @@ describe.concurrent("run", { timeout }, () => {
       assert.deepStrictEqual(yield* attempt(path), [126, `vm-sentinel: ${path}: permission denied\n`])
       const usage = yield* Cli.inProcess(["run", directory])
       assert.strictEqual(usage.code, 2)
-      // A misspelt command forfeits nothing.
+      // A misspelt command leaves no record, so the directory stays unowned.
       const { stdout } = yield* Cli.inProcess(["list", `${directory}/..`, "--json"])
       assert.deepStrictEqual(Cli.actions(Cli.report(stdout)), { vm: "kept: none, no-sentinel" })
     })

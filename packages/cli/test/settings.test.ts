@@ -134,7 +134,7 @@ describe("a setting", () => {
         ["VM_SENTINEL__STRICT", "VM_SENTINEL_STRICT"],
         ["VM_SENTINEL_SKIP_1", "VM_SENTINEL_SKIP"],
         ["VM_SENTINEL_SERVICE_HOST", undefined],
-        // No assertion has a variable, and no choice between judging and removing.
+        // No variable can assert a fact, or choose between judging and removing.
         ["VM_SENTINEL_ASSUME_DEAD", undefined],
         ["VM_SENTINEL_ASSUME_MOVED", undefined],
         ["VM_SENTINEL_YES", undefined],

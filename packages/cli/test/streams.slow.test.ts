@@ -6,7 +6,7 @@ import * as Roots from "./support/Roots.ts"
 
 const timeout = 60_000
 
-/** Numbers of lines: of 600 bytes or, with evidence, of 1000. These exceed the buffers of a pipe and its reader. */
+/** Numbers of lines: of 600 bytes each, or with evidence of 1000. They exceed the buffers of a pipe and its reader. */
 const many = 900
 const manyJudged = 500
 
@@ -20,7 +20,7 @@ const crowded = (count: number, sentinel?: string) =>
     return root
   })
 
-/** Sends a signal at the first output, when the command can't have written everything, and reads the rest. */
+/** Sends a signal at the first output, before the command can have written everything, and reads the rest. */
 const signalled = (args: ReadonlyArray<string>, signal: "SIGINT" | "SIGTERM") =>
   Effect.scoped(
     Effect.flatMap(Cli.start(args), (child) =>

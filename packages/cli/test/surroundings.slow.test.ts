@@ -9,7 +9,7 @@ import * as Roots from "./support/Roots.ts"
 
 const timeout = 60_000
 
-/** The reason why this user can't arrange a test that needs root. `undefined`: the user can. */
+/** Reason why this user can't arrange a test that needs root. `undefined` if the user can. */
 const notRoot = ((): string | undefined => {
   if (process.geteuid?.() !== 0) return "needs root"
   try {
@@ -20,7 +20,7 @@ const notRoot = ((): string | undefined => {
   }
 })()
 
-/** A root with a directory for each command, of a user that no user database knows. */
+/** A root with a directory for each command, owned by a user without an entry in the user database. */
 const unknownUsers = Effect.gen(function* () {
   const scratch = yield* Roots.scratch
   FS.chmodSync(scratch, 0o755)

@@ -69,7 +69,7 @@ describe.skipIf(!hasPty)(
         Roots.directory(root, "x".repeat(250))
         const { shown } = yield* atTerminal("n\n", ["sweep", root, "--skip", "no such name", `${root}/`], columns)
         for (const line of shown.split(/[\r\n]/)) {
-          // Paths stay whole.
+          // Paths are never wrapped.
           if (!line.includes(root)) assert.isAtMost(Text.width(line), columns, line)
         }
       })

@@ -1,6 +1,4 @@
-/**
- * Holds a directory in a scope, prints `closed` once the scope has closed, and lives on: `closingScope.ts DIRECTORY`.
- */
+/** Holds a directory in a scope, prints `closed` once the scope has closed, and stays: `closingScope.ts DIRECTORY`. */
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Effect } from "effect"
 import * as Platform from "../../src/Platform.ts"

@@ -1,4 +1,4 @@
-/** Builds the Layers of macOS, with another library than libSystem, and prints which native code they have. */
+/** Builds the Layers of macOS with a library that replaces libSystem, and prints which native code they have. */
 import * as NativeCode from "@vm-sentinel/core/NativeCode"
 import * as DarwinDisk from "@vm-sentinel/platform-darwin/DarwinDisk"
 import * as DarwinNativeCode from "@vm-sentinel/platform-darwin/DarwinNativeCode"

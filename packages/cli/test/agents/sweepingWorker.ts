@@ -1,5 +1,5 @@
 /**
- * Sweeps a root in a worker thread. While the worker lives, the main thread holds directories with their locks; then
+ * Sweeps a root in a worker thread. While the worker lives, the main thread holds directories with their locks. Then
  * the worker ends. `sweepingWorker.ts ROOT DIRECTORY...` prints how many directories the sweep kept, and which of the
  * directories are locked before and after the worker's end.
  */

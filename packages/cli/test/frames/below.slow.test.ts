@@ -111,7 +111,7 @@ describe("a dead owner's directory", () => {
           "removed"
         )
         assert.include(JSON.stringify(outcomes), "vms/mine")
-        // Wherever it lies now.
+        // The sweep may have moved the file within the root.
         const found = yield* host.run("find $R -name disk.img -exec cat {} +; find $R -name x")
         assert.strictEqual(found, "data")
         yield* holder.kill
@@ -135,7 +135,7 @@ describe("a dead owner's directory", () => {
           for part in a b c d w x y z; do mkdir -p -m 700 $R/vm/$part/inner; touch $R/vm/$part/inner/disk.img; done`)
         yield* kill
         yield* Stopped.caught(host, "STOP")
-        // By a program that asks nobody, in all that is there yet.
+        // A program that takes no lock writes a sentinel into each directory that still has its file.
         const count = Number(
           yield* host.run(`
             for disk in $(find $R -name disk.img); do

@@ -1,4 +1,4 @@
-/** Which kernel, and which boot: a boot id counts where it is the kernel's own. */
+/** Which kernel and which boot a record is from. A boot id counts only if it is the kernel's own. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -25,7 +25,7 @@ describe("a boot id that lies under a mount", () => {
         const inside = yield* open(Places.covered(Places.makeBootId(scratch)))
         yield* host.run(`mkdir $R/by-host && $VS write $R/by-host --pid ${pid}`)
         yield* inside.run(`mkdir $R/by-other && $VS write $R/by-other --pid ${pid}`)
-        // Where it can be had it is the kernel's own, and never the one that lies over it.
+        // The recorded id is missing or the kernel's own, never the one that is mounted over it.
         assert.include([undefined, kernels], Records.read(`${root}/by-other/.vm-sentinel`).record.bootId)
         for (const reader of [inside, host]) {
           assert.deepStrictEqual(yield* reader.actions("$VS sweep $R --json"), { "by-host": alive, "by-other": alive })
@@ -42,7 +42,7 @@ describe("a boot id that lies under a mount", () => {
       Effect.gen(function* () {
         const { pid } = yield* owner
         const host = yield* open()
-        // Another one at each look.
+        // Each read of this file gives another id.
         const inside = yield* open(Places.covered("/proc/sys/kernel/random/uuid"))
         yield* host.run(`mkdir $R/vm && $VS write $R/vm --pid ${pid}`)
         yield* inside.run(`mkdir $R/inner && $VS write $R/inner --pid ${pid}`)
@@ -85,7 +85,7 @@ describe("a boot id that lies under a mount", () => {
       assert.include([undefined, kernels], bootId)
       const within = yield* inside.actions("$VS sweep /vms --json")
       assert.strictEqual(within["by-container"], alive)
-      // It may know that it can't know.
+      // The sweep may detect the cover, and then the boot is unknown.
       assert.match(within["by-host"] ?? "", /^kept: unknown, (boot-unknown|other-pid-namespace)$/)
       assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), { "by-host": alive, "by-container": alive })
       assert.isTrue(FS.existsSync(`${scratch}/vms/by-container`))
@@ -152,7 +152,7 @@ describe("a machine's id", () => {
     ({ open, root, scratch }) =>
       Effect.gen(function* () {
         const host = yield* open()
-        // The other clone: its name, its boot, its processes; the disk it has by a file system of user space.
+        // The other clone has its own name, boot and processes. It reaches the disk through a FUSE file system.
         const clone = yield* open([...ownMounts, "unshare", "--uts", ...ownPids])
         yield* clone.run(`
           hostname guest7

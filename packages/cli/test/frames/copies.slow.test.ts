@@ -182,7 +182,7 @@ describe("an old backup", () => {
       Effect.gen(function* () {
         const { kill, pid } = yield* scene.owner
         const host = yield* scene.open()
-        // A file system of its own: nobody else takes the inode.
+        // The directory lies on a file system of its own, so no other file takes its inode number.
         yield* host.run(`
           D=$W/disk; mkdir $D; truncate -s 64M $W/disk.img; mkfs.ext4 -q $W/disk.img; mount -o loop $W/disk.img $D
           rmdir $D/lost+found; mkdir -m 700 $D/vm; echo precious > $D/vm/disk.img; $VS write $D/vm --pid ${pid}

@@ -1,6 +1,6 @@
 /**
- * What deployments can prove: the table of docs/judgement.md, row by row. No test can boot this machine again: where a
- * column says reboot the record is changed to one of an earlier boot, in its file, by which the directory stays bound.
+ * What deployments can prove: the table of docs/judgement.md, row by row. No test can reboot this machine. If a column
+ * says reboot, the test changes the record to one of an earlier boot, in its file, so the directory stays bound.
  */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
@@ -20,7 +20,7 @@ type Kind = "plain" | "lxc" | "nspawn"
 
 let machines = 0
 
-/** A container of a kind, with a volume. It is the same when it is started again, but for its namespaces. */
+/** A container of a kind, with a volume. A second one of the same kind differs only in its namespaces. */
 const placeOf = (kind: Kind, scene: Places.Scene): Shell.Place => {
   switch (kind) {
     case "plain":
@@ -35,13 +35,13 @@ const placeOf = (kind: Kind, scene: Places.Scene): Shell.Place => {
   }
 }
 
-/** The processes of a container by the names of their directories. All end with the container. */
+/** Scripts that start the processes of a container, by the names of their directories. All end with the container. */
 const owners: Readonly<Record<string, string>> = {
-  // The owner itself holds, as `run` does.
+  // The owner itself holds the lock, as `run` does.
   holds: "mkdir -m 700 /vms/holds; hold /vms/holds",
-  // The first process of the container.
+  // The owner is the first process of the container.
   first: "mkdir -m 700 /vms/first; $VS write /vms/first --pid 1",
-  // A command that something else started, and records of which.
+  // The owner is a command, started and recorded by another process.
   command: "mkdir -m 700 /vms/command; sleep 1000000 >/dev/null & $VS write /vms/command --pid $!"
 }
 
@@ -72,7 +72,7 @@ describe("a host, on a file system of one kernel's", () => {
         expectAll(yield* host.actions("$VS sweep $R --json"), { crashed: alive, rebooted: alive, held: alive })
         yield* crashed.kill
         yield* host.run("kill -KILL $HOLDER; wait $HOLDER || true")
-        // The PID is taken, in the next boot.
+        // A living process has the PID in the next boot.
         Records.change(`${root}/rebooted/.vm-sentinel`, Records.ofEarlierBoot)
         const actions = yield* host.actions("$VS sweep $R --json")
         expectAll(actions, { crashed: /^removed: dead, pid-dead$/, rebooted: /^removed: dead, rebooted$/, held: dead })
@@ -111,7 +111,8 @@ for (const [kind, title, tools] of kinds) {
     `what deployments can prove: ${title}, restarted: dead where the owner holds or is the first process, else unknown`,
     (scene) =>
       Effect.gen(function* () {
-        // Both at once, for the number of a namespace that has ended is given again, which is a proof of its own.
+        // Both containers run at once. Otherwise the kernel may give the number of the ended namespace to the next one,
+        // which is a proof of its own.
         const [before, after] = [yield* start(scene), yield* start(scene)]
         yield* before.run(Object.values(owners).join("\n"))
         expectAll(yield* after.actions(sweepVolume), each(unknown, ["holds", alive]))

@@ -1,6 +1,6 @@
 /**
- * What `doctor` foretells is what a sweep does: in each situation owners end, `doctor` is asked, and a real sweep of
- * the same root has to come to the same answers.
+ * `doctor` predicts what a sweep does. In each situation owners end, `doctor` is asked, and a real sweep of the same
+ * root must come to the same answers.
  */
 import { assert, describe } from "@effect/vitest"
 import type { Case } from "@vm-sentinel/core/Prospect"
@@ -43,7 +43,7 @@ const functions = `
   }
   change() { C=$(sed "$2" $1); printf '%s\\n' "$C" >$1; }`
 
-/** An owner of each case, which has ended when the script has. */
+/** Scripts that make an owner of each case. The owner has ended when the script has. */
 const owners: Readonly<Record<Case, string>> = {
   crashed: "ended crashed",
   "crashed-held": "held crashed-held",

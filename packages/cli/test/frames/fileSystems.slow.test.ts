@@ -1,4 +1,4 @@
-/** What a directory lies on decides what can be proved in it. */
+/** The file system of a directory decides what can be proved about the directory. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -44,7 +44,7 @@ describe("a directory on a file system of one kernel's", () => {
             ${mount}; mkdir -m 755 $W/disk/vms; mkdir -m 700 $W/disk/vms/recorded $W/disk/vms/held
             $VS write $W/disk/vms/recorded --pid ${pid}`)
           yield* kill
-          // Another device gets the number.
+          // Another device gets the device number of the first one.
           yield* host.run(`umount $W/disk; mkdir $W/before; mount -o loop $W/before.img $W/before; ${mount}`)
           const explained = yield* host.run("$VS explain $W/disk/vms/recorded --json")
           assert.match(explained, new RegExp(`"directory":\\{[^}]*${type}[^}]*"result":"equal"`))
@@ -96,7 +96,7 @@ describe("a directory that is seen through another file system", () => {
           const [host, other] = [yield* open(), yield* open(ownPids)]
           yield* host.run("flock -xn $R/vm true")
           assert.deepStrictEqual(yield* other.actions("$VS sweep $R --json"), { vm: otherDirectory })
-          // It is seen to live.
+          // The host may see that the owner lives.
           const actions = yield* host.actions("$VS sweep $R --json")
           assert.match(actions["vm"] ?? "", /^kept: (alive, matches|unknown, other-directory)$/)
           assert.deepStrictEqual(FS.readdirSync(`${root}/vm`).sort(), [".vm-sentinel", "disk.img"])
@@ -128,7 +128,7 @@ describe("a file system that may be shared", () => {
       Effect.gen(function* () {
         FS.mkdirSync(`${scratch}/srv/vms`, { recursive: true })
         FS.mkdirSync(`${scratch}/share/vms/vm`, { recursive: true })
-        // Of an owner that runs elsewhere.
+        // The owner runs on another machine.
         FS.writeFileSync(`${scratch}/share/vms/vm/.vm-sentinel`, "2147483647\n/usr/bin/qemu", { mode: 0o600 })
         const host = yield* open()
         yield* host.run(`
@@ -139,7 +139,7 @@ describe("a file system that may be shared", () => {
         assert.deepInclude(outcomes[0], { action: "kept", verdict: "unknown", reason: "not-local" })
         assert.match(outcomes[0]?.evidence.fileSystem?.observed ?? "", /fuse|0x65735546/)
         assert.isTrue(FS.existsSync(`${scratch}/share/vms/vm`))
-        // And the other way round: the share is what is covered.
+        // Now a local file system covers the share.
         yield* host.run(`
           mount -t tmpfs -o mode=755 tmpfs $W/srv/vms; mkdir -m 700 $W/srv/vms/vm
           cp $W/share/vms/vm/.vm-sentinel $W/srv/vms/vm; chmod 600 $W/srv/vms/vm/.vm-sentinel`)

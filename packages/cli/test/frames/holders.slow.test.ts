@@ -7,7 +7,7 @@ const { real, without } = Places
 
 const asUser = "setpriv --reuid 1000 --regid 1000 --clear-groups"
 
-/** `dead DIR`. `keep DIR COMMAND…`: the command locks the directory, and keeps it until the shell ends. */
+/** `dead DIR`: makes a directory of a dead owner. `keep DIR COMMAND…`: the command locks it until the shell ends. */
 const functions = `
   dead() { mkdir -m 755 "$1"; printf 2147483647 >"$1/.vm-sentinel"; chmod 600 "$1/.vm-sentinel"; }
   keep() {

@@ -1,4 +1,4 @@
-/** Killed sweeps and single failures leave directories, which the next sweep finishes. */
+/** Killed sweeps and single failures leave directories. The next sweep finishes these. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -21,7 +21,7 @@ describe("a sweep that is killed together with its container", () => {
         yield* Stopped.caught(first, "STOP")
         yield* Places.end(first)
         assert.lengthOf(FS.readdirSync(root), 1)
-        // One of them may have the number of its PID namespace.
+        // One of these containers may get the number of the ended PID namespace.
         for (let others = 0; others < 3; others += 1) yield* open(ownPids)
         const next = yield* open(ownPids)
         assert.deepStrictEqual(yield* next.actions("$VS sweep $R --json"), { vm: "removed: dead, resumed" })
@@ -39,7 +39,7 @@ describe("one failure while a workspace is made", () => {
       yield* host.run(`for vm in 1 2 3 4 5; do mkdir -m 700 $R/$vm; $VS write $R/$vm --pid ${pid}; done`)
       yield* kill
       const { text } = yield* host.attempt(
-        // Each thread of the pool has calls of its own to count.
+        // strace counts the calls of each thread separately, so libuv's pool has one thread.
         "UV_THREADPOOL_SIZE=1 strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:error=EIO:when=1 $VS sweep $R --json"
       )
       const lines = text.split("\n").filter((line) => line.startsWith("{"))

@@ -1,4 +1,4 @@
-/** The lock: what a free one proves, and what one that is held, or can't be asked, does not. */
+/** The lock: what a free lock proves, and what a lock that is held, or can't be probed, doesn't prove. */
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import * as FS from "node:fs"
@@ -12,7 +12,7 @@ const { ownPids, real, without } = Places
 const lockHeld = "kept: alive, lock-held"
 const elsewhere = "kept: unknown, other-pid-namespace"
 
-/** A program, for bash, that closes every descriptor that it doesn't know, as jailers and daemons do, and stays. */
+/** A program, for bash, that closes all descriptors above 2, as jailers and daemons do, and stays. */
 const closing = `
   for descriptor in /proc/$$/fd/*; do
     [ "\${descriptor##*/}" -le 2 ] || eval "exec \${descriptor##*/}>&-"
@@ -79,7 +79,7 @@ const isHeld = (directory: string): boolean => {
 }
 
 describe("a lock that can't be asked", () => {
-  /** `run` and its command are killed; a helper of theirs has the lock yet. */
+  /** `run` and its command are killed. A child of the command inherited the lock and still holds it. */
   const helped = (open: Places.Scene["open"]) =>
     Effect.gen(function* () {
       const container = yield* open(Places.ownMounts)
@@ -140,7 +140,7 @@ describe("a lock that is held", () => {
           running $R/vm .my-vmm`)
         for (const reader of [host, yield* open(ownPids)]) {
           const actions = yield* reader.actions("$VS sweep $R --json")
-          // In another namespace the old record needs no lock to be kept.
+          // A reader in another PID namespace keeps the old record without the lock.
           assert.strictEqual(actions["vm"], reader === host ? lockHeld : elsewhere)
         }
         assert.includeMembers(FS.readdirSync(`${root}/vm`), [".my-vmm", ".my-vmm.command", ".vm-sentinel"])
@@ -203,7 +203,7 @@ describe("a lock that is held", () => {
           running $R/vm`)
         const second = yield* other.attempt("$VS run $R/vm -- true")
         assert.deepStrictEqual([second.code, /already owned/.test(second.text)], [1, true], second.text)
-        // Another role's owner has room beside it.
+        // An owner of another role may share the directory.
         const beside = yield* other.attempt("$VS write $R/vm --pid $$ --role other")
         assert.strictEqual(beside.code, 0, beside.text)
         assert.includeMembers(FS.readdirSync(`${root}/vm`), [".vm-sentinel", ".vm-sentinel.other"])

@@ -1,4 +1,4 @@
-/** Mounts in a root: one that doesn't answer holds up nothing, and none is ever deleted into. */
+/** Mounts in a root. A mount that doesn't answer blocks no sweep, and no sweep deletes anything in a mount. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -6,7 +6,7 @@ import * as Places from "../support/Places.ts"
 
 const { real, without } = Places
 
-/** `dead DIR`. `hang POINT MODE`: mounts a file system of FUSE that no program answers for; it goes with the shell. */
+/** `dead DIR`: a dead owner's directory. `hang POINT MODE`: mounts FUSE without a server until the shell ends. */
 const functions = `
   dead() { mkdir -m 700 -p "$1"; printf 2147483647 >"$1/.vm-sentinel"; chmod 600 "$1/.vm-sentinel"; }
   hang() {
@@ -18,7 +18,7 @@ const functions = `
 
 const noFuse = without() ?? (FS.existsSync("/dev/fuse") ? undefined : "no /dev/fuse")
 
-/** Kills the processes that wait for a file system that doesn't answer. */
+/** The prefix of a command that may wait for a file system that doesn't answer. It kills the command after 30 s. */
 const bounded = "timeout -s KILL 30"
 
 describe("a file system that doesn't answer", () => {
@@ -39,7 +39,7 @@ describe("a file system that doesn't answer", () => {
         const kept = {
           own: "kept: unknown, mount-inside",
           below: "kept: dead, mount-inside",
-          // A mount covers the sentinel, and the sweep doesn't read it: the owner stays unknown.
+          // A mount covers the sentinel, and the sweep doesn't read the mount. So the owner stays unknown.
           covered: "kept: none, no-sentinel",
           living: "kept: alive, matches"
         }

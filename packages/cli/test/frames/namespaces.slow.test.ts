@@ -1,4 +1,4 @@
-/** Numbers of namespaces are given again; what is in a namespace isn't. */
+/** The kernel reuses the numbers of namespaces. A namespace itself never comes back. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -27,7 +27,7 @@ describe("the number of a time namespace", () => {
       Effect.gen(function* () {
         const { pid } = yield* owner
         let isAgain = false
-        // Another test may get the number. Then another writer gets a number of its own.
+        // Another test may take the freed number. Then a new writer gets a new number.
         for (let round = 0; round < 3 && !isAgain; round++) {
           const writer = yield* open(shifted(1_000_000))
           const number = yield* writer.run(
@@ -35,7 +35,7 @@ describe("the number of a time namespace", () => {
           )
           assert.strictEqual(Records.read(`${root}/vm/.vm-sentinel`).record.timeOffset, "1000000000000000")
           yield* writer.kill
-          // Each reader lives on and takes a free number, the writer's at last.
+          // Each reader stays and keeps its number, so a later one gets the writer's number.
           for (let attempt = 0; attempt < 100 && !isAgain; attempt++) {
             const reader = yield* open(shifted(2_000_000 + 100 * round + attempt))
             isAgain = (yield* reader.run("readlink /proc/self/ns/time")) === number
@@ -77,7 +77,7 @@ describe("the procfs of the parent PID namespace", () => {
         const host = yield* open()
         yield* host.run(`mkdir $R/by-host; $VS write $R/by-host --pid ${pid}`)
         const inside = yield* open(["unshare", "--pid", "--fork", "--kill-child"])
-        // An owner in there, under the number that another process has outside; recorded through a procfs of its own.
+        // The owner inside has the PID of another process outside. The writer has a procfs of the inner namespace.
         yield* inside.run(`
           mkdir $R/inside; echo $((${pid} - 1)) > /proc/sys/kernel/ns_last_pid
           sleep 1000000 >/dev/null & OWNER=$!; [ $OWNER = ${pid} ]
@@ -126,13 +126,13 @@ describe("the number of a PID namespace", () => {
         assert.isDefined(pidNamespaceInit)
         let later: Shell.Shell | undefined
         for (let attempt = 0; attempt < 200 && later === undefined; attempt++) {
-          // No mounts of its own: they would take every other number.
+          // This place has no mount namespace of its own, because mount namespaces would take every other number.
           const next = yield* open(["unshare", "--pid", "--fork", "--kill-child"])
           if ((yield* numberOf(next)) === number) later = next
         }
         if (later === undefined) return assert.fail("the number was never given again")
         yield* later.run(`own() { unshare --mount sh -c 'mount -t proc proc /proc && exec "$@"' sh "$@"; }`)
-        // It has the number, so the earlier one has it no more: all its processes are gone, whoever is 1 and 500 now.
+        // A later namespace has the number, so all processes of the earlier one are gone, whoever has PID 1 or 500 now.
         for (const command of ["true", "echo 499 > /proc/sys/kernel/ns_last_pid; sleep 1000000 >/dev/null &"]) {
           yield* later.run(command)
           const actions = yield* later.actions("own $VS list $R --json")
@@ -141,7 +141,7 @@ describe("the number of a PID namespace", () => {
         yield* later.run(
           "mkdir $R/later; own $VS write $R/later --pid 1; own $VS write $R/later --pid 500 --role command"
         )
-        // One directory with both: the first of the earlier one is gone, and takes none of the later along.
+        // One directory has records of both namespaces. That the earlier first process is gone dooms no later record.
         yield* later.run("own $VS write $R/vm --pid 500 --role later")
         const host = yield* open()
         assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), { vm: alive, later: alive })
@@ -171,7 +171,7 @@ describe("the number of a PID namespace", () => {
         const names = ["lxc", "lxc-first", "nspawn", "nspawn-first"]
         const all = (what: string) => Object.fromEntries(names.map((name) => [name, what]))
         assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), all(alive))
-        // One process of each ends, which nobody but the whole kernel knows.
+        // One process of each container ends. Only a search of the whole kernel can prove it.
         for (const { run } of Object.values(containers)) yield* run("kill -KILL $!; wait $! || true")
         const actions = yield* host.actions("$VS sweep $R --json")
         for (const name of ["nspawn", "lxc"]) {

@@ -1,4 +1,4 @@
-/** Owners that do what programs do: they wrap, fork, hand over, work in threads, and are written about by others. */
+/** Owners that wrap, fork, hand over and work in threads, and owners that other processes record. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -66,7 +66,7 @@ describe("a program that holds directories", () => {
           `${scratch}/supervisor.sh`,
           "sleep 1000000 >/dev/null 2>&1 & echo $! > $W/child; echo ready > $W/ready; read -r forever < $W/never"
         )
-        // A process that starts a child with every descriptor that isn't close-on-exec.
+        // The supervisor passes every descriptor that isn't close-on-exec to its child.
         yield* container.run(`
           mkfifo $W/never; mkdir -m 700 $R/vm
           ${process.execPath} ${program("supervisor")} $R/vm sh $W/supervisor.sh >/dev/null 2>&1 & SUPERVISOR=$!
@@ -95,7 +95,7 @@ describe("write", () => {
       Effect.gen(function* () {
         const host = yield* open()
         const { code, text } = yield* host.attempt(`mkdir -m 700 $R/vm; (${command})`)
-        // xargs has a code of its own.
+        // xargs replaces the exit code of its command.
         assert.include(title === "a shell" ? [0] : title.startsWith("xargs") ? [123] : [2], code, text)
         assert.include(text, '--pid "$$"')
         assert.deepStrictEqual(FS.readdirSync(`${root}/vm`), [])
@@ -131,7 +131,7 @@ describe("a v2 record", () => {
               until [ -e $W/go ]; do :; done; exec $W/vmm 1000000' >/dev/null & OWNER=$!
             until [ -s $R/vm/.vm-sentinel ]; do kill -0 $OWNER; done`)
           assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), { vm: alive })
-          // Of this boot, and older than the owner.
+          // The new mtime lies in this boot and before the start of the owner.
           yield* host.run(`
             EARLY=$(($(sed -n 's/^btime //p' /proc/stat) + 5))
             touch $W/go; until [ $(readlink /proc/$OWNER/exe) = $W/vmm ]; do kill -0 $OWNER; done; ${age}`)
@@ -150,7 +150,7 @@ describe("a v2 record", () => {
         start() { echo 4998 > /proc/sys/kernel/ns_last_pid; sleep 1000000 >/dev/null & [ $! = 4999 ]; }
         start`)
       assert.deepStrictEqual(yield* host.actions("$VS list $R --json"), { vm: "kept: unknown, exe-changed" })
-      // A process that began certainly later than the record was written, by the clock alone.
+      // By the clock alone, the next process starts certainly later than the record was written.
       const writtenAt = FS.statSync(yield* host.run("echo $R/vm/.vm-sentinel")).ctimeMs
       yield* until("a later second", () => Date.now() > writtenAt + 2500)
       yield* host.run("kill -KILL $!; wait $! || true; start")

@@ -1,4 +1,4 @@
-/** Roots that aren't what their path says, and what others put into them. */
+/** Roots that differ from what their path suggests, and files that other users put into roots. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"

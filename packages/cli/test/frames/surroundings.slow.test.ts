@@ -1,4 +1,4 @@
-/** The command where it is the first process, and on disks that are full, read-only or hold what is immutable. */
+/** The command as the first process, and on disks that are full, read-only or have immutable files. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
@@ -16,7 +16,7 @@ describe("run as the first process of a container", () => {
     ({ open }) =>
       Effect.gen(function* () {
         const host = yield* open()
-        // Each orphan says its number and ends. Unreaped it would stay in /proc for ever.
+        // Each orphan prints its PID and ends. Without a reap it would stay in /proc as a zombie.
         const script = `
           for n in 1 2 3; do (sh -c "echo \\$\\$ > $0/orphan.$n" &); done
           for n in 1 2 3; do
@@ -64,7 +64,7 @@ describe("run as the first process of a container", () => {
 const dead = (directory: string) =>
   `mkdir -m 700 ${directory}; printf 2147483647 > ${directory}/.vm-sentinel; chmod 600 ${directory}/.vm-sentinel`
 
-/** Why no file can be made immutable here; `undefined` where one can. */
+/** Reason why no file can be made immutable here. `undefined` if one can. */
 const notImmutable = ((): string | undefined => {
   const directory = FS.mkdtempSync(`${OS.tmpdir()}/vm-sentinel-immutable-`)
   try {

@@ -1,4 +1,4 @@
-/** New owners that come to a directory while a sweep removes it, by ways that its rename doesn't change. */
+/** New owners that reach a directory while a sweep removes it, through references that a rename doesn't change. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -9,7 +9,7 @@ import * as Stopped from "../support/Stopped.ts"
 
 const { ownPids, real, without } = Places
 
-/** Makes `$R/vm` so that its removal can be caught; its owner is dead. */
+/** Makes `$R/vm` so that its removal can be caught. Its owner is dead. */
 const doomed = Effect.fnUntraced(function* ({ open, owner }: Places.Scene) {
   const { kill, pid } = yield* owner
   const host = yield* open()
@@ -18,7 +18,7 @@ const doomed = Effect.fnUntraced(function* ({ open, owner }: Places.Scene) {
   return host
 })
 
-/** How an owner has come to the directory before, in a shell of its own, and what it calls it then. */
+/** How an owner in its own shell reached the directory before the sweep, and by which path it then names it. */
 const comings: ReadonlyArray<readonly [title: string, script: string, path: string]> = [
   ["its working directory", "cd $R/vm", "."],
   ["a path from within it", "cd $R/vm/data", ".."],
@@ -93,7 +93,7 @@ describe("a directory that is being removed", () => {
         yield* host.run(`mkdir -m 700 $R/vm; mkdir $R/vm/data; $VS write $R/vm --pid ${pid}`)
         yield* kill
         const newcomer = yield* scene.open()
-        // Before another's mounts are gone nobody can remove what they are on.
+        // All processes of the newcomer end with its shell, and with them end its lock and its mounts.
         yield* newcomer.run(`${coming}; rm -f $R/vm/.vm-sentinel.command
           setpriv --pdeathsig KILL $VS run ${path} -- setpriv --pdeathsig KILL sleep 1000000 >/dev/null 2>&1 &
           running $R/vm`)
@@ -137,7 +137,7 @@ describe("a directory that is being removed", () => {
         const container = yield* scene.open(Places.container(scene.root))
         yield* container.run("mkdir /volume; mount --bind /vms/vm /volume")
         yield* Stopped.caught(host, "KILL")
-        // By a program that asks nobody.
+        // A program that takes no lock writes a record.
         const { pid } = yield* scene.owner
         yield* container.run(
           `printf ${pid} > /volume/.vm-sentinel.late; chmod 600 /volume/.vm-sentinel.late; touch /volume/disk`

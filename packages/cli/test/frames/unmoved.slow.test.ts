@@ -1,4 +1,4 @@
-/** Directories that no rename takes away: a sweep deletes them where they lie, under their lock. */
+/** Directories that can't be renamed. A sweep deletes them in place, under their lock. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import * as FS from "node:fs"
@@ -11,7 +11,7 @@ const { real, without } = Places
 
 const layers = "lowerdir=$L/lower,upperdir=$T/upper,workdir=$T/work,redirect_dir=off"
 
-/** `lower`: the file system of the lower layer. The upper one is a tmpfs. */
+/** `lower` is the file system of the lower layer. The upper layer is a tmpfs. */
 const overlay = (lower: "the same" | "another"): string => `
   T=$W/tmpfs; mkdir $T; mount -t tmpfs -o mode=755 tmpfs $T
   L=${lower === "the same" ? "$T" : "$W"}; mkdir $L/lower $T/upper $T/work; chmod 755 $L/lower $T/upper`
@@ -22,7 +22,7 @@ const mountOverlay = `mount -t overlay -o ${layers} overlay $R`
 const dead = (directory: string): string =>
   `printf 2147483647 > ${directory}/.vm-sentinel; chmod 600 ${directory}/.vm-sentinel`
 
-/** A rename, and nothing else. */
+/** Renames by `rename(2)` alone, without the copy that `mv` falls back to. */
 const renaming = (from: string, to: string): string =>
   `${process.execPath} -e 'fs.renameSync(process.argv[1], process.argv[2])' ${from} ${to}`
 

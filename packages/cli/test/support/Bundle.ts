@@ -1,7 +1,4 @@
-/**
- * The published command in a directory without `node_modules`: it finds neither koffi nor any package that it should
- * bundle.
- */
+/** The published command in a directory without `node_modules`, so it finds no koffi and no package to be bundled. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Scope } from "effect"

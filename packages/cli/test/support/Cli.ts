@@ -11,7 +11,7 @@ import * as Lines from "./Lines.ts"
 import * as Streams from "./Streams.ts"
 
 export const source = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
-/** `scripts/prebuilt.ts` sets the variable to the directory of the published build. Unset: the sources run. */
+/** `scripts/prebuilt.ts` sets the variable to the directory of the published build. If it is unset, the sources run. */
 const { SENTINEL_TEST_PREBUILT: prebuilt } = process.env
 export const bin = prebuilt === undefined ? source : `${prebuilt}/command/bin.cjs`
 export const launcher = fileURLToPath(new URL("../../src/vm-sentinel.sh", import.meta.url))
@@ -46,7 +46,7 @@ export const execute = (file: string, args: ReadonlyArray<string>, options: Opti
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-/** Each line that `--json` prints must be as the JSON Schema says. */
+/** Checks each line that `--json` prints by the JSON Schema. */
 const checked =
   (args: ReadonlyArray<string>) =>
   (result: Effect.Effect<Result>): Effect.Effect<Result> =>
@@ -61,7 +61,7 @@ export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.
 export interface InProcess {
   /** All environment variables that settings are read from. */
   readonly env?: Record<string, string>
-  /** Columns of the terminal that stdout is. Missing: stdout isn't a terminal. */
+  /** Columns of the terminal that stdout is. `undefined` if stdout isn't a terminal. */
   readonly columns?: number
 }
 
@@ -112,7 +112,7 @@ export interface Report {
   readonly summary: Summary
 }
 
-/** Decodes the JSON lines by the schema: outcomes, then one summary as the last line. */
+/** Decodes the JSON lines by the schema. The last line is the only summary. */
 export const report = (stdout: string): Report => {
   const lines = stdout
     .trimEnd()

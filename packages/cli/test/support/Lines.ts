@@ -1,15 +1,15 @@
-/** Validates the lines of `--json` by the JSON Schema that users have. */
+/** Validates the lines of `--json` by the published JSON Schema. */
 import { Ajv2020 } from "ajv/dist/2020.js"
 import * as FS from "node:fs"
 import { fileURLToPath } from "node:url"
 
 export const file = fileURLToPath(new URL("../../../../docs/json-schema.json", import.meta.url))
 
-/** The schema without the keys of later releases: each key of a line must be one that the schema names. */
+/** The schema without room for the keys of later releases, so each key of a line must be in the schema. */
 const closed = (text: string): object =>
   JSON.parse(text, (key, value: unknown) => (key === "additionalProperties" && value === true ? false : value))
 
-/** The fault of a line. `undefined`: there is none. */
+/** Makes a function that returns the fault of a line, or `undefined`. */
 export const validator = (text: string): ((line: unknown) => string | undefined) => {
   const ajv = new Ajv2020({ allErrors: true })
   const validate = ajv.compile(closed(text))
@@ -18,7 +18,7 @@ export const validator = (text: string): ((line: unknown) => string | undefined)
 
 const validate = validator(FS.readFileSync(file, "utf8"))
 
-/** Throws for a line of stdout that isn't as the schema says. */
+/** Throws for a line of stdout that doesn't match the schema. */
 export const check = (stdout: string): void => {
   for (const line of stdout.split("\n")) {
     if (line === "") continue

@@ -12,13 +12,10 @@ import * as Shell from "./Shell.ts"
 
 const repository = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "")
 
-/** A mount namespace of its own: mounts made inside are invisible outside and end with the namespace. */
+/** A mount namespace of its own. Mounts made inside are invisible outside and end with the namespace. */
 export const ownMounts: Shell.Place = ["unshare", "--mount", "--propagation", "private"]
 
-/**
- * A PID namespace with its own `/proc`. All of its processes end with its first process, and that one ends with its
- * parent.
- */
+/** A PID namespace with its own `/proc`. Its first process ends with its parent, and all others with the first. */
 export const ownPids: Shell.Place = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 const bootIdFile = "/proc/sys/kernel/random/boot_id"
@@ -80,7 +77,7 @@ const makeRoot = (root: string): string => {
 
 /** A systemd-nspawn container where `volume`, a directory of the host, is `/vms`. */
 export const nspawn = ({ command, scratch }: Scene, volume: string, number = 0): Shell.Place => [
-  // A container outlives its systemd-nspawn if that is killed. The PID namespace kills both.
+  // A container outlives a killed systemd-nspawn. The PID namespace kills both.
   ...ownPids,
   "systemd-nspawn",
   "--quiet",
@@ -112,7 +109,7 @@ const has = (tool: string): boolean => {
   return known
 }
 
-/** Reason why a test that needs namespaces and these programs can't run here; `undefined` if it can. */
+/** Reason why a test that needs namespaces and these programs can't run here. `undefined` if it can. */
 export const without = (...tools: ReadonlyArray<string>): string | undefined => {
   const missing = tools.find((tool) => !has(tool))
   return noPlaces ?? (missing === undefined ? undefined : `no ${missing}`)
@@ -133,7 +130,7 @@ export interface Scene {
 
 const makeScene = Effect.fnUntraced(function* (way: Shell.Way) {
   const scratch = yield* Roots.scratch
-  // Other users must reach the root: `mkdtemp` gave its parent directory mode 0700.
+  // Other users must reach the root. `mkdtemp` gave the root's parent directory mode 0700.
   FS.chmodSync(scratch, 0o755)
   const command = yield* Shell.commandOf(way)
   const open = (place: Shell.Place = ownMounts) =>

@@ -9,7 +9,7 @@ import * as Path from "node:path"
 import * as Actors from "../../src/demo/Actors.ts"
 import * as Platform from "../../src/Platform.ts"
 
-/** A directory that only this test uses; removed with the scope. */
+/** A directory that only this test uses. It is removed with the scope. */
 export const scratch: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => FS.realpathSync(FS.mkdtempSync(Path.join(OS.tmpdir(), "vm-sentinel-cli-test-")))),
   (path) => Effect.sync(() => FS.rmSync(path, { recursive: true, force: true }))

@@ -32,7 +32,7 @@ const scriptOf = (way: Way) => {
       return Effect.succeed(Cli.source)
     case "withoutKoffi":
       return Effect.map(bundle, ({ dist }) => {
-        // Other users must be able to run the command, as an installed one.
+        // Other users must be able to run the command, like an installed one.
         FS.chmodSync(dirname(dist), 0o755)
         return `${dist}/bin.cjs`
       })
@@ -68,7 +68,7 @@ export interface Shell {
   readonly attempt: (script: string) => Effect.Effect<Answer>
   /** The output of a script. An exit code other than 0 is a defect. */
   readonly run: (script: string) => Effect.Effect<string>
-  /** The report of a script that runs `vm-sentinel --json`; lines that aren't JSON are skipped. */
+  /** The report of a script that runs `vm-sentinel --json`. Lines that aren't JSON are skipped. */
   readonly report: (script: string) => Effect.Effect<Cli.Report>
   /** `ACTION: VERDICT, REASON` of each directory in the report, by name. */
   readonly actions: (script: string) => Effect.Effect<Record<string, string>>

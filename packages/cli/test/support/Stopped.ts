@@ -11,7 +11,7 @@ export const fill = (directory: string): string =>
 
 const inWorkspaces = "-path '*/.vm-sentinel-reap.*'"
 
-/** What shows that a removal was caught in the middle, by where it takes place. */
+/** Conditions, by the place of a removal, that show that the removal was caught in the middle. */
 const signs = {
   workspace: `[ ! -e $R/vm ] && [ -n "$(find $R ${inWorkspaces} -name 300)$(find $R ${inWorkspaces} -name 299)" ]`,
   "where it lies": `[ -e $R/vm/.vm-sentinel.removing ] && [ ! -e $R/vm/.vm-sentinel ] && [ "$(ls $R/vm/data | wc -l)" -gt 200 ]`

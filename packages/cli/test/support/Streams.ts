@@ -1,7 +1,4 @@
-/**
- * Standard streams of a command that runs without a process: no terminal, unless stdout has columns or somebody
- * answers.
- */
+/** Standard streams of a command without a process. They are terminals only if stdout has columns or somebody types. */
 import { Effect, Layer, Sink, Stdio, Stream, Terminal } from "effect"
 import type { PlatformError } from "effect"
 
@@ -27,7 +24,7 @@ const sink = (write: Write) => () =>
 interface Ends {
   readonly stdout?: Write
   readonly stderr?: Write
-  /** What somebody at a terminal types: stdin and stderr are terminals. */
+  /** What somebody at a terminal types. Then stdin and stderr are terminals. */
   readonly typed?: Effect.Effect<string>
 }
 
@@ -49,6 +46,6 @@ export const layer = (writes: Ends, args: ReadonlyArray<string> = [], columns?: 
     })
   )
 
-/** Stdio with terminals, to which nothing is written. */
+/** Stdio whose outputs may be terminals. A test writes nothing to it. */
 export const terminals = (ends: { readonly stdout: boolean; readonly stderr: boolean }) =>
   Stdio.layerTest({ stdoutIsTerminal: Effect.succeed(ends.stdout), stderrIsTerminal: Effect.succeed(ends.stderr) })

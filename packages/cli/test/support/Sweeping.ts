@@ -22,7 +22,7 @@ export const defaults: Sweep.Options = {
   maxRemovals: Option.none()
 }
 
-/** `typed`: what somebody at a terminal types once asked. Without it there is no terminal. Colours are left out. */
+/** `typed` is what somebody at a terminal types once asked. Without it there is no terminal. Colours are left out. */
 export const sweep = (options: Partial<Sweep.Options>, typed?: Effect.Effect<string>) =>
   Effect.suspend(() => {
     let stdout = ""
