@@ -48,13 +48,13 @@ const owner = (
     yield* become(yield* FakeProcessTable, pid)
   })
 
-/** Another process gets the owner's PID, one minute later. */
+/** Gives the owner's PID to another process, one minute later. */
 const recycledBy =
   (exe: string) =>
   (_: FakeProcessTable["Service"], pid: Pid): Effect.Effect<unknown, unknown, FakeProcessTable> =>
     Effect.andThen(TestClock.adjust("1 minute"), Simulation.recycle(pid, { exe }))
 
-/** An owner in another PID namespace than the sweep. */
+/** Runs `own` as an owner in another PID namespace than the sweep's. */
 const contained = (
   own: (container: Simulation.Actor) => Effect.Effect<unknown, unknown, Simulation.Services | Scope.Scope>
 ): Arrange =>
@@ -292,7 +292,7 @@ const rows: ReadonlyArray<Row> = [
   }
 ]
 
-/** What comes of a race, of an error that comes once, or of a removal itself can't be known before. */
+/** Whether a dry run can predict the outcome. It can't predict a race, a single failure or what a removal meets. */
 const isForeseeable = (says: string): boolean =>
   !says.startsWith("failed") &&
   !["taken", "changed", "lock-unknown", "mount-inside"].some((reason) => says.endsWith(reason))
@@ -333,7 +333,7 @@ describe("Cleanup.sweep: every outcome", () => {
   }
 
   it("the table above has every reason there is", () => {
-    // `abandoned` is the reason to adopt a workspace, and never the reason of an outcome.
+    // `abandoned` is a reason to adopt a workspace, never the reason of an outcome.
     const { alive, dead, kept, none, unknown } = reasons
     const all = [...alive, ...dead, ...unknown, ...none, ...kept].filter((reason) => reason !== "abandoned")
     const covered = new Set(rows.map(({ says }) => says.split(" ")[2]))
@@ -909,7 +909,7 @@ describe("Cleanup.sweep", () => {
           yield* Simulation.seed({ [`${vm}/inner/${entry}`]: "4000000", [`${vm}/inner/disk`]: "disk" })
           const owner = yield* Simulation.actor()
           const isClaim = ({ to }: { readonly to?: string | undefined }) => to?.endsWith("claimed/vm") ?? false
-          // As `echo $$ > .vm-sentinel` does: into the file that is there.
+          // The write goes into the existing file, like `echo $$ > .vm-sentinel`.
           const write = Effect.andThen(
             TestClock.adjust("1 second"),
             memory.seed({ [`${vm}/inner/${entry}`]: `${owner.pid}` })
@@ -1214,7 +1214,7 @@ describe("Cleanup.judge", () => {
       assert.deepInclude(removing, { verdict: "dead", reason: "resumed" })
       assert.strictEqual(claimed.state.path, `${root}/.vm-sentinel-reap.00000000.claimed=claimed`)
       assert.deepInclude(claimed, { verdict: "alive", reason: "matches" })
-      // Its owner lives: it came after the mark, which doesn't name its sentinel.
+      // The owner lives. Its sentinel came after the mark, which doesn't name it.
       assert.deepInclude(marked, { verdict: "alive", reason: "matches" })
       assert.deepStrictEqual(yield* Races.mutations(memory), [])
       assert.strictEqual(yield* tag(Cleanup.judge(`${root}/vm2`)), "NotFound")
@@ -1244,7 +1244,7 @@ describe("a directory that can't be searched for owners below", () => {
 describe("a process that owns many directories", () => {
   const names = ["a", "b", "c", "d"]
 
-  /** The outcomes of a sweep, and the number of its observations. */
+  /** The outcomes of a sweep, and the number of observations that it made. */
   const counted = Effect.gen(function* () {
     const inspector = yield* ProcessInspector
     let asked = 0
@@ -1273,7 +1273,7 @@ describe("a process that owns many directories", () => {
       for (const name of names.slice(1)) yield* Simulation.owned(`${root}/${name}`, { pid })
       yield* FakeProcessTable.use(({ exit }) => exit(pid))
       const { asked, said } = yield* counted
-      // Triage asks once for the whole page.
+      // Triage observes the PID once for the whole page.
       assert.strictEqual(asked, 2 * names.length + 1)
       assert.deepStrictEqual(said, Object.fromEntries(names.map((name) => [name, "removed dead pid-dead"])))
     })

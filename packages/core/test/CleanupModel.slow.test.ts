@@ -5,7 +5,7 @@ import * as Model from "./support/Model.ts"
 import type { Setting } from "./support/modelKernels.ts"
 import { withSteppedClock } from "./support/steppedClock.ts"
 
-// A test has hundreds of runs, on a machine that may be busy.
+// A test has 24 runs by default, and the machine may be busy.
 vi.setConfig({ testTimeout: 120_000 })
 
 /** `PROPERTY_SEED` draws other runs. `PROPERTY_RUNS` sets their number. */
@@ -35,7 +35,7 @@ const run = (setting: Setting, seed: string) => {
   }).pipe(
     Effect.provide(world()),
     Effect.scoped,
-    // Work that takes long yields to other fibers. With this clock every run of a seed yields at the same points.
+    // Work yields to other fibers after a slice of time. With this clock every run of a seed yields at the same points.
     withSteppedClock(20_000n),
     Random.withSeed(seed),
     Effect.catchCause((cause) =>
@@ -55,7 +55,7 @@ describe("any interleaving of owners, kernels and sweeps", () => {
           owned += done.owned
           removed += done.removed
         }
-        // Otherwise the runs tested nothing.
+        // Without any removal or owner the runs would have tested nothing.
         assert.isAbove(owned, 0)
         assert.isAbove(removed, 0)
       })

@@ -15,7 +15,7 @@ const stageTest = (
   it.effect(title, () => Effect.provide(test(), Layer.merge(Simulation.layer, Logger.layer([]))))
 }
 
-/** A sweep couldn't remove these: a directory in each was another user's. It is ours now. */
+/** Makes directories that a sweep fails to remove, because root owns a subdirectory. Then changes that owner to us. */
 const stuck = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
   const memory = yield* MemoryDisk
   for (const name of names) {

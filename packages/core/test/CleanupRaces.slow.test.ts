@@ -9,7 +9,7 @@ import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import * as Races from "./support/Races.ts"
 
-// A test has hundreds of runs, on a machine that may be busy.
+// A test has hundreds of runs, and the machine may be busy.
 vi.setConfig({ testTimeout: 120_000 })
 
 const root = "/srv/vms"
@@ -54,7 +54,7 @@ const restart: Effect.Effect<string, unknown, Effect.Services<ReturnType<typeof 
 
 const told = new Set(["AlreadyOwned", "Claimed", "Changed", "NotFound", "LockBusy"])
 
-/** The result of the new owner: `owned`, or the tag of an error that promises that nothing was done. */
+/** The result of the new owner: `owned`, or the tag of an error that guarantees that nothing was done. */
 const attempt = (owner: Simulation.Actor) =>
   Effect.matchCauseEffect(owner.run(restart), {
     onSuccess: Effect.succeed,
@@ -66,7 +66,7 @@ const attempt = (owner: Simulation.Actor) =>
     }
   })
 
-/** The directory belongs to the new owner and has everything that the owner wrote. */
+/** Asserts that the directory belongs to the new owner and has everything that the owner wrote. */
 const assertOwned = Effect.gen(function* () {
   const memory = yield* MemoryDisk
   const found = yield* memory.snapshot(root)
@@ -89,24 +89,24 @@ const count = (arrange: Act, run: (actor: Simulation.Actor) => Act, options?: Si
 
 const sweep = Cleanup.sweep(root)
 
-/** Some dead directories, one with a living owner, and one that a killed sweep has half removed. */
+/** Makes some dead directories, one with a living owner, and one that a killed sweep has half removed. */
 const populate = Effect.fnUntraced(function* (dead: ReadonlyArray<string>) {
   for (const name of dead) yield* Simulation.crashed(`${root}/${name}`)
   yield* Simulation.owned(`${root}/alive`)
   yield* Simulation.seed({ [`${root}/.vm-sentinel-reap.0/dead/half/disk`]: "half" })
 })
 
-/** The dead directories that still exist, at their own or a sweep's path. */
+/** The dead directories that still exist, each at its own path or in a workspace. */
 const left = Effect.gen(function* () {
   const paths = (yield* Simulation.paths(root)).map(Races.untagged)
   const found = paths.flatMap(
     (path) => /^(?:\.vm-sentinel-reap\.\w+\/(?:claimed|dead)\/)?(a|b|c|half)$/.exec(path)?.[1] ?? []
   )
-  // The workspace has a note of a directory that is removed where it lies.
+  // A directory that is removed in place has a note in the workspace, so its name may occur twice.
   return [...new Set(found)]
 })
 
-/** `withRoom`: a sweep can make a workspace. `inPlace`: it can't. */
+/** With `withRoom` a sweep can make a workspace, with `inPlace` it can't. */
 const withRoom = () => Effect.void
 const inPlace = ({ memory }: Simulation.Actor) => memory.failNext("mkdir", "ENOSPC")
 const unmoved = ({ memory }: Simulation.Actor) => memory.setAttributes(vm, { isLower: true })
@@ -119,7 +119,7 @@ const pinAll = Effect.gen(function* () {
   }
 })
 
-/** Each combination with room and locks. A lock keeps the owner out while the sweep works on the directory. */
+/** Combinations of room and locks. A lock keeps the owner out while the sweep works on the directory. */
 const worlds = [
   ["", withRoom, true],
   [", in place", inPlace, true],
@@ -215,7 +215,7 @@ describe("scenario 40: several sweeps at once", () => {
       Effect.gen(function* () {
         const calls = yield* count(prepare, (sweeper) => sweeper.run(sweep))
         for (const [index, call] of calls.entries()) {
-          // Every second call is enough: the others show the same.
+          // Every second call is enough, because the others show the same.
           if (index % 2 === 1) continue
           const raced = Effect.gen(function* () {
             yield* prepare
@@ -226,7 +226,7 @@ describe("scenario 40: several sweeps at once", () => {
             reports.push(yield* one.run(sweep))
             assert.deepStrictEqual(problems(reports), [])
             assert.deepStrictEqual(removals(reports), names.toSorted())
-            // Leftovers that one sweep gave up because the other one was working on them.
+            // The next sweep resumes what one sweep gave up because the other one was working on it.
             yield* TestClock.adjust("2 minutes")
             assert.deepStrictEqual(removals([yield* sweep]), [])
             assert.deepStrictEqual(yield* Simulation.names(root), ["alive"])
@@ -290,7 +290,7 @@ describe("scenario 52: a sweep that is to stop", () => {
             yield* arrange
             const sweeper = yield* Simulation.actor()
             const stop = yield* Latch.make()
-            // The call goes on later, like a call that waits for a disk.
+            // The call completes later than the stop, like a call that waits for a disk.
             yield* sweeper.memory.before(index + 1, Effect.andThen(stop.open, Races.giveWay(3)))
             const first = yield* sweeper.run(Cleanup.sweep(root, { concurrency, stopWhen: stop.await }))
             assert.deepStrictEqual(problems([first]), [])

@@ -9,7 +9,7 @@ import { v1, v3 } from "./support/fixtures.ts"
 import { bytes, errors, file, state, judgeOf, judgeSeen, owners, read } from "./support/directoryJudgements.ts"
 import { absent } from "./support/verdicts.ts"
 
-/** The judgement of a directory with one sentinel, whose owner is gone. */
+/** The judgement of a directory with one sentinel whose owner is gone. */
 const deadJudgement = (held = state([read(v3())])) => judgeSeen(held, absent)
 
 const condemnedOf = (judgement: Judgement): Condemned => judgement.condemned ?? assert.fail("not condemned")

@@ -4,7 +4,7 @@ import type { DirectoryState } from "../src/DirectoryState.ts"
 import type { JudgeInputs } from "../src/JudgeInputs.ts"
 import { decide } from "../src/Judgement.ts"
 
-/** The compiler checks each line: a line that compiles is an error. The code never runs. */
+/** The compiler checks each line. A line that compiles is an error. The code never runs. */
 export const rejected = (
   state: DirectoryState,
   take: (condemned: Condemned) => void,

@@ -10,7 +10,7 @@ import * as Simulation from "../src/testing/Simulation.ts"
 import * as Races from "./support/Races.ts"
 import { read } from "./support/looking.ts"
 
-// A test has hundreds of runs, on a machine that may be busy.
+// A test has hundreds of runs, and the machine may be busy.
 vi.setConfig({ testTimeout: 60_000 })
 
 const root = "/srv/vms"
@@ -84,7 +84,7 @@ const phoenix: Scenario = {
     const owner = yield* Simulation.actor()
     let risen: ReadonlyArray<string> = []
     const rise = Effect.tap(owner.run(Ownership.record(`${root}/a`)), () => Effect.sync(() => (risen = ["a"])))
-    // The record may fail: a leftover that the sweep couldn't remove may be in its place.
+    // The record may fail, because a leftover that the sweep couldn't remove may be at the path.
     yield* memory.before(({ to }) => /claimed[/=]a$/.test(to ?? ""), Effect.ignore(rise))
     return Effect.sync(() => risen)
   })
@@ -103,7 +103,7 @@ const inPlace: Scenario = {
   live: ["c", "g"]
 }
 
-/** Makes a directory one of a lower layer of overlayfs. */
+/** Makes a directory one of a lower layer of overlayfs, which can't be renamed. */
 const pin = (name: string) => MemoryDisk.use(({ setAttributes }) => setAttributes(`${root}/${name}`, { isLower: true }))
 
 const unmoved: Scenario = {
@@ -156,7 +156,7 @@ const at =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
     Effect.catchCause(effect, (cause) => Effect.die(new Error(calls.join(", then "), { cause: Cause.squash(cause) })))
 
-/** The content of every living directory except its sentinels, which the owner may have renewed. */
+/** The content of every living directory, without its sentinels, which the owner may have renewed. */
 const contents = (live: ReadonlyArray<string>) =>
   Effect.map(
     MemoryDisk.use(({ snapshot }) => snapshot(root)),
@@ -196,7 +196,7 @@ const check = Effect.fnUntraced(function* (
     yield* sweeper.kill
   }
   let failed: ReadonlyArray<string> = ["not swept"]
-  // A sweep leaves unfinished workspaces alone for a minute.
+  // A sweep leaves unfinished workspaces alone for a minute, so the last sweep comes two minutes later.
   for (const wait of ["0 seconds", "2 minutes"] as const) {
     yield* TestClock.adjust(wait)
     const sweeper = yield* Simulation.actor()
@@ -220,7 +220,7 @@ const check = Effect.fnUntraced(function* (
   assert.strictEqual(new Set(removed).size, removed.length, `removed twice: ${removed.join(" ")}`)
 })
 
-/** The calls by which an undisturbed sweep changes something. */
+/** The calls with which an undisturbed sweep changes something. */
 const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
   inWorld(
     Effect.gen(function* () {
@@ -237,7 +237,7 @@ const callsOf = ({ arrange, meanwhile, stage }: Scenario) =>
 
 describe("a sweep that is stopped", () => {
   for (const [title, scenario] of Object.entries(scenarios)) {
-    // Killing after a call equals killing before the next one, since no other process changes anything.
+    // No other process changes anything, so a kill after a call equals a kill before the next call.
     it.effect(`scenario 42: killed at each call that changes something: ${title}`, () =>
       Effect.gen(function* () {
         const calls = yield* callsOf(scenario)
@@ -419,7 +419,7 @@ describe("an owner that is killed", () => {
             yield* owner.kill
             const store = yield* SentinelStore
             const names = yield* Simulation.names(root)
-            // The record without the lock lies beside the old record until it replaces that one.
+            // The record without the lock lies beside the old record until it replaces the old one.
             if (names.includes("vm")) assert.isAtLeast((yield* read(store, vm)).length, 1)
             yield* TestClock.adjust("2 minutes")
             yield* sweep
@@ -455,7 +455,7 @@ describe("an owner that comes by path", () => {
           results.add(result)
           const paths = yield* Simulation.paths(root)
           const isOwned = result === "owned"
-          // An empty directory is nobody's.
+          // An owner may take over an emptied directory, which belongs to nobody.
           const isFresh = !paths.some((path) => path.startsWith("a/") && !path.startsWith("a/.vm-sentinel"))
           if (isOwned && !isFresh) assert.includeMembers([...paths], whole)
           yield* sweep

@@ -22,7 +22,7 @@ const problems = [...Object.values(errors), new StoreFailure({ ...about, errno: 
 
 const times = [writtenAt, 0, -1.5, 2 ** 62, Number.NaN, Number.POSITIVE_INFINITY]
 
-/** All other inputs about a directory, beside its owners. */
+/** All inputs about a directory except its owners. */
 const Rest = Schema.Struct({
   kind: Schema.Literals(["Directory", "Directory", "Directory", "Workspace", "Remains"]),
   place: Schema.Literals(["vm", `${SentinelName.workspacePrefix}0123456789abcdef`, "marked"]),
@@ -123,7 +123,7 @@ describe("a sweep", () => {
   const root = "/srv/vms"
   const at = (name: string) => `${root}/${name}`
 
-  /** Directories of every fate that a sweep meets. */
+  /** Directories of every state that a sweep meets. */
   const scene = Effect.gen(function* () {
     const table = yield* FakeProcessTable
     const living = yield* Simulation.actor({ exe: "/usr/bin/vmm" })

@@ -30,7 +30,7 @@ import {
 import { runs } from "./support/property.ts"
 import { absent } from "./support/verdicts.ts"
 
-/** The judgement of a directory with one sentinel, whose owner is gone. */
+/** The judgement of a directory with one sentinel whose owner is gone. */
 const deadJudgement = (held = state([read(v3())])) => judgeSeen(held, absent)
 
 describe("judge", () => {
@@ -568,7 +568,7 @@ describe("what is asked", () => {
     return number === 2 ? { _tag: "Absent", pid: number } : { ...hidden, pid: number }
   }
 
-  /** Judges as a sweep does; returns the PIDs that it observed, too. */
+  /** Judges as a sweep does. Returns the judgement and the PIDs that it observed. */
   const examined = Effect.fnUntraced(function* (sentinels: ReadonlyArray<SentinelFile>, isThorough = false) {
     const asked: Array<number> = []
     const observe = (number: Pid) =>

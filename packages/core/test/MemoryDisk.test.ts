@@ -238,7 +238,7 @@ memoryTest(
     }
     yield* as(grandchild)(closeAll)
     assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
-    // A process that has closed a descriptor doesn't pass it on to its children.
+    // A process can't pass a descriptor that it has closed to its children.
     yield* as(yield* as(grandchild)(inherited))(Effect.void)
     assert.strictEqual(yield* disk.probeLock("/v/tree"), "free")
   })
@@ -321,7 +321,7 @@ memoryTest(
     assert.deepStrictEqual(yield* seen("/nfs/tree"), ["nfs", false, undefined, true, false])
     assert.deepStrictEqual(yield* seen("/overlay/tree"), ["overlay", true, "file-system-3", false, true])
     assert.deepStrictEqual(yield* seen("/clone"), ["xfs", true, "file-system-1", true, true])
-    // Three mounts show one content, each with a device of its own.
+    // Three mounts show one content, and each mount has a device of its own.
     yield* disk.unlink("/nfs/tree/b")
     assert.strictEqual(yield* errno(disk.lstat("/overlay/tree/b")), "ENOENT")
     const devices = yield* Effect.forEach(["/v", "/nfs", "/overlay"], (path) => disk.lstat(`${path}/tree/a/file`))

@@ -40,7 +40,7 @@ const contents = Effect.map(
     )
 )
 
-/** The record is refused with this error, and no file changed. */
+/** Asserts that the record is refused with this error, and that no file changed. */
 const refused = Effect.fnUntraced(function* (options: Ownership.RecordOptions, expected: Partial<AlreadyOwned>) {
   const before = yield* contents
   assert.deepInclude(yield* Effect.flip(Ownership.record(vm, options)), { _tag: "AlreadyOwned", path: vm, ...expected })
@@ -274,7 +274,7 @@ describe("Ownership.hold", () => {
       assert.strictEqual(yield* store.probeLock(vm), "shared")
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* store.probeLock(vm), "free")
-      // The process lives on, so its record is replaced by one that claims no lock.
+      // The process still lives, so a record that claims no lock replaces its record.
       assert.isUndefined(yield* recordedLock)
       assert.strictEqual((yield* Cleanup.judge(vm)).verdict, "alive")
     })
@@ -606,7 +606,7 @@ describe("a working directory that was removed", () => {
         Effect.flip(Effect.provide(attempt, store))
       )
       for (const error of attempts) {
-        // Not NotFound: whether the directory is there isn't known.
+        // The error isn't NotFound, because it's unknown whether the directory exists.
         assert.deepInclude(yield* error, {
           _tag: "StoreFailure",
           operation: "read working directory",

@@ -103,7 +103,7 @@ describe("compareStartTokens", () => {
   )
 })
 
-/** A start time as the kernel shows it: the offset is added modulo 2^64 ns, then the sum is cut to ticks of 10 ms. */
+/** A start time as the kernel shows it. The offset is added modulo 2^64 ns, then the sum is cut to ticks of 10 ms. */
 const shown = (nanos: bigint, offset: bigint): string => `${BigInt.asUintN(64, nanos + offset) / 10_000_000n}`
 
 describe("compareShiftedTokens", () => {

@@ -12,7 +12,7 @@ import * as Simulation from "../src/testing/Simulation.ts"
 
 const root = "/srv/vms"
 
-/** `VERDICT, REASON` of each case. */
+/** The predicted `VERDICT, REASON` of each case. */
 const foresee = Effect.fnUntraced(function* (options: Cleanup.JudgeOptions = {}) {
   const store = yield* SentinelStore
   const opened = yield* store.openRoot(root)
@@ -26,7 +26,7 @@ const blindly = Effect.provideService(PidNamespaces, {
   prove: () => Effect.succeed({ _tag: "Incomplete", why: "it is dark" })
 })
 
-/** Owners of every case that has ended, in a container and out of it, and what a sweep says of each. */
+/** Makes ended owners of every case, in a container and outside, and returns what a sweep reports about each. */
 const sweep = Effect.fnUntraced(function* (options: Cleanup.SweepOptions = {}) {
   yield* Simulation.crashed(`${root}/crashed`)
   yield* Simulation.crashed(`${root}/v1`, { format: "v1" })

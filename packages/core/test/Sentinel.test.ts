@@ -314,7 +314,7 @@ const Bytes = Arbitrary.map(Arbitrary.array(Arbitrary.schema(Byte), { maxLength:
   Uint8Array.from(bytes)
 )
 
-/** Pieces of files that are nearly sentinels. */
+/** Pieces of files that resemble sentinels. */
 const Pieces = Schema.Literals([
   "4",
   "0",
@@ -418,8 +418,8 @@ describe("damage to a v3 record", () => {
         assert.deepStrictEqual(Result.isSuccess(parsed) ? parsed.success : undefined, isWhole ? sentinel : undefined)
         return
       }
-      // v1 and v2 files have no end mark, so a cut one can't be recognised. Publishing is atomic, so no file is ever
-      // cut.
+      // v1 and v2 files have no end mark, so a truncated one can't be recognised. Publishing is atomic, so no file is
+      // ever truncated.
       const line2 = path.slice(0, Math.max(0, length - 5))
       const shorter: Sentinel.Sentinel | undefined =
         length === 0

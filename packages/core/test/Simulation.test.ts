@@ -29,7 +29,7 @@ const table = <A, E>(use: (table: FakeProcessTable["Service"]) => Effect.Effect<
 
 const [one, other] = [Simulation.inContainer("pid:[1]"), Simulation.inContainer("pid:[2]")]
 
-/** A v2 record names the owner's executable. One minute later, another process has the owner's PID. */
+/** Writes a v2 record, which names the owner's executable. One minute later, another process has the owner's PID. */
 const later = (by: SpawnOptions): Act<Pid> =>
   Effect.gen(function* () {
     const pid = yield* Simulation.owned(vm, { format: "v2" })
@@ -188,7 +188,7 @@ describe("an actor", () => {
       assert.isTrue(Option.isNone(yield* sweeper.run(untilKilled(swept))))
       assert.deepStrictEqual(yield* Simulation.names(root), ["vm"])
       const next = yield* table(({ spawnAt }) => spawnAt(sweeper.pid))
-      // A second kill doesn't end the process that has the PID now.
+      // A second kill doesn't end the process that now has the PID.
       yield* sweeper.kill
       assert.isTrue((yield* table(({ pids }) => pids)).includes(next))
     })

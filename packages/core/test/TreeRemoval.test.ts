@@ -81,7 +81,7 @@ describe("a removal of a tree", () => {
         break
       }
       const { tree = "" } = fake.tree()
-      // A sentinel that can't be inspected counts as an owner's.
+      // A sentinel that can't be inspected may have an owner, so it stays.
       if (failing === "statAt") assert.lengthOf(stayed, 1, title())
       else assert.strictEqual(failure?.errno, "EIO", title())
       if (typeof tree === "object" && Object.keys(tree).length > 0) assert.property(tree, ".vm-sentinel", title())
@@ -234,14 +234,14 @@ describe("a removal of a tree", () => {
 
   for (const [errno, told] of [
     ["EIO", { errno: "EIO", operation: "readdir" }],
-    // The directory may have been listed by its path and moved away since, so ENOENT doesn't prove that it is empty.
+    // Another process may move the directory away after it was opened, so ENOENT doesn't prove that it is empty.
     ["ENOENT", { errno: "ENOTEMPTY", operation: "rmdir" }]
   ] as const) {
     it(`a directory that can't be read to its end, by ${errno}, keeps its sentinels, and costs the others nothing`, () => {
       let reads = 0
       const fake = make(
         { tree: { ".vm-sentinel": "", sub: { ".vm-sentinel": "", a: "", b: "" }, z: "" } },
-        // The search reads the directory in four calls; the removal then reads one entry.
+        // The search reads the directory in four calls. The removal reads one entry before the failure.
         before("next", "sub", () => {
           if (++reads === 6) fail(errno)
         })
@@ -252,7 +252,7 @@ describe("a removal of a tree", () => {
   }
 
   describe("a directory that another process keeps writing into", () => {
-    /** Each file that is unlinked takes a second. */
+    /** Makes a tree and a clock. The unlink of each file takes a second. */
     const slowly = (act: Act) => {
       let now = 0
       const fake: Fake = make({}, (call, name) => {

@@ -1,4 +1,4 @@
-/** A page of directories is triaged before they are judged. Changes in between must not be missed. */
+/** A page of directories is triaged before it is judged. A sweep must not miss changes in between. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, type Scope } from "effect"
 import * as Cleanup from "../src/Cleanup.ts"
@@ -17,7 +17,7 @@ const dead = "4194000\n/usr/bin/vmm\n"
 const stageTest = (title: string, test: () => Effect.Effect<void, unknown, Simulation.Services | Scope.Scope>): void =>
   it.effect(title, () => Effect.provide(test(), Layer.merge(Simulation.layerWith({}), Logger.layer([]))))
 
-/** Directories with one owner and one text, which names no directory. */
+/** Directories with one owner. Their sentinels have the same text, which names no directory. */
 const makeAll = Effect.gen(function* () {
   const memory = yield* MemoryDisk
   const [first = ""] = names
@@ -31,7 +31,7 @@ const makeAll = Effect.gen(function* () {
 const said = (outcomes: ReadonlyArray<Outcome>) =>
   Object.fromEntries(outcomes.map(({ action, name, reason, verdict }) => [name, `${action} ${verdict} ${reason}`]))
 
-/** Sweeps, and runs `act` after each triage of a page. Returns the outcomes and the names in each page. */
+/** Sweeps, and runs `act` after the triage of each page. Returns the outcomes and the names in each page. */
 const sweep = (
   options: Cleanup.SweepOptions,
   act: (page: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Simulation.Services>

@@ -21,7 +21,7 @@ const principal = (uid: number | undefined): Principal => ({ uid, homes: ["/home
 
 type Row = readonly [title: string, changes: Partial<Stat>, asMe: boolean, asRoot: boolean]
 
-/** Owner, group and mode of a file or directory. The rules are the same for a sentinel, its directory and a root. */
+/** Owner, group and mode of a file or directory. A sentinel, its directory and a root have the same rules. */
 const keeping: ReadonlyArray<Row> = [
   ["ours", {}, true, false],
   ["root's", { uid: 0, gid: 0 }, true, true],

@@ -62,7 +62,7 @@ export const channels = (): void => {
   same<Stream.Error<Outcomes>, Errors.RootError>(true)
   same<Stream.Services<Outcomes>, Needed>(true)
 
-  // `failOnError`: the first error of a directory ends the sweep.
+  // With `failOnError` the first error of a directory ends the sweep.
   type FailOnError = ReturnType<typeof Cleanup.failOnError>
   same<Effect.Success<FailOnError>, Outcome>(true)
   same<Effect.Error<FailOnError>, Errors.DirectoryError>(true)

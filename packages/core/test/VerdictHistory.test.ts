@@ -146,7 +146,7 @@ describe("any history", () => {
           // owner. Without boot ids, a process of this boot may have the id of an owner of an earlier boot.
           if (!record.isWhole || blind.has("mask") || blind.has("cover")) continue
           if (!isAlive) assert.notStrictEqual(verdict.verdict, "alive", what)
-          // A container that got the number of an ended container is another one.
+          // A container that got the number of an ended container isn't that container.
           const isBeside = record.reader === reader && (reader === host || record.containers === containers)
           if (blind.size > 0 || !isBeside) continue
           assert.strictEqual(verdict.verdict, isAlive ? "alive" : "dead", what)

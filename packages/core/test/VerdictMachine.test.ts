@@ -34,7 +34,7 @@ const nextBoot = (sentinel: SentinelV3, virtualMachine: boolean | undefined, aro
 
 const initial = "pid:[4026531836]"
 
-/** An earlier boot, seen on bare metal. The reader and the record are in these PID namespaces. */
+/** An earlier boot, read on bare metal. The reader and the record are in these PID namespaces. */
 const onMetal = (pidNamespace: string, recorded: string, around: Rest["circumstances"]): Rest => ({
   sentinel: inPlace({ directory: undefined, pidNamespace: recorded }),
   seen: null,

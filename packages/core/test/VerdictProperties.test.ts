@@ -23,7 +23,7 @@ const asked = (given: Case): Case => {
 const found = ({ around }: Case): Observation | undefined =>
   around.search?._tag === "Found" ? around.search.observation : undefined
 
-/** A living process isn't gone, and holds the lock that its record claims. */
+/** Whether the case is possible. A living process isn't gone, and holds the lock that its record claims. */
 const isLawful = ({ around, seen, sentinel }: Case): boolean => {
   const { lockState, search } = around
   return !hasRecordedId(sentinel, seen) || (search?._tag !== "Gone" && lockState !== "free")
@@ -189,7 +189,7 @@ describe("properties of judge", () => {
     for (const less of fileSystem === undefined ? [] : without(fileSystem, ["id"])) {
       yield { ...given, around: { ...around, frame: { ...around.frame, fileSystem: less } } }
     }
-    // Not for a record of an earlier boot: there the directory decides if it can, and the machine decides if the file
+    // A record of an earlier boot is excluded. Its directory decides if it can, and the machine decides if the file
     // system is unknown.
     if (bindingOf(given).boot !== "different") {
       yield { ...given, around: { ...around, frame: lose(around.frame, ["fileSystem"]) } }
@@ -207,8 +207,8 @@ describe("properties of judge", () => {
   }
 
   /**
-   * Two data contradict each other, or the lock's claim stays in doubt. A case without one of these data has no doubt
-   * left.
+   * Whether two data contradict each other, or the lock's claim stays in doubt. A case without one of these data has no
+   * doubt left.
    */
   const isContradicted = ({ evidence, reason, verdict }: Verdict): boolean =>
     reason === "lock-unknown" ||
@@ -217,7 +217,7 @@ describe("properties of judge", () => {
     (verdict === "alive" && evidence.bootId?.result === "different")
 
   /**
-   * Reasons for which the kernel tells nothing about a PID in reach. The judgement doesn't consult a free lock for
+   * Reasons for which the kernel reports nothing about a PID in reach. The judgement doesn't consult a free lock for
    * these.
    */
   const silences: ReadonlySet<string> = new Set([

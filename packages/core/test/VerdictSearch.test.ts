@@ -80,9 +80,9 @@ describe("a search of the whole kernel for an owner in a container, through the 
   const proofs: ReadonlyArray<{
     readonly name: string
     readonly options?: FakeProcessTable.Options
-    /** Happens in the container after the record was written. */
+    /** Runs in the container after the record was written. */
     readonly inside?: Change
-    /** Happens on the host. */
+    /** Runs on the host after the record was written. */
     readonly outside?: (table: Controls) => Effect.Effect<unknown, unknown>
     readonly is: string
     /** All data that were compared, in order. */

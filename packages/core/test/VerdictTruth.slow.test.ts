@@ -51,7 +51,7 @@ describe("against the truth", () => {
     [AnyWorld],
     ([drawn]) => {
       if (drawn.format !== "v3" || drawn.lies === "own" || drawn.reader.assumesMoved) return
-      // An overlay has no lasting inodes, so a file that was copied over another one looks like that one.
+      // An overlay has no lasting inodes, so a file that was copied over another one looks like the original file.
       if (drawn.lies === "copied over" && drawn.fileSystem === "overlay") return
       const whole = { ...drawn, lost: { ...drawn.lost, record: [], frame: [] } }
       for (const isAlive of [true, false]) mustNotBeDead({ ...whole, isAlive })

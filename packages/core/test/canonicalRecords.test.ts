@@ -67,7 +67,7 @@ const draw = (drawn: typeof Drawn.Type): string => {
       nonce: pick(nonces, drawn.nonce) ?? record.nonce
     })
   )
-  // A record in another writer's order: a datum about the owner comes last.
+  // Other writers may use another order. Here a datum about the owner comes last.
   return drawn.isTidy
     ? text
     : text.replace(/,"processId64":"(\d+)"(.*)\}\n$/, ',$2,"processId64":"$1"}\n').replace(",,", ",")
@@ -92,7 +92,7 @@ describe("the part of a sentinel that is its owner's", () => {
     ({ one, other }) =>
       Effect.sync(() => {
         const [known, content] = [draw(one), draw(other)]
-        // A sweep keeps the owner's part only of a record that it could parse.
+        // A sweep keeps the owner's part of a record only if it could parse the record.
         if (Result.isFailure(parse(known)) || !hasOwnerPart(content, ownerPart(known))) return
         assert.deepStrictEqual(ownerIn(content), ownerIn(known))
       }),

@@ -16,13 +16,13 @@ import * as DiskTrees from "./diskTrees.ts"
 import type { World } from "./World.ts"
 import { scanning } from "./scanning.ts"
 
-/** Abilities of an implementation that the suite can't find out. */
+/** Abilities of an implementation that the suite can't detect. */
 export interface Strength {
-  /** `true`: names that aren't UTF-8 come back with lone surrogates, and these names lead to the files. */
+  /** `true`: names that aren't UTF-8 are listed with lone surrogates, and the listed names lead to the files. */
   readonly anyNames: boolean
   /** `true`: the implementation takes `flock(2)` itself. `command`: only a program can take it. `false`: no lock. */
   readonly locks: boolean | "command"
-  /** `false`: the implementation tells neither the file system of a directory nor its place there. Default: it does. */
+  /** `false`: neither the file system of a directory nor the directory's place in it is known. Default: both are. */
   readonly frames?: false
   /** `false`: files have no ctime. Default: they have one. */
   readonly changeTimes?: false
@@ -42,7 +42,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
   it.layer(layer)(`Disk (${name})`, (it) => {
     const able = ableIn<Disk | R | Scope.Scope>((title, test) => it.effect(title, test))
 
-    /** Makes one entry of each type other than a regular file; returns each name with its type. */
+    /** Makes one entry of each type other than a regular file. Returns each name with its type. */
     const others = Effect.fnUntraced(function* (directory: string) {
       yield* world.directory(`${directory}/directory`)
       yield* world.file(`${directory}/directory/file`, "below")
@@ -269,7 +269,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           whole.files.map(({ entry }) => [entry, undefined, 1])
         )
         assert.deepInclude(yield* scan({ isRead, mostUnread: 17 }), nothing)
-        // No listed name is that of a sentinel, so the directory counts as one without sentinels.
+        // No listed name is a sentinel's, so the directory counts as one without sentinels.
         const other = disk.scan(
           directory,
           scanning(() => "ignore", 10, { isRead, mostUnread: 17 })
@@ -573,7 +573,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
           "...",
           ".\uFFFD",
           "z".repeat(255),
-          // Lengths 1 to 20: a directory record then ends with every possible number of padding bytes.
+          // With lengths 1 to 20, a directory record ends with every possible number of padding bytes.
           ...Array.from({ length: 20 }, (_, i) => "n".repeat(i + 1)),
           ...Array.from({ length: 700 }, (_, i) => `vm-${i}`)
         ]) {

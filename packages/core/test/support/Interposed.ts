@@ -4,7 +4,7 @@ import { type Before, type Method, wrappedDisk } from "./wrappedDisk.ts"
 
 type Matches = (path: string, to: unknown) => boolean
 
-/** Stands between a store and its Disk, whichever Disk it is. */
+/** Intercepts the calls of a store to its Disk, whichever Disk it is. */
 export class Interposer extends Context.Service<
   Interposer,
   {
@@ -14,7 +14,7 @@ export class Interposer extends Context.Service<
       effect: Effect.Effect<unknown, unknown, R>,
       matches?: Matches
     ) => Effect.Effect<void, never, R>
-    /** Makes the next call of a method that matches fail, once. The Disk doesn't see the call. */
+    /** Makes the next call of a method that matches fail, once. The Disk never gets the call. */
     readonly fail: (method: Method, errno: string, matches?: Matches) => Effect.Effect<void>
     /** Methods called since the last read of `calls`, in order. */
     readonly calls: Effect.Effect<ReadonlyArray<Method>>

@@ -30,7 +30,7 @@ interface Claim {
   readonly role: string
 }
 
-/** The model's state: facts that the test knows and that the programs under test don't. */
+/** The model's state: facts that the test has and the programs under test don't. */
 export interface Model {
   readonly setting: Kernels.Setting
   readonly kernels: ReadonlyArray<Kernels.Kernel>
@@ -41,15 +41,15 @@ export interface Model {
   /** Key: a command that inherited a lock. Value: the owner that started it. */
   readonly parents: Map<Truth.Owner, Truth.Owner>
   /**
-   * Key: name of a mark, a directory that lies in exactly one owned directory. Value: owners that were told that they
-   * own the directory with this mark.
+   * Key: name of a mark, a directory that lies in exactly one owned directory. Value: owners to which `Ownership` gave
+   * the directory with this mark.
    */
   readonly owned: Map<string, Array<Claim>>
   /** Records that were written, by nonce. */
   readonly written: Map<string, Truth.Written>
-  /** Two directories claimed one name, so one of them stays where a sweep had moved it. */
+  /** Whether two directories claimed one name. Then one of them stays in the place to which a sweep moved it. */
   nameTaken: boolean
-  /** Paths of bind mounts of directories: such a path leads to its directory wherever the directory is moved. */
+  /** Paths of bind mounts of directories. Such a path leads to its directory even after the directory was moved. */
   readonly pins: Array<string>
   marks: number
   pinned: number
@@ -91,7 +91,7 @@ const anyStand = Effect.fnUntraced(function* ({ kernels }: Model) {
 
 const newMark = (model: Model): string => `mark.${(model.marks += 1)}`
 
-/** Controls the owner's process by its PID in the owner's place. */
+/** Controls the owner's process by its PID in the owner's namespace. */
 const control = <A, E>(
   { place }: Truth.Owner,
   f: (table: FakeProcessTable["Service"]) => Effect.Effect<A, E>
@@ -117,10 +117,7 @@ const spawn = Effect.fnUntraced(function* (model: Model) {
   model.owners.push(yield* ownerOf(place, actor))
 })
 
-/**
- * Advances the clock until the effect ends. A process that waits for a lock sleeps by the test clock, which otherwise
- * stands still.
- */
+/** Advances the test clock until the effect ends, because a process that waits for a lock sleeps by that clock. */
 const patiently = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
   for (let round = 0; fiber.pollUnsafe() === undefined; round += 1) {
@@ -140,7 +137,7 @@ const forget = (model: Model, isGone: (owner: Truth.Owner) => boolean) =>
     model.holds.splice(0, Infinity, ...model.holds.filter(({ owner }) => !isGone(owner)))
   })
 
-/** Ends an owner. Its locks are freed, except those that a child inherited. */
+/** Ends an owner. Its locks are freed, except for those that a child inherited. */
 const end = Effect.fnUntraced(function* (model: Model, become: "exit" | "zombie", owner: Truth.Owner) {
   yield* Effect.ignore(control(owner, (table) => table[become](owner.actor.pid)))
   yield* forget(model, (other) => other === owner)
@@ -161,7 +158,7 @@ const record = Effect.fnUntraced(function* (model: Model, owner: Truth.Owner, { 
   return [told]
 })
 
-/** Holds a lock until the owner lets it go or ends. A failed attempt frees the lock at once. */
+/** Holds a lock until the owner releases it or ends. A failed attempt frees the lock at once. */
 const inScope = Effect.fnUntraced(function* (
   model: Model,
   owner: Truth.Owner,
@@ -178,7 +175,7 @@ const inScope = Effect.fnUntraced(function* (
   return { told, lock }
 })
 
-/** An owner starts a command that inherits the lock, and records the command. */
+/** Makes an owner start a command that inherits the lock, and records the command. */
 const start = Effect.fnUntraced(function* (model: Model, parent: Truth.Owner, way: Way) {
   const { lock, told } = yield* inScope(model, parent, Ownership.hold, way)
   if (lock === undefined) return [told]
@@ -211,13 +208,13 @@ const register = Effect.fnUntraced(function* (
   }
 })
 
-/** An owner to which `Ownership` gave a directory is its only owner in this role, as long as it lives. */
+/** Registers a new owner, and asserts that it's the directory's only living owner in its role. */
 const hear = Effect.fnUntraced(function* (model: Model, { file, owner, role }: Told, way: Way) {
   const { tree } = way.mount
   const nonce = nonceOf(file)
   const holdsLock = model.holds.some((hold) => hold.owner === owner && hold.nonce === nonce)
   yield* register(model, { owner, holdsLock }, way, (other) => other === nonce)
-  // A sweep may have moved the directory meanwhile. The inode of the record finds it.
+  // A sweep may have moved the directory meanwhile, so the inode of the record finds it.
   const found = yield* Truth.snapshot(tree)
   const isFile = (path: string) => path.endsWith(`/${file.entry}`) && found[path]?.ino === file.id.ino
   const path = Object.keys(found).find(isFile)
@@ -244,7 +241,7 @@ const anyWay = Effect.fnUntraced(function* ({ pins }: Model, { place: { kernel }
   return { mount, directory: (yield* chance(20)) ? `${top}/inner` : top }
 })
 
-/** Bind-mounts a directory, which gives a process the view of a directory that it has as its working directory. */
+/** Bind-mounts a directory. Like a working directory, the mount still leads to a directory that was moved. */
 const pin = Effect.fnUntraced(function* (model: Model) {
   const { mount, unmount } = yield* MemoryDisk
   const directories = Object.keys(yield* Truth.snapshot("local")).filter((path) =>
@@ -258,7 +255,7 @@ const pin = Effect.fnUntraced(function* (model: Model) {
   if (model.pins.length > 3) yield* unmount(model.pins.shift() ?? path)
 })
 
-/** Makes the directory if it is missing and owns it, as an orchestrator does when it starts a VM. */
+/** Makes the directory if it is missing and owns it, like an orchestrator that starts a VM. */
 const own = Effect.fnUntraced(function* (model: Model, isKilled = false) {
   const owner = yield* anyOwner(model)
   model.busy.add(owner)
@@ -301,7 +298,7 @@ const own = Effect.fnUntraced(function* (model: Model, isKilled = false) {
   for (const told of claims.value.value) yield* hear(model, told, way)
 })
 
-/** An owner frees a lock and lives on. */
+/** Makes an owner free a lock. The owner lives on. */
 const release = Effect.fnUntraced(function* (model: Model) {
   const hold = yield* Random.choice(model.holds)
   model.holds.splice(model.holds.indexOf(hold), 1)
@@ -310,7 +307,7 @@ const release = Effect.fnUntraced(function* (model: Model) {
   yield* hold.owner.actor.run(patiently(untilKilled(Scope.close(hold.scope, Exit.void))))
 })
 
-/** A command closes the lock that it inherited; the owner that started it may exit. */
+/** Makes a command close the lock that it inherited. The owner that started it may exit. */
 const closeInherited = Effect.fnUntraced(function* (model: Model) {
   const [child, parent] = yield* Random.choice([...model.parents])
   yield* child.actor.memory.closeInherited
@@ -401,7 +398,7 @@ const livingIn = Effect.fnUntraced(function* ({ owned }: Model, found: Truth.Sna
   return yield* Effect.filter(claims, ({ owner }) => Truth.isAlive(owner))
 })
 
-/** An operator removes a directory without a living owner, or replaces it with a backup of itself. */
+/** Removes a directory without a living owner, or replaces it with a backup of itself, like an operator. */
 const operate = Effect.fnUntraced(function* (model: Model, isRestored: boolean) {
   const { directory, found, tree } = yield* anyDirectory(model)
   if ((yield* livingIn(model, found, directory)).length > 0) return
@@ -414,7 +411,7 @@ const operate = Effect.fnUntraced(function* (model: Model, isRestored: boolean) 
   yield* remark(model, tree, directory)
 })
 
-/** One process that sweeps and ends. */
+/** Starts a process that sweeps and ends. */
 const sweep = Effect.fnUntraced(function* (
   { mount, place }: Truth.Stand,
   prepare: (sweeper: Simulation.Actor) => Act = () => Effect.void
@@ -441,7 +438,7 @@ const killed = (actor: Simulation.Actor) =>
 
 const together = (...acts: ReadonlyArray<Act>): Act => Effect.all(acts, { concurrency: "unbounded" })
 
-/** Two owners and two sweeps, of which one may be killed, run at once. Their calls interleave at random. */
+/** Runs two owners and two sweeps at once, of which one may be killed. Their calls interleave at random. */
 const crowd = Effect.fnUntraced(function* (model: Model) {
   for (const { actor } of model.owners) yield* hesitantly(actor)
   const others = [
@@ -454,10 +451,10 @@ const crowd = Effect.fnUntraced(function* (model: Model) {
   for (const { actor } of model.owners) yield* actor.memory.pause(Effect.void)
 })
 
-/** A sweep that runs alone removes every directory that it can prove dead. */
+/** Asserts that a sweep that runs alone removes every directory that it can prove dead. */
 const calmSweep = Effect.fnUntraced(function* (model: Model, stand: Truth.Stand) {
   let expected: Array<string> = []
-  // Computed once the sweep's process exists: its PID may be one that a v1 record names.
+  // The list is computed once the sweep's process exists, because a v1 record may name that process's PID.
   const report = yield* sweep(stand, () =>
     Effect.map(Truth.provable(model.written, names, stand), (names) => (expected = names))
   )
@@ -474,7 +471,7 @@ const calmSweep = Effect.fnUntraced(function* (model: Model, stand: Truth.Stand)
   }
 })
 
-/** The disk of a living owner is never removed, and neither is the directory around it. */
+/** Asserts that the disk of every living owner is still there, and so is the directory around it. */
 export const check = Effect.fnUntraced(function* (model: Model) {
   const found = { ...(yield* Truth.snapshot("local")), ...(yield* Truth.snapshot("shared")) }
   for (const [mark, claims] of model.owned) {
@@ -514,7 +511,7 @@ const acts: Readonly<Record<string, readonly [weight: number, act: (model: Model
 
 const deck = Object.entries(acts).flatMap(([name, [weight]]) => Array.from({ length: weight }, () => name))
 
-/** One random act. An act that has no subject, such as no owner, does nothing. */
+/** Makes one random act. An act without a subject, such as an owner, does nothing. */
 export const step = Effect.fnUntraced(function* (model: Model) {
   const name = yield* Random.choice(deck)
   const [, act = () => Effect.void] = acts[name] ?? []
@@ -523,9 +520,9 @@ export const step = Effect.fnUntraced(function* (model: Model) {
 })
 
 /**
- * After the final sweeps, the root of a single host holds nothing beside the VM names. Exceptions: an entry with a
- * living owner below (the owner took a directory inside one that was being removed), and an entry with a v1 or v2
- * record (which doesn't say who wrote it).
+ * Asserts that the root of a single host holds only the VM names after the final sweeps. Two kinds of entries may stay:
+ * one with a living owner below, which took a directory inside one that was being removed, and one with a v1 or v2
+ * record, which doesn't name its writer.
  */
 const checkLitter = Effect.fnUntraced(function* (model: Model) {
   const found = yield* Truth.snapshot("local")
@@ -538,7 +535,7 @@ const checkLitter = Effect.fnUntraced(function* (model: Model) {
   }
 })
 
-/** Sweeps everything at the end. Each directory that is left belongs to a living owner, or can't be proved dead. */
+/** Sweeps everything at the end. A directory that is left must have a living owner, or not be provably dead. */
 export const finish = Effect.fnUntraced(function* (model: Model) {
   yield* showAll(model)
   for (const owner of model.owners.slice()) if (yield* chance(50)) yield* end(model, "exit", owner)

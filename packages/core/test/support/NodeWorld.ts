@@ -67,10 +67,7 @@ const canMakeImmutable =
     run("chattr", "-i", `${directory}/a`)
   })
 
-/**
- * A FUSE file system for which no program answers. It ends with its process, and every call that waits for it then
- * fails.
- */
+/** A FUSE file system without a server. It ends with its process. Then every call that waits for it fails. */
 const hang = `exec 3<>/dev/fuse
 mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung "$1" && echo mounted && exec sleep "$2"`
 
@@ -84,7 +81,7 @@ const hung = (target: string, seconds: number) =>
       }),
       (child) =>
         Effect.callback<void>((resume) => {
-          // The test may have moved it: then the scratch directory unmounts it.
+          // The test may have moved the mount point. Then the removal of the scratch directory unmounts it.
           spawnSync("umount", ["--lazy", "--internal-only", target])
           if (child.exitCode !== null) return resume(Effect.void)
           child.once("close", () => resume(Effect.void))
@@ -156,7 +153,7 @@ const mounted = (target: string, ...options: ReadonlyArray<string>) =>
 const overlaid = (source: string, target: string) => Effect.suspend(() => mounted(target, ...overlay(source, target)))
 
 /**
- * Unmounts what a failing test left mounted, before the scratch directory is removed: a removal must not reach into a
+ * Unmounts what a failing test left mounted, before the scratch directory is removed. The removal must not reach into a
  * mount.
  */
 const unmountAll = (directory: string): void => {
@@ -233,7 +230,7 @@ export const world: World = {
   device: isRoot ? (path) => attempt(() => run("mknod", path, "c", "1", "5")) : notRoot,
   setOwner: isRoot ? (path, uid) => attempt(() => asRoot(() => Fs.lchownSync(path, uid, uid))) : notRoot,
   ordinary: isRoot ? ordinary : scratch,
-  // The Disk makes the entries of its own user writable: only an immutable file keeps it out.
+  // The Disk makes the entries of its own user writable, so only an immutable file can resist it.
   stubborn: !isRoot ? notRoot : canMakeImmutable ? stubborn : new Missing("no immutable files here"),
   frozen: !isRoot ? notRoot : canMakeImmutable ? frozen : new Missing("no immutable files here"),
   bindMount: canMount

@@ -22,26 +22,26 @@ export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
 export interface ProcessWorld<R = never> {
   /** A running process of the inspector's user, other than the inspector's own. */
   readonly spawn: Making<Pid, R>
-  /** The process exits and is reaped. No process has its number when the effect ends. */
+  /** Makes the process exit and reaps it. No process has its number when the effect ends. */
   readonly exit?: (pid: Pid) => Making<void, R>
   /**
-   * The process exits and is reaped. A process of the same or of another executable, with another start time, gets its
-   * number.
+   * Makes the process exit and reaps it. A process of the same or of another executable, with another start time, gets
+   * its number.
    */
   readonly recycle?: (pid: Pid, executable: "same" | "other") => Making<void, R>
-  /** The process exits and stays unreaped. */
+  /** Makes the process exit, and doesn't reap it. */
   readonly zombify?: (pid: Pid) => Making<void, R>
   /** A process and one of its threads whose id isn't the PID. */
   readonly thread?: Making<{ readonly process: Pid; readonly thread: Pid }, R>
   /** A process whose leader has exited while another thread runs. */
   readonly leaderExited?: Able<Making<Pid, R>>
-  /** The process is stopped (SIGSTOP). */
+  /** Stops the process (SIGSTOP). */
   readonly stop?: (pid: Pid) => Making<void, R>
   /** A process that runs another executable in place (`execve(2)`) on request. */
   readonly reexec?: Making<{ readonly pid: Pid; readonly exec: Making<void, R> }, R>
   /** A running process of another user, not hidden from the inspector. */
   readonly otherUser?: Able<Making<Pid, R>>
-  /** A running process about which the kernel tells the inspector only that it exists. */
+  /** A running process about which the kernel reports to the inspector only that it exists. */
   readonly hidden?: Making<Pid, R>
   /** A running process that is the only holder of a directory's `flock(2)`, until `free` runs. */
   readonly lockHolder?: Able<
@@ -123,7 +123,7 @@ export const withoutId64 = (sentinel: Sentinel.SentinelV3): Sentinel.SentinelV3 
   return { ...sentinel, record }
 }
 
-/** The conformance suite. `name`: the implementation and the world, for the title. */
+/** The conformance suite. `name` is the implementation and the world, for the title. */
 export const suite = <R, E>(name: string, { layer, strength, world }: Options<R, E>): void => {
   const seesExecutable = strength.executable !== false
   const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.identify(pid))
@@ -197,7 +197,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
         const shallow = present(yield* observe(pid, "identity"))
         const executable = present(yield* observe(pid, "executable"))
         const all = present(yield* observe(pid, "all"))
-        // A process that was just started is in state R, and in state S a moment later.
+        // A new process is in state R, and in state S a moment later.
         const { bootedAt: _, startedAt: __, state: ___, ...byDefault } = present(yield* observe(pid))
         const { bootedAt, startedAt, state: ____, ...whole } = all
         assert.deepStrictEqual(byDefault, whole, "`all` is the default")

@@ -5,7 +5,7 @@ import type { Able } from "./able.ts"
 export type Making<A, R> = Effect.Effect<A, unknown, R | Scope.Scope>
 
 /**
- * Makes files without the Disk under test. All paths are absolute. An ability that is `undefined` isn't tested; an
+ * Makes files without the Disk under test. All paths are absolute. An ability that is `undefined` isn't tested. An
  * ability that is `Missing` shows as a skipped test with the reason.
  */
 export interface World<R = never> {
@@ -36,12 +36,9 @@ export interface World<R = never> {
   /** A character device. */
   readonly device?: Able<(path: string) => Making<void, R>>
   readonly setOwner?: Able<(path: string, uid: number) => Making<void, R>>
-  /** A mode of 0 keeps the Disk's user from reading a file. */
+  /** Whether mode 0 keeps the Disk's user from reading a file. */
   readonly permissions: Able<true> | false
-  /**
-   * A `scratch` of an ordinary user. The Disk's calls, and those of this world, are made by that user until the scope
-   * ends.
-   */
+  /** A `scratch` of an ordinary user, who makes the Disk's calls, and those of this world, until the scope ends. */
   readonly ordinary: Able<Making<string, R>>
   /** A directory with a file `kept` that the Disk's user can't remove. */
   readonly stubborn?: Able<(path: string) => Making<void, R>>
@@ -49,13 +46,13 @@ export interface World<R = never> {
   readonly frozen?: Able<(path: string) => Making<void, R>>
   /** Bind-mounts a directory on another one. Both are on one device. */
   readonly bindMount?: Able<(source: string, target: string) => Making<void, R>>
-  /** Mounts a file system that doesn't answer: each call on it waits until the file system is unmounted. */
+  /** Mounts a file system that doesn't answer. Each call on it waits until the file system is unmounted. */
   readonly hungMount?: Able<(target: string) => Making<void, R>>
   /** `bindMount` mounts a copy on a device of its own, because the platform has no bind mounts (macOS). */
   readonly mountsCopies?: true
   /** Shows a directory under another one through a second file system, such as overlayfs. */
   readonly otherView?: Able<(source: string, target: string) => Making<void, R>>
-  /** `cp -a`. */
+  /** Copies a directory like `cp -a`. */
   readonly copy?: Able<(from: string, to: string) => Making<void, R>>
   /** A directory on a file system that other machines may mount too. */
   readonly remote?: Able<Making<string, R>>

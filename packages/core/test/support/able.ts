@@ -9,7 +9,7 @@ export class Missing {
   }
 }
 
-/** `Missing`: the world can't make it here. `undefined`: the world never makes it. */
+/** `Missing`: the world can't make it here. `undefined`: the world can't make it anywhere. */
 export type Able<A> = A | Missing | undefined
 
 export const orUndefined = <A>(ability: Able<A>): A | undefined => (ability instanceof Missing ? undefined : ability)
@@ -21,14 +21,14 @@ export const whyNot = (ability: unknown): string | undefined =>
 export const because = (title: string, reason: string | undefined): string =>
   reason === undefined ? title : `${title} (skipped: ${reason})`
 
-/** Stands in for tests that can't run: shows as skipped, with the reason. */
+/** Makes a skipped test, with the reason, in place of tests that can't run. */
 export const skipped = (title: string, reason: string): void => {
   describe.skip(because(title, reason), () => it("can be run", () => assert.fail(reason)))
 }
 
 /**
- * Makes a test, by `run`, of something that a world can make. `Missing` shows as skipped, with the reason; `undefined`
- * and `false` make no test.
+ * Makes a test, by `run`, of something that a world can make. `Missing` makes a skipped test with the reason.
+ * `undefined` and `false` make no test.
  */
 export const ableIn =
   <R>(run: (title: string, test: () => Effect.Effect<void, unknown, R>) => void) =>

@@ -8,8 +8,8 @@ import { pid, record, v1, v2, writtenAt } from "./fixtures.ts"
 import type { Circumstances } from "./judging.ts"
 
 /**
- * Few values, so that equal, different and missing (`?`) data are all frequent. A value that is listed twice is drawn
- * twice as often.
+ * Each datum has few values, so that equal, different and missing (`?`) data are all frequent. A value that is listed
+ * twice is drawn twice as often.
  */
 const Name = Schema.Literals(["a", "a", "a", "a", "b", "?"])
 const Start = ["1", "1", "2", "1000000", "s:1"] as const
@@ -44,9 +44,7 @@ const Record = Schema.Struct({
   hostname: Schema.Literals(["a", "b"])
 })
 
-/**
- * Data of the recorded directory, or of the directory that is seen: another one, or the same one through another mount.
- */
+/** Data of the recorded or the seen directory. The two may differ, or be one directory seen through two mounts. */
 const Directory = Schema.Struct({
   type: Schema.Literals(["ext4", "ext4", "ext4", "overlay", "nfs"]),
   id: Schema.Literals(["a", "a", "a", "b", "?"]),
@@ -102,7 +100,7 @@ const observationOf = (seen: typeof Anything.Type): Observation => {
     : { _tag: "Unavailable", pid, reason: seen, detail: seen }
 }
 
-/** One 64-bit id belongs to one process, which started once: the kernel never shows an equal id with another start. */
+/** Makes the start times of one 64-bit id equal. The kernel never shows one id with two starts. */
 const lawful = (sentinel: Sentinel, seen: Observation): Observation =>
   sentinel._tag === "V3" &&
   seen._tag === "Present" &&
@@ -201,7 +199,7 @@ export const presentKeys = [
   "comm"
 ] as const satisfies ReadonlyArray<keyof Present>
 
-/** The value without some keys, as if they couldn't be read. */
+/** The value without some keys, as if they had been unreadable. */
 export const lose = <A extends object>(value: A, lost: ReadonlyArray<keyof A>): A => {
   const { ...rest } = value
   for (const key of lost) delete rest[key]

@@ -27,9 +27,7 @@ export const judge = (state: DirectoryState, kind: Kind = { _tag: "Directory" },
     })
   })
 
-/**
- * The right to remove a directory, as if every process that its sentinels name were absent. A defect if it isn't dead.
- */
+/** The right to remove a directory, judged as if every process in its sentinels were absent. A defect if not dead. */
 export const condemned = (state: DirectoryState, kind?: Kind) =>
   Effect.suspend(() => {
     const judgement = judge(state, kind)

@@ -6,10 +6,7 @@ import { Disk } from "../../src/Disk.ts"
 import { errno, type Tester } from "./diskTester.ts"
 import { scanning } from "./scanning.ts"
 
-/**
- * The frame of a directory and the inode of `file` in it: a record is made of both, and a reader compares both with a
- * record.
- */
+/** The frame of a directory and the inode of `file` in it. A record has both, and a reader compares both with it. */
 const seenFrom = Effect.fnUntraced(function* (directory: string) {
   const disk = yield* Disk
   const file = (yield* disk.lstat(`${directory}/file`)).id.ino
@@ -90,7 +87,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       assert.strictEqual(yield* bindingAt(`${directory}/copy`), "different")
       yield* copy(`${directory}/sub/moved`, `${directory}/vm`)
       assert.strictEqual(yield* bindingAt(`${directory}/vm`), "different")
-      // Another file, under the same name, in the same directory.
+      // Another file gets the same name in the same directory.
       yield* world.file(`${directory}/sub/moved/other`, "x")
       yield* world.move(`${directory}/sub/moved/other`, `${directory}/sub/moved/file`)
       if (record.file !== undefined) {

@@ -62,7 +62,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
             yield* world.symlink(`${below}/link`, "/")
             yield* world.directory(`${below}/empty`, inner)
             yield* world.setMode(below, inner)
-            // The mode of the outer directory is set last, and reset before the next inner directory.
+            // The outer directory's mode is set last. It is reset to 0700 before the next inner directory is made.
             yield* world.setMode(above, inner === modes[modes.length - 1] ? outer : 0o700)
           }
         }

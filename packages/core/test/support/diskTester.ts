@@ -21,6 +21,6 @@ export interface Tester<R> {
 /** The content argument of `Disk.create`, from a text. */
 export const bytes = (content: string) => () => Effect.succeed(new TextEncoder().encode(content))
 
-/** Name of the errno that a call failed with, or `success`. */
+/** The errno with which a call failed, or `success`. */
 export const errno = <A, R>(call: Effect.Effect<A, DiskError, R>): Effect.Effect<string, never, R> =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))

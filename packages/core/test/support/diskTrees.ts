@@ -258,8 +258,8 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* world.directory(`${vm}/.vm-sentinel.empty`)
       assert.deepStrictEqual(yield* disk.removeTree(vm), [])
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      // An inner directory with a sentinel stays, even if its own name is that of a sentinel. Therefore the sentinel of
-      // the top stays, too.
+      // An inner directory with a sentinel stays, even if its own name is a sentinel's. Therefore the top's sentinel
+      // stays, too.
       yield* files(vm, [".vm-sentinel", ".vm-sentinel.logs/.vm-sentinel", ".vm-sentinel.logs/x", "file"])
       assert.deepStrictEqual(yield* disk.removeTree(vm), [".vm-sentinel.logs"])
       assert.deepStrictEqual(yield* world.tree(vm), {

@@ -1,4 +1,4 @@
-/** A tree of directories in memory, served by calls relative to descriptors. A test may act before each call. */
+/** A tree of directories in memory, with calls relative to descriptors. A test may act before each call. */
 import type { DirectoryCalls, ListedEntry } from "../../src/DirectoryCalls.ts"
 import { errnoOf } from "../../src/Errno.ts"
 
@@ -32,7 +32,7 @@ export interface Fake {
   /** Adds a tree to the present one. */
   readonly furnish: (tree: Tree) => void
   readonly open: () => number
-  /** Names whose type a listing leaves out. */
+  /** Names that a listing returns without a type. */
   readonly untold: Set<string>
   /** Names of directories on another mount. */
   readonly mounts: Set<string>

@@ -5,7 +5,7 @@ import type { Sentinel } from "../../src/Sentinel.ts"
 import type * as Evidence from "../../src/Evidence.ts"
 import * as Verdict from "../../src/Verdict.ts"
 
-/** All inputs of a judgement except the record, the process and the host, in one object that a test can vary. */
+/** All inputs of a judgement except for the record, the process and the host, in one object that a test can vary. */
 export interface Circumstances
   extends
     Omit<Knowledge, "assumeDead">,

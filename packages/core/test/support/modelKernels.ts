@@ -1,4 +1,4 @@
-/** Kernels, the places where programs run on each kernel, and the mounts by which they reach one volume. */
+/** Kernels, the places where programs run on each kernel, and the mounts through which they reach one volume. */
 import { Context, Effect, Layer, Random } from "effect"
 import type { ProcessInspector } from "../../src/ProcessInspector.ts"
 import * as FakeProcessTable from "../../src/testing/FakeProcessTable.ts"
@@ -19,7 +19,7 @@ export const trees: Readonly<Record<Tree, string>> = { local: "/srv/vms", shared
 export interface Mount {
   readonly path: string
   readonly tree: Tree
-  /** Programs on mounts with equal `superblock` see the same frame of a tree. The programs never see this name. */
+  /** Programs on mounts with equal `superblock` see the same frame of a tree. No program ever sees this name. */
   readonly superblock: string
   readonly oneKernel: boolean
   readonly isLasting: boolean
@@ -29,9 +29,7 @@ export interface Mount {
 export interface Place {
   readonly kernel: Kernel
   readonly reader: Reader
-  /**
-   * Identifies the PID namespace: no other one ever has this number. The programs see `pidNamespace`, which may recur.
-   */
+  /** Identifies the PID namespace and is never reused. Programs see `pidNamespace`, which may be reused. */
   readonly namespace: number
   readonly pidNamespace: string
   readonly isHost: boolean
@@ -47,7 +45,7 @@ export interface Kernel {
   readonly mayReboot: boolean
   readonly hasContainers: boolean
   boots: number
-  /** Some process is hidden, so no sweep sees all processes. */
+  /** Whether a process is hidden, so that no sweep sees all processes. */
   isHiding: boolean
   places: ReadonlyArray<Place>
 }
@@ -57,7 +55,7 @@ const shared = { oneKernel: false, isLasting: true } as const
 
 const localMounts: ReadonlyArray<Mount> = [
   { ...local, path: "/srv/vms", superblock: "ext4" },
-  // A bind mount, and an overlay over the same directory.
+  // The same directory is reached through a bind mount and through an overlay.
   { ...local, path: "/bind", superblock: "ext4" },
   { ...local, path: "/overlay", superblock: "overlay", isLasting: false }
 ]
@@ -112,7 +110,7 @@ const hostOf = (kernel: Kernel) =>
     0
   )
 
-/** A container whose namespace has one of three numbers, so that the number recurs. */
+/** Makes a container whose namespace has one of three numbers, so that numbers are reused. */
 const containerOf = Effect.fnUntraced(function* (kernel: Kernel) {
   const taken = new Set(kernel.places.map(({ pidNamespace }) => pidNamespace))
   const free = ["pid:[1]", "pid:[2]", "pid:[3]"].filter((number) => !taken.has(number))
@@ -131,7 +129,7 @@ export const start = Effect.fnUntraced(function* (kernel: Kernel) {
   }
 })
 
-/** Replaces a container by another one, whose namespace may have the same number. */
+/** Replaces a container with another one, whose namespace may have the same number. */
 export const restart = Effect.fnUntraced(function* (place: Place) {
   const { kernel, pidNamespace } = place
   yield* Context.get(kernel.host, FakeProcessTable.FakeProcessTable).endPidNamespace(pidNamespace)
@@ -150,7 +148,7 @@ export const at =
 
 /**
  * `plain`: one host without containers. Its owners also write v1 and v2, which record no namespace. `clone`: the second
- * kernel is a copy of the first one's virtual machine state, with the same ids.
+ * kernel is a copy of the first kernel's virtual machine state, with the same ids.
  */
 export type Setting = "plain" | "two kernels" | "clone"
 
@@ -172,7 +170,7 @@ export const make = Effect.fnUntraced(function* (setting: Setting) {
     return [yield* build({}, { hostname: "host", mounts: localMounts, mayReboot: true, hasContainers: false })]
   }
   const first = { hostname: "host", mounts: mountsOfFirst, mayReboot: true, hasContainers: true }
-  // A reboot would end the clone: the kernel would get a boot id of its own.
+  // A reboot would end the clone, because it gives the kernel a boot id of its own.
   const second = { mounts: mountsOfSecond, mayReboot: !isVirtual, hasContainers: false }
   const other = isVirtual
     ? build({}, { ...second, hostname: "host" })

@@ -1,6 +1,6 @@
 /**
- * Facts that the model knows and the programs don't: who lives, who owns which directory, and which sweep can prove
- * which death.
+ * Facts that the model has and the programs don't: who lives, who owns which directory, and which sweep can prove which
+ * death.
  */
 import { Effect, Result } from "effect"
 import { Disk } from "../../src/Disk.ts"
@@ -14,7 +14,7 @@ import { at, type Kernel, type Mount, type Place, tableOf, type Tree, trees } fr
 
 export interface Owner {
   readonly actor: Simulation.Actor
-  /** Identifies the process: no other process ever has this id. The programs never see it. */
+  /** Identifies the process and is never reused. The programs never see it. */
   readonly id: string
   readonly place: Place
   readonly processId64: string
@@ -27,7 +27,7 @@ export interface Written {
   readonly superblock: string
   /** Identity of the directory, see {@link identityOf}. */
   readonly identity: string
-  /** The owner's process holds the lock. `false` once the process let the lock go; then the lock proves nothing. */
+  /** Whether the owner's process holds the lock. Once the process has released the lock, the lock proves nothing. */
   holdsLock: boolean
 }
 
@@ -38,7 +38,7 @@ export const snapshot = (tree: Tree) => MemoryDisk.use((memory) => memory.snapsh
 export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/** Identifies a file or directory: no other one, and no copy, ever has this identity. */
+/** Identifies a file or directory. No other one, and no copy, ever has this identity. */
 export const identityOf = (tree: Tree, node: Node | undefined): string | undefined =>
   node === undefined ? undefined : `${tree} ${node.ino} ${node.birth}`
 
@@ -57,7 +57,7 @@ export const recordsIn = (found: Snapshot, directory: string): ReadonlyArray<Rec
     return [{ directory: parentOf(path), sentinel: Result.getOrUndefined(parsed) }]
   })
 
-/** The 64-bit ids of all processes on a kernel. The ids of an earlier boot recur in the next. */
+/** The 64-bit ids of all processes on a kernel. The next boot reuses the ids of an earlier one. */
 const livingIds = Effect.fnUntraced(function* ({ places }: Kernel) {
   const ids = new Set<string>()
   for (const place of places) {
@@ -73,7 +73,7 @@ const livingIds = Effect.fnUntraced(function* ({ places }: Kernel) {
   return ids
 })
 
-/** The place of a sweep and the mount by which the sweep reaches the tree. */
+/** The place of a sweep and the mount through which the sweep reaches the tree. */
 export interface Stand {
   readonly place: Place
   readonly mount: Mount
@@ -99,7 +99,7 @@ const isProvable = (
   if (!isOfOneKernel && !(areBootsKnown && isOneMachine)) return false
   if (areBootsKnown && !isSameBoot) return true
   if (kernel.isHiding) return false
-  // A process of this boot has the 64-bit id that the owner had in an earlier boot.
+  // A process of this boot may have the 64-bit id that the owner had in an earlier boot.
   if (!isSameBoot && living.has(owner.processId64)) return false
   const isInReach = isSameBoot && owner.place.namespace === place.namespace
   return isInReach || place.isHost || (isOfOneKernel && holdsLock)

@@ -26,8 +26,8 @@ export const writtenBy = Effect.fnUntraced(function* (
 })
 
 /**
- * The verdict of a sweep that judges the record now, in the recorded directory, and trusts v1 and v2. Observes the
- * process only as deep as the judgement needs.
+ * The verdict of a sweep that judges the record now, in the recorded directory, and trusts v1 and v2. The sweep
+ * observes the process only as deeply as the judgement needs.
  */
 export const judged = Effect.fnUntraced(function* (
   { sentinel, writtenAt }: Written,

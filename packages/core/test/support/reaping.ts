@@ -1,4 +1,4 @@
-/** Support for the tests of a store's removing half. */
+/** Support for the tests of claims and removals by a store. */
 import { assert } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import type { Reclaimer, Removable } from "../../src/Reclaimer.ts"
@@ -18,7 +18,7 @@ export const remainsKind: Kind = { _tag: "Remains", tags: [] }
 
 export const nothingBelow = () => false
 
-/** The sweep's own sentinel, the same one whatever lock the sweep has. */
+/** The sweep's own sentinel. It is the same whatever lock the sweep has. */
 export const own = (sentinel: Sentinel) => () => Effect.succeed(sentinel)
 
 export const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
@@ -81,7 +81,7 @@ const workspaceEntry = (directory: string): Entry => ({
 })
 
 export const reapingIn = <R>(world: World<R>) => {
-  /** A root and its store. Each `sweep` has a reclaimer of its own. */
+  /** A root and its store. Each `sweep` makes its own reclaimer. */
   const empty = Effect.gen(function* () {
     const store = yield* SentinelStore
     const directory = yield* world.scratch
@@ -116,7 +116,7 @@ export const reapingIn = <R>(world: World<R>) => {
     return entry
   })
 
-  /** Where a killed sweep leaves a directory: inside an abandoned workspace, which is made, or in the root. */
+  /** Makes the place where a killed sweep leaves a directory: in an abandoned workspace or in the root. */
   const left = Effect.fnUntraced(function* (where: Where, kind: "claimed" | "dead", directory: string, name: string) {
     const inRoot = `.vm-sentinel-reap.0123abcd.${kind}=${name}`
     const entry: Entry =

@@ -1,6 +1,6 @@
 import type { ScanOptions } from "../../src/DiskModel.ts"
 
-/** Options of a scan with bounds that no test meets by chance. */
+/** Options of a scan. No test reaches the default bounds by chance. */
 export const scanning = (
   sort: ScanOptions["sort"],
   mostBytes: number,

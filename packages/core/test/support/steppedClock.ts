@@ -1,8 +1,8 @@
 import { Clock, Effect } from "effect"
 
 /**
- * Runs `effect` with a clock whose monotonic time advances by `nanos` at each read. All else is that of the present
- * clock.
+ * Runs `effect` with a clock whose monotonic time advances by `nanos` at each read. Everything else is the present
+ * clock's.
  */
 export const withSteppedClock =
   (nanos: bigint) =>
@@ -11,7 +11,7 @@ export const withSteppedClock =
       let now = 0n
       const monotonicTimeNanosUnsafe = () => (now += nanos)
       return Effect.provideService(effect, Clock.Clock, {
-        // `TestClock.adjust` finds its own method in the clock that is provided.
+        // `TestClock.adjust` finds its own method in the provided clock.
         ...clock,
         currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
         currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),

@@ -128,7 +128,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         assert.deepInclude(tree, { "moved/disk": "data", [`${path.slice(directory.length + 1)}/disk`]: "new" })
       }))
 
-    // `renameNew`: changes between the judgement and the claim. `scan`: changes between the claim and the second look.
+    // `renameNew`: the change comes between the judgement and the claim. `scan`: between the claim and the second look.
     for (const moment of ["renameNew", "scan"] as const) {
       const changes: ReadonlyArray<readonly [string, (at: string) => ReturnType<typeof world.fifo>]> = [
         ["other bytes in the sentinel", (at) => world.file(`${at}/.vm-sentinel`, textOf(fresh()))],
@@ -289,7 +289,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           assert.deepStrictEqual(yield* world.tree(directory), before)
         })
       )
-      // Mounts on the directory between the look and the rename. The kernel refuses the rename with EBUSY.
+      // The mount comes between the look and the rename. The kernel refuses the rename with EBUSY.
       const interposer = yield* Interposer
       yield* interposer.before("renameNew", bindMount(`${directory}/source`, vm), (path) => path === vm)
       assert.strictEqual(yield* tag(sweep((reclaimer) => reclaimer.claim(condemned))), "MountInside")

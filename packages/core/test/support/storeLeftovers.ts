@@ -26,7 +26,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   const { abandoned, empty, left, markedPath, scene } = reapingIn(world)
 
   for (const where of places) {
-    /** A directory that a killed sweep had claimed. */
+    /** Makes a directory that a killed sweep had claimed. */
     const killed = Effect.gen(function* () {
       const made = yield* scene
       const { entry, path } = yield* left(where, "claimed", made.directory, "vm")
@@ -98,7 +98,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       }))
   }
 
-  /** Directories that a killed sweep had marked in its workspace. */
+  /** Makes directories that a killed sweep had marked in its workspace. */
   const deletions = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
     const made = yield* scene
     const { path } = yield* abandoned(made.directory)

@@ -17,7 +17,7 @@ import { look, read } from "./looking.ts"
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-/** Format of a sentinel, or the tag of the error that its file gave. */
+/** Format of a sentinel, or the tag of the error of its file. */
 const verdictOf = ({ content }: SentinelFile): string =>
   Result.isSuccess(content) ? content.success._tag : content.failure._tag
 
@@ -325,7 +325,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
           const directory = yield* world.scratch
           yield* world.file(`${directory}/vm/.vm-sentinel`, "17")
           yield* make(`${directory}/vm/.vm-sentinel.role`)
-          // The target, if `.vm-sentinel.role` is a symbolic link.
+          // If `.vm-sentinel.role` is a symbolic link, this file is its target.
           yield* world.file(`${directory}/vm/other.target`, "18")
           const before = yield* world.tree(directory)
           const state = yield* look(store, `${directory}/vm`)
@@ -374,7 +374,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       if (Result.isFailure(content) || content.success._tag !== "V3") return assert.fail("no v3 record")
       const recorded = content.success.record.directory
       const binding = compareDirectories(recorded, yield* disk.frame(vm), fileToken(file), "equal")
-      // Makes hard links as `cp -al` of the directory does, twice.
+      // The hard links are those of two runs of `cp -al` on the directory.
       for (const copy of ["backup", "another"]) {
         yield* world.directory(`${directory}/${copy}`)
         yield* world.hardLink(`${directory}/${copy}/.vm-sentinel`, `${vm}/.vm-sentinel`)
@@ -433,7 +433,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const directory = yield* world.scratch
       const remote = yield* make
       const isOneKernel = (path: string) => Effect.map(look(store, path), ({ frame }) => frame.fileSystem?.oneKernel)
-      // A Disk that can't tell returns `undefined` for both.
+      // A Disk that can't read the type of a file system returns `undefined` for both.
       assert.include([true, undefined], yield* isOneKernel(directory))
       assert.include([false, undefined], yield* isOneKernel(remote))
     })
@@ -535,7 +535,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* interposer.calls
       yield* look(store, vm)
       const counted = (yield* interposer.calls).filter((method) => method === "lstat").length
-      // The store looks twice more at a file whose other name isn't among the listed ones.
+      // The store looks two more times at a file whose other name isn't among the listed names.
       assert.isAtMost(counted, 3 * 1024)
     }))
 

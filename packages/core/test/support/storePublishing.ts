@@ -145,8 +145,8 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
     }))
 
-  // Calls of the first writer before which the second one may publish, in order: the first is before a look, the last
-  // is `link`.
+  // The second writer may publish before each of these calls of the first one, in order. The first call comes before a
+  // look, and the last one is `link`.
   for (const [method, outcome] of [
     ["create", "Changed"],
     ["scan", "Changed"],

@@ -95,8 +95,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           assert.notInclude(yield* interposer.calls, "removeTree")
         })
       )
-      // The directory that took the place goes back to `claimed`, where a sweep judges it, and isn't among the marked
-      // ones.
+      // The directory that took the place returns to `claimed`, where a sweep judges it. It isn't marked.
       assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/claimed/vm/disk": "new", "moved/disk": "data" })
     }))
 
@@ -225,7 +224,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   )
 
   for (const where of places) {
-    /** In the root, only a lock keeps other sweeps away from the remains. */
+    /** Whether no other sweep can reach the remains. In the root, only a lock keeps other sweeps away. */
     const isSole = ({ isLocked }: Removable) => isLocked || where === "a workspace"
 
     test(`a claim into ${where} isn't gone before it is marked, nor after an interrupted deletion that left something`, () =>

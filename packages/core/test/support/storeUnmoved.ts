@@ -26,7 +26,7 @@ import { worldWithoutDirectories } from "./withoutDirectory.ts"
 
 const isVm = (path: string): boolean => path.endsWith("/vm")
 
-/** A program may be started to ask for the lock. */
+/** Options of a probe that may start a program to ask for the lock. */
 const byAny = { mayStartProgram: true }
 
 /** Earlier directories of the same name. The file system may reuse their inode. */
@@ -43,13 +43,13 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
   const world = worldWithoutDirectories(given)
   const { abandoned, scene } = reapingIn(world)
 
-  /** Makes the scene if the file system has locks. Without locks a sweep removes nothing where it lies. */
+  /** Makes the scene if the file system has locks. Without locks a sweep removes nothing in place. */
   const locked = <E, R2>(use: (made: Effect.Success<typeof scene>) => Effect.Effect<void, E, R2>) =>
     Effect.flatMap(scene, (made) =>
       Effect.flatMap(made.store.probeLock(made.vm, byAny), (state) => (state === "unknown" ? Effect.void : use(made)))
     )
 
-  /** A sweep that begins to delete the directory where it lies, and is stopped before anything is gone. */
+  /** Starts to delete the directory in place, and stops the sweep before it has removed anything. */
   const begun = ({ condemned, sweep }: Effect.Success<typeof scene>) =>
     sweep((reclaimer) => Effect.flatMap(claimUnmoved(reclaimer, condemned), (claim) => interrupting(claim)))
 
@@ -92,7 +92,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       Effect.gen(function* () {
         const disk = yield* Disk
         const before = yield* world.tree(directory)
-        // A Disk like that of a file system where a second open gets the lock, too.
+        // This Disk acts like a file system on which a second open gets the lock, too.
         const untested = Disk.of({
           ...disk,
           lock: (path, options) => Effect.map(disk.lock(path, options), (held) => ({ ...held, tested: false }))
@@ -318,7 +318,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       })
     ))
 
-  /** Makes what a sweep leaves if it is killed while it deletes a directory where it lies. */
+  /** Makes what a sweep leaves if it is killed while it deletes a directory in place. */
   const noted = Effect.fnUntraced(function* (of: "vm" | keyof typeof others) {
     const made = yield* scene
     const { directory, vm } = made
@@ -402,7 +402,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       )
       assert.strictEqual(yield* Effect.scoped(taken), "Taken")
       assert.deepStrictEqual(yield* world.tree(vm), {})
-      // The note stays: that owner may end without having written anything.
+      // The note stays, because that owner may end without having written anything.
       assert.deepStrictEqual(yield* finishing(made), { stayed: [] })
       assert.notProperty(yield* world.tree(made.directory), "vm")
     }))

@@ -193,7 +193,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       }))
   }
 
-  // States of an adoption that was killed after it moved the old sentinel aside, or after it published the new one.
+  // The adoption was killed after it moved the old sentinel aside, or after it published the new one.
   for (const files of [
     { ".vm-sentinel.old-0123abcd": textOf(fresh()), ".vm-sentinel-tmp.1": "half" },
     { ".vm-sentinel": textOf(fresh()), ".vm-sentinel.old-4567cdef": textOf(fresh()) }

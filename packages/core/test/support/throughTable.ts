@@ -17,7 +17,7 @@ export interface Row {
   readonly format?: Format
   readonly options?: FakeProcessTable.Options
   readonly before?: (table: Controls) => Effect.Effect<unknown, unknown>
-  /** Happens after the record was written. */
+  /** Runs after the record was written. */
   readonly change: Change
   readonly circumstances?: Partial<Circumstances>
   readonly is: string
@@ -43,7 +43,7 @@ export const table = (title: string, given: ReadonlyArray<Row>) =>
     for (const row of given) it.effect(`${row.name} → ${row.is}`, () => play(row))
   })
 
-/** The owner exits, and another process gets its PID. */
+/** Makes the owner exit, and gives its PID to another process. */
 export const recycle =
   (options?: FakeProcessTable.SpawnOptions): Change =>
   (table, owner) =>

@@ -1,6 +1,6 @@
 /**
  * Draws one owner that lives or is gone, the later fate of its record, and a reader that may lack any datum. The
- * reader's inputs follow from where the owner really is. Knows nothing of the rules of judgement.
+ * reader's inputs follow from where the owner really is. This code has no rule of judgement.
  */
 import { Arbitrary, Schema } from "effect"
 import type { DirectoryFrame, RecordedDirectory } from "../../src/DirectoryFrame.ts"
@@ -50,8 +50,8 @@ export const World = Schema.Struct({
   probe: Schema.Literals(["truth", "truth", "unknown", "not asked"]),
   reader: Schema.Struct({
     /**
-     * `number again`: a namespace that got the number of the owner's namespace after that one had ended. `initial`:
-     * sees the processes of every namespace.
+     * `number again`: a namespace that got the number of the owner's namespace after that one had ended. `initial`: a
+     * namespace whose reader sees the processes of every namespace.
      */
     namespace: Schema.Literals(["same", "other", "initial", "initial", "number again"]),
     offset: Schema.Literals(["0", "0", "1000000000000", "-70000000000"]),
@@ -74,7 +74,7 @@ export type World = typeof World.Type
 
 const isShared = ({ fileSystem }: World): boolean => fileSystem === "nfs" || fileSystem === "fuse"
 
-/** Makes a drawn world possible: replaces each value that contradicts another one. */
+/** Makes a drawn world possible. Each value that contradicts another one is replaced. */
 const lawful = (drawn: World): World => {
   const isLegacy = drawn.format !== "v3"
   // A local file system has one kernel. An owner of an earlier boot isn't alive.
@@ -104,8 +104,8 @@ const lawful = (drawn: World): World => {
       // find such an owner.
       assumesMoved: drawn.reader.assumesMoved && !(isForeign && kernel === drawn.kernel)
     },
-    // A record of another kernel, outside its own directory, keeps the data of the frame: without them only the process
-    // would tell, and this kernel doesn't have that process.
+    // A record of another kernel, outside its own directory, keeps the data of the frame. Without them only the process
+    // would be evidence, and this kernel doesn't have that process.
     lost: drawn.lies === "own" || kernel === "this" ? drawn.lost : { ...drawn.lost, record: [], frame: [] }
   }
 }
@@ -119,7 +119,7 @@ const madeIn = ({ fileSystem }: World): RecordedDirectory => ({
   ...(fileSystem === "nfs" ? {} : { birth: "1700000000000000001" })
 })
 
-/** The directory and the file where the record lies now. */
+/** The directory and the file in which the record lies now. */
 const seenIn = (world: World): { readonly frame: DirectoryFrame; readonly file: string } => {
   const { id, inode, birth } = madeIn(world)
   const isOther = world.lies === "copy"
@@ -147,7 +147,7 @@ const namespaces = {
 } as const
 
 /**
- * A time in ticks, as the reader's time namespace shows it. The kernel adds the offset in nanoseconds modulo 2^64, then
+ * A time in ticks, as a reader's time namespace shows it. The kernel adds the offset in nanoseconds modulo 2^64, then
  * rounds down.
  */
 const shifted = (ticks: string, offset: string): string =>
@@ -238,7 +238,7 @@ const proofOf = (world: World): NamespaceProof => {
   return { _tag: "Gone", by: owner.hasId ? "processId64" : "namespace" }
 }
 
-/** The answer to a reader that probes the lock. */
+/** The result if a reader probes the lock. */
 const lockStateOf = (world: World): LockState | undefined => {
   const { isAlive, kernel, lies, lock, probe } = world
   if (probe === "not asked") return undefined

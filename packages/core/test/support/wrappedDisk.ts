@@ -6,8 +6,8 @@ import { Disk, type DiskError } from "../../src/Disk.ts"
 export type Method = Exclude<keyof Disk["Service"], "principal" | "resolve">
 
 /**
- * Runs right before a call of `method`. If it fails, the call fails with that error and isn't made; `probeLock`, which
- * can't fail, answers `unknown`. `to`: the second argument.
+ * Runs right before a call of `method`. If it fails, the call isn't made and fails with that error. `probeLock` can't
+ * fail, so it answers `unknown`. `to` is the second argument.
  */
 export type Before = (method: Method, path: string, to: unknown) => Effect.Effect<void, DiskError>
 
