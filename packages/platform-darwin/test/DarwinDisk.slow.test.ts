@@ -1,4 +1,4 @@
-/** The conformance suite of `Disk`, and the abilities of macOS's implementation beyond it. */
+/** The conformance suite of `Disk`, and the abilities that only the implementation of macOS has. */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type DiskError, type RemoveTreeOptions } from "@vm-sentinel/core/Disk"
 import { type Removed, removal } from "@vm-sentinel/core/TreeRemoval"
@@ -23,7 +23,7 @@ const portable = { anyNames: false, locks: false, frames: false, changeTimes: fa
 const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
   Effect.map(Effect.result(call), (result) => (Result.isFailure(result) ? result.failure.errno : "success"))
 
-/** Makes a tree deeper than PATH_MAX allows, with a file in each directory. */
+/** Makes a tree whose deepest path is longer than PATH_MAX, with a file in each directory. */
 const makeDeep = (path: string, depth: number): void => {
   Fs.mkdirSync(path, { mode: 0o700 })
   let fd = Fs.openSync(path, Fs.constants.O_DIRECTORY)

@@ -1,4 +1,4 @@
-/** Over the shim: the frame of a directory, the users who can change it, and home directories. */
+/** The frame of a directory, the users who can change it, and home directories, over the shim. */
 import { assert, describe } from "@effect/vitest"
 import { compareDirectories, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import { Disk, type DiskError } from "@vm-sentinel/core/Disk"

@@ -1,4 +1,4 @@
-/** A removal leaves everything below the first level that has, or may have, an owner. */
+/** A removal leaves everything that has, or may have, an owner below the first level. */
 import { assert } from "@effect/vitest"
 import { Disk, type LockOptions, type RemoveTreeOptions } from "@vm-sentinel/core/Disk"
 import { type Removed, removal } from "@vm-sentinel/core/TreeRemoval"

@@ -1,4 +1,4 @@
-/** Over the shim: what is foreseen on macOS is what a sweep there then says. */
+/** The outcomes predicted for macOS are those of a sweep there, over the shim. */
 import { assert } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Ground from "@vm-sentinel/core/Ground"
@@ -13,7 +13,7 @@ import * as DarwinProcessInspector from "../src/DarwinProcessInspector.ts"
 import * as DarwinSentinelStore from "../src/DarwinSentinelStore.ts"
 import { overShim } from "./support/overShim.ts"
 
-/** A process, which ends with the scope. */
+/** A process that ends with the scope. */
 const child = Effect.acquireRelease(
   Effect.sync(() => spawn("sleep", ["1000000"], { stdio: "ignore" })),
   (child) =>

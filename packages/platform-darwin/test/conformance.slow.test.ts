@@ -1,6 +1,6 @@
 /**
- * The conformance suite over the macOS stand-ins: with real processes, and in a PID namespace, where numbers are really
- * reused.
+ * The conformance suite over the macOS stand-ins: with real processes, and in a PID namespace, where the kernel really
+ * reuses numbers.
  */
 import { Effect, Layer } from "effect"
 import { skipped } from "@vm-sentinel/core/test/support/able"
@@ -16,7 +16,7 @@ import * as Standins from "./support/standins.ts"
 
 const errnoEPERM = 1
 
-/** On macOS, thread ids aren't PIDs, and no call tells the holders of a lock. */
+/** On macOS, thread ids aren't PIDs, and no call returns the holders of a lock. */
 const asOnMacOS = <R>(world: ProcessWorld<R>): ProcessWorld<R> => {
   const { lockHolder: _, thread: __, ...rest } = world
   return rest
@@ -82,7 +82,7 @@ if (process.platform === "linux") {
         strength: { processId64: true, otherUserExecutable: true }
       })
     }
-    // Each question starts a `ps`, so only these two abilities are tested here. The others are tested above.
+    // Each observation starts a `ps`, so only these two abilities are tested here. The others are tested above.
     const { recycle, spawn } = Remote.world
     suite("macOS, ps over the stand-ins, in a PID namespace", {
       layer: agent(commands),

@@ -1,4 +1,4 @@
-/** The layouts of Darwin's file calls, on bytes that follow the headers. */
+/** The layouts of the structs of Darwin's file calls, tested on bytes that follow the headers. */
 import { assert, describe, it } from "@effect/vitest"
 import {
   accessList,
@@ -204,7 +204,7 @@ describe("an access control list", () => {
   })
 
   it("lets nobody change it where entries deny, or allow to read, or there are none", () => {
-    // read, execute, read attributes, extended attributes and security, synchronize, generic execute and read
+    // Rights: read, execute, read attributes, extended attributes and security, synchronize, generic execute and read
     const reading = [1, 3, 7, 9, 11, 20, 22, 24].reduce((rights, bit) => rights | (1 << bit), 0)
     assert.isFalse(decodeAccessList(reply([])))
     assert.isFalse(decodeAccessList(reply([[allow, reading]])))

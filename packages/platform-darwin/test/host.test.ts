@@ -1,4 +1,4 @@
-/** Whether the kernel runs in a virtual machine: two copies of a machine's state may run with one boot id. */
+/** Whether the kernel runs in a virtual machine. Two copies of a machine's state may run with one boot id. */
 import { assert, describe, it } from "@effect/vitest"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"

@@ -1,4 +1,4 @@
-/** `layer`, call by call, where a call is refused, too short, about another process, or inconsistent with itself. */
+/** `layer` if one of its calls is refused, too short, about another process, or contradicts another one. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Present, ObserveDepth } from "@vm-sentinel/core/Observation"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -26,7 +26,7 @@ const present = (observation: Observation): Present => {
   return observation
 }
 
-/** Start in microseconds since the epoch, computed from procfs without the shim. */
+/** Start in microseconds since the epoch, computed from procfs alone. */
 const startOf = (pid: number): string => {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
   const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
@@ -277,7 +277,7 @@ if (typeof shim === "string") {
           })
         }))
 
-      /** The PID goes to another process once its path has been read. */
+      /** Gives the PID to another process once its path has been read. */
       const recycled = Effect.fnUntraced(function* (other: Pid, hasId: boolean) {
         const library = yield* load(shim.path)
         let paths = 0
@@ -368,7 +368,7 @@ if (typeof shim === "string") {
             [whole.processId64, whole.startTime, whole.uid],
             [before.processId64, before.startTime, 0]
           )
-          // Another user's process: flavor 3 fails with EPERM, so without sysctl only the 64-bit id is left.
+          // For another user's process, flavor 3 fails with EPERM. So without sysctl only the 64-bit id is left.
           yield* shim.refuse("sysctl", errno.EPERM)
           const bare = present(yield* asNobody(observe(pid)))
           assert.deepStrictEqual(

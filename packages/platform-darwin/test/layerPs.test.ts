@@ -1,4 +1,4 @@
-/** `layerPs` over commands that stand in for macOS's: real processes, recorded rows, and every kind of failure. */
+/** `layerPs` over stand-ins for macOS's commands: real processes, recorded rows, and every kind of failure. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Observation, Present } from "@vm-sentinel/core/Observation"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -129,7 +129,7 @@ if (process.platform === "linux") {
         const pids = yield* Effect.replicateEffect(spawn, 5)
         for (const observation of yield* observeAll([...pids, ...pids, ours])) present(observation)
         assert.strictEqual(ps.calls()[0], `-ww -o ${columns} -p ${[...pids, ours].join(",")}`)
-        // The second run is about `ps` itself: its own start time shows how `ps` prints dates. It happens once.
+        // The second run is about `ps` itself, whose own start time shows how `ps` prints dates. It happens only once.
         assert.strictEqual(ps.calls().length, 2)
         for (const observation of yield* observeAll(pids)) present(observation)
         assert.strictEqual(ps.calls().length, 3)

@@ -87,10 +87,7 @@ await overShim("locks over the shim", ({ calls, shim, test }) => {
     Effect.gen(function* () {
       const disk = yield* Disk
       const scratch = yield* world.scratch
-      /**
-       * Starts a child and waits for its first output: `execve(2)` is then complete. The child ends when its input
-       * ends.
-       */
+      /** Starts a child, which ends with its input. Waits for its first output, after which `execve(2)` is complete. */
       const start = (...more: ReadonlyArray<number>) =>
         Effect.promise(async () => {
           const child = spawn("cat", [], { stdio: ["pipe", "pipe", "ignore", ...more] })

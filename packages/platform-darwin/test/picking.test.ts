@@ -1,4 +1,4 @@
-/** Which Layer is picked at run time. Importing the module must be harmless even where no Layer can work. */
+/** Which Layer is picked at run time. The import of the module must be harmless even if no Layer can work. */
 import { assert, describe, it } from "@effect/vitest"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -79,7 +79,7 @@ if (process.platform === "linux") {
 
     const script = scriptOf(fileURLToPath(new URL("agents/withoutKoffi.ts", import.meta.url)), "withoutKoffi")
     const shim = Shim.build()
-    // Without koffi the library is never opened, so any path will do.
+    // Without koffi the library is never opened, so any path is fine.
     const library = typeof shim === "string" ? "/nonexistent/lib.dylib" : shim.path
 
     const run = (how: string) =>

@@ -184,7 +184,7 @@ describe("recorded rows", () => {
     assert.strictEqual(parseStart(split?.lstart ?? ""), started)
   })
 
-  // The columns that the library requests, assembled from recorded rows.
+  // These rows have the columns that the library requests, assembled from recorded rows.
   const comms = recorded.flatMap(([, , , fields]) => (fields.comm === undefined ? [] : [fields.comm]))
 
   it.for(comms)("our own columns end in %s", (comm) => {

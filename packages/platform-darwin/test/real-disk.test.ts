@@ -1,7 +1,7 @@
 /**
- * The real file systems of macOS: facts that were read in published sources and that only a Mac can confirm. File
+ * The real file systems of macOS: facts from published sources that only a Mac can confirm. These tests leave out file
  * systems that need a network share or a host (smbfs, webdav, AppleVirtIOFS), and programs for which macOS asks the
- * user, aren't tested.
+ * user.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type LockOptions } from "@vm-sentinel/core/Disk"
@@ -28,7 +28,7 @@ const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test
 if (process.platform === "darwin") {
   const isRoot = process.geteuid?.() === 0
 
-  /** Path of a new disk image with a file system, not attached. */
+  /** Path of a new disk image with a file system. The image isn't attached. */
   const image = Effect.fnUntraced(function* (fileSystem: string) {
     const path = `${yield* world.scratch}/volume.dmg`
     run("/usr/bin/hdiutil", "create", "-quiet", "-size", "64m", "-fs", fileSystem, "-volname", "sentinel", path)
@@ -78,7 +78,7 @@ if (process.platform === "darwin") {
           const first = (yield* disk.frame(yield* attach(one))).fileSystem
           assert.deepInclude(first, { type, oneKernel: true })
           assert.isDefined(first?.id)
-          // A system that refuses to attach the second image has told the two apart.
+          // A system that refuses to attach the second image has distinguished the two.
           const second = yield* Effect.option(Effect.flatMap(attach(two), disk.frame))
           if (second._tag === "None") return
           assert.deepStrictEqual(second.value.fileSystem?.id, first?.id)

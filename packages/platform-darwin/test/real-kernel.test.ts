@@ -29,7 +29,7 @@ const present = (observation: Observation): Present => {
 }
 
 if (process.platform === "darwin") {
-  /** One column of the real `ps`; empty when there is no such process. */
+  /** One column of the real `ps`. Empty if there is no such process. */
   const psColumn = (column: string, pid: number): string => {
     try {
       return execFileSync("/bin/ps", ["-ww", "-o", `${column}=`, "-p", `${pid}`], { encoding: "utf8" }).trim()

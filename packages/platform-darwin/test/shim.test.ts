@@ -1,4 +1,4 @@
-/** The libSystem stand-in answers about real processes as macOS is documented to answer, quirks included. */
+/** The libSystem stand-in answers about real processes as the documentation of macOS says, quirks included. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { because, skipped, whyNot } from "@vm-sentinel/core/test/support/able"

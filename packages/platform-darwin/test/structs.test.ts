@@ -7,7 +7,7 @@ type Field = readonly [offset: number, bytes: ReadonlyArray<number>]
 
 const ascii = (text: string): ReadonlyArray<number> => [...Buffer.from(text, "ascii")]
 
-/** A buffer with these bytes at these offsets; all others are 0. */
+/** A buffer with these bytes at these offsets. All other bytes are 0. */
 const golden = (size: number, fields: ReadonlyArray<Field>): Uint8Array => {
   const bytes = new Uint8Array(size)
   for (const [offset, field] of fields) bytes.set(field, offset)

@@ -52,8 +52,8 @@ const demo = Effect.fnUntraced(function* <R>(
   if (recycle !== undefined) {
     yield* recycle(yield* own("recycled-v3", "v3", "removed dead identity-mismatch"), "same")
     yield* recycle(yield* own("recycled-v2", "v2", "kept unknown exe-changed"), "other")
-    // Scenario 81: a recycled PID is proved only by a process that started after the record was written. `mtime`
-    // doesn't tell when that was.
+    // Scenario 81: only a process that started after the record was written proves a recycled PID. `mtime` doesn't show
+    // when the record was written.
     yield* files.setTime(`${root}/recycled-v2/.vm-sentinel`, Date.now() - 3_600_000)
     yield* recycle(yield* own("renamed-v2", "v2", "kept unknown exe-changed"), "other")
     yield* recycle(yield* own("recycled-v1", "v1", "kept alive pid-alive"), "same")
@@ -110,7 +110,7 @@ if (typeof shim === "string") {
 
     it.live.skipIf(why !== undefined)(
       because("also where PIDs were recycled", why),
-      // The inspector in the namespace answers one question at a time.
+      // The inspector in the namespace answers one request at a time.
       () => Effect.provide(demo(Remote.world, { concurrency: 1 }), Layer.merge(inNamespace, store)),
       120_000
     )

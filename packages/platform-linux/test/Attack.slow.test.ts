@@ -1,4 +1,4 @@
-/** Attackers swap, mount and rename while a sweep deletes. For one minute: `stress/attack.ts`. */
+/** Attackers swap, mount and rename while a sweep deletes. `stress/attack.ts` does the same for one minute. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { AttackResult } from "./agents/attackResult.ts"

@@ -1,4 +1,4 @@
-/** `close(2)` that fails. */
+/** A `close(2)` that fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs"

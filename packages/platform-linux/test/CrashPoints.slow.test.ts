@@ -1,6 +1,6 @@
 /**
- * Kills a process at a call that changes the disk, and checks what is left. Every call, at full length:
- * `stress/crash-points.ts`.
+ * Kills a process at a call that changes the disk, and checks what is left. `stress/crash-points.ts` kills at every
+ * call.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
@@ -35,7 +35,7 @@ const live = (
   test: () => Effect.Effect<void, unknown, ProcessInspector | SentinelStore | Scope.Scope>
 ): void => it.live(title, () => Effect.provide(test(), Real.layer), 60_000)
 
-/** The last two points, where only tidying up is left, and four of the others. */
+/** Picks the last two points, after which only cleanup is left, and four of the others. */
 const someOf = (points: ReadonlyArray<Crashes.Crash>) =>
   Random.make(seed).sample(points.slice(0, -2), 4).concat(points.slice(-2))
 
@@ -49,7 +49,7 @@ const sampled = Effect.fnUntraced(function* (options: Scene.Options, kills: numb
     Crashes.changesOf(Crashes.sweeping(scene))
   )
   const points = Crashes.points(changes.length)
-  // Later sweeps have less to do, so their points come from the first third.
+  // Later sweeps make fewer changes, so their points come from the first third.
   const lists = random
     .sample(points, count)
     .map((first) => [first].concat(random.sample(points.slice(0, points.length / 3), kills - 1)))
@@ -148,8 +148,8 @@ describe("killed with SIGKILL", () => {
           }),
         { concurrency: 2, discard: true }
       )
-      // Only the last two points lie after the rename: before and after the last change, which makes the rename
-      // durable.
+      // Only the last two points lie after the rename. They are before and after the last change, which makes the
+      // rename durable.
       assert.strictEqual(born, 2)
     })
   )

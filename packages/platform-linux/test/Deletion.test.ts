@@ -281,7 +281,7 @@ describe("what lies in the way", () => {
       const { outcomes } = yield* Agents.sweep(agent, `${scratch}/root`)
       assert.deepStrictEqual(byName(outcomes), { vm: "kept mount-inside" })
       assert.deepStrictEqual(Tree.differences(before, Tree.of(`${scratch}/source`)), [])
-      // A root may be a mount point: the sweep works on the mounted directory.
+      // A root may be a mount point. The sweep then works on the mounted directory.
       yield* Agents.run(agent, "umount", `${scratch}/root/vm`)
       yield* Agents.run(agent, "mount", "--bind", `${scratch}/source`, `${scratch}/root`)
       const mounted = yield* Agents.sweep(agent, `${scratch}/root`)
@@ -315,7 +315,7 @@ describe("what can't be removed", () => {
             const failed = outcomes.find(({ action }) => action === "failed")
             assert.strictEqual(failed?.error?._tag, "PermissionDenied")
             assert.match(failed?.error?.message ?? "", /m\/data\/sub\/stubborn\/kept: permission denied/)
-            // Only the sentinel, and the path to the entry that can't be removed, are left.
+            // Only the sentinel and the path to the entry that can't be removed are left.
             const [workspace = "", ...others] = Tree.entries(root)
             assert.deepStrictEqual(others, [])
             const grave = Graves.of(`${root}/${workspace}`, "m")
@@ -396,7 +396,7 @@ describe("what can't be removed", () => {
         Fs.chmodSync(`${root}/top`, 0o500)
         for (const path of ["zero/rootfs", "owned/rootfs"]) Fs.chmodSync(`${root}/${path}`, 0)
         const agent = yield* Agents.start([...(pool ? Agents.withPool : []), ...Places.asNobody])
-        // What only looks changes nothing, and can't tell what a directory that it can't read holds.
+        // A dry run changes no mode, so it can't see what an unreadable directory holds.
         const before = Tree.of(root)
         const { outcomes: foretold } = yield* Agents.sweep(agent, root, { dryRun: true })
         assert.deepStrictEqual(byName(foretold), {

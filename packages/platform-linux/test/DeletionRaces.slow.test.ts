@@ -37,9 +37,7 @@ type Own = (
   options: Ownership.HoldOptions
 ) => Effect.Effect<unknown, { readonly _tag: string }, ProcessInspector | SentinelStore | Scope.Scope>
 
-/**
- * The ways to become the owner of a directory. `restarts`: with the content that it has; otherwise in a new directory.
- */
+/** Ways to become the owner of a directory. With `restarts` it keeps its content, otherwise the directory is new. */
 const writers: ReadonlyArray<readonly [what: string, { readonly restarts: boolean; readonly own: Own }]> = [
   ["records itself in it", { restarts: true, own: Ownership.record }],
   ["holds it", { restarts: true, own: Ownership.hold }],
@@ -65,7 +63,7 @@ const makeDead = (vm: string, { dead }: Owners.Owners): void => {
   write(`${vm}/disk`, "data")
 }
 
-/** Checks `vm` after a writer was told that it owns `vm`, was refused, or made no attempt. */
+/** Checks `vm` after a writer got `vm`, was refused, or made no attempt. */
 const check = Effect.fnUntraced(function* (
   root: string,
   owned: Result.Result<unknown, { readonly _tag: string }> | undefined,
@@ -92,7 +90,7 @@ const check = Effect.fnUntraced(function* (
 
 interface Attempt {
   readonly scope: Scope.Closeable
-  /** Tries to become the owner; a success writes the owner's file at once. */
+  /** Tries to become the owner. A successful attempt writes the owner's file at once. */
   readonly act: Effect.Effect<void, never, ProcessInspector | SentinelStore>
   readonly result: () => Result.Result<void, { readonly _tag: string }> | undefined
   /** Whether the directory still had its name at the end of the attempt. */
@@ -132,8 +130,8 @@ for (const isFull of [false, true]) {
               if (owned !== undefined && Result.isSuccess(owned)) successes += 1
               if (owned !== undefined && Result.isFailure(owned) && owned.failure._tag === "LockBusy") {
                 busy += 1
-                // The sweep holds the lock and hasn't renamed the directory yet. It never gives up a directory that it
-                // has condemned.
+                // The sweep holds the lock and hasn't renamed the directory yet. A sweep never gives up a directory
+                // that it has condemned.
                 assert.isTrue(wasThere(), `call ${at}`)
                 assert.deepStrictEqual(byName(outcomes), { vm: "removed pid-dead" }, `call ${at}`)
               }

@@ -89,7 +89,7 @@ describe("scenario 57: a dry run", () => {
           call
         )
       }
-      // strace prints the path of each descriptor that a call gets.
+      // strace prints the path of each descriptor argument, so a change of the root names the root.
       const elsewhere = changes.filter((line) => !line.includes(`"${scene.root}/`) && !line.includes(`<${scene.root}`))
       assert.deepStrictEqual(elsewhere, [])
     })

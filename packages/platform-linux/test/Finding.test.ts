@@ -40,7 +40,7 @@ const findAll = (at: DirFd.DirFd, path: string): ReadonlyArray<string> => {
 
 /**
  * Makes a tree deeper than PATH_MAX allows. Each directory has files that are listed before and after the next
- * directory, in whatever order the file system lists them.
+ * directory, whatever order the file system lists them in.
  */
 const makeDeep = (
   path: string,
@@ -76,7 +76,7 @@ const ways = [
   ["by procfs", DirFd.procfs]
 ] as const
 
-/** The calls; `act` runs before every call of one kind. */
+/** Wraps the calls. `act` runs before every call of one kind. */
 const before = (at: DirFd.DirFd, act: (name: string) => void): DirFd.DirFd => ({
   ...at,
   openInside: (fd, name) => {
@@ -102,7 +102,7 @@ for (const [way, layer] of [
         for (const name of [".vm-sentinel", ".vm-sentinel.guest", "file", "a/vm-sentinel", "c/.vm-sentinel-tmp.1"])
           yield* world.file(`${vm}/${name}`, "")
         yield* world.symlink(`${vm}/c/.vm-sentinel`, "nowhere")
-        // A directory isn't a sentinel, whatever its name.
+        // A directory is never a sentinel, whatever its name.
         yield* world.directory(`${vm}/c/.vm-sentinel.directory`)
         yield* world.file(`${vm}/c/.vm-sentinel.directory/.vm-sentinel`, "")
         yield* world.symlink(`${vm}/link`, `${vm}/c`)
@@ -145,7 +145,7 @@ for (const [way, layer] of [
         for (let index = 0; index < 3000; index++) Fs.mkdirSync(`${vm}/sub/${index}`, { recursive: true })
         Fs.mkdirSync(`${vm}/sub/1/2/3/4/5`, { recursive: true })
         Fs.writeFileSync(`${vm}/sub/1/2/3/4/5/.vm-sentinel`, "")
-        // The mount table stays open.
+        // The first call opens the mount table, which stays open.
         yield* disk.mountsBelow(vm)
         const descriptors = Tree.descriptors()
         const first = yield* Stream.runHead(disk.find(vm, wanted))
@@ -193,7 +193,7 @@ for (const [way, layer] of [
           yield* Effect.scoped(
             Effect.gen(function* () {
               const root = yield* location(`${scratch}/root`)
-              // The kernel accepts these names as bytes; mount(8) accepts text only.
+              // The kernel accepts these names as bytes. mount(8) accepts only text.
               const plain = `${scratch}/root/plain`
               Fs.renameSync(bytes(`${scratch}/root/${vm}`), plain)
               yield* bindMount(plain, `${scratch}/volume`)
@@ -202,7 +202,7 @@ for (const [way, layer] of [
               const expected = `${root}/.vm-sentinel-reap.x/dead/${vm}`
               assert.strictEqual(yield* location(`${scratch}/volume`), expected)
               assert.strictEqual(yield* location(`${scratch}/volume/sub`), `${expected}/sub`)
-              // A directory without another mount has the place that its path tells.
+              // A directory without another mount has the place that its path names.
               assert.strictEqual(yield* location(`${reap}/${vm}/sub`), `${expected}/sub`)
               Fs.rmdirSync(bytes(`${reap}/${vm}/sub`))
               Fs.rmdirSync(bytes(`${reap}/${vm}`))

@@ -1,4 +1,4 @@
-/** The frame of a directory on file systems that are made for the test. */
+/** The frame of a directory on file systems that each test makes. */
 import { assert, describe, it } from "@effect/vitest"
 import { compareDirectories, type DirectoryFrame, type FileSystemId, toRecord } from "@vm-sentinel/core/DirectoryFrame"
 import { Disk } from "@vm-sentinel/core/Disk"
@@ -45,7 +45,7 @@ const onImage = Effect.fnUntraced(function* (kind: Mounts.Image, size?: string) 
   return { scratch, vm: `${point}/vm`, point, mount: Mounts.mounted(["-o", "loop", image], point) }
 })
 
-/** Compares a record that was made in one directory with another directory. */
+/** Compares a record made in one directory with another directory. */
 const bindingOf = (written: DirectoryFrame, seen: DirectoryFrame, file = "7") =>
   compareDirectories(toRecord(written, "7"), seen, file, "equal")
 
@@ -177,7 +177,7 @@ describe("the frame of a directory", () => {
       }
       assert.deepStrictEqual(without.fileSystem?.id, fsidOf(vm))
       assert.deepStrictEqual([seen.birth, without.birth], [birthOf(vm), birthOf(vm)])
-      // The inode of the sentinel may change as well.
+      // On an overlay, the inode of the sentinel may change as well.
       for (const one of [seen, without]) assert.strictEqual(bindingOf(one, one, "8"), "bound")
       // The ids are of different kinds, and an overlay has no other datum that could agree.
       assert.strictEqual(bindingOf(without, { ...seen, fileSystem: { type: "overlay", oneKernel: true } }), "unbound")

@@ -1,4 +1,4 @@
-/** Sweeps on a full disk, where a sweep is needed most. Every kill: `stress/crash-points.ts`. */
+/** Sweeps on a full disk, where a sweep is needed most. `stress/crash-points.ts` kills sweeps there at every call. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { Result } from "./agents/fullDiskResult.ts"

@@ -1,4 +1,4 @@
-/** A sweep that Effect or Ctrl-C interrupts, and the sweep that follows. At full size: `stress/big.ts`. */
+/** Effect or Ctrl-C interrupts a sweep, and another sweep follows. `stress/big.ts` does the same at full size. */
 import { assert } from "@effect/vitest"
 
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -84,7 +84,7 @@ const stops = (disk: Layer.Layer<Disk>, stride: number) =>
       const second = yield* Cleanup.sweep(scene.root)
       assert.deepStrictEqual(Scene.problems(scene), [], `call ${at}`)
       assert.notInclude(Object.values(byName([...first.outcomes, ...second.outcomes])).join(), "failed", `call ${at}`)
-      // Only a lock keeps another sweep from remains in the root, so a removal there may go unreported.
+      // Only a lock keeps another sweep away from remains in the root, so a removal there may go unreported.
       const told = [...removed(first), ...removed(second)]
       assert.deepStrictEqual(
         told.filter((name) => !name.startsWith("placed")).toSorted(),

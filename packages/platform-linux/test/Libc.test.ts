@@ -12,7 +12,7 @@ const able = ableIn<Scope.Scope>(it.live)
 
 const names = ["getdents64", "renameat2", "statx"]
 
-/** koffi over a libc that lacks the names, and what was asked of it in vain. */
+/** koffi over a libc that lacks the names. Each name that is looked up in vain goes into `asked`. */
 const lacking = (koffi: Library, asked: Array<string>): Library => ({
   errno: koffi.errno,
   load: (path) =>

@@ -100,7 +100,7 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
     }
   })
 
-/** The removal may remove every sentinel below the first level. */
+/** A removal that may remove every sentinel below the first level. */
 const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
 
 const removalBy = (at: DirFd.DirFd, task: Task) =>
@@ -221,13 +221,13 @@ describe("LinuxDisk.removeTree", () => {
           yield* world.file(`${tree}/.vm-sentinel`, "")
           yield* world.file(`${tree}/sub/0`, "")
           let written = 0
-          // Right before each removal of the directory it has something in it again.
+          // A file is written into the directory right before each attempt to remove the directory.
           const writing = interposed(at, (call, [, name]) => {
             if (call !== "removeDirectory" || name !== "sub") return
             written += 1
             Fs.writeFileSync(`${tree}/sub/${written}`, "")
           })
-          // Each time takes a second.
+          // Each attempt takes a second.
           const work = removal(
             DirectoryCalls.make(writing),
             taskOf(tree),
@@ -235,7 +235,7 @@ describe("LinuxDisk.removeTree", () => {
             () => written * 1000
           )
           assert.deepInclude(stepwiseOf(work).failure, { errno: "ENOTEMPTY", path: `${tree}/sub` })
-          // A listing may or may not show the file that is written meanwhile.
+          // A listing may or may not contain a file that is written during the listing.
           assert.oneOf(written, [31, 32])
           assert.deepStrictEqual(Tree.entries(tree), [".vm-sentinel", "sub"])
           assert.isUndefined(stepwise(tree, () => {}, at))
@@ -373,7 +373,7 @@ describe("LinuxDisk.removeTree", () => {
           })
         )
         assert.lengthOf(stayed, 2)
-        // The removal moved the very deep directories up.
+        // The removal moved directories that are too deep to a higher level.
         const places = stayed.toSorted((one) => (one === "a/b" ? -1 : 1)).map((path) => `${tree}/${path}`)
         places.forEach((path, index) => {
           assert.strictEqual(Fs.statSync(path).ino, inodes[index])
@@ -403,7 +403,7 @@ describe("LinuxDisk.removeTree", () => {
           yield* world.file(`${tree}/${name}`, "")
           for (const beside of ["a", "z"]) yield* world.file(`${tree}/${Path.dirname(name)}/${beside}`, "")
         }
-        // A directory isn't a sentinel of its parent, whatever its name.
+        // A directory is never a sentinel of its parent, whatever its name.
         yield* world.file(`${tree}/f/.vm-sentinel/file`, "")
         yield* world.file(`${tree}/b/.vm-sentinel`, "")
         yield* world.file(`${tree}/.vm-sentinel`, "")
@@ -513,7 +513,7 @@ describe("LinuxDisk.removeTree", () => {
       const tree = `${scratch}/tree`
       for (let index = 0; index < 100; index++) yield* world.file(`${tree}/${index % 7}/${index}`, "")
       const at = DirFd.make(native)
-      // Without `lockInner`: with locks, one removal would leave the other one's directories alone.
+      // With `lockInner`, one removal would leave the directories that the other one has locked.
       const task = { ...taskOf(tree), lockInner: false }
       const [one, other] = [removalBy(at, task), removalBy(at, task)]
       one.next()
@@ -661,7 +661,7 @@ describe("LinuxDisk", () => {
         const fiber = yield* withCall("fsync", state, Effect.forkChild(call, { startImmediately: true }))
         assert.lengthOf(held, 1)
         const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
-        // Waits at least one turn of the event loop.
+        // The interruption gets at least one turn of the event loop.
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
         assert.isUndefined(interruption.pollUnsafe())
         for (const release of held.splice(0)) release()

@@ -38,7 +38,7 @@ describe("the report of native code", () => {
     })
   )
 
-  /** What a Disk logs while it looks at a directory twice. */
+  /** What a Disk logs during two looks at a directory. */
   const logged = (disk: Layer.Layer<Disk>, level: "Debug" | "Info") =>
     Effect.gen(function* () {
       const lines: Array<unknown> = []

@@ -30,13 +30,13 @@ const proven: Prove = (sought, wanted) =>
 
 const gone = (by: "namespace" | "processId64") => ({ _tag: "Gone", by }) as const
 
-/** `why`: the reason that people are given. */
+/** Asserts that the proof is incomplete. `why` matches the reason that users see. */
 const expectNoProof = (proof: NamespaceProof, why = /./): void => {
   if (proof._tag !== "Incomplete") return assert.fail(proof._tag)
   assert.match(proof.why ?? "", why)
 }
 
-/** What keeps a search from a proof, by where it is made. */
+/** What keeps a search from a proof, by the place of the search. */
 const reasons = {
   nobody: /it needs root/,
   invisible: /hidepid=/,
@@ -57,7 +57,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
     it.effect(name, () =>
       Effect.gen(function* () {
         const fixture = yield* Fixture.make
-        // An ordinary process, and a kernel thread, which is only in the initial namespace.
+        // The second process is a kernel thread, which exists only in the initial namespace.
         fixture.add()
         fixture.add({ exe: undefined, uid: 0 })
         yield* body(fixture, (kernel = {}, pidfds = {}) => (sought, wanted) => {
@@ -72,7 +72,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
       })
     )
 
-  /** Adds two processes to a namespace; inside, their PIDs are 1 and 7. */
+  /** Adds two processes to a namespace. Inside it, their PIDs are 1 and 7. */
   const populate = ({ add }: Fixture.FixtureService) => {
     const init = add({ namespace: outer })
     const owner = add({ namespace: outer })
@@ -80,7 +80,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
     return { init: number(init, 1), owner: number(owner, 7) }
   }
 
-  /** A PID of the outer namespace. */
+  /** What to search for, by a PID of the outer namespace. */
   const at = (pid: number, changes: Partial<Sought> = {}): Sought => ({
     pid: Pid.make(pid),
     pidNamespace: outer,
@@ -258,7 +258,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
         for (const same of [
           proof({ startTime: "3", processId64: "1000" }),
           proof({ startTime: "3" }, "0"),
-          // A start time in ticks without an offset: the time namespace is unknown.
+          // This start time in ticks has no offset, so its time namespace is unknown.
           proof({ startTime: "4" })
         ]) {
           assert.include(yield* same, { _tag: "Found" })
@@ -325,7 +325,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
           }
           return fixture.pidfds.open(pid)
         }
-        // The kernel answers ESRCH on files that were opened of a process that has ended.
+        // The kernel answers ESRCH to a read of a file of a process that has ended since the file was opened.
         const read: Kernel["read"] = (fd, into, position) => {
           if (stale.has(fd)) throw Fixture.failed("ESRCH")
           return fixture.kernel.read(fd, into, position)
@@ -427,7 +427,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
   test("a process that ends, and whose number another's process gets, isn't taken for one of the namespace", (fixture, prove) =>
     Effect.gen(function* () {
       const { owner } = populate(fixture)
-      // The search looks at this PID before the owner's. Its next process has the owner's number, in another namespace.
+      // The search reads this PID first. The next process with it has the owner's inner PID, in another namespace.
       const first = fixture.add({ namespace: outer, pid: Pid.make(50) })
       fixture.change(first.pid, { pids: [first.pid, 9] })
       const open: Kernel["open"] = (path) => {
@@ -539,7 +539,7 @@ const judgedWithProof = Effect.fnUntraced(function* (sentinel: SentinelV3) {
 const identifyIn = (pid: Pid) => ProcessInspector.use(({ identify }) => identify(pid))
 const self = ProcessInspector.use(({ self }) => self)
 
-/** Waits for the expected verdict: the kernel may still show the process's end after its command has ended. */
+/** Waits for the expected verdict. The kernel may still show a process after the command that ended it has returned. */
 const end = (sentinel: SentinelV3, kind: Remote.Kind, expected: string) =>
   Effect.gen(function* () {
     let verdict = ""
@@ -597,8 +597,8 @@ describe("LinuxPidNamespaces (kernel)", () => {
               const { processId64: _, ...unknown } = owner.record
               const { pidNamespaceInit: first } = unknown
               if (first === undefined) return assert.fail("no first process")
-              // The record of an owner in an earlier namespace with this number. Its PID now belongs to another
-              // process.
+              // The record is of an owner in an earlier namespace with this number. The owner's PID now belongs to
+              // another process.
               const earlier = (pidNamespaceInit: FirstProcess): SentinelV3 => ({
                 ...owner,
                 record: { ...unknown, pidNamespaceInit }
@@ -617,7 +617,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
                 const inside = yield* ask(Protocol.Proof, { op: "prove", sought: soughtOf(record), wanted: "all" })
                 assert.deepStrictEqual(inside, gone("namespace"))
               }
-              // Records of the present namespace are compared with the process itself.
+              // A record of the present namespace is compared with the process itself.
               const verdicts = yield* Effect.provide(judgedWithProof(earlier(first)), layers[reader])
               assert.deepStrictEqual(verdicts, ["unknown other-pid-namespace", "alive matches"])
             }).pipe(Effect.provide(Remote.inNamespace(writer)))
@@ -699,7 +699,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
     patience
   )
 
-  // No reader below may look into the processes of this container.
+  // No reader below may inspect the processes of this container.
   const container = blind === undefined ? Remote.inNamespace("procfs") : Layer.empty
   it.layer(Layer.effectDiscard(Layer.build(container)))("beside a container", (it) => {
     for (const place of ["nobody", "invisible", "invisibleToRoot", "subset", "foreign", "unmounted"] as const) {
@@ -712,7 +712,7 @@ describe("LinuxPidNamespaces (kernel)", () => {
             const prove = (sought: Sought) => ask(Protocol.Proof, { op: "prove", sought, wanted: "all" })
             const pidNamespace = "pid:[1]"
             expectNoProof(yield* prove({ pid: Pid.make(1), pidNamespace }), reasons[place])
-            // A reader that sees all PIDs needs no permission to look into the processes.
+            // A reader that sees all PIDs needs no permission to inspect the processes.
             const byId = yield* prove({ pid: Pid.make(1), pidNamespace, processId64: "1" })
             if (place === "nobody") assert.deepStrictEqual(byId, gone("processId64"))
             else expectNoProof(byId, reasons[place])

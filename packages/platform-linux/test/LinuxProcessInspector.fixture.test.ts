@@ -20,7 +20,7 @@ suite("fixture procfs alone", {
   strength: { processId64: false, otherUserExecutable: false }
 })
 
-/** `makedev(3)`, undone: as `/proc/locks` writes a device. */
+/** The device as `/proc/locks` writes it, from the number that `makedev(3)` makes. */
 const deviceText = (dev: bigint): string => {
   const major = ((dev >> 32n) & ~0xfffn) | ((dev >> 8n) & 0xfffn)
   const minor = ((dev >> 12n) & ~0xffn) | (dev & 0xffn)
@@ -36,7 +36,7 @@ it.effect("scenario 88: who took a lock is named where nobody may look into the 
     const { dev, ino } = statSync(directory, { bigint: true })
     const id = { dev: `${dev}`, ino: `${ino}` }
     const [taker, released] = [fixture.add({ uid: 1000 }), fixture.add()]
-    // The second one can be looked into, and has nothing open.
+    // `fdinfo` of the second process can be read, and shows nothing open.
     mkdirSync(join(fixture.root, `${released.pid}/fdinfo`), { recursive: true })
     const line = (kind: string, pid: number, device: string, inode = ino) =>
       `1: ${kind}  ADVISORY  READ ${pid} ${device}:${inode} 0 EOF\n`

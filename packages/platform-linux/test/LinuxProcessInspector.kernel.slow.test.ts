@@ -35,7 +35,7 @@ for (const kind of ["pidfd", "procfs"] as const) {
   })
 }
 
-/** The world of user `nobody`: processes of its own, and root's, which are visible or hidden depending on the place. */
+/** The world of user `nobody`: its own processes, and root's, which are visible or hidden depending on the place. */
 const nobodys = (roots: "otherUser" | "hidden"): ProcessWorld<Programs> => ({
   ...makeWorld({ uid: nobody }),
   [roots]: here.spawn

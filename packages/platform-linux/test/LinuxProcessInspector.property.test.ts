@@ -1,4 +1,4 @@
-/** Whichever calls fail, and however they fail, no living owner is judged dead. */
+/** No living owner is judged dead, whichever calls fail, and however they fail. */
 import { assert, describe, it } from "@effect/vitest"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Sentinel } from "@vm-sentinel/core/Sentinel"
@@ -64,7 +64,7 @@ const Case = {
   fate: FateName,
   kind: Schema.Literals(["pidfd", "procfs"]),
   failures: Schema.Array(Failure).check(Schema.isMaxLength(3)),
-  /** Number of bytes of `stat` that a read returns. A larger number than the file has returns the file. */
+  /** Number of bytes of `stat` that a read returns. If the file has fewer, the read returns the file. */
   statBytes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 400 }))
 }
 

@@ -17,7 +17,7 @@ const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "e
 
 type Kind = "pidfd" | "procfs"
 
-/** A call that fails the first `times` times. */
+/** Makes the first `times` calls fail. */
 const failing =
   <Args extends ReadonlyArray<unknown>, A>(
     call: (...args: Args) => A,
@@ -35,7 +35,7 @@ const failing =
     throw Fixture.failed(code)
   }
 
-/** Tracks the descriptors of a file of the procfs, or of all files in a directory there. */
+/** Tracks the descriptors of one file of the procfs, or of all files in one of its directories. */
 const opening = ({ kernel, root }: Fixture.FixtureService, name: string) => {
   const opened = new Set<number>()
   const open: Kernel["open"] = (path) => {
@@ -53,7 +53,7 @@ const reading = (fixture: Fixture.FixtureService, pid: Pid, read: Kernel["read"]
   return { open, read: (fd, into, position) => (isOf(fd) ? read : fixture.kernel.read)(fd, into, position) }
 }
 
-/** The file is on another file system than procfs. */
+/** Puts the file on another file system than procfs. */
 const fuse = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides => {
   const { isOf, open } = opening(fixture, name)
   const fileSystemType: Kernel["fileSystemType"] = (path) =>
@@ -61,7 +61,7 @@ const fuse = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides 
   return { kernel: { open, fileSystemType } }
 }
 
-/** The file is the root of a mount of its own, which may be a procfs. */
+/** Makes the file the root of a mount of its own, which may be a procfs. */
 const covered = (fixture: Fixture.FixtureService, name: string): Fixture.Overrides => {
   const { isOf, open } = opening(fixture, name)
   return { kernel: { open, mountId: (fd) => (isOf(fd) ? "99" : fixture.kernel.mountId(fd)) } }
@@ -72,7 +72,7 @@ type Body = (
   inspect: (overrides?: Fixture.Overrides) => ProcessInspector["Service"]
 ) => Effect.Effect<void, unknown, Scope.Scope>
 
-/** A test on the fixture. Fails if a descriptor stays open, or if kill(2) gets a number that isn't a PID. */
+/** Makes a test on the fixture. It fails if a descriptor stays open, or if kill(2) gets a number that isn't a PID. */
 const test = (name: string, kind: Kind, body: Body) =>
   it.effect(`${name} (${kind})`, () =>
     Effect.gen(function* () {
@@ -482,7 +482,7 @@ describe("threads and exits", () => {
       Effect.gen(function* () {
         const { pid } = fixture.add({ state: "Z", threads: 0 })
         const { kernel } = fixture
-        // A real pidfd reports no exit here: the thread group isn't empty.
+        // A real pidfd reports no exit here, because the thread group isn't empty.
         const read =
           (times: number): typeof kernel.read =>
           (fd, into, position) => {
@@ -870,7 +870,7 @@ describe("the host", () => {
       const { kernel: cover } = covered(fixture, bootIdFile)
       assert.deepStrictEqual(yield* seen({ ...(cover === undefined ? {} : { kernel: cover }), trees: trees() }), whole)
       assert.strictEqual(closed.length, 1)
-      // A tree that isn't procfs, has no such file, or may not be opened.
+      // The opened tree isn't procfs, has no such file, or may not be opened.
       const foreign: Kernel["fileSystemType"] = (path) =>
         path.startsWith("/proc/self/fd/") ? 0xef53 : kernel.fileSystemType(path)
       for (const overrides of [

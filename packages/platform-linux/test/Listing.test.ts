@@ -1,4 +1,4 @@
-/** A listing by native code: its use of the kernel's answers, and its early ends. */
+/** How a listing by native code handles the kernel's answers, and how it ends early. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema, Stream } from "effect"
 import type { DirectoryEntry, Listing as DiskListing } from "@vm-sentinel/core/Disk"
@@ -36,7 +36,7 @@ type Drawn = typeof Drawn.Type
 
 const Case = Schema.Struct({
   drawn: Schema.Array(Drawn),
-  /** Many entries don't fit into the first buffer. */
+  /** With 50 or 400 repetitions the entries may exceed the first buffer. */
   times: Schema.Literals([1, 1, 1, 50, 400]),
   block: Schema.Literals([1, 300, 2 ** 30]),
   isSlow: Schema.Boolean
@@ -61,7 +61,7 @@ interface Kernel {
   readonly block?: number
   /** Errno after the last record. */
   readonly error?: number
-  /** Each call exceeds the time limit of a listing. */
+  /** Whether each call exceeds the time limit of a listing. */
   readonly isSlow?: boolean
 }
 
@@ -122,7 +122,7 @@ describe("a listing by native code", () => {
       const property = ({ block, drawn, isSlow, times }: typeof Case.Type) =>
         Effect.gen(function* () {
           const repeated = Array.from({ length: times }, () => drawn).flat()
-          // Gives each entry a name of its own.
+          // The suffix gives each entry a name of its own.
           const entries = repeated.map(({ ino, name, type }, index) => {
             return { ino, name: name.startsWith(".") ? name : `${name.slice(0, 240)}-${index}`, type }
           })
@@ -180,7 +180,7 @@ describe("a listing by native code", () => {
     () =>
       Effect.gen(function* () {
         const callbacks: Array<(wasMade: boolean) => void> = []
-        // The call ends without an answer, so the listing would call again.
+        // A call that ends without an answer makes the listing call again.
         const list: Call = (_, ended) => void callbacks.push(ended)
         const fiber = yield* Effect.forkChild(Listing.read(list, "/root", 0, 0), { startImmediately: true })
         callbacks.shift()?.(true)

@@ -15,7 +15,7 @@ import * as Scratch from "./support/scratch.ts"
 import * as Places from "./support/sweepersElsewhere.ts"
 import * as Tree from "./support/tree.ts"
 
-/** Open files and directories. Sockets and pipes may belong to the test runner. */
+/** Open files and directories. Sockets and pipes are left out, because they may belong to the test runner. */
 const files = (): ReadonlyArray<string> => Tree.descriptors().filter((path) => path.startsWith("/"))
 
 const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: true, test: true }
@@ -35,13 +35,13 @@ const errnoOf = (call: () => unknown): unknown => {
   }
 }
 
-/** The state of the lock as `flock(1)` sees it. */
+/** The state of the lock as `flock(1)` reports it. */
 const seenByCommand = (path: string): string => {
   const isFree = (flag: string) => spawnSync("flock", [flag, path, "true"]).status === 0
   return isFree("-xn") ? "free" : isFree("-sn") ? "shared" : "exclusive"
 }
 
-/** Another process holds the lock until the scope closes. */
+/** Makes another process hold the lock until the scope closes. */
 const heldBy = (flag: "-x" | "-s", path: string) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof spawn>>((resume) => {
@@ -313,7 +313,7 @@ const run = ([command = "", ...args]: ReadonlyArray<string>) =>
   })
 
 describe("a thread that ends", () => {
-  /** A worker that makes every call that opens a file, loads native code, and waits for its end. */
+  /** A worker that loads native code, makes every call that opens a file, and waits for the message to exit. */
   const inThread = `${imports}
     import { parentPort, workerData } from "node:worker_threads"
     const { koffi, root } = workerData

@@ -12,9 +12,7 @@ import * as Tree from "./support/tree.ts"
 import { noNamespace, notRoot } from "./support/inspectorsElsewhere.ts"
 import { until } from "./support/processes.ts"
 
-/**
- * Root is required: in a user namespace, a sweep would be another user, who doesn't trust the root directory's owner.
- */
+/** The tests need root. In a user namespace a sweep would be another user, who doesn't trust the root's owner. */
 const reason = notRoot ?? noNamespace
 
 /** Only the initial PID namespace shows all processes, so only there can a sweep prove that a namespace has none. */
@@ -23,7 +21,7 @@ const isInitial = Fs.readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]"
 /** A PID namespace whose processes end with its first process. */
 const ownPids = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
-/** A namespace's first process can't kill itself. Below this shell, which is the first process, the agent has PID 2. */
+/** A namespace's first process can't kill itself, so this shell is the first process and the agent below has PID 2. */
 const belowShell = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh"]
 
 /** PIDs, in the host's namespace, of the processes in a namespace. */
@@ -44,14 +42,14 @@ const container = Effect.fnUntraced(function* (pid: 1 | 2 = 1) {
   assert.strictEqual(yield* Agents.pid(agent), pid)
   const members = membersOf((yield* Agents.run(agent, "readlink", "/proc/self/ns/pid")).trim())
   assert.isAbove(members.length, 0)
-  // Kills the namespace's processes, not the `unshare` above: `unshare` reaps them at once, while the system's first
-  // process takes its time to reap orphans.
+  // `end` kills the namespace's processes and leaves `unshare`, which reaps them at once. The system's first process
+  // may reap orphans later.
   const end = Effect.sync(() => {
     for (const member of members) {
       try {
         process.kill(Number(member), "SIGKILL")
       } catch {
-        // The process ended with the first one.
+        // The process ended with the namespace's first process.
       }
     }
   })
@@ -114,7 +112,7 @@ describe("two PID namespaces that share one root", () => {
       assert.deepStrictEqual(yield* sweepFrom(other.agent, root), { one: unknown, other: "kept matches" })
       assert.deepStrictEqual(yield* sweepHere(root), { one: "kept matches", other: "kept matches" })
       // A new container has PID 1 again and never owned the directory, like a restarted one. It starts before the old
-      // one ends: otherwise it could get the old namespace's number, and the sweep would then compare processes.
+      // one ends. Otherwise it could get the old namespace's number, and the sweep would then compare processes.
       const again = yield* container()
       yield* one.kill
       assert.deepStrictEqual(yield* sweepFrom(again.agent, root), { one: unknown, other: unknown })

@@ -1,4 +1,4 @@
-/** Each library that can be built here, called in a process of its machine and its libc. */
+/** Each library that can be built here, called in a process of the library's machine and libc. */
 import { assert, describe, it } from "@effect/vitest"
 import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
 import { Effect, type Scope } from "effect"
@@ -12,7 +12,7 @@ const source = Path.join(import.meta.dirname, "support/programs/calls.c")
 
 const isHere = (command: string): boolean => spawnSync(command, ["--version"]).error === undefined
 
-/** How a program for the target is started here: by QEMU where the processor is another. */
+/** How a program for the target is started here. QEMU runs it if the target has another processor. */
 const starterFor = ({ arch, machine }: Target): Missing | ReadonlyArray<string> => {
   if (arch === process.arch) return []
   const emulator = `qemu-${machine}-static`
@@ -38,7 +38,7 @@ describe("the native library", () => {
           [layout, names, content],
           ["layout 1", "names 1, error 0, done 1", "content hello, done 1"]
         )
-        // QEMU has no openat2(2) before 9.1. Without it the library leaves all to the caller.
+        // QEMU has no openat2(2) before 9.1. Without openat2 the library leaves the whole removal to the caller.
         const gone = result === "result 1"
         assert.deepStrictEqual(Fs.readdirSync(root), gone ? [] : ["vm"])
         if (!gone) assert.deepStrictEqual([result, starter.length > 0], ["result 3", true])

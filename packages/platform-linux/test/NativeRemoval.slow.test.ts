@@ -34,13 +34,13 @@ const furnish = (tree: string): void => {
     Fs.mkdirSync(`${tree}${at}`, { recursive: true, mode: 0o700 })
     for (const file of ["a", "b"]) Fs.writeFileSync(`${tree}${at}/${file}`, file)
   }
-  // A directory isn't a sentinel, whatever its name.
+  // A directory is never a sentinel, whatever its name.
   Fs.mkdirSync(`${tree}/sub/.bbox-sentinel`, { recursive: true, mode: 0o700 })
   for (const name of sentinels) Fs.writeFileSync(`${tree}/${name}`, "")
 }
 
 interface Seen {
-  /** Number of its system calls. */
+  /** Number of system calls that the removal made. */
   readonly calls: number
   readonly result: number
 }
@@ -49,12 +49,10 @@ type Act = "claim" | "crawl" | "hold" | "link" | "lockless" | "mount" | "none" |
 
 interface Scene {
   readonly tree: string
-  /** `link` and `swap` move the original entry here. */
+  /** The place to which `link` and `swap` move the original entry. */
   readonly aside: string
   readonly outside: string
-  /**
-   * Removes the tree, with an act before a call. Default for `place` and `other`: the tree and the outside directory.
-   */
+  /** Removes the tree, with an act before a call. `place` and `other` default to the tree and the outside directory. */
   readonly remove: (act: Act, at: number, place?: string, other?: string) => Seen
 }
 
@@ -82,7 +80,7 @@ const clear = ({ aside, tree }: Scene): void => {
   for (const path of [tree, aside]) Fs.rmSync(path, { recursive: true, force: true })
 }
 
-/** Repeats the removal until it is complete: on a slow machine, one call may run out of time. */
+/** Repeats the removal until it is complete, because one call may run out of time on a slow machine. */
 const resultOf = (scene: Scene): number => {
   for (;;) {
     const { result } = scene.remove("none", 0)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { reapAll, type Waits } from "../src/Orphans.ts"
 
-/** Children that have ended, the first of which the kernel names until somebody waits for it. */
+/** Children that have ended. The kernel reports the first of them until somebody waits for it. */
 const kernel = (...pids: ReadonlyArray<number>): Waits & { readonly left: () => ReadonlyArray<number> } => {
   let left = pids
   return {

@@ -1,6 +1,6 @@
 /**
- * The ownership lock, with real processes. Owners in containers, wrappers and supervisors are tested in
- * `cli/test/frames`, the lock calls themselves in `Locks.slow.test.ts`.
+ * The ownership lock, with real processes. `cli/test/frames` tests owners in containers, wrappers and supervisors, and
+ * `Locks.slow.test.ts` tests the lock calls themselves.
  */
 import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
@@ -46,7 +46,7 @@ const mortal = Effect.fnUntraced(function* (command?: ReadonlyArray<string>) {
   return { agent, kill: Scope.close(scope, Exit.void) }
 })
 
-/** A child that outlives its agent. `giving`: the held directory whose lock the child inherits. */
+/** A child that outlives its agent. `giving` is the held directory whose lock the child inherits. */
 const started = Effect.fnUntraced(function* (agent: Agents.Agent, giving?: string) {
   const command = ["sleep", "1000000"]
   const pid = yield* agent.ask(Schema.Number, { op: "start", command, ...(giving === undefined ? {} : { giving }) })
@@ -126,7 +126,7 @@ describe("a directory whose lock is held", () => {
       const helper = yield* started(agent, `${root}/given`)
       yield* Effect.forkScoped(agent.ask(Schema.Unknown, { op: "exec", command: ["/bin/sleep", "1000000"] }))
       yield* until("execve", () => executableOf(pid)?.endsWith("/node") === false)
-      // At execve(2), the kernel switches the program first, then closes descriptors, then frees the locks.
+      // At execve(2), the kernel first switches the program, then closes descriptors, and then frees the locks.
       yield* until(
         "the end of the lock",
         () => Locks.probe(DirFd.make(libc()?.at), `${root}/not given`, false) === "free"
@@ -148,7 +148,7 @@ describe("a directory whose lock is held", () => {
       yield* Agents.create(one.agent, vm)
       const refused = yield* Effect.flip(Agents.hold(other.agent, vm))
       assert.deepInclude(refused, { _tag: "Refused", failed: "AlreadyOwned" })
-      // The refusal rests on the owner of this role, not on the held lock.
+      // The refusal is due to the owner of this role, not to the held lock.
       assert.include(refused.message, "matches")
       assert.deepStrictEqual(yield* Agents.hold(other.agent, vm, "helper"), { tested: true })
       assert.deepStrictEqual([recordedLock(vm), recordedLock(vm, ".vm-sentinel.helper")], [own, own])
@@ -156,7 +156,7 @@ describe("a directory whose lock is held", () => {
         Effect.scoped(Effect.flatMap(piped("flock", [flag, vm, "echo", "ran"]), ({ line }) => line))
       assert.strictEqual(yield* ran("-sn"), "ran")
       yield* Effect.flip(ran("-xn"))
-      // The role's next owner may come while owners of other roles still hold the lock.
+      // The role may get its next owner while owners of other roles still hold the lock.
       yield* one.kill
       assert.deepStrictEqual(yield* Agents.hold(third.agent, vm), { tested: true })
       yield* other.kill

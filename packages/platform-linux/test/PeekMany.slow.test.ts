@@ -1,4 +1,4 @@
-/** `peekMany` by native code gives the same answers as without, closes no descriptor early, and leaves none open. */
+/** With native code, `peekMany` gives the same answers as without, closes no descriptor early, and leaves none open. */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk, type Peek } from "@vm-sentinel/core/Disk"
 import * as Arr from "effect/Array"
@@ -42,7 +42,7 @@ const makePlain = (path: string, content: string | Buffer) => {
   Fs.writeFileSync(encodePath(`${path}/${file}`), content)
 }
 
-/** Makes a directory of each kind, by name. */
+/** Functions that make a directory, by its kind. */
 const kinds: Readonly<Record<string, (path: string) => void>> = {
   missing: () => undefined,
   empty: (path) => Fs.mkdirSync(path),
@@ -109,7 +109,7 @@ const makeRoot = (plain: ReadonlyArray<string>) =>
     return root
   })
 
-/** Compares the answers of a Disk with native code and of one without. */
+/** Compares the answers of a Disk with native code with those of a Disk without. */
 const bothWays = Effect.map(
   Effect.all([diskOf({}), diskOf({ pool: false })]),
   ([native, plain]) =>
@@ -129,7 +129,7 @@ const busyPool = Effect.gen(function* () {
     { length: threads },
     () => new Promise<void>((resolve) => Fs.open(path, "r", (_, fd) => Fs.close(fd, () => resolve())))
   )
-  // Opening a FIFO for reading and writing never blocks.
+  // An open of a FIFO for reading and writing never blocks.
   const release = Effect.promise(async () => {
     const fd = Fs.openSync(path, "r+")
     await Promise.all(opening)
@@ -141,7 +141,7 @@ const busyPool = Effect.gen(function* () {
 
 const opened = () => [...Tree.descriptors()].toSorted()
 
-/** The threads in which a command opens sentinels. */
+/** Number of threads in which a command opens sentinels. */
 const readers = (log: string, args: ReadonlyArray<string>) =>
   Effect.map(trace(log, [process.execPath, Agents.command, ...args]), () => {
     const found = [...Fs.readFileSync(log, "utf8").matchAll(/^(\d+) +openat\(.*\/\.vm-sentinel"/gm)]

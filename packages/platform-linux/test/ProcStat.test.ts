@@ -15,7 +15,7 @@ const parse = (comm: Uint8Array | string, rest?: string) => ProcStat.parse(line(
 
 const sane = { pid: 42, state: "S", threads: 1, startTime: "777", exitSignal: 17 }
 
-/** A process name: up to 15 bytes without NUL, for kernel workers up to 63. */
+/** A process name without NUL. It has up to 15 bytes, and up to 63 for kernel workers. */
 const Comm = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 255 }))).check(
   Schema.isMaxLength(63)
 )

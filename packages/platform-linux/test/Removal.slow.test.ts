@@ -1,6 +1,6 @@
 /**
- * When a removal goes to native code, and to which call. The removal itself: the conformance suites and
- * `NativeRemoval.slow.test.ts`.
+ * When a removal uses native code, and in which call. The conformance suites and `NativeRemoval.slow.test.ts` test the
+ * removal itself.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Disk } from "@vm-sentinel/core/Disk"
@@ -35,13 +35,13 @@ const make = (path: string, files: number): void => {
   for (let file = 0; file < files; file++) Fs.writeFileSync(`${path}/${file}`, "")
 }
 
-// Sizes in bytes in `struct orders` of removal.c: its header and one order. Then the states and the results after which
-// a call must be repeated.
+// The first line has the sizes in bytes, in `struct orders` of removal.c, of the header and one order. The others have
+// the states and the results after which a call must be repeated.
 const [header, orderBytes] = [64, 4096] as const
 const [waiting, begun] = [0, 1] as const
 const [unknown, unfinished] = [0, 2] as const
 
-/** Prepares a call for repetition if it ran out of time, as on a busy machine. Returns whether it did. */
+/** Whether a call ran out of time, as on a busy machine. Such a call is prepared for repetition. */
 const isToGoOn = ({ buffer }: Uint8Array): boolean => {
   const numbers = new Int32Array(buffer)
   const count = numbers[0] ?? 0
@@ -54,7 +54,7 @@ const isToGoOn = ({ buffer }: Uint8Array): boolean => {
   return late.length > 0
 }
 
-/** A native call that removes, and reports its end, only on request. */
+/** A native call that removes, and reports its end, only when the test requests it. */
 const byHand = () => {
   let calls: Array<{ readonly memory: Uint8Array; readonly ended: (wasMade: boolean) => void }> = []
   return {
@@ -92,7 +92,7 @@ const makeScene = (count: number) =>
     return { scratch, hand, remover, fibers, left }
   })
 
-/** Interrupts the fibers; the interruption ends only after their calls. */
+/** Interrupts the fibers. The interruption ends only after their calls. */
 const interruptions = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
   Effect.forkChild(Fiber.interruptAll(fibers), { startImmediately: true })
 
@@ -144,7 +144,7 @@ describe("the remover", () => {
   whenCompiled("scenario 52: what is interrupted before it was begun is never begun, and nobody waits for it", () =>
     Effect.gen(function* () {
       const { fibers, hand, left } = yield* makeScene(6)
-      // The first two trees are each in a pending call. The other four wait.
+      // Each of the first two trees is in a pending call. The other four wait.
       const [first, second, third, ...others] = fibers
       assert.isDefined(first)
       assert.isDefined(second)
@@ -300,7 +300,7 @@ describe("the remover", () => {
       assert.isAbove(left.length, 0)
       assert.isBelow(left.length, 20_000)
       assert.sameMembers([...Tree.descriptors()], [...before])
-      // The removal doesn't continue in the background: the next one finds the same entries.
+      // The removal doesn't continue in the background, so the next one finds the same entries.
       assert.deepStrictEqual(Tree.entries(`${scratch}/tree`), left)
       yield* disk.removeTree(`${scratch}/tree`)
       assert.deepStrictEqual(Tree.entries(scratch), [])

@@ -1,4 +1,4 @@
-/** Several sweeps at once, while owners take names. At full size: `stress/sweepers.ts`. */
+/** Several sweeps run at once, while owners take names. `stress/sweepers.ts` does the same at full size. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"

@@ -1,4 +1,4 @@
-/** Owners take directories, by every way to reach one, while sweeps remove them. At full size: `stress/owners.ts`. */
+/** Owners take directories, by every way to reach one, while sweeps remove them. `stress/owners.ts` does more. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"

@@ -26,7 +26,7 @@ able(world.hungMount, "scenario 82: waits for no file system that is mounted whi
     const points = () => new Set(table.below(tree).map(({ path }) => path))
     const measuring = usage(calls, tree, points, () => true)
     let step = measuring.next()
-    // The three directories are known, and none of them has been opened.
+    // The walk has listed the three directories and opened none of them.
     for (let entries = 1; entries < 3; entries++) step = measuring.next()
     for (const point of [`${tree}/a`, `${tree}/b/inner`]) yield* hungMount(point)
     while (step.done !== true) step = measuring.next()

@@ -35,8 +35,8 @@ const imports = `
     Effect.runPromise(Effect.provide(Stream.runForEach(Cleanup.outcomes(root), (outcome) => Effect.sync(() => each(outcome))), layer))`
 
 /**
- * Says at once, and after each removal, how many there have been, and which native code is loaded. Node unloads a
- * worker's native code with the worker.
+ * Posts, at once and after each removal, the number of removals and the loaded native code. Node unloads a worker's
+ * native code with the worker.
  */
 const inWorker = `${imports}
   let removed = 0
@@ -53,7 +53,7 @@ const inWorker = `${imports}
   })
   parentPort.once("message", () => {})`
 
-/** Terminates workers before they load anything, and after a number of removals, then sweeps itself. */
+/** Terminates two workers before their first removal, and two after 1 and 20 removals. Then sweeps itself. */
 const program = `${imports}
   const [root] = process.argv.slice(1)
   const options = { eval: true, workerData: root, execArgv: ["--input-type=module"] }
@@ -101,7 +101,7 @@ describe("a sweep in a worker thread", () => {
         assert.deepStrictEqual(libraries, [])
         const isVisible = (name: string) => !name.startsWith(".")
         assert.deepStrictEqual(left.filter(isVisible), ["vm7"])
-        // What a terminated worker left belongs to its process. The process has ended by now.
+        // What a terminated worker left belongs to its process, which has ended by now.
         yield* Cleanup.sweep(root)
         assert.deepStrictEqual(Fs.readdirSync(root), ["vm7"])
       }).pipe(Effect.provide(Real.layer)),

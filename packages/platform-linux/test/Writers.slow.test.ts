@@ -11,7 +11,7 @@ import * as LinuxDisk from "../src/LinuxDisk.ts"
 import { hasCompiler, noCompiler, Programs } from "./support/programs.ts"
 import * as Scratch from "./support/scratch.ts"
 
-/** Writes until the scope ends. */
+/** Starts a program that writes until the scope ends. */
 const filler = (program: string, directory: string) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -51,7 +51,7 @@ describe("a process that keeps writing into a directory", () => {
                 concurrency: "unbounded"
               })
               assert.isTrue(Result.isSuccess(a) && Result.isSuccess(z))
-              // On a busy machine the removal may come in between two directories.
+              // On a busy machine the removal may succeed between two writes.
               if (Result.isFailure(full)) {
                 assert.deepInclude(full.failure, { errno: "ENOTEMPTY", path: `${scratch}/full` })
               }

@@ -33,7 +33,7 @@ const identify = (pid: Pid) => ProcessInspector.use((inspector) => inspector.ide
 const observe = (pid: Pid, wanted: ObserveDepth = "all") =>
   ProcessInspector.use((inspector) => inspector.observe(pid, wanted))
 
-/** Asks an inspector somewhere else in the system. */
+/** Runs an effect with an inspector somewhere else in the system. */
 const from = (place: Place, kind: Remote.Kind) => Effect.provide(Remote.under(places[place], kind))
 
 const placed = (place: Place, title: string, body: (kind: Remote.Kind) => Effect.Effect<void, unknown, Programs>) => {
@@ -234,7 +234,7 @@ describe("elsewhere", () => {
           const isKnown = kind === "pidfd" && place === "covered"
           yield* Effect.gen(function* () {
             assert.strictEqual(answer(yield* judgedIdentity(owner)), "alive matches")
-            // The record names no directory, so only an equal 64-bit id proves that it is of this boot.
+            // The record names no directory, so only an equal 64-bit id proves that the record is of this boot.
             const elsewhere = answer(yield* judged({ _tag: "V3", pid, record: unbound }))
             assert.strictEqual(elsewhere, kind === "pidfd" ? "alive matches" : "unknown boot-unknown")
             yield* here.exit?.(pid) ?? assert.fail("a world that can't end a process")
@@ -389,7 +389,7 @@ describe("recycling", () => {
     patience
   )
 
-  // The programs run as two users.
+  // The test needs root, because the programs run as two users.
   const noChurn = notRoot ?? noNamespace ?? (hasCompiler ? undefined : noCompiler.reason)
   for (const kind of kinds) {
     it.live.skipIf(noChurn !== undefined)(

@@ -1,5 +1,5 @@
 /**
- * An inspector for macOS over its stand-ins, in a process of its own, see
+ * An inspector for macOS over its stand-ins, in a process of its own. It speaks the protocol of
  * `platform-linux/test/agents/inspectorProtocol.ts`. Argument: the options of the Layer as JSON. Without `libraryPath`
  * the Layer is `layerPs`.
  */

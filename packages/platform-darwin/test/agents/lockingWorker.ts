@@ -1,6 +1,6 @@
 /**
- * Takes the lock of a directory in a worker thread, which then ends with its scope open. `workerData`: `libraryPath`
- * and `directory`. Prints JSON.
+ * Takes the lock of a directory in a worker thread, which then ends while its scope is open. `workerData` has
+ * `libraryPath` and `directory`. Prints JSON.
  */
 import { Disk } from "@vm-sentinel/core/Disk"
 import { Effect, Scope } from "effect"
@@ -14,7 +14,7 @@ const program = Effect.gen(function* () {
   const scope = yield* Scope.make()
   const options = { mode: "shared", mayStartProgram: false, test: true } as const
   const { fd, outlivesThread } = yield* Scope.provide(disk.lock(directory, options), scope)
-  // Calls that a sweep in a worker makes and completes.
+  // A sweep in a worker makes these calls, too.
   yield* disk.removeTree(`${directory}/tree`)
   yield* disk.scan(
     directory,

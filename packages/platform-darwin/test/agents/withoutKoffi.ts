@@ -1,6 +1,6 @@
 /**
- * Asks the Layers about this process while koffi is missing or can't be loaded. `picking.test.ts` runs it. Arguments:
- * `missing` or `broken`, the library, `ps`, `sysctl`, `ioreg`. Prints JSON.
+ * Observes this process through the Layers while koffi is missing or can't be loaded. `picking.test.ts` runs it.
+ * Arguments: `missing` or `broken`, the library, `ps`, `sysctl`, `ioreg`. Prints JSON.
  */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"

@@ -9,7 +9,7 @@ const run = (command: string, ...args: ReadonlyArray<string>): void => {
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`)
 }
 
-/** Mounts a copy on a file system of its own: macOS has no bind mounts, so each mount is on another device. */
+/** Mounts a copy on a file system of its own. macOS has no bind mounts, so each mount is on another device. */
 const mountCopy = (source: string, target: string) =>
   Effect.asVoid(
     Effect.acquireRelease(

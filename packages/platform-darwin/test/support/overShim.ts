@@ -15,7 +15,7 @@ export interface Stage {
 
 const patience = 60_000
 
-/** Makes the tests of a file. Where the shim can't be built, they show as skipped with the reason. */
+/** Makes the tests of a file. If the shim can't be built, they show as skipped with the reason. */
 export const overShim = async (title: string, make: (stage: Stage) => void): Promise<void> => {
   const shim = Shim.build()
   if (typeof shim === "string") return skipped(title, shim)
@@ -25,7 +25,7 @@ export const overShim = async (title: string, make: (stage: Stage) => void): Pro
   make({ shim, calls, test: (title, body) => it.live(title, () => Effect.provide(body(), layer), patience) })
 }
 
-/** The calls. `act` runs before each of the calls that a removal makes. */
+/** Wraps the calls. `act` runs before each of the calls that a removal makes. */
 export const before = (calls: FileCalls, act: (call: string, name: string) => void): FileCalls => {
   const wrap =
     <A extends ReadonlyArray<unknown>, B>(call: string, body: (...args: A) => B) =>

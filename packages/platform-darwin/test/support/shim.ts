@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url"
 import { noProcfs } from "./standins.ts"
 
 /**
- * Answers of the shim that aren't an errno. `short`: 8 bytes fewer than asked for. `alien`: data of another process.
+ * Answers of the shim that aren't an errno. `short`: 8 bytes fewer than requested. `alien`: data of another process.
  */
 export const answers = { short: -1, alien: -2 }
 
@@ -18,13 +18,11 @@ export interface Shim {
   readonly path: string
   /** Sets `st_flags` of a file. */
   readonly setFlags: (path: string, flags: number) => Effect.Effect<void>
-  /** Until the scope closes, `call` fails with an errno, or gives one of {@link answers}. */
+  /** Makes `call` fail with an errno, or give one of {@link answers}, until the scope closes. */
   readonly refuse: (call: string, answer: number) => Effect.Effect<void, never, Scope.Scope>
-  /** Each of the next reads of `p_uniqueid` returns another number. */
+  /** Makes each of the next reads of `p_uniqueid` return another number. */
   readonly tear: (times: number) => Effect.Effect<void>
-  /**
-   * Until the scope closes, every file system has this type, and these bits of `f_flags` and `f_flags_ext` in addition.
-   */
+  /** Gives every file system this type, and adds these bits of `f_flags` and `f_flags_ext`, until the scope closes. */
   readonly volume: (change: {
     readonly type?: string
     readonly flags?: number
@@ -34,12 +32,12 @@ export interface Shim {
    * Gives a file an access control list of one entry. The first such scope that closes removes the lists of all files.
    */
   readonly accessList: (path: string, kind: "allow" | "deny", rights: number) => Effect.Effect<void, never, Scope.Scope>
-  /** Until the scope closes, `kern.hv_vmm_present` has this value. `undefined`: the name doesn't exist. */
+  /** Sets `kern.hv_vmm_present` until the scope closes. With `undefined` the name doesn't exist. */
   readonly virtualMachine: (present: number | undefined) => Effect.Effect<void, never, Scope.Scope>
-  /** Calls `proc_pidinfo`; returns its result and errno. */
+  /** Calls `proc_pidinfo`. Returns its result and errno. */
   readonly pidInfo: (pid: number, flavor: number, arg: number, size: number) => readonly [result: number, errno: number]
   readonly pidPath: (pid: number, size: number) => readonly [result: number, errno: number]
-  /** Calls `sysctl` KERN_PROC_PID with a buffer of `size` bytes; returns its result, the length and errno. */
+  /** Calls `sysctl` KERN_PROC_PID with a buffer of `size` bytes. Returns its result, the length and errno. */
   readonly kinfoProc: (pid: number, size: number) => readonly [result: number, length: number, errno: number]
 }
 
@@ -59,7 +57,7 @@ const bind = (path: string): Shim => {
   const sysctl = library.func(
     "int sysctl(int *name, unsigned int count, _Out_ uint8_t *old, _Inout_ size_t *length, void *value, size_t size)"
   )
-  // A call that succeeds may leave any errno behind.
+  // A call that succeeds may leave any errno.
   const withErrno = (failure: number, call: () => unknown): readonly [result: number, errno: number] => {
     const result = Number(call())
     return [result, result === failure ? koffi.errno() : 0]

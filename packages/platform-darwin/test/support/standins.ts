@@ -39,7 +39,7 @@ export interface Standins {
   readonly executable: (script: string) => string
   /** Makes a new file. */
   readonly file: (content: string) => string
-  /** Makes a `ps` over procfs. `replay`: its answer to every question except the one about its own process. */
+  /** Makes a `ps` over procfs. `replay` is its answer to every question except the one about its own process. */
   readonly ps: (replay?: Replayed) => Ps
   readonly sysctl: string
   readonly ioreg: string

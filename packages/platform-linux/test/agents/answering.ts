@@ -1,10 +1,8 @@
-/**
- * Loop of an agent: each line of JSON on standard input is a request, and each line on standard output is its answer.
- */
+/** Loop of an agent. Each line of JSON on standard input is a request, and each line on standard output its answer. */
 import { Effect, Schema } from "effect"
 import { createInterface } from "node:readline"
 
-/** Ends when standard input ends. `told` encodes a failure of `answer`. */
+/** Answers until standard input ends. `told` encodes a failure of `answer`. */
 export const answerLines = <A, E, R>(
   request: Schema.Decoder<A>,
   answer: (request: A) => Effect.Effect<unknown, E, R>,

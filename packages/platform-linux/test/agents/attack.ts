@@ -98,8 +98,8 @@ const program = Effect.gen(function* () {
   const isOver = () => (acts === "0" ? performance.now() > until : attackers.every(ended))
   while (!isOver() && problems.length === 0) {
     for (let index = 0; index < 20; index++) {
-      // Made outside the root: in the root, an attacker could swap a directory for a link to `outside`, and `furnish`
-      // would write to that.
+      // The directory is made outside the root. In the root, an attacker could swap it for a link to `outside`, and
+      // `furnish` would write through the link.
       furnish(`${scratch}/making`, Owners.inscribe(owners.dead))
       Fs.renameSync(`${scratch}/making`, `${root}/dead-${made++}`)
     }
@@ -109,7 +109,7 @@ const program = Effect.gen(function* () {
       outcomes.forEach(noteOutcome)
     }
     if (sweeps % 10 === 0) look()
-    // One turn of the event loop, so that Node reports the exit of an attacker.
+    // Node needs one turn of the event loop to report the exit of an attacker.
     yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
   }
   for (const child of attackers) child.kill("SIGKILL")
@@ -134,7 +134,7 @@ const program = Effect.gen(function* () {
     const now = at === undefined ? {} : Tree.of(at)
     problems.push(...Tree.differences(before.lives[index] ?? {}, now).map((difference) => `${name}: ${difference}`))
   })
-  // A link under a dead directory's name stays, since it isn't a directory with an owner. A dead directory must be
+  // A link under a dead directory's name stays, because it isn't a directory with an owner. A dead directory must be
   // gone.
   for (const entry of Tree.entries(root)) {
     if (entry.startsWith("dead-") && Fs.lstatSync(`${root}/${entry}`).isDirectory()) {

@@ -6,7 +6,7 @@ export const AttackResult = Schema.Struct({
   removed: Schema.Number,
   /** How often each outcome was reported. */
   reasons: Schema.Record(Schema.String, Schema.Number),
-  /** The attackers' output: how often each did each act. Empty for an attacker that was killed. */
+  /** The attackers' output, which counts each attacker's acts by kind. Empty for an attacker that was killed. */
   acts: Schema.String,
   problems: Schema.Array(Schema.String)
 })

@@ -1,10 +1,10 @@
 /**
  * Races a sweep of a root. Swaps condemned directories, and directories in them, for symbolic links to an outside tree,
  * and back. Renames and exchanges them. Mounts the outside tree on them. Never changes the root's and the workspaces'
- * own directories: they are the sweeper's with mode 0700, so another user couldn't change them either.
- * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT PART`: does COUNT acts, with a COUNT of 0 until it is killed. Attacks
- * every second directory, from number PART on: two attackers on one directory could follow each other's links and
- * change the outside tree themselves. Prints how often it did each act, as JSON.
+ * own directories, because they belong to the sweeper and have mode 0700, so no other user could change them either.
+ * `node attacker.ts ROOT OUTSIDE STASH SEED COUNT PART` makes COUNT acts or, if COUNT is 0, acts until it is killed. It
+ * attacks every second directory, from number PART on, because two attackers on one directory could follow each other's
+ * links and change the outside tree themselves. Prints the number of acts of each kind as JSON.
  */
 import koffi from "koffi"
 import * as Fs from "node:fs"
@@ -35,8 +35,8 @@ const spared = new Set([
 ])
 
 /**
- * A directory of the condemned tree itself: neither the outside tree, mounted there, nor a living directory under a
- * dead one's name.
+ * Whether the path is a directory of the condemned tree itself. The outside tree, if it is mounted there, isn't, and
+ * neither is a living directory under a dead one's name.
  */
 const isOwn = (path: string): boolean => {
   try {
@@ -51,7 +51,7 @@ const isMine = (name: string): boolean => name.startsWith("dead-") && Number(nam
 
 const choose = (names: ReadonlyArray<string>): string | undefined => names[random.below(names.length)]
 
-/** Path of a condemned directory: under its own name, claimed, or marked. */
+/** Path of a condemned directory under its own name, claimed, or marked. */
 const victim = (): string | undefined => {
   const names = list(root)
   const workspace = choose(names.filter((name) => name.startsWith(".vm-sentinel-reap.") && !name.endsWith(".new")))
@@ -60,7 +60,7 @@ const victim = (): string | undefined => {
     const name = choose(list(place).filter(isMine))
     if (name !== undefined) return `${place}/${name}`
   }
-  // An unclaimed directory is rarely attacked, so that the sweep finds directories to claim.
+  // Unclaimed directories are rarely attacked, so that the sweep finds directories to claim.
   const name = random.below(40) === 0 ? choose(names.filter(isMine)) : undefined
   return name === undefined ? undefined : `${root}/${name}`
 }
@@ -145,14 +145,13 @@ for (let acted = 0; acted < wanted;) {
       continue
     }
     const at = within(path)
-    // A condemned directory that was renamed in the root would be another dead directory, and its old name would be
-    // missing.
+    // A condemned directory that is renamed in the root becomes another dead directory, and its old name is missing.
     if (name === "rename" && isCondemnedItself(at)) continue
     act(at)
     done[name] = (done[name] ?? 0) + 1
     acted += 1
   } catch {
-    // The sweep was faster.
+    // The sweep has removed or moved the entry first.
   }
 }
 process.stdout.write(JSON.stringify(done))

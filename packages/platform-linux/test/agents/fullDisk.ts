@@ -1,8 +1,8 @@
 /**
  * Sweeps a file system without a free byte or inode, and kills some of the sweeps. Run it in a mount namespace of its
- * own: `unshare --mount node fullDisk.ts tmpfs|tmpfs-bytes|ext4 COUNT|all|write SEED`. `tmpfs-bytes`: inodes are free.
- * COUNT: number of kills, at random points. `all`: a kill at every point. `write`: owners try to record themselves
- * instead. Prints JSON, see `fullDiskResult.ts`.
+ * own: `unshare --mount node fullDisk.ts tmpfs|tmpfs-bytes|ext4 COUNT|all|write SEED`. `tmpfs-bytes` has free inodes.
+ * COUNT is the number of kills, at random points. `all` kills at every point. `write` makes owners try to record
+ * themselves instead. Prints JSON, see `fullDiskResult.ts`.
  */
 import { Effect, Schema } from "effect"
 import { execFileSync } from "node:child_process"
@@ -97,7 +97,7 @@ const program = Effect.gen(function* () {
       )
     )
 
-  /** Each attempt to own a directory is refused and changes no file but, at most, the times of directories. */
+  /** Asserts that each attempt to own a directory is refused, and changes at most the times of directories. */
   const writers = (scene: Scene.Scene) =>
     Effect.forEach(["record", "create", "hold"] as const, (op) =>
       Effect.gen(function* () {

@@ -5,7 +5,7 @@ export const Result = Schema.Struct({
   killed: Schema.Number,
   /** Number of directories that uninterrupted sweeps claimed in the root, without a workspace. */
   inPlace: Schema.Number,
-  /** The error that each attempt to own a directory met. */
+  /** The error of each attempt to own a directory. */
   refusals: Schema.Array(Schema.String),
   problems: Schema.Array(Schema.String)
 })

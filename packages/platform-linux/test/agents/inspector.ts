@@ -28,8 +28,8 @@ const ability = <A>(value: A | undefined): Effect.Effect<A> =>
   value === undefined ? Effect.die("this world can't") : Effect.succeed(value)
 
 /**
- * Gives one number to process after process as fast as possible. Returns each one's identity and, once its successor
- * runs, two observations of the number.
+ * Gives one number to process after process as fast as possible. Returns the identity of each process and, once its
+ * successor runs, two observations of the number.
  */
 const recycles = Effect.fnUntraced(function* (count: number) {
   const { identify, observe } = yield* ProcessInspector

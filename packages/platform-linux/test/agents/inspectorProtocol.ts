@@ -57,5 +57,5 @@ export const Reply = Schema.Union([
   Schema.Struct({ failed: Schema.Unknown, message: Schema.String })
 ])
 
-/** The answer to a request that has no result. */
+/** The answer to a request without a result. */
 export const Nothing = Schema.Null

@@ -16,7 +16,7 @@ import { answerLines } from "./answering.ts"
 const encodeReport = Schema.encodeEffect(Report)
 
 let held = Scope.makeUnsafe()
-/** Descriptors of the locks, by held directory. `undefined`: the directory has no lock. */
+/** Descriptors of the locks, by held directory. `undefined` if the directory has no lock. */
 const locks = new Map<string, number | undefined>()
 let changes: () => ReadonlyArray<Faults.Change> = () => []
 
@@ -137,6 +137,6 @@ const answer = Effect.fnUntraced(function* (request: Request) {
 const tagOf = (failed: unknown): string =>
   typeof failed === "object" && failed !== null && "_tag" in failed ? String(failed._tag) : "Error"
 
-// A kill at any later time must not lose the compile cache.
+// Node must write the compile cache now, because a kill at any later time would lose it.
 flushCompileCache()
 await Effect.runPromise(Effect.provide(answerLines(Request, answer, tagOf), Real.layer))

@@ -24,12 +24,14 @@ export const Request = Schema.Union([
   Task,
   /** Counts the calls of the next task that change the file system, and kills the agent at call number `at`. */
   Schema.Struct({ op: Schema.Literal("arm"), at: Schema.Number, when: Schema.Literals(["before", "after"]) }),
-  /** `watch` starts to note the calls that change the file system. `changes` answers these calls and ends the watch. */
+  /**
+   * `watch` starts to record the calls that change the file system. `changes` answers these calls and ends the record.
+   */
   Schema.Struct({ op: Schema.Literal("watch") }),
   Schema.Struct({ op: Schema.Literal("changes") }),
   /**
    * Becomes the owner of one directory for each name. Makes the directory if it is missing. If it exists, records
-   * itself there only with `restart`. Goes on until it owns all of them or the file `stop` exists.
+   * itself there only with `restart`. Continues until it owns all of them or the file `stop` exists.
    */
   Schema.Struct({
     op: Schema.Literal("settle"),
@@ -42,8 +44,7 @@ export const Request = Schema.Union([
   Schema.Struct({ op: Schema.Literal("release") }),
   Schema.Struct({ op: Schema.Literal("probe"), directory: Schema.String }),
   /**
-   * Starts a program, which outlives the agent, and answers its PID. With `giving`, the program inherits the lock of
-   * that directory, which the agent must hold.
+   * Starts a program that outlives the agent, and answers its PID. It inherits the lock of `giving`, a held directory.
    */
   Schema.Struct({
     op: Schema.Literal("start"),
@@ -51,7 +52,7 @@ export const Request = Schema.Union([
     giving: Schema.optionalKey(Schema.String)
   }),
   Schema.Struct({ op: Schema.Literal("run"), command: Schema.Array(Schema.String) }),
-  /** Replaces the agent by another program (`execve(2)`); no answer follows. */
+  /** Replaces the agent with another program (`execve(2)`). No answer follows. */
   Schema.Struct({ op: Schema.Literal("exec"), command: Schema.Array(Schema.String) }),
   Schema.Struct({ op: Schema.Literal("descriptors") }),
   Schema.Struct({ op: Schema.Literal("pid") })

@@ -1,6 +1,6 @@
 /**
- * An owner that reaches a directory by its own way and takes it, or is refused. It lives on; as long as it lives, the
- * directory that it took must stay. Answers lines of JSON, see `takerProtocol.ts`.
+ * An owner that reaches a directory by its own way and takes it, or is refused. The directory that it took must stay as
+ * long as this process lives. Answers lines of JSON, see `takerProtocol.ts`.
  */
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Effect, Exit, Result, Schema, Scope } from "effect"
@@ -41,7 +41,7 @@ const come = ({ directory, how, volume }: Come): void => {
 
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-/** Attempts of `create`, which fails while the name is in use. */
+/** Number of attempts of `create`, which fails while the name is in use. */
 const tries = 10
 
 const acquire = ({ by, role }: Take) => {

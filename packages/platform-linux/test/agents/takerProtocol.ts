@@ -1,9 +1,7 @@
 /** Requests to a taker agent, and its answers. */
 import { Schema } from "effect"
 
-/**
- * Opens the way to the directory, before a sweep starts. `path` follows the path; the other ways follow the directory.
- */
+/** Opens the way to the directory before a sweep starts. Only `path` doesn't follow a directory that is moved. */
 export const Come = Schema.Struct({
   op: Schema.Literal("come"),
   how: Schema.Literals(["path", "working directory", "bind mount", "descriptor"]),

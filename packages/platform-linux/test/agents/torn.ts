@@ -1,6 +1,6 @@
 /**
  * Observes one number while two programs give it to process after process as fast as they can. Each process belongs to
- * one program in name, executable and uid, so an observation must not mix them. Run it in a PID namespace: `torn.ts
+ * one program in name, executable and uid, so an observation must not mix them. Usage, in a PID namespace: `torn.ts
  * pidfd|procfs COUNT`. Prints JSON.
  */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -19,7 +19,7 @@ const pid = Pid.make(20_000)
 const sides = { left: 1001, right: 1002 } as const
 const depths: ReadonlyArray<ObserveDepth> = ["existence", "identity", "path", "executable", "all", "all", "all"]
 
-/** The sides that an observation shows, by name, executable and uid. An untorn one shows one side. */
+/** The sides that an observation shows, by name, executable and uid. A consistent observation shows one side. */
 const sidesOf = (observation: Observation): ReadonlyArray<string> => {
   if (observation._tag !== "Present") return []
   const { comm, exe, uid } = observation

@@ -14,9 +14,9 @@ export interface Options {
   readonly dead: number
   readonly live: number
   readonly rounds: number
-  /** Owners also take directories that aren't removed yet. */
+  /** Whether owners also take directories that aren't removed yet. */
   readonly restart: boolean
-  /** In each round, a process that is killed on the way does the sweep of one sweeper. */
+  /** If given, one sweep of each round runs in a process that is killed before its end. */
   readonly kill?: Random
 }
 
@@ -43,8 +43,8 @@ const counts = (values: ReadonlyArray<string>): Readonly<Record<string, number>>
 }
 
 /**
- * In each round all sweepers start at once, while one owner takes each dead directory's name. Then a last sweep runs,
- * and the root is checked.
+ * Runs the rounds. In each one all sweepers start at once, while one owner takes each dead directory's name. Then a
+ * last sweep runs, and the root is checked.
  */
 export const run = Effect.fnUntraced(function* (
   scratch: string,
@@ -83,7 +83,7 @@ export const run = Effect.fnUntraced(function* (
     const reports = yield* Effect.all(agents.map(sweepOf), { concurrency: "unbounded" })
     const [first] = agents
     const lastWords = first === undefined ? [] : (yield* Agents.sweep(first, root)).outcomes
-    // The owner ends by itself, unless a directory is left that it can't take.
+    // The owner ends by itself unless it can't take a directory that is left.
     yield* Effect.timeoutOption(Fiber.await(settling), "10 seconds")
     Fs.writeFileSync(stop, "")
     const settled = yield* Fiber.join(settling)
@@ -97,7 +97,7 @@ export const run = Effect.fnUntraced(function* (
     for (const name of names) {
       const expected = settled.restarted.includes(name) ? 0 : 1
       const actual = times[name] ?? 0
-      // The outcomes of a killed sweep are lost, so a name that it removed is counted 0 times.
+      // The outcomes of a killed sweep are lost, so the count of a name that it removed is 0.
       if (actual !== expected && !(actual === 0 && kill !== undefined)) {
         blame(`${name} was removed ${actual} times, not ${expected}`)
       }

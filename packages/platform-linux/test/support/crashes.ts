@@ -1,4 +1,4 @@
-/** Sweeps that are killed at one change after another, and the sweep that follows. */
+/** Kills sweeps at one change after another, and checks the sweep that follows. */
 import { Effect, Schema } from "effect"
 import * as Fs from "node:fs"
 import * as Agents from "./sweepers.ts"
@@ -37,10 +37,7 @@ export const changesOf = Effect.fnUntraced(function* (task: Task) {
 
 export const sweeping = ({ root }: Scene.Scene): Task => ({ op: "sweep", root, concurrency: 1 })
 
-/**
- * Runs a sweep in a process of its own that is killed at a change. `false`: the sweep had fewer changes and wasn't
- * killed.
- */
+/** Runs a sweep in a process of its own, and kills it at a change. `false` if the sweep ended before that change. */
 export const killed = ({ at, when }: Crash, scene: Scene.Scene) =>
   Effect.gen(function* () {
     const isKilled = yield* Agents.untilKilled(yield* Agents.start(), at, when, sweeping(scene))
@@ -49,7 +46,7 @@ export const killed = ({ at, when }: Crash, scene: Scene.Scene) =>
   }).pipe(Effect.scoped)
 
 /**
- * Kills one sweep after another, each in a process of its own; then the survivor sweeps. Returns the number of kills
+ * Kills one sweep after another, each in a process of its own. Then the survivor sweeps. Returns the number of kills
  * and a description of everything that is wrong at the end.
  */
 export const crashed = Effect.fnUntraced(function* (
@@ -64,7 +61,7 @@ export const crashed = Effect.fnUntraced(function* (
   return { killed: count, problems: [...failed, ...Scene.problems(scene)] }
 })
 
-/** Every point at which a task of this many changes can be killed: before each change, and after the last. */
+/** Every point at which a task with this many changes can be killed: before each change, and after the last. */
 export const points = (count: number): ReadonlyArray<Crash> =>
   Array.from({ length: count + 1 }, (_, index): Crash =>
     index < count ? { at: index + 1, when: "before" } : { at: count, when: "after" }

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { scriptOf } from "./prebuilt.ts"
 import { compiled, ownMounts } from "./sweepers.ts"
 
-/** Runs a script of `test/agents` in a mount namespace of its own; succeeds with the JSON that it prints. */
+/** Runs a script of `test/agents` in a mount namespace of its own. Succeeds with the JSON that the script prints. */
 export const inOwnMounts = <A>(
   schema: Schema.Codec<A, unknown>,
   script: "attack" | "fullDisk",

@@ -11,7 +11,7 @@ export const nobody = 65534
 
 export const isRoot = process.getuid?.() === 0
 
-/** Reason why tests that need root can't run; `undefined` if they can. */
+/** Reason why tests that need root can't run. `undefined` if they can. */
 export const notRoot = isRoot ? undefined : "not root"
 
 const repository = resolve(import.meta.dirname, "../../../..")
@@ -42,7 +42,7 @@ const ownBootId = "file=$(mktemp) && cat /proc/sys/kernel/random/uuid >$file && 
 
 /**
  * Runs the agent in the inner one of two nested PID namespaces, under the `/proc` of the outer one. The agent has PID
- * 5000 in both: `ns_last_pid` is 4999 in each, and no other process starts in either.
+ * 5000 in both, because `ns_last_pid` is 4999 in each, and no other process starts in either.
  */
 const twins = `
 exec 3<&0
@@ -56,7 +56,7 @@ echo 4999 >/proc/sys/kernel/ns_last_pid
 echo >"$folder/go"
 wait $!`
 
-/** A systemd-nspawn container with this machine's programs. It shares \`$TMPDIR\`, where tests make their files. */
+/** A systemd-nspawn container with this machine's programs. It shares `$TMPDIR`, in which tests make their files. */
 const nspawn = `
 root=$(mktemp -d) && mkdir "$root/usr" "$root/etc" && : >"$root/etc/os-release"
 for link in bin sbin lib lib64; do [ -L "/$link" ] && ln -s "usr/$link" "$root/$link"; done
@@ -66,11 +66,11 @@ exec systemd-nspawn --quiet --directory="$root" --machine=vm-sentinel-test --reg
 export const places = {
   /** Runs as another user. */
   nobody: asNobody,
-  /** `hidepid=invisible`. The number 2 means the same, and old kernels know it, too. */
+  /** `hidepid=invisible`. The number 2 means the same, and old kernels accept only the number. */
   invisible: withProc("hidepid=2", asNobody),
   /** `hidepid=noaccess`. */
   noaccess: withProc("hidepid=1", asNobody),
-  /** `hidepid=2` for root, from whom the option hides nothing. */
+  /** `hidepid=2` for root, to whom all processes stay visible. */
   invisibleToRoot: withProc("hidepid=2"),
   /** `/proc` has only the directories of processes. */
   subset: withProc("subset=pid"),
@@ -82,7 +82,7 @@ export const places = {
   shifted: ["unshare", "--time", "--boottime", "100000", "--fork", "--kill-child"],
   /** A file covers the boot id, as in systemd-nspawn and LXC containers. */
   covered: withBootId(ownBootId),
-  /** A file covers the boot id, and another user looks. */
+  /** A file covers the boot id, and the reader is another user. */
   coveredFromNobody: withBootId(ownBootId, asNobody),
   /** Another file of the same procfs covers the boot id. */
   coveredByProcfs: withBootId("file=/proc/sys/kernel/random/uuid"),
@@ -114,7 +114,7 @@ export const places = {
 
 export type Place = keyof typeof places
 
-/** Reason why a place isn't available; `undefined` if it is. The place must be able to read the agent's script. */
+/** Reason why a place isn't available. `undefined` if it is. The place must be able to read the agent's script. */
 export const unavailable = (place: Place): string | undefined => {
   const [file, ...args] = [...places[place], "test", "-r", script]
   if (file === undefined) return "no command"

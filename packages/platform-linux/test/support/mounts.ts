@@ -24,7 +24,7 @@ const mountedBy = (command: ReadonlyArray<string>, point: string): Mount =>
 export const mounted = (options: ReadonlyArray<string>, point: string): Mount =>
   mountedBy(["mount", ...options, point], point)
 
-/** Shows a directory through a FUSE file system, which a process serves. */
+/** Shows a directory through a FUSE file system that a process serves. */
 export const viewed = (source: string, point: string): Mount =>
   mountedBy(["bindfs", "-o", "nonempty", source, point], point)
 
@@ -54,7 +54,7 @@ export const makeImage = (kind: Image, path: string, size: string = makers[kind]
     run(...command, path)
   })
 
-/** Reason why a mount can't be made here; `undefined` if it can. */
+/** Reason why a mount can't be made here. `undefined` if it can. */
 const whyNot = (use: (scratch: string) => Effect.Effect<void, never, Scope.Scope>): string | undefined => {
   const scratch = Fs.mkdtempSync(`${Os.tmpdir()}/vm-sentinel-mounts-`)
   try {

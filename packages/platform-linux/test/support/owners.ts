@@ -1,4 +1,4 @@
-/** Two real processes as owners: one lives until the scope ends, the other has exited. */
+/** Two real processes as owners. One lives until the scope ends, the other has exited. */
 import { Pid, type ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Sentinel from "@vm-sentinel/core/Sentinel"

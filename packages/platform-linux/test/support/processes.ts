@@ -58,7 +58,7 @@ export const until = (what: string, holds: () => boolean): Effect.Effect<void, E
     const deadline = performance.now() + 30_000
     while (!holds()) {
       if (performance.now() > deadline) return yield* Effect.fail(new Error(`never happened: ${what}`))
-      // A timer, not turns of the event loop: these would take CPU time from the process that is waited for.
+      // Turns of the event loop instead of a timer would take CPU time from the awaited process.
       yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
     }
   })
@@ -83,8 +83,8 @@ export const executableOf = (pid: number): string | undefined => {
 const kill = (pid: number, signal: NodeJS.Signals) => Effect.sync(() => process.kill(pid, signal))
 
 /**
- * Runs a program below a shell that reaps it only on request, or never. The shell reads one line: on `reap` it waits
- * for the program; on `zombie` it becomes `cat`, which never reaps children.
+ * Runs a program below a shell that reaps it only on request, or never. The shell reads one line. On `reap` it waits
+ * for the program. On `zombie` it becomes `cat`, which never reaps children.
  */
 const keeper = `"$1" 1000000 & echo $!; read word; [ "$word" = zombie ] && exec cat; wait; echo reaped; read word`
 
@@ -134,7 +134,7 @@ const firstThread = (): number | undefined =>
 export interface WorldOptions {
   /** User who runs the processes. Default: the caller's. */
   readonly uid?: number
-  /** The caller is alone in its PID namespace, so it can reuse a PID. */
+  /** Whether the caller is alone in its PID namespace, so that it can reuse a PID. */
   readonly recycles?: boolean
 }
 

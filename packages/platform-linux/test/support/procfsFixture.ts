@@ -1,4 +1,4 @@
-/** A procfs made of plain files, and a kernel that agrees with it. */
+/** A procfs of plain files, and a kernel that agrees with it. */
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
@@ -18,7 +18,7 @@ export interface Process {
   readonly threads: number
   readonly ticks: number
   readonly exitSignal: number
-  /** `undefined`: the link exists and reading it fails with ENOENT, as for a zombie. */
+  /** `undefined`: the link exists, but a read of it fails with ENOENT, as for a zombie. */
   readonly exe: string | undefined
   readonly uid: number
   readonly comm: Uint8Array
@@ -204,8 +204,8 @@ export const make: Effect.Effect<FixtureService, never, Scope.Scope> = Effect.ge
       if (opened === undefined || opened === "file") return "EBADF"
       const process = table.get(opened.pid)
       if (process?.id !== opened.id || process.access === "gone") return true
-      // No exit in the middle of an execve(2) by a thread: the leader is in state Z, but the kernel looks at the thread
-      // group, which isn't empty.
+      // A pidfd reports no exit during an execve(2) by a thread. The leader is in state Z, but the kernel examines the
+      // thread group, which isn't empty.
       return process.state === "Z" && process.threads === 1
     },
     inode: (fd) => {
@@ -298,7 +298,7 @@ export const world: ProcessWorld<Fixture> = {
     fixture.link(`${pid}/fd/0`, "/dev/null")
     fixture.link(`${pid}/fd/7`, path)
     fixture.write(`${pid}/fdinfo/0`, fdinfo("lock:\t1: POSIX  ADVISORY  WRITE 9 00:01:2 0 EOF\n"))
-    // As on btrfs, the device in `fdinfo` isn't the one that `stat(2)` gives.
+    // As on btrfs, the device in `fdinfo` isn't the one that `stat(2)` returns.
     fixture.write(`${pid}/fdinfo/7`, fdinfo(`lock:\t1: FLOCK  ADVISORY  READ ${pid} 00:99:${ino} 0 EOF\n`))
     const free = Effect.sync(() => fixture.write(`${pid}/fdinfo/7`, fdinfo("")))
     return { pid, directory: { dev: `${dev}`, ino: `${ino}` }, free }

@@ -27,12 +27,12 @@ export class Programs extends Context.Service<
   Programs,
   {
     readonly folder: string
-    /** Two copies of `sleep`: one program under two paths. */
+    /** A copy of `sleep`. `other` is a second copy, so the same program has two paths. */
     readonly one: string
     readonly other: string
     /** Copies a program to a file with this name. */
     readonly copy: (program: string, name: string) => string
-    /** Copies `sleep` to a file with this name. Bytes: for a name that isn't UTF-8. */
+    /** Copies `sleep` to a file with this name. Bytes can be a name that isn't UTF-8. */
     readonly named: (name: string | Buffer) => string | Buffer
     /** Path of a program of `programs/`, which the first call compiles. */
     readonly helper: (name: Helper) => string

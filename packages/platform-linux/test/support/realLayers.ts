@@ -6,7 +6,7 @@ import * as LinuxDisk from "../../src/LinuxDisk.ts"
 import * as LinuxPidNamespaces from "../../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 
-/** `pool`: threads of Node's pool remove, by native code. */
+/** With `pool`, threads of Node's pool remove, by native code. */
 export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | SentinelStore.SentinelStore> =>
   Layer.mergeAll(
     LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer)),
@@ -15,5 +15,5 @@ export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | Sentine
     Layer.succeed(References.MinimumLogLevel, "None")
   )
 
-/** Without the pool, unless `SENTINEL_TEST_POOL=1`: a test can then stop at every change to the disk. */
+/** Layers without the pool, unless `SENTINEL_TEST_POOL=1`, so that a test can stop at every change to the disk. */
 export const layer = layerWith(process.env["SENTINEL_TEST_POOL"] === "1")

@@ -16,7 +16,7 @@ export const script = scriptOf(join(import.meta.dirname, "../agents/inspector.ts
 
 export type Kind = "pidfd" | "procfs"
 
-/** Sends a request to an agent. Failures of the inspector arrive as they were. Every other failure is a defect. */
+/** Sends a request to an agent. The inspector's failures arrive unchanged. Every other failure is a defect. */
 const talk =
   (session: PidNamespace.Session) =>
   <A>(schema: Schema.Codec<A, unknown>, request: Protocol.Request) =>
@@ -57,7 +57,7 @@ export const layer = <E>(
     })
   )
 
-/** Directory for the files of an agent, which is killed and so can't remove them. */
+/** Directory for the files of an agent. The agent is killed, so it can't remove them. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => {
     const path = mkdtempSync(join(tmpdir(), "vm-sentinel-agent-"))

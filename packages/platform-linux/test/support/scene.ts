@@ -1,4 +1,6 @@
-/** A root with every kind of entry that a sweep meets. States what must be left, whatever happens to the sweep. */
+/**
+ * A root with every kind of entry that a sweep meets, and the entries that must stay, whatever happens to the sweep.
+ */
 import * as Fs from "node:fs"
 import { inscribe, type Owners } from "./owners.ts"
 import * as Tree from "./tree.ts"

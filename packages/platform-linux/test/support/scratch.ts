@@ -17,9 +17,7 @@ const isThere = ((): boolean => {
 
 export const base = isThere ? memory : Os.tmpdir()
 
-/**
- * An empty directory in memory, if the machine has `/dev/shm`: for trees where the size matters and the disk doesn't.
- */
+/** An empty directory, for trees whose size matters. It is in memory if the machine has `/dev/shm`. */
 export const scratch: Effect.Effect<string, unknown, Scope.Scope> = isThere
   ? Effect.acquireRelease(
       Effect.sync(() => Fs.mkdtempSync(Path.join(base, "vm-sentinel-test-"))),

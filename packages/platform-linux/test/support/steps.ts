@@ -1,4 +1,4 @@
-/** Runs an effect right before one call of a store to its Disk. A test does this for every call in turn. */
+/** Runs an effect right before one call of a store to its Disk. A test repeats this for each call in turn. */
 import { Disk, DiskError } from "@vm-sentinel/core/Disk"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
 import { wrappedDisk } from "@vm-sentinel/core/test/support/wrappedDisk"
@@ -10,7 +10,7 @@ export interface Steps {
   calls: number
   readonly at: number
   readonly act: Effect.Effect<unknown>
-  /** Every `makeDirectory` fails with ENOSPC. */
+  /** Whether every `makeDirectory` fails with ENOSPC. */
   readonly isFull: boolean
 }
 

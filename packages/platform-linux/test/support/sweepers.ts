@@ -12,7 +12,7 @@ export const script = scriptOf(join(import.meta.dirname, "../agents/sweeper.ts")
 export const command =
   prebuilt === undefined ? join(import.meta.dirname, "../../../cli/src/bin.ts") : `${prebuilt}/command/bin.cjs`
 
-// Tests start a hundred agents. With a compile cache, one starts in half the time.
+// Tests start a hundred agents. A compile cache halves the start time of each.
 const cache =
   prebuilt === undefined
     ? join(import.meta.dirname, "../../../../node_modules/.cache/vm-sentinel-agents")
@@ -47,10 +47,10 @@ export const start = Effect.fnUntraced(function* (
   }
 })
 
-/** Command for {@link start}: the agent removes by threads of Node's pool. */
+/** Command for {@link start}. The agent removes by threads of Node's pool. */
 export const withPool = ["env", "SENTINEL_TEST_POOL=1"]
 
-/** Command for {@link start}: a mount namespace of its own. Mounts made inside are invisible outside. */
+/** Command for {@link start}. The agent has its own mount namespace, so mounts made inside are invisible outside. */
 export const ownMounts = ["unshare", "--mount", "--propagation", "private"]
 
 export const sweep = (
@@ -70,10 +70,7 @@ export const hold = (agent: Agent, directory: string, role = "owner") =>
 
 export const probe = (agent: Agent, directory: string) => agent.ask(Schema.String, { op: "probe", directory })
 
-/**
- * Kills the agent at a change of the task. `false`: the task had fewer changes. The call fails if the agent ends
- * otherwise.
- */
+/** Kills the agent at a change of the task. `false` if the task ends before that. Fails if the agent ends otherwise. */
 export const untilKilled = (
   agent: Agent,
   at: number,

@@ -15,9 +15,7 @@ const fails = (...[file = "", ...args]: ReadonlyArray<string>): string | undefin
   }
 }
 
-/**
- * Reason why tests can't run in these places; `undefined` if they can. Another user must be able to read the sources.
- */
+/** Reason why tests can't run in these places. `undefined` if they can. `nobody` must be able to read the sources. */
 export const noNobody = fails(...asNobody, "test", "-r", script)
 export const noMounts = fails(...ownMounts, "mount", "-t", "tmpfs", "tmpfs", "/mnt")
 export const noOverlay = fails(

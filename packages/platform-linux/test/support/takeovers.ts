@@ -51,7 +51,7 @@ const furnish = (directory: string, sentinel: string): void => {
   for (let file = 0; file < 30; file++) Fs.writeFileSync(`${directory}/data/inner/file-${file}`, "")
 }
 
-/** Errors of an owner that came too late: the directory is being removed, is gone, or has another owner. */
+/** Errors of an owner that came too late, when the directory is being removed, is gone, or has another owner. */
 const refusals = new Set(["Claimed", "AlreadyOwned", "LockBusy", "NotFound", "Changed"])
 
 const ways = ["path", "working directory", "bind mount", "descriptor"] as const
@@ -73,7 +73,7 @@ const idOf = (path: string): string | undefined => {
   return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`
 }
 
-/** Each round has a root of its own, where all directories are dead at first. */
+/** Runs the rounds. Each round has a root of its own, in which all directories are dead at first. */
 export const run = Effect.fnUntraced(function* (
   scratch: string,
   { directories, random, rounds, sweepers, takers }: Options
@@ -124,7 +124,7 @@ export const run = Effect.fnUntraced(function* (
     const last = first === undefined ? [] : [yield* Agents.sweep(first, root)]
     for (const { action, error, name } of [...reports, ...last].flatMap(({ outcomes }) => outcomes)) {
       if (action === "removed") removed += 1
-      // An unreadable directory is kept, not failed: an owner may replace a record during a look.
+      // A directory that can't be read is kept and not failed, because an owner may replace a record during a look.
       if (action === "failed") blame(`${name}: ${action}, ${error?.message ?? ""}`)
     }
     const owners = new Map<string, string>()

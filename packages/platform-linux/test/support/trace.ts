@@ -13,7 +13,7 @@ const changing = `
   .trim()
   .split(/\s+/)
 
-// The question mark: strace ignores a call that the architecture doesn't have.
+// With the question mark, strace ignores a call that the architecture doesn't have.
 const traced = [...opening, ...changing].map((call) => `?${call}`).join(",")
 
 const isChange = (line: string): boolean => {
@@ -28,7 +28,7 @@ const isChange = (line: string): boolean => {
 export interface Traced {
   readonly stdout: string
   readonly changes: ReadonlyArray<string>
-  /** Number of lines in the trace, so about the number of traced calls. */
+  /** Number of lines in the trace, which is about the number of traced calls. */
   readonly calls: number
 }
 

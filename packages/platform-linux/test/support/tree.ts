@@ -1,4 +1,4 @@
-/** Content of a directory, exact to the byte. Names are decoded as latin1, in which each byte is one character. */
+/** Content of a directory, byte for byte. Names are decoded as latin1, so each byte is one character. */
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 
@@ -15,8 +15,8 @@ const typeOf = (stats: Fs.BigIntStats): string => {
 }
 
 /**
- * Type, inode, mode, owner, modification time and, up to 16 MiB, content. The time of a directory shows that no entry
- * came or went.
+ * Type, inode, mode, owner, modification time and, up to 16 MiB, content. The time of a directory shows whether an
+ * entry was added or removed.
  */
 const describe = (path: string, stats: Fs.BigIntStats): string => {
   const kept = `${typeOf(stats)} ${stats.ino} ${stats.mode.toString(8)} ${stats.uid} ${stats.mtimeNs}`
@@ -43,7 +43,7 @@ export const of = (path: string): Tree => {
   return found
 }
 
-/** Differences between two trees, as text; empty if they are equal. */
+/** Differences between two trees, as text. Empty if they are equal. */
 export const differences = (before: Tree, after: Tree): ReadonlyArray<string> =>
   [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((path) => {
     const [was, is] = [before[path], after[path]]
@@ -56,7 +56,7 @@ export const descriptors = (): ReadonlyArray<string> =>
     try {
       return [Fs.readlinkSync(`/proc/self/fd/${fd}`)]
     } catch {
-      // The descriptor that listed the directory is closed again.
+      // The descriptor that listed the directory is closed by now.
       return []
     }
   })

@@ -1,4 +1,4 @@
-/** Replaces the passing of time during a sleep by an effect. */
+/** Replaces each sleep with an effect. */
 import { Clock, Effect } from "effect"
 
 export const instead =
@@ -16,5 +16,5 @@ export const instead =
       })
     )
 
-/** A sleep returns at once, and the awaited event doesn't happen. */
+/** Makes each sleep return at once, without the awaited event. */
 export const inVain = instead(Effect.void)
