@@ -1,6 +1,6 @@
 /**
  * The public API of each package, as the compiler declares it, without comments: `packages/<name>/api.txt`.
- * `node scripts/apiSnapshot.ts` writes these files; a test checks that they are current.
+ * `node scripts/apiSnapshot.ts` writes these files. A test checks that they are current.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -11,7 +11,7 @@ import { type Source, sources } from "./examples.ts"
 const root = Path.join(import.meta.dirname, "..")
 const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
 
-/** Declares all modules of all packages in `directory`, below their paths in the repository. Checks no type. */
+/** Declares all modules of all packages in `directory`, below their paths in the repository. Skips type checks. */
 const declareIn = (directory: string): void => {
   const configuration = {
     extends: `${root}/tsconfig.base.json`,

@@ -13,12 +13,12 @@ const [directory = `${cli}/dist`] = process.argv.slice(2)
 
 const { output } = await build({
   cwd: cli,
-  // Each entry has a file of its own: `bin.cjs` stays small, and no chunk imports it.
+  // Each entry has a file of its own, so `bin.cjs` stays small, and no chunk imports it.
   input: ["src/bin.ts", "src/start.ts"],
   platform: "node",
   external: ["koffi"],
   logLevel: "warn",
-  // Effect's configuration looks for `import.meta.env`, which Node doesn't have, and reads `process.env`.
+  // Effect's configuration tests for `import.meta.env`, which Node doesn't have, and then reads `process.env`.
   checks: { emptyImportMeta: false },
   output: {
     dir: Path.resolve(directory),
@@ -27,8 +27,8 @@ const { output } = await build({
     minify: true,
     entryFileNames: "[name].cjs",
     chunkFileNames: "[name]-[hash].cjs",
-    // Modules that 5 or more chunks share are two files. Node opens 23 files for `list` instead of 48. V8 compiles
-    // Effect and this project's modules faster as two files than as one.
+    // Modules that 5 or more chunks share go into two files, so `list` opens 23 files instead of 48. V8 compiles Effect
+    // and this project's modules faster as two files than as one.
     codeSplitting: {
       groups: [
         { name: "effect", test: /node_modules/, minShareCount: 5 },

@@ -1,22 +1,22 @@
-/** Reads the docstrings of a module: which exports they document, and the programs in them. Pure. */
+/** Reads the docstrings of a module: which exports they document, and the programs in them. This code is pure. */
 import { parseSync } from "rolldown/utils"
 
-/** A program in a docstring. `line`: the line of the module at which the program begins, from 1. */
+/** A program in a docstring. `line` is the line of the module at which the program starts, from 1. */
 export interface Example {
   readonly line: number
   readonly code: string
 }
 
-/** An exported name. `line`: the line of its first declaration, from 1. */
+/** An exported name. `line` is the line of its first declaration, from 1. */
 export interface Export {
   readonly name: string
   readonly line: number
-  /** The docstrings directly before its declarations. A name has several where a schema and its type share the name. */
+  /** The docstrings directly before its declarations. There are several if a schema and its type share the name. */
   readonly docstrings: ReadonlyArray<string>
 }
 
 export interface Module {
-  /** The docstring at the top of the module, without tags; empty if there is none. */
+  /** The docstring at the top of the module, without tags. Empty if there is none. */
   readonly about: string
   /** The exports that the module itself declares. */
   readonly exports: ReadonlyArray<Export>
@@ -27,7 +27,7 @@ export interface Module {
 
 interface Docstring {
   readonly end: number
-  /** The line at which the comment begins, from 1. */
+  /** The line at which the comment starts, from 1. */
   readonly line: number
   readonly text: string
 }
@@ -68,7 +68,7 @@ const blocksOf = (lines: ReadonlyArray<string>): ReadonlyArray<Block> => {
 
 const isProgram = ({ language }: Block): boolean => /^(ts|typescript|mts)$/i.test(language)
 
-/** The programs in a docstring or a page of Markdown. `line`: the line at which `text` begins. */
+/** The programs in a docstring or a page of Markdown. `line` is the line at which `text` starts. */
 export const examplesIn = ({ line, text }: Pick<Docstring, "line" | "text">): ReadonlyArray<Example> => {
   const lines = text.split("\n")
   return blocksOf(lines).flatMap((block) =>
@@ -76,10 +76,10 @@ export const examplesIn = ({ line, text }: Pick<Docstring, "line" | "text">): Re
   )
 }
 
-/** `**Gotchas**`, `**Example** (Sweeping a root)`. */
+/** A title, such as `**Gotchas**` and `**Example** (Sweeping a root)`. */
 const title = /^\*\*[^*]+\*\*(\s*\(.*\))?$/
 
-/** Whether a docstring has a sentence before its first tag. Titles and code are no sentences. */
+/** Whether a docstring has a sentence before its first tag. Titles and code don't count as sentences. */
 const hasSentence = (docstring: string): boolean => {
   const lines = docstring.split("\n")
   const blocks = blocksOf(lines)
@@ -125,7 +125,7 @@ export const parse = (text: string): Module => {
   return { about, exports: [...exports.values()], sources: [...sources], examples: docstrings.flatMap(examplesIn) }
 }
 
-/** The exports without a documenting sentence, one line each: `12: name has no docstring`. */
+/** The exports without a sentence of documentation, one a line: `12: name has no docstring`. */
 export const undocumented = ({ exports }: Module): ReadonlyArray<string> =>
   exports
     .filter(({ docstrings }) => !docstrings.some(hasSentence))

@@ -9,12 +9,10 @@ import { type Example, examplesIn, type Module, parse } from "./docstrings.ts"
 const root = Path.join(import.meta.dirname, "..")
 const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
 
-/** Milliseconds until a compiler or a program that hangs is killed. */
+/** Milliseconds after which a compiler or a program that hangs is killed. */
 const patience = 120_000
 
-/**
- * A module. `path`: relative to the repository. `isPublic`: another package can import the module, by its `specifier`.
- */
+/** A module. `path` is relative to the repository. If `isPublic`, other packages import the module by `specifier`. */
 export interface Source {
   readonly path: string
   readonly specifier: string
@@ -65,10 +63,7 @@ export interface Program extends Example {
 export const programsOf = ({ module, path }: Pick<Source, "module" | "path">): ReadonlyArray<Program> =>
   module.examples.map(({ code, line }) => ({ path, line, code }))
 
-/**
- * The programs in a page of Markdown. An example is a file of its own, compiled and tested there: see
- * `pageExamples.ts`.
- */
+/** The programs in a page of Markdown. It leaves out examples (`pageExamples.ts`), which are compiled as files. */
 export const programsInPage = (path: string): ReadonlyArray<Program> => {
   const text = Fs.readFileSync(Path.join(root, path), "utf8")
   const lines = text.split("\n")
@@ -77,8 +72,8 @@ export const programsInPage = (path: string): ReadonlyArray<Program> => {
 }
 
 /**
- * Runs all programs in one process, one after the other: a process for each would load Effect each time. Only exit
- * code 42 means that every program ended well: a program can end the process early, with 0 too.
+ * Runs all programs in one process, one after the other, because a process for each would load Effect each time. Only
+ * exit code 42 means that every program succeeded, because a program can end the process early, even with 0.
  */
 const runner = `
 let isDone = false
@@ -103,8 +98,8 @@ interface Ended {
 }
 
 /**
- * Runs Node in a new project that holds only the programs, and resolves packages as the workspace does. Line numbers
- * in messages are those of the module that shows the program.
+ * Runs Node in a new project that holds only the programs and resolves packages like the workspace. Line numbers in
+ * messages are those of the module that shows the program.
  */
 const node = (
   programs: ReadonlyArray<Program>,
@@ -132,13 +127,13 @@ const node = (
   }
 }
 
-/** Compiles programs with the strict options of the workspace. Returns the errors; empty if there are none. */
+/** Compiles programs with the strict options of the workspace. Returns the errors, empty if there are none. */
 export const compile = (programs: ReadonlyArray<Program>): string => {
   const { said, status } = node(programs, () => [tsc, "--pretty", "false"])
   return status === 0 ? "" : said
 }
 
-/** Runs programs. Returns the output if one of them fails; empty if all end with exit code 0. */
+/** Runs programs. Returns the output if one of them fails, empty if all end with exit code 0. */
 export const run = (programs: ReadonlyArray<Program>): string => {
   const { said, status } = node(programs, (files) => ["run.js", ...files])
   return status === 42 ? "" : `${said}ended with ${status}`

@@ -1,6 +1,6 @@
 /**
  * Writes `src/index.ts` of each library: `node scripts/indexes.ts`. An index has every module directly in `src`, with
- * the docstring of the module. Modules below `testing/` are imported by their own paths only: a program doesn't load
+ * the docstring of the module. Modules below `testing/` are imported only by their own paths, so a program doesn't load
  * them.
  */
 import * as Fs from "node:fs"
@@ -11,7 +11,7 @@ const root = Path.join(import.meta.dirname, "..")
 /** Directories of the libraries, relative to the repository. */
 export const libraries = ["packages/core", "packages/platform-darwin", "packages/platform-linux"] as const
 
-/** An index. `path`: relative to the repository. `modules`: the names of its modules, sorted. */
+/** An index. `path` is relative to the repository. `modules` has the names of its modules, sorted. */
 export interface Index {
   readonly path: string
   readonly modules: ReadonlyArray<string>

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { fileOf, type Target, targets } from "./native.ts"
 
-/** The oldest glibc on which Node's own builds run, as from Node 18 on. */
+/** The oldest glibc on which Node's own builds run. It is the same from Node 18 on. */
 const oldest = [2, 28] as const
 
 const machines = { x64: "Advanced Micro Devices X86-64", arm64: "AArch64" }
@@ -17,7 +17,7 @@ const isNewer = (version: string): boolean => {
 const all = (text: string, pattern: RegExp): ReadonlyArray<string> =>
   [...text.matchAll(pattern)].flatMap(([, found]) => found ?? [])
 
-/** The fault of a target's library, by the output of `readelf --file-header --dynamic --version-info`. Empty: none. */
+/** The faults of a target's library, from the output of `readelf --file-header --dynamic --version-info`. */
 export const complaints = ({ arch, libc }: Target, text: string): ReadonlyArray<string> => {
   const machine = all(text, /^\s*Machine:\s+(.+)$/gm)[0] ?? "none"
   const needed = all(text, /\(NEEDED\)\s+Shared library: \[(.+)\]/g)
@@ -41,7 +41,7 @@ const read = (path: string): string => {
   return status === 0 && stderr === "" ? stdout : ""
 }
 
-/** What keeps the libraries in a directory from being published. Each line names its library. */
+/** The faults that keep the libraries in a directory from being published. Each line names its library. */
 export const check = (directory: string): ReadonlyArray<string> =>
   targets.flatMap((target) => {
     const path = `${directory}/${fileOf(target)}`

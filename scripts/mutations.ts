@@ -1,9 +1,9 @@
 /**
  * Applies mutations to the sources, one at a time, and runs the tests that must fail for each:
- * `node scripts/mutations.ts [--check] [NAME...]`. A mutation removes the ground of one safety argument. The script
- * restores the sources when it ends, also by SIGINT, SIGTERM or SIGHUP. It exits with 1 if a mutant survives, or if its
- * tests fail without the mutation. `--check` runs no test: each mutation must fit the sources, and each test file must
- * exist.
+ * `node scripts/mutations.ts [--check] [NAME...]`. A mutation removes the basis of one safety argument. The script
+ * restores the sources when it ends, even by SIGINT, SIGTERM or SIGHUP. It exits with 1 if a mutant survives, or if its
+ * tests fail without the mutation. `--check` runs no test. It checks that each mutation fits the sources, and that each
+ * test file exists.
  */
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -36,7 +36,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   })
 }
 
-/** Why an edit doesn't fit the sources; `undefined` if it fits. */
+/** Why an edit doesn't fit the sources. `undefined` if it fits. */
 const misfit = ({ file, from, to }: Edit): string | undefined => {
   const path = `${root}/${file}`
   if (!Fs.existsSync(path)) return `${file} isn't there`

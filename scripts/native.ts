@@ -1,6 +1,6 @@
 /**
- * Compiles the native code of the Linux package: `node scripts/native.ts`. A machine for which no compiler is here gets
- * no library: there the package works without it. `scripts/release.ts` refuses to go on without one.
+ * Compiles the native code of the Linux package: `node scripts/native.ts`. A target without a compiler on this machine
+ * gets no library, and there the package works without it. `scripts/release.ts` refuses to continue without a library.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -13,7 +13,7 @@ const built = Path.resolve(internal, "../../dist/internal")
 export interface Target {
   /** The architecture, in the spelling of Node. */
   readonly arch: "x64" | "arm64"
-  /** As GNU calls it. */
+  /** The architecture, in the spelling of GNU. */
   readonly machine: "x86_64" | "aarch64"
   readonly libc: "glibc" | "musl"
 }
@@ -25,10 +25,10 @@ export const targets: ReadonlyArray<Target> = [
   { arch: "arm64", machine: "aarch64", libc: "musl" }
 ]
 
-/** Name of a target's library. `pool.ts` makes the same name of the machine that it runs on. */
+/** Name of a target's library. `pool.ts` makes the same name for the machine that it runs on. */
 export const fileOf = ({ arch, libc }: Target): string => `pool-linux-${arch}-${libc}.so`
 
-/** Path of a target's library: beside the module that loads it. */
+/** Path of a target's library, beside the module that loads it. */
 export const outputOf = (target: Target): string => `${internal}/${fileOf(target)}`
 
 /** The machine's own compiler, if it compiles for the target. */
@@ -38,13 +38,13 @@ const own = ({ machine, libc }: Target): ReadonlyArray<string> =>
     return stdout?.startsWith(`${machine}-`) && stdout.includes("musl") === (libc === "musl")
   })
 
-/** The names under which distributions have GNU's compilers for another machine or another libc. */
+/** The name under which distributions have GNU's compiler for another machine or another libc. */
 const cross = ({ machine, libc }: Target): string => `${machine}-linux-${libc === "musl" ? "musl" : "gnu"}-gcc`
 
-/** Compilers for a target, some of which may not be here. */
+/** Compilers for a target. Some of them may be missing on this machine. */
 export const compilersFor = (target: Target): ReadonlyArray<string> => [cross(target), ...own(target)]
 
-// Makes a missing symbol an error of the linker. musl would refuse to load the library.
+// The linker reports a missing symbol as an error. musl would refuse to load such a library.
 const options = [
   "-std=c11",
   "-O2",
@@ -57,12 +57,12 @@ const options = [
   "-s",
   "-Wl,-z,defs"
 ]
-// Atomics that ask at run time what the processor has need a function that musl lacks.
+// Atomics that detect the processor's abilities at run time need a function that musl lacks.
 const machineOptions = { x64: [], arm64: ["-mno-outline-atomics"] } as const
 const sources = ["listing", "peek", "pool", "removal"].map((name) => `${internal}/${name}.c`)
 const headers = ["kernel", "pool"].map((name) => `${internal}/${name}.h`)
 
-/** Whether the compiler is here and compiles the library. */
+/** Whether the compiler exists here and compiles the library. */
 const compile = (compiler: string, target: Target, output: string): boolean => {
   const all = [...options, ...machineOptions[target.arch], "-o", output, ...sources]
   return spawnSync(compiler, all, { stdio: "inherit" }).status === 0

@@ -30,7 +30,7 @@ interface User {
 const scratch = Fs.mkdtempSync(`${Os.tmpdir()}/vm-sentinel-packed-`)
 process.once("exit", () => Fs.rmSync(scratch, { recursive: true, force: true }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130))
-// The ordinary user has to look into this directory.
+// The ordinary user must be able to read this directory.
 Fs.chmodSync(scratch, 0o755)
 
 const nodes = (): ReadonlyArray<Node> => {
@@ -72,7 +72,7 @@ const makeRoot = ({ uid }: User, ...names: ReadonlyArray<string>): string => {
   return root
 }
 
-/** Uses the command. The first line of the command finds Node. No use of the command may cause a warning of Node. */
+/** Uses the command, whose first line finds Node. No use of the command may cause a warning of Node. */
 const useCommand = async (project: Project, node: Node, user: User): Promise<void> => {
   const env = { ...environment, NO_COLOR: "1", PATH: `${node.path}:/usr/sbin:/usr/bin:/sbin:/bin` }
   const options = { cwd: scratch, env, uid: user.uid }
@@ -95,8 +95,8 @@ const useCommand = async (project: Project, node: Node, user: User): Promise<voi
 }
 
 /**
- * The output of the program with the real Layers when it runs from the sources. The installed packages must give the
- * same, or they have lost native code.
+ * The output of the program with the real Layers when it runs from the sources. With another output, the installed
+ * packages have lost native code.
  */
 const fromSources = (): string => {
   const program = `${repository}/scripts/packed/programs/layers.ts`

@@ -3,7 +3,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { pages, read, root, withBlocks } from "./pages.ts"
 
-/** The text of a page with each example as it is now. `<!-- example: PATH -->` stands before each. */
+/** The text of a page with each example in its present state. `<!-- example: PATH -->` stands before each. */
 export const withExamples = (page: string): string => withBlocks(page, "example", "\\w+", ({ from }) => read(from))
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-/** The pages of Markdown in the repository, and their blocks that something else makes. */
+/** The pages of Markdown in the repository, and their generated blocks. */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
@@ -17,14 +17,14 @@ export const documentation = (): ReadonlyArray<string> =>
 
 export const read = (path: string): string => Fs.readFileSync(Path.join(root, path), "utf8")
 
-/** A block below a comment that says how it is made: `<!-- session: docs/sessions/sweep.sh -->`. */
+/** A block below a comment that names its source: `<!-- session: docs/sessions/sweep.sh -->`. */
 export interface MadeBlock {
   /** The file that the comment names. */
   readonly from: string
   readonly text: string
 }
 
-/** `language`: a pattern. */
+/** `language` is a pattern. */
 const blocks = (kind: string, language: string): RegExp =>
   new RegExp(`(<!-- ${kind}: (\\S+) -->\\n+\`\`\`${language}\\n)([^]*?)(?=\`\`\`\\n)`, "g")
 

@@ -1,7 +1,7 @@
 /**
  * Builds the programs that tests start as processes, once before all tests. A process that runs JavaScript starts in a
- * third of the time of one that runs TypeScript, and tests run the command as published. Without this build tests run
- * the sources.
+ * third of the time of one that runs TypeScript, and tests run the published form of the command. Without this build,
+ * tests run the sources.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -22,7 +22,7 @@ export default async (): Promise<() => void> => {
   if (process.platform !== "linux" || process.env[variable] !== undefined) return () => undefined
   Fs.mkdirSync(parent, { recursive: true })
   const directory = Fs.mkdtempSync(`${parent}/vm-sentinel-test-`)
-  // Tests start the programs in this directory as other users too, so others need access to it.
+  // Tests also start the programs in this directory as other users, so others need access to it.
   Fs.chmodSync(directory, 0o755)
   Fs.writeFileSync(`${directory}/package.json`, '{ "type": "module" }')
   execFileSync(process.execPath, [`${import.meta.dirname}/bundle.ts`, `${directory}/command`], { stdio: "inherit" })

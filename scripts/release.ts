@@ -1,7 +1,7 @@
 /**
  * Builds what is published, packs it and checks it: `npm run release -- DIRECTORY`. The script leaves the tarballs in
  * the directory, for `npm publish`. It publishes nothing, but makes a dry run of the publication. It refuses a package
- * if one of its native libraries is missing or wrong.
+ * whose native libraries aren't all there and right.
  */
 import * as Fs from "node:fs"
 import * as Os from "node:os"

@@ -1,11 +1,11 @@
 /**
  * The table of situations in `docs/scenarios.md`: each situation, the required answer, and the tests with the number of
- * the situation in their names. `node scripts/scenarios.ts` writes the page; a test checks that the page is current.
+ * the situation in their names. `node scripts/scenarios.ts` writes the page. A test checks that the page is current.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
-/** `number`: given only if it doesn't follow the number of the row before. */
+/** `number` is given only if it doesn't follow the number of the row before. */
 type Row = readonly [situation: string, answer: string, number?: string]
 
 const rows: ReadonlyArray<Row> = [

@@ -1,9 +1,9 @@
 /**
  * Runs the commands that pages show, and compares their output. A session is a block of `console` below a comment that
  * names a shell script: `<!-- session: docs/sessions/sweep.sh -->`. The script makes what the commands find. Lines of
- * the block that begin with `$ ` are the commands; the other lines are their output. `/srv` stands for a new directory,
- * `$REPOSITORY` for this one. A line of the script that begins with `#? ` prints why the session can't be played here.
- * `node scripts/sessions.ts` writes the output into the pages, with invented names of the machine; a test checks that
+ * the block that start with `$ ` are the commands. The other lines are their output. `/srv` stands for a new directory,
+ * `$REPOSITORY` for this one. A line of the script that starts with `#? ` prints why the session can't run here.
+ * `node scripts/sessions.ts` writes the output into the pages, with invented names of the machine. A test checks that
  * it is current.
  */
 import { spawnSync } from "node:child_process"
@@ -15,10 +15,10 @@ import { blocksOf, type MadeBlock, pages, read, root, withBlocks } from "./pages
 const prompt = "$ "
 const mark = "\u0000"
 
-/** Milliseconds until a session that hangs is killed. */
+/** Milliseconds after which a session that hangs is killed. */
 const patience = 240_000
 
-/** The id in a file; empty if there is none. */
+/** The id in a file. Empty if there is none. */
 const idIn = (path: string): string => {
   const text = Fs.existsSync(path) ? Fs.readFileSync(path, "utf8").trim() : ""
   return /^[0-9a-f-]{32,36}$/.test(text) ? text : ""
@@ -29,7 +29,7 @@ type Name = readonly [own: string, shown: string]
 
 const machineId = "00112233445566778899aabbccddeeff"
 
-/** What identifies this machine. A host name can be any word: only what is called one is replaced. */
+/** What identifies this machine. A host name can be any word, so only marked host names are replaced. */
 const ownNames = (): ReadonlyArray<Name> => [
   [idIn("/proc/sys/kernel/random/boot_id"), "01234567-89ab-4cde-8f01-23456789abcd"],
   [idIn("/etc/machine-id"), machineId],
@@ -49,7 +49,7 @@ const question = "#? "
 
 const environment = { ...process.env, REPOSITORY: root, PATH: `${root}/node_modules/.bin:${process.env["PATH"]}` }
 
-/** Why a session can't be played here. `undefined`: it can. */
+/** Why a session can't run here. `undefined` if it can. */
 export const whyNot = ({ from }: MadeBlock): string | undefined => {
   const lines = read(from).split("\n")
   const asked = lines.flatMap((line) => (line.startsWith(question) ? [line.slice(question.length)] : []))
@@ -57,7 +57,7 @@ export const whyNot = ({ from }: MadeBlock): string | undefined => {
   return stdout.split("\n").find((line) => line !== "")
 }
 
-/** Runs the commands of a session in one shell. Gives the block with what they print. Throws if the script fails. */
+/** Runs the commands of a session in one shell. Returns the block with their output. Throws if the script fails. */
 export const played = ({ from, text }: MadeBlock): string => {
   const directory = Fs.realpathSync(Fs.mkdtempSync(Path.join(Os.tmpdir(), "vm-sentinel-session-")))
   const placed = (shell: string): string => shell.replaceAll("/srv", directory)
@@ -88,8 +88,8 @@ export const played = ({ from, text }: MadeBlock): string => {
 }
 
 /**
- * A session without what differs from run to run and from machine to machine: times, PIDs, ids, room, names, and the
- * widths of columns that they set.
+ * A session without the parts that differ between runs and machines: times, PIDs, ids, room, names, and the widths of
+ * the columns that these set.
  */
 export const lasting = (session: string): string =>
   session

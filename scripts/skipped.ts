@@ -1,8 +1,8 @@
 /**
  * A reporter for vitest that names the skipped tests. Each title contains the reason: `(skipped: not root)`.
  *
- * `SENTINEL_TEST_MAY_SKIP` lists the allowed reasons, separated by `;`. If the variable is set, a skip for another reason
- * is an error, and so is a run in which no test passes. Empty: no test may be skipped.
+ * `SENTINEL_TEST_MAY_SKIP` lists the allowed reasons, separated by `;`. If the variable is set, a skip for another
+ * reason is an error, and so is a run in which no test passes. If it is empty, no test may be skipped.
  */
 import type { Reporter, TestModule } from "vitest/node"
 
@@ -11,7 +11,7 @@ export interface Test {
   readonly state: "passed" | "failed" | "skipped" | "pending"
 }
 
-/** Text that a run prints at its end, and whether the run fails. `mayBe`: the allowed reasons; `undefined`: any. */
+/** The text at the end of a run, and whether the run fails. `mayBe` has the allowed reasons. `undefined` allows any. */
 export const summary = (
   tests: ReadonlyArray<Test>,
   mayBe: ReadonlyArray<string> | undefined

@@ -1,6 +1,6 @@
 /**
- * Two attackers race a deletion with symbolic links, mounts and renames: `node stress/attack.ts [SECONDS]`, default 60.
- * Needs root, for a mount namespace of its own.
+ * Races a deletion with two attackers' symbolic links, mounts and renames: `node stress/attack.ts [SECONDS]`, default
+ * 60. Needs root, for a mount namespace of its own.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"

@@ -1,8 +1,8 @@
 /**
  * The command sweeps a directory of FILES files, a root of DIRECTORIES directories, and a tree DEPTH levels deep:
  * `node stress/big.ts [FILES] [DIRECTORIES] [DEPTH]`, by default 1000000, 100000 and 100000. SIGINT stops the first two
- * sweeps on the way, and a second sweep finishes them. Prints the memory above that of a sweep of nothing, the time to
- * stop, and the progress shown on a terminal. All roots lie in `TMPDIR`.
+ * sweeps before their end, and a second sweep finishes them. The script prints the memory above that of a sweep of
+ * nothing, the time to stop, and the progress shown on a terminal. All roots lie in `TMPDIR`.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
@@ -17,7 +17,7 @@ import * as Real from "@vm-sentinel/platform-linux/test/support/realLayers"
 const [files = 1_000_000, directories = 100_000, depth = 100_000] = process.argv.slice(2).map(Number)
 const { command } = Agents
 
-/** The records name no directory: in a virtual machine a sweep condemns none of them without this option. */
+/** The records name no directory, so without this option a sweep in a virtual machine condemns none of them. */
 const trusting = ["--shared", "trust"]
 
 /** Peak resident memory (`VmHWM` of `proc_pid_status(5)`), MiB. */
@@ -165,7 +165,7 @@ const program = Effect.gen(function* () {
     many,
     (_, seconds) => {
       if (since === undefined && isDeleting()) since = seconds
-      // A million files take some seconds: the sweep is stopped in the middle of them.
+      // The removal of a million files takes some seconds, and this point is in the middle.
       return since !== undefined && seconds > since + files / 1_000_000
     },
     1,

@@ -1,7 +1,7 @@
 /**
  * SIGKILL stops a sweep at each call that changes the file system, and a second sweep finishes. The script does the
- * same with a sweep that starts with leftovers of killed sweeps. Usage: `node stress/crash-points.ts [PAIRS]`: PAIRS
- * (default 200) pairs of kills in a row are drawn at random, by `SENTINEL_TEST_SEED`.
+ * same with a sweep that starts with leftovers of killed sweeps. It then makes PAIRS pairs of kills in a row, drawn at
+ * random by `SENTINEL_TEST_SEED`. Usage: `node stress/crash-points.ts [PAIRS]`, default 200.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"
@@ -25,7 +25,7 @@ const say = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`
 
 let wrong = 0
 
-/** Runs each list of kills in a scene of its own, two scenes at once. */
+/** Runs each list of kills in a scene of its own, with two scenes at once. */
 const all = Effect.fnUntraced(function* (
   title: string,
   options: Scene.Options,
@@ -77,7 +77,7 @@ const hasStrace = Effect.sync(() => {
   }
 })
 
-/** Kills from outside: strace sends SIGKILL when a thread of the process enters its `n`-th call of a kind. */
+/** Kills a sweep from outside. strace sends SIGKILL when a thread of the process enters its `n`-th call of a kind. */
 const straced = Effect.fnUntraced(function* (kind: string, n: number, root: string, pool: boolean) {
   const agent = Path.join(import.meta.dirname, "../packages/platform-linux/test/agents/sweeper.ts")
   return yield* Effect.callback<boolean>((resume) => {
@@ -92,7 +92,7 @@ const straced = Effect.fnUntraced(function* (kind: string, n: number, root: stri
   })
 })
 
-/** Calls that only the sweep makes, and Node itself doesn't. */
+/** Calls that the sweep makes and Node itself doesn't. */
 const stracedKinds = ["rename", "renameat2", "renameat", "unlink", "unlinkat", "rmdir", "mkdir", "link", "fsync"]
 
 const allStraced = Effect.fnUntraced(function* (pool: boolean) {

@@ -44,8 +44,8 @@ const injections: Readonly<Record<string, string>> = {
   delay: "delay_enter=300000"
 }
 
-/** Calls for memory, for threads and for signals, and calls that can't fail: no sweep makes any of them itself, and
- * Node aborts where one fails. */
+/** Calls for memory, for threads and for signals, and calls that can't fail. No sweep makes any of them itself, and
+ * Node aborts if one fails. */
 const ofNode = new Set(
   `mmap munmap mremap mprotect madvise brk membarrier pkey_mprotect futex sched_yield sched_getaffinity sched_getparam sched_getscheduler clone3 wait4
    set_robust_list rseq prctl rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall exit exit_group
@@ -61,18 +61,18 @@ interface Call {
 }
 
 const subjectOf = (name: string, line: string, place: string): string | undefined => {
-  // At its end Node asserts that it can look at the standard streams, and aborts.
+  // At its end, Node asserts that it can inspect the standard streams, and aborts if it can't.
   if (/^\w+\([012]</.test(line)) return name === "write" || name === "ioctl" ? "standard streams" : undefined
-  // The descriptors of Node's event loop, and of the streams of a child. libuv aborts where it can't close one.
+  // These descriptors belong to Node's event loop or to the streams of a child. libuv aborts if it can't close one.
   if (/^\w+\(\d+<(anon_inode:\[(eventpoll|eventfd|io_uring)\]|pipe:|socket:)/.test(line)) return undefined
   if (line.includes(place)) return "root"
   if (/"\/proc|<\/proc/.test(line)) return "procfs"
-  // Node itself asserts that it can close a module that it has read, and aborts.
+  // Node itself asserts that it can close a module that it has read, and aborts if it can't.
   if (/node_modules|\/bin\/node/.test(line)) return name === "close" ? undefined : "modules"
   return name.startsWith("pidfd") || name === "kill" ? "processes" : "other"
 }
 
-/** The calls from the first look at the root on. */
+/** The calls that follow the first look at the root, and that look. */
 const callsOf = (lines: ReadonlyArray<string>, place: string): ReadonlyArray<Call> => {
   const counts = new Map<string, number>()
   let isBegun = false
@@ -94,7 +94,7 @@ const targetsOf = (found: ReadonlyArray<Call>): ReadonlyArray<readonly [string, 
     return [group, [...new Set(chosen)].flatMap((index) => members[index] ?? [])]
   })
 
-/** Directories that records are bound to, which a record of `Scene` isn't. */
+/** Adds directories that their records name. The records of `Scene` name no directory. */
 const furnish = Effect.fnUntraced(function* (scene: Scene.Scene) {
   const { root } = scene
   const other = yield* piped("sleep", ["1000000"])
@@ -122,7 +122,7 @@ const Line = Schema.fromJsonString(
 )
 const decodeLine = Schema.decodeUnknownOption(Line)
 
-/** The problem with the end of a sweep with a fault, in words. `isMuted`: the fault hit a standard stream. */
+/** The problems with the end of a sweep with a fault, in words. `isMuted` if the fault hit a standard stream. */
 const problemsOf = (ended: Straced.Ended, scene: Scene.Scene, isMuted: boolean): ReadonlyArray<string> => {
   const { code, isHung, stderr, stdout } = ended
   const problems: Array<string> = []
@@ -189,7 +189,7 @@ const program = Effect.gen(function* () {
         Fs.rmSync(log)
         const hitSubject = hit === undefined ? undefined : subjectOf(name, hit, scene.root)
         const problems = [...problemsOf(ended, scene, hitSubject === "standard streams")]
-        // The number of Node's own calls varies a little: the fault may hit one of them.
+        // The number of Node's own calls varies, so the fault may hit one of them.
         if (hitSubject === undefined) return undefined
         Scene.aMinuteLater(scene.root)
         const agent = free.pop()

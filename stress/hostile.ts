@@ -1,7 +1,7 @@
 /**
  * Sweeps random roots of hostile directories: `node stress/hostile.ts [SECONDS] [MOUNTS]`, by default 300 s. MOUNTS is
- * `hung`, the default, or `answering`: without the mounts that never answer. Each round has a seed, which is printed:
- * `SENTINEL_TEST_SEED=<seed> node stress/hostile.ts 1` runs that round alone.
+ * `hung` (the default) or `answering`, which leaves out the mounts that never answer. The script prints the seed of
+ * each round. `SENTINEL_TEST_SEED=<seed> node stress/hostile.ts 1` runs that round alone.
  *
  * Every sweep must end, with an exit code of 0 or 1, without a defect and in little memory. It must report each
  * directory once. It must remove every dead directory that can be removed, and must keep all others. A tree beside the
@@ -73,7 +73,7 @@ const furnish = async (root: string, canary: string, random: Random.Random, owne
   return vms
 }
 
-/** A tree in which every access leaves its time: the access times lie before the others. */
+/** Makes a tree in which every access changes an access time, because the access times lie before the others. */
 const makeCanary = (canary: string): void => {
   Fs.mkdirSync(`${canary}/inner/most`, { recursive: true })
   Fs.writeFileSync(`${canary}/file`, "precious")
@@ -124,7 +124,7 @@ const sweep = (root: string, options: ReadonlyArray<string>, limit: number): Pro
     const timer = setTimeout(() => {
       isHung = true
       child.kill("SIGKILL")
-      // A process that waits for an answer may not even be killed before the mount is gone.
+      // SIGKILL may not end a process that waits for an answer before the mount is gone.
       Hostile.unmountAll()
     }, limit * 1000)
     child.once("close", (code, signal) => {
@@ -188,8 +188,7 @@ const round = async (scratch: string, seed: number, owners: Owners.Owners, peakL
   const before = timesOf(canary, known)
   try {
     const vms = await furnish(root, canary, random, owners)
-    // Counting the entries would hang in a mount that hangs. The number is then estimated from the kinds of
-    // directories.
+    // A count of the entries would hang in a hung mount, so the number is then estimated from the kinds of directories.
     const many = vms.filter(({ things }) => things.some(({ name }) => name === Hostile.crowd.name)).length
     const entries = mounts === "hung" ? many * 100_000 + vms.length * 100 : entriesIn(root)
     const options = random.pick([[], ["--sizes"], ["--dry-run"], ["--shared", "trust"]])

@@ -1,6 +1,6 @@
 /**
  * A process that calls `execve(2)` on itself over and over, from a thread that isn't its leader, is never judged dead:
- * `node stress/inspector-exec.ts [COUNT]`, default 100 000. `/proc/<pid>/stat` is no snapshot: during such a call its
+ * `node stress/inspector-exec.ts [COUNT]`, default 100 000. `/proc/<pid>/stat` is no snapshot. During such a call its
  * fields together can show the leader as a zombie without threads.
  */
 import * as Effect from "effect/Effect"

@@ -1,7 +1,7 @@
 /**
- * No observation mixes two processes: two programs give one PID to one process after another, as fast as they can,
- * while the inspector observes that PID. `node stress/inspector-torn.ts [COUNT]`: COUNT (default 100 000) observations
- * with pidfds, and as many without.
+ * No observation mixes two processes. Two programs give one PID to one process after another, as fast as they can,
+ * while the inspector observes that PID. `node stress/inspector-torn.ts [COUNT]` makes COUNT (default 100 000)
+ * observations with pidfds, and as many without.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

@@ -1,7 +1,7 @@
 /**
  * Owners take directories by path, working directory, bind mount and descriptor, with `hold`, `record` and `create`,
- * while four sweeps remove directories. The script checks that no sweep removes a directory after an owner was told
- * that it holds the directory, that no role has two owners, and that no file of a living owner is lost. Usage, as root:
+ * while four sweeps remove directories. The script checks that no sweep removes a directory after `Ownership` gave the
+ * directory to an owner, that no role has two owners, and that no file of a living owner is lost. Usage, as root:
  * `node stress/owners.ts [ROUNDS]`, default 500, drawn at random by `SENTINEL_TEST_SEED`.
  */
 import "./prebuilt.ts"

@@ -1,6 +1,6 @@
 /**
  * Builds the programs that the stress scripts start as processes, as for the tests. A script imports this module before
- * all others. The build is synchronous: the next import wouldn't wait for a module with a top-level `await`.
+ * all others. The build is synchronous, because the next import wouldn't wait for a module with a top-level `await`.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"

@@ -62,7 +62,7 @@ const program = Effect.gen(function* () {
     const first = yield* sweep(root, Math.max(1, Math.floor((point * directories) / (points + 1))))
     const gone = directories - vms(root).length
     if (gone < directories - directories / living) stoppedEarly += 1
-    // A directory in a workspace was claimed and isn't deleted yet: the stopped sweep doesn't report such a directory.
+    // A directory in a workspace was claimed and isn't deleted yet. The stopped sweep doesn't report such a directory.
     const waiting = Fs.readdirSync(root)
       .filter((name) => name.startsWith("."))
       .flatMap((name) => ["claimed", "dead"].map((folder) => `${root}/${name}/${folder}`))

@@ -1,7 +1,7 @@
 /**
  * Eight processes sweep one root of 200 dead and 50 live directories: `node stress/sweepers.ts [ROUNDS]`, default 100.
  * In ROUNDS rounds, new owners take the names of removed directories. In as many rounds, owners also take directories
- * that still exist. In a quarter as many, a sweeper is also killed on the way.
+ * that still exist. In a quarter as many, a sweeper is also killed before its end.
  */
 import "./prebuilt.ts"
 import { Effect } from "effect"

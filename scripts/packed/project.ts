@@ -5,7 +5,7 @@ import { type Packed, repository, run } from "./tarballs.ts"
 
 export interface Project {
   readonly directory: string
-  /** Whether optional dependencies are installed: koffi. */
+  /** Whether koffi, the optional dependency, is installed. */
   readonly isComplete: boolean
 }
 

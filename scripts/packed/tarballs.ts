@@ -1,4 +1,4 @@
-/** Builds the packages from nothing, packs them as they would be published, and checks the tarballs. */
+/** Builds the packages from scratch, packs them as for publication, and checks the tarballs. */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -6,14 +6,14 @@ import { outputOf, targets } from "../native.ts"
 
 export const repository = Path.join(import.meta.dirname, "../..")
 
-/** A packed package. `directory`: its unpacked contents. */
+/** A packed package. `directory` has its unpacked contents. */
 export interface Packed {
   readonly name: string
   readonly tarball: string
   readonly directory: string
 }
 
-/** The variables of this process. In pnpm's `NODE_PATH` Node would find koffi from every directory. */
+/** The variables of this process. With pnpm's `NODE_PATH`, Node would find koffi from every directory. */
 const { NODE_PATH: _, ...environment } = process.env
 export { environment }
 
@@ -43,7 +43,7 @@ const tool = (name: string): string => `${repository}/node_modules/.bin/${name}`
 const packages = (): ReadonlyArray<string> => Fs.globSync(`${repository}/packages/*`).sort()
 
 const build = (): void => {
-  // A module that has gone would still be in what was built before, as would a library that isn't compiled any more.
+  // An earlier build may hold a module that was deleted since, or a library that isn't compiled any more.
   for (const target of targets) Fs.rmSync(outputOf(target), { force: true })
   for (const path of packages()) {
     for (const built of ["dist", "tsconfig.tsbuildinfo"])
@@ -52,14 +52,14 @@ const build = (): void => {
   run("npm", ["run", "--silent", "build"], { cwd: repository })
 }
 
-/** Public modules of a library, as `exports` names them: `.` is the index. */
+/** Public modules of a library, in the spelling of `exports`. `.` is the index. */
 const entryPoints = ({ directory }: Packed): ReadonlyArray<string> =>
   Fs.globSync("dist/**/*.d.ts", { cwd: directory })
     .filter((file) => !file.split("/").includes("internal"))
     .map((file) => file.slice("dist/".length, -".d.ts".length))
     .map((module) => (module === "index" ? "." : module))
 
-/** Source maps and declaration maps lead to sources that are in the package. */
+/** Checks that source maps and declaration maps lead to sources in the package. */
 const checkMaps = ({ directory, name }: Packed): void => {
   for (const map of Fs.globSync("dist/**/*.map", { cwd: directory })) {
     const { sources }: { readonly sources: ReadonlyArray<string> } = JSON.parse(

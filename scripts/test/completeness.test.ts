@@ -4,7 +4,7 @@ import { reasons } from "@vm-sentinel/core/Reason"
 import { withExamples } from "../pageExamples.ts"
 import { documentation, pages, read } from "../pages.ts"
 
-/** Those of `names` that a page doesn't mention as code. */
+/** The `names` that a page doesn't mention as code. */
 const missingIn = (page: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const text = read(page)
   return names.filter((name) => !text.includes(`\`${name}\``))
@@ -24,7 +24,7 @@ describe("the pages", () => {
   it("are all reached from the README", () => {
     const index = read("README.md")
     const lost = documentation().filter((page) => page.startsWith("docs/") && !index.includes(`](${page})`))
-    // The page on performance shows the measurements.
+    // The index doesn't link this page. The page on performance shows the measurements.
     assert.deepStrictEqual(lost, ["docs/benchmarks.md"])
   })
 

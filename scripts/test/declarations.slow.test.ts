@@ -13,10 +13,10 @@ afterAll(() => Fs.rmSync(scratch, { recursive: true, force: true }))
 
 const packages = ["core", "platform-linux", "platform-darwin"] as const
 
-/** The compiler may be busy with others. */
+/** Milliseconds. The compiler may share the machine with other tests. */
 const patience = 120_000
 
-/** A package as it is published: its manifest, with the exports for publishing, and its declarations. */
+/** Makes a package in its published form: its manifest, with the exports for publishing, and its declarations. */
 const publish = (name: string): string => {
   const source = `${root}/packages/${name}`
   const target = `${scratch}/node_modules/@vm-sentinel/${name}`

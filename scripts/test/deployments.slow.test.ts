@@ -1,4 +1,4 @@
-/** The files that `docs/deployments.md` and `docs/operating.md` show do what the pages say. */
+/** The files that `docs/deployments.md` and `docs/operating.md` show act as the pages say. */
 import { assert, describe, it } from "@effect/vitest"
 import { because } from "@vm-sentinel/core/test/support/able"
 import { execFileSync, spawn, spawnSync } from "node:child_process"
@@ -9,7 +9,7 @@ import * as Path from "node:path"
 const root = Path.join(import.meta.dirname, "../..")
 const examples = Path.join(root, "examples")
 
-/** Milliseconds. Ends what hangs, also on a machine that is busy. */
+/** Milliseconds after which a program that hangs is killed. The machine may be busy. */
 const patience = 120_000
 
 /** Runs a test in an empty directory that is removed afterwards. */
@@ -38,7 +38,7 @@ describe("the units for systemd", () => {
       Fs.cpSync(Path.join(examples, "systemd"), directory, { recursive: true })
       Fs.writeFileSync(`${directory}/orchestrator.service`, "[Service]\nExecStart=/bin/true\n")
       const service = `${directory}/vm-sentinel-sweep.service`
-      // The command need not be installed where the tests run.
+      // The command needn't be installed on the machine that runs the tests.
       Fs.writeFileSync(service, Fs.readFileSync(service, "utf8").replace("/usr/bin/vm-sentinel", "/bin/true"))
       const units = ["orchestrator.service", "vm-sentinel-sweep.service", "vm-sentinel-sweep.timer"]
       const args = ["verify", ...units.map((unit) => `${directory}/${unit}`)]
@@ -73,7 +73,7 @@ describe("the entry point for Docker", () => {
         }
         assert.match(said, /recorded\n$/)
         const second = execFileSync("unshare", [...entry, "second", "true"], { encoding: "utf8", env })
-        // The kernel may have given the number of the first namespace to the second.
+        // The kernel may have given the first namespace's number to the second one.
         assert.match(second, /^first +dead +(lock-free|namespace-gone) .* removed$/m)
         assert.deepStrictEqual(Fs.readdirSync(volume), ["second"])
       })

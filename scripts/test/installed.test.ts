@@ -11,7 +11,7 @@ afterAll(() => Fs.rmSync(scratch, { recursive: true, force: true }))
 const executable = (path: string, script: string): void =>
   Fs.writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
 
-/** A repository in which `npx` only writes its arguments down, and ends with the given exit code. */
+/** Makes a repository whose `npx` only records its arguments, and ends with the given exit code. */
 const repository = (name: string) => {
   const root = Path.join(scratch, name)
   const log = `${root}/npx.log`
@@ -80,7 +80,7 @@ describe("scripts/installed", () => {
     assert.strictEqual(run().installed, installs(root))
     Fs.appendFileSync(`${root}/pnpm-lock.yaml`, "settings:\n")
     assert.strictEqual(run({ CODE: "7" }).status, 7)
-    // The lockfile is the former one again. `node_modules` may still have the packages of the other one.
+    // The lockfile is the earlier one again, but `node_modules` may still have the packages of the other one.
     Fs.writeFileSync(`${root}/pnpm-lock.yaml`, "lockfileVersion: 1\n")
     assert.strictEqual(run().installed, installs(root))
   })

@@ -1,4 +1,4 @@
-/** Things that people, programs and file systems can put into a directory. Each furnisher makes one of them. */
+/** Things that people, programs and file systems may put into a directory. Each furnisher makes one of them. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
@@ -14,7 +14,7 @@ export interface Place {
   readonly inscribe: () => string
 }
 
-/** Whether a sweep can remove a dead directory with this in it. `undefined`: either is right. */
+/** Whether a sweep can remove a dead directory with this in it. `undefined` if both are right. */
 export type Removable = boolean | undefined
 
 export interface Furnisher {
@@ -46,7 +46,7 @@ const points = new Set<string>()
 
 const isMounted = (point: string): boolean => Fs.statSync(point).dev !== Fs.statSync(Path.dirname(point)).dev
 
-/** A view through FUSE, whose process is then stopped or killed. */
+/** Mounts a view through FUSE, whose process is then stopped or killed. */
 const viewed = async (point: string, canary: string, signal: "SIGSTOP" | "SIGKILL"): Promise<void> => {
   Fs.mkdirSync(point, { recursive: true, mode: 0o700 })
   const daemon = spawn("bindfs", ["-f", "-o", "nonempty", canary, point], { stdio: "ignore" })
@@ -59,7 +59,7 @@ const viewed = async (point: string, canary: string, signal: "SIGSTOP" | "SIGKIL
   daemon.kill(signal)
 }
 
-/** Ends all mounts. Nothing hangs from then on. */
+/** Ends all mounts. After that no call hangs. */
 export const unmountAll = (): void => {
   for (const daemon of daemons) daemon.kill("SIGKILL")
   for (const point of points) spawnSync("umount", ["-l", point])
@@ -67,7 +67,7 @@ export const unmountAll = (): void => {
   points.clear()
 }
 
-/** A directory for the thing: the VM directory itself, or one in it. */
+/** Picks a directory for the thing: the VM directory itself, or one in it. */
 const inside = ({ path, random }: Place): string => {
   const at = random.pick([path, `${path}/data`, `${path}/data/deep/er`])
   Fs.mkdirSync(at, { recursive: true, mode: 0o700 })
@@ -114,7 +114,7 @@ export const furnishers: ReadonlyArray<Furnisher> = [
       run("mknod", `${at}/null`, "c", "1", "3")
       run("mknod", `${at}/disk`, "b", "7", "77")
       run("mkfifo", `${at}/fifo`)
-      // A path of a socket holds 107 bytes.
+      // A socket's path has at most 107 bytes.
       const short = `/proc/self/fd/${Fs.openSync(at, "r")}`
       const server = Net.createServer().listen(`${short}/listening`)
       await new Promise((resolve) => server.once("listening", resolve))

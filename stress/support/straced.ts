@@ -1,4 +1,4 @@
-/** The command under strace, which traces one of its threads and lets system calls of that thread fail. */
+/** The command under strace, which traces one of its threads and makes system calls of that thread fail. */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -8,7 +8,7 @@ export type Thread = "main" | "pool"
 
 export interface Traced {
   readonly thread: Thread
-  /** The calls that strace writes down, and its other arguments. */
+  /** The calls that strace records, and its other arguments. */
   readonly calls: string
   readonly args: ReadonlyArray<string>
   readonly log: string
@@ -22,16 +22,16 @@ export interface Ended {
   readonly isHung: boolean
   readonly stdout: string
   readonly stderr: string
-  /** What strace wrote down: a call a line. */
+  /** The calls that strace recorded, one a line. */
   readonly lines: ReadonlyArray<string>
 }
 
-/** Seconds after which a sweep of ten directories hangs, on a busy machine, too. */
+/** Seconds after which a sweep of ten directories counts as hung, even on a busy machine. */
 const patience = 60
 
 const waiting = Path.join(import.meta.dirname, "waiting.ts")
 
-/** The thread of Node's pool. There is one: strace counts the calls of each thread. */
+/** The thread of Node's pool. The pool has only one, because strace counts the calls of each thread. */
 const poolThread = (pid: number): string => {
   const isPool = (tid: string) => Fs.readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8") === "libuv-worker\n"
   const found = Fs.readdirSync(`/proc/${pid}/task`).find(isPool)

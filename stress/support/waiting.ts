@@ -1,7 +1,7 @@
 /**
- * Loaded before the command (`node --import`): says on descriptor 3 that it waits, and waits for a byte on stdin.
- * Meanwhile strace attaches to one thread. So no count of calls contains Node's own start, and the thread of Node's
- * pool exists already. `SENTINEL_TEST_WITHOUT_KOFFI=1`: koffi doesn't load, as on a machine without it.
+ * Node loads this module before the command (`--import`). It writes to descriptor 3 that it waits, and waits for a byte
+ * on stdin. Meanwhile strace attaches to one thread. So no count of calls contains Node's own start, and the thread of
+ * Node's pool already exists. With `SENTINEL_TEST_WITHOUT_KOFFI=1` koffi doesn't load, as on a machine without it.
  */
 import * as Fs from "node:fs"
 import { registerHooks } from "node:module"

@@ -7,9 +7,7 @@ import { engine, type VFileReporter } from "unified-engine"
 
 const repository = "/vm-sentinel/vm-sentinel"
 
-/**
- * Checks pages. `view`: what stands before the branch in links to GitHub, `blob` for files and `tree` for directories.
- */
+/** Checks pages. `view` stands before the branch in links to GitHub: `blob` for files, `tree` for directories. */
 const check = async (root: string, pages: ReadonlyArray<string>, view: string): Promise<ReadonlyArray<string>> => {
   let dead: ReadonlyArray<string> = []
   const reporter: VFileReporter = (files) => {
@@ -27,7 +25,7 @@ const check = async (root: string, pages: ReadonlyArray<string>, view: string): 
       cwd: root,
       files: [...pages],
       processor: remark().use(gfm),
-      // By name: the types of unified allow no plugin with options of its own here.
+      // The plugin is named by its path, because unified's types here allow no plugin with options of its own.
       plugins: [
         [import.meta.resolve("remark-validate-links"), { repository: false, root, urlConfig }] satisfies [
           string,
@@ -45,7 +43,7 @@ const check = async (root: string, pages: ReadonlyArray<string>, view: string): 
   return dead
 }
 
-/** The dead links of pages, one line each: `docs/a.md:3: …`. `pages`: paths relative to the repository at `root`. */
+/** The dead links of pages, one a line: `docs/a.md:3: …`. `pages` has paths relative to the repository at `root`. */
 export const deadLinks = async (root: string, pages: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
   const isViewing = (page: string): boolean =>
     Fs.readFileSync(Path.join(root, page), "utf8").includes(`github.com${repository}/tree/`)

@@ -1,6 +1,6 @@
 /**
- * The API reference in `docs/api`, from the docstrings: one page a public module. `node tools/docs/reference.ts
- * [DIRECTORY]` writes it.
+ * Makes the API reference in `docs/api` from the docstrings, with one page for each public module. Usage:
+ * `node tools/docs/reference.ts [DIRECTORY]`.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -46,7 +46,7 @@ const app = await Application.bootstrapWithPlugins({
   ...markdown,
   excludePrivate: true,
   excludeTags: ["@since"],
-  // The sources are checked by the compiler of the workspace.
+  // The compiler of the workspace checks the sources.
   skipErrorChecking: true,
   disableSources: true,
   logLevel: "Error"
@@ -57,8 +57,8 @@ interface TypeConverter {
 }
 
 /**
- * Shows types by the names that the sources write: the checker would spell out each schema's type wherever it is used.
- * `typeof Some.Type` is spelled out, once, for its fields.
+ * Shows types by the names that the sources write. The checker would spell out each schema's type at each use. A
+ * `typeof Some.Type` is spelled out once, for its fields.
  */
 const showNames = (converter: TypeConverter): void => {
   const convertType = converter.convertType.bind(converter)
@@ -76,7 +76,7 @@ showNames(app.converter)
 const declarations = (project: ProjectReflection, kind: ReflectionKind): ReadonlyArray<DeclarationReflection> =>
   project.getReflectionsByKind(kind).filter((reflection) => reflection instanceof DeclarationReflection)
 
-/** Gives a module the name by which it is imported, and the docstring at its top. */
+/** Gives a module the name by which it is imported, and its first docstring. */
 const nameModule = (module: DeclarationReflection): void => {
   const source = published.find(({ path }) => path === `packages/${module.name}.ts`)
   if (source === undefined) return
@@ -84,7 +84,7 @@ const nameModule = (module: DeclarationReflection): void => {
   module.comment = new Comment([{ kind: "text", text: source.module.about }])
 }
 
-/** Shows a class by its own members, and a service by its methods: not by what Effect's base classes add. */
+/** Shows only a class's own members, and a service's methods, without the members of Effect's base classes. */
 const pruneClass = (project: ProjectReflection, reflection: DeclarationReflection): void => {
   delete reflection.extendedTypes
   for (const child of reflection.children?.slice() ?? []) {

@@ -24,6 +24,6 @@ await program.pipe(
   Effect.runPromise
 )
 
-// The index has the modules themselves, also for programs in CommonJS.
+// The index has the modules themselves, even for programs in CommonJS.
 assert.strictEqual(VmSentinel.Cleanup.sweep, Cleanup.sweep)
 assert.strictEqual(createRequire(import.meta.url)("@vm-sentinel/core").Cleanup.sweep, Cleanup.sweep)
