@@ -6,6 +6,7 @@
 import * as Command from "effect/cli/Command"
 import * as Completions from "effect/cli/Completions"
 import type * as Flag from "effect/cli/Flag"
+import { identity } from "effect/Function"
 
 /**
  * The shells that have a script.
@@ -41,6 +42,13 @@ const withoutNegation = (flag: Completions.FlagDescriptor): Completions.FlagDesc
 const directoriesOfFish = (script: string): string =>
   script.replaceAll(" -r -F", " -x -a '(__fish_complete_directories)'")
 
+/** The generated script of bash puts a space after a directory. A slash lets the user go on into the directory. */
+const directoriesOfBash = (script: string): string =>
+  script.replace(
+    `    COMPREPLY[_i]="$_typed\${COMPREPLY[_i]}"\n`,
+    `    COMPREPLY[_i]="$_typed\${COMPREPLY[_i]}/"\n    compopt -o nospace\n`
+  )
+
 /**
  * The script that completes a command in a shell. `globals`: flags that every subcommand takes.
  *
@@ -55,5 +63,5 @@ export const script = (
   const named = Object.fromEntries(globals.map((flag, index) => [`${index}`, flag]))
   const flags = Completions.fromCommand(Command.make("globals", named)).flags.map(withoutNegation)
   const text = Completions.generate(command.name, shell, completed(Completions.fromCommand(command), flags))
-  return `${shell === "fish" ? directoriesOfFish(text) : text}\n`
+  return `${{ bash: directoriesOfBash, zsh: identity, fish: directoriesOfFish }[shell](text)}\n`
 }

@@ -70,6 +70,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
   switch (error._tag) {
     case "NotFound":
       if (error.pid !== undefined) return "give the PID of a process that runs"
+      if (error.path === "/proc/self/fd") return "mount the procfs of this PID namespace: `mount -t proc proc /proc`"
       return error.operation === "open root" ? "check the path (sweep and list take --if-exists)" : "check the path"
     case "PermissionDenied":
       return ofRefusal(error.errno, isRoot)

@@ -72,6 +72,20 @@ describe.each(shells)("completions of %s", (shell) => {
 })
 
 describe("completions", () => {
+  const missing = lack("bash")
+  const test = missing === undefined ? it.live : it.live.skip
+
+  test(because("of bash end a directory with a slash", missing?.reason), () =>
+    Effect.gen(function* () {
+      const home = yield* Roots.scratch
+      FS.writeFileSync(`${home}/script`, (yield* Cli.inProcess(["--completions", "bash"])).stdout)
+      FS.mkdirSync(`${home}/vms/inner`, { recursive: true })
+      const lines = ["vm-sentinel sweep v", "vm-sentinel sweep vms/"]
+      const { stdout } = yield* Cli.execute("bash", [...programs.bash, `${home}/script`, ...lines], { cwd: home })
+      assert.strictEqual(stdout, "vms/\n\nvms/inner/\n\n")
+    })
+  )
+
   it.effect("are printed for the three shells alone", () =>
     Effect.gen(function* () {
       for (const shell of shells) {

@@ -160,3 +160,22 @@ describe("a full disk behind stdout and stderr", { timeout }, () => {
     })
   )
 })
+
+describe("without a procfs", { timeout }, () => {
+  it.live.skipIf(notRoot !== undefined)(because("the error names /proc, and how to mount it", notRoot), () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const covered = `mount -t tmpfs none /proc && "$NODE" "$BIN" list "$1"`
+      const { code, stderr } = yield* Cli.shell(`unshare --mount --propagation private sh -c '${covered}' sh "$1"`, [
+        root
+      ])
+      assert.deepStrictEqual(
+        [code, stderr],
+        [
+          1,
+          "vm-sentinel: /proc/self/fd: not found (list root); mount the procfs of this PID namespace: `mount -t proc proc /proc`\n"
+        ]
+      )
+    })
+  )
+})

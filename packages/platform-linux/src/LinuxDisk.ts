@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Disk, type DiskError, make, type NewFile } from "@vm-sentinel/core/Disk"
+import { Disk, DiskError, make, type NewFile } from "@vm-sentinel/core/Disk"
 import { attempt, failed } from "@vm-sentinel/core/Errno"
 import * as NativeCode from "@vm-sentinel/core/NativeCode"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
@@ -186,6 +186,12 @@ const homeBy = (ask: () => string): ReadonlyArray<string> => {
 /** Home directories by the environment and by the user database. */
 const findHomes = (): ReadonlyArray<string> => [...homeBy(Os.homedir), ...homeBy(() => Os.userInfo().homedir)]
 
+/** The calls of `node:fs` open `/proc/self/fd/N`. Their ENOENT without a procfs is about `/proc`, not about the path. */
+const namingProcfs = (error: DiskError): DiskError =>
+  error.errno === "ENOENT" && !Fs.existsSync("/proc/self/fd")
+    ? new DiskError({ errno: "ENOENT", operation: error.operation, path: "/proc/self/fd", cause: error })
+    : error
+
 const overCalls = (
   native: () => Libc | undefined,
   pool: () => Pool.Pool | undefined,
@@ -202,7 +208,10 @@ const overCalls = (
    */
   const loadedDirFd = () => calls ?? (nativeFrom === 0 ? dirFd() : DirFd.procfs)
   const entries = (path: string) =>
-    sliced("readdir", path, (isSliceUsedUp) => Looking.entries(loadedDirFd(), path, isSliceUsedUp))
+    Effect.mapError(
+      sliced("readdir", path, (isSliceUsedUp) => Looking.entries(loadedDirFd(), path, isSliceUsedUp)),
+      namingProcfs
+    )
   const disk = make({
     // Ids aren't needed, because every path to a home resolves to the same real path.
     principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
