@@ -72,7 +72,10 @@ const makeRoot = ({ uid }: User, ...names: ReadonlyArray<string>): string => {
   return root
 }
 
-/** Uses the command, whose first line finds Node. No use of the command may cause a warning of Node. */
+/**
+ * Runs the installed command, whose first line finds Node. Requires the exact output of `--version`, `sweep` and `run`
+ * on both streams, so a warning of Node fails the test. Ignores the output of `write`.
+ */
 const useCommand = async (project: Project, node: Node, user: User): Promise<void> => {
   const env = { ...environment, NO_COLOR: "1", PATH: `${node.path}:/usr/sbin:/usr/bin:/sbin:/bin` }
   const options = { cwd: scratch, env, uid: user.uid }

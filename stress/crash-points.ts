@@ -119,7 +119,10 @@ const allStraced = Effect.fnUntraced(function* (pool: boolean) {
   }
 }, Effect.scoped)
 
-/** Removals in place, on file systems without space for a workspace. Needs root, for mount namespaces. */
+/**
+ * Kills sweeps at each point on full file systems. A sweep makes no workspace there, and renames a directory within its
+ * root instead. Needs root, for mount namespaces.
+ */
 const onFullDisks = Effect.gen(function* () {
   for (const kind of ["tmpfs", "tmpfs-bytes", "ext4"]) {
     const { killed, problems, runs } = yield* inOwnMounts(Result, "fullDisk", [kind, "all", "0"])

@@ -25,7 +25,9 @@ const directories: ReadonlySet<string> = new Set(["ROOT", "DIR"])
 const withDirectories = (argument: Completions.ArgumentDescriptor): Completions.ArgumentDescriptor =>
   directories.has(argument.name) ? { ...argument, type: { _tag: "Path", pathType: "directory" } } : argument
 
-/** A command with the global flags and the directories that the shell should complete. */
+/**
+ * Adds the global flags to a command and its subcommands. Marks the arguments that the shell completes as directories.
+ */
 const completed = (
   descriptor: Completions.CommandDescriptor,
   globals: ReadonlyArray<Completions.FlagDescriptor>

@@ -36,7 +36,7 @@ export interface Options extends Pick<JudgeFlags.JudgeFlags, "legacy" | "lock" |
   readonly json: boolean
 }
 
-/** Reads the kernel's answers to this process. */
+/** Makes the findings about this machine, from the kernel's answers to this process and from `native`. */
 const examineMachine = Effect.fn("doctor.machine")(function* (
   native: NativeCode
 ): Effect.fn.Return<Finding.Machine, never, ProcessInspector> {

@@ -84,8 +84,8 @@ const widths = (evidence: Explanation["evidence"], { width = defaultWidth }: Opt
 }
 
 /**
- * The lines of a value. An equal value may lose its middle. Of each item of any other value up to 8 lines are shown,
- * because a difference could lie anywhere.
+ * Makes the lines of a value. An item of an equal value gets one line. An item of any other value gets up to 8 lines,
+ * because the difference may be in any part of it. An item that is still too long loses its middle.
  */
 const value = (text: string | undefined, columns: number, isEqual: boolean): ReadonlyArray<Table.Cell> => {
   if (text === undefined) return [{ text: "-", style: "dim" }]

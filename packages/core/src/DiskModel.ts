@@ -208,8 +208,8 @@ export interface Peek {
 }
 
 /**
- * Whether entries of a directory can be made, renamed and removed, and the space that is left, as far as the kernel
- * reports them without a change.
+ * What the kernel reports about changes in a directory before one is tried: whether it would refuse to make, rename or
+ * remove an entry, and how much space is left.
  *
  * @category models
  * @since 0.1.0

@@ -68,7 +68,7 @@ const toStat = (info: FileSystem.File.Info) => ({
   occupied: Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => Number(blocks) * 512 })
 })
 
-/** The calling process, on a platform that has a global `process`. */
+/** Reads the uid and the home of the calling process. Finds neither if the platform has no global `process`. */
 const caller = (): Principal => {
   const process: unknown = Reflect.get(globalThis, "process")
   const uid: unknown =

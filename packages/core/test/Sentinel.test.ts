@@ -418,8 +418,8 @@ describe("damage to a v3 record", () => {
         assert.deepStrictEqual(Result.isSuccess(parsed) ? parsed.success : undefined, isWhole ? sentinel : undefined)
         return
       }
-      // v1 and v2 files have no end mark, so a truncated one can't be recognised. Publishing is atomic, so no file is
-      // ever truncated.
+      // A file that is cut before its third line reads as v1 or v2, because these formats have no end mark. Publishing
+      // is atomic, so it never leaves a cut file.
       const line2 = path.slice(0, Math.max(0, length - 5))
       const shorter: Sentinel.Sentinel | undefined =
         length === 0

@@ -1,4 +1,4 @@
-/** The outcomes predicted for macOS are those of a sweep there, over the shim. */
+/** A sweep over the libSystem shim has the outcomes that `Prospect.foresee` predicts for macOS. */
 import { assert } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import * as Ground from "@vm-sentinel/core/Ground"

@@ -179,7 +179,7 @@ describe("the frame of a directory", () => {
       assert.deepStrictEqual([seen.birth, without.birth], [birthOf(vm), birthOf(vm)])
       // On an overlay, the inode of the sentinel may change as well.
       for (const one of [seen, without]) assert.strictEqual(bindingOf(one, one, "8"), "bound")
-      // The ids are of different kinds, and an overlay has no other datum that could agree.
+      // The second frame has no file-system id. An overlay requires an equal id, so an equal birth time isn't enough.
       assert.strictEqual(bindingOf(without, { ...seen, fileSystem: { type: "overlay", oneKernel: true } }), "unbound")
       // The upper layer is another directory, on another file system.
       assert.strictEqual(bindingOf(seen, yield* frame(`${scratch}/upper/vm`)), "different")

@@ -11,7 +11,7 @@ const mounted = (target: string, options: MountOptions) =>
   Effect.asVoid(
     Effect.acquireRelease(
       MemoryDisk.use(({ mount }) => mount(target, options)),
-      // The test may have moved the mount point.
+      // A failed unmount is ignored. It fails if the test has moved the mount point.
       () => Effect.exit(MemoryDisk.use(({ unmount }) => unmount(target)))
     )
   )

@@ -108,7 +108,7 @@ export const reapingIn = <R>(world: World<R>) => {
     return { ...made, vm, sentinel, condemned: yield* condemnedAt(made.store, vm) }
   })
 
-  /** The workspace of a killed sweep, whose lock is free. It has a sentinel only if one is given. */
+  /** Makes a workspace as a killed sweep leaves it. Nobody holds its lock. It has a sentinel only if one is given. */
   const abandoned = Effect.fnUntraced(function* (directory: string, sentinel?: Sentinel) {
     const entry = workspaceEntry(directory)
     for (const name of ["claimed", "dead"]) yield* world.directory(`${entry.path}/${name}`)
@@ -116,7 +116,10 @@ export const reapingIn = <R>(world: World<R>) => {
     return entry
   })
 
-  /** Makes the place where a killed sweep leaves a directory: in an abandoned workspace or in the root. */
+  /**
+   * Returns the entry and the path under which a killed sweep leaves a directory. Makes the workspace if the directory
+   * lies in one. Makes nothing in the root.
+   */
   const left = Effect.fnUntraced(function* (where: Where, kind: "claimed" | "dead", directory: string, name: string) {
     const inRoot = `.vm-sentinel-reap.0123abcd.${kind}=${name}`
     const entry: Entry =

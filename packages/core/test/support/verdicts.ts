@@ -25,7 +25,7 @@ export type Rest = Omit<Given, "name" | "is" | "compared">
 
 export const row = (given: Rest, rest: Given): Given => ({ ...given, ...rest })
 
-/** Makes rows for each case. */
+/** The rows of all cases in one list. `each` may make several rows from one case. */
 export const rowsOf = (
   cases: ReadonlyArray<readonly [name: string, given: Rest]>,
   each: (name: string, given: Rest) => ReadonlyArray<Given>

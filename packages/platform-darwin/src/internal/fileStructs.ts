@@ -99,8 +99,9 @@ const entriesAt = 44
 const aceSize = 24
 
 /**
- * Decodes the answer of `getattrlist(2)` for {@link accessList}: whether the list lets anybody change the file. If so,
- * the mode doesn't show everybody who can change it. `undefined`: the answer isn't in the documented layout.
+ * Decodes the answer of `getattrlist(2)` for {@link accessList}. `true`: at least one entry allows a change of the
+ * file, so the mode doesn't show all users who can change it. `false`: no entry does, or the file has no list.
+ * `undefined`: the answer doesn't have the documented layout.
  */
 export const decodeAccessList = (bytes: Buffer): boolean | undefined => {
   const length = bytes.byteLength < referenceAt ? 0 : bytes.readUInt32LE(0)

@@ -11,7 +11,7 @@ export interface Place {
   readonly name: string
 }
 
-/** Splits the path of a tree. `undefined`: the path doesn't end in a name. */
+/** Splits the path of a tree. `undefined`: the path has no slash, or ends in a slash, `.` or `..`. */
 export const placeOf = (path: string): Place | undefined => {
   const slash = path.lastIndexOf("/")
   const name = path.slice(slash + 1)

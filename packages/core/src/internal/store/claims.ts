@@ -115,7 +115,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
   const lookAgain = (path: string, layout: Layout) =>
     Effect.catchTag(lookup.look(path, layout), "NotFound", () => Effect.fail(new Taken({ path })))
 
-  /** What differs between a locked directory and the one that was judged; `undefined`: nothing. */
+  /** Describes how a directory differs from the judged one. `undefined`: it doesn't. `held`: the lock, if one was taken. */
   const problemOf = (condemned: Condemned, held: HeldLock | undefined, now: DirectoryState): string | undefined =>
     held === undefined || sameFile(held.id, now.id) ? difference(condemned, now) : "it is another directory"
 

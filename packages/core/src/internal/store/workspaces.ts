@@ -33,7 +33,10 @@ const stagingGrace = 60_000
 /** Whether the file system has no space for a workspace (ENOSPC, EDQUOT): removal goes on without one. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
 
-/** A caller in JavaScript may pass a value that only looks like a `Condemned`. */
+/**
+ * Describes what changed since the judgement. `undefined`: nothing changed. Checks the class of `condemned`, because a
+ * caller in JavaScript may pass an object that only has the shape of a `Condemned`.
+ */
 export const difference = (condemned: Condemned, now: DirectoryState): string | undefined =>
   Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
 

@@ -32,8 +32,8 @@ const isUnchanged = (judged: Parameters<MayRemove>[1], now: Parameters<MayRemove
 const nothingBelow = (): boolean => false
 
 /**
- * Judges the inner directories of a dead directory, up to the first owner that isn't provably gone. `judge` judges one
- * directory.
+ * Makes the function that judges the inner directories of a condemned directory. The function stops at the first owner
+ * that isn't provably gone. `judge` judges one directory. `permit`: makes the caller's unreadable directories readable.
  */
 export const make = (
   store: SentinelStore["Service"],

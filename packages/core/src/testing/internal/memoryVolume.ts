@@ -94,10 +94,7 @@ const cross = (volume: Volume, spot: Spot): Spot => {
   return mount === undefined ? spot : cross(volume, { ...spot, mount, inode: mount.root })
 }
 
-/**
- * Place of the last component of a path. Follows symbolic links in the earlier components, and with `follow` also in
- * the last one.
- */
+/** Place of the last component of a path. */
 interface Place {
   readonly directory: Spot
   readonly name: string
@@ -105,6 +102,7 @@ interface Place {
   readonly spot: Spot | undefined
 }
 
+/** Finds the place of a path. Follows symbolic links in all components but the last. `follow`: follows the last too. */
 const place = (volume: Volume, uid: number, path: string, follow = false): Place => {
   const root = cross(volume, { mount: volume.root, inode: volume.root.root, name: "", parent: undefined })
   const pending = components(path).toReversed()
