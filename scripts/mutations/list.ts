@@ -397,10 +397,12 @@ export const mutations: ReadonlyArray<Mutation> = [
         from: `      if (problem !== undefined) return yield* changed(problem)
     })
 
-    /** EEXIST`,
+    /**
+     * Renames the mark back.`,
         to: `    })
 
-    /** EEXIST`
+    /**
+     * Renames the mark back.`
       }
     ],
     tests: [coreTest("SentinelStore")],
@@ -515,7 +517,20 @@ export const mutations: ReadonlyArray<Mutation> = [
       }
     ],
     tests: [coreTest("Cleanup")],
-    only: "written anew after the look below"
+    only: "written anew before the mark"
+  },
+  {
+    name: "inner-looked-once",
+    what: "inner sentinels of a given name aren't looked for again after the claim",
+    edits: [
+      {
+        file: core("internal/sweep/reclaimDirectory"),
+        from: "isOnceEnough ? mayRemove : undefined",
+        to: "isOnceEnough ? mayRemove : mayRemove"
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "written anew before the claim"
   },
   {
     name: "inner-unnamed",
@@ -528,7 +543,7 @@ export const mutations: ReadonlyArray<Mutation> = [
       }
     ],
     tests: [coreTest("Cleanup")],
-    only: "written anew after the look below"
+    only: "written anew before the mark"
   },
   {
     name: "inner-unnamed-natively",

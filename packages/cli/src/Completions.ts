@@ -48,7 +48,7 @@ const directoriesOfFish = (script: string): string =>
 const directoriesOfBash = (script: string): string =>
   script.replace(
     `    COMPREPLY[_i]="$_typed\${COMPREPLY[_i]}"\n`,
-    `    COMPREPLY[_i]="$_typed\${COMPREPLY[_i]}/"\n    compopt -o nospace\n`
+    `    COMPREPLY[_i]="$_typed\${COMPREPLY[_i]}/"\n    compopt -o nospace 2>/dev/null\n`
   )
 
 /**

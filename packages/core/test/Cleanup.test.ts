@@ -899,26 +899,34 @@ describe("Cleanup.sweep", () => {
     )
   }
 
-  for (const entry of [".vm-sentinel", "vm.pid"]) {
+  for (const [entry, when, says] of [
+    [".vm-sentinel", "claim", "failed dead owner-inside"],
+    ["vm.pid", "claim", "kept dead owner-inside"],
+    [".vm-sentinel", "mark", "failed dead owner-inside"],
+    ["vm.pid", "mark", "failed dead owner-inside"]
+  ] as const) {
     stageTest(
-      `scenario 109: an inner sentinel named ${entry}, written anew after the look below, keeps its directory`,
+      `scenario 109: an inner sentinel named ${entry}, written anew before the ${when}, keeps its directory`,
       () =>
         Effect.gen(function* () {
           const memory = yield* MemoryDisk
           yield* Simulation.crashed(vm)
           yield* Simulation.seed({ [`${vm}/inner/${entry}`]: "4000000", [`${vm}/inner/disk`]: "disk" })
           const owner = yield* Simulation.actor()
-          const isClaim = ({ to }: { readonly to?: string | undefined }) => to?.endsWith("claimed/vm") ?? false
+          const folder = when === "claim" ? "/claimed/vm" : "/dead/"
+          let place = vm
+          const isNext = ({ path, to }: { readonly path: string; readonly to?: string | undefined }) => {
+            place = path
+            return to?.includes(folder) ?? false
+          }
           // The write goes into the existing file, like `echo $$ > .vm-sentinel`.
           const write = Effect.andThen(
             TestClock.adjust("1 second"),
-            memory.seed({ [`${vm}/inner/${entry}`]: `${owner.pid}` })
+            Effect.suspend(() => memory.seed({ [`${place}/inner/${entry}`]: `${owner.pid}` }))
           )
-          yield* memory.before(isClaim, write)
+          yield* memory.before(isNext, write)
           const sentinelNames = [...new Set([".vm-sentinel", entry])]
-          assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), {
-            vm: "failed dead owner-inside"
-          })
+          assert.deepStrictEqual(said(yield* Cleanup.sweep(root, { sentinelNames })), { vm: says })
           const left = Object.keys(yield* memory.snapshot(root)).filter((path) => path.endsWith("inner/disk"))
           assert.lengthOf(left, 1)
         })

@@ -4,6 +4,7 @@ import { constTrue } from "effect/Function"
 import * as Result from "effect/Result"
 import type { Outcome } from "../../Outcome.ts"
 import type { Entry } from "../../Root.ts"
+import * as SentinelName from "../../SentinelName.ts"
 import * as Outcomes from "./outcomes.ts"
 import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
@@ -11,6 +12,13 @@ import type { Interruptible } from "./stopping.ts"
 /** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
   const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
+  /**
+   * Whether one look at the inner directories is enough. A removal stops at each sentinel that wasn't judged, and leaves
+   * the rest to the next sweep. The next sweep may have other names, and then doesn't recognise the sentinel. If `layout`
+   * has such a name, the inner directories are therefore looked at again after the claim, before anything is removed.
+   */
+  const isOnceEnough = options.layout.sentinels.every((name) => SentinelName.isSentinel(name))
+
   const look = Effect.fnUntraced(function* (mayClaim: boolean) {
     const state = yield* store.inspect(entry.path, options.layout)
     // A claim takes the lock later. If no claim will be made, the lock is probed.
@@ -28,7 +36,7 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
       return yield* measured(entry.path, interruptible, Effect.succeed(foreseen))
     }
     const removed = reclaimer.claim(condemned).pipe(
-      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, mayRemove)),
+      Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, isOnceEnough ? mayRemove : undefined)),
       Effect.scoped,
       Effect.catch((error) =>
         error._tag === "LockBusy"
