@@ -210,7 +210,7 @@ export const markedName = ({ name, tags }: Marked): string => {
 }
 
 /**
- * The name of a directory that is marked in place. Tags that don't fit are left out, as by {@link markedName}. The name
+ * The name of a directory that is marked in place. Tags that don't fit are left out, as by `markedName`. The name
  * without tags is shorter than the name under which the directory was claimed.
  *
  * @category naming
