@@ -210,6 +210,8 @@ export const outcomes = (
         const [first, ...others] = page.filter((entry) => !isSkipped(entry))
         if (first === undefined) return { kept: skipped, open: [] }
         const { kept, open } = yield* triage([first, ...others])
+        // The consumer handles the outcomes of the page in the next turn of the event loop.
+        yield* Effect.yieldNow
         return { kept: [...skipped, ...kept], open }
       })
       const sized = (outcome: Outcome.Outcome) =>

@@ -185,8 +185,11 @@ export function* peekMany(
   isSliceUsedUp: Slices.IsUsedUp
 ): Generator<void, ReadonlyArray<Peek | undefined>> {
   const found: Array<Peek | undefined> = []
-  for (const [index, directory] of directories.entries()) {
+  // `directories.entries()` would make an array for each directory.
+  let index = 0
+  for (const directory of directories) {
     found.push(told[index] ?? peek(calls, root, directory, `/${file}`, limit))
+    index += 1
     if (isSliceUsedUp()) yield
   }
   return found

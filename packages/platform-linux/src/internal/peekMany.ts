@@ -44,10 +44,14 @@ const write = (texts: ReadonlyArray<string>, into: Buffer): boolean => {
 const makePermissions = ({ numbers }: Memory) => {
   let last: Permissions | undefined
   let lastAt = 0
+  const isSame = (first: number, second: number): boolean =>
+    numbers[first] === numbers[second] &&
+    numbers[first + 1] === numbers[second + 1] &&
+    numbers[first + 2] === numbers[second + 2] &&
+    numbers[first + 3] === numbers[second + 3]
   return (at: number): Permissions => {
     const first = at / 4
-    const isSame = [0, 1, 2, 3].every((index) => numbers[first + index] === numbers[lastAt + index])
-    if (last !== undefined && isSame) return last
+    if (last !== undefined && isSame(first, lastAt)) return last
     const mode = numbers[first] ?? 0
     lastAt = first
     last = {

@@ -5,6 +5,7 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
 import type { Observed, Reader } from "../../JudgeInputs.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Outcome } from "../../Outcome.ts"
@@ -122,8 +123,13 @@ export const make = (
     for (const [pid, { life }] of owners) if (life === undefined) owners.delete(pid)
   }
 
+  // One thread peeks at the next page while this one judges. A second thread would compete for the processor with both.
+  const onePage = Semaphore.makeUnsafe(1)
+
   return Effect.fnUntraced(function* (page) {
-    const peeks = yield* store.peekMany(root, page, layout)
+    const peeks = yield* onePage.withPermit(store.peekMany(root, page, layout))
+    // The page was decoded in this turn of the event loop. The next turn judges it.
+    yield* Effect.yieldNow
     forget()
     const kept: Array<Outcome> = []
     const open: Array<Entry> = []
