@@ -533,6 +533,32 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "written anew before the claim"
   },
   {
+    name: "lock-without-program",
+    what: "a remover starts no program to take the lock of a directory",
+    edits: [
+      {
+        file: core("internal/store/destination"),
+        from: "exclude(path, { mayStartProgram: true",
+        to: "exclude(path, { mayStartProgram: false"
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "a program is started to ask"
+  },
+  {
+    name: "inner-lock-without-program",
+    what: "a remover starts no program to take the lock of an inner directory",
+    edits: [
+      {
+        file: core("internal/disk/treeRemoval"),
+        from: 'mode: "exclusive", mayStartProgram: true',
+        to: 'mode: "exclusive", mayStartProgram: false'
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "a program is started to ask"
+  },
+  {
     name: "inner-unnamed",
     what: "a removal lacks the given names of sentinels",
     edits: [

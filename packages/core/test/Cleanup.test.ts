@@ -1,7 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Result, Schema, type Scope, Stream } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  References,
+  Result,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
+import { Disk } from "../src/Disk.ts"
 import * as Outcome from "../src/Outcome.ts"
 import * as Ownership from "../src/Ownership.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
@@ -641,6 +655,29 @@ describe("Cleanup.sweep", () => {
       }),
     { locks: "command" }
   )
+
+  for (const [title, held] of [
+    ["scenario 69: a program is started to ask for the lock of a directory whose record claims none", vm],
+    ["scenario 109: a program is started to ask for the lock of an inner directory without a sentinel", `${vm}/a/b`]
+  ] as const) {
+    stageTest(
+      title,
+      () =>
+        Effect.gen(function* () {
+          const other = yield* MemoryDisk.use(({ fork }) => fork)
+          yield* Simulation.crashed(vm, { format: "v1" })
+          yield* Simulation.seed({ [`${vm}/a/b/disk`]: "" })
+          const lock = Disk.use((disk) => disk.lock(held, { mode: "shared", mayStartProgram: true, test: false }))
+          yield* Effect.provideContext(lock, Context.merge(other, yield* Effect.context<Scope.Scope>()))
+          yield* Races.ticking
+          const { outcomes } = yield* Cleanup.sweep(root)
+          assert.strictEqual(outcomes.length, 1)
+          assert.notStrictEqual(outcomes[0]?.action, "removed")
+          assert.strictEqual(outcomes[0]?.reason, held === vm ? "lock-held" : "owner-inside")
+        }),
+      { locks: "command" }
+    )
+  }
 
   stageTest("goes on past a directory's own error, or ends with it", () =>
     Effect.gen(function* () {

@@ -148,7 +148,7 @@ describe("a lock that is held", () => {
         yield* until("the end of the lock", () => !isHeld(`${root}/vm`))
         assert.deepStrictEqual(yield* host.actions("$VS sweep $R --json"), { vm: "removed: dead, pid-dead" })
       }),
-    ["published", "sources"]
+    ["published", "sources", "withoutKoffi"]
   )
 
   real(

@@ -1,7 +1,7 @@
 import type { DirectoryCalls } from "@vm-sentinel/core/DirectoryCalls"
 import { type DirFd, nameOf, textOf } from "./dirFd.ts"
 import type { Name } from "./libc.ts"
-import { LOCK_EX, LOCK_NB } from "./locks.ts"
+import * as Locks from "./locks.ts"
 import { permit } from "./permitting.ts"
 
 /** The `DirectoryCalls` of Linux. */
@@ -21,5 +21,5 @@ export const make = (calls: DirFd): DirectoryCalls<Name> => ({
   idOf: (fd) => calls.stat(fd).id,
   list: (fd) => calls.list(fd),
   permit: (fd, name) => permit(calls, fd, name),
-  lock: (fd) => (calls.flock === undefined ? "ENOTSUP" : calls.flock(fd, LOCK_EX | LOCK_NB))
+  lock: Locks.exclusively(calls)
 })

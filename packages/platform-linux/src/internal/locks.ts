@@ -50,6 +50,21 @@ const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
   }
 }
 
+/**
+ * The call that locks an open directory exclusively, without waiting. The call returns `undefined` on success, otherwise
+ * the name of the errno: EAGAIN if the lock is held.
+ */
+export const exclusively = ({ flock }: DirFd.DirFd): ((fd: number) => string | undefined) =>
+  flock === undefined
+    ? (fd) => {
+        try {
+          return lockByCommand(fd, LOCK_EX) === "busy" ? "EAGAIN" : undefined
+        } catch {
+          return "ENOTSUP"
+        }
+      }
+    : (fd) => flock(fd, LOCK_EX | LOCK_NB)
+
 /** Runs `ask` with a new descriptor of the directory, and closes the descriptor afterwards. */
 const withDescriptor = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {
   const fd = open(calls, path)

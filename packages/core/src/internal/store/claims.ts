@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove } from "../../Reclaimer.ts"
-import { Condemned } from "../../Condemned.ts"
+import type { Condemned } from "../../Condemned.ts"
 import type { Disk, DiskError, HeldLock } from "../../Disk.ts"
 import {
   Changed,
@@ -133,18 +133,16 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
 
   /** Claims a directory whose rename failed with `errno`. Only its lock then keeps owners out. */
   const claimUnmoved = Effect.fnUntraced(function* (
-    destination: Destination,
+    { workspace }: Destination,
     condemned: Condemned,
     layout: Layout,
-    locked: Locked,
+    { held, isLocked }: Locked,
     errno: string
   ): Effect.fn.Return<Claim, ClaimError, Scope.Scope> {
     const { path } = condemned
-    // No program was started to take the lock of a directory that claims none.
-    const { held, isLocked } = locked.held === undefined ? yield* lock(destination, path, true) : locked
     if (held === undefined || !isLocked) return yield* new Immovable({ path, errno })
     const state = yield* lookUnchanged(condemned, held, layout)
-    return yield* unmoved(destination.workspace, state, held, layout)
+    return yield* unmoved(workspace, state, held, layout)
   })
 
   const claim = Effect.fnUntraced(function* (
@@ -166,7 +164,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     const stat = yield* mapStoreError("claim", { ENOENT: taken })(disk.lstat(origin))
     if (stat.type !== "directory") return yield* taken()
     yield* requireNoMount(disk, origin)
-    const locked = yield* lock(destination, origin, Condemned.is(condemned) && condemned.claimsLock)
+    const locked = yield* lock(destination, origin)
     const { held, isLocked } = locked
     // Since the judgement an owner may have recorded itself and released the lock. This look finds its record before
     // the rename.

@@ -73,10 +73,9 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
   /** Excludes owners and other sweeps, where the file system has locks. */
   const lock = (
     destination: Destination,
-    path: string,
-    mayStartProgram: boolean
+    path: string
   ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
-    exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(
+    exclude(path, { mayStartProgram: true, test: destination.workspace === undefined }).pipe(
       Effect.map((held) => ({
         held,
         isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)

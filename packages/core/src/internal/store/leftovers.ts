@@ -27,7 +27,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     layout: Layout
   ): Effect.fn.Return<Pick<Removable, "isLocked" | "state">, ResumeError, Scope.Scope> {
     yield* requireNoMountPoint(disk, path)
-    const { isLocked } = yield* lock(destination, path, true)
+    const { isLocked } = yield* lock(destination, path)
     const looked = lookup.inspect(path, layout)
     const state = yield* Effect.catchTag(looked, "NotFound", () => Effect.fail(new Taken({ path })))
     return { isLocked, state }
@@ -59,7 +59,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
       const isEmptied = Unmoved.isEmptied(disk, path, marked)
       yield* requireNoMountPoint(disk, path)
       if (!(yield* isEmptied)) return false
-      yield* lock(destination, path, true)
+      yield* lock(destination, path)
       return (yield* isEmptied) && (yield* Effect.isSuccess(disk.removeDirectory(path)))
     },
     Effect.scoped,

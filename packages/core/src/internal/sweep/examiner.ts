@@ -52,7 +52,7 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
         const { condemned } = judgement
         return condemned === undefined || lock !== "asked"
           ? Effect.succeed(judgement)
-          : Effect.map(store.probeLock(state.path, { mayStartProgram: condemned.claimsLock }), (state) =>
+          : Effect.map(store.probeLock(state.path, { mayStartProgram: true }), (state) =>
               reconsider(judgement, { lock: state })
             )
       })
