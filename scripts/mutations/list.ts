@@ -179,8 +179,8 @@ export const mutations: ReadonlyArray<Mutation> = [
       },
       {
         file: core("internal/store/destination"),
-        from: `exclude(path, { mayStartProgram, test: destination.workspace === undefined }).pipe(`,
-        to: `Effect.scoped(exclude(path, { mayStartProgram, test: destination.workspace === undefined })).pipe(`
+        from: `exclude(path, { mayStartProgram: true, test: destination.workspace === undefined }).pipe(`,
+        to: `Effect.scoped(exclude(path, { mayStartProgram: true, test: destination.workspace === undefined })).pipe(`
       }
     ],
     tests: [coreTest("CleanupRaces.slow"), coreTest("SentinelStore"), frames("takeover")]
