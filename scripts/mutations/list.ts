@@ -656,7 +656,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/leftovers"),
-        from: "      if (!(yield* isEmptied)) return false\n      yield* lock(destination, path, true)",
+        from: "      if (!(yield* isEmptied)) return false\n      yield* lock(destination, path)",
         to: "      if (!(yield* isEmptied)) return false"
       }
     ],
