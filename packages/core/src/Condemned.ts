@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
 import {
   difference,
   type DirectoryState,
@@ -17,7 +16,6 @@ import { type JudgeInputs, type Kind, type Knowledge, type Observed, ownerInputs
 import { decide, type Decision, isCondemned } from "./Judgement.ts"
 import type { HostIdentity } from "./ProcessIdentity.ts"
 import type { DeadReason } from "./Reason.ts"
-import * as Sentinel from "./Sentinel.ts"
 
 /** Copies the data that identify a file. */
 const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): FileFingerprint => ({
@@ -27,9 +25,6 @@ const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): FileFingerpr
   writtenAt,
   bytes: bytes?.slice()
 })
-
-const claimsLock = ({ content }: SentinelFile): boolean =>
-  Result.isSuccess(content) && Sentinel.claimsLock(content.success)
 
 const seal = Symbol("Condemned")
 let mint: (state: DirectoryState, reason: DeadReason) => Condemned
@@ -46,11 +41,6 @@ export class Condemned {
   readonly #fingerprint: Fingerprint
   /** Why the directory is dead. */
   readonly reason: DeadReason
-  /**
-   * At least one sentinel claims the ownership lock. While the state of that lock is `unknown`, the directory isn't
-   * removed, unless each claiming record is of an earlier boot.
-   */
-  readonly claimsLock: boolean
 
   private constructor(key: symbol, state: DirectoryState, reason: DeadReason) {
     if (key !== seal) throw new TypeError("a Condemned is made by a judgement alone")
@@ -58,7 +48,6 @@ export class Condemned {
     const { foreign, id, path, sentinels } = state
     this.#fingerprint = { path, id: { ...id }, sentinels: sentinels.map(copy), foreign: [...foreign] }
     this.reason = reason
-    this.claimsLock = sentinels.some(claimsLock)
     Object.freeze(this)
   }
 

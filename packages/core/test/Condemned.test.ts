@@ -72,8 +72,8 @@ describe("a Condemned", () => {
   })
 
   it("tells nothing of the sentinels it was made of", () => {
-    assert.deepStrictEqual(Reflect.ownKeys(condemned), ["reason", "claimsLock"])
-    assert.strictEqual(JSON.stringify(condemned), '{"reason":"pid-dead","claimsLock":false}')
+    assert.deepStrictEqual(Reflect.ownKeys(condemned), ["reason"])
+    assert.strictEqual(JSON.stringify(condemned), '{"reason":"pid-dead"}')
   })
 })
 

@@ -406,8 +406,6 @@ describe("the directory's own lock", () => {
     assert.isUndefined(kept.condemned)
     const unclaimed = deadJudgement()
     assert.strictEqual(reconsider(unclaimed, { lock: "unknown" }).condemned, unclaimed.condemned)
-    assert.isFalse(unclaimed.condemned?.claimsLock)
-    assert.isTrue(judgement.condemned?.claimsLock)
   })
 
   it("scenario 68: unknown: what claims one beside what claims none, in either order", () => {
