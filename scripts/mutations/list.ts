@@ -434,8 +434,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/reclaimSteps"),
-        from: "options.only === undefined || left.delete(key(outcome))",
-        to: "left.delete(key(outcome)) || true"
+        from: "options.only === undefined || left.delete(key(foreseen()))",
+        to: "left.delete(key(foreseen())) || true"
       }
     ],
     tests: [coreTest("CleanupOnly"), cliTest("SweepAsks")]
@@ -446,8 +446,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/reclaimSteps"),
-        from: "left.delete(key(outcome))",
-        to: "left.has(key(outcome))"
+        from: "left.delete(key(foreseen()))",
+        to: "left.has(key(foreseen()))"
       }
     ],
     tests: [coreTest("CleanupOnly")]

@@ -52,6 +52,31 @@ export const makeGiveWay: Effect.Effect<Effect.Effect<void>> = Effect.clockWith(
   })
 )
 
+/**
+ * Makes an effect that paces concurrent fibers: together they do one slice in a turn of the event loop. A fiber that
+ * finds the slice used up waits for a later turn.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makePace: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((clock) =>
+  Effect.sync(() => {
+    let until = clock.monotonicTimeNanosUnsafe() + slice
+    let isEnding = false
+    const begin = Effect.sync(() => {
+      isEnding = false
+      until = clock.monotonicTimeNanosUnsafe() + slice
+    })
+    const pace: Effect.Effect<void> = Effect.suspend(() => {
+      if (clock.monotonicTimeNanosUnsafe() < until) return Effect.void
+      if (isEnding) return Effect.andThen(Effect.yieldNow, pace)
+      isEnding = true
+      return Effect.ensuring(Effect.yieldNow, begin)
+    })
+    return pace
+  })
+)
+
 /** All `run`s together do one slice in a turn of the event loop. The first slice of each `run` isn't counted. */
 const oneSlicePerTurn = Semaphore.makeUnsafe(1)
 

@@ -11,7 +11,7 @@ import type { Interruptible } from "./stopping.ts"
 
 /** Judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the directory was gone. */
 export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effect<Outcome | undefined> => {
-  const { allows, conclude, examiner, measured, options, reclaimer, stop, store } = steps
+  const { allows, conclude, examiner, measured, options, pace, reclaimer, stop, store } = steps
   /**
    * Whether one look at the inner directories is enough. A removal stops at each sentinel that wasn't judged, and leaves
    * the rest to the next sweep. The next sweep may have other names, and then doesn't recognise the sentinel. If `layout`
@@ -26,14 +26,15 @@ export const reclaimDirectory = (steps: ReclaimSteps, entry: Entry): Effect.Effe
   })
 
   const careful = Effect.fnUntraced(function* (interruptible: Interruptible) {
+    yield* interruptible(pace)
     // If only some directories may be removed, the judgement shows whether this is one of them.
     const looked = yield* interruptible(Effect.result(look(!options.dryRun && options.only === undefined)))
     if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
     const { judgement, mayRemove } = looked.success
     const { condemned } = judgement
-    const foreseen = foretold(entry, judgement)
+    const foreseen = () => foretold(entry, judgement)
     if (condemned === undefined || options.dryRun || !allows(foreseen)) {
-      return yield* measured(entry.path, interruptible, Effect.succeed(foreseen))
+      return yield* measured(entry.path, interruptible, Effect.sync(foreseen))
     }
     const removed = reclaimer.claim(condemned).pipe(
       Effect.flatMap((claim) => conclude(entry, claim, interruptible, constTrue, isOnceEnough ? mayRemove : undefined)),

@@ -5,6 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
@@ -18,6 +19,7 @@ import { ProcessInspector } from "../../ProcessInspector.ts"
 import type { Root } from "../../Root.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
+import * as Slices from "../../Slices.ts"
 import { isoTime } from "../judgement/isoTime.ts"
 import * as Examiner from "./examiner.ts"
 import { nonce } from "../store/nonce.ts"
@@ -31,6 +33,9 @@ export interface Options extends Examiner.Options {
   readonly only?: ReadonlySet<string>
 }
 
+/** Makes the outcome only if the answer depends on it. */
+export type Allows = (foreseen: LazyArg<Outcome>) => boolean
+
 export interface ReclaimSteps {
   readonly root: Root
   readonly store: SentinelStore["Service"]
@@ -38,8 +43,10 @@ export interface ReclaimSteps {
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stop: Stop
+  /** Directories that are reclaimed at once pass it, so that they don't take one long turn of the event loop. */
+  readonly pace: Effect.Effect<void>
   /** Whether a condemned directory may be removed. Each key of `only` allows one removal. */
-  readonly allows: Predicate.Predicate<Outcome>
+  readonly allows: Allows
   /**
    * Judges a claimed directory again, then removes it or puts it back. `allows`: whether a condemned directory may be
    * removed. `known`: the inner sentinels that the first judgement allowed to delete. Without `known` the second
@@ -49,7 +56,7 @@ export interface ReclaimSteps {
     subject: Outcomes.Subject,
     claim: Claim,
     interruptible: Interruptible,
-    allows: Predicate.Predicate<Outcome>,
+    allows: Allows,
     known?: MayRemove
   ) => Effect.Effect<Outcome>
   /** Logs the outcome if it is a removal. */
@@ -135,21 +142,21 @@ export const make = Effect.fnUntraced(function* (
   const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, allows, known) =>
     // An interrupted judgement closes the scope of the claim, whose finalizer puts the directory back.
     Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
-      const told = (action: Outcome["action"]) => Outcomes.ofJudgement(subject, judgement, action)
-      const foreseen = foretold(subject, judgement)
+      const foreseen = () => foretold(subject, judgement)
       const done: Effect.Effect<Outcome, DirectoryError> =
         judgement.condemned === undefined || !allows(foreseen)
-          ? Effect.as(claim.restore, foreseen)
+          ? Effect.map(claim.restore, foreseen)
           : Effect.map(discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
-              Outcomes.ofDiscarded(told("removed"), discarded, claim.isLocked)
+              Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, claim.isLocked)
             )
       return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
     })
 
   const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
   const left = new Set(options.only)
-  const allows = (outcome: Outcome) => options.only === undefined || left.delete(key(outcome))
-  return { root, store, examiner, reclaimer, options, stop, allows, conclude, logged, measured }
+  const allows: Allows = (foreseen) => options.only === undefined || left.delete(key(foreseen()))
+  const pace = yield* Slices.makePace
+  return { root, store, examiner, reclaimer, options, stop, pace, allows, conclude, logged, measured }
 })
 
 /** The outcome of a judged directory that this sweep leaves: `would-remove` if it is condemned, else `kept`. */

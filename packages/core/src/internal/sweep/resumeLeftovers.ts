@@ -108,8 +108,8 @@ export const make = (
       const { isLocked, state } = remains
       const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
       const { condemned } = judgement
-      const foreseen = foretold(subject, judgement)
-      if (condemned === undefined || !allows(foreseen)) return foreseen
+      const foreseen = () => foretold(subject, judgement)
+      if (condemned === undefined || !allows(foreseen)) return foreseen()
       return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
         Effect.map((discarded) =>
           Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
