@@ -17,6 +17,7 @@ const { output } = await build({
   input: ["src/bin.ts", "src/start.ts"],
   platform: "node",
   external: ["koffi"],
+  transform: { inject: { "Intl.Segmenter": [`${import.meta.dirname}/lazySegmenter.ts`, "Segmenter"] } },
   logLevel: "warn",
   // Effect's configuration tests for `import.meta.env`, which Node doesn't have, and then reads `process.env`.
   checks: { emptyImportMeta: false },
