@@ -35,7 +35,8 @@ const steps: Record<Advised, string> = {
   unreadable: "sweep as the owner or as root; `chmod u+rwx` it if its owner can't read it",
   "other-owner": "it belongs to another program: if that is yours, sweep with --sentinel-name NAME",
   "mount-inside": "unmount what is mounted there",
-  "owner-inside": "end the owner inside, or `vm-sentinel reclaim` the inner directory first",
+  "owner-inside":
+    "end the owner inside, or `vm-sentinel reclaim` the inner directory first; if that can't be read, sweep as root",
   taken: "another sweep has it: look again",
   changed: "it changed during the sweep: look again"
 }

@@ -149,8 +149,9 @@ const find =
     ).pipe(
       Effect.map((finder) =>
         Stream.unfold(undefined, () =>
-          Effect.map(sliced("find", path, finder.next), (found) =>
-            found === undefined ? undefined : ([found, undefined] as const)
+          Effect.map(
+            Slices.run(finder.next, (cause) => failed("find", finder.at(), cause)),
+            (found) => (found === undefined ? undefined : ([found, undefined] as const))
           )
         )
       ),

@@ -112,11 +112,17 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       Effect.gen(function* () {
         const disk = yield* Disk
         const directory = yield* ordinary
-        for (const mode of [0o000, 0o300, 0o600]) {
+        const unreadable = [
+          [0o000, "a/b"],
+          [0o300, "a/b"],
+          [0o600, "a/b/c"]
+        ] as const
+        for (const [mode, refused] of unreadable) {
           const vm = `${directory}/${mode}`
           yield* world.file(`${vm}/a/b/c/.vm-sentinel`, "x")
           yield* world.setMode(`${vm}/a/b`, mode)
-          assert.strictEqual(yield* errno(Stream.runCollect(disk.find(vm, isSentinel))), "EACCES")
+          const error = yield* Effect.flip(Stream.runCollect(disk.find(vm, isSentinel)))
+          assert.deepStrictEqual([error.errno, error.path], ["EACCES", `${vm}/${refused}`])
           assert.strictEqual(yield* modeOf(`${vm}/a/b`), mode.toString(8))
           assert.deepStrictEqual(yield* Stream.runCollect(disk.find(vm, isSentinel, { permit: true })), [
             "a/b/c/.vm-sentinel"

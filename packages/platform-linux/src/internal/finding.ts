@@ -28,6 +28,8 @@ interface Level {
 interface Finder {
   /** The path of the next file, relative to the top. `undefined` at the end. Runs in slices. */
   readonly next: (isSliceUsedUp: Slices.IsUsedUp) => Generator<void, string | undefined>
+  /** The absolute path that the search is at, for its errors. */
+  readonly at: () => string
   readonly close: () => void
 }
 
@@ -53,6 +55,7 @@ export const make = (
 ): Finder => {
   const levels: Array<Level> = []
   let isBegun = false
+  let at = ""
 
   const shut = (level: Level): void => {
     level.open?.listing.close()
@@ -152,6 +155,7 @@ export const make = (
     for (let level = levels.at(-1); level?.open !== undefined; level = levels.at(-1)) {
       if (isSliceUsedUp()) yield
       const { fd, listing } = level.open
+      at = level.path
       const entry = nextIn(level, listing)
       if (entry === undefined) {
         leave(level)
@@ -159,6 +163,7 @@ export const make = (
       }
       const name = DirFd.textOf(entry.name)
       const path = level.path === "" ? name : `${level.path}/${name}`
+      at = path
       if (mountPoints.size > 0 && mountPoints.has(`${root}/${path}`)) continue
       if (typeIn(fd, entry) === "directory") enter(fd, entry.name, path)
       else if (level.path !== "" && wanted(name)) return path
@@ -166,5 +171,9 @@ export const make = (
     return undefined
   }
 
-  return { next, close: () => levels.splice(0).forEach(shut) }
+  return {
+    next,
+    at: () => (at === "" ? root : `${root}/${at}`),
+    close: () => levels.splice(0).forEach(shut)
+  }
 }
