@@ -111,12 +111,13 @@ export const run: (
     turns = Math.floor(summary.scanned / turn)
     return Effect.andThen(told, takeTurn)
   })
+  const step = () => ({ done: summary.scanned, removed: summary.removed, dryRun })
   const watched = Progress.during({
     mode: progress,
     root: Text.escape(path),
     isNamed,
-    step: () => ({ done: summary.scanned, removed: summary.removed, dryRun }),
-    total: count === undefined ? Roots.count(root) : Effect.succeed(count)
+    step,
+    total: count === undefined ? Progress.totalOf(step, Roots.count(root)) : Effect.succeed(count)
   })
   // The walk has a fiber of its own, so that after an interruption the directories that are already removed are
   // reported.

@@ -108,6 +108,22 @@ export interface Options<R> {
   readonly total: Effect.Effect<number | undefined, never, R>
 }
 
+/**
+ * All directories of a walk under way: those in the root now, and those that the walk has removed.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const totalOf = <R>(
+  step: Options<R>["step"],
+  inRoot: Effect.Effect<number | undefined, never, R>
+): Effect.Effect<number | undefined, never, R> =>
+  Effect.suspend(() => {
+    const { dryRun, removed } = step()
+    const gone = dryRun ? 0 : removed
+    return Effect.map(inRoot, (found) => (found === undefined ? undefined : found + gone))
+  })
+
 const clearLine = "\r\u001b[2K"
 
 const usualWidth = 80

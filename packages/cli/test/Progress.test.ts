@@ -108,6 +108,18 @@ describe("Progress", () => {
   )
 })
 
+describe("Progress.totalOf", () => {
+  it.effect("counts what the walk has removed, too, but not what it would remove", () =>
+    Effect.gen(function* () {
+      const totalOf = (dryRun: boolean, inRoot: number | undefined) =>
+        Progress.totalOf(() => ({ done: 5, removed: 2, dryRun }), Effect.succeed(inRoot))
+      assert.strictEqual(yield* totalOf(false, 18), 20)
+      assert.strictEqual(yield* totalOf(true, 18), 18)
+      assert.isUndefined(yield* totalOf(false, undefined))
+    })
+  )
+})
+
 describe("Progress.bar", () => {
   const step = { done: 4213, removed: 4200, total: 10_000, milliseconds: 5000, dryRun: true }
   const huge = { done: 1_999_999, removed: 1_999_998, total: 3_000_000, milliseconds: 3_600_000, dryRun: false }
