@@ -63,15 +63,22 @@ export const makePace: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((cl
   Effect.sync(() => {
     let until = clock.monotonicTimeNanosUnsafe() + slice
     let isEnding = false
+    const end = Effect.sync(() => {
+      isEnding = true
+    })
     const begin = Effect.sync(() => {
       isEnding = false
       until = clock.monotonicTimeNanosUnsafe() + slice
     })
+    // An interruption at any step begins the next slice, too. Otherwise the other fibers would wait forever.
+    const nextSlice = Effect.acquireUseRelease(
+      end,
+      () => Effect.yieldNow,
+      () => begin
+    )
     const pace: Effect.Effect<void> = Effect.suspend(() => {
       if (clock.monotonicTimeNanosUnsafe() < until) return Effect.void
-      if (isEnding) return Effect.andThen(Effect.yieldNow, pace)
-      isEnding = true
-      return Effect.ensuring(Effect.yieldNow, begin)
+      return isEnding ? Effect.andThen(Effect.yieldNow, pace) : nextSlice
     })
     return pace
   })

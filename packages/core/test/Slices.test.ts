@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Scheduler } from "effect"
 import * as Slices from "../src/Slices.ts"
 import { turnsOf } from "./support/eventLoopTurns.ts"
 
@@ -33,16 +33,25 @@ describe("the event loop has its turn", () => {
     })
   )
 
-  it.live("also after the interruption of the fiber whose turn is next", () =>
+  it.live("also after the interruption of the fiber whose turn is next, at any of its steps", () =>
     Effect.gen(function* () {
-      const all = Effect.gen(function* () {
-        const pace = yield* Slices.makePace
-        const next = yield* Effect.forkChild(pace, { startImmediately: true })
-        const later = yield* Effect.forkChild(pace, { startImmediately: true })
-        yield* Fiber.interrupt(next)
-        yield* Fiber.join(later)
-      })
-      assert.isAtLeast(yield* turnsOf(all), 1)
+      // After 8 operations a fiber yields, and can be interrupted. The operations before the pace shift that point.
+      for (let before = 0; before < 8; before++) {
+        for (let turns = 0; turns < 8; turns++) {
+          const all = Effect.gen(function* () {
+            const pace = yield* Slices.makePace
+            const late = Array.from({ length: before }).reduce<Effect.Effect<void>>(
+              (rest) => Effect.andThen(Effect.void, rest),
+              pace
+            )
+            const next = yield* Effect.forkChild(late, { startImmediately: true })
+            for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
+            yield* Fiber.interrupt(next)
+            yield* pace
+          }).pipe(Effect.provideService(Scheduler.MaxOpsBeforeYield, 8))
+          assert.isAtLeast(yield* turnsOf(all), 1, `${before} before, ${turns} turns`)
+        }
+      }
     })
   )
 })
