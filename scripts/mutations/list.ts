@@ -161,8 +161,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/locking"),
-        from: `disk.lock(path, { mode: "exclusive", ...options }).pipe(`,
-        to: `disk.lock(path, { ...options, mode: "shared" }).pipe(`
+        from: `disk.lock(path, { mode: "exclusive", ...options })`,
+        to: `disk.lock(path, { ...options, mode: "shared" })`
       }
     ],
     tests: [coreTest("SentinelStore"), frames("lock")],

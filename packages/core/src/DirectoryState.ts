@@ -7,6 +7,7 @@ import type * as Result from "effect/Result"
 import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
 import { type FileId, sameFile } from "./FileId.ts"
+import { sameBytes } from "./internal/sentinel/bytes.ts"
 import type { Sentinel } from "./Sentinel.ts"
 
 /**
@@ -92,12 +93,6 @@ export interface TrustedPeek {
   readonly writtenAt: number
 }
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
-  return true
-}
-
 /**
  * Whether a sentinel file is still the one that was read. Name, device, inode and bytes must be equal. The inode alone
  * isn't enough, because many file systems reuse an inode number at once. The bytes alone aren't enough, because two
@@ -124,7 +119,7 @@ export const sameSentinel = (a: FileFingerprint, b: FileFingerprint): boolean =>
 export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<FileFingerprint, "bytes" | "id">): string => {
   let hash = 0x811c9dc5
   for (let index = 0; index < id.ino.length; index++) hash = Math.imul(hash ^ id.ino.charCodeAt(index), 0x01000193)
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (let index = 0; index < bytes.length; index++) hash = Math.imul(hash ^ (bytes[index] ?? 0), 0x01000193)
   return (hash >>> 0).toString(16).padStart(8, "0")
 }
 

@@ -174,6 +174,7 @@ const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sent
  * unknown owners in the same namespace are dead.
  */
 const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
+  if (parts.length < 2) return parts
   const gone = parts.flatMap((part) => sentinelOf(part, "dead"))
   if (gone.length === 0 || gone.length === parts.length) return parts
   return parts.map((part) => {

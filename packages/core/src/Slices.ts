@@ -6,6 +6,7 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Scheduler from "effect/Scheduler"
 import * as Semaphore from "effect/Semaphore"
 
 /** Length of a slice, in nanoseconds. */
@@ -54,7 +55,7 @@ export const makeGiveWay: Effect.Effect<Effect.Effect<void>> = Effect.clockWith(
 
 /**
  * Makes an effect that paces concurrent fibers: together they do one slice in a turn of the event loop. A fiber that
- * finds the slice used up waits for a later turn.
+ * finds the slice used up waits for a later turn, behind those that wait already.
  *
  * @category constructors
  * @since 0.1.0
@@ -62,25 +63,29 @@ export const makeGiveWay: Effect.Effect<Effect.Effect<void>> = Effect.clockWith(
 export const makePace: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((clock) =>
   Effect.sync(() => {
     let until = clock.monotonicTimeNanosUnsafe() + slice
-    let isEnding = false
-    const end = Effect.sync(() => {
-      isEnding = true
+    const isUsedUp = () => clock.monotonicTimeNanosUnsafe() >= until
+    const waiting = new Set<() => void>()
+    let isScheduled = false
+    const scheduleNext = (scheduler: Scheduler.Scheduler) => {
+      isScheduled = true
+      scheduler.makeDispatcher().scheduleTask(() => {
+        isScheduled = false
+        until = clock.monotonicTimeNanosUnsafe() + slice
+        for (const proceed of waiting) {
+          waiting.delete(proceed)
+          proceed()
+          if (isUsedUp()) break
+        }
+        if (waiting.size > 0 && !isScheduled) scheduleNext(scheduler)
+      }, 0)
+    }
+    const wait = Effect.callback<void>(function (resume) {
+      const proceed = () => resume(Effect.void)
+      waiting.add(proceed)
+      if (!isScheduled) scheduleNext(this)
+      return Effect.sync(() => waiting.delete(proceed))
     })
-    const begin = Effect.sync(() => {
-      isEnding = false
-      until = clock.monotonicTimeNanosUnsafe() + slice
-    })
-    // An interruption at any step begins the next slice, too. Otherwise the other fibers would wait forever.
-    const nextSlice = Effect.acquireUseRelease(
-      end,
-      () => Effect.yieldNow,
-      () => begin
-    )
-    const pace: Effect.Effect<void> = Effect.suspend(() => {
-      if (clock.monotonicTimeNanosUnsafe() < until) return Effect.void
-      return isEnding ? Effect.andThen(Effect.yieldNow, pace) : nextSlice
-    })
-    return pace
+    return Effect.suspend(() => (isUsedUp() ? wait : Effect.void))
   })
 )
 

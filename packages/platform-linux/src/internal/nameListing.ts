@@ -103,7 +103,9 @@ export const byLibc = (native: LibcAt): List => {
   /** `from`: the offset of the entry after which the listing begins. */
   const list = (fd: number, from?: bigint): Listing => {
     const block = blocks.pop() ?? new Dirent.Block(listingBytes)
-    let [at, end, current] = [0, 0, -1]
+    let at = 0
+    let end = 0
+    let current = -1
     // Number of blocks read since the start of the directory, and whether the end is reached.
     let reads = from === undefined ? 0 : 1
     let isOver = false
@@ -121,7 +123,8 @@ export const byLibc = (native: LibcAt): List => {
             const count = checked(native.getdents(fd, block.bytes))
             isOver = count === 0
             if (isOver) return undefined
-            ;[at, end] = [0, count]
+            at = 0
+            end = count
             reads += 1
           }
           current = at

@@ -45,8 +45,6 @@ interface Order {
   stateWord: Int32Array | undefined
 }
 
-const bytesOf = (text: string): Buffer => Buffer.from(encodePath(text))
-
 /** `undefined`: the path has a NUL, doesn't end in a name, or is too long for an order. */
 const orderOf = ({
   expected,
@@ -55,8 +53,7 @@ const orderOf = ({
 }: Task): Pick<Order, "expected" | "lockInner" | "path"> | undefined => {
   const place = path.includes("\0") ? undefined : placeOf(path)
   if (place === undefined) return undefined
-  const [end, parent, name] = [Buffer.alloc(1), bytesOf(place.parent), bytesOf(place.name)]
-  const bytes = Buffer.concat([parent, end, name, end])
+  const bytes = Buffer.from(encodePath(`${place.parent}\0${place.name}\0`))
   if (bytes.length > pathBytes) return undefined
   return { path: bytes, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
 }

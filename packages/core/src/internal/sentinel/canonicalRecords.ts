@@ -58,9 +58,31 @@ const isKind = (kind: string | undefined): kind is FileSystemId["kind"] =>
 export const read = (text: string): { readonly pid: number; readonly record: RecordV3 } | undefined => {
   const found = line.exec(text)
   if (found === null) return undefined
-  const [, pid, startTime, processId64, bootId, pidNamespace, initStart, initId, timeOffset, machineId] = found
-  const [hostname, uid, path, dev, ino, nonce, role, createdAt, tested, holder] = found.slice(10)
-  const [type, idKind, idValue, mount, inode, birth, file] = found.slice(20)
+  // These patterns read by index. An array pattern iterates, which is slower.
+  const {
+    1: pid,
+    2: startTime,
+    3: processId64,
+    4: bootId,
+    5: pidNamespace,
+    6: initStart,
+    7: initId,
+    8: timeOffset,
+    9: machineId
+  } = found
+  const {
+    10: hostname,
+    11: uid,
+    12: path,
+    13: dev,
+    14: ino,
+    15: nonce,
+    16: role,
+    17: createdAt,
+    18: tested,
+    19: holder
+  } = found
+  const { 20: type, 21: idKind, 22: idValue, 23: mount, 24: inode, 25: birth, 26: file } = found
   if (startTime === undefined || hostname === undefined) return undefined
   if (nonce === undefined || role === undefined || createdAt === undefined) return undefined
   const record: Mutable<RecordV3> = { v: 3, nonce, startTime, hostname, role, createdAt }

@@ -91,14 +91,17 @@ export const make = (disk: Disk["Service"]) => {
   const exclude = (
     path: string,
     options: { readonly mayStartProgram: boolean; readonly test: boolean }
-  ): Effect.Effect<HeldLock | undefined, DiskError, Scope.Scope> =>
-    disk.lock(path, { mode: "exclusive", ...options }).pipe(
-      Effect.retry({ while: isBusy, ...removersPatience }),
+  ): Effect.Effect<HeldLock | undefined, DiskError, Scope.Scope> => {
+    const locked = disk.lock(path, { mode: "exclusive", ...options })
+    return locked.pipe(
+      // Nearly every first attempt succeeds, and needs no schedule.
+      Effect.catchIf(isBusy, () => Effect.retry(locked, { while: isBusy, ...removersPatience })),
       Effect.catchIf(
         ({ errno }) => unsupported.has(errno),
         () => Effect.succeed(undefined)
       )
     )
+  }
 
   return { lock, probeLock: disk.probeLock, exclude }
 }

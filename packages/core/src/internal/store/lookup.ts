@@ -24,6 +24,7 @@ import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
 import { baseName, parentOf } from "../paths.ts"
+import * as Parser from "../sentinel/parser.ts"
 import { isBound } from "./boundFiles.ts"
 import { absolute, mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
 
@@ -35,17 +36,6 @@ const problemOf = (path: string, problem: Sentinel.Problem): SentinelError =>
   problem._tag === "UnsupportedVersion"
     ? new UnsupportedVersion({ operation, path, version: problem.version })
     : new MalformedSentinel({ operation, path, problem: problem.problem })
-
-const readable = (directory: string, { entry, stat }: ScannedFile, bytes: Uint8Array): SentinelFile => ({
-  entry,
-  id: stat.id,
-  size: stat.size,
-  writtenAt: stat.modifiedAt,
-  changedAt: stat.changedAt,
-  ...(stat.birth === undefined ? {} : { birth: stat.birth }),
-  bytes,
-  content: Result.mapError(Sentinel.parse(bytes), (error) => problemOf(`${directory}/${entry}`, error))
-})
 
 const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
 
@@ -99,6 +89,8 @@ const onceEach = (): ((directory: string) => boolean) => {
 export type Lookup = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"]) => {
+  const parse = Parser.make()
+
   /**
    * Files of a scan with a second hard link that no publication explains. During a publication, the temporary name is
    * the second link.
@@ -157,7 +149,12 @@ export const make = (disk: Disk["Service"]) => {
     if (bytes === undefined) {
       return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
     }
-    return readable(directory, scanned, bytes)
+    return {
+      ...file,
+      ...(stat.birth === undefined ? {} : { birth: stat.birth }),
+      bytes,
+      content: Result.mapError(parse(bytes), (error) => problemOf(path, error))
+    }
   }
 
   const exists = (path: string) =>
