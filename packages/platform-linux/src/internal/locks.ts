@@ -5,7 +5,7 @@
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { sameFile } from "@vm-sentinel/core/FileId"
-import { attempt, coded } from "@vm-sentinel/core/Errno"
+import { attempt, coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as DirFd from "./dirFd.ts"
 
@@ -40,30 +40,33 @@ const lockByCommand: Lock = (fd, operation) => {
   return error === undefined && status === 1 && stderr.length === 0 ? "busy" : fail("ENOTSUP")
 }
 
-/** The function that locks here. `undefined`: there is none. `mayStart`: whether a command may be started for that. */
-const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined => {
-  const { flock } = calls
-  if (flock === undefined) return mayStart ? lockByCommand : undefined
-  return (fd, operation) => {
-    const errno = flock(fd, operation | LOCK_NB)
-    return errno === undefined ? "done" : errno === "EAGAIN" ? "busy" : fail(errno)
-  }
-}
+/** The function that locks here. It may start a command. */
+const lockHere = ({ flock }: DirFd.DirFd): Lock =>
+  flock === undefined
+    ? lockByCommand
+    : (fd, operation) => {
+        const errno = flock(fd, operation | LOCK_NB)
+        return errno === undefined ? "done" : errno === "EAGAIN" ? "busy" : fail(errno)
+      }
+
+/** {@link lockHere}. `undefined`: it would start a command, and `mayStart` is `false`. */
+const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined =>
+  mayStart || calls.flock !== undefined ? lockHere(calls) : undefined
 
 /**
  * The call that locks an open directory exclusively, without waiting. The call returns `undefined` on success, otherwise
  * the name of the errno: EAGAIN if the lock is held.
  */
-export const exclusively = ({ flock }: DirFd.DirFd): ((fd: number) => string | undefined) =>
-  flock === undefined
-    ? (fd) => {
-        try {
-          return lockByCommand(fd, LOCK_EX) === "busy" ? "EAGAIN" : undefined
-        } catch {
-          return "ENOTSUP"
-        }
-      }
-    : (fd) => flock(fd, LOCK_EX | LOCK_NB)
+export const exclusively = (calls: DirFd.DirFd): ((fd: number) => string | undefined) => {
+  const lock = lockHere(calls)
+  return (fd) => {
+    try {
+      return lock(fd, LOCK_EX) === "busy" ? "EAGAIN" : undefined
+    } catch (cause) {
+      return errnoOf(cause)
+    }
+  }
+}
 
 /** Runs `ask` with a new descriptor of the directory, and closes the descriptor afterwards. */
 const withDescriptor = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) => A): A => {

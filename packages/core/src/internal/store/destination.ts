@@ -38,6 +38,15 @@ export interface Locked {
   readonly isLocked: boolean
 }
 
+/** The deletion of a marked directory. */
+interface Removal {
+  /** The directory that was judged. */
+  readonly expected: FileId
+  readonly layout: Layout
+  readonly isLocked: boolean
+  readonly mayRemove: MayRemove
+}
+
 export type Destinations = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
@@ -94,14 +103,13 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
       return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(disk, path) : Effect.succeed(false)
     })
 
-  const removeTree = (
-    path: string,
-    expected: FileId,
-    { sentinels }: Layout,
-    isLocked: boolean,
-    mayRemove: MayRemove
-  ): Effect.Effect<Discarded, DiskError> =>
-    Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked, sentinels }), (stayed) => ({ stayed }))
+  const removeTree = (path: string, removal: Removal): Effect.Effect<Discarded, DiskError> => {
+    const { expected, isLocked, layout, mayRemove } = removal
+    const { sentinels } = layout
+    return Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked, sentinels }), (stayed) => ({
+      stayed
+    }))
+  }
 
   return { pathForClaimed, pathForMarked, lock, isGone, removeTree }
 }

@@ -158,7 +158,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
         if (!isClaimed) return Effect.fail(new Taken({ path }))
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
-        const removed = removeTree(path, state.id, layout, true, mayRemove)
+        const removed = removeTree(path, { expected: state.id, layout, isLocked: true, mayRemove })
         const gone = { ENOENT: () => new Taken({ path }), ESTALE: () => changed("it is another directory") }
         return requireNoMount(disk, path).pipe(
           Effect.andThen(putMark),
