@@ -67,7 +67,9 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   decidedBy: Schema.optionalKey(Schema.String),
   sentinels: Schema.Array(SentinelExplanation),
   /** Names of other owners' sentinels, which weren't read. */
-  foreign: Schema.Array(Schema.String)
+  foreign: Schema.Array(Schema.String),
+  /** Why nothing in the directory is trusted, such as an owner other than the caller and uid 0. */
+  distrust: Schema.optionalKey(Schema.String)
 })
 export type Explanation = typeof Explanation.Type
 
@@ -176,7 +178,7 @@ const ownEvidence = (decision: Decision): SentinelExplanation["evidence"] => {
   return Object.fromEntries(Object.entries(decision.evidence).filter(([datum, compared]) => told[datum] !== compared))
 }
 
-type Where = Pick<JudgeInputs, "path" | "kind" | "foreign">
+type Where = Pick<JudgeInputs, "path" | "kind" | "foreign" | "distrust">
 
 /** Where the directory of the path `asked` was judged. */
 const placeOf = (asked: string, { kind, path }: Where): Pick<Explanation, "path" | "asked" | "stage"> =>
@@ -211,7 +213,7 @@ export const make = (
   inputs: Where,
   commands: Commands = noCommands
 ): Explanation => {
-  const { foreign } = inputs
+  const { distrust, foreign } = inputs
   const { decisive, parts, reason, verdict } = decision
   const evidence = ownEvidence(decision)
   const datum = decidedBy(reason, decision.evidence)
@@ -229,6 +231,7 @@ export const make = (
     ...decided,
     evidence,
     sentinels: parts.map((part) => ofPart(part, commands)),
-    foreign
+    foreign,
+    ...(distrust === undefined ? {} : { distrust })
   }
 }

@@ -149,7 +149,7 @@ const sentinel = (part: SentinelExplanation, isDecisive: boolean, options: Optio
   return `${head}${table(part.evidence, part.decidedBy, options)}${note}`
 }
 
-const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
+const conclusion = ({ distrust, reason, sentinels, verdict }: Explanation): string => {
   switch (verdict) {
     case "alive":
       return "It is kept: an owner lives.\n"
@@ -158,7 +158,9 @@ const conclusion = ({ reason, sentinels, verdict }: Explanation): string => {
       if (reason === "mount-inside") return "It is kept: its owners are gone, but a file system is mounted in it.\n"
       return "A sweep removes it: every owner is provably gone.\n"
     case "none":
-      return "It is kept: without a sentinel it isn't ours.\n"
+      return distrust === undefined
+        ? "It is kept: without a sentinel it isn't ours.\n"
+        : `It is kept: no sentinel was found, and nothing in it would be trusted: it is ${distrust}.\n`
     case "unknown":
       return `It is kept: ${reason === "other-owner" && sentinels.length === 0 ? "somebody else's sentinel lies in it" : "whether an owner lives can't be known"}.\n`
   }

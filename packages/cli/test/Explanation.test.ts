@@ -250,6 +250,19 @@ describe("Explanation", () => {
     assert.notProperty(explained({ _tag: "Absent", pid }).sentinels[0], "command")
   })
 
+  it("says why nothing in a directory without a sentinel would be trusted", () => {
+    const nothing = examined([], { _tag: "Absent", pid })
+    const told = (distrust?: string) => {
+      const where = { ...place("/vms/a"), ...(distrust === undefined ? {} : { distrust }) }
+      return ExplanationTable.render(Explanation.make("/vms/a", nothing, where), { ...options, width: 200 })
+    }
+    assert.include(told(), "It is kept: without a sentinel it isn't ours.\n")
+    assert.include(
+      told("unreadable, and owned by uid 0"),
+      "It is kept: no sentinel was found, and nothing in it would be trusted: it is unreadable, and owned by uid 0.\n"
+    )
+  })
+
   it("ends with the next step where nobody can know whether an owner lives", () => {
     const copied = judgedAs({ file: "9" })
     const table = ExplanationTable.render(Explanation.make("/vms/a", copied, place("/vms/a")), options)

@@ -121,6 +121,8 @@ describe("a directory of another user's that can't be read", () => {
         const user = "setpriv --reuid 1000 --regid 1000 --clear-groups env HOME=/nonexistent"
         const swept = yield* shell.actions(`${user} $VS sweep $W/volume --strict --json`)
         assert.deepStrictEqual(swept, { "lost+found": "kept: none, no-sentinel" })
+        const explained = yield* shell.run(`${user} $VS explain $W/volume/lost+found`)
+        assert.include(explained.replace(/\s+/g, " "), "it is unreadable, and owned by uid 0.")
       })
   )
 })
