@@ -35,7 +35,10 @@ const immutable =
     ? "`ls -ldO` of it and of its directory shows what has a flag such as uchg, and `chflags nouchg,nouappnd` ends that"
     : "`lsattr -d` of it and of its directory shows what is immutable or append-only, and `chattr -i -a` ends that"
 
-/** The next step after a refusal depends on the user. Root needs no permission, but can't change an immutable file. */
+/**
+ * The next step after a refusal. Modes of files stop root only without its capabilities or under root_squash. An
+ * immutable file stops everybody.
+ */
 const ofRefusal = (errno: string | undefined, isRoot: boolean): string => {
   if (!isRoot) return errno === "EPERM" ? `run as the owner, or as root; ${immutable}` : "run as the owner, or as root"
   const others = "a missing capability, a security module or a server's root_squash"

@@ -177,7 +177,7 @@ const place = ({ asked, path, stage }: Explanation): string => {
 }
 
 /**
- * The judgement of the directory, a table for each sentinel and one for the directory itself, and the conclusion.
+ * The text that `explain` prints without `--json`.
  *
  * @category rendering
  * @since 0.1.0

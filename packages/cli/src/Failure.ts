@@ -58,7 +58,10 @@ const plainCommands: ReadonlySet<string> = new Set(["write", "run", "demo"])
 const commandOf = (args: ReadonlyArray<string>): string | undefined =>
   args.find((arg, index) => !arg.startsWith("-") && args[index - 1] !== "--log-level")
 
-/** The value of the variable of `--json`. `false` if the value is invalid or the command takes no `--json`. */
+/**
+ * The value of the environment variable of `--json`. `false` if it is unset or invalid, or if the command takes no
+ * `--json`.
+ */
 const jsonVariable = (args: ReadonlyArray<string>): Effect.Effect<boolean> =>
   plainCommands.has(commandOf(args) ?? "")
     ? Effect.succeed(false)

@@ -1,5 +1,5 @@
 /**
- * The heap of this process.
+ * Keeps the V8 heap of this process small.
  *
  * @since 0.1.0
  */

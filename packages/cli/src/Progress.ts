@@ -131,8 +131,8 @@ const usualWidth = 80
 const times = { bar: ["1 second", "200 millis"], lines: ["30 seconds", "30 seconds"] } as const
 
 /**
- * Runs an effect and shows its progress meanwhile. Work that ends within the first second, or without a terminal within
- * the first 30 seconds, shows nothing. A bar is cleared at the end.
+ * Runs an effect and shows its progress meanwhile: a bar after 1 second, or a line after each 30 seconds. Clears the
+ * bar at the end.
  *
  * @category running
  * @since 0.1.0

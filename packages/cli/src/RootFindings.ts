@@ -103,8 +103,8 @@ const fileSystem = ({ ground: { frame } }: Readings): Finding.Finding => {
 }
 
 /**
- * The finding whether a record that is made now would be bound to its directory. The data of the directory stand for
- * those of a file in it, which are of the same kinds.
+ * The finding whether a new record would be bound to its directory. The inode and the birth time of the root stand for
+ * those of the record's file.
  */
 const binding = ({ ground: { frame } }: Readings): Finding.Finding => {
   const what = "directories"

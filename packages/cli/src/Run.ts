@@ -207,7 +207,7 @@ export const run: (
     yield* signals.passTo(child)
     yield* reapOrphans(child)
     yield* Ownership.record(path, { ...record, pid: Pid.make(child.pid ?? 0) }).pipe(
-      // A command that has already ended needs no record of its own.
+      // A command that has already ended, or whose directory is gone, needs no record.
       Effect.catchTag("NotFound", () => Effect.void),
       Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))
     )

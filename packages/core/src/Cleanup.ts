@@ -360,7 +360,7 @@ export const reclaim: (
   const store = yield* SentinelStore
   const { entry, root } = yield* store.openDirectory(directory)
   if (entry.kind !== "directory") {
-    // A sweep's workspace may hold directories of living owners. Only a sweep can resume a workspace.
+    // A workspace may hold several directories, also those of living owners. A sweep of the root resumes each of them.
     return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
   }
   const full = withDefaults(options)

@@ -28,7 +28,7 @@ export interface SentinelFile {
   readonly writtenAt: number
   /** The later of mtime and ctime, milliseconds since the epoch. */
   readonly changedAt: number
-  /** Content of the file. `undefined`: the file was refused before it was read. */
+  /** Content of the file. `undefined`: the file is untrusted, too large or unreadable. */
   readonly bytes: Uint8Array | undefined
   /** The parsed record, or the reason why there is none. */
   readonly content: Result.Result<Sentinel, SentinelError | PermissionDenied | StoreFailure>

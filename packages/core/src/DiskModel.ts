@@ -260,8 +260,7 @@ export interface HeldLock {
   /** `true`: a conflicting lock through a second open was refused, so locks work on this file system. */
   readonly tested: boolean
   /**
-   * `true`: held as long as this process lives. `false`: Node closes the descriptor when the thread that opened it
-   * ends.
+   * `true`: the descriptor stays open when the thread that opened it ends. `false`: Node closes the descriptor then.
    */
   readonly outlivesThread: boolean
   /** Whether the locked directory was removed: its link count is 0. `false` if the link count can't be read. */

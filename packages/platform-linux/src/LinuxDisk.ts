@@ -204,8 +204,8 @@ const overCalls = (
   const remover = Removal.make(() => pool()?.remove)
   const dirFd = () => (calls ??= DirFd.make(native()?.at))
   /**
-   * These calls don't load native code by default. That takes longer than a look at a root, and an empty root needs no
-   * other call.
+   * `entries` and `lstat` load no native code by default. Loading takes longer than a look at a root, and an empty root
+   * needs no other call.
    */
   const loadedDirFd = () => calls ?? (nativeFrom === 0 ? dirFd() : DirFd.procfs)
   const entries = (path: string) =>

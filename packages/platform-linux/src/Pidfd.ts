@@ -8,8 +8,8 @@ import { type Library, withKoffi } from "./internal/koffi.ts"
 import { errnoName } from "./Kernel.ts"
 
 /**
- * The pidfd calls, which need native code. A call that fails returns the name of the errno, except `inode`, which
- * throws.
+ * The pidfd calls, which need native code. A call that fails returns the name of the errno. `inode` throws, and `close`
+ * reports nothing.
  *
  * @category models
  * @since 0.1.0

@@ -34,7 +34,10 @@ const textAt = (bytes: Uint8Array, start: number, size: number): string | undefi
   return end <= 0 ? undefined : new TextDecoder().decode(bytes.subarray(start, start + end))
 }
 
-/** Decodes `struct statfs`. `undefined`: the buffer is too short, or one of its texts is empty or lacks its NUL. */
+/**
+ * Decodes `struct statfs`. `undefined`: the buffer is too short, or the type or the mount point is empty or lacks its
+ * NUL.
+ */
 export const decodeStatfs = (bytes: Uint8Array): FileSystemInfo | undefined => {
   if (bytes.byteLength < statfsSize) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,4 +1,4 @@
-/** libSystem through koffi: synchronous calls into Buffers. The answers aren't interpreted here. */
+/** libSystem through koffi: synchronous calls into Buffers. The callers decode the bytes. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { errnoName } from "./errno.ts"

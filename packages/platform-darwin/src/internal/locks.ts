@@ -23,7 +23,10 @@ const take = (calls: FileCalls, fd: number, operation: number): boolean => {
   }
 }
 
-/** Takes the lock, which is held until `fd` is closed. Throws EBUSY, or the errno. */
+/**
+ * Takes the lock, which lasts until the last copy of `fd` closes. Throws EBUSY if a conflicting lock is held, otherwise
+ * the errno of the call.
+ */
 export const acquire = (
   calls: FileCalls,
   path: string,

@@ -59,7 +59,7 @@ const take = (column: Column, text: string): string | undefined => {
   return /^\S+/.exec(text)?.[0]
 }
 
-/** Splits one line. `undefined`: it has fewer columns than were asked for, or more text. */
+/** Splits one line. `undefined`: a column is missing or malformed, or text is left. */
 export const splitRow = (columns: ReadonlyArray<Column>, line: string): Fields | undefined => {
   const fields: { [K in Column]?: string } = {}
   let rest = line

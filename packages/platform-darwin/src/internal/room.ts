@@ -1,4 +1,7 @@
-/** Whether a directory can be changed, by `access(2)`, which checks access control lists and read-only volumes, too. */
+/**
+ * The free space of a directory's volume, and whether the directory can be changed. `access(2)` also checks access
+ * control lists and read-only volumes.
+ */
 import type { Room } from "@vm-sentinel/core/Disk"
 import { errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"

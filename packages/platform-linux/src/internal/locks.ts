@@ -79,8 +79,8 @@ const withDescriptor = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) =
 }
 
 /**
- * Takes the lock, which is held until `fd` is closed. With `test`, tries whether the lock excludes another descriptor.
- * Throws EBUSY, or the errno.
+ * Takes the lock, which lasts until the last copy of `fd` closes. With `test`, tries whether the lock excludes another
+ * descriptor. Throws EBUSY if a conflicting lock is held, otherwise the errno of the call.
  */
 export const acquire = (
   calls: DirFd.DirFd,

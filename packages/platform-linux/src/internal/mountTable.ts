@@ -1,6 +1,6 @@
 /**
  * The table of `/proc/self/mountinfo`, kept in memory to save reads. The file stays open, because `poll(2)` reports on
- * its descriptor whether anything was mounted or unmounted since the last read (`proc_pid_mountinfo(5)`).
+ * its descriptor whether anything was mounted or unmounted since the last read (`proc_pid_mounts(5)`).
  */
 import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"

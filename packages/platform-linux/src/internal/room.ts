@@ -45,7 +45,7 @@ const byFile = (path: string): string | undefined =>
     }
   })
 
-/** Asks `access(2)`, which checks the real user. A shared file system asks its server or its program. */
+/** `access(2)` checks the real user. NFS asks its server, and FUSE may ask its program. */
 const byAccess = (path: string): string | undefined =>
   refused(() => Fs.accessSync(encodePath(path), Fs.constants.W_OK | Fs.constants.X_OK))
 

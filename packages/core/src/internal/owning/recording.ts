@@ -137,7 +137,7 @@ export const lockOf = Effect.fnUntraced(function* (directory: string) {
   )
 })
 
-/** Evidence of the owner's lock about other owners. `undefined`: none, since other owners share the lock. */
+/** Evidence of the owner's lock about other owners. `undefined`: none, since other owners may share the lock. */
 export const lockEvidence = (lock: OwnerLock | undefined): LockState | undefined =>
   lock === undefined ? "unknown" : lock.wasExclusive ? "free" : undefined
 

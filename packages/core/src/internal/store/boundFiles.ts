@@ -5,8 +5,8 @@ import type { ScannedFile } from "../../DiskModel.ts"
 import * as Sentinel from "../../Sentinel.ts"
 
 /**
- * Whether a record names this very directory and this very file. The other names of such a file don't matter. A backup
- * by hard links (`cp -al`) gives every file a second name.
+ * Whether a record names its directory and its file. Such a file may have more hard links, which a backup by `cp -al`
+ * makes.
  */
 export const isBound = (frame: DirectoryFrame, { bytes, stat }: ScannedFile): boolean => {
   if (bytes === undefined) return false

@@ -1,8 +1,7 @@
 /**
- * Removal of a condemned directory, in seven steps: look for mounts, lock, look, rename (claim), look, rename (mark),
- * delete. Claim and mark are one rename each: the place of the directory shows how far a killed sweep came. The
- * exclusive lock is held from before the first rename until after the last `rmdir`: no owner can take the directory in
- * between.
+ * Removal of a condemned directory: look for mounts, lock, look, rename (claim), look, look for mounts, rename (mark),
+ * delete. The place of the directory shows how far a killed sweep came. Where the file system has locks, the exclusive
+ * lock keeps owners out from before the first rename until after the last `rmdir`.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -25,7 +25,7 @@ export interface Destination {
   readonly root: string
   /** Claims move directories into it. `undefined`, on a full file system: claims stay within `root`. */
   readonly workspace: Workspace | undefined
-  /** Whether another sweep of the root is at work: a lock that is held exclusively may be its lock. */
+  /** Whether a lock that is held exclusively may be that of another sweep of the root. */
   readonly hasOthers: Effect.Effect<boolean>
 }
 

@@ -1,6 +1,6 @@
 /**
  * Steps of the careful path, the only path that can remove: look at one directory, judge, lock, claim, judge again,
- * delete. VM directories and leftovers of killed sweeps share these steps.
+ * delete. Leftovers of killed sweeps need no new claim.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"

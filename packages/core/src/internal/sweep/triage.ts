@@ -86,7 +86,7 @@ export const make = (
         )
       : lifeOf(sentinel, locked)
 
-  /** Each directory has its own lock, so an answer for one directory says nothing about the next. */
+  /** `owners` doesn't remember this answer, because each directory has its own lock. */
   const lifeByLock = (path: string, sentinel: Sentinel.Sentinel) =>
     Effect.flatMap(probeLock(path), (lockState) =>
       lockState === "shared" || lockState === "exclusive"
