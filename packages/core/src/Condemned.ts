@@ -23,7 +23,8 @@ const copy = ({ bytes, entry, id, size, writtenAt }: SentinelFile): FileFingerpr
   id: { ...id },
   size,
   writtenAt,
-  bytes: bytes?.slice()
+  // `slice` of a Node Buffer would share its memory.
+  bytes: bytes === undefined ? undefined : new Uint8Array(bytes)
 })
 
 const seal = Symbol("Condemned")

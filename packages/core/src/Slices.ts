@@ -66,25 +66,31 @@ export const makePace: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((cl
     const isUsedUp = () => clock.monotonicTimeNanosUnsafe() >= until
     const waiting = new Set<() => void>()
     let isScheduled = false
-    const scheduleNext = (scheduler: Scheduler.Scheduler) => {
+    const scheduleNext = (dispatcher: Scheduler.SchedulerDispatcher) => {
       isScheduled = true
-      scheduler.makeDispatcher().scheduleTask(() => {
+      dispatcher.scheduleTask(() => {
         isScheduled = false
         until = clock.monotonicTimeNanosUnsafe() + slice
-        for (const proceed of waiting) {
-          waiting.delete(proceed)
-          proceed()
-          if (isUsedUp()) break
+        try {
+          for (const proceed of waiting) {
+            waiting.delete(proceed)
+            proceed()
+            if (isUsedUp()) break
+          }
+        } finally {
+          // An observer of a fiber may throw. The other fibers go on all the same.
+          if (waiting.size > 0 && !isScheduled) scheduleNext(dispatcher)
         }
-        if (waiting.size > 0 && !isScheduled) scheduleNext(scheduler)
       }, 0)
     }
-    const wait = Effect.callback<void>(function (resume) {
-      const proceed = () => resume(Effect.void)
-      waiting.add(proceed)
-      if (!isScheduled) scheduleNext(this)
-      return Effect.sync(() => waiting.delete(proceed))
-    })
+    const wait = Effect.withFiber(({ currentDispatcher }) =>
+      Effect.callback<void>((resume) => {
+        const proceed = () => resume(Effect.void)
+        waiting.add(proceed)
+        if (!isScheduled) scheduleNext(currentDispatcher)
+        return Effect.sync(() => waiting.delete(proceed))
+      })
+    )
     return Effect.suspend(() => (isUsedUp() ? wait : Effect.void))
   })
 )

@@ -112,6 +112,16 @@ describe("what a Condemned is bound to", () => {
     })
   }
 
+  it("the bytes that were judged, even if the caller writes others over them", () => {
+    for (const reused of [Uint8Array.from(bytes), Buffer.from(bytes)]) {
+      const now = state([read(v3(), { bytes: reused })])
+      const condemned = condemnedOf(deadJudgement(now))
+      assert.isUndefined(condemned.difference(now))
+      reused.set(changedBytes)
+      assert.match(condemned.difference(now) ?? "", /\.vm-sentinel is another/)
+    }
+  })
+
   it("a time of writing alone is no difference: the bytes were read", () => {
     assert.isUndefined(condemned.difference(state([read(v3(), { writtenAt: 0 }), runner])))
   })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Scheduler } from "effect"
 import * as Slices from "../src/Slices.ts"
 import { turnsOf } from "./support/eventLoopTurns.ts"
+import { withSteppedClock } from "./support/steppedClock.ts"
 
 describe("the event loop has its turn", () => {
   it.live("between the slices of several that work at once", () =>
@@ -32,6 +33,43 @@ describe("the event loop has its turn", () => {
       assert.deepStrictEqual(passed, [...Array.from({ length: 20 }).keys()])
     })
   )
+
+  it.live("also for the fibers that wait behind one whose observer throws", () =>
+    Effect.gen(function* () {
+      const pace = yield* Slices.makePace
+      const dispatched: Array<() => void> = []
+      const setImmediate = (task: () => void) => {
+        dispatched.push(task)
+        return () => {}
+      }
+      const scheduler = new Scheduler.MixedScheduler("async", setImmediate)
+      const waiting = yield* Effect.forEach([1, 2, 3], () =>
+        Effect.forkDetach(pace, { startImmediately: true }).pipe(Effect.provideService(Scheduler.Scheduler, scheduler))
+      )
+      waiting[0]?.addObserver(() => {
+        throw new Error("an observer")
+      })
+      const thrown: Array<unknown> = []
+      for (let task = dispatched.shift(); task !== undefined; task = dispatched.shift()) {
+        try {
+          task()
+        } catch (error) {
+          thrown.push(error)
+        }
+      }
+      assert.lengthOf(thrown, 1)
+      assert.isTrue(waiting.every((fiber) => fiber.pollUnsafe() !== undefined))
+    }).pipe(withSteppedClock(1_000_000n))
+  )
+
+  it("under runSync, too", () => {
+    const passes = Effect.gen(function* () {
+      const pace = yield* Slices.makePace
+      for (let pass = 0; pass < 5; pass++) yield* pace
+      return "passed"
+    })
+    assert.strictEqual(Effect.runSync(withSteppedClock(1_000_000n)(passes)), "passed")
+  })
 
   it.live("also after the interruption of the fiber whose turn is next, at any of its steps", () =>
     Effect.gen(function* () {

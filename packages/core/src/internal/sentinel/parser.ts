@@ -10,9 +10,9 @@ export const make = (): typeof Sentinel.parse => {
   let parsed: ReturnType<typeof Sentinel.parse>
   return (given) => {
     if (bytes === undefined || !sameBytes(bytes, given)) {
-      parsed = Sentinel.parse(given)
-      // A Disk may use its buffer again.
-      bytes = given.slice()
+      // A Disk may use its buffer again. `slice` of a Node Buffer would share its memory.
+      bytes = new Uint8Array(given)
+      parsed = Sentinel.parse(bytes)
     }
     return parsed
   }
