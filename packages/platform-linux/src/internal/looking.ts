@@ -39,7 +39,9 @@ const copy = (length: number): Uint8Array => {
   return new Uint8Array(copied.buffer, copied.byteOffset, length)
 }
 
-/** Reads a directory in slices, and passes each entry to `use`. Keeps no names. */
+/**
+ * Reads a directory in slices, and passes each entry to `use`, which returns `false` to end the reading. Keeps no names.
+ */
 export function* list(
   calls: DirFd.DirFd,
   fd: number,
@@ -49,7 +51,7 @@ export function* list(
   const listing = calls.list(fd)
   try {
     for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
-      use(DirFd.textOf(entry.name), entry)
+      if (use(DirFd.textOf(entry.name), entry) === false) return
       if (isSliceUsedUp()) yield
     }
   } finally {
@@ -123,8 +125,10 @@ export function* scan(
     const names = ScanNames.make(options, isRead)
     let subdirectories: Scan["subdirectories"] = "none"
     yield* list(calls, fd, isSliceUsedUp, (entry, { type }) => {
-      if (type === "directory" || type === "unknown") subdirectories = "some"
-      return names.add(entry)
+      const isNextWanted = names.add(entry)
+      // Nobody knows the entries after the last wanted one.
+      if (type === "directory" || type === "unknown" || !isNextWanted) subdirectories = "some"
+      return isNextWanted
     })
     const { read, ...told } = names.end()
     const files = read.map((entry) =>
