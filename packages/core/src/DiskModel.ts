@@ -97,7 +97,7 @@ export interface Principal {
   readonly uid: number | undefined
   /** Paths of directories that are never swept. `/` is never swept either. */
   readonly homes: ReadonlyArray<string>
-  /** Ids of directories that are never swept, for a platform on which one directory has several paths (Darwin). */
+  /** Ids of directories that are never swept. A symbolic link, a bind mount or a firmlink gives a home another path. */
   readonly homeIds: ReadonlyArray<FileId>
 }
 

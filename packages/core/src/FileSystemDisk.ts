@@ -69,14 +69,14 @@ const toStat = (info: FileSystem.File.Info) => ({
 })
 
 /** Reads the uid and the home of the calling process. Finds neither if the platform has no global `process`. */
-const caller = (): Principal => {
+const caller = (): Pick<Principal, "uid" | "homes"> => {
   const process: unknown = Reflect.get(globalThis, "process")
   const uid: unknown =
     Predicate.hasProperty(process, "geteuid") && Predicate.isFunction(process.geteuid) ? process.geteuid() : undefined
   const home =
     Predicate.hasProperty(process, "env") && Predicate.hasProperty(process.env, "HOME") ? process.env.HOME : undefined
   const homes = Predicate.isString(home) ? [home] : []
-  return { uid: Predicate.isNumber(uid) ? uid : undefined, homes, homeIds: [] }
+  return { uid: Predicate.isNumber(uid) ? uid : undefined, homes }
 }
 
 /**
@@ -93,6 +93,15 @@ export const makeWith = Effect.fnUntraced(function* (
   const paths = yield* Path.Path
 
   const lstat = (path: string) => Effect.map(failing("lstat", path)(fs.lstat(path)), toStat)
+
+  const idsOf = (home: string) =>
+    Effect.match(fs.stat(home), {
+      onSuccess: (info) => (Option.isSome(info.ino) ? [toStat(info).id] : []),
+      onFailure: () => []
+    })
+  const homeIds = yield* Effect.cached(
+    Effect.suspend(() => Effect.map(Effect.forEach(caller().homes, idsOf), (ids) => ids.flat()))
+  )
 
   /** Follows a symbolic link, so it is only for a path that was just seen to be a directory. */
   const list = (path: string) =>
@@ -207,7 +216,7 @@ export const makeWith = Effect.fnUntraced(function* (
   const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
   return make({
-    principal: Effect.sync(caller),
+    principal: Effect.map(homeIds, (homeIds) => ({ ...caller(), homeIds })),
     resolve: (path) => attempt("getcwd", path, () => paths.resolve(path)),
     realPath,
     lstat,

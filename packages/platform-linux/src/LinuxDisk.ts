@@ -14,7 +14,6 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as DirFd from "./internal/dirFd.ts"
 import { decodeName, encodePath } from "./internal/bytePath.ts"
@@ -30,6 +29,7 @@ import * as MountTable from "./internal/mountTable.ts"
 import * as PeekMany from "./internal/peekMany.ts"
 import * as Permitting from "./internal/permitting.ts"
 import * as Pool from "./internal/pool.ts"
+import * as Principal from "./internal/principal.ts"
 import * as Removal from "./internal/removal.ts"
 import { renameNew } from "./internal/renaming.ts"
 import { room } from "./internal/room.ts"
@@ -175,18 +175,6 @@ const locate = (calls: DirFd.DirFd, mounts: MountTable.MountTable, path: string)
   }
 }
 
-const homeBy = (ask: () => string): ReadonlyArray<string> => {
-  try {
-    return [ask()].filter((home) => home !== "")
-  } catch {
-    // A uid may have no entry in the user database (containers, a directory service that is down).
-    return []
-  }
-}
-
-/** Home directories by the environment and by the user database. */
-const findHomes = (): ReadonlyArray<string> => [...homeBy(Os.homedir), ...homeBy(() => Os.userInfo().homedir)]
-
 /** The calls of `node:fs` open `/proc/self/fd/N`. Their ENOENT without a procfs is about `/proc`, not about the path. */
 const namingProcfs = (error: DiskError): DiskError =>
   error.errno === "ENOENT" && !Fs.existsSync("/proc/self/fd")
@@ -200,7 +188,7 @@ const overCalls = (
   mounts: MountTable.MountTable
 ): Disk["Service"] => {
   let calls: DirFd.DirFd | undefined
-  let homes: ReadonlyArray<string> | undefined
+  const principal = Principal.make()
   const remover = Removal.make(() => pool()?.remove)
   const dirFd = () => (calls ??= DirFd.make(native()?.at))
   /**
@@ -214,8 +202,7 @@ const overCalls = (
       namingProcfs
     )
   const disk = make({
-    // Ids aren't needed, because every path to a home resolves to the same real path.
-    principal: Effect.sync(() => ({ uid: process.geteuid?.(), homes: (homes ??= findHomes()), homeIds: [] })),
+    principal: Effect.sync(principal),
     resolve: (path) => attempt("getcwd", path, () => Path.resolve(path)),
     realPath: (path) =>
       attempt("realpath", path, () => decodeName(Fs.realpathSync.native(encodePath(path), { encoding: "buffer" }))),
