@@ -118,6 +118,8 @@ const quick = (
     const path = wanted === "path" ? lossy.decode(source.kernel.readLink(`${source.root}/${pid}/exe`)) : ""
     const processId64 = wanted === "identity" ? `${pidfds.inode(fd)}` : ""
     if (pidfds.hasExited(fd) !== false) return undefined
+    // The link may be of another process that has this PID in the procfs of another namespace.
+    if (wanted === "path" && checkNamespace(source) !== undefined) return undefined
     switch (wanted) {
       case "existence":
         return { _tag: "Present", pid, tgid: pid }
