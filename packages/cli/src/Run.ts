@@ -183,12 +183,12 @@ export const run: (
     const { file, lock } = yield* Ownership.hold(path, named)
     yield* DistrustWarning.warn(path, file)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
-    // This check finds an earlier command that may still live, before a new one starts.
-    yield* Ownership.ensureUnowned(path, record)
-    // `hold` takes up to 5 s. After a signal in this time no command is wanted.
-    const early = yield* signals.early
     // Without a command nothing was begun. If the sentinel stayed, the next sweep would remove the directory.
     const withdraw = Ownership.release(path, file)
+    // This check finds an earlier command that may still live, before a new one starts.
+    yield* Ownership.ensureUnowned(path, record).pipe(Effect.onError(() => Effect.ignore(withdraw)))
+    // `hold` takes up to 5 s. After a signal in this time no command is wanted.
+    const early = yield* signals.early
     if (early !== undefined) {
       yield* withdraw
       return yield* new Quit({ code: 128 + Os.constants.signals[early] })

@@ -368,6 +368,10 @@ describe.concurrent("usage", { timeout }, () => {
         ["write", ".", "--pid", "0"],
         ["write", ".", "--pid", "1", "--role", "not a role"],
         ["reclaim", ".", "--assume-dead", " "],
+        ["reclaim", "", "--yes"],
+        ["explain", ""],
+        ["write", "", "--pid", "1"],
+        ["run", "", "--", "true"],
         ...["sweep", "list", "explain", "reclaim"].flatMap((name) => [
           [name, ".", "--lock", "held"],
           [name, ".", "--shared", "yes"],

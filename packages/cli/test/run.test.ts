@@ -68,6 +68,19 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
+  it.live("leaves no sentinel of its own if an earlier command may live", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const args = ["write", directory, "--pid", `${process.pid}`, "--role", "command"]
+      assert.strictEqual((yield* Cli.inProcess(args)).code, 0)
+      const { code, stderr } = yield* Cli.inProcess(["run", directory, "--", "true"])
+      assert.strictEqual(code, 1)
+      assert.include(stderr, `already owned by process ${process.pid}: alive, matches`)
+      const sentinels = FS.readdirSync(directory).filter((name) => name.startsWith(".vm-sentinel"))
+      assert.deepStrictEqual(sentinels, [".vm-sentinel.command"])
+    })
+  )
+
   it.live("passes signals on, and the number of the one that ended the command", () =>
     Effect.gen(function* () {
       const directory = yield* held

@@ -59,7 +59,12 @@ export const roots = Argument.String("ROOT").pipe(
 
 export const directory = Argument.String("DIR").pipe(
   Argument.withMetavar("directory"),
-  Argument.withDescription("One VM directory")
+  Argument.withDescription("One VM directory"),
+  // `write "$UNSET"` would record an owner of the working directory.
+  Argument.filter(
+    (path) => path !== "",
+    () => "Expected a path, not an empty text"
+  )
 )
 
 export const yes = boolean("yes", "Ask for no confirmation")
