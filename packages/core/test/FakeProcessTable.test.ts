@@ -73,6 +73,16 @@ const test = <A, E>(
 
 const small = (pidMax: number) => FakeProcessTable.layerWith({ pidMax })
 
+test("a zombie holds no lock", (table, inspector) =>
+  Effect.gen(function* () {
+    const pid = yield* table.spawn()
+    const directory = { dev: "1", ino: "2" }
+    yield* table.holdLock(pid, directory)
+    assert.deepStrictEqual(yield* inspector.lockHolders(directory), [pid])
+    yield* table.zombie(pid)
+    assert.deepStrictEqual(yield* inspector.lockHolders(directory), [])
+  }))
+
 const seen = Effect.fnUntraced(function* (pid: Pid, wanted?: ObserveDepth) {
   const observation = yield* (yield* ProcessInspector).observe(pid, wanted)
   return observation._tag === "Present" ? observation : assert.fail(`expected Present, got ${observation._tag}`)

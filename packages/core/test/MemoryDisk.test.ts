@@ -295,6 +295,15 @@ memoryTest(
   })
 )
 
+it.effect("seeds a symbolic link anew", () =>
+  Effect.gen(function* () {
+    const { disk, memory } = yield* scene
+    yield* memory.seed({ "/x": "x", "/y": "y", "/link": { type: "symlink", target: "/x" } })
+    yield* memory.seed({ "/link": { type: "symlink", target: "/y" } })
+    assert.strictEqual(yield* disk.realPath("/link"), "/y")
+  }).pipe(Effect.provide(MemoryDisk.layer))
+)
+
 it.effect("gives no number again where it is told so", () =>
   Effect.gen(function* () {
     const { disk } = yield* scene

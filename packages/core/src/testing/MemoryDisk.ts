@@ -259,7 +259,8 @@ const controls = (machine: Disks.Machine, process: Calls.Process): MemoryDisk["S
     }
     const { content, size, target, type, ...attributes } =
       typeof seed === "string" || seed instanceof Uint8Array ? { type: "file" as const, content: seed } : seed
-    if (Volume.inodeAt(volume, path)?.type !== type) removeAll(volume, caller, path)
+    // The target of a symbolic link never changes.
+    if (type === "symlink" || Volume.inodeAt(volume, path)?.type !== type) removeAll(volume, caller, path)
     const inode =
       Volume.inodeAt(volume, path) ??
       Object.assign(

@@ -77,6 +77,22 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         assert.deepInclude(yield* world.tree(directory), untouched)
       }))
 
+    test(`a directory claimed into ${where} isn't deleted after the scope of the claim, even if it couldn't go back`, () =>
+      Effect.gen(function* () {
+        const { condemned, directory, reclaimer: opened, vm } = yield* scene
+        const reclaimer = yield* opened
+        const claim = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const claim = yield* claimInto(where, reclaimer, condemned)
+            yield* world.directory(vm)
+            assert.strictEqual(yield* tag(claim.restore), "NameTaken")
+            return claim
+          })
+        )
+        assert.strictEqual(yield* tag(discarding(claim)), "Taken")
+        assert.property(yield* world.tree(directory), `${claim.path.slice(directory.length + 1)}/disk`)
+      }))
+
     for (const [end, ending] of [
       ["it is done", Effect.void],
       ["it fails", Effect.fail("failed")],

@@ -355,10 +355,20 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* interposer.before("rename", store.publish(directory, two, { replacing }))
       yield* store.release(directory, nonceOf(one))
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+      // Without `link`, the store puts the record of the next owner back by a rename.
+      const three = fresh()
+      yield* interposer.before(
+        "rename",
+        Effect.flatMap(condemnedAt(store, directory), (replacing) => store.publish(directory, three, { replacing }))
+      )
+      const released = store.release(directory, nonceOf(two))
+      for (let call = 0; call < 2; call++) yield* interposer.fail("link", "EPERM")
+      yield* released
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(three) })
       for (const errno of ["EIO", "EROFS"]) {
         yield* interposer.fail("rename", errno)
-        assert.strictEqual(yield* tag(store.release(directory, nonceOf(two))), "StoreFailure")
-        assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+        assert.strictEqual(yield* tag(store.release(directory, nonceOf(three))), "StoreFailure")
+        assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(three) })
       }
     }))
 }

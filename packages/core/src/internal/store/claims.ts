@@ -78,7 +78,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     yield* Effect.addFinalizer(() =>
       isClaimed && !isReported
         ? Effect.ensuring(Effect.ignore(Effect.andThen(requireSame(disk, path, state.id), restore)), letGo)
-        : Effect.void
+        : letGo
     )
     const changed = (problem: string) => new Changed({ path: origin, problem })
 

@@ -76,7 +76,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
    * Renames a record back. EEXIST: another record was published. The old one then stays under its other name, and still
    * counts.
    */
-  const putBack = (aside: string, path: string) => Effect.andThen(linkOrRename(aside, path), disk.unlink(aside))
+  const putBack = (aside: string, path: string) =>
+    Effect.andThen(linkOrRename(aside, path), onErrno(["ENOENT"], () => Effect.void)(disk.unlink(aside)))
 
   /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
   const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {

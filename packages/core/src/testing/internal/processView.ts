@@ -146,6 +146,8 @@ export const selfPid = (table: Table): Result.Result<Pid, IdentityUnavailable> =
 export const lockHolders = ({ locks, pidNamespace, processes }: Table, directory: FileId): ReadonlyArray<Pid> =>
   processes.flatMap((process) =>
     process.pidNamespace === pidNamespace &&
+    // A zombie has no open files.
+    !(process.exited && process.threads.length === 0) &&
     locks.some((lock) => lock.process === process.id && sameFile(lock.directory, directory))
       ? [process.pid]
       : []
