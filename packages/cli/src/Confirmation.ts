@@ -28,7 +28,7 @@ const answer: Effect.Effect<Option.Option<string>, never, Stdio.Stdio> = Stdio.S
   stdin.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead, Effect.orElseSucceed(Option.none))
 )
 
-/** The cursor is still behind the question if no line was typed. */
+/** Ends the line of the question after an interruption or an end of stdin. */
 const newLine = Output.show("\n")
 
 /**

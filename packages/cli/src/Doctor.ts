@@ -89,8 +89,8 @@ const exitCode = (machine: Finding.Machine, roots: ReadonlyArray<Finding.Root>):
 }
 
 /**
- * Prints what this machine and each root can prove. Fails with {@link Quit} unless a sweep of each root removes the
- * directories of owners that have ended.
+ * Prints what this machine and each root can prove. Fails with {@link Quit} if a finding about the machine is `not`, or
+ * the conclusion about a root isn't `removes`.
  *
  * @category running
  * @since 0.1.0

@@ -10,7 +10,7 @@ import type { UnsupportedPlatform } from "./Platform.ts"
 import * as Text from "./Text.ts"
 
 /**
- * Every error that a command can end with.
+ * The errors of a command. An invalid command line is a `CliError` instead.
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +27,7 @@ export type CommandError =
 
 const explain = "`vm-sentinel explain` shows it; `vm-sentinel reclaim --assume-dead REASON` removes it all the same"
 
-/** A judgement that couldn't read all sentinels of a directory yields to no word of an operator. */
+/** `--assume-dead` doesn't remove a directory with more sentinels or names than are read. */
 const explainUnread = `${explain}, unless it has more sentinels or names than are read`
 
 const immutable =
@@ -59,12 +59,12 @@ const ofErrno: { readonly [errno: string]: string } = {
 const ofRefusedRoot = (problem: string): string | undefined => {
   if (problem.startsWith("writable by ")) return "`chmod go-w` it, and look first who has written into it"
   if (problem.startsWith("owned by ")) return "sweep as that user: `runuser -u USER -- vm-sentinel sweep ROOT`"
-  // The problem of a symbolic link already contains the path to give.
+  // The problem of a symbolic link already says what to give.
   return problem.includes("give") ? undefined : "give the directory that holds the VM directories"
 }
 
 /**
- * What to do about an error. `undefined`: its message already contains the advice.
+ * What to do about an error. `undefined`: its message contains the advice, or there is none.
  *
  * @category rendering
  * @since 0.1.0
@@ -105,7 +105,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
     case "Changed":
       return "look again"
     default:
-      // The messages of these errors already contain the advice.
+      // The messages of `Claimed`, `MountInside` and `Immovable` contain the advice. The other errors have none.
       return undefined
   }
 }
@@ -123,7 +123,8 @@ export const text = (error: CommandError, isRoot?: boolean): string => {
 }
 
 /**
- * Renders an error of one directory among many. Leaves out the advice about a sentinel, which `explain` prints once.
+ * Renders an error of one directory among many. Leaves out the advice about an oversized, malformed or untrusted
+ * sentinel, which `NextStep` gives once.
  *
  * @category rendering
  * @since 0.1.0

@@ -7,12 +7,13 @@ import * as Data from "effect/Data"
 import * as Runtime from "effect/Runtime"
 
 /**
- * The exit codes. `done`: success. `failed`: a root couldn't be swept, or the command couldn't do its work. `usage`:
- * invalid command line. `undecided`: with `--strict`, a directory was unknown or failed, or a `--skip` matched nothing,
- * or for `doctor` the end of an owner can't be proved. `kept`: `reclaim` kept the directory. `limited`: a sweep would
- * have removed more than `--max-removals`, and removed nothing. `declined`: the operator said no, and nothing was
- * removed. `interrupted`: SIGINT or SIGTERM. `closed`: stdout was closed before all was written. A shell reports the
- * same code for a command that SIGPIPE ended.
+ * The exit codes. `run` also ends with 126, 127, the code of its command, or 128 plus the number of a signal. `done`:
+ * success. `failed`: a root couldn't be swept, or the command couldn't do its work. `usage`: invalid command line.
+ * `undecided`: with `--strict`, a directory was unknown or failed, or a `--skip` matched nothing, or for `doctor` the
+ * end of an owner can't be proved. `kept`: `reclaim` kept the directory. `limited`: a sweep would have removed more
+ * than `--max-removals`, and removed nothing. `declined`: the operator said no, and nothing was removed. `interrupted`:
+ * SIGINT or SIGTERM. `closed`: stdout was closed before all was written. A shell reports the same code for a command
+ * that SIGPIPE ended.
  *
  * @category constants
  * @since 0.1.0
@@ -29,7 +30,7 @@ export const ExitCode = {
   closed: 141
 } as const
 
-/** The codes that one root can end with, the worst last. */
+/** The codes that a sweep combines, the worst last. */
 const byWorth: ReadonlyArray<number> = [
   ExitCode.done,
   ExitCode.undecided,
@@ -39,7 +40,7 @@ const byWorth: ReadonlyArray<number> = [
 ]
 
 /**
- * The worst code of several roots.
+ * The worst of a sweep's codes: those of its roots, and that of a refusal.
  *
  * @category combining
  * @since 0.1.0

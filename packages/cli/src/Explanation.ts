@@ -24,7 +24,7 @@ export const SentinelExplanation = Schema.Struct({
   entry: Schema.String,
   format: Schema.optionalKey(Schema.Literals(["v1", "v2", "v3"])),
   pid: Schema.optionalKey(Schema.Int),
-  /** Short name of the process that has `pid` now, if the kernel was asked about it. */
+  /** Short name of the process that was seen under `pid`. Missing if no process was seen, or its name can't be read. */
   command: Schema.optionalKey(Schema.String),
   role: Schema.optionalKey(Schema.String),
   /** Modification time, ISO 8601. Missing if the time isn't a valid date. */
@@ -36,7 +36,7 @@ export const SentinelExplanation = Schema.Struct({
   /** The datum that decided this sentinel, one of `evidence`. */
   decidedBy: Schema.optionalKey(Schema.String),
   evidence: Schema.Record(Schema.String, Compared),
-  /** Data that couldn't be compared, since they are missing on one side or both. */
+  /** Data whose comparison gave `unknown`: a value is missing, or the values prove nothing. */
   notAvailable: Schema.Array(Schema.String),
   error: Schema.optionalKey(DirectoryError)
 })
@@ -59,9 +59,12 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
   stage: Schema.optionalKey(Schema.Literals(["claimed", "marked"])),
   verdict: Answer,
   reason: Reason,
-  /** Name of the sentinel that decided. Missing if the evidence about the directory itself decided. */
+  /** Name of the sentinel that decided. Missing if no single sentinel decided. */
   decisive: Schema.optionalKey(Schema.String),
-  /** Evidence about the directory itself, not about one sentinel: its lock, and the owners below its first level. */
+  /**
+   * Evidence about the directory itself, not about one sentinel, such as its lock, a mount or an owner below its first
+   * level.
+   */
   evidence: Schema.Record(Schema.String, Compared),
   /** The datum of `evidence` that decided. */
   decidedBy: Schema.optionalKey(Schema.String),

@@ -23,7 +23,7 @@ export interface Options {
   readonly now: DateTime.DateTime
   readonly colors: boolean
   /**
-   * Columns of the terminal, which the tables fit. `undefined`: there is no terminal, and the tables fit 80 columns.
+   * Columns of the terminal, which the tables fit if they can. `undefined`: unknown, and the tables fit 80.
    */
   readonly width?: number | undefined
 }
@@ -84,8 +84,8 @@ const widths = (evidence: Explanation["evidence"], { width = defaultWidth }: Opt
 }
 
 /**
- * Makes the lines of a value. An item of an equal value gets one line. An item of any other value gets up to 8 lines,
- * because the difference may be in any part of it. An item that is still too long loses its middle.
+ * Makes the lines of a value. An item of an equal value gets one line. An item of any other value gets the columns of 8
+ * lines, because the difference may be in any part of it. An item that is still too long loses its middle.
  */
 const value = (text: string | undefined, columns: number, isEqual: boolean): ReadonlyArray<Table.Cell> => {
   if (text === undefined) return [{ text: "-", style: "dim" }]

@@ -23,7 +23,8 @@ const Told = Schema.Struct({
 })
 
 /**
- * The line that a failed command prints with `--json`. It replaces all lines that the command leaves out.
+ * The line that `--json` prints for an error that ends a command, or the sweep of one root. No further line of that
+ * command or root follows.
  *
  * @category schemas
  * @since 0.1.0
@@ -90,7 +91,7 @@ const toldAs = (error: Exclude<ErrorText.CommandError, DemoError>): Failure["err
   isTold(error._tag) ? { _tag: error._tag, message: error.message } : error
 
 /**
- * Reports an error of a command.
+ * Prints an error on stderr and, with `--json`, a line on stdout.
  *
  * @category telling
  * @since 0.1.0

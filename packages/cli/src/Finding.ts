@@ -7,8 +7,9 @@ import * as Prospect from "@vm-sentinel/core/Prospect"
 import * as Schema from "effect/Schema"
 
 /**
- * One finding. `ok`: a sweep can use it. `limited`: it is missing, and a sweep leaves out the proofs or steps that need
- * it. `not`: it is missing, and a sweep needs it. `untried`: only a change of the disk would show it.
+ * One finding. `ok`: a sweep can use it. `limited`: it is missing or restricted, and a sweep leaves out the proofs or
+ * steps that need it. `not`: because of it no owner can be recorded, no end of a process can be seen, or nothing can be
+ * removed. `untried`: only a change of the disk would show it.
  *
  * @category schemas
  * @since 0.1.0

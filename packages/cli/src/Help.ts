@@ -35,7 +35,7 @@ const fit = (doc: HelpDoc, width: number): HelpDoc => ({
 })
 
 /**
- * The help of a command, in at most 100 columns. `columns`: those of the terminal, `undefined` if there is none.
+ * The help of a command, in at most 100 columns. `columns`: those of the terminal, `undefined` if unknown.
  *
  * @category rendering
  * @since 0.1.0

@@ -131,7 +131,7 @@ const presenter = Layer.effect(
   }))
 )
 
-/** The presenter has already printed an error with help, and no other error. */
+/** Prints a usage error on stderr, except a `ShowHelp`, which the presenter has already printed. */
 const tellUsage = (error: CliError.CliError) =>
   Effect.gen(function* () {
     if (error._tag !== "ShowHelp") {
@@ -162,8 +162,8 @@ const configuration = Layer.mergeAll(
 )
 
 /**
- * Runs the command line of `Stdio`. Fails with {@link Quit} for every exit code but 0. All messages are printed before
- * it fails.
+ * Runs the command line of `Stdio`. Fails with {@link Quit} for every exit code but 0, unless a defect or an
+ * interruption ends it. All messages are printed before it fails.
  *
  * @category running
  * @since 0.1.0

@@ -44,8 +44,8 @@ const steps: Record<Advised, string> = {
 const isAdvised = (reason: Reason): reason is Advised => Object.hasOwn(steps, reason)
 
 /**
- * What to do about a directory that is kept for a reason. `undefined`: there is nothing to do, because the directory
- * should stay or the caller asked for it.
+ * What to do about a directory that is kept for a reason. `undefined`: nothing needs to be done, or the outcome's error
+ * says what to do (`name-taken`).
  *
  * @category rendering
  * @since 0.1.0

@@ -93,7 +93,7 @@ const ownerInside = ({ evidence: { below }, path, reason }: Outcome): ReadonlyAr
   ]
 }
 
-/** The lock's holder in words, if another process than the recorded owner holds the lock. */
+/** The processes that hold the lock, in words. Empty unless the evidence names them. */
 const lockHolder = ({ evidence: { holder }, path }: Outcome): ReadonlyArray<string> =>
   holder?.observed === undefined ? [] : [`${path}: its lock is held by ${holder.observed}`]
 
@@ -144,7 +144,7 @@ export const summaryLine = (summary: Summary): string => {
 }
 
 /**
- * The table of all directories, the details and the summary line.
+ * The table of `outcomes`, the details, the next steps and the summary line. Without outcomes the summary line alone.
  *
  * @category rendering
  * @since 0.1.0

@@ -56,14 +56,19 @@ export interface Pass {
   readonly count: number | undefined
 }
 
-/** Number of outcomes between two turns of the event loop. Node handles signals and shows progress in these turns. */
+/**
+ * The walk gives way to the event loop after each batch that brings the outcomes to a further multiple of 32. Node then
+ * handles signals and shows progress.
+ */
 const turn = 32
 const takeTurn = Effect.callback<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** Waits 2 s at most, because a reader that doesn't read must not delay an interrupted process. */
+/**
+ * Waits 2 s at most, so that neither a removal under way nor a reader that doesn't read delays an interrupted process.
+ */
 const inTime = <A, E, R>(word: Effect.Effect<A, E, R>) =>
   Effect.ignore(Effect.timeoutOption(Effect.interruptible(word), "2 seconds"))
 

@@ -31,7 +31,7 @@ export interface Plan {
    * limit.
    */
   readonly keys: ReadonlySet<string>
-  /** The outcomes of the first 1000 of these directories. */
+  /** The outcomes of the first 1000 directories that would be removed, whatever the limit. */
   readonly rows: ReadonlyArray<Outcome.Outcome>
   readonly summary: Outcome.Summary
 }

@@ -1,5 +1,5 @@
 /**
- * Chooses the platform. No other module does.
+ * Loads the services of the platform that the command runs on: Linux or macOS.
  *
  * @since 0.1.0
  */

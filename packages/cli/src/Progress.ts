@@ -29,8 +29,7 @@ export interface Step {
 }
 
 /**
- * `bar`: one line of a terminal, shown from the first second on and again every 200 ms. `lines`: a line every 30
- * seconds.
+ * `bar`: one line of a terminal, shown after 1 s and again every 200 ms. `lines`: a line every 30 seconds.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +37,8 @@ export interface Step {
 export type Mode = "bar" | "lines" | "none"
 
 /**
- * The mode for this stderr. `none` for lines of JSON on a terminal, since these lines show the progress themselves.
+ * The mode for this stderr. `none`: `quiet`, or lines of JSON on a terminal, which show the progress themselves.
+ * `lines`: stderr isn't a terminal, or `TERM` is `dumb`.
  *
  * @category getters
  * @since 0.1.0

@@ -59,8 +59,8 @@ const keptBy = (error: Error): error is Exclude<Error, Quit> => {
 const encoded = (outcome: Outcome.Outcome) => Effect.map(Effect.orDie(encode(outcome)), Report.jsonLine)
 
 /**
- * The operator's reason, and the key of the directory that it is about (`Outcome.key`). `undefined`: any directory at
- * the path.
+ * The operator's reason, and the key of the directory that it is about (`Outcome.key`). `only` is `undefined`: the
+ * reason is about any directory at the path.
  */
 interface Agreed {
   readonly assumeDead: Option.Option<string>
@@ -68,10 +68,10 @@ interface Agreed {
 }
 
 /**
- * The operator's reason, after somebody at a terminal has agreed to the removal that it would cause. Fails with {@link
- * Quit} after a no. A reason that decides nothing at this look is dropped, so that it can't decide at the next look
- * without a question. A yes counts only for the directory that was shown, because another directory may take its name
- * before the answer.
+ * The operator's reason. At a terminal, and without `yes`, somebody first has to agree to the removal that it would
+ * cause. Fails with {@link Quit} after a no. A reason that decides nothing at this look is dropped, so that it can't
+ * decide at the next look without a question. A yes counts only for the directory that was shown, because another
+ * directory may take its name before the answer.
  */
 const agreed = Effect.fnUntraced(function* (
   options: Options
@@ -97,9 +97,9 @@ const agreed = Effect.fnUntraced(function* (
 const assumed = (reason: Option.Option<string>, decided: boolean) => Option.filter(reason, () => decided)
 
 /**
- * Reclaims one directory and prints the outcome. At a terminal it asks first if only the operator's reason would remove
- * the directory. Logs a warning if that reason, or that of `assumeMoved`, decided a removal. Fails with {@link Quit} if
- * the directory was kept, or removed only in part.
+ * Reclaims one directory and prints the outcome. At a terminal, and without `yes`, it asks first if only `assumeDead`
+ * would remove the directory. Logs a warning if `assumeDead` or `assumeMoved` decided a removal. Fails with {@link
+ * Quit} if the directory was kept, or removed only in part.
  *
  * @category running
  * @since 0.1.0

@@ -40,7 +40,7 @@ export const jsonLine = (value: unknown): string =>
 
 const encodeLine = Schema.encodeEffect(Outcome.Line)
 
-/** Skips encoding an outcome without error and size, because only these two differ in their encoded form. */
+/** Encodes only an outcome with an error or a size. The schema changes nothing in any other outcome. */
 const outcomeLine = (outcome: Outcome.Outcome): Effect.Effect<string> =>
   outcome.error === undefined && outcome.bytes === undefined
     ? Effect.succeed(jsonLine(outcome))
@@ -67,8 +67,7 @@ export const json: Reporter = {
 export const mostRows = 1000
 
 /**
- * Whether an outcome gets its row before those of directories that simply stay, because something was done or went
- * wrong.
+ * Whether an outcome has precedence for one of the 1000 rows: its directory isn't kept, is unknown, or has an error.
  */
 const isNews = ({ action, error, verdict }: Outcome.Outcome): boolean =>
   action !== "kept" || error !== undefined || verdict === "unknown"
@@ -126,7 +125,7 @@ export const quiet = (reporter: Reporter): Reporter => ({
 /**
  * Makes a reporter that continues after stdout has failed, because the sweep matters more than its report. It reports
  * the failure on stderr at once, drops further outcomes, and writes the summary to stderr. A closed stdout (EPIPE)
- * still ends the report, because its reader wants no more.
+ * still fails, which ends the sweep.
  *
  * @category reporting
  * @since 0.1.0

@@ -80,7 +80,7 @@ const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
 /** Signals that a terminal sends to the whole process group, which includes the command. */
 const groupSignals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
-/** Signals that end a process that doesn't handle them. */
+/** Signals that ask a process to end. */
 const endingSignals: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
 
 interface Signals {
@@ -162,9 +162,10 @@ const exited = (child: ChildProcess) =>
 
 /**
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
- * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, and are
- * judged dead from then on. If no command was started, the sentinel of this process is withdrawn. As the first process
- * of a PID namespace, this process reaps the orphans that it inherits.
+ * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, so a sweep
+ * may remove the directory unless another process still holds the lock. If a signal came first, or the command couldn't
+ * be started, `run` withdraws the sentinel of this process. As the first process of a PID namespace, this process reaps
+ * the orphans that it inherits.
  *
  * @category running
  * @since 0.1.0

@@ -55,7 +55,7 @@ const mostUnasked = 10
 
 type Services = Output.Output | ProcessInspector | SentinelStore
 
-/** Reports the error of one root. The error doesn't concern the other roots. */
+/** Reports the error of one root, and succeeds with `None`, so that the other roots are still swept. */
 const told = <A, R>(
   walk: Effect.Effect<A, RootError | StoreFailure | Output.OutputError, R>
 ): Effect.Effect<Option.Option<A>, Output.OutputError, R | Output.Output> =>
@@ -110,8 +110,8 @@ const refusalOf = Effect.fnUntraced(function* (
  * Sweeps roots. With `dryRun` it only judges them. It reports the outcome of each directory and the summary of each
  * root. It judges all roots first if it may have to ask, or if `maxRemovals` or an unmatched `skip` under `strict` may
  * forbid all removals. It then removes only directories that this first judgement found dead, because a person who
- * answers yes agrees only to those. A full stdout doesn't end the sweep. Fails with {@link Quit} for every exit code
- * but 0.
+ * answers yes agrees only to those. A closed stdout (EPIPE) ends the sweep with an `OutputError`, and no other failure
+ * of stdout ends it. Fails with {@link Quit} for every other exit code but 0.
  *
  * @category running
  * @since 0.1.0
@@ -162,7 +162,7 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
         return codesOf(yield* Effect.forEach(found, (plan) => sweepPlanned(plan)))
       }
       for (const { rows, summary } of plans) {
-        // An operator who declined has already seen these rows.
+        // An operator who declined has already seen the first 12 of these rows.
         if (refused !== "declined") yield* reporter.outcomes(rows)
         yield* reporter.summary({ ...summary, refused })
       }

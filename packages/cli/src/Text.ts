@@ -161,8 +161,8 @@ const wrapLine = (line: string, columns: number): ReadonlyArray<string> => {
 /**
  * Breaks each line that is wider than `columns` between two words. The continuation lines are indented. If the line has
  * a first column, its text continues below the beginning of the text. If that column takes more than half of the width,
- * the whole text is printed below it. A word that is wider than `columns` stays whole. If `columns` is `undefined`,
- * there is no terminal, and the text stays as it is.
+ * the whole text is printed below it. A word that is wider than `columns` stays whole. If `columns` is `undefined`, the
+ * text stays as it is.
  *
  * @category fitting
  * @since 0.1.0

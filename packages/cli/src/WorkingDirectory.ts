@@ -9,7 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 
 /**
- * Makes a path absolute. Fails for a relative path if the working directory was removed.
+ * Makes a path absolute. Fails for a relative path if the working directory can't be told, such as one that was
+ * removed.
  *
  * @category converting
  * @since 0.1.0

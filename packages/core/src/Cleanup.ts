@@ -38,19 +38,21 @@ import { SentinelStore } from "./SentinelStore.ts"
 export interface JudgeOptions {
   /**
    * Base names of the sentinels to read. Default: `.vm-sentinel`. The names `.vm-sentinel` and `.bbox-sentinel` are
-   * known. A sentinel under a known name that this list lacks makes its directory `unknown`.
+   * known. A sentinel under a known name that this list lacks makes its directory `unknown`, unless an owner is alive.
    */
   readonly sentinelNames?: ReadonlyArray<string>
   /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. Default: `trust`. */
   readonly legacy?: "trust" | "keep"
   /**
-   * `inherited`: the operator vouches that a command keeps an inherited lock until the command ends. A free lock then
-   * proves that the command ended. Default: `self`.
+   * `inherited`: the operator vouches that a recorded process keeps the lock that it was started with until it ends. A
+   * free lock that was tested then proves its end. Default: `self`, which counts only a lock that the recorded process
+   * took itself.
    */
   readonly lock?: "self" | "inherited"
   /**
-   * `trust`: the operator vouches that no other running kernel has this kernel's machine id and host name, although
-   * this kernel runs in a virtual machine, or the ids may be those of a container's image. Default: `keep`.
+   * `trust`: the operator vouches that no other running kernel has this kernel's machine id and host name. Equal ids
+   * alone don't prove that in a virtual machine, or in a container, which may have the machine id of its image.
+   * Default: `keep`.
    */
   readonly shared?: "trust" | "keep"
   /**
@@ -72,13 +74,15 @@ export interface ReclaimOptions extends JudgeOptions {
   /** `true`: measures the bytes that each directory occupies. Default: `false`. */
   readonly sizes?: boolean
   /**
-   * The operator's reason to remove a directory whose verdict is `unknown`. Never overrides `alive`. A blank text
-   * counts as none.
+   * The operator's reason to remove a directory whose verdict is `unknown`. A blank text counts as none. The reason
+   * doesn't override `alive`, `none`, more than 64 sentinels, an owner or a mount below, or a recorded lock that can't
+   * be probed.
    */
   readonly assumeDead?: string
   /**
    * The directories that may be removed, by `Outcome.key`: those that an earlier dry run listed. Each key allows one
-   * removal. Every other directory is judged and stays, with the action `would-remove` if it is dead. Default: all.
+   * removal. Every other directory is judged and stays, with the action `would-remove` if only the missing key keeps
+   * it. Default: all.
    */
   readonly only?: ReadonlySet<string>
 }
@@ -95,7 +99,7 @@ export interface SweepOptions extends ReclaimOptions {
   /** Number of directories that are reclaimed at once. Default: 32. */
   readonly concurrency?: number
   /**
-   * When this effect ends, the sweep ends early. It begins no other directory, stops each deletion under way, and
+   * When this effect succeeds, the sweep ends early. It begins no other directory, stops each deletion under way, and
    * reports every directory that is already gone. An interruption can't report those directories. Default: never.
    */
   readonly stopWhen?: Effect.Effect<unknown>
@@ -152,8 +156,8 @@ export const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Out
  * Sweeps a root lazily. Emits one outcome for each directory as soon as the directory is done.
  *
  * The sweep first resumes what killed sweeps left. Pages of 256 directories then pass triage, which can only keep a
- * directory. Each directory that triage leaves open takes the careful path, the only one that can remove: judge, lock,
- * claim, judge again, delete.
+ * directory. Each directory that triage leaves open takes the careful path, which can remove it: judge, lock, claim
+ * (mostly a rename), judge again, delete.
  *
  * Two sweeps of one root may run at once. Only one of them reports a directory `removed`. An interruption leaves a
  * state that the next sweep resumes.
@@ -297,8 +301,8 @@ export const sweep: (
 })
 
 /**
- * Finishes the removal of a directory that a sweep has moved, as the next sweep would. `undefined`: no sweep has moved
- * it.
+ * Removes a directory that a sweep has moved, or puts it back, as the next sweep would. `undefined`: no moved directory
+ * of this name was found, or its root can't be read.
  */
 const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimSteps, { entry, path }: Entry) {
   const found = yield* Whereabouts.find(steps.store, path, steps.options.layout)
@@ -325,8 +329,9 @@ const requireNoOwner = Effect.fnUntraced(function* ({ examiner, options, root, s
 /**
  * Judges one directory, and removes the directory if the judgement condemns it. If a sweep has moved the directory and
  * not finished its removal, `reclaim` finds it by its name in the root and finishes it. Fails with the error that a
- * sweep would keep in the outcome. `Taken`: a running sweep has the directory. `RefusedRoot`: the directory lies in
- * that of an owner who isn't provably gone.
+ * sweep would keep in the outcome. `Taken`: the moved directory is gone, or another sweep has it. `RefusedRoot`:
+ * `openRoot` refuses the parent directory, the parent has an owner that isn't provably gone, or the directory is a
+ * sweep's own.
  *
  * **Example** (Removing a directory once its owner has ended)
  *
@@ -378,7 +383,7 @@ export const reclaim: (
 }, Effect.scoped)
 
 /**
- * Judges one directory. Writes nothing. The judgement has every comparison of every sentinel, whereas a sweep stops at
+ * Judges one directory. Writes nothing. The judgement has the comparisons of every sentinel, whereas a sweep stops at
  * the first living owner. A directory that a sweep has moved is judged at its present path, `state.path`.
  *
  * **Example** (Telling a reused PID from the owner)

@@ -1,6 +1,6 @@
 /**
- * `Condemned`, the right to remove one directory. Every deletion requires one. Only the judgement of a directory that
- * was just read creates a `Condemned`.
+ * `Condemned`, the right to remove one directory. Every removal of a VM directory requires one. Only the judgement of a
+ * directory that was just read creates a `Condemned`.
  *
  * @since 0.1.0
  */
@@ -101,7 +101,7 @@ export interface Live {
   readonly kind: Kind
   readonly host: HostIdentity
   readonly knowledge: Knowledge
-  /** One for each sentinel, in the order of `state.sentinels`, up to the first living owner. */
+  /** One for each sentinel, in the order of `state.sentinels`. May end at the first living owner. */
   readonly observed: ReadonlyArray<Observed>
 }
 
@@ -172,7 +172,8 @@ export const judge = (live: Live): Judgement => {
 }
 
 /**
- * Adds the holder of a held lock, in words, to the evidence. Changes no other judgement.
+ * Adds the holder of a held lock, in words, to the evidence. Returns a judgement with another reason than `lock-held`
+ * unchanged.
  *
  * @category judging
  * @since 0.1.0

@@ -43,7 +43,8 @@ export interface DirectoryListing<Name> {
  *
  * **Details**
  *
- * No call follows a symbolic link. A failed call throws an error whose `code` is the name of the errno.
+ * No call follows a symbolic link. A failed call throws an error whose `code` is the name of the errno. `lock` returns
+ * that name instead.
  *
  * `Name` is the platform's representation of a file name. A `Name` keeps every byte.
  *
@@ -71,7 +72,7 @@ export interface DirectoryCalls<Name> {
   readonly idOf: (fd: number) => FileId
   /** Identifies the mount that a directory lies on. Two directories on one mount have equal values. */
   readonly mount: (fd: number) => string
-  /** Identity and type of an entry, and what a write to it changes. */
+  /** Identity, type and size of an entry, and the later of its mtime and ctime. */
   readonly statAt: (fd: number, name: Name) => Pick<Stat, "id" | "type" | "size" | "changedAt">
   /**
    * Lists an open directory. `path`: its present path, for a platform that can't read every directory by descriptor.

@@ -1,6 +1,6 @@
 /**
- * Compares the directory in which a record was made with the one in which the record lies, by file system, inode and
- * birth time. Pure.
+ * Compares the directory in which a record was made with the one in which the record lies, by file system, mount,
+ * inode, birth time and sentinel file. Pure.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ export const FileSystemId = Schema.Struct({
 export type FileSystemId = typeof FileSystemId.Type
 
 /**
- * Identifies a file: its inode and, after a dot, its birth time in nanoseconds since the epoch. The inode alone doesn't
- * identify a file, because a restored file may get the inode of the file that it replaces.
+ * Identifies a file: its inode and, if known, after a dot its birth time in nanoseconds since the epoch. The inode
+ * alone doesn't identify a file, because a restored file may get the inode of the file that it replaces.
  *
  * @category schemas
  * @since 0.1.0
@@ -48,7 +48,7 @@ export const fileToken = ({ birth, id }: { readonly id: FileId; readonly birth?:
 export const RecordedDirectory = Schema.Struct({
   /** File-system type, such as `ext4`, `overlay` or `apfs`. A type without a known name is `f_type` in hexadecimal. */
   type: Schema.NonEmptyString,
-  /** Missing if the kernel doesn't report an id. */
+  /** Missing if no id could be read, or the id is all zeros. */
   id: Schema.optionalKey(FileSystemId),
   /** Darwin: `f_fsid` of `statfs(2)`, which identifies one mount within one boot. */
   mount: Schema.optionalKey(Schema.NonEmptyString),
@@ -113,8 +113,8 @@ export const oneKernelTypes: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether a file system of this type keeps its identity across boots. An overlay doesn't, because the next boot may
- * join its layers anew.
+ * Whether two boots show the same directory if its data are equal on a file system of this type. On an overlay they may
+ * not, because the next boot may join its layers anew.
  *
  * @category predicates
  * @since 0.1.0
@@ -133,7 +133,7 @@ export type Binding = "bound" | "different" | "unbound"
 const keys = ["id", "mount", "inode", "birth", "file"] as const
 type Key = (typeof keys)[number]
 
-/** Which data of two directories are compared. Depends on the type of the file system. */
+/** Which data of two directories are compared. Depends on the type of the file system and, on Darwin, on the boot. */
 interface Rule {
   /** Data that must all be equal for `bound`. */
   readonly required: ReadonlyArray<Key>

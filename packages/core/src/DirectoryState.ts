@@ -46,13 +46,19 @@ export interface DirectoryState {
   readonly frame: DirectoryFrame
   /** Why nothing in the directory is trusted. `undefined`: the directory is trusted. */
   readonly distrust: string | undefined
-  /** `none`: the directory provably has no subdirectory. */
+  /** `none`: the directory provably has no subdirectory. `some`: it may have one. */
   readonly subdirectories: "none" | "some"
   /** The sentinels, sorted by name. A base name comes before the files of its roles. */
   readonly sentinels: ReadonlyArray<SentinelFile>
-  /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
+  /**
+   * Names of sentinels that the library knows and the caller's `Layout` lacks. Also go-microvm's state file, if the
+   * directory has a sentinel.
+   */
   readonly foreign: ReadonlyArray<string>
-  /** The directory has more sentinels than this bound. None was read, and `sentinels` and `foreign` are empty. */
+  /**
+   * Maximum number of sentinels, present if the directory has more, or if it is distrusted and has a sentinel among at
+   * least 10 000 names. `sentinels` and `foreign` are then empty.
+   */
   readonly crowded?: number
   /** Mount point of a mount below the directory. Missing if there is none, or if the caller didn't ask for mounts. */
   readonly mount?: string

@@ -57,11 +57,10 @@ export class Disk extends Context.Service<
     readonly entries: (path: string) => Effect.Effect<ReadonlyArray<DirectoryEntry>, DiskError>
     /**
      * Lists a directory in two parts. `hidden`: names that begin with a dot, sorted. `visible`: all other names, in the
-     * order of their inodes if the disk reports inodes, otherwise by name. A visible name is decoded when the stream is
-     * pulled.
+     * order of their inodes or of the names, as the disk lists them. The stream may decode the names as it is pulled.
      */
     readonly list: (path: string) => Effect.Effect<Listing, DiskError>
-    /** Looks at a directory and its files in one pass, in bounded memory. */
+    /** Looks at a directory and at those of its files that `options` choose. */
     readonly scan: (path: string, options: ScanOptions) => Effect.Effect<Scan, DiskError>
     /**
      * Looks at `file` in each of `directories` of `root`, without listing the directories. Returns one answer for each
@@ -106,19 +105,19 @@ export class Disk extends Context.Service<
     readonly syncDirectory: (path: string) => Effect.Effect<void, DiskError>
     /**
      * Makes a directory of the calling user writable: `chmod u+rwx`. Darwin: clears `uchg` and `uappnd`, of a file too.
-     * Follows no symbolic link. `false`: nothing was changed, because the entry needs no change, belongs to another
-     * user, or isn't a directory.
+     * Follows no symbolic link. `false`: nothing was changed, for example because the entry needs no change or belongs
+     * to another user.
      */
     readonly permit: (path: string) => Effect.Effect<boolean, DiskError>
     /**
-     * Deletes a directory and everything below it. The sentinels among its direct children go last. Follows no symbolic
-     * link and crosses no mount (EXDEV). Makes directories of the calling user writable on the way. Passes over entries
-     * that can't be removed, and fails with the first error at the end. Gives up a tree that another process keeps
-     * writing into (ENOTEMPTY), see `patience`.
+     * Deletes a directory and everything below it. The sentinels of each directory go last. Follows no symbolic link
+     * and crosses no mount (EXDEV). Makes directories of the calling user writable on the way. Passes over entries that
+     * can't be removed, and fails with the first error at the end. Gives up a tree that another process keeps writing
+     * into (ENOTEMPTY), see `patience`.
      *
      * An inner directory stays as it is if its lock is held, or if `mayRemove` refuses one of its sentinels. All
-     * directories above it stay too. Returns the inner directories that stayed, relative to `path`. Interruptible
-     * between two removals.
+     * directories above it stay too. Returns the inner directories with such a lock or sentinel, relative to `path`.
+     * Interruptible between two removals.
      */
     readonly removeTree: (path: string, options?: RemoveTreeOptions) => Effect.Effect<ReadonlyArray<string>, DiskError>
     /**
@@ -127,8 +126,9 @@ export class Disk extends Context.Service<
      */
     readonly frame: (path: string) => Effect.Effect<DirectoryFrame, DiskError>
     /**
-     * Finds files below the first level of a directory whose names `wanted` accepts. Emits paths relative to `path`,
-     * such as `a/b/.vm-sentinel`. Touches no mount and follows no symbolic link. Interruptible between two directories.
+     * Finds the files whose names `wanted` accepts, below the first level of a directory. Emits paths relative to
+     * `path`, such as `a/b/.vm-sentinel`. Touches no mount and follows no symbolic link. Interruptible between two
+     * directories.
      */
     readonly find: (
       path: string,
@@ -150,8 +150,8 @@ export class Disk extends Context.Service<
     readonly mountsBelow: (path: string) => Effect.Effect<ReadonlyArray<Mounted>, DiskError>
     /**
      * Takes the directory's `flock(2)` without waiting, and holds the lock until the scope closes or this process ends,
-     * however the process ends. EBUSY if a conflicting lock is held, ENOTSUP if the platform or the file system has no
-     * such lock.
+     * however the process ends. EBUSY if a conflicting lock is held. ENOTSUP, EOPNOTSUPP, ENOLCK or ENOSYS if the
+     * platform or the file system has no such lock.
      */
     readonly lock: (path: string, options: LockOptions) => Effect.Effect<HeldLock, DiskError, Scope.Scope>
     /**
@@ -163,8 +163,8 @@ export class Disk extends Context.Service<
     /** Asks whether a directory can be changed. Makes no entry in the directory, not even for a moment. */
     readonly room: (path: string) => Effect.Effect<Room, DiskError>
     /**
-     * Bytes that the tree occupies. A file with several hard links counts once per tree. A mount counts as 0 bytes,
-     * even at `path`.
+     * Bytes that the tree occupies. A file with several hard links counts once per tree. A mount, even at `path`, an
+     * entry on another device and an unreadable entry count as 0 bytes.
      */
     readonly usage: (path: string) => Effect.Effect<number, DiskError>
   }
@@ -194,10 +194,10 @@ export type Primitives = Pick<
 >
 
 /**
- * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these, with the weakest guarantee
- * that is still true: `frame` returns the id alone, `mountInside` finds another device, `renameNew` looks before it
- * renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room` reports what
- * owner and mode refuse, `lock` fails with ENOTSUP, and `probeLock` answers `unknown`.
+ * Builds a Disk from {@link Primitives}. Every call that isn't given is derived from these. Some derived calls do less:
+ * `frame` returns the id alone, `mountInside` finds another device, `mountsBelow` finds nothing, `renameNew` looks
+ * before it renames, `location` is the real path, `usage` adds the sizes of files, `permit` changes nothing, `room`
+ * reports what owner and mode refuse, `lock` fails with ENOTSUP, and `probeLock` answers `unknown`.
  *
  * **Example** (Building a Disk without locks)
  *

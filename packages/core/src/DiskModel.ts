@@ -109,8 +109,8 @@ export interface Principal {
  */
 export interface DirectoryEntry {
   /**
-   * File name. Each byte 0x80 to 0xff that isn't part of valid UTF-8 is a lone surrogate U+DC80 to U+DCFF, so that no
-   * byte is lost.
+   * File name. On Linux, each byte 0x80 to 0xff that isn't part of valid UTF-8 is a lone surrogate U+DC80 to U+DCFF, so
+   * that no byte is lost. Other disks lose such bytes.
    */
   readonly entry: string
   /** `unknown`: the listing doesn't report the type. */
@@ -132,7 +132,7 @@ export interface Listing {
 
 /**
  * A file that a scan was asked to read. `bytes` is missing if the file isn't regular, is over the limit, or failed with
- * `error`.
+ * `error`, or if `isRead` returned `false`.
  *
  * @category models
  * @since 0.1.0
@@ -162,7 +162,10 @@ export interface Scan {
   readonly noted: ReadonlyArray<string>
   /** Names that the scan was asked to note if there is room, sorted. */
   readonly hints: ReadonlyArray<string>
-  /** The directory holds more names than the scan was asked for. The scan looked at no file and reports no name. */
+  /**
+   * The directory has more than `mostNames` names to read and to note, or is crowded by `mostUnread`. The scan looked
+   * at no file and reports no name.
+   */
   readonly isCrowded: boolean
 }
 

@@ -19,12 +19,13 @@ const namedErrnos = (): ReadonlyArray<readonly [name: string, number: unknown]> 
 }
 
 /**
- * libuv names the errnos for Node. It has no name for EDQUOT, ESTALE and ENOLCK, and their code has the number instead.
+ * The `code` of an errno that libuv has no name for, such as EDQUOT, ESTALE or ENOLCK. It has the number instead.
  */
 const unnamed = /^Unknown system error -(\d+)$/
 
 /**
- * The `code` of an error, if the `code` is text, such as `ENOENT`. Otherwise `undefined`.
+ * The `code` of an error, such as `ENOENT`. A code with only the number of an errno becomes the name in `node:os`, if
+ * there is one. `undefined`: the `code` isn't text.
  *
  * @category getters
  * @since 0.1.0
@@ -55,8 +56,7 @@ export const isRefusal = (errno: string): boolean => errno === "EACCES" || errno
 const shortages: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "EAGAIN"])
 
 /**
- * Whether a call failed for lack of resources (EMFILE, ENFILE, ENOMEM, EIO, EINTR, EAGAIN). The same call may succeed
- * later.
+ * Whether a call failed with EMFILE, ENFILE, ENOMEM, EIO, EINTR or EAGAIN. The same call may succeed later.
  *
  * @category guards
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * All errors with which the services and programs of this library fail. Each names the path or the PID that it is
+ * Errors of the services and programs of this library, except `DiskError`. Each names the path or the PID that it is
  * about.
  *
  * @since 0.1.0
@@ -17,7 +17,8 @@ const subject = (error: { readonly path?: string; readonly pid?: number }): stri
   error.path !== undefined ? error.path : error.pid !== undefined ? `process ${error.pid}` : "unknown"
 
 /**
- * Nothing exists under the path or the PID. A zombie or a thread counts as not found if an owner is asked for.
+ * Nothing exists under the path or the PID, or the path isn't a directory, or the directory lacks the sentinel to
+ * release. A zombie or a thread counts as not found if an owner is asked for.
  *
  * @category errors
  * @since 0.1.0
@@ -63,7 +64,8 @@ export class OversizedSentinel extends Schema.TaggedError<OversizedSentinel>("@v
 }
 
 /**
- * A sentinel that matches none of the formats, or a record that none of the formats can hold.
+ * A sentinel that matches none of the formats, a record that its format can't hold, or a role or file name under which
+ * no record may be written.
  *
  * @category errors
  * @since 0.1.0
@@ -94,8 +96,9 @@ export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>("
 }
 
 /**
- * A sentinel that another user could have made: not a regular file, owned by another user, writable by others, or
- * hard-linked.
+ * A sentinel that another user could have made: it or its directory has another type, another owner than the caller and
+ * root, or is writable by others, or the sentinel is hard-linked. Also a sentinel that was replaced while it was read,
+ * and a directory with more than 64 sentinels.
  *
  * @category errors
  * @since 0.1.0
@@ -110,8 +113,9 @@ export class UntrustedSentinel extends Schema.TaggedError<UntrustedSentinel>("@v
 }
 
 /**
- * A root that is never swept: `/`, a home directory, a symbolic link, a path that isn't a directory, a directory that a
- * user other than the caller and root owns or can write to, or a directory with a sentinel, which is a VM directory.
+ * A root that isn't swept, such as `/`, a home directory, a symbolic link, a path that isn't a directory, a directory
+ * that a user other than the caller and root owns or can write to, or a directory with a sentinel, which is a VM
+ * directory.
  *
  * @category errors
  * @since 0.1.0
@@ -126,7 +130,8 @@ export class RefusedRoot extends Schema.TaggedError<RefusedRoot>("@vm-sentinel/c
 }
 
 /**
- * The directory has an owner that isn't provably gone. Nothing was written.
+ * The directory has or may have an owner that isn't provably gone, or a new directory's path is in use. The caller's
+ * record isn't published.
  *
  * @category errors
  * @since 0.1.0
@@ -145,8 +150,8 @@ export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel
 }
 
 /**
- * A sweep has the directory, or took the directory during a write. Nothing was lost. The owner can create the directory
- * again.
+ * A sweep has the directory, or the directory was removed or replaced during the call. The caller can create the
+ * directory again.
  *
  * @category errors
  * @since 0.1.0
@@ -160,7 +165,7 @@ export class Claimed extends Schema.TaggedError<Claimed>("@vm-sentinel/core/Clai
 }
 
 /**
- * The directory is a mount point or contains one (`proc_pid_mountinfo(5)`). Nothing was touched. Unmount `mount` first.
+ * The directory is a mount point or contains one (`proc_pid_mountinfo(5)`). Nothing was deleted. Unmount `mount` first.
  *
  * @category errors
  * @since 0.1.0
@@ -190,7 +195,8 @@ export class Taken extends Schema.TaggedError<Taken>("@vm-sentinel/core/Taken")(
 }
 
 /**
- * The directory differs from the judged one: another device or inode, or another sentinel. Nothing was deleted.
+ * The directory differs from the judged one (another device or inode, another or one more sentinel), or a sweep of this
+ * root can't claim it. Nothing was deleted.
  *
  * @category errors
  * @since 0.1.0
@@ -205,8 +211,8 @@ export class Changed extends Schema.TaggedError<Changed>("@vm-sentinel/core/Chan
 }
 
 /**
- * A sweep had claimed a directory that turned out to have an owner, and another directory has its name now. The claimed
- * directory stays complete, at the path `kept`.
+ * A sweep that puts a claimed directory back finds another file under its name. The claimed directory stays complete,
+ * at the path `kept`.
  *
  * @category errors
  * @since 0.1.0
@@ -259,8 +265,8 @@ export class LockBusy extends Schema.TaggedError<LockBusy>("@vm-sentinel/core/Lo
 }
 
 /**
- * `flock(2)` isn't available: this platform or this file system has no such lock, or koffi is missing. Ownership then
- * rests on the recorded process alone.
+ * `flock(2)` isn't available: this platform or this file system has no such lock, or koffi is missing and, on Linux,
+ * the command `flock` too. Ownership then rests on the recorded process alone.
  *
  * @category errors
  * @since 0.1.0
@@ -304,7 +310,8 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
 }
 
 /**
- * This platform can't identify the process: no procfs, no libproc, or an answer that can't be parsed.
+ * The process can't be identified, for example without procfs or libproc, after EMFILE, or if the answer lacks the
+ * start time. `detail`: the cause.
  *
  * @category errors
  * @since 0.1.0
@@ -327,7 +334,8 @@ export const SentinelError = Schema.Union([OversizedSentinel, MalformedSentinel,
 export type SentinelError = typeof SentinelError.Type
 
 /**
- * Errors of one directory. A sweep keeps the error in the directory's outcome.
+ * Errors of one directory. The `error` or the `reason` of the directory's outcome tells such an error, if the directory
+ * has an outcome.
  *
  * @category errors
  * @since 0.1.0

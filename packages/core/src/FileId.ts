@@ -1,5 +1,5 @@
 /**
- * Identity of a file within one mount namespace.
+ * Identity of a file on one kernel, as long as the file exists.
  *
  * @since 0.1.0
  */

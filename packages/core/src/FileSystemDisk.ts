@@ -1,6 +1,7 @@
 /**
  * The portable `Disk`, over `effect/FileSystem`. It works by path, and is only as safe as the directories above each
- * path. A sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
+ * path. A sweep's workspace has mode 0700 for that reason. `LinuxDisk`, and `DarwinDisk` with koffi, remove trees by
+ * descriptor.
  *
  * @since 0.1.0
  */
@@ -237,9 +238,9 @@ export const makeWith = Effect.fnUntraced(function* (
 })
 
 /**
- * The portable Disk. Two of its calls aren't atomic. `renameNew` looks before it renames, and replaces whatever
- * `rename(2)` can replace, such as an *empty* directory, that appears in between. `removeDirectory` sees the directory
- * empty, and then removes the directory recursively by path.
+ * The portable Disk. Two of its calls can replace or remove what another process makes meanwhile. `renameNew` looks
+ * before it renames, and replaces whatever `rename(2)` can replace, such as an *empty* directory, that appears in
+ * between. `removeDirectory` sees the directory empty, and then removes the directory recursively by path.
  *
  * @category layers
  * @since 0.1.0

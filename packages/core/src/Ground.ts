@@ -20,7 +20,7 @@ export interface Ground {
   readonly permissions: Permissions
   readonly frame: DirectoryFrame
   readonly room: Room
-  /** Mount points below the root. A sweep keeps each directory that contains one. */
+  /** Mount points below the root. A sweep keeps each directory that is or contains one. */
   readonly mounts: ReadonlyArray<string>
 }
 

@@ -117,7 +117,10 @@ export const Subject = Schema.Struct({
   tag: Schema.String,
   /** The parsed record, or the reason why there is none. */
   content: Schema.Result(Sentinel, SubjectError),
-  /** Empty for each sentinel after the first living owner. */
+  /**
+   * Empty if the file has no record, or no observation could change the verdict. May be empty after the first living
+   * owner.
+   */
   observed: Observed
 })
 export type Subject = typeof Subject.Type
@@ -139,9 +142,9 @@ export const Kind = Schema.TaggedUnion({
 export type Kind = typeof Kind.Type
 
 /**
- * An owner below the first level that isn't provably gone. `path`: the inner directory that holds the owner's sentinel,
- * relative to the judged directory. `shortage`: the search couldn't go on for lack of resources, and says nothing about
- * owners.
+ * An owner below the first level that isn't provably gone, or an inner directory that can't be searched. `path`: the
+ * directory that holds the owner's sentinel or can't be searched, relative to the judged directory. `shortage`: the
+ * error that ended the search, if the same search may succeed later.
  *
  * @category schemas
  * @since 0.1.0
@@ -168,9 +171,15 @@ export const JudgeInputs = Schema.Struct({
   distrust: Schema.optionalKey(Schema.String),
   /** The sentinels that were read, in the order in which they are judged. */
   subjects: Schema.Array(Subject),
-  /** Names of files that belong to known owners, and that the caller's `Layout` doesn't read. */
+  /**
+   * Names of sentinels that the library knows and the caller's `Layout` lacks. Also go-microvm's state file, if the
+   * directory has a sentinel.
+   */
   foreign: Schema.Array(Schema.String),
-  /** The directory has more sentinels than this bound. None was read. */
+  /**
+   * Maximum number of sentinels, present if the directory has more, or if it is distrusted and has a sentinel among at
+   * least 10 000 names. `subjects` is then empty.
+   */
   crowded: Schema.optionalKey(Schema.Number),
   /** State of the directory's lock. Asked for only if the directory would otherwise be condemned. */
   lock: Schema.optionalKey(LockState),

@@ -55,7 +55,7 @@ type Finding = Conclusion & {
 export type Decision = Finding & { readonly parts: ReadonlyArray<Part> }
 
 /**
- * Whether every owner is provably gone, and nothing else keeps the directory.
+ * Whether every owner is provably gone or assumed gone by the operator, and nothing else keeps the directory.
  *
  * @category predicates
  * @since 0.1.0
@@ -107,10 +107,13 @@ const ofOwners = ({ foreign }: JudgeInputs, parts: ReadonlyArray<Part>): Finding
   return foreign.length > 0 ? otherOwner : (findings[0] ?? noSentinel)
 }
 
-/** A directory that an earlier sweep left. That sweep had judged its owners, and no owner has come since. */
+/**
+ * What an earlier sweep left: a workspace without a sentinel (`abandoned`), or a half-deleted directory, each of whose
+ * sentinels is dead or was judged by that sweep (`resumed`).
+ */
 const leftover = (reason: "abandoned" | "resumed"): Finding => ({ verdict: "dead", reason, ...noDecisive })
 
-/** A directory that another user could have made, or into which another user could have put files. */
+/** A directory that another user could have made or put files into, or that has too many sentinels. */
 const distrusted = (path: string, problem: string): Finding => ({
   verdict: "unknown",
   reason: "untrusted-sentinel",
@@ -128,8 +131,8 @@ const isVerdict = ({ judged }: Part, verdict: Verdict["verdict"]): boolean =>
   Result.isSuccess(judged) && judged.success.verdict === verdict
 
 /**
- * A sentinel keeps the directory if its owner is alive. A sentinel that `tags` don't name came after the directory was
- * marked, and keeps the directory unless its owner is dead.
+ * A sentinel keeps the directory if its owner is alive. A sentinel that `tags` don't name may have come after the
+ * directory was marked, and keeps the directory unless its owner is dead.
  */
 const ofRemains = (inputs: JudgeInputs, parts: ReadonlyArray<Part>, tags: ReadonlyArray<string>): Finding => {
   const { distrust, foreign, path } = inputs
@@ -225,7 +228,8 @@ const mayBeLocked = ({ distrust, subjects }: JudgeInputs, parts: ReadonlyArray<P
   )
 
 /**
- * Applies the state of the directory's own lock. A held lock makes a dead directory alive, whatever the sentinels say.
+ * Applies the state of the directory's own lock to a dead directory. A held lock makes the directory alive. A state of
+ * `unknown` makes the directory unknown if a sentinel's lock may still be held.
  */
 const withLock = (finding: Finding, inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const { lock: state } = inputs
@@ -263,8 +267,9 @@ const withHolder = (finding: Finding, { holder: observed }: JudgeInputs): Findin
     : finding
 
 /**
- * Judges a directory. Alive if any of its owners is alive. Dead only if every owner is provably gone and the directory
- * has no sentinel of a foreign owner. Equal inputs give equal decisions, whenever the inputs were recorded.
+ * Judges a directory. Alive if any of its owners is alive, or if its lock is held. Dead only if every owner is provably
+ * gone and every known sentinel was read, if the operator assumes the directory dead, or if it is what an earlier sweep
+ * left. Equal inputs give equal decisions, whenever the inputs were recorded.
  *
  * @category judging
  * @since 0.1.0

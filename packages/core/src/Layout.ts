@@ -13,8 +13,9 @@ import * as SentinelName from "./SentinelName.ts"
  */
 export interface Layout {
   /**
-   * Base names of the sentinels. The files `<name>.<role>` are read too. The first name is the primary sentinel, at
-   * which triage peeks. A sentinel under a known name that this list lacks makes its directory `unknown`.
+   * Base names of the sentinels. The files `<name>.<role>` are read too, except those of `.bbox-sentinel`.
+   * `.vm-sentinel.removing` is always read. The first name is the primary sentinel, which a sweep reads first. A
+   * sentinel under a known name that this list lacks makes its directory `unknown`, unless an owner is alive.
    */
   readonly sentinels: readonly [string, ...ReadonlyArray<string>]
 }

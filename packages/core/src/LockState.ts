@@ -6,8 +6,9 @@
 import * as Schema from "effect/Schema"
 
 /**
- * State of a directory's `flock(2)`. `shared`: owners hold the lock. `exclusive`: a remover or a foreign program holds
- * the lock. `unknown`: the state can't be asked for.
+ * State of a directory's `flock(2)`. `shared`: a process holds the lock in shared mode, as owners do. `exclusive`: a
+ * process holds the lock exclusively, as a remover does, and briefly an owner that takes the lock, and a probe.
+ * `unknown`: no probe is possible, or the probe failed.
  *
  * @category schemas
  * @since 0.1.0

@@ -8,7 +8,7 @@
 
 /**
  * One mount. `root` is the mounted directory of the file system, `device` its `major:minor`. `parent` is the `id` of
- * the mount below it.
+ * the mount that it was mounted on.
  *
  * @category models
  * @since 0.1.0
@@ -23,8 +23,8 @@ export interface Mount {
 }
 
 /**
- * A mount at or below a directory. `path`: its path through the directory's own path. `mountPoint`: the path that it
- * was mounted on. The two differ if a second bind mount leads to the directory.
+ * A mount at or below a directory. `path`: the mount's path below the given path of the directory. `mountPoint`: its
+ * path in the mount table. The two differ if a second mount leads to the directory.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +57,7 @@ export interface Table {
 }
 
 /**
- * Decodes a field of the table, in which a space is written as `\\040`.
+ * Decodes the octal escapes of a field, such as `\040` for a space.
  *
  * @category parsing
  * @since 0.1.0
@@ -95,7 +95,10 @@ const placeOn = (mount: Mount, path: string): Place => ({
   path: rebase(path, mount.mountPoint, mount.root)
 })
 
-/** The place where a mount was mounted. `undefined`: the table lacks the mount below it. */
+/**
+ * The place where a mount was mounted. `undefined`: the table lacks its parent, the mount is its own parent, or the
+ * parent doesn't contain the mount point.
+ */
 const placeOf = ({ byId }: Pick<Table, "byId">, { id, mountPoint, parent }: Mount): Place | undefined => {
   const below = byId.get(parent)
   return below === undefined || parent === id || !contains(below.mountPoint, mountPoint)

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
  *
  * - `worker`: worker threads load none by default.
  * - `not-found`: it isn't installed, wasn't built, or wasn't copied beside a bundle.
- * - `unloadable`: it was found, and can't be loaded or called.
+ * - `unloadable`: it can't be loaded or called, for example a library without koffi.
  * - `unsupported`: this platform has none.
  *
  * @category schemas
@@ -51,7 +51,7 @@ const describePart = (name: string, part: NativePart): string =>
   part._tag === "Loaded" ? `${name}: ${part.path}` : `no ${name} (${part.reason}): ${part.detail}`
 
 /**
- * One line for people.
+ * Describes both parts in one line, for people.
  *
  * @category formatting
  * @since 0.1.0

@@ -64,7 +64,7 @@ export const isExited = ({ state, threads }: Present): boolean =>
   (state === "Z" || state === "X") && threads !== undefined && threads <= 1
 
 /**
- * The kernel has no process under the PID: `/proc/<pid>` answered ENOENT and `kill(2)` answered ESRCH.
+ * The kernel has no process under the PID. On Linux `/proc/<pid>` answered ENOENT and `kill(2)` answered ESRCH.
  *
  * @category schemas
  * @since 0.1.0
@@ -115,7 +115,7 @@ export const Observation = Schema.Union([Present, Absent, Hidden, Unavailable])
 export type Observation = typeof Observation.Type
 
 /**
- * Which keys of a {@link Present} an observation reads. Other keys are not read.
+ * Which keys of a {@link Present} an observation has to read. Other keys may be missing.
  *
  * - `existence`: whether the PID is in use, whether it names a thread, and whether the process has ended.
  * - `identity`: `existence`, and the 64-bit process id, or the start token if the kernel gives no such id.

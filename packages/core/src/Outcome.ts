@@ -31,7 +31,7 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
   since: Schema.optionalKey(Schema.String),
   /** Bytes that the directory occupied. Present only if the caller asked for sizes. */
   bytes: Schema.optionalKey(Schema.Int),
-  /** The deletion ran without a lock, because none works on that file system. */
+  /** The deletion ran without a lock that is known to work there. */
   unlocked: Schema.optionalKey(Schema.Literal(true)),
   /** Data that the judgement compared. */
   evidence: Schema.Record(Schema.String, Compared),
@@ -42,9 +42,9 @@ export const Outcome = Schema.TaggedStruct("Outcome", {
 export type Outcome = typeof Outcome.Type
 
 /**
- * A text that identifies a directory within its root, and distinguishes it from a later directory of the same name. The
- * text has the name (its bytes if it isn't UTF-8) and the date of the deciding sentinel. If no sentinel decided, and an
- * operator's statement removes the directory, the text has the directory's own id from the evidence.
+ * A text that identifies a directory within its root. The text has the name (base64 of its bytes if it isn't UTF-8)
+ * and, to distinguish a later directory of the same name, the modification time of the deciding sentinel. Without that
+ * time the text has the evidence about the directory itself, if there is any.
  *
  * @category getters
  * @since 0.1.0

@@ -55,11 +55,12 @@ export const ensureUnowned: (
 )
 
 /**
- * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only if its owner
- * is provably gone. Otherwise `AlreadyOwned` names that owner. `record` holds the directory's lock until it returns, so
- * no sweep can take the directory meanwhile.
+ * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only if the
+ * sentinel's owner is provably gone. Otherwise `record` fails with `AlreadyOwned`. Where locks work, the directory's
+ * lock is held until `record` returns, so no sweep can take the directory meanwhile.
  *
- * `Claimed`: a sweep already has the directory. `LockBusy`: another process held the lock exclusively for 5 s.
+ * `Claimed`: a sweep has the directory or took it meanwhile, or another directory has replaced it. `LockBusy`: another
+ * process held the lock exclusively for 5 s.
  *
  * **Example** (Recording an owner after the end of another)
  *
@@ -136,7 +137,7 @@ export const create: (
  * Records the calling process, or `options.pid`, as the owner of an existing directory, and holds the ownership lock,
  * shared, until the scope closes. A held lock outranks all other evidence, even for a reader in another PID namespace.
  * If the platform or the file system has no lock, ownership rests on the sentinel alone. The sentinel stays when the
- * scope closes, and the directory is judged dead once the recorded process has ended.
+ * scope closes, and the directory can be judged dead once the recorded process has ended.
  *
  * **Example** (Holding the lock for a scope)
  *

@@ -24,12 +24,15 @@ export interface RecordOptions {
   readonly role?: string
   /** Base name of the sentinel file. Default `.vm-sentinel`. */
   readonly sentinelName?: string
-  /** The directory's lock, which the caller holds and whose descriptor `pid` inherited. The record claims this lock. */
+  /**
+   * The directory's lock, which the caller holds. The process `pid`, if given, inherited the lock's descriptor. A v3
+   * record claims the lock if `outlivesThread` is `true`.
+   */
   readonly lock?: HeldLock
 }
 
 /**
- * Errors of `Ownership.record`, `create` and `hold`.
+ * Errors of `Ownership.ensureUnowned`, `record`, `create` and `hold`.
  *
  * @category errors
  * @since 0.1.0
@@ -54,14 +57,14 @@ export interface Recorded extends SentinelFile {
   /**
    * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107". A default ACL or
    * a umask can cause that. Sweeps then keep the directory, as `untrusted-sentinel`, until somebody corrects the
-   * permissions. `undefined`: sweeps believe the sentinel.
+   * permissions. `undefined`: there is no such reason, or the directory can't be read.
    */
   readonly distrust: string | undefined
 }
 
 /**
  * A held directory: its sentinel, and its lock. When the scope closes, the sentinel is rewritten without its claim on
- * the lock. Then the lock is released.
+ * the lock. Then the lock is released. If the rewrite fails, the lock may stay held until the process ends.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Searches all processes of the kernel for one of another PID namespace.
+ * Searches all processes of the kernel for a recorded process whose PID the reader can't look up.
  *
  * @since 0.1.0
  */
@@ -16,8 +16,8 @@ import type { SentinelV3 } from "./Sentinel.ts"
  * - `Gone`: no process of the recorded PID namespace is left (`namespace`), or no process has the recorded 64-bit id
  *   (`processId64`).
  * - `Found`: what the kernel has under the recorded PID of that namespace, or under the recorded 64-bit id.
- * - `Incomplete`: no proof. The reader doesn't see every process, or the record lacks the data that a search needs.
- *   `why`: the cause in words, for people.
+ * - `Incomplete`: no proof, for example because the reader doesn't see every process. `why`: the cause in words, for
+ *   people.
  *
  * @category schemas
  * @since 0.1.0

@@ -52,8 +52,8 @@ export type Executable = typeof Executable.Type
 
 /**
  * Start of a process, as an opaque token. Linux: clock ticks since boot, `proc_pid_stat(5)` field 22. Darwin:
- * microseconds since the epoch, or `s:<seconds>` if only `ps` could be asked. `execve(2)` doesn't change the start. No
- * identity is judged by a token that was converted to wall time, see {@link compareStartTokens}.
+ * microseconds since the epoch, or `s:<seconds>` if only `ps` could be asked. `execve(2)` doesn't change the start. The
+ * judgement of a v3 record converts no token to wall time, see {@link compareStartTokens}.
  *
  * @category schemas
  * @since 0.1.0
@@ -91,7 +91,9 @@ export const identityFields = {
   processId64: Schema.optionalKey(Decimal),
   /** Linux `/proc/sys/kernel/random/boot_id`, Darwin `kern.bootsessionuuid`. */
   bootId: Schema.optionalKey(Schema.NonEmptyString),
-  /** PID namespace of the recording process, in which `pid` is its number: `readlink /proc/self/ns/pid`. */
+  /**
+   * PID namespace of the recording process: `readlink /proc/self/ns/pid`. `pid` is the recorded process's number in it.
+   */
   pidNamespace: Schema.optionalKey(Schema.NonEmptyString),
   /** The first process of `pidNamespace`, as the recording process saw it. */
   pidNamespaceInit: Schema.optionalKey(FirstProcess),
@@ -127,7 +129,9 @@ export class ProcessIdentity extends Schema.Class<ProcessIdentity>("@vm-sentinel
  * @since 0.1.0
  */
 export const HostIdentity = Schema.Struct({
-  /** Boot id of the kernel. Missing if another file is mounted over the kernel's, because that file proves nothing. */
+  /**
+   * Boot id of the kernel. Missing if it can't be read, for example because another file is mounted over the kernel's.
+   */
   bootId: Schema.optionalKey(Schema.String),
   /** The cause of a missing `bootId`, in words. */
   bootIdProblem: Schema.optionalKey(Schema.String),
@@ -148,8 +152,8 @@ export const HostIdentity = Schema.Struct({
 export type HostIdentity = typeof HostIdentity.Type
 
 /**
- * Result of a comparison of a recorded and an observed value. `unknown`: one of the two isn't known. `not-applicable`:
- * the two aren't compared.
+ * Result of a comparison of a recorded and an observed value. `unknown`: at least one of the two isn't known, or the
+ * two can't be compared. `not-applicable`: the two aren't compared.
  *
  * @category schemas
  * @since 0.1.0
@@ -171,8 +175,8 @@ const tickNanos = 10_000_000n
 
 /**
  * Compares two start tokens that were read in time namespaces. With equal offsets the tokens must be equal. With
- * different offsets each offset is subtracted first, and the tokens must agree within one tick of 10 ms. A missing
- * offset makes the answer `unknown`.
+ * different offsets each offset is subtracted first, and the tokens must agree within one tick of 10 ms. The answer is
+ * `unknown` if a token or an offset is missing, or if the offsets differ and a token is in seconds.
  *
  * **Example** (Comparing with a time namespace that is an hour ahead)
  *

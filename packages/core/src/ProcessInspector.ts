@@ -13,8 +13,9 @@ import { isExited, isThread, type Observation, type Present, type ObserveDepth }
 import { type HostIdentity, isPid, type Pid, ProcessIdentity } from "./ProcessIdentity.ts"
 
 /**
- * Why no identity of a process can be recorded. `NotFound`: no such process. `PermissionDenied`: the kernel refused.
- * `IdentityUnavailable`: the kernel could not be asked.
+ * Why no identity of a process can be recorded. `NotFound`: no such process, or a zombie or a thread id.
+ * `PermissionDenied`: the kernel refused. `IdentityUnavailable`: the kernel could not be asked, or its answer has no
+ * usable start.
  *
  * @category errors
  * @since 0.1.0
@@ -47,8 +48,9 @@ export class ProcessInspector extends Context.Service<
      */
     readonly observe: (pid: Pid, wanted?: ObserveDepth) => Effect.Effect<Observation>
     /**
-     * Processes that hold the `flock(2)` of a directory, as far as the caller can see them. The list is for messages to
-     * people. No judgement depends on it. Linux: `/proc/locks`, and the `lock:` lines of `/proc/<pid>/fdinfo`.
+     * Some of the processes that hold the `flock(2)` of a directory. The list is for messages to people. No judgement
+     * depends on it. Linux: the visible processes that took the lock (`/proc/locks`) or, if all of these have ended,
+     * those that inherited it (`/proc/<pid>/fdinfo`).
      */
     readonly lockHolders: (directory: FileId) => Effect.Effect<ReadonlyArray<Pid>>
   }
@@ -111,8 +113,8 @@ const toIdentity = ({ process, startTime }: Recordable, host: HostIdentity): Pro
  *
  * **Gotchas**
  *
- * `identityOf` leaves out an executable whose path contains U+FFFD, because such a path wasn't UTF-8, and its bytes are
- * lost.
+ * `identityOf` leaves out an executable whose path contains U+FFFD, because the path may not have been UTF-8, and its
+ * bytes would be lost.
  *
  * @category getters
  * @since 0.1.0
@@ -124,7 +126,8 @@ export const identityOf = (
   Result.map(recordable(observation), (process) => toIdentity(process, host))
 
 /**
- * Builds the service of a platform. `identify` and `self` are derived from `observe`, `selfPid` and `host`.
+ * Builds the service of a platform. `self` is derived from `selfPid` and `identify`, and a missing `identify` from
+ * `observe` and `host`.
  *
  * @category constructors
  * @since 0.1.0

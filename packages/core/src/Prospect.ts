@@ -70,9 +70,9 @@ const otherProcess = { startTime: "0" }
 const otherId = "0"
 
 /**
- * The kernel's answers about processes that don't exist. `absent`: its answer about a PID that no process has.
- * `byNamespace` and `byId`: its answers to a search of the whole kernel for a process of a PID namespace, and with a
- * 64-bit id, that no process has.
+ * The kernel's answers about processes that don't exist. `absent`: the answer about an unused PID. `byNamespace`: the
+ * result of a search of the whole kernel for a process of an unused PID namespace. `byId`: the result of a search for
+ * an unused 64-bit id.
  *
  * @category models
  * @since 0.1.0
@@ -115,7 +115,7 @@ export const sight: Effect.Effect<Sight, never, ProcessInspector> = Effect.gen(f
 
 type Draft = Omit<SentinelFile, "content">
 
-/** The sentinel of a directory that would be made now. */
+/** A sentinel file for the judgement, with the id and the birth time of the root, and the present time. */
 const fileOf = (now: DateTime.DateTime, { frame: { birth, id } }: Ground): Draft => {
   const time = DateTime.toEpochMillis(now)
   return {
@@ -203,9 +203,9 @@ const foreseeOne = Effect.fnUntraced(function* (
 })
 
 /**
- * Judges one owner of each {@link Case}. Reads the kernel's answers and the state of the root's own lock. Condemns
- * nothing, because the judged directories don't exist. `lock`: the lock as an owner here would hold it. `undefined`: an
- * owner here can't hold it.
+ * Judges one owner of each {@link Case} that can occur here: `restarted` needs PID namespaces, `-held` needs a lock.
+ * Reads the kernel's answers and the state of the root's own lock. Condemns nothing, because the judged directories
+ * don't exist. `lock`: the lock as an owner here would hold it. `undefined`: an owner here can't hold it.
  *
  * **Example** (Asking what can be proved on NFS)
  *

@@ -6,7 +6,8 @@
 import * as Schema from "effect/Schema"
 
 /**
- * The four answers of a judgement. `none`: the directory has no sentinel under the names that were looked for.
+ * The four answers of a judgement. `none`: the directory has no sentinel under a known name or a name that was looked
+ * for.
  *
  * @category schemas
  * @since 0.1.0
@@ -18,7 +19,7 @@ export type Answer = typeof Answer.Type
  * Reasons of `alive`.
  *
  * - `lock-held`: a process holds the directory's lock.
- * - `matches`: the recorded process is seen to live.
+ * - `matches`: a living process has the recorded identity (v3), or the recorded PID and executable (v2).
  * - `pid-alive`: a process has the PID of a v1 sentinel, which records nothing else to compare.
  *
  * @category schemas
@@ -28,8 +29,9 @@ export const AliveReason = Schema.Literals(["lock-held", "matches", "pid-alive"]
 export type AliveReason = typeof AliveReason.Type
 
 /**
- * Reasons of `dead`. `assumed-dead` is an operator's assertion. `abandoned` (a workspace) and `resumed` (a deletion
- * that had begun) are remains of a killed sweep. All others are proofs that the recorded process has ended.
+ * Reasons of `dead`. `assumed-dead` is an operator's assertion. `abandoned`: a sweep's own directory without a
+ * sentinel. `resumed`: an earlier sweep had marked the directory for deletion. All others are proofs that the recorded
+ * process has ended.
  *
  * @category schemas
  * @since 0.1.0
@@ -75,8 +77,8 @@ export const UnknownReason = Schema.Literals([
 export type UnknownReason = typeof UnknownReason.Type
 
 /**
- * Reasons of `unknown` if no record was judged: a sentinel can't be read or believed, or the directory holds a known
- * sentinel whose name the caller doesn't read (`other-owner`).
+ * Reasons of `unknown` that don't come from the judgement of a record. For example, a sentinel can't be read, parsed or
+ * believed, or the directory holds a known owner's file that the caller doesn't read (`other-owner`).
  *
  * @category schemas
  * @since 0.1.0
@@ -101,7 +103,7 @@ export const KeptReason = Schema.Literals(["skipped", "mount-inside", "owner-ins
 export type KeptReason = typeof KeptReason.Type
 
 /**
- * All reasons, by the answer that they explain. Those of `kept` can accompany every answer.
+ * All reasons, by the answer that they explain. Those of `kept` can accompany every answer but `alive`.
  *
  * @category constants
  * @since 0.1.0

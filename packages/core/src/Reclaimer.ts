@@ -56,12 +56,12 @@ export interface Removable {
   readonly path: string
   /** The directory as it was read after the sweep had taken it. */
   readonly state: DirectoryState
-  /** `false`: no lock works on the file system, and no owner is excluded. */
+  /** `false`: no lock is known to work there, so an owner may not be excluded. */
   readonly isLocked: boolean
   /**
    * Deletes the directory. A rename marks the directory first. Then the tree is removed, its sentinels last. `Changed`:
-   * `condemned` isn't a judgement of `state`. Interruptible only between the removals of two entries. The next sweep
-   * resumes the removal of what is left.
+   * `condemned` isn't a judgement of `state`, or the directory has changed since. Interruptible only between the
+   * removals of two entries. The next sweep resumes the removal of what is left.
    */
   readonly discard: (
     condemned: Condemned,
@@ -76,9 +76,10 @@ export interface Removable {
 }
 
 /**
- * A directory that was locked, renamed into the workspace, and verified to be the one that was judged. When the scope
- * closes before `discard` has marked the directory, the directory is renamed back to `origin`. A directory that can't
- * be renamed is claimed where it lies. Then `path` is `origin`, and `restore` has nothing to do.
+ * A directory that was locked, where locks work, and renamed into the workspace or, on a full file system, within the
+ * root. When the scope closes before `discard` has marked the directory, the directory is renamed back to `origin`,
+ * unless `restore` failed with `NameTaken`. A directory that can't be renamed is claimed where it lies. Then `path` is
+ * `origin`, and `restore` has nothing to do.
  *
  * @category models
  * @since 0.1.0
@@ -101,7 +102,10 @@ export interface Leftover<A> {
   readonly name: string
   /** The directory's present path. */
   readonly path: string
-  /** Locks the directory and reads it. `Taken`: another sweep has it. `LockBusy`: another process holds its lock. */
+  /**
+   * Locks the directory and reads it. `Taken`: the directory is gone, or another sweep has it. `LockBusy`: another
+   * process holds its lock.
+   */
   readonly open: Effect.Effect<A, ResumeError, Scope.Scope>
 }
 
@@ -113,7 +117,8 @@ export interface Leftover<A> {
  */
 export interface Remains extends Leftover<Removable> {
   /**
-   * One tag for each sentinel that the killed sweep judged before it marked the directory. See `SentinelName.Marked`.
+   * One tag for each sentinel that the killed sweep judged before it marked the directory. Empty if the tags didn't fit
+   * into the name. See `SentinelName.Marked`.
    */
   readonly tags: ReadonlyArray<string>
 }
@@ -184,7 +189,7 @@ export interface Reclaimer {
   ) => Effect.Effect<Leftovers, Taken | Changed | MountInside | PermissionDenied | StoreFailure, Scope.Scope>
   /**
    * Removes a `staged` directory that its creator never finished. Leaves a directory alone that was modified within the
-   * last minute.
+   * last 60 s, is locked, contains a mount, or isn't trusted.
    */
   readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
 }

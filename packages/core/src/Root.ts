@@ -23,9 +23,9 @@ export interface Root {
 }
 
 /**
- * A directory in a root, classified by its name. `directory`: a VM's directory. `workspace`: a sweep's own directory.
- * `staged`: a directory that is being made. `claimed`, `dead`: a VM's directory that a sweep claimed or marked in
- * place.
+ * A directory in a root, classified by its name. `workspace`: a sweep's own directory. `staged`: a directory that is
+ * being made, or was never finished. `claimed`, `dead`: a directory that a sweep claimed or marked by a rename within
+ * the root. `directory`: every other one.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ export interface Entry {
  * @since 0.1.0
  */
 export interface Listing {
-  /** Directories of sweeps, running or killed, in the order in which a sweep resumes them, workspaces last. */
+  /** Directories of every kind but `directory`, in the order in which a sweep resumes them, workspaces last. */
   readonly leftovers: ReadonlyArray<Entry>
   /** All other directories, in chunks of at most 256, in the order of `Disk.list`. */
   readonly directories: Stream.Stream<Entry, RootError>

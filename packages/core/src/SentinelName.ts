@@ -31,7 +31,7 @@ export const broodBoxName = ".bbox-sentinel"
 export const goMicrovmState = "data/go-microvm-state.json"
 
 /**
- * Prefix of all directories that a sweep, or a creator of directories, makes in the root.
+ * Prefix of workspaces, of directories that are being made, and of directories that a sweep renames within the root.
  *
  * @category constants
  * @since 0.1.0
@@ -144,8 +144,8 @@ export type Reap =
   | ({ readonly kind: "dead" } & Marked)
 
 /**
- * Name and tags of a directory that a sweep marked for deletion. `tags` has one `DirectoryState.tagOf` for each
- * sentinel that was judged. A sentinel with another tag came later.
+ * Name and tags of a directory that a sweep marked for deletion. `tags` has one `DirectoryState.tagOf` for each judged
+ * sentinel, or is empty if the tags don't fit into the name. A sentinel with another tag may have come later.
  *
  * @category models
  * @since 0.1.0
@@ -177,7 +177,7 @@ export const reapInPlace = (kind: "claimed" | "dead", nonce: string, name: strin
 export const parseReap = (entry: string): Reap | undefined => {
   if (!entry.startsWith(workspacePrefix)) return undefined
   const [, tag = "", kind, name] = inPlace.exec(entry.slice(workspacePrefix.length)) ?? []
-  // The first 8 hexadecimal digits are the nonce of the sweep.
+  // The first 8 hexadecimal digits are a nonce, and the rest are the tags.
   if (name !== undefined)
     return kind === "dead" ? { kind, name, tags: tagsOf(tag).slice(1) } : { kind: "claimed", name }
   return { kind: entry.endsWith(stagedSuffix) ? "staged" : "workspace" }

@@ -51,9 +51,9 @@ export class SentinelStore extends Context.Service<
   SentinelStore,
   {
     /**
-     * Checks a root. `RefusedRoot`: `/`, a home directory, a symbolic link, not a directory, of a user other than the
-     * caller and uid 0, or writable by others. A relative path is resolved first. `/` and home directories are refused
-     * before any I/O.
+     * Checks a root. `RefusedRoot`: for example `/`, a home directory, a symbolic link, a directory of a user other
+     * than the caller and uid 0, or one that others can write to. A relative path is resolved first. The paths of `/`
+     * and of home directories are refused before any I/O.
      */
     readonly openRoot: (path: string) => Effect.Effect<Root, RootError>
     /** The root of a directory, checked as by `openRoot`, and the directory's entry there. The directory isn't read. */
@@ -70,10 +70,9 @@ export class SentinelStore extends Context.Service<
      */
     readonly look: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError>
     /**
-     * Reads a directory like `look`, for a sweep, since any user may have made the directory. Touches nothing that is
-     * mounted at or below the directory. Fails with `MountInside` if the directory is a mount point. The state names a
-     * mount below the directory. An unreadable directory of another user (`lost+found`) counts as one without a
-     * sentinel, if it shows none.
+     * Reads a directory like `look`, but touches nothing that is mounted at or below the directory. `MountInside`: the
+     * directory is a mount point. The state names one mount below the directory, if there is any. An unreadable
+     * directory of another user, such as `lost+found`, counts as one without a sentinel if `lstat(2)` finds none.
      */
     readonly inspect: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError | MountInside>
     /**
@@ -86,8 +85,8 @@ export class SentinelStore extends Context.Service<
       layout: Layout
     ) => Effect.Effect<ReadonlyArray<TrustedPeek | undefined>>
     /**
-     * Finds and reads the directories below the first level of `directory` that hold a sentinel of any known name.
-     * Fails with the first of these directories that can't be read. Empty, without I/O, if `directory` has no
+     * Finds and reads the directories below `directory` that hold a sentinel under a known name or a name of `layout`.
+     * Fails at the first directory that can't be searched or read. Empty, without I/O, if `directory` has no
      * subdirectories.
      */
     readonly ownersBelow: (
@@ -98,8 +97,8 @@ export class SentinelStore extends Context.Service<
     /** Bytes that a directory and all below it occupy. */
     readonly usage: (path: string) => Effect.Effect<number, LookError>
     /**
-     * Publishes a sentinel atomically, durably (`fsync(2)`), and never over the sentinel of another owner. `Claimed`: a
-     * sweep took the directory meanwhile.
+     * Publishes a sentinel atomically and durably (`fsync(2)`). Replaces an existing sentinel only as
+     * `options.replacing` allows. `Claimed`: a sweep has the directory, or took it meanwhile.
      */
     readonly publish: (
       path: string,
@@ -123,16 +122,19 @@ export class SentinelStore extends Context.Service<
     readonly release: (path: string, nonce: string, layout?: Layout) => Effect.Effect<void, LookError | SentinelError>
     /**
      * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive if nobody else holds
-     * the lock, otherwise shared. Waits at least 5 s for a process that holds the lock exclusively, since a probe does so
-     * briefly. `Claimed`: a sweep has the directory. `LockBusy`: another process still holds the lock exclusively after
-     * 5 s. `LockUnsupported`: the platform or the file system has no such lock.
+     * the lock, otherwise shared. Waits at least 5 s for a process that holds the lock exclusively, since a probe does
+     * so briefly. `Claimed`: a sweep has the directory, or the directory was removed or replaced meanwhile. `LockBusy`:
+     * another process still holds the lock exclusively after 5 s. `LockUnsupported`: the platform or the file system
+     * has no such lock.
      */
     readonly lock: (
       path: string
     ) => Effect.Effect<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope>
     /** State of a directory's ownership lock, see `Disk.probeLock`. */
     readonly probeLock: Disk["Service"]["probeLock"]
-    /** Removes directories from a root until the scope closes. Nothing is written before the first claim. */
+    /**
+     * Makes the service that removes directories from a root until the scope closes. `reclaimer` itself writes nothing.
+     */
     readonly reclaimer: (root: Root, options: ReclaimerOptions) => Effect.Effect<Reclaimer, never, Scope.Scope>
   }
 >()("@vm-sentinel/core/SentinelStore") {}

@@ -47,7 +47,8 @@ export interface Removed {
 }
 
 /**
- * The parent directory of a tree, and the tree's name in it. `undefined`: the path doesn't end in a name.
+ * The parent directory of a tree, and the tree's name in it. `undefined`: the path has no slash, or ends in a slash,
+ * `.` or `..`.
  *
  * @category getters
  * @since 0.1.0

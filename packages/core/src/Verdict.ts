@@ -22,8 +22,9 @@ import { compare, compareFirstProcesses, initialPidNamespace } from "./ProcessId
 import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
 
 /**
- * Milliseconds. A process that started more than this time after a v2 record was written is certainly not the record's
- * process. The margin covers the rounding of mtime and start tick, and the slewing of the wall clock between the two.
+ * Milliseconds. A process that started at least this time after the last change of a v2 sentinel isn't the recorded
+ * process. The margin covers the rounding of file times and start ticks, and the slewing of the wall clock between the
+ * two.
  *
  * @category constants
  * @since 0.1.0
@@ -120,8 +121,8 @@ export const needed = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader):
 }
 
 /**
- * Whether an observation proves by the 64-bit id that the recorded process lives. No other process of the boot ever has
- * the same id.
+ * Whether a living process was observed that has the recorded 64-bit id. Within one boot no other process ever has the
+ * same id.
  *
  * @category comparing
  * @since 0.1.0
@@ -198,8 +199,9 @@ const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, note
   if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {
     return judgeObserved(sentinel, process, inputs, reader, notes)
   }
-  // The record is of this boot or of an earlier one of this machine. A process of an earlier boot is gone. A process of
-  // this boot has its PID in the reader's namespace. An absent process is gone in both cases.
+  // If `doubt` is `undefined`, the record is of this boot or of an earlier one of this machine. A process of an earlier
+  // boot is gone. If `isInReach`, a process of this boot has its PID in the reader's namespace. An absent process is
+  // gone in both cases.
   if (doubt === undefined) {
     return isInReach(standing)
       ? judgeObserved(sentinel, process, inputs, reader, notes)
@@ -229,9 +231,9 @@ const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState
     : verdict
 
 /**
- * Judges one record. The first decisive datum gives the verdict. A datum is compared only if it is known to mean the
- * same to writer and reader. A PID, for example, is compared only within one PID namespace. A missing datum is
- * *unknown*, never *different*. A permission error is never *dead*.
+ * Judges one record. The first decisive datum gives the verdict. A datum of a v3 record condemns only if it is known to
+ * mean the same to writer and reader. An absent PID, for example, condemns only within one PID namespace. A missing
+ * datum is *unknown*, never *different*. A permission error is never *dead*.
  *
  * `inputs.observed.process` must be an observation of `sentinel.pid`, made if {@link needed} asks for it.
  *

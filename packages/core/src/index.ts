@@ -13,8 +13,8 @@
 export * as Cleanup from "./Cleanup.ts"
 
 /**
- * `Condemned`, the right to remove one directory. Every deletion requires one. Only the judgement of a directory that
- * was just read creates a `Condemned`.
+ * `Condemned`, the right to remove one directory. Every removal of a VM directory requires one. Only the judgement of a
+ * directory that was just read creates a `Condemned`.
  *
  * @since 0.1.0
  */
@@ -28,8 +28,8 @@ export * as Condemned from "./Condemned.ts"
 export * as DirectoryCalls from "./DirectoryCalls.ts"
 
 /**
- * Compares the directory in which a record was made with the one in which the record lies, by file system, inode and
- * birth time. Pure.
+ * Compares the directory in which a record was made with the one in which the record lies, by file system, mount,
+ * inode, birth time and sentinel file. Pure.
  *
  * @since 0.1.0
  */
@@ -65,7 +65,7 @@ export * as DiskModel from "./DiskModel.ts"
 export * as Errno from "./Errno.ts"
 
 /**
- * All errors with which the services and programs of this library fail. Each names the path or the PID that it is
+ * Errors of the services and programs of this library, except `DiskError`. Each names the path or the PID that it is
  * about.
  *
  * @since 0.1.0
@@ -80,7 +80,7 @@ export * as Errors from "./Errors.ts"
 export * as Evidence from "./Evidence.ts"
 
 /**
- * Identity of a file within one mount namespace.
+ * Identity of a file on one kernel, as long as the file exists.
  *
  * @since 0.1.0
  */
@@ -88,7 +88,8 @@ export * as FileId from "./FileId.ts"
 
 /**
  * The portable `Disk`, over `effect/FileSystem`. It works by path, and is only as safe as the directories above each
- * path. A sweep's workspace has mode 0700 for that reason. The Disk of a platform package works by descriptor.
+ * path. A sweep's workspace has mode 0700 for that reason. `LinuxDisk`, and `DarwinDisk` with koffi, remove trees by
+ * descriptor.
  *
  * @since 0.1.0
  */
@@ -177,7 +178,7 @@ export * as Ownership from "./Ownership.ts"
 export * as OwnershipModel from "./OwnershipModel.ts"
 
 /**
- * Searches all processes of the kernel for one of another PID namespace.
+ * Searches all processes of the kernel for a recorded process whose PID the reader can't look up.
  *
  * @since 0.1.0
  */

@@ -44,13 +44,13 @@ const principal = Effect.sync((): Principal => {
   return { uid: process.geteuid?.(), homes, homeIds }
 })
 
-/** On macOS every mount has a device of its own. */
+/** Whether a path is on another device than its parent. Volumes of one APFS volume group may have one `st_dev`. */
 const isOnAnotherDevice = (path: string): boolean =>
   Fs.lstatSync(path, { bigint: true }).dev !== Fs.lstatSync(Path.dirname(path), { bigint: true }).dev
 
 /**
- * `make` derives the calls that aren't given here. `lstat` and `read` also report who can change a file, which the
- * portable calls don't.
+ * `make` derives the calls that aren't given here. `lstat` and `read` report no uid and gid of a file if uid and mode
+ * don't show who can change it.
  */
 const withCalls = (
   portable: Disk["Service"],
@@ -90,7 +90,7 @@ const withCalls = (
     usage: portable.usage,
     frame: (path) =>
       attempt("open", path, () => Looking.withDirectory(calls, path, (fd) => Looking.frameOf(calls, fd))),
-    // Doesn't use realpath(3), which keeps the case of the given path. Paths in different case lead to the same
+    // Isn't the portable `realPath`, which keeps the case of the given path. Paths in different case may lead to one
     // directory.
     location: (path) => attempt("F_GETPATH", path, () => Looking.withDirectory(calls, path, calls.pathOf)),
     renameNew: (from, to) =>
@@ -148,17 +148,18 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
 /**
  * The Disk of macOS.
  *
- * With koffi, `renameNew` is `renameatx_np(2)` RENAME_EXCL. Locks are `flock(2)`, and F_GETLK looks at a lock without
- * taking it. `fstatfs(2)` and `getattrlist(2)` describe the file system of a directory, and access control lists. The
- * removal of a tree uses `openat(2)` and `unlinkat(2)`, follows no link and enters no other device. All other calls
- * work by path, as in `FileSystemDisk`. Names that aren't UTF-8 aren't kept. APFS has no such names.
+ * With koffi, `renameNew` is `renameatx_np(2)` RENAME_EXCL or, on a file system without that flag, the portable one.
+ * Locks are `flock(2)`, and F_GETLK looks at a lock without taking it. `fstatfs(2)` and `getattrlist(2)` describe the
+ * file system of a directory, and access control lists. The removal of a tree uses `openat(2)` and `unlinkat(2)`,
+ * follows no link and enters no other device. All other calls work by path, as in `FileSystemDisk`. Names that aren't
+ * UTF-8 aren't kept. APFS has no such names.
  *
- * A file whose volume ignores ownership, or whose access control list lets anybody change it, has no uid, and therefore
- * isn't trusted.
+ * A file or directory has no uid, and therefore isn't trusted, if its volume ignores ownership, if an entry of its
+ * access control list allows a change, or if either can't be read.
  *
- * Without koffi or the library the Disk is `FileSystemDisk` throughout. It then has no locks, and no data of file
- * systems and of access control lists. The same holds in a worker thread, because koffi aborts the process if a worker
- * is terminated while koffi loads.
+ * Without koffi or the library the Disk is `FileSystemDisk`, except for `principal`. It then has no locks, and no data
+ * of file systems and of access control lists. The same holds in a worker thread, because koffi aborts the process if a
+ * worker is terminated while koffi loads.
  *
  * @category layers
  * @since 0.1.0

@@ -28,7 +28,7 @@ export interface Kernel {
   readonly readLink: (path: string) => Uint8Array
   /** Names in a directory. */
   readonly list: (path: string) => ReadonlyArray<string>
-  /** Whether something exists at a path, links followed. `false`: ENOENT. */
+  /** Whether something exists at a path, links followed. `false`: ENOENT, in later versions of Node also ENOTDIR. */
   readonly exists: (path: string) => boolean
   /** Device and inode of the file at a path, links followed. */
   readonly fileId: (path: string) => { readonly dev: bigint; readonly ino: bigint }

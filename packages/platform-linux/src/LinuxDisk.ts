@@ -1,5 +1,5 @@
 /**
- * A `Disk` for Linux: synchronous calls, deletion by descriptor, names as bytes.
+ * A `Disk` for Linux: deletion by descriptor, names as bytes, and most calls synchronous.
  *
  * @since 0.1.0
  */
@@ -175,7 +175,7 @@ const locate = (calls: DirFd.DirFd, mounts: MountTable.MountTable, path: string)
   }
 }
 
-/** The calls of `node:fs` open `/proc/self/fd/N`. Their ENOENT without a procfs is about `/proc`, not about the path. */
+/** `node:fs` opens `/proc/self/fd/N`. ENOENT without a procfs is about `/proc`, not about the path. */
 const namingProcfs = (error: DiskError): DiskError =>
   error.errno === "ENOENT" && !Fs.existsSync("/proc/self/fd")
     ? new DiskError({ errno: "ENOENT", operation: error.operation, path: "/proc/self/fd", cause: error })
@@ -217,7 +217,7 @@ const overCalls = (
     rename: (from, to) =>
       attempt("rename", from, () => {
         Fs.renameSync(encodePath(from), encodePath(to))
-        // An adopted workspace is the only directory that a sweep moves without having looked for mounts in it.
+        // A move of a directory also moves the mounts in it, and the kernel doesn't report that change of the table.
         mounts.forget()
       }),
     renameNew: (from, to) => attempt("rename", from, () => renameNew(native(), from, to)),
@@ -249,7 +249,7 @@ const overCalls = (
   return Disk.of({ ...disk, list: list(dirFd, pool, nativeFrom, disk.list) })
 }
 
-/** Logs at debug level, once and after the first look into a directory, which native code the Disk uses. */
+/** Logs at debug level which native code the Layers use, once, after the first `frame` or `peekMany`. */
 const telling = Effect.fnUntraced(function* (disk: Disk["Service"]) {
   const tell = yield* Effect.flatMap(LinuxNativeCode.report, (code) => Effect.logDebug(NativeCode.describe(code))).pipe(
     Effect.when(LogLevel.isEnabled("Debug")),

@@ -150,8 +150,9 @@ const namespaceOf = (source: Procfs.Source, number: string): Entry<string> => {
 }
 
 /**
- * Why a procfs that is mounted at the root hides something. `undefined`: none does. The mount option `hidepid` of
- * `proc(5)` hides processes, and `subset` hides other files.
+ * Why the procfs at `source.root` hides something, or may hide something because its mount can't be determined.
+ * `undefined`: it hides nothing. The mount option `hidepid` of `proc(5)` hides processes, and `subset` hides other
+ * files.
  */
 const hiding = (source: Procfs.Source): string | undefined => {
   const table = `${source.root}/self/mountinfo`
@@ -326,16 +327,17 @@ export const layerAt = (
  * isn't in it was gone before the reading ended. One reading is enough, if the record was read before the reading
  * began.
  *
- * - `Found`: the process with the id is visible, or some process of the namespace is. If one process of a namespace is
- *   visible, all of them are, by `pid_namespaces(7)`. The observation is of the process that has the PID in the
- *   namespace, under the *reader's* PID for that process, or `Absent` if no process has the PID. In the reader's own
- *   namespace the PID itself is observed.
+ * - `Found`: the process with the id is visible, or the one with the PID in the namespace is. Or another process of the
+ *   namespace is visible, and neither `hidepid` nor a missing right hides any. Then all processes of the namespace are
+ *   visible, by `pid_namespaces(7)`. The observation is of the process that has the PID in the namespace, under the
+ *   *reader's* PID for that process, or `Absent` if no process has the PID. In the reader's own namespace the PID
+ *   itself is observed.
  * - `Gone` by `processId64`: every process of the kernel was looked at, and none has the id. This proof needs the
  *   procfs of the initial PID namespace without `hidepid`, native code and Linux 6.9, but no privilege.
  * - `Gone` by `namespace`, in one of two ways. Either every process was looked at, and none is in the namespace. That
- *   needs the right to read `ns/pid` of every process outside of the initial namespace. Or a later namespace has the
- *   number, as its first process shows. That needs the right to read this one process. The recorded process is gone
- *   even if a namespace file is still held open or mounted.
+ *   needs the same procfs, and the right to read `ns/pid` of every process outside of the initial namespace. Or a later
+ *   namespace has the number, as its first process shows. That needs the right to read this one process. The recorded
+ *   process is gone even if a namespace file is still held open or mounted.
  * - `Incomplete`: everything else.
  *
  * @category layers

@@ -45,8 +45,8 @@ export interface Options {
 }
 
 /**
- * Maximum number of looks at one process. Another look follows if the process changed during the last one, or if a call
- * lacked a resource.
+ * Maximum number of looks at one process. Another look follows if the process changed during the last one, if a call
+ * lacked a resource, or if `/proc/<pid>` is missing although `kill(2)` finds a process.
  */
 const attempts = 4
 
@@ -108,8 +108,8 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
       ...(first === undefined ? {} : { pidNamespaceInit: first }),
       ...(timeOffset === undefined ? {} : { timeOffset })
     }
-    // Nothing is kept if a fact was missing for want of a resource or of a procfs, because the next look may find that
-    // fact.
+    // Nothing is kept if a look at PID 1 gave `Unavailable`, if the boot id was missing for want of a resource, or if
+    // the PID namespace is unknown. The next look may find that fact.
     const isUncertain = isTransient || ("problem" in boot && boot.isTransient) || pidNamespace === undefined
     if (!isUncertain) facts = seen
     return seen
@@ -192,8 +192,8 @@ export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
 
 /**
  * The best inspector for this machine. Reads the 64-bit process id if koffi loads and the kernel has that id (6.9 and
- * later, 64-bit). Otherwise, and in a worker thread, it is {@link layerProcfs}. koffi aborts the process if a worker is
- * terminated while koffi loads.
+ * later, 64-bit). Without koffi, and in a worker thread, it is {@link layerProcfs}. koffi aborts the process if a
+ * worker is terminated while koffi loads.
  *
  * @category layers
  * @since 0.1.0

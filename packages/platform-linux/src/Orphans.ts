@@ -1,6 +1,7 @@
 /**
- * Reaps the processes that this process inherited. The first process of a PID namespace becomes the parent of every
- * orphan in it. An orphan that has ended stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
+ * Reaps the processes that this process inherited. The first process of a PID namespace becomes the parent of each
+ * orphan in it that has no subreaper (`PR_SET_CHILD_SUBREAPER`). An orphan that has ended stays a zombie until its
+ * parent waits for it (`wait(2)`, `pid_namespaces(7)`).
  *
  * @since 0.1.0
  */
@@ -43,7 +44,7 @@ const make = (koffi: Library): Waits => {
   const infoBytes = new Uint8Array(info.buffer)
   return {
     ended: () => {
-      // The kernel doesn't change the fields if no child has ended.
+      // If no child has ended, the fields depend on the implementation, by `waitid(2)`.
       info.fill(0)
       if (waitid(P_ALL, 0, infoBytes, WEXITED | WNOHANG | WNOWAIT) !== 0) return undefined
       const pid = info[pidIndex] ?? 0

@@ -12,7 +12,7 @@
 export * as Kernel from "./Kernel.ts"
 
 /**
- * A `Disk` for Linux: synchronous calls, deletion by descriptor, names as bytes.
+ * A `Disk` for Linux: deletion by descriptor, names as bytes, and most calls synchronous.
  *
  * @since 0.1.0
  */
@@ -54,8 +54,9 @@ export * as LinuxSentinelStore from "./LinuxSentinelStore.ts"
 export * as OpenTree from "./OpenTree.ts"
 
 /**
- * Reaps the processes that this process inherited. The first process of a PID namespace becomes the parent of every
- * orphan in it. An orphan that has ended stays a zombie until its parent waits for it (`wait(2)`, `pid_namespaces(7)`).
+ * Reaps the processes that this process inherited. The first process of a PID namespace becomes the parent of each
+ * orphan in it that has no subreaper (`PR_SET_CHILD_SUBREAPER`). An orphan that has ended stays a zombie until its
+ * parent waits for it (`wait(2)`, `pid_namespaces(7)`).
  *
  * @since 0.1.0
  */

@@ -2,7 +2,7 @@
  * Flags whose default an environment variable sets: `VM_SENTINEL_` and the flag's name in capitals. The flag overrides
  * the variable. An empty variable counts as none, and an unknown one is an error.
  *
- * No assertion about one directory has a variable, because an operator has to type it each time.
+ * `--assume-dead` and `--assume-moved` have no variable, because an operator has to type the reason each time.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"

@@ -83,8 +83,8 @@ export const start: Effect.Effect<Actor, DemoError, Scope.Scope> = Effect.gen(fu
 })
 
 /**
- * Starts a process that runs Node, as all processes of a Node program do. Succeeds when the process has all its
- * threads, which take PIDs, too.
+ * Starts a process of this process's own executable, Node. Succeeds when the script runs. By then the process has
+ * started its threads, which take PIDs, too.
  *
  * @category running
  * @since 0.1.0

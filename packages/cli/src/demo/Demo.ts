@@ -117,8 +117,8 @@ const play = (
   )
 
 /**
- * Whether `root` is the empty directory that the process outside the namespace made. The demonstration removes `root`
- * at the end.
+ * Whether `root` may be the directory that the process outside the namespace made: it is empty and has such a name. An
+ * interruption must remove no other directory.
  */
 const isScratch = (root: string): boolean => {
   try {
@@ -135,7 +135,10 @@ const inNamespace = Effect.fnUntraced(function* (root: string, keep: boolean) {
   yield* Effect.raceFirst(playing, Effect.andThen(Namespace.outsideGone, Effect.interrupt))
 })
 
-/** The arguments that run a command in a PID namespace. `None`, and a note, if the kernel doesn't allow one. */
+/**
+ * The arguments that run a command in a PID namespace. `None` if the system isn't Linux, or, with a note, if no such
+ * namespace can be created.
+ */
 const namespace = Effect.gen(function* () {
   if (process.platform !== "linux") return Option.none()
   const Namespace = yield* Effect.promise(() => import("./Namespace.ts"))

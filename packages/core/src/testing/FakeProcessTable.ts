@@ -24,7 +24,8 @@ import type { Cover, Maskable, Options, PidUnavailable, Place, SpawnOptions } fr
 export * from "./FakeProcessTableModel.ts"
 
 /**
- * The PID namespace in which the reader starts. A reader in this namespace sees every process of the kernel.
+ * The PID namespace in which the reader starts. Only a reader in this namespace can search all processes of the kernel,
+ * see `namespaceProof`.
  *
  * @category constants
  * @since 0.1.0
@@ -119,7 +120,7 @@ export class FakeProcessTable extends Context.Service<
     readonly hide: Act
     /** Undoes `deny` and `hide`. */
     readonly allow: Act
-    /** Each observation of the PID, or of all PIDs, is `Unavailable` until `restore`. */
+    /** Each observation of the PID, or of all PIDs, is `Unavailable` until `restore` or a reboot. */
     readonly fail: (pid: Pid | "all", reason: Unavailable["reason"]) => Effect.Effect<void>
     /** Undoes every `fail`. */
     readonly restore: Effect.Effect<void>
@@ -128,11 +129,15 @@ export class FakeProcessTable extends Context.Service<
      * process ends. `holdLock` takes no lock, because locks belong to the `Disk`.
      */
     readonly holdLock: (pid: Pid, directory: FileId) => Effect.Effect<Effect.Effect<void>, NotFound>
-    /** Makes data unreadable. Their keys are missing from now on. Replaces the data of an earlier `mask`. */
+    /**
+     * Makes data unreadable. Their keys are missing from now on. Replaces the data of an earlier `mask`, and the option
+     * `processIds: false`.
+     */
     readonly mask: (...data: ReadonlyArray<Maskable>) => Effect.Effect<void>
     /**
-     * Reboots: all processes end, the boot id changes, and PIDs, ticks and 64-bit ids start again. With a `machineId`
-     * or `hostname`, the reader is on that machine after the reboot.
+     * Reboots: all processes end, the boot id changes, and PIDs, ticks and 64-bit ids start again. Undoes `fail`,
+     * `holdLock`, and the reader's `coverBootId` and namespaces. With a `machineId` or `hostname`, the reader is on
+     * that machine after the reboot.
      */
     readonly reboot: (machine?: { readonly machineId?: string; readonly hostname?: string }) => Effect.Effect<void>
     /** Reboots onto another machine, with another machine id and host name. */

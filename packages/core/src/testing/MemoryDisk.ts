@@ -139,8 +139,8 @@ export class MemoryDisk extends Context.Service<
   MemoryDisk,
   {
     /**
-     * Puts each entry at its absolute path, and makes missing parents. Replaces an entry that exists there. A file of
-     * the same type keeps its inode.
+     * Puts each entry at its absolute path, and makes missing parents. Replaces an entry that exists there. An entry of
+     * the same type, other than a symbolic link, keeps its inode, and a directory keeps its entries.
      */
     readonly seed: (entries: Readonly<Record<string, Seed>>) => Effect.Effect<void>
     readonly setAttributes: (path: string, attributes: Attributes) => Effect.Effect<void>
@@ -151,7 +151,10 @@ export class MemoryDisk extends Context.Service<
     readonly remove: (path: string) => Effect.Effect<void>
     /** Everything at and below a path (default `/`), by path. */
     readonly snapshot: (path?: string) => Effect.Effect<Readonly<Record<string, Node>>>
-    /** Copies a tree as `cp -a` does, with new inodes and births, and the same contents, modes, owners and mtimes. */
+    /**
+     * Copies a tree, with new inodes and births, and the same contents, modes and owners. Files keep their mtimes. Two
+     * hard links become two files.
+     */
     readonly copy: (from: string, to: string) => Effect.Effect<void>
     /**
      * Mounts a new file system on a directory. With a `source`, mounts another directory instead (`mount --bind`), with

@@ -5,9 +5,9 @@
  */
 
 /**
- * Calls of a `MemoryDisk`, by which tests inject failures and other actors. A `Disk` method makes one call or several.
- * `create` makes `create`, `write` and `fsync`. `removeTree` makes one `unlink` or `rmdir` for each entry that it
- * removes.
+ * Calls of a `MemoryDisk`, by which tests inject failures and other actors. Most `Disk` methods make one call or
+ * several. `create` makes `create`, `write` and `fsync`. `removeTree` makes, among others, one `unlink` or `rmdir` for
+ * each entry that it removes.
  *
  * @category models
  * @since 0.1.0
@@ -87,6 +87,9 @@ export interface MountOptions extends FileSystemOptions {
   readonly source?: string
   /** Bytes of the new file system. Default: unlimited. */
   readonly capacity?: number
-  /** The file system doesn't answer. A call on it ends only by an interruption. */
+  /**
+   * The file system doesn't answer. A call on it other than `mountinfo`, `link` and `rename` ends only by an
+   * interruption.
+   */
   readonly hangs?: true
 }

@@ -22,8 +22,8 @@ export const unusable = (reason: Unavailable["reason"], detail: string): Answer<
 })
 
 /**
- * The answer of a call that failed with an errno. The caller handles ESRCH and ENOENT, because it decides what they
- * mean.
+ * The answer of a call that failed with an errno. It is never `Gone`. A caller for which an errno means that there is
+ * no such process checks for that errno first.
  */
 export const fromErrno = (call: string, name: string): Answer<never> => {
   const kind = classifyErrno(name)

@@ -33,7 +33,7 @@ export const errno = {
   EOVERFLOW: 84
 } as const
 
-/** EOPNOTSUPP. Node reports it as ENOTSUP, too. */
+/** EOPNOTSUPP, which on Darwin isn't the number of ENOTSUP. Here both have one name. */
 const otherNotSupported = 102
 
 const names = new Map<number, string>([
@@ -44,8 +44,8 @@ const names = new Map<number, string>([
 export const errnoName = (number: number): string => names.get(number) ?? `errno ${number}`
 
 /**
- * Why a call failed. `refused`: permission. `resources`: a shortage that may pass. `unsupported`: this kernel lacks the
- * call, or has it in another form.
+ * Why a call failed. `refused`: permission. `resources`: a shortage that may pass. `unsupported`: every other errno,
+ * such as that of a kernel that lacks the call.
  */
 export const classifyErrno = (name: string): "refused" | "resources" | "unsupported" =>
   isRefusal(name) ? "refused" : isShortage(name) ? "resources" : "unsupported"

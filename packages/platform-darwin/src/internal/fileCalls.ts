@@ -12,7 +12,10 @@ import * as Structs from "./fileStructs.ts"
 import * as PermissionStructs from "./permissionStructs.ts"
 
 export interface FileCalls {
-  /** `openat(2)` of a directory that is no symbolic link. {@link close} closes every descriptor that is opened here. */
+  /**
+   * `openat(2)` of a directory that is no symbolic link. A descriptor that one of these calls opened must be closed by
+   * {@link close}.
+   */
   readonly openDirectory: (fd: number, name: Buffer) => number
   /** `openat(2)` of any file except a symbolic link, to read its attributes. Never blocks. */
   readonly openFile: (fd: number, name: Buffer) => number
@@ -234,7 +237,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   }
 }
 
-/** Whether the errno means that the call doesn't exist here. */
+/** Whether the errno may mean that the kernel or the file system lacks the call. EINVAL has other causes, too. */
 export const isMissing = (cause: unknown): boolean => ["ENOTSUP", "EINVAL", "ENOSYS"].includes(errnoOf(cause))
 
 /** Loads the calls. `undefined`: koffi, the library or one of its calls can't be loaded. */

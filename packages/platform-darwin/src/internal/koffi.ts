@@ -1,4 +1,4 @@
-/** koffi is an optional dependency. Nothing loads it before a Layer needs it. */
+/** koffi is an optional dependency. Nothing loads it before a Layer or `DarwinNativeCode.report` needs it. */
 import type { NativePart } from "@vm-sentinel/core/NativeCode"
 import type * as Koffi from "koffi"
 

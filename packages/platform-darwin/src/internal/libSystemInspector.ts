@@ -68,8 +68,8 @@ export const make = (
     })
 
   /**
-   * Start, state and uid of a process, by `sysctl`, else by `proc_pidinfo`. ESRCH of `proc_pidinfo` doesn't count as an
-   * answer of `sysctl`.
+   * Start, state and uid of a process, by `sysctl` or, if `sysctl` fails, by `proc_pidinfo`. If `proc_pidinfo` finds no
+   * process either, the result is the failure of `sysctl`, not `Gone`.
    */
   const readInfo = (pid: number): Answer<Structs.ProcessInfo> => {
     const info = readKinfoProc(pid)

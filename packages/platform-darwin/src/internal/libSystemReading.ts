@@ -66,8 +66,9 @@ const refusal = ({ info, listed, pid, uniqueId }: Reading): Observation => {
 }
 
 /**
- * A process that one call found is present. A process is absent only if `proc_pidinfo` (zombies included), `sysctl` and
- * `kill` all report that there is none. A call that was refused doesn't count as such a report.
+ * A process is present if `uniqueId` or `info` found it and no call reports that there is none. A process is absent
+ * only if `proc_pidinfo` (zombies included), `sysctl` and `kill` all report that there is none. A call that was refused
+ * doesn't count as such a report.
  */
 export const settle = (reading: Reading, probe: (pid: number) => string): Settled => {
   const { info, listed, pid, uniqueId } = reading

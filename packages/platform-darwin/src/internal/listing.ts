@@ -21,7 +21,7 @@ const readByPath = (path: string): ReadonlyArray<BulkEntry> =>
 
 interface Reading {
   readonly fd: number
-  /** The entries of the last read, or all entries, if they are no more than {@link maxEntries}. */
+  /** The entries read last: at most {@link maxEntries}, or those of one read. All entries while `isAllKept`. */
   entries: ReadonlyArray<BulkEntry>
   isAllKept: boolean
   /** Number of `entries` that were returned. */

@@ -129,7 +129,10 @@ export const statAt = (calls: FileCalls, path: string): Stat => {
   }
 }
 
-/** Adds to a stat the data that only {@link statAt} has. Throws ESTALE if the path leads to another file now. */
+/**
+ * Replaces `uid`, `gid` and `changedAt` of a stat by those of {@link statAt}. Throws ESTALE if the path leads to
+ * another file.
+ */
 export const complete = (calls: FileCalls, path: string, read: Stat): Stat => {
   const { changedAt, gid, id, uid } = statAt(calls, path)
   if (id.dev !== read.id.dev || id.ino !== read.id.ino) throw coded("ESTALE", "another file")

@@ -16,7 +16,7 @@ const deviceOf = (fd: number): number => Number(BigInt.asIntN(32, BigInt(idOf(fd
  * device and none of another user. Follows no symbolic link. `false`: nothing was changed.
  *
  * No descriptor pins the entry between the check and the change. If another file takes the name in between, the kernel
- * lets an ordinary user change that file only if the user owns it. No mode refuses anything to root.
+ * lets an ordinary user change that file only if the user owns it. Root can change a file of another user in this way.
  */
 export const permit = (calls: FileCalls, fd: number, name: Buffer): boolean => {
   const { device, flags, isDirectory, mode, owner } = calls.permissions(fd, name)

@@ -97,8 +97,8 @@ export const makeWith = Effect.fnUntraced(function* (
     Effect.map(run(path, args), (ran) => (ran._tag === "Exited" && ran.code === 0 ? ran.stdout : undefined))
 
   /**
-   * Parses `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025` into its whole seconds. No process starts
-   * before them.
+   * Parses `{ sec = 1745966643, usec = 839385 } Wed Apr 30 01:44:03 2025` into milliseconds, without `usec`. No process
+   * starts before that time.
    */
   const bootTime = Effect.map(stdoutOf(paths.sysctl, ["-n", "kern.boottime"]), (stdout) => {
     const seconds = /^\{ sec = ([1-9][0-9]{0,11}), usec = [0-9]+ \}/.exec(stdout ?? "")?.[1]

@@ -1,6 +1,6 @@
 /**
- * Parses the rows of `ps`. A row is split by the columns that were asked for: numbers and letters are words, `lstart`
- * has a format of its own, and the last column is the rest of the line, spaces included.
+ * Parses the rows of `ps`. A row is split by the columns that were asked for. Each is a word, except `lstart`, which
+ * has a format of its own, `comm`, which has a fixed width, and a last `comm` or `args`, which is the rest of the line.
  */
 
 export type Column =

@@ -3,7 +3,8 @@ import * as Fs from "node:fs"
 
 /**
  * Runs `close`, and ignores every failure but EBADF, which is a mistake of the caller. After any other failure Linux
- * has freed the descriptor's number. EIO and ENOSPC are about earlier writes, which `fsync(2)` has already reported.
+ * has freed the descriptor's number. EIO and ENOSPC are about earlier writes. A caller that needs to know of them calls
+ * `fsync(2)` first.
  */
 export const closed = (close: () => unknown): void => {
   try {

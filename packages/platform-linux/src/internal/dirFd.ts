@@ -44,10 +44,10 @@ const waypointFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW
 const entryFlags = O_PATH | O_NOFOLLOW
 
 /**
- * Calls relative to `fd`, a directory's descriptor. A name that is a symbolic link isn't followed. With an absolute
- * path as the name, `fd` doesn't matter. Only the `DirFd` that opened a descriptor may close it. At the end of a worker
- * thread, Node closes every descriptor number that Node itself opened in the thread. It does so even if the number
- * belongs to another file by then.
+ * Calls relative to `fd`, a directory's descriptor. A name that is a symbolic link isn't followed. An absolute path as
+ * the name needs {@link AT_FDCWD} as `fd`. Only the `DirFd` that opened a descriptor may close it. At the end of a
+ * worker thread, Node closes every descriptor number that Node itself opened in the thread. It does so even if the
+ * number belongs to another file by then.
  */
 export interface DirFd {
   /**
@@ -123,8 +123,8 @@ interface Opener {
 }
 
 /**
- * Opens a path. Throws ELOOP if the kernel reports another path for the descriptor, because a symbolic link was
- * followed.
+ * Opens a path. Throws ELOOP if the kernel reports another path for the descriptor: a symbolic link was followed, or
+ * the directory was moved or removed meanwhile.
  */
 const openReal = ({ close, open }: Opener, path: string): number => {
   const fd = open(path, waypointFlags)

@@ -72,7 +72,10 @@ const exists = ({ kernel }: Source, path: string): boolean => {
   }
 }
 
-/** Whether this is a virtual machine. `false`: known to be bare metal. `undefined`: not known. */
+/**
+ * Whether this is a virtual machine. `false`: an x86 machine shows none of the signs below. A hypervisor can hide them.
+ * `undefined`: not known.
+ */
 export const readVirtualMachine = (source: HostSource): boolean | undefined => {
   const { root, sysRoot } = source
   const firmware = ["sys_vendor", "product_name"].map((name) => readLine(source, `${sysRoot}/class/dmi/id/${name}`))

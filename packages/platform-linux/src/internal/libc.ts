@@ -41,7 +41,7 @@ export interface LibcAt {
 export interface Libc {
   /** `renameat2(2)` with RENAME_NOREPLACE. Returns the errno, 0 on success. */
   readonly renameNoReplace: (from: Name, to: Name) => number
-  /** Whether a descriptor has an exceptional condition: POLLPRI of `poll(2)`, without waiting. */
+  /** Whether `poll(2)` reports POLLPRI or an error of a descriptor, without waiting. `true` if `poll(2)` fails. */
   readonly hasChanged: (fd: number) => boolean
   /** `undefined`: this libc lacks one of the calls, or `statx(2)` fails. */
   readonly at: LibcAt | undefined

@@ -1,6 +1,6 @@
 /**
- * Lists a directory in the order of its inodes, in a thread of Node's pool: `listing.c`. Names stay bytes until they
- * are pulled. If all were decoded at once, a root of 100 000 directories would be 100 000 objects.
+ * Lists a directory in the order of its inodes, in a thread of Node's pool: `listing.c`. Visible names stay bytes until
+ * the stream is pulled. If all were decoded at once, a root of 100 000 directories would be 100 000 objects.
  */
 import { type DirectoryEntry, DiskError, type Listing } from "@vm-sentinel/core/Disk"
 import * as Effect from "effect/Effect"

@@ -43,7 +43,8 @@ const hasLock = (source: Source, pid: number, descriptor: string, { dev, ino }: 
 }
 
 /**
- * Whether a process holds the lock. `undefined`: its descriptors can't be read, like those of another user's process.
+ * Whether a process holds the lock. `undefined`: its descriptors can't be listed, such as those of another user's
+ * process or of one that has ended.
  */
 const holds = Effect.fnUntraced(function* (
   source: Source,
@@ -61,8 +62,8 @@ const holds = Effect.fnUntraced(function* (
 })
 
 /**
- * The processes that took the lock and still hold it, ascending. Everybody may read `/proc/locks`, and one read finds
- * them all. A process that inherited the lock isn't among them.
+ * The processes that took the lock and hold it, or may hold it because their descriptors can't be listed, ascending.
+ * `/proc/locks` names the process that took a lock, not the processes that inherited it. Everybody may read the file.
  */
 const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, giveWay: Effect.Effect<void>) {
   const bytes = readBytes(source, `${source.root}/locks`)
@@ -79,8 +80,9 @@ const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, g
 })
 
 /**
- * The PIDs of the holders, ascending: the processes that took the lock or, if all of these have ended, those that
- * inherited it. Leaves out processes whose `fdinfo` can't be read.
+ * The PIDs of the holders, ascending: the processes that took the lock or, if none of these has it, those that
+ * inherited it. A taker whose `fdinfo` can't be listed counts as a holder if `/proc/locks` has the device of `stat(2)`.
+ * Other processes without a readable `fdinfo` are left out.
  */
 export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
   if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return []

@@ -110,7 +110,7 @@ export const acquire = (
   }
 }
 
-/** Whether the directory still has a name. `false`: removed, or the file system doesn't answer. */
+/** Whether the directory still has a name. `false`: the directory was removed, or its `stat` failed. */
 const hasLink = (calls: DirFd.DirFd, fd: number): boolean => {
   try {
     return calls.stat(fd).nlink !== 0

@@ -154,8 +154,8 @@ export const frame = (calls: DirFd.DirFd, path: string): DirectoryFrame => {
 const permissionsOf = ({ gid, mode, nlink, type, uid }: Attributes): Permissions => ({ type, mode, uid, gid, nlink })
 
 /**
- * Looks at one directory of a root, and at a file in it. Opening the file by path proves as much as opening it by a
- * descriptor of the directory, because a user who may write in the directory could have put the file there.
+ * Looks at one directory of a root, and at a file in it. The file is opened by its path from the root. Between the two
+ * calls only a user who may write in the root can put another directory in its place.
  */
 const peek = (calls: DirFd.DirFd, root: number, directory: string, below: string, limit: number): Peek | undefined => {
   let fd: number | undefined

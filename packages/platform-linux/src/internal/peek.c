@@ -38,7 +38,7 @@ struct page {
 	int32_t next;
 	/* Offset in `names` of the next directory's name. */
 	int32_t name;
-	/* The path from a directory to its file, `/.vm-sentinel`. This path and every name end in a NUL. */
+	/* The path from a directory to its file, such as `/.vm-sentinel`. This path and every name end in a NUL. */
 	char below[NAME_BYTES];
 	char names[DIRECTORIES * NAME_BYTES];
 	struct peek peeks[DIRECTORIES];

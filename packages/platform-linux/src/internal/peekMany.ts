@@ -93,8 +93,8 @@ const fill = (memory: Memory, root: number, directories: ReadonlyArray<string>, 
 }
 
 /**
- * Peeks at a file in directories of an open root. A special case has the answer `undefined`. There may be fewer answers
- * than directories, or none.
+ * Peeks at a file in directories of an open root. `undefined`: the caller has to look at that directory. There may be
+ * fewer answers than directories, or none.
  */
 export type Peeker = (
   root: number,

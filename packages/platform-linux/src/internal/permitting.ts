@@ -12,8 +12,8 @@ import type { Name } from "./libc.ts"
 const all = 0o700
 
 /**
- * `chmod u+rwx` of an open directory. `false`: nothing was changed, because another user owns the directory or it has
- * these permissions already.
+ * `chmod u+rwx` of an open directory. `false`: nothing was changed, because the file isn't a directory, another user
+ * owns it, or it has these permissions already.
  */
 export const permitOpen = (calls: DirFd, fd: number): boolean => {
   const { mode, type, uid } = calls.stat(fd)

@@ -15,8 +15,8 @@
 #include <time.h>
 
 /*
- * Nanoseconds after which a function begins no further work, because the thread is Node's and the caller may have been
- * stopped.
+ * Nanoseconds after which a function begins no further work, because other work of Node waits for the thread, and the
+ * caller can be interrupted only between two calls.
  */
 #define CALL_NS 5000000
 
@@ -33,7 +33,7 @@ struct header {
 	int32_t fd;
 	/* The errno of the call that failed, else 0. */
 	int32_t error;
-	/* 0: another call has to continue. */
+	/* 0: another call has to continue. removal.c doesn't set it. */
 	int32_t is_done;
 };
 

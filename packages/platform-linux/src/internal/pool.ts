@@ -100,5 +100,8 @@ let loaded: Loaded | undefined
 /** Loads the library, or returns why it can't be loaded. */
 export const library = (): Loaded => (loaded ??= load())
 
-/** The native calls, loaded on first use. `undefined`: they weren't compiled for this machine, or there is no koffi. */
+/**
+ * The native calls, loaded on first use. `undefined`: the library is missing, can't be loaded or has another memory
+ * layout, or there is no koffi.
+ */
 export const pool = (): Pool | undefined => library().pool

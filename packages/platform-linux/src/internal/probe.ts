@@ -44,7 +44,8 @@ const isGone = (errno: string): boolean => errno === "ENOENT" || errno === "ESRC
 const byPidfd = (source: Source, pidfds: Pidfds, pid: Pid, detail: string): Probed => {
   const hidden: Observation = { _tag: "Hidden", pid, detail }
   const fd = pidfds.open(pid)
-  // ESRCH: the process ended meanwhile. ENOENT or EINVAL: `pid` is a thread. Any other errno: the call was refused.
+  // ESRCH: the process ended meanwhile. ENOENT or EINVAL: `pid` is a thread. Any other errno: the call was refused, or
+  // failed for want of a resource.
   if (typeof fd === "string") return fd === "ESRCH" ? again(hidden) : hidden
   try {
     const exited = pidfds.hasExited(fd)

@@ -219,8 +219,8 @@ export const readNamespace = (source: Source, kind: "pid" | "time" | "time_for_c
 const boottimeLine = /^(?:boottime|7)\s+(-?[0-9]{1,11})\s+([0-9]{1,9})$/m
 
 /**
- * Nanoseconds that the caller's time namespace adds to the time since boot. The file shows the offset of the namespace
- * for children. That namespace is the caller's own unless the two links differ. `undefined`: not known.
+ * Nanoseconds that the caller's time namespace adds to the time since boot. `timens_offsets` shows the offset of the
+ * namespace for children. That namespace is the caller's own unless the two links differ. `undefined`: not known.
  */
 export const readTimeOffset = (source: Source): string | undefined => {
   const namespace = readNamespace(source, "time")

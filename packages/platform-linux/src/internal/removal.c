@@ -1,7 +1,8 @@
 /*
  * Deletes trees, several in one call. This code is only faster than removing.ts of core, and decides nothing. It stops
  * at every special case, and removing.ts continues. Special cases are a lock that is held, a sentinel below the top,
- * another mount, and a call that fails.
+ * another mount, another directory than the expected one, more than 32 levels, more than 16 sentinels, and a call that
+ * fails.
  *
  * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree are removed last.
  */

@@ -12,7 +12,7 @@ const [owner, group, others] = [0o300, 0o030, 0o003]
 
 const refusalOf = ({ mode, uid }: Permissions, principal: Principal): string | undefined => {
   if (principal.uid === 0 || principal.uid === undefined || uid === undefined) return undefined
-  // The groups of the process aren't known here, so the process counts as a member of the directory's group.
+  // The groups of the process aren't known here, so the permission of the group or of all others suffices.
   const granting = uid === principal.uid ? [owner] : [group, others]
   return granting.some((bits) => (mode & bits) === bits) ? undefined : "EACCES"
 }

@@ -44,7 +44,10 @@ const readFile = Effect.fnUntraced(function* (
 /** File systems on which a directory's link count is 2 (its name, its `.`) plus 1 for the `..` of each subdirectory. */
 const countingTypes: ReadonlySet<string> = new Set(["ext4", "xfs", "f2fs", "tmpfs"])
 
-/** A link count of 2, or the listing, proves that a directory has no subdirectories. */
+/**
+ * `none`: proven by a link count of 2 on one of `countingTypes`, or by the listing. `some`: the listing has a
+ * directory, or an entry of unknown type.
+ */
 const subdirectoriesOf = (
   { nlink }: Stat,
   { fileSystem }: DirectoryFrame,

@@ -24,7 +24,10 @@ interface Finding extends Reading<Stat>, Mounting {
 const pointsBelow = (disk: Mounting, root: string): Effect.Effect<ReadonlySet<string>, DiskError> =>
   Effect.map(disk.mountsBelow(root), (mounts) => new Set(mounts.map(({ path }) => path)))
 
-/** Bytes that a tree takes. `occupied`: bytes of one file. An unreadable entry and a mount count as 0 bytes. */
+/**
+ * Bytes that a tree takes. `occupied`: bytes of one file. An unreadable entry, a mount and an inner subvolume of btrfs
+ * count as 0 bytes.
+ */
 export const usage =
   <S extends Stat>(disk: Reading<S> & Mounting, occupied: (stat: S) => number) =>
   (root: string): Effect.Effect<number, DiskError> =>
@@ -65,8 +68,8 @@ export const find =
           if (points.has(`${root}/${path}`)) continue
           const isFound = directory.path !== "" && wanted(entry)
           const isMaybeDirectory = type === "directory" || type === "unknown"
-          // An entry that has vanished since the listing holds nothing. An entry that can't be looked at may hold
-          // anything.
+          // An entry that has vanished since the listing holds nothing. Any other error ends the search, since the
+          // entry may hold anything.
           const stat = isMaybeDirectory
             ? yield* lstat(`${root}/${path}`).pipe(onErrno(["ENOENT"], () => Effect.undefined))
             : undefined
@@ -102,8 +105,9 @@ export const find =
   }
 
 /**
- * Finds the path of a mount at or below a directory by its device, without a mount table. `undefined`: there is none. A
- * subvolume of btrfs counts as a mount here.
+ * Finds the path of a mount at or below a directory by its device, without a mount table. `undefined`: no directory is
+ * on another device than its parent. A bind mount of the same file system isn't found. A subvolume of btrfs counts as a
+ * mount here.
  */
 export const otherDevice = (disk: Reading<Stat>) =>
   Effect.fnUntraced(function* (path: string): Effect.fn.Return<string | undefined, DiskError> {

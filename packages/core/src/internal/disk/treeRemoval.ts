@@ -25,8 +25,8 @@ interface Directory extends Patience.Counted {
 }
 
 /**
- * Locks an inner directory. `false`: another process holds the lock. A file system without locks has no owner to
- * exclude.
+ * Locks an inner directory. `false`: the lock is busy. `true`: the lock is held, or the file system has no locks, hence
+ * no owner to exclude.
  */
 const lockInner = (disk: Removing, path: string, { id }: Stat) =>
   disk.lock(path, { mode: "exclusive", mayStartProgram: true, test: false }).pipe(
@@ -86,7 +86,7 @@ export const removeTree = (given: Removing) =>
       }
     }
     const relative = (path: string): string => path.slice(root.length + 1)
-    // The directories that the walk has entered and not left.
+    // The listed directories that haven't been removed.
     const directories = new Map<string, Directory>()
 
     const count = (path: string, list: ReadonlyArray<DirectoryEntry>) => {

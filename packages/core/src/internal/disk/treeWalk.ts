@@ -43,8 +43,8 @@ interface Open<S> {
 }
 
 /**
- * Visits a directory and all entries below it on one device. The walk isn't recursive, so a deep tree can't overflow
- * the stack.
+ * Visits a directory and the entries below it, by default only those on its device. The walk isn't recursive, so a deep
+ * tree can't overflow the stack.
  */
 export const walk = Effect.fnUntraced(
   function* <S extends Stat>(

@@ -58,7 +58,7 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
     const result = bootedAt === undefined || changedAt === undefined ? "unknown" : "different"
     notes.bootedAt = compared(iso(changedAt), iso(bootedAt), result)
   }
-  // A process as old as the record can't have got a recycled PID. It may be the owner, with a renamed executable.
+  // A process that isn't provably younger than the record may be the owner, with a renamed executable.
   return isYounger ? dead("exe-mismatch", notes) : unknown("exe-changed", notes)
 }
 

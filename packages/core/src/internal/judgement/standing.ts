@@ -1,6 +1,6 @@
 /**
- * Compares the origin of a v3 record (directory, boot, PID namespace) with the reader's. This module observes no
- * process.
+ * Compares the origin of a v3 record (directory, machine, boot, PID namespace) with the reader's. This module observes
+ * no process.
  */
 import { compareDirectories, describeObserved, describeRecorded, isLasting } from "../../DirectoryFrame.ts"
 import type { OwnerInputs, Reader } from "../../JudgeInputs.ts"
@@ -80,8 +80,8 @@ const haveOwnMachineIds = (record: RecordV3, { namespaces, pidNamespace }: HostI
   namespaces === "none" || (record.pidNamespace === initialPidNamespace && pidNamespace === initialPidNamespace)
 
 /**
- * Compares the machines of record and reader. `undefined`: both are the same machine. Otherwise the reason why that
- * isn't certain.
+ * Compares the machines of record and reader. `undefined`: both are the same machine, or the operator vouches for that
+ * by `shared`. Otherwise the reason why that is false or uncertain.
  */
 const judgeMachine = (
   { record }: SentinelV3,

@@ -16,7 +16,8 @@ import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release }
 
 /**
  * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
- * convert atomically, so a sweep may take the lock in between. In that case the record is removed again.
+ * convert atomically, so a sweep may take the lock in between. If the conversion fails, the record is removed again
+ * where possible.
  */
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
   lock.wasExclusive
@@ -25,7 +26,10 @@ const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
       )
     : Effect.void
 
-/** Whether no record claims the lock any more: the directory was removed, or its sentinel has another nonce. */
+/**
+ * Whether no record claims the lock any more: the directory was removed, or has no sentinel with `nonce` under that
+ * name. `false` if that can't be seen.
+ */
 const isUnclaimed = Effect.fnUntraced(function* (
   directory: string,
   { entry }: SentinelFile,
@@ -45,8 +49,8 @@ const isUnclaimed = Effect.fnUntraced(function* (
 
 /**
  * Rewrites the record without its claim on the lock, then releases the lock. A claimed lock that is free proves the
- * owner's end to a reader in another PID namespace. If the rewrite fails, this living process therefore keeps the
- * descriptor open until it ends.
+ * owner's end to a reader in another PID namespace. If the rewrite fails and a record may still claim the lock, this
+ * living process therefore keeps the descriptor open until it ends.
  */
 const letGo = Effect.fnUntraced(function* (directory: string, { file, lock }: Held, scope: Scope.Closeable) {
   const store = yield* SentinelStore

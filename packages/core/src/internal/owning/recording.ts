@@ -157,7 +157,7 @@ export const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryS
     distrust: found._tag === "None" ? undefined : distrustOf(found.value, file.entry)
   }))
 
-/** Removes a v3 sentinel that this process has published, and no other. */
+/** Removes the v3 sentinel with the nonce of `file`, and no other. Fails if `file` isn't a v3 sentinel. */
 export const release: (
   directory: string,
   file: SentinelFile

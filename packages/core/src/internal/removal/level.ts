@@ -31,7 +31,7 @@ export interface Level<Name> extends Counted {
    * that.
    */
   isLookedThrough: boolean
-  /** An entry was removed since the listing was last rewound. */
+  /** An entry was removed or moved up since the listing was last rewound. */
   hasProgress: boolean
   /** An entry can't be removed, or has to stay. */
   isStuck: boolean

@@ -11,7 +11,9 @@ export interface Place {
   readonly name: string
 }
 
-/** Splits the path of a tree. `undefined`: the path has no slash, or ends in a slash, `.` or `..`. */
+/**
+ * Splits the path of a tree. `undefined`: the path has no slash, or its last slash is followed by nothing, `.` or `..`.
+ */
 export const placeOf = (path: string): Place | undefined => {
   const slash = path.lastIndexOf("/")
   const name = path.slice(slash + 1)

@@ -12,7 +12,8 @@ import * as Duration from "effect/Duration"
 /** The entries of one directory. */
 export interface Counted {
   /**
-   * `false`: the directory itself was created after the look at its parent. The removal of its entries isn't progress.
+   * `false`: `expected` of the parent was 0 when this directory was entered, so the directory may be newer than the
+   * look at its parent. The removal of its entries isn't progress.
    */
   readonly counts: boolean
   /** Entries that the current look has found so far. */

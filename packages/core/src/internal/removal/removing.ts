@@ -23,8 +23,7 @@ export interface Removing {
 
 /**
  * Kind of an entry. `ours`: a sentinel that may be removed, after all other entries. `others`: a sentinel that may not
- * be removed, so its directory stays. `gone`: a sentinel that has vanished since it was listed, and for which the next
- * pass looks again.
+ * be removed, so its directory stays. `gone`: an entry with a sentinel's name that has vanished since it was listed.
  */
 type Kind = "directory" | "plain" | "ours" | "others" | "gone"
 
@@ -154,7 +153,10 @@ export const begin = <Name>(
     for (let at: Level | undefined = level; at !== undefined && at !== culprit.above; at = at.above) leave(at)
   }
 
-  /** Looks at one entry of a directory that is still complete. `true`: the directory has to stay, or was moved up. */
+  /**
+   * Looks at one entry of a directory before a pass that removes entries. `true`: the directory has to stay, or was
+   * moved up.
+   */
   const lookOn = (level: Level): boolean => {
     const entry = level.listing.next()
     if (entry !== undefined) {
@@ -197,7 +199,8 @@ export const begin = <Name>(
     if (kind === "directory") enter(level, name)
     else if (kind === "ours") level.sentinels.push(name)
     else if (kind === "others") {
-      // This sentinel was created after the look at all entries. Its owner keeps the entries that are left.
+      // This sentinel was created, replaced or written to after the look at all entries, or `statAt` fails. Its owner
+      // keeps the entries that are left.
       stay(level)
       leave(level)
     } else if (kind === "plain") {

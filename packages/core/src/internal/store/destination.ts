@@ -23,7 +23,10 @@ import type { Workspace } from "./workspaces.ts"
 
 export interface Destination {
   readonly root: string
-  /** Claims move directories into it. `undefined`, on a full file system: claims stay within `root`. */
+  /**
+   * Claims move directories into it. `undefined`: claims stay within `root`, because the file system is full, or was
+   * full when a leftover was claimed.
+   */
   readonly workspace: Workspace | undefined
   /** Whether a lock that is held exclusively may be that of another sweep of the root. */
   readonly hasOthers: Effect.Effect<boolean>
@@ -61,8 +64,8 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
       : Effect.succeed(`${workspace.path}/dead/${SentinelName.markedName(marked)}`)
 
   /**
-   * Determines who holds a busy lock. Another sweep holds it exclusively (`Taken`), owners share it, and any other
-   * process may hold it either way (`LockBusy`).
+   * Chooses the error for a busy lock. `Taken`: the lock is free again, the directory is gone, or another sweep may
+   * hold the lock. `LockBusy`: the lock is shared, or nothing points to another sweep.
    */
   const busy = Effect.fnUntraced(function* (
     { hasOthers }: Destination,

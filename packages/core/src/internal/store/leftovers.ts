@@ -51,8 +51,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
 
   /**
    * Removes the empty directory that a note names, under its lock: an owner that came after the kill may hold the lock
-   * of a directory that it hasn't written into yet. `false`: the directory doesn't belong to a sweep any more. `Taken`:
-   * it can't be locked now.
+   * of a directory that it hasn't written into yet. `false`: the noted directory is gone, or its `rmdir` failed.
+   * `Taken`: the directory is a mount point, or can't be locked.
    */
   const isEmptiedRemoved = Effect.fnUntraced(
     function* (path: string, destination: Destination, marked: SentinelName.Marked) {

@@ -1,6 +1,6 @@
 /**
  * The ownership lock is `flock(2)` on the directory. Owners share the lock, and a remover holds it exclusively. The
- * kernel releases the lock when its last holder ends.
+ * kernel releases a lock when its last descriptor is closed, at the latest when the last process that has one ends.
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -16,12 +16,12 @@ import { isBeingRemoved } from "./removingMark.ts"
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"
 
 /**
- * An owner waits at least 5 s for a process that only probes the lock. That process may have been stopped during its
- * probe.
+ * An owner retries a busy lock for at least 5 s, unless a sweep has the directory. The holder may only probe the lock,
+ * and may have been stopped during its probe.
  */
 const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
 
-/** A remover waits at least 50 ms for a process that only probes the lock. */
+/** A remover retries a busy lock for at least 50 ms, since the holder may only probe the lock. */
 const removersPatience = { schedule: Schedule.spaced("5 millis"), times: 10 }
 
 const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]

@@ -23,7 +23,7 @@ const operation = "write sentinel"
 
 const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 
-// Errnos of `link(2)` on a file system without hard links, such as FAT and some FUSE file systems.
+// Errnos of `link(2)` after which a rename is tried. FAT and some FUSE file systems have no hard links.
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
 
 /**
@@ -88,9 +88,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   }
 
   /**
-   * Renames the condemned sentinel aside. Only one of several writers succeeds. If that writer is killed, the directory
-   * still has a record of its owner. A sentinel that isn't the judged one is renamed back. Returns the paths of all
-   * records that may be unlinked after the new sentinel has appeared.
+   * Renames the sentinel under `entry`, if there is one, to the name of {@link asideOf}. Only one of several writers
+   * succeeds. If that writer is killed, the directory still has a record of its owner. A sentinel that isn't the judged
+   * one is renamed back. Returns the paths of all records that may be unlinked after the new sentinel has appeared.
    */
   const takeAside = Effect.fnUntraced(function* (
     directory: string,
@@ -114,7 +114,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "replaced by another writer" })
   })
 
-  /** Whether a directory still lies at its path. If not, a sweep has claimed it, which explains any earlier error. */
+  /**
+   * Whether a directory still lies at its path. If not, a sweep may have claimed it, which would explain an earlier
+   * error. An error other than ENOENT and ENOTDIR counts as `true`.
+   */
   const isAtItsPath = (directory: string, before: Stat) =>
     Effect.match(disk.lstat(directory), {
       onSuccess: (now) => sameFile(now.id, before.id),

@@ -30,7 +30,7 @@ const placesOf = (leftover: Entry, { claimed, dead }: Leftovers, name: string): 
   ...claimed.filter((claim) => claim.name === name).map(({ path }): Whereabouts => ({ path, kind: inPlace, leftover }))
 ]
 
-/** `undefined`: no sweep has the directory, or its root can't be read. */
+/** `undefined`: no sweep has the directory, or the root or a sweep's workspace can't be read. */
 export const find = Effect.fnUntraced(
   function* (store: SentinelStore["Service"], directory: string, layout: Layout) {
     const { entry, root } = yield* store.openDirectory(directory)

@@ -5,7 +5,10 @@ import type { Observation } from "../../Observation.ts"
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 
 export interface Holders {
-  /** The holder of a directory's lock in words. `undefined`: no visible process, or the sweep has named 64 locks. */
+  /**
+   * At most 3 holders of a directory's lock, in words. `undefined`: none is visible, or the sweep has asked about 64
+   * locks.
+   */
   readonly name: (directory: FileId) => Effect.Effect<string | undefined>
   /** Whether `name` still names the holders of another lock. */
   readonly hasRoom: () => boolean

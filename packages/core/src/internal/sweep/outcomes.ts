@@ -18,8 +18,8 @@ export interface Living {
 }
 
 /**
- * Whether a leftover has an outcome. It has none if the sweep was stopped first, the leftover is gone, or another sweep
- * has it.
+ * Whether a leftover has an outcome. It has none if the sweep was stopped first, the leftover is gone, another sweep
+ * has it, or another outcome covers it.
  */
 export const isTold = (outcome: Outcome | undefined): outcome is Outcome => outcome !== undefined
 

@@ -33,7 +33,7 @@ export interface Options extends Examiner.Options {
   readonly only?: ReadonlySet<string>
 }
 
-/** Makes the outcome only if the answer depends on it. */
+/** Whether a condemned directory may be removed. Calls `foreseen` only if the answer depends on its result. */
 export type Allows = (foreseen: LazyArg<Outcome>) => boolean
 
 export interface ReclaimSteps {
@@ -43,7 +43,10 @@ export interface ReclaimSteps {
   readonly reclaimer: Reclaimer
   readonly options: Options
   readonly stop: Stop
-  /** Directories that are reclaimed at once pass it, so that they don't take one long turn of the event loop. */
+  /**
+   * Each fiber that reclaims a directory runs `pace` first. Together these fibers work for 1 ms in one turn of the
+   * event loop.
+   */
   readonly pace: Effect.Effect<void>
   /** Whether a condemned directory may be removed. Each key of `only` allows one removal. */
   readonly allows: Allows

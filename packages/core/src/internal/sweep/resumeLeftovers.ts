@@ -13,7 +13,9 @@ import * as Outcomes from "./outcomes.ts"
 import { discard, foretold, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
-/** `undefined`: another sweep has the leftover, or this sweep was stopped first. */
+/**
+ * `undefined`: the leftover is gone, another sweep has it, another outcome covers it, or this sweep was stopped first.
+ */
 type Told = Effect.Effect<Outcome | undefined>
 
 const workspace: Kind = { _tag: "Workspace" }

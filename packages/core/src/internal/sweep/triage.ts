@@ -1,5 +1,5 @@
 /**
- * Triage of a page keeps each directory whose primary sentinel names an owner that certainly lives. Every other
+ * Triage of a page keeps each directory whose primary sentinel has the verdict `alive` under any inputs. Every other
  * directory stays open for the careful path. Triage can only keep. Only the careful path can remove.
  */
 import type * as Arr from "effect/Array"
@@ -116,7 +116,10 @@ export const make = (
     return owner !== undefined && hasOwnerPart(content, owner.part) ? owner : undefined
   }
 
-  /** Forgets each owner that wasn't seen alive, so that the next page observes that owner again. */
+  /**
+   * Forgets each owner that wasn't seen alive, so that this page observes that owner again. Forgets all owners every 16
+   * pages.
+   */
   const forget = () => {
     pages += 1
     if (pages % pagesRemembered === 0) owners.clear()

@@ -384,7 +384,10 @@ export const isHung = (volume: Volume, path: string): boolean =>
   volume.mounts.some(({ hangs }) => hangs) &&
   components(path).some((_, index, names) => spotAt(volume, `/${names.slice(0, index + 1).join("/")}`)?.mount.hangs)
 
-/** Copies a tree as `cp -a` does, with new inodes, births and ctimes, and the same content and other attributes. */
+/**
+ * Copies a tree, with new inodes, births and ctimes, and the same contents, modes and owners. Files keep their mtimes.
+ * Two hard links become two files.
+ */
 export const copy = (volume: Volume, caller: Caller, from: string, to: string): void => {
   for (const [path, source] of below(volume, from)) {
     const { bytes, gid, mode, modifiedAt, size, target, type, uid } = source
