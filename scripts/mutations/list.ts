@@ -364,6 +364,47 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "namespace|scenario 74"
   },
   {
+    name: "procfs-later",
+    what: "a procfs of another PID namespace, mounted after the first look, asked for the executable of a v2 owner",
+    edits: [
+      {
+        file: linux("probe"),
+        from: `if (wanted === "path" && checkNamespace(source) !== undefined) return undefined`,
+        to: `if (wanted === "path" && source === undefined) return undefined`
+      }
+    ],
+    tests: ["packages/platform-linux/test/LinuxProcessInspector.test.ts"],
+    only: "mounted over after the first look"
+  },
+  {
+    name: "judged-by-reference",
+    what: "a judged sentinel kept as a view of the buffer of a Disk",
+    edits: [
+      {
+        file: "packages/core/src/Condemned.ts",
+        from: `bytes: bytes === undefined ? undefined : new Uint8Array(bytes)`,
+        to: `bytes`
+      }
+    ],
+    tests: [coreTest("Condemned")],
+    only: "the bytes that were judged"
+  },
+  {
+    name: "claim-after-its-scope",
+    what: "a claim that couldn't go back deletes after its scope, when the lock is free",
+    edits: [
+      {
+        file: core("internal/store/claims"),
+        from: `        : letGo
+    )`,
+        to: `        : Effect.void
+    )`
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "after the scope of the claim"
+  },
+  {
     name: "earlier-id",
     what: "an equal 64-bit id of an earlier boot taken for life",
     edits: [
