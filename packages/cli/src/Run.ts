@@ -163,9 +163,9 @@ const exited = (child: ChildProcess) =>
 /**
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, so a sweep
- * may remove the directory unless another process still holds the lock. If a signal came first, or the command couldn't
- * be started, `run` withdraws the sentinel of this process. As the first process of a PID namespace, this process reaps
- * the orphans that it inherits.
+ * may remove the directory unless another process still holds the lock. If a signal came first, an earlier command may
+ * live, or the command couldn't be started, `run` withdraws the sentinel of this process. As the first process of a PID
+ * namespace, this process reaps the orphans that it inherits.
  *
  * @category running
  * @since 0.1.0

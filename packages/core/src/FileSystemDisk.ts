@@ -100,9 +100,7 @@ export const makeWith = Effect.fnUntraced(function* (
       onSuccess: (info) => (Option.isSome(info.ino) ? [toStat(info).id] : []),
       onFailure: () => []
     })
-  const homeIds = yield* Effect.cached(
-    Effect.suspend(() => Effect.map(Effect.forEach(caller().homes, idsOf), (ids) => ids.flat()))
-  )
+  const homeIds = (yield* Effect.forEach(caller().homes, idsOf)).flat()
 
   /** Follows a symbolic link, so it is only for a path that was just seen to be a directory. */
   const list = (path: string) =>
@@ -217,7 +215,7 @@ export const makeWith = Effect.fnUntraced(function* (
   const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
   return make({
-    principal: Effect.map(homeIds, (homeIds) => ({ ...caller(), homeIds })),
+    principal: Effect.sync(() => ({ ...caller(), homeIds })),
     resolve: (path) => attempt("getcwd", path, () => paths.resolve(path)),
     realPath,
     lstat,
