@@ -14,8 +14,11 @@ export class Interposer extends Context.Service<
       effect: Effect.Effect<unknown, unknown, R>,
       matches?: Matches
     ) => Effect.Effect<void, never, R>
-    /** Makes the next call of a method that matches fail, once. The Disk never gets the call. */
-    readonly fail: (method: Method, errno: string, matches?: Matches) => Effect.Effect<void>
+    /**
+     * Makes the next call of a method that matches fail, once. The Disk never gets the call. `below`: the error is about
+     * an entry below the path of the call.
+     */
+    readonly fail: (method: Method, errno: string, matches?: Matches, below?: string) => Effect.Effect<void>
     /** Methods called since the last read of `calls`, in order. */
     readonly calls: Effect.Effect<ReadonlyArray<Method>>
   }
@@ -47,9 +50,9 @@ const make = Effect.gen(function* () {
         rules = [...rules, { method, matches, act }]
         return Effect.void
       }),
-    fail: (method, errno, matches = () => true) =>
+    fail: (method, errno, matches = () => true, below = "") =>
       Effect.sync(() => {
-        const act = (path: string) => Effect.fail(new DiskError({ errno, operation: method, path }))
+        const act = (path: string) => Effect.fail(new DiskError({ errno, operation: method, path: `${path}${below}` }))
         rules = [...rules, { method, matches, act }]
       }),
     calls: Effect.sync(() => {

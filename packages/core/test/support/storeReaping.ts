@@ -99,6 +99,21 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/claimed/vm/disk": "new", "moved/disk": "data" })
     }))
 
+  for (const [what, below, expected, left] of [
+    ["the top", "", "Changed", "WS/claimed/vm/disk"],
+    ["an entry below it", "/sub", "StoreFailure", "WS/dead/vm/disk"]
+  ] as const) {
+    test(`ESTALE of ${what} while a tree is removed is ${expected}`, () =>
+      Effect.gen(function* () {
+        const { condemned, directory, sweep } = yield* scene
+        const interposer = yield* Interposer
+        yield* interposer.fail("removeTree", "ESTALE", () => true, below)
+        const told = yield* sweep((reclaimer) => tag(Effect.flatMap(reclaimer.claim(condemned), discarding)))
+        assert.strictEqual(told, expected)
+        assert.deepInclude(anonymous(yield* world.tree(directory)), { [left]: "data" })
+      }))
+  }
+
   test("a claim whose directory is elsewhere now deletes nothing", () =>
     Effect.gen(function* () {
       const { condemned, directory, reclaimer } = yield* scene

@@ -23,7 +23,7 @@ import { type DirectoryState, tagOf } from "../../DirectoryState.ts"
 import type { Layout } from "../../Layout.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { Destination, Destinations, DiscardError, Locked } from "./destination.ts"
-import { mapStoreError, onErrno, permitted } from "./diskErrors.ts"
+import { isReplaced, mapStoreError, onErrno, permitted } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 import * as Unmoved from "./unmoved.ts"
 import { requireSame } from "./presence.ts"
@@ -87,8 +87,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
       Effect.andThen(letGo),
       Effect.andThen(Effect.sync(() => void (markedAt = markedPath)))
     )
-    const putBack = ({ errno }: DiskError) => {
-      if (errno !== "ESTALE") return Effect.void
+    const putBack = (error: DiskError) => {
+      if (!isReplaced(error, markedPath)) return Effect.void
       markedAt = undefined
       return Effect.ignore(disk.renameNew(markedPath, path))
     }
@@ -104,7 +104,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
         )
         const marked = mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),
-          ESTALE: () => changed("it is another directory")
+          ESTALE: (error) =>
+            isReplaced(error, path) || isReplaced(error, markedPath) ? changed("it is another directory") : undefined
         })(Effect.andThen(mark, Effect.tapError(removed, putBack)))
         return Effect.andThen(requireNoMount(disk, path, origin), marked)
       })

@@ -21,19 +21,20 @@ export const toStoreError = (operation: string, error: DiskError): PermissionDen
     ? new PermissionDenied({ operation, path: error.path, errno: error.errno })
     : failure(operation, error)
 
-type Specific<E> = { readonly [errno: string]: () => E }
+/** `undefined`: the error is mapped like those of other errnos. */
+type Specific<E> = { readonly [errno: string]: (error: DiskError) => E | undefined }
 
 /** Maps the errnos in `specific` by their own functions, and every other errno by {@link toLookError}. */
 export const mapLookError =
   <E = never>(operation: string, specific: Specific<E> = {}) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
-    Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toLookError(operation, error))
+    Effect.mapError(effect, (error) => specific[error.errno]?.(error) ?? toLookError(operation, error))
 
 /** Maps the errnos in `specific` by their own functions, and every other errno by {@link toStoreError}. */
 export const mapStoreError =
   <E = never>(operation: string, specific: Specific<E> = {}) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
-    Effect.mapError(effect, (error) => specific[error.errno]?.() ?? toStoreError(operation, error))
+    Effect.mapError(effect, (error) => specific[error.errno]?.(error) ?? toStoreError(operation, error))
 
 /**
  * Repeats a call once if it was refused and making `paths` writable changes one of them. The mode of a directory of the
@@ -54,6 +55,12 @@ export const absolute = (
   disk: { readonly resolve: (path: string) => Effect.Effect<string, DiskError> },
   path: string
 ) => mapStoreError("read working directory")(disk.resolve(path))
+
+/**
+ * Whether a call failed because `path` names another file now. A network file system also reports ESTALE of an entry
+ * below the path.
+ */
+export const isReplaced = ({ errno, path }: DiskError, at: string): boolean => errno === "ESTALE" && path === at
 
 /** Recovers from the errnos in `errnos`. */
 export const onErrno =

@@ -9,7 +9,7 @@ import type { Layout } from "../../Layout.ts"
 import type * as SentinelName from "../../SentinelName.ts"
 import type { Claims } from "./claims.ts"
 import type { Destination, Destinations, DiscardError } from "./destination.ts"
-import { mapStoreError } from "./diskErrors.ts"
+import { isReplaced, mapStoreError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
 import * as Unmoved from "./unmoved.ts"
@@ -94,7 +94,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
           const discarded = yield* interruptible(
             removeTree(markedPath, { expected: state.id, layout, isLocked, mayRemove })
           ).pipe(
-            mapStoreError("delete", { ENOENT: taken, ESTALE: taken }),
+            mapStoreError("delete", {
+              ENOENT: taken,
+              ESTALE: (error) => (isReplaced(error, markedPath) ? taken() : undefined)
+            }),
             Effect.tapErrorTag("StoreFailure", ({ errno }) =>
               errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
             )

@@ -9,13 +9,13 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "../../Condemned.ts"
 import { difference as differenceOf, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
-import type { Disk, HeldLock, Stat } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, Stat } from "../../Disk.ts"
 import { Changed, Taken } from "../../Errors.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Claim, MayRemove } from "../../Reclaimer.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { Destinations } from "./destination.ts"
-import { mapStoreError } from "./diskErrors.ts"
+import { isReplaced, mapStoreError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 import { hasGone, requireSame } from "./presence.ts"
@@ -159,7 +159,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = removeTree(path, { expected: state.id, layout, isLocked: true, mayRemove })
-        const gone = { ENOENT: () => new Taken({ path }), ESTALE: () => changed("it is another directory") }
+        const gone = {
+          ENOENT: () => new Taken({ path }),
+          ESTALE: (error: DiskError) => (isReplaced(error, path) ? changed("it is another directory") : undefined)
+        }
         return requireNoMount(disk, path).pipe(
           Effect.andThen(putMark),
           Effect.andThen(putNote),
