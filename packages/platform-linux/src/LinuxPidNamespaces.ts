@@ -293,14 +293,15 @@ export const layerAt = (
         root: options.root ?? "/proc",
         buffer: new Uint8Array(Procfs.bufferBytes)
       }
-      let proven: { readonly pidfds: Pidfd.Pidfds | undefined } | undefined
+      let proven: Procfs.Proven | undefined
       const ask = (host: HostIdentity, sought: Sought): Answer => {
         const early = doubtOf(source)
         if (early !== undefined) return incomplete(early)
         const own = Procfs.readNamespace(source, "pid")
         const numbers = Procfs.listProcesses(source)
         if (own === undefined || numbers === undefined) return incomplete(`${source.root} can't be read`)
-        const { pidfds } = (proven ??= { pidfds: Procfs.provenPidfds(source) })
+        const { isTransient, pidfds } = proven ?? Procfs.provePidfds(source)
+        if (!isTransient) proven = { isTransient, pidfds }
         const answer = search({ source, pidfds, host, own, numbers }, sought)
         // Another procfs may have been mounted meanwhile.
         const late = doubtOf(source)

@@ -67,11 +67,12 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
     if (trusted === undefined) {
       const doubt = Procfs.checkType(source) ?? Procfs.checkNamespace(source)
       if (doubt !== undefined) return { _tag: "Unavailable", pid, ...doubt }
-      trusted = Procfs.trust(source)
     }
-    let answer = probe(source, trusted, pid, wanted, false)
+    const known = trusted ?? Procfs.trust(source)
+    if (!known.isTransient) trusted = known
+    let answer = probe(source, known, pid, wanted, false)
     for (let attempt = 1; answer._tag === "Again" && attempt < attempts; attempt++) {
-      answer = probe(source, trusted, pid, wanted, true)
+      answer = probe(source, known, pid, wanted, true)
     }
     return answer._tag === "Again" ? answer.otherwise : answer
   }

@@ -47,7 +47,8 @@ const is64Bit = ["arm64", "loong64", "ppc64", "riscv64", "s390x", "x64"].include
 
 /**
  * Whether the inode of a pidfd identifies a process here, which needs Linux 6.9 or later, 64-bit, with pidfs built in.
- * Tries the calls on `pid`, the calling process. `wide`: whether the kernel is 64-bit.
+ * Tries the calls on `pid`, the calling process. Returns the name of the errno if no pidfd can be opened. `wide`: whether
+ * the kernel is 64-bit.
  *
  * @category getters
  * @since 0.1.0
@@ -57,10 +58,10 @@ export const isProof = (
   pid: number,
   fileSystemType: (path: string) => number,
   wide: boolean = is64Bit
-): boolean => {
+): boolean | string => {
   if (!wide) return false
   const fd = pidfds.open(pid)
-  if (typeof fd === "string") return false
+  if (typeof fd === "string") return fd
   try {
     return (
       fileSystemType(`/proc/self/fd/${fd}`) === pidfsMagic &&

@@ -734,7 +734,6 @@ describe("scenario 59: the inode of a pidfd", () => {
   it.effect.each([
     ["on 32 bits", proof({}, undefined, false)],
     ["on the one anonymous inode of kernels before 6.9", proof({}, 0x09041934)],
-    ["without pidfd_open", proof({ open: () => "ENOSYS" })],
     ["where a sandbox refuses poll", proof({ hasExited: () => "EPERM" })],
     ["where we have exited, it says", proof({ hasExited: () => true })],
     ["where it is 0", proof({ inode: () => 0n })],
@@ -748,6 +747,22 @@ describe("scenario 59: the inode of a pidfd", () => {
     ],
     ["where a sandbox refuses kill", proof({ kill: () => "EPERM" })]
   ] as const)("is no proof %s", ([, held]) => Effect.map(held, (held) => assert.isFalse(held)))
+
+  it.effect("is no proof without pidfd_open, and the errno says why", () =>
+    Effect.map(proof({ open: () => "ENOSYS" }), (held) => assert.strictEqual(held, "ENOSYS"))
+  )
+
+  test("is proof as soon as a descriptor is free for it", "pidfd", (fixture, inspect) =>
+    Effect.gen(function* () {
+      const { pid } = fixture.add()
+      let isShort = true
+      const open: typeof fixture.pidfds.open = (pid) => (isShort ? "EMFILE" : fixture.pidfds.open(pid))
+      const inspector = inspect({ pidfds: { ...fixture.pidfds, open } })
+      assert.notProperty(yield* inspector.observe(pid), "processId64")
+      isShort = false
+      assert.property(yield* inspector.observe(pid), "processId64")
+    })
+  )
 
   test("that is no proof is neither recorded nor compared", "pidfd", (fixture, inspect) =>
     Effect.gen(function* () {

@@ -232,24 +232,38 @@ export const readTimeOffset = (source: Source): string | undefined => {
   return `${BigInt(seconds) * 1_000_000_000n + BigInt(nanos)}`
 }
 
-/** Facts that are read once from a trusted procfs. */
-export interface Trusted {
+export interface Proven {
   /** Present if the inode of a pidfd is a process's 64-bit id. */
   readonly pidfds: Pidfds | undefined
+  /** Something wasn't found for want of a resource. The next attempt may find it. */
+  readonly isTransient: boolean
+}
+
+/** Facts of a trusted procfs that never change. */
+export interface Trusted extends Proven {
   /** Whether `uptime` is the kernel's. lxcfs mounts a file of its own over it, with the age of the container. */
   readonly uptime: boolean
   readonly timeOffset: string | undefined
 }
 
-/** The pidfd calls, if the inode of a pidfd is a process's 64-bit id here. `undefined`: it isn't. */
-export const provenPidfds = ({ kernel, pidfds }: Source): Pidfds | undefined =>
-  pidfds !== undefined && isProof(pidfds, kernel.pid, (path) => kernel.fileSystemType(path)) ? pidfds : undefined
+export const provePidfds = ({ kernel, pidfds }: Source): Proven => {
+  const proof = pidfds !== undefined && isProof(pidfds, kernel.pid, (path) => kernel.fileSystemType(path))
+  return {
+    pidfds: proof === true ? pidfds : undefined,
+    isTransient: typeof proof === "string" && isShortage(proof)
+  }
+}
 
-export const trust = (source: Source): Trusted => ({
-  pidfds: provenPidfds(source),
-  uptime: "value" in readKernelFile(source, "uptime", () => undefined),
-  timeOffset: readTimeOffset(source)
-})
+export const trust = (source: Source): Trusted => {
+  const { isTransient, pidfds } = provePidfds(source)
+  const uptime = readKernelFile(source, "uptime", () => undefined)
+  return {
+    pidfds,
+    uptime: "value" in uptime,
+    timeOffset: readTimeOffset(source),
+    isTransient: isTransient || ("problem" in uptime && uptime.isTransient)
+  }
+}
 
 /** Seconds since boot, in the reader's time namespace. */
 export const readUptime = (source: Source): number | undefined => {
