@@ -405,6 +405,25 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "after the scope of the claim"
   },
   {
+    name: "unfinished-unjudged",
+    what: "a directory under the name of an unfinished one removed without a judgement",
+    edits: [
+      {
+        file: core("internal/store/workspaces"),
+        from: `    if (condemned === undefined && verdict !== "none") return
+`,
+        to: ""
+      },
+      {
+        file: core("internal/store/workspaces"),
+        from: `const removed = condemned === undefined ? removeUnowned(mine) : removeCondemned(mine, condemned)`,
+        to: `const removed = disk.removeTree(mine, { expected: stat.value.id })`
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "under the name of an unfinished one"
+  },
+  {
     name: "earlier-id",
     what: "an equal 64-bit id of an earlier boot taken for life",
     edits: [

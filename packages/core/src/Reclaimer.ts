@@ -5,7 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Condemned } from "./Condemned.ts"
+import type { Condemned, Judgement } from "./Condemned.ts"
 import type { HeldLock, RemoveTreeOptions } from "./DiskModel.ts"
 import type {
   Changed,
@@ -188,8 +188,9 @@ export interface Reclaimer {
     workspace: Condemned
   ) => Effect.Effect<Leftovers, Taken | Changed | MountInside | PermissionDenied | StoreFailure, Scope.Scope>
   /**
-   * Removes a `staged` directory that its creator never finished. Leaves a directory alone that was modified within the
-   * last 60 s, is locked, contains a mount, or isn't trusted.
+   * Removes a `staged` directory that its creator never finished: one that was condemned, or one that has no sentinel and
+   * nothing but what a creator makes before its sentinel. Leaves a directory alone that was modified within the last
+   * 60 s, is locked, contains a mount, or isn't trusted.
    */
-  readonly discardStaged: (entry: Entry) => Effect.Effect<void, PermissionDenied | StoreFailure>
+  readonly discardStaged: (judgement: Judgement) => Effect.Effect<void, PermissionDenied | StoreFailure>
 }

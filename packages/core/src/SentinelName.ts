@@ -233,6 +233,15 @@ export const parseMarked = (entry: string): Marked => {
 }
 
 /**
+ * Whether a path has a name that belongs to sweeps: that of a workspace, of a directory that is being made, or of one
+ * that a sweep has renamed. A sweep may remove such a directory.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isReserved = (path: string): boolean => path.split("/").some((name) => parseReap(name) !== undefined)
+
+/**
  * Whether a path leads through a directory in which a sweep claims or deletes. A directory that is being made
  * (`staged`) doesn't count.
  *

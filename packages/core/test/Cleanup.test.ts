@@ -384,6 +384,17 @@ describe("Cleanup.sweep", () => {
     none: "kept none no-sentinel"
   })
 
+  stageTest("keeps a directory whose owner lives, though its name is that of an unfinished one", () =>
+    Effect.gen(function* () {
+      yield* Simulation.owned(`${root}/alive`)
+      yield* MemoryDisk.use(({ move }) => move(`${root}/alive`, `${root}/.vm-sentinel-reap.1.new`))
+      const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), {})
+      assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
+    })
+  )
+
   stageTest("removes what is dead, takes up what was left, and keeps the rest as it was", () =>
     Effect.gen(function* () {
       yield* some

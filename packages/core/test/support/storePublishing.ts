@@ -325,6 +325,24 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       })
     }))
 
+  test("no owner gets a name that belongs to sweeps", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      for (const name of [".vm-sentinel-reap.0.new", ".vm-sentinel-reap.0", ".vm-sentinel-reap.0.dead=vm"]) {
+        const born = store.create(`${directory}/${name}`, () => Effect.succeed(fresh()))
+        assert.strictEqual(yield* tag(born), "MalformedSentinel", name)
+      }
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+      for (const path of [".vm-sentinel-reap.0.new", ".vm-sentinel-reap.0.new/vm"]) {
+        yield* world.directory(`${directory}/${path}`)
+        assert.strictEqual(yield* tag(store.publish(`${directory}/${path}`, fresh())), "MalformedSentinel", path)
+        assert.deepStrictEqual((yield* store.look(`${directory}/${path}`, Layout.standard)).sentinels, [])
+      }
+      const inner = store.create(`${directory}/.vm-sentinel-reap.0.new/inner`, () => Effect.succeed(fresh()))
+      assert.strictEqual(yield* tag(inner), "MalformedSentinel")
+    }))
+
   test("releases its own sentinel by its nonce, under any role, and no other", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore

@@ -2,7 +2,10 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Disk } from "../../src/Disk.ts"
-import { condemnedAt, fresh, textOf } from "./condemning.ts"
+import * as Layout from "../../src/Layout.ts"
+import type { Reclaimer } from "../../src/Reclaimer.ts"
+import type { SentinelStore } from "../../src/SentinelStore.ts"
+import { condemnedAt, fresh, judge, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
 import { anonymous, discarding, nonces, reapingIn, reclaimerOf, tag, untouched, workspaceKind } from "./reaping.ts"
 import { ticking } from "./Races.ts"
@@ -236,50 +239,55 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       }))
   }
 
+  const entry = ".vm-sentinel-reap.0.new"
+
+  /** Judges a directory, then removes it as an unfinished one. `alive`: whether its owners live. */
+  const discardingStaged = (reclaimer: Reclaimer, store: SentinelStore["Service"], path: string, alive = false) =>
+    Effect.flatMap(Effect.option(store.look(path, Layout.standard)), (found) =>
+      found._tag === "None" ? Effect.void : reclaimer.discardStaged(judge(found.value, undefined, alive))
+    )
+
   test("an unfinished workspace is removed when it is a minute old, and not before", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const { directory, reclaimer } = yield* empty
-      const { discardStaged } = yield* reclaimer
-      const entry = ".vm-sentinel-reap.0.new"
+      const { directory, reclaimer: made, store } = yield* empty
+      const reclaimer = yield* made
       const path = `${directory}/${entry}`
       yield* world.file(`${path}/.vm-sentinel`, "17")
       yield* world.directory(`${path}/claimed`)
-      const staged = { kind: "staged", entry, path } as const
       yield* world.setTime(path, 1000)
       yield* TestClock.setTime(60_999)
-      yield* discardStaged(staged)
+      yield* discardingStaged(reclaimer, store, path)
       assert.strictEqual((yield* disk.lstat(path)).type, "directory")
       yield* TestClock.setTime(61_000)
-      yield* discardStaged(staged)
+      const judgement = judge(yield* store.look(path, Layout.standard))
+      yield* reclaimer.discardStaged(judgement)
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      yield* discardStaged(staged)
+      yield* reclaimer.discardStaged(judgement)
     }))
 
   test("scenario 97: an unfinished workspace dated in the future is removed: the clock was set back since", () =>
     Effect.gen(function* () {
-      const { directory, reclaimer } = yield* empty
-      const { discardStaged } = yield* reclaimer
-      const entry = ".vm-sentinel-reap.0.new"
+      const { directory, reclaimer: made, store } = yield* empty
+      const reclaimer = yield* made
       const path = `${directory}/${entry}`
-      const staged = { kind: "staged", entry, path } as const
-      yield* world.directory(path)
+      yield* world.directory(`${path}/claimed`)
+      yield* world.file(`${path}/.vm-sentinel-tmp.0`, "half")
       yield* world.setTime(path, Date.UTC(2035, 0, 1))
       yield* TestClock.setTime(Date.UTC(2034, 11, 31, 23, 59, 0, 1))
-      yield* discardStaged(staged)
+      yield* discardingStaged(reclaimer, store, path)
       assert.property(yield* world.tree(directory), entry)
       yield* TestClock.setTime(Date.UTC(2034, 11, 31, 23, 59))
-      yield* discardStaged(staged)
+      yield* discardingStaged(reclaimer, store, path)
       assert.deepStrictEqual(yield* world.tree(directory), {})
     }))
 
   test("an unfinished workspace whose creator lives isn't removed, whatever its date", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
-      const { directory, reclaimer, store } = yield* empty
+      const { directory, reclaimer: made, store } = yield* empty
       if ((yield* store.probeLock(directory)) === "unknown") return
-      const { discardStaged } = yield* reclaimer
-      const entry = ".vm-sentinel-reap.0.new"
+      const reclaimer = yield* made
       const path = `${directory}/${entry}`
       yield* world.directory(path)
       yield* ticking
@@ -289,7 +297,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
         yield* Effect.scoped(
           Effect.andThen(
             disk.lock(path, { mode: "exclusive", mayStartProgram: true, test: false }),
-            discardStaged({ kind: "staged", entry, path })
+            discardingStaged(reclaimer, store, path)
           )
         )
         assert.property(yield* world.tree(directory), entry)
@@ -299,14 +307,46 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
   test("an unfinished directory that is finished after all is left alone", () =>
     Effect.gen(function* () {
       const interposer = yield* Interposer
-      const { directory, reclaimer } = yield* empty
-      const { discardStaged } = yield* reclaimer
-      const entry = ".vm-sentinel-reap.0.new"
+      const { directory, reclaimer: made, store } = yield* empty
+      const reclaimer = yield* made
       yield* world.file(`${directory}/${entry}/.vm-sentinel`, "17")
       yield* world.setTime(`${directory}/${entry}`, 0)
       yield* TestClock.setTime(3_600_000)
       yield* interposer.before("rename", world.move(`${directory}/${entry}`, `${directory}/vm`))
-      yield* discardStaged({ kind: "staged", entry, path: `${directory}/${entry}` })
+      yield* discardingStaged(reclaimer, store, `${directory}/${entry}`)
       assert.deepStrictEqual(yield* world.tree(directory), { vm: "directory", "vm/.vm-sentinel": "17" })
+    }))
+
+  for (const [what, files, alive] of [
+    ["whose owner lives", { ".vm-sentinel": "17", disk: "data" }, true],
+    ["without a sentinel that holds something else", { ".vm-sentinel-tmp.0": "half", disk: "data" }, false],
+    ["with a malformed sentinel", { ".vm-sentinel": "" }, false]
+  ] as const) {
+    test(`a directory under the name of an unfinished one, ${what}, stays as it is`, () =>
+      Effect.gen(function* () {
+        const { directory, reclaimer: made, store } = yield* empty
+        const reclaimer = yield* made
+        const path = `${directory}/${entry}`
+        for (const [name, content] of Object.entries(files)) yield* world.file(`${path}/${name}`, content)
+        yield* world.setTime(path, 0)
+        yield* TestClock.setTime(3_600_000)
+        const before = yield* world.tree(directory)
+        yield* discardingStaged(reclaimer, store, path, alive)
+        assert.deepStrictEqual(yield* world.tree(directory), before)
+      }))
+  }
+
+  test("a directory under the name of an unfinished one that an owner takes after its judgement stays", () =>
+    Effect.gen(function* () {
+      const interposer = yield* Interposer
+      const { directory, reclaimer: made, store } = yield* empty
+      const reclaimer = yield* made
+      const path = `${directory}/${entry}`
+      yield* world.file(`${path}/.vm-sentinel`, "17")
+      yield* world.setTime(path, 0)
+      yield* TestClock.setTime(3_600_000)
+      yield* interposer.before("rename", world.file(`${path}/.vm-sentinel`, textOf(fresh())))
+      yield* discardingStaged(reclaimer, store, path)
+      assert.hasAllKeys(yield* world.tree(directory), [entry, `${entry}/.vm-sentinel`])
     }))
 }

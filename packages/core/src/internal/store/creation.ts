@@ -7,9 +7,9 @@ import type { Sentinel } from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { absolute, mapLookError } from "./diskErrors.ts"
 import { nonce } from "./nonce.ts"
-import type { Publication } from "./publication.ts"
+import { type Publication, reserved } from "./publication.ts"
 import { isBeingRemoved } from "./removingMark.ts"
-import { parentOf } from "../paths.ts"
+import { baseName, parentOf } from "../paths.ts"
 
 export type Creation = ReturnType<typeof make>
 
@@ -28,10 +28,9 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
   const createWithSentinel = Effect.fnUntraced(function* <E, R>(
     path: string,
     sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
-    options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string>; readonly isOwn?: boolean }
+    options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string> }
   ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
-    const { entry, isOwn = false, subdirectories = [] } = options ?? {}
-    const publish = isOwn ? publication.publishInWorkspace : publication.publish
+    const { entry, subdirectories = [] } = options ?? {}
     const tag = yield* nonce
     const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
     const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "there is something under the path" })
@@ -41,7 +40,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
         yield* mapLookError("make directory")(disk.makeDirectory(`${staged}/${name}`))
       }
       const sentinel = yield* sentinelOf(staged)
-      const file = yield* publish(staged, sentinel, entry === undefined ? {} : { entry })
+      const file = yield* publication.publishUnchecked(staged, sentinel, entry === undefined ? {} : { entry })
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
         disk.renameNew(staged, path)
       ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
@@ -50,10 +49,16 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
     }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))
   }, Effect.uninterruptible)
 
-  const create = <E, R>(path: string, sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>, entry?: string) =>
-    Effect.flatMap(absolute(disk, path), (resolved) =>
-      createWithSentinel(resolved, sentinelOf, entry === undefined ? {} : { entry })
-    )
+  const create = Effect.fnUntraced(function* <E, R>(
+    path: string,
+    sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
+    entry?: string
+  ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
+    const resolved = yield* absolute(disk, path)
+    if (SentinelName.isReserved(baseName(resolved))) return yield* reserved(resolved)
+    yield* publication.refuseInSweep(parentOf(resolved) || "/")
+    return yield* createWithSentinel(resolved, sentinelOf, entry === undefined ? {} : { entry })
+  })
 
   return { createWithSentinel, create }
 }

@@ -53,6 +53,14 @@ export const contenders = (state: DirectoryState, entry: string): DirectoryState
   foreign: []
 })
 
+/** The error of a directory whose path has a name that belongs to sweeps. */
+export const reserved = (path: string) =>
+  new MalformedSentinel({
+    operation,
+    path,
+    problem: `a sweep may remove a directory whose name begins with ${SentinelName.workspacePrefix}: give it another name`
+  })
+
 export type Publication = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
@@ -179,12 +187,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     )
 
   /**
-   * Refuses a directory that a sweep has claimed or marked. A bind mount leads to a claimed directory by its old path.
+   * Refuses a directory that a sweep has claimed or marked, and one under the name of an unfinished directory, which a
+   * sweep removes. A bind mount leads to a claimed directory by its old path.
    */
-  const refuseInSweep = (directory: string) =>
-    Effect.flatMap(mapLookError(operation)(disk.location(directory)), (location) =>
-      SentinelName.liesInSweep(location) ? Effect.fail(new Claimed({ path: directory })) : refuseMarked(directory)
-    )
+  const refuseInSweep = Effect.fnUntraced(function* (directory: string) {
+    const location = yield* mapLookError(operation)(disk.location(directory))
+    if (SentinelName.liesInSweep(location)) return yield* new Claimed({ path: directory })
+    if (SentinelName.isReserved(location)) return yield* reserved(directory)
+    yield* refuseMarked(directory)
+  })
 
   const publishWith = Effect.fnUntraced(function* (
     directory: string,
@@ -251,8 +262,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       publishWith(directory, sentinel, options, false)
   )
 
-  /** Publishes into a sweep's own workspace, which {@link publish} refuses. */
-  const publishInWorkspace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
+  /** Publishes into a workspace or an unfinished directory, both of which {@link publish} refuses. */
+  const publishUnchecked = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
   const release = Effect.fn("SentinelStore.release")(function* (
@@ -278,5 +289,5 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
   })
 
-  return { publish, publishInWorkspace, release }
+  return { publish, publishUnchecked, refuseInSweep, release }
 }

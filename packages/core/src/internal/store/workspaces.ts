@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { OwnSentinel } from "../../Reclaimer.ts"
-import { Condemned } from "../../Condemned.ts"
-import type { Disk, HeldLock } from "../../Disk.ts"
+import { Condemned, type Judgement } from "../../Condemned.ts"
+import { type Disk, DiskError, type HeldLock } from "../../Disk.ts"
 import { Changed, type MountInside, type PermissionDenied, StoreFailure, Taken } from "../../Errors.ts"
 import type { DirectoryState } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
-import type { Entry, Root } from "../../Root.ts"
+import type { Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { Creation } from "./creation.ts"
 import { mapStoreError, onErrno } from "./diskErrors.ts"
@@ -18,7 +18,7 @@ import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
 import { requireNoMountPoint } from "./unmounted.ts"
-import { baseName } from "../paths.ts"
+import { baseName, parentOf } from "../paths.ts"
 
 /** A sweep's own directory. */
 export interface Workspace {
@@ -29,6 +29,12 @@ export interface Workspace {
 
 /** Milliseconds. The creator of a staged directory that changed within this time may still be at work. */
 const stagingGrace = 60_000
+
+/** The directories in a workspace. */
+const folders: ReadonlyArray<string> = ["claimed", "dead"]
+
+const refused = (errno: string, path: string) =>
+  new DiskError({ errno, operation: "remove unfinished directory", path })
 
 /** Whether the file system has no space for a workspace (ENOSPC, EDQUOT): removal goes on without one. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
@@ -101,7 +107,7 @@ export const make = (
     // The next claim calls `open` again. A failed `open` that kept its lock would leave one more descriptor open each
     // time. A failed `open` therefore releases its lock at once.
     const scope = yield* Scope.fork(yield* Effect.scope)
-    yield* creation.createWithSentinel(path, sentinelOf, { subdirectories: ["claimed", "dead"], isOwn: true }).pipe(
+    yield* creation.createWithSentinel(path, sentinelOf, { subdirectories: folders }).pipe(
       Scope.provide(scope),
       // The rename may have succeeded, and only the fsync after it failed: the workspace may exist.
       Effect.onError((cause) =>
@@ -140,7 +146,7 @@ export const make = (
       return yield* new Changed({ path: from, problem })
     }
     const replacing = now.sentinels.length === 0 ? {} : { replacing: condemned }
-    yield* publication.publishInWorkspace(path, yield* self(lock), replacing).pipe(
+    yield* publication.publishUnchecked(path, yield* self(lock), replacing).pipe(
       Effect.catchTag(["AlreadyOwned", "Claimed", "NotFound"], () => taken),
       // A full file system has no space for the sentinel of this sweep. Another sweep may then adopt the workspace,
       // too.
@@ -165,9 +171,29 @@ export const make = (
     Effect.orElseSucceed(() => false)
   )
 
-  const discardStaged = Effect.fnUntraced(function* ({ entry, path }: Entry) {
-    const state = yield* Effect.option(lookup.inspect(path, Layout.standard))
-    if (state._tag === "None" || state.value.distrust !== undefined || state.value.mount !== undefined) return
+  /** Removes what a creator makes before it writes the sentinel. ENOTEMPTY, and nothing is removed: there is more. */
+  const removeUnowned = Effect.fnUntraced(function* (path: string) {
+    const found = yield* names(path)
+    const isTemporary = (entry: string) => entry.startsWith(SentinelName.temporaryPrefix)
+    if (!found.every((entry) => isTemporary(entry) || folders.includes(entry))) return yield* refused("ENOTEMPTY", path)
+    for (const entry of found) {
+      const at = `${path}/${entry}`
+      yield* isTemporary(entry) ? disk.unlink(at) : disk.removeDirectory(at)
+    }
+    yield* disk.removeDirectory(path)
+  })
+
+  /** Removes a directory. ESTALE, and nothing is removed: it has changed since the judgement. */
+  const removeCondemned = Effect.fnUntraced(function* (path: string, condemned: Condemned) {
+    const now = yield* Effect.option(lookup.inspect(path, Layout.standard))
+    if (now._tag === "None" || difference(condemned, now.value) !== undefined) return yield* refused("ESTALE", path)
+    yield* disk.removeTree(path, { expected: now.value.id })
+  })
+
+  const discardStaged = Effect.fnUntraced(function* ({ condemned, state, verdict }: Judgement) {
+    const { path } = state
+    if (state.distrust !== undefined || state.mount !== undefined) return
+    if (condemned === undefined && verdict !== "none") return
     const stat = yield* Effect.option(disk.lstat(path))
     const now = yield* Clock.currentTimeMillis
     if (stat._tag === "None") return
@@ -175,15 +201,14 @@ export const make = (
     if (Math.abs(now - stat.value.modifiedAt) < stagingGrace) return
     // A running creator holds the lock. Without locks the creator may only be suspended. Rename first: then it can
     // neither finish this directory nor have a finished one deleted.
-    const root = path.slice(0, -entry.length - 1)
-    const mine = `${root}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
-    yield* Effect.andThen(
-      exclude(path, { mayStartProgram: true, test: false }),
-      Effect.andThen(disk.rename(path, mine), disk.removeTree(mine, { expected: stat.value.id }))
-    ).pipe(
+    const mine = `${parentOf(path)}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
+    const removed = condemned === undefined ? removeUnowned(mine) : removeCondemned(mine, condemned)
+    yield* exclude(path, { mayStartProgram: true, test: false }).pipe(
+      Effect.andThen(disk.rename(path, mine)),
+      Effect.andThen(Effect.tapError(removed, () => Effect.ignore(disk.renameNew(mine, path)))),
       Effect.scoped,
-      onErrno(["ENOENT", "EBUSY"], () => Effect.void),
-      mapStoreError("remove unfinished workspace")
+      onErrno(["ENOENT", "EBUSY", "ESTALE", "ENOTEMPTY"], () => Effect.void),
+      mapStoreError("remove unfinished directory")
     )
   })
 

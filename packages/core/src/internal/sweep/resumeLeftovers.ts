@@ -153,6 +153,12 @@ export const make = (
     )
   }
 
+  const discardStaged = Effect.fnUntraced(function* ({ path }: Entry) {
+    const state = yield* store.inspect(path, Layout.standard)
+    const { judgement } = yield* examiner.examine(state, "asked")
+    yield* reclaimer.discardStaged(judgement)
+  })
+
   return (entry) => {
     switch (entry.kind) {
       case "workspace":
@@ -166,7 +172,7 @@ export const make = (
           })
         )
       case "staged":
-        return dryRun ? Stream.empty : Stream.fromEffectDrain(Effect.ignore(reclaimer.discardStaged(entry)))
+        return dryRun ? Stream.empty : Stream.fromEffectDrain(Effect.ignore(discardStaged(entry)))
       case "directory":
         return Stream.empty
     }
