@@ -179,8 +179,8 @@ export const mutations: ReadonlyArray<Mutation> = [
       },
       {
         file: core("internal/store/destination"),
-        from: `exclude(path, { mayStartProgram: true, test: destination.workspace === undefined }).pipe(`,
-        to: `Effect.scoped(exclude(path, { mayStartProgram: true, test: destination.workspace === undefined })).pipe(`
+        from: `exclude(path, { test: destination.workspace === undefined }).pipe(`,
+        to: `Effect.scoped(exclude(path, { test: destination.workspace === undefined })).pipe(`
       }
     ],
     tests: [coreTest("CleanupRaces.slow"), coreTest("SentinelStore"), frames("takeover")]
@@ -591,32 +591,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     tests: [coreTest("Cleanup")],
     only: "written anew before the claim"
-  },
-  {
-    name: "lock-without-program",
-    what: "a remover starts no program to take the lock of a directory",
-    edits: [
-      {
-        file: core("internal/store/destination"),
-        from: "exclude(path, { mayStartProgram: true",
-        to: "exclude(path, { mayStartProgram: false"
-      }
-    ],
-    tests: [coreTest("Cleanup")],
-    only: "a program is started to ask"
-  },
-  {
-    name: "inner-lock-without-program",
-    what: "a remover starts no program to take the lock of an inner directory",
-    edits: [
-      {
-        file: core("internal/disk/treeRemoval"),
-        from: 'mode: "exclusive", mayStartProgram: true',
-        to: 'mode: "exclusive", mayStartProgram: false'
-      }
-    ],
-    tests: [coreTest("Cleanup")],
-    only: "a program is started to ask"
   },
   {
     name: "inner-unnamed",

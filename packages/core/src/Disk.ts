@@ -159,7 +159,7 @@ export class Disk extends Context.Service<
      * its own that is closed at once. Two simultaneous probes may therefore see each other as `exclusive`. A platform
      * that can test a lock without taking the lock does so.
      */
-    readonly probeLock: (path: string, options?: Pick<LockOptions, "mayStartProgram">) => Effect.Effect<LockState>
+    readonly probeLock: (path: string) => Effect.Effect<LockState>
     /** Asks whether a directory can be changed. Makes no entry in the directory, not even for a moment. */
     readonly room: (path: string) => Effect.Effect<Room, DiskError>
     /**

@@ -239,11 +239,6 @@ export type { LockState } from "./LockState.ts"
  */
 export interface LockOptions {
   readonly mode: "shared" | "exclusive"
-  /**
-   * `true`: a program may be started to take the lock, which costs some milliseconds. `false`: ENOTSUP if only a
-   * program could take the lock.
-   */
-  readonly mayStartProgram: boolean
   /** `true`: tries to take a conflicting lock through a second open of the directory. See {@link HeldLock} `tested`. */
   readonly test: boolean
 }

@@ -36,6 +36,7 @@ import * as ReclaimerOf from "./internal/store/reclaimer.ts"
 import * as Roots from "./internal/store/roots.ts"
 import * as Workspaces from "./internal/store/workspaces.ts"
 import type { Layout } from "./Layout.ts"
+import type { LockState } from "./LockState.ts"
 import type { PublishOptions } from "./Publication.ts"
 import type { Entry, Listing, Root } from "./Root.ts"
 import type { Sentinel } from "./Sentinel.ts"
@@ -131,7 +132,7 @@ export class SentinelStore extends Context.Service<
       path: string
     ) => Effect.Effect<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope>
     /** State of a directory's ownership lock, see `Disk.probeLock`. */
-    readonly probeLock: Disk["Service"]["probeLock"]
+    readonly probeLock: (path: string) => Effect.Effect<LockState>
     /**
      * Makes the service that removes directories from a root until the scope closes. `reclaimer` itself writes nothing.
      */

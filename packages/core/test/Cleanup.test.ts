@@ -652,41 +652,35 @@ describe("Cleanup.sweep", () => {
     { locks: false }
   )
 
-  stageTest(
-    "scenario 86: a program is started to lock what can't be renamed, whatever its record claims",
-    () =>
-      Effect.gen(function* () {
-        const memory = yield* MemoryDisk
-        yield* Simulation.crashed(vm, { format: "v1" })
-        yield* memory.setAttributes(vm, { isLower: true })
-        const { outcomes } = yield* Cleanup.sweep(root)
-        assert.deepInclude(outcomes[0], { action: "removed" })
-        assert.notProperty(outcomes[0], "unlocked")
-        assert.deepStrictEqual(yield* names, [])
-      }),
-    { locks: "command" }
+  stageTest("scenario 86: what can't be renamed is removed under its lock, whatever its record claims", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Simulation.crashed(vm, { format: "v1" })
+      yield* memory.setAttributes(vm, { isLower: true })
+      const { outcomes } = yield* Cleanup.sweep(root)
+      assert.deepInclude(outcomes[0], { action: "removed" })
+      assert.notProperty(outcomes[0], "unlocked")
+      assert.deepStrictEqual(yield* names, [])
+    })
   )
 
   for (const [title, held] of [
-    ["scenario 69: a program is started to ask for the lock of a directory whose record claims none", vm],
-    ["scenario 109: a program is started to ask for the lock of an inner directory without a sentinel", `${vm}/a/b`]
+    ["scenario 69: the lock of a directory is asked for although its record claims none", vm],
+    ["scenario 109: the lock of an inner directory is asked for although it has no sentinel", `${vm}/a/b`]
   ] as const) {
-    stageTest(
-      title,
-      () =>
-        Effect.gen(function* () {
-          const other = yield* MemoryDisk.use(({ fork }) => fork)
-          yield* Simulation.crashed(vm, { format: "v1" })
-          yield* Simulation.seed({ [`${vm}/a/b/disk`]: "" })
-          const lock = Disk.use((disk) => disk.lock(held, { mode: "shared", mayStartProgram: true, test: false }))
-          yield* Effect.provideContext(lock, Context.merge(other, yield* Effect.context<Scope.Scope>()))
-          yield* Races.ticking
-          const { outcomes } = yield* Cleanup.sweep(root)
-          assert.strictEqual(outcomes.length, 1)
-          assert.notStrictEqual(outcomes[0]?.action, "removed")
-          assert.strictEqual(outcomes[0]?.reason, held === vm ? "lock-held" : "owner-inside")
-        }),
-      { locks: "command" }
+    stageTest(title, () =>
+      Effect.gen(function* () {
+        const other = yield* MemoryDisk.use(({ fork }) => fork)
+        yield* Simulation.crashed(vm, { format: "v1" })
+        yield* Simulation.seed({ [`${vm}/a/b/disk`]: "" })
+        const lock = Disk.use((disk) => disk.lock(held, { mode: "shared", test: false }))
+        yield* Effect.provideContext(lock, Context.merge(other, yield* Effect.context<Scope.Scope>()))
+        yield* Races.ticking
+        const { outcomes } = yield* Cleanup.sweep(root)
+        assert.strictEqual(outcomes.length, 1)
+        assert.notStrictEqual(outcomes[0]?.action, "removed")
+        assert.strictEqual(outcomes[0]?.reason, held === vm ? "lock-held" : "owner-inside")
+      })
     )
   }
 

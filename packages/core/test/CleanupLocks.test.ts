@@ -26,7 +26,7 @@ describe("Cleanup.sweep: a lock that somebody else holds", () => {
     const other = yield* memory.fork
     const pid = yield* table.spawn({ comm: "fl\nock", uid: 1234 })
     const hold = Effect.fnUntraced(function* (path: string, mode: Mode = "shared") {
-      const lock = Disk.use((disk) => disk.lock(path, { mode, mayStartProgram: false, test: false }))
+      const lock = Disk.use((disk) => disk.lock(path, { mode, test: false }))
       const { id } = yield* Effect.provideContext(lock, Context.merge(other, yield* Effect.context<Scope.Scope>()))
       yield* table.holdLock(pid, id)
     })

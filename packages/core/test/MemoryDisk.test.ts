@@ -14,15 +14,10 @@ DiskTest.suite("memory, without types of entries and locks", {
   world,
   strength: { anyNames: true, locks: false }
 })
-DiskTest.suite("memory, with locks by a program alone", {
-  layer: MemoryDisk.layerWith({ locks: "command" }),
-  world,
-  strength: { anyNames: true, locks: "command" }
-})
 
 const bytes = (size: number) => () => Effect.succeed(new Uint8Array(size))
 
-const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
+const exclusive: LockOptions = { mode: "exclusive", test: true }
 
 const scene = Effect.gen(function* () {
   const [disk, memory] = [yield* Disk, yield* MemoryDisk.MemoryDisk]

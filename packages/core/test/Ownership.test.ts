@@ -386,7 +386,7 @@ describe("Ownership.hold", () => {
 
   const exclusively = Effect.fnUntraced(function* (path: string, scope: Scope.Scope) {
     const disk = yield* (yield* Simulation.actor()).run(Disk)
-    return yield* Scope.provide(disk.lock(path, { mode: "exclusive", mayStartProgram: false, test: false }), scope)
+    return yield* Scope.provide(disk.lock(path, { mode: "exclusive", test: false }), scope)
   })
 
   test(

@@ -14,7 +14,7 @@ import { before, overShim } from "./support/overShim.ts"
 
 const [ENOTSUP, ENOLCK] = [45, 77]
 
-const held = (mode: LockOptions["mode"]): LockOptions => ({ mode, mayStartProgram: false, test: false })
+const held = (mode: LockOptions["mode"]): LockOptions => ({ mode, test: false })
 
 /** Runs a removal to its end. */
 const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {}): Removed => {

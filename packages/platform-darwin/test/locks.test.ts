@@ -13,8 +13,8 @@ import { overShim } from "./support/overShim.ts"
 
 const [EPERM, ENOTSUP, EAGAIN, ENOLCK] = [1, 45, 35, 77]
 
-const shared: LockOptions = { mode: "shared", mayStartProgram: false, test: true }
-const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
+const shared: LockOptions = { mode: "shared", test: true }
+const exclusive: LockOptions = { mode: "exclusive", test: true }
 
 const Held = Schema.fromJsonString(Schema.Struct({ fd: Schema.Int, outlivesThread: Schema.Boolean }))
 

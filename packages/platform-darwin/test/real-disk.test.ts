@@ -22,8 +22,8 @@ const run = (command: string, ...args: ReadonlyArray<string>): string =>
 const test = (title: string, body: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
   it.live(title, () => Effect.provide(body(), DarwinDisk.layer), 120_000)
 
-const shared: LockOptions = { mode: "shared", mayStartProgram: false, test: true }
-const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
+const shared: LockOptions = { mode: "shared", test: true }
+const exclusive: LockOptions = { mode: "exclusive", test: true }
 
 if (process.platform === "darwin") {
   const isRoot = process.geteuid?.() === 0

@@ -241,8 +241,7 @@ const overCalls = (
           ({ fd }) => Locks.release(calls, fd)
         )
       }),
-    probeLock: (path, { mayStartProgram } = { mayStartProgram: false }) =>
-      Effect.sync(() => Locks.probe(dirFd(), path, mayStartProgram)),
+    probeLock: (path) => Effect.sync(() => Locks.probe(dirFd(), path)),
     usage: (path) =>
       sliced("measure", path, (isSliceUsedUp) => usage(dirFd(), path, () => pointsBelow(mounts, path), isSliceUsedUp))
   })

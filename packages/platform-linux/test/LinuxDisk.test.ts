@@ -30,7 +30,7 @@ DiskTest.suite("linux, without threads of the pool", {
 DiskTest.suite("linux, without koffi", {
   layer: LinuxDisk.layerWithoutKoffi,
   world,
-  strength: { ...withoutPool, locks: "command" }
+  strength: withoutPool
 })
 
 const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>): void =>
@@ -132,7 +132,7 @@ const stepwiseOf = (work: ReturnType<typeof removal>): Removed => {
   }
 }
 
-const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: false, test: true }
+const exclusive: LockOptions = { mode: "exclusive", test: true }
 
 describe("LinuxDisk.removeTree", () => {
   it("the calls of libc are there where koffi is", () => assert.isDefined(native))
@@ -348,7 +348,7 @@ describe("LinuxDisk.removeTree", () => {
 
   const heldInner = Effect.fnUntraced(function* (path: string) {
     yield* Effect.provide(
-      Disk.use((disk) => disk.lock(path, { mode: "shared", mayStartProgram: false, test: false })),
+      Disk.use((disk) => disk.lock(path, { mode: "shared", test: false })),
       LinuxDisk.layer
     )
   })
@@ -498,7 +498,7 @@ describe("LinuxDisk.removeTree", () => {
         const states = new Set<string>()
         const watching = interposed(at, (call, [, name]) => {
           if (call === "unlink" || (call === "removeDirectory" && name === "sub")) {
-            states.add(Locks.probe(DirFd.make(native), `${tree}/sub`, false))
+            states.add(Locks.probe(DirFd.make(native), `${tree}/sub`))
           }
         })
         assert.isUndefined(stepwise(tree, () => {}, watching))

@@ -18,8 +18,8 @@ import * as Tree from "./support/tree.ts"
 /** Open files and directories. Sockets and pipes are left out, because they may belong to the test runner. */
 const files = (): ReadonlyArray<string> => Tree.descriptors().filter((path) => path.startsWith("/"))
 
-const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: true, test: true }
-const shared: LockOptions = { mode: "shared", mayStartProgram: true, test: true }
+const exclusive: LockOptions = { mode: "exclusive", test: true }
+const shared: LockOptions = { mode: "shared", test: true }
 
 const O_CLOEXEC = 0o2000000
 
@@ -72,7 +72,7 @@ for (const [way, layer] of [
 ] as const) {
   const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>) =>
     it.live(title, () => Effect.provide(test(), layer), 60_000)
-  const probe = (path: string) => Disk.use((disk) => disk.probeLock(path, { mayStartProgram: true }))
+  const probe = (path: string) => Disk.use((disk) => disk.probeLock(path))
 
   describe(`the lock of a directory, ${way}`, () => {
     onDisk("is free, shared or exclusive, whoever holds it", () =>
@@ -185,29 +185,16 @@ describe("the lock of a directory without koffi", () => {
   const onDisk = (title: string, test: () => Effect.Effect<void, unknown, Disk | Scope.Scope>) =>
     it.live(title, () => Effect.provide(test(), LinuxDisk.layerWithoutKoffi))
 
-  onDisk("starts no program that it may not start", () =>
-    Effect.gen(function* () {
-      const disk = yield* Disk
-      const vm = yield* world.scratch
-      const before = Tree.descriptors()
-      const call = Effect.scoped(disk.lock(vm, { ...exclusive, mayStartProgram: false }))
-      assert.strictEqual(yield* errno(call), "ENOTSUP")
-      for (const options of [undefined, { mayStartProgram: false }])
-        assert.strictEqual(yield* disk.probeLock(vm, options), "unknown")
-      assert.sameMembers([...Tree.descriptors()], [...before])
-    })
-  )
-
   onDisk("is unknown where there is no such program, or it fails, as one does that ends with 1 whatever happens", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
       const [vm, bin] = [yield* world.scratch, yield* world.scratch]
       yield* world.file(`${bin}/flock`, "#!/bin/sh\necho 'flock: No locks available' >&2\nexit 1\n", 0o700)
       for (const path of ["/nowhere", bin]) {
-        assert.strictEqual(yield* withPath(path, disk.probeLock(vm, { mayStartProgram: true })), "unknown")
+        assert.strictEqual(yield* withPath(path, disk.probeLock(vm)), "unknown")
         assert.strictEqual(yield* withPath(path, errno(Effect.scoped(disk.lock(vm, exclusive)))), "ENOTSUP")
       }
-      assert.strictEqual(yield* disk.probeLock(vm, { mayStartProgram: true }), "free")
+      assert.strictEqual(yield* disk.probeLock(vm), "free")
     })
   )
 })
@@ -221,7 +208,7 @@ describe("a lock that can't be asked for", () => {
         const vm = yield* world.scratch
         const before = Tree.descriptors()
         const at: DirFd.DirFd = { ...DirFd.make(native), flock: () => code }
-        assert.strictEqual(Locks.probe(at, vm, true), "unknown")
+        assert.strictEqual(Locks.probe(at, vm), "unknown")
         for (const options of [shared, exclusive])
           assert.strictEqual(
             errnoOf(() => Locks.acquire(at, vm, options)),
@@ -241,7 +228,7 @@ describe("a lock that can't be asked for", () => {
           ...DirFd.make(native),
           flock: (_, operation) => (operation === (failing | Locks.LOCK_NB) ? "ENOLCK" : "EAGAIN")
         }
-        assert.strictEqual(Locks.probe(at, vm, true), "unknown")
+        assert.strictEqual(Locks.probe(at, vm), "unknown")
       }
       assert.sameMembers([...Tree.descriptors()], [...before])
     })
@@ -282,8 +269,8 @@ describe("a lock that can't be asked for", () => {
         const script = `${imports}
           for (const koffi of [true, false]) {
             const disk = await diskWith({ koffi })
-            console.log(await Effect.runPromise(disk.probeLock(process.argv[1], { mayStartProgram: true })))
-            const lock = disk.lock(process.argv[1], { mode: "exclusive", mayStartProgram: true, test: true })
+            console.log(await Effect.runPromise(disk.probeLock(process.argv[1])))
+            const lock = disk.lock(process.argv[1], { mode: "exclusive", test: true })
             console.log(await Effect.runPromise(Effect.flip(Effect.scoped(lock)).pipe(Effect.map(({ errno }) => errno))))
           }`
         const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]
@@ -330,8 +317,8 @@ describe("a thread that ends", () => {
       yield* disk.frame(root)
       yield* disk.location(root)
       yield* Stream.runCollect(disk.find(root, () => true))
-      yield* disk.probeLock(root, { mayStartProgram: true })
-      yield* Effect.scoped(disk.lock(root, { mode: "exclusive", mayStartProgram: true, test: true }))
+      yield* disk.probeLock(root)
+      yield* Effect.scoped(disk.lock(root, { mode: "exclusive", test: true }))
       yield* disk.usage(root)
       yield* disk.create(root + "/file", () => Effect.succeed(new Uint8Array(1)))
       yield* disk.syncDirectory(root)
@@ -366,7 +353,7 @@ describe("a thread that ends", () => {
             for (let index = 0; index < 40; index++) {
               const vm = scratch + "/vm" + index
               Fs.mkdirSync(vm)
-              const lock = disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })
+              const lock = disk.lock(vm, { mode: "shared", test: false })
               held.push([vm, (await Effect.runPromise(Scope.provide(lock, scope))).fd])
             }
             const ended = new Promise((resolve) => worker.once("exit", resolve))
@@ -391,7 +378,7 @@ describe("a thread that ends", () => {
         const thread = `${imports}
           import { parentPort, workerData } from "node:worker_threads"
           const disk = await diskWith({ koffi: workerData.koffi })
-          const lock = disk.lock(workerData.vm, { mode: "shared", mayStartProgram: true, test: true })
+          const lock = disk.lock(workerData.vm, { mode: "shared", test: true })
           const held = await Effect.runPromise(Scope.provide(lock, Scope.makeUnsafe()))
           parentPort.postMessage(held.outlivesThread)
           parentPort.once("message", () => process.exit(0))`

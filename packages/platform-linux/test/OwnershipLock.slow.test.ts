@@ -127,10 +127,7 @@ describe("a directory whose lock is held", () => {
       yield* Effect.forkScoped(agent.ask(Schema.Unknown, { op: "exec", command: ["/bin/sleep", "1000000"] }))
       yield* until("execve", () => executableOf(pid)?.endsWith("/node") === false)
       // At execve(2), the kernel first switches the program, then closes descriptors, and then frees the locks.
-      yield* until(
-        "the end of the lock",
-        () => Locks.probe(DirFd.make(libc()?.at), `${root}/not given`, false) === "free"
-      )
+      yield* until("the end of the lock", () => Locks.probe(DirFd.make(libc()?.at), `${root}/not given`) === "free")
       assert.strictEqual(yield* probe(`${root}/given`), "shared")
       assert.deepStrictEqual(yield* sweep(root), { given: "kept lock-held", "not given": "kept matches" })
       yield* helper.kill

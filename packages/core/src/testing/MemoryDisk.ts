@@ -98,11 +98,8 @@ export interface Options {
   readonly reuseInodes?: boolean
   /** `false`: listings give the type of an entry as `unknown` (`DT_UNKNOWN`). Default `true`. */
   readonly entryTypes?: boolean
-  /**
-   * `false`: no `flock(2)`. `command`: only a program can take the lock, see `LockOptions.mayStartProgram`. Default
-   * `true`.
-   */
-  readonly locks?: boolean | "command"
+  /** `false`: no `flock(2)`. Default `true`. */
+  readonly locks?: boolean
 }
 
 /**

@@ -20,8 +20,8 @@ import { scanning } from "./scanning.ts"
 export interface Strength {
   /** `true`: names that aren't UTF-8 are listed with lone surrogates, and the listed names lead to the files. */
   readonly anyNames: boolean
-  /** `true`: the implementation takes `flock(2)` itself. `command`: only a program can take it. `false`: no lock. */
-  readonly locks: boolean | "command"
+  /** Whether the implementation takes `flock(2)`, itself or by a program. */
+  readonly locks: boolean
   /** `false`: neither the file system of a directory nor the directory's place in it is known. Default: both are. */
   readonly frames?: false
   /** `false`: files have no ctime. Default: they have one. */

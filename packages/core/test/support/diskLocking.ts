@@ -3,16 +3,16 @@ import { Effect, Exit, Scope } from "effect"
 import { Disk, type LockOptions } from "../../src/Disk.ts"
 import { errno, type Tester } from "./diskTester.ts"
 
-const exclusive: LockOptions = { mode: "exclusive", mayStartProgram: true, test: false }
+const exclusive: LockOptions = { mode: "exclusive", test: false }
 const shared: LockOptions = { ...exclusive, mode: "shared" }
 
 const refused = (path: string, options: LockOptions) =>
   Disk.use((disk) => errno(Effect.scoped(disk.lock(path, options))))
 
-const probe = (path: string) => Disk.use((disk) => disk.probeLock(path, { mayStartProgram: true }))
+const probe = (path: string) => Disk.use((disk) => disk.probeLock(path))
 
 export const tests = <R>({ able, strength, world }: Tester<R>): void => {
-  const hasLocks = strength.locks !== false
+  const { locks: hasLocks } = strength
 
   able(hasLocks, "locks a directory for one holder, until its scope closes", () =>
     Effect.gen(function* () {
@@ -101,15 +101,6 @@ export const tests = <R>({ able, strength, world }: Tester<R>): void => {
       assert.strictEqual(yield* probe(`${directory}/view/vm`), "free")
       assert.strictEqual(yield* refused(`${directory}/view/vm`, exclusive), "success")
       assert.strictEqual(yield* probe(`${directory}/vms/vm`), "shared")
-    })
-  )
-
-  able(strength.locks === "command", "has no locks where no program may be started", () =>
-    Effect.gen(function* () {
-      const directory = yield* world.scratch
-      assert.strictEqual(yield* refused(directory, { ...exclusive, mayStartProgram: false }), "ENOTSUP")
-      assert.strictEqual(yield* Disk.use((disk) => disk.probeLock(directory)), "unknown")
-      assert.strictEqual(yield* probe(directory), "free")
     })
   )
 

@@ -270,7 +270,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       })
     }))
 
-  able(strength.locks === true, "an inner directory whose lock is held stays as it is, unless locks don't count", () =>
+  able(strength.locks, "an inner directory whose lock is held stays as it is, unless locks don't count", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
       const vm = `${yield* world.scratch}/vm`
@@ -278,7 +278,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       for (const mode of ["shared", "exclusive"] as const) {
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* disk.lock(`${vm}/a/b`, { mode, mayStartProgram: false, test: false })
+            yield* disk.lock(`${vm}/a/b`, { mode, test: false })
             assert.deepStrictEqual(yield* disk.removeTree(vm), ["a/b"])
             const left = { ".vm-sentinel": "x", a: "directory", "a/b": "directory", "a/b/disk": "x" }
             assert.deepStrictEqual(yield* world.tree(vm), left)
@@ -286,8 +286,8 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
         )
       }
       // `removeTree` never takes the lock of the top directory: its caller holds that lock.
-      yield* disk.lock(vm, { mode: "exclusive", mayStartProgram: false, test: false })
-      yield* disk.lock(`${vm}/a/b`, { mode: "shared", mayStartProgram: false, test: false })
+      yield* disk.lock(vm, { mode: "exclusive", test: false })
+      yield* disk.lock(`${vm}/a/b`, { mode: "shared", test: false })
       assert.deepStrictEqual(yield* disk.removeTree(vm, { lockInner: false }), [])
       assert.strictEqual(yield* errno(disk.lstat(vm)), "ENOENT")
     })

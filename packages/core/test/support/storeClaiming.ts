@@ -337,7 +337,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const { condemned, directory, store, sweep, vm } = yield* scene
       if ((yield* store.probeLock(vm)) === "unknown") return
       const before = yield* world.tree(directory)
-      yield* disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })
+      yield* disk.lock(vm, { mode: "shared", test: false })
       yield* ticking
       for (const where of places) {
         const claimed = yield* Effect.flip(sweep((reclaimer) => claimInto(where, reclaimer, condemned)))
@@ -353,7 +353,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       if ((yield* store.probeLock(vm)) === "unknown") return
       yield* dead(`${directory}/other`)
       const right = yield* condemnedAt(store, `${directory}/other`)
-      yield* disk.lock(vm, { mode: "exclusive", mayStartProgram: true, test: false })
+      yield* disk.lock(vm, { mode: "exclusive", test: false })
       const before = yield* world.tree(directory)
       yield* ticking
       const claimed = yield* Effect.flip(sweep((reclaimer) => reclaimer.claim(condemned)))

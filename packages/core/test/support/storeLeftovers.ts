@@ -185,7 +185,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
           const [leftover] = (yield* reclaimer.adopt(right)).dead
           if (leftover === undefined) return assert.fail("nothing is left")
           for (const mode of ["shared", "exclusive"] as const) {
-            const held = disk.lock(leftover.path, { mode, mayStartProgram: true, test: false })
+            const held = disk.lock(leftover.path, { mode, test: false })
             const error = yield* Effect.flip(Effect.scoped(Effect.andThen(held, leftover.open)))
             assert.deepInclude(error, { _tag: "LockBusy", mode })
           }

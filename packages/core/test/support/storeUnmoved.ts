@@ -27,7 +27,6 @@ import { worldWithoutDirectories } from "./withoutDirectory.ts"
 const isVm = (path: string): boolean => path.endsWith("/vm")
 
 /** Options of a probe that may start a program to ask for the lock. */
-const byAny = { mayStartProgram: true }
 
 /** Earlier directories of the same name. The file system may reuse their inode. */
 const others = { another: { id: { dev: "1", ino: "1" } }, earlier: { birth: "1" } } as const
@@ -46,7 +45,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
   /** Makes the scene if the file system has locks. Without locks a sweep removes nothing in place. */
   const locked = <E, R2>(use: (made: Effect.Success<typeof scene>) => Effect.Effect<void, E, R2>) =>
     Effect.flatMap(scene, (made) =>
-      Effect.flatMap(made.store.probeLock(made.vm, byAny), (state) => (state === "unknown" ? Effect.void : use(made)))
+      Effect.flatMap(made.store.probeLock(made.vm), (state) => (state === "unknown" ? Effect.void : use(made)))
     )
 
   /** Starts to delete the directory in place, and stops the sweep before it has removed anything. */
@@ -64,12 +63,12 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       Effect.gen(function* () {
         const { condemned, directory, store, sweep, vm } = yield* scene
         const before = yield* world.tree(directory)
-        const hasLocks = (yield* store.probeLock(vm, byAny)) !== "unknown"
+        const hasLocks = (yield* store.probeLock(vm)) !== "unknown"
         const removed = sweep((reclaimer) =>
           Effect.gen(function* () {
             const claim = yield* claimUnmoved(reclaimer, condemned, errno)
             assert.deepInclude(claim, { path: vm, origin: vm, isLocked: true })
-            assert.strictEqual(yield* store.probeLock(vm, byAny), "exclusive")
+            assert.strictEqual(yield* store.probeLock(vm), "exclusive")
             assert.deepInclude(yield* world.tree(directory), before)
             assert.isFalse(yield* claim.isGone)
             assert.deepStrictEqual(yield* discarding(claim), { stayed: [] })
@@ -144,7 +143,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
         )
         assert.strictEqual(yield* tag(discarding(closed)), "Taken")
         assert.deepStrictEqual(yield* world.tree(directory), before)
-        assert.strictEqual(yield* store.probeLock(vm, byAny), "free")
+        assert.strictEqual(yield* store.probeLock(vm), "free")
       })
     ))
 
@@ -392,12 +391,12 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
     Effect.gen(function* () {
       const made = yield* noted("vm")
       const { store, vm } = made
-      if ((yield* store.probeLock(vm, byAny)) === "unknown") return
+      if ((yield* store.probeLock(vm)) === "unknown") return
       yield* ticking
       yield* world.remove(`${vm}/.vm-sentinel`)
       yield* world.remove(`${vm}/disk`)
       const taken = Effect.andThen(
-        Disk.use((disk) => disk.lock(vm, { mode: "shared", mayStartProgram: true, test: false })),
+        Disk.use((disk) => disk.lock(vm, { mode: "shared", test: false })),
         tag(finishing(made))
       )
       assert.strictEqual(yield* Effect.scoped(taken), "Taken")

@@ -295,10 +295,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
       for (const year of [2000, 2035]) {
         yield* world.setTime(path, Date.UTC(year, 0, 1))
         yield* Effect.scoped(
-          Effect.andThen(
-            disk.lock(path, { mode: "exclusive", mayStartProgram: true, test: false }),
-            discardingStaged(reclaimer, store, path)
-          )
+          Effect.andThen(disk.lock(path, { mode: "exclusive", test: false }), discardingStaged(reclaimer, store, path))
         )
         assert.property(yield* world.tree(directory), entry)
       }

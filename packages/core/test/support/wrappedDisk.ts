@@ -48,11 +48,8 @@ export const wrappedDisk = (disk: Disk["Service"], before: Before): Disk["Servic
     permit: wrap("permit", disk.permit),
     mountsBelow: wrap("mountsBelow", disk.mountsBelow),
     lock: wrap("lock", disk.lock),
-    probeLock: (path, options) =>
-      Effect.orElseSucceed(
-        Effect.andThen(before("probeLock", path, undefined), disk.probeLock(path, options)),
-        () => "unknown"
-      ),
+    probeLock: (path) =>
+      Effect.orElseSucceed(Effect.andThen(before("probeLock", path, undefined), disk.probeLock(path)), () => "unknown"),
     room: wrap("room", disk.room),
     usage: wrap("usage", disk.usage)
   })

@@ -12,7 +12,7 @@ const { directory, libraryPath } = workerData
 const program = Effect.gen(function* () {
   const disk = yield* Disk
   const scope = yield* Scope.make()
-  const options = { mode: "shared", mayStartProgram: false, test: true } as const
+  const options = { mode: "shared", test: true } as const
   const { fd, outlivesThread } = yield* Scope.provide(disk.lock(directory, options), scope)
   // A sweep in a worker makes these calls, too.
   yield* disk.removeTree(`${directory}/tree`)

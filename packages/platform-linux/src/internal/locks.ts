@@ -49,10 +49,6 @@ const lockHere = ({ flock }: DirFd.DirFd): Lock =>
         return errno === undefined ? "done" : errno === "EAGAIN" ? "busy" : fail(errno)
       }
 
-/** {@link lockHere}. `undefined`: it would start a command, and `mayStart` is `false`. */
-const lockBy = (calls: DirFd.DirFd, mayStart: boolean): Lock | undefined =>
-  mayStart || calls.flock !== undefined ? lockHere(calls) : undefined
-
 /**
  * The call that locks an open directory exclusively, without waiting. The call returns `undefined` on success, otherwise
  * the name of the errno: EAGAIN if the lock is held.
@@ -85,9 +81,9 @@ const withDescriptor = <A>(calls: DirFd.DirFd, path: string, ask: (fd: number) =
 export const acquire = (
   calls: DirFd.DirFd,
   path: string,
-  { mayStartProgram, mode, test }: LockOptions
+  { mode, test }: LockOptions
 ): HeldLock & { readonly fd: number } => {
-  const lock = lockBy(calls, mayStartProgram) ?? fail("ENOTSUP")
+  const lock = lockHere(calls)
   const [own, others] = mode === "exclusive" ? [LOCK_EX, LOCK_SH] : [LOCK_SH, LOCK_EX]
   const fd = open(calls, path)
   try {
@@ -129,9 +125,8 @@ export const release = (calls: DirFd.DirFd, fd: number): Effect.Effect<void> =>
     return Effect.void
   })
 
-export const probe = (calls: DirFd.DirFd, path: string, mayStart: boolean): LockState => {
-  const lock = lockBy(calls, mayStart)
-  if (lock === undefined) return "unknown"
+export const probe = (calls: DirFd.DirFd, path: string): LockState => {
+  const lock = lockHere(calls)
   try {
     return withDescriptor(calls, path, (fd) => {
       if (lock(fd, LOCK_EX) === "done") return "free"

@@ -116,7 +116,7 @@ const answer = Effect.fnUntraced(function* (request: Request) {
       locks.clear()
       return null
     case "probe":
-      return yield* SentinelStore.use(({ probeLock }) => probeLock(request.directory, { mayStartProgram: true }))
+      return yield* SentinelStore.use(({ probeLock }) => probeLock(request.directory))
     case "start":
       return yield* start(request)
     case "run": {

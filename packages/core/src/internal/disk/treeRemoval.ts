@@ -29,7 +29,7 @@ interface Directory extends Patience.Counted {
  * no owner to exclude.
  */
 const lockInner = (disk: Removing, path: string, { id }: Stat) =>
-  disk.lock(path, { mode: "exclusive", mayStartProgram: true, test: false }).pipe(
+  disk.lock(path, { mode: "exclusive", test: false }).pipe(
     Effect.flatMap((held) => (sameFile(held.id, id) ? Effect.succeed(true) : refused("ESTALE", "lock", path))),
     Effect.catch((error) => {
       if (error.errno === "EBUSY") return Effect.succeed(false)

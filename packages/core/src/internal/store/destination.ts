@@ -72,7 +72,7 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
     path: string
   ): Effect.fn.Return<never, Taken | LockBusy> {
     const taken = new Taken({ path })
-    const mode = yield* disk.probeLock(path, { mayStartProgram: true })
+    const mode = yield* disk.probeLock(path)
     if (mode === "free") return yield* taken
     if (mode === "shared") return yield* new LockBusy({ path, mode })
     // Another sweep may have the path by now, and may be deleting this directory where it lies.
@@ -87,7 +87,7 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
     destination: Destination,
     path: string
   ): Effect.Effect<Locked, Taken | LockBusy | PermissionDenied | StoreFailure, Scope.Scope> =>
-    exclude(path, { mayStartProgram: true, test: destination.workspace === undefined }).pipe(
+    exclude(path, { test: destination.workspace === undefined }).pipe(
       Effect.map((held) => ({
         held,
         isLocked: held !== undefined && (destination.workspace?.isLocked ?? held.tested)

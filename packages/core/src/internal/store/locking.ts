@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { Disk, DiskError, HeldLock, OwnerLock } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, LockOptions, OwnerLock } from "../../Disk.ts"
 import { Claimed, LockBusy, LockUnsupported, type LookError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import * as SentinelName from "../../SentinelName.ts"
@@ -51,7 +51,7 @@ export const make = (disk: Disk["Service"]) => {
 
   const attempt = (path: string): Effect.Effect<OwnerLock, DiskError, Scope.Scope> => {
     const lockAs = (mode: "shared" | "exclusive") =>
-      Effect.map(disk.lock(path, { mode, mayStartProgram: true, test: true }), (held): OwnerLock => ({
+      Effect.map(disk.lock(path, { mode, test: true }), (held): OwnerLock => ({
         ...held,
         wasExclusive: mode === "exclusive"
       }))
@@ -86,11 +86,11 @@ export const make = (disk: Disk["Service"]) => {
 
   /**
    * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.
-   * `mayStartProgram`: a program may be started to take the lock. EBUSY: another process holds the lock.
+   * EBUSY: another process holds the lock.
    */
   const exclude = (
     path: string,
-    options: { readonly mayStartProgram: boolean; readonly test: boolean }
+    options: Pick<LockOptions, "test">
   ): Effect.Effect<HeldLock | undefined, DiskError, Scope.Scope> => {
     const locked = disk.lock(path, { mode: "exclusive", ...options })
     return locked.pipe(

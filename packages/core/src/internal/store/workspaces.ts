@@ -99,7 +99,7 @@ export const make = (
     const path = `${root.path}/${SentinelName.workspacePrefix}${yield* nonce}`
     let lock: HeldLock | undefined
     const sentinelOf = (staged: string) =>
-      exclude(staged, { mayStartProgram: true, test: true }).pipe(
+      exclude(staged, { test: true }).pipe(
         mapStoreError("lock workspace"),
         Effect.tap((held) => Effect.sync(() => (lock = held))),
         Effect.flatMap(self)
@@ -137,7 +137,7 @@ export const make = (
     if (early !== undefined) return yield* new Changed({ path: from, problem: early })
     yield* requireListable(from)
     const gone = { ENOENT: () => taken, EBUSY: () => taken }
-    const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { mayStartProgram: true, test: true }))
+    const lock = yield* mapStoreError("lock workspace", gone)(exclude(from, { test: true }))
     yield* mapStoreError("adopt workspace", gone)(disk.rename(from, path))
     const { state: now, problem } = yield* look(path)
     if (problem !== undefined) {
@@ -203,7 +203,7 @@ export const make = (
     // neither finish this directory nor have a finished one deleted.
     const mine = `${parentOf(path)}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
     const removed = condemned === undefined ? removeUnowned(mine) : removeCondemned(mine, condemned)
-    yield* exclude(path, { mayStartProgram: true, test: false }).pipe(
+    yield* exclude(path, { test: false }).pipe(
       Effect.andThen(disk.rename(path, mine)),
       Effect.andThen(Effect.tapError(removed, () => Effect.ignore(disk.renameNew(mine, path)))),
       Effect.scoped,

@@ -52,9 +52,7 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
         const { condemned } = judgement
         return condemned === undefined || lock !== "asked"
           ? Effect.succeed(judgement)
-          : Effect.map(store.probeLock(state.path, { mayStartProgram: true }), (state) =>
-              reconsider(judgement, { lock: state })
-            )
+          : Effect.map(store.probeLock(state.path), (state) => reconsider(judgement, { lock: state }))
       })
 
     const examineTop: Examiner["examineTop"] = (state, lock, kind) => Effect.flatMap(judgeTop(state, lock, kind), named)

@@ -44,7 +44,7 @@ export const makeContext = Effect.fnUntraced(function* (
 ): Effect.fn.Return<JudgeContext, never, ProcessInspector | SentinelStore> {
   const inspector = yield* ProcessInspector
   const store = yield* SentinelStore
-  const probeLock = (path: string) => store.probeLock(path, { mayStartProgram: true })
+  const probeLock = (path: string) => store.probeLock(path)
   const knowledge = knowledgeOf(options)
   return {
     inspector,

@@ -11,8 +11,7 @@ import * as Volume from "./memoryVolume.ts"
 export interface Machine {
   readonly volume: Volume.Volume
   readonly entryTypes: boolean
-  /** `command`: only a program can take locks, see `LockOptions.mayStartProgram`. */
-  readonly hasLocks: boolean | "command"
+  readonly hasLocks: boolean
   readonly locks: Locks.Locks
 }
 
@@ -64,9 +63,8 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
   const rename = (replace: boolean) => (from: string, to: string) =>
     moving("rename", from, to, (caller) => Volume.rename(volume, caller, from, to, replace))
 
-  const canLock = (mayStartProgram: boolean): boolean => (hasLocks === "command" ? mayStartProgram : hasLocks)
-  const lock = Effect.fnUntraced(function* (path: string, { mayStartProgram, mode, test }: LockOptions) {
-    if (!canLock(mayStartProgram)) return yield* new DiskError({ errno: "ENOTSUP", operation: "flock", path })
+  const lock = Effect.fnUntraced(function* (path: string, { mode, test }: LockOptions) {
+    if (!hasLocks) return yield* new DiskError({ errno: "ENOTSUP", operation: "flock", path })
     const description = yield* Effect.acquireRelease(
       Effect.sync(() => Locks.open(process)),
       (description) => Effect.sync(() => Locks.close(process, description))
@@ -92,9 +90,9 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     }
     return held
   })
-  const probeLock = (path: string, { mayStartProgram = false }: Partial<Pick<LockOptions, "mayStartProgram">> = {}) =>
+  const probeLock = (path: string) =>
     on("flock", path, (volume, caller) =>
-      canLock(mayStartProgram) ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
+      hasLocks ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
     ).pipe(Effect.orElseSucceed(() => "unknown" as const))
 
   return makeDisk({
