@@ -276,6 +276,15 @@ const rows: ReadonlyArray<Row> = [
     error: "MountInside"
   },
   {
+    says: "kept dead mount-inside",
+    arrange: Effect.gen(function* () {
+      yield* Simulation.crashed(vm)
+      yield* Simulation.seed({ [`${vm}/data`]: { type: "directory" } })
+      yield* MemoryDisk.use(({ mount }) => mount(`${vm}/data`, { fileSystem: "fuse", hangs: true }))
+    }),
+    error: "MountInside"
+  },
+  {
     says: "kept unknown mount-inside",
     arrange: Effect.gen(function* () {
       yield* Simulation.crashed(vm)

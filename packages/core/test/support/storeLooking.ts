@@ -388,6 +388,26 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       assert.deepStrictEqual(verdicts(yield* look(store, vm)), [[".vm-sentinel", "UntrustedSentinel"]])
     }))
 
+  for (const [what, isThere] of [
+    ["that is there, though a file vanishes during each scan, is unreadable", true],
+    ["that is gone is left out", false]
+  ] as const) {
+    test(`scenario 77: an inner directory ${what}`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        const inner = `${directory}/vm/inner`
+        yield* world.file(`${inner}/.vm-sentinel`, "17")
+        const state = yield* look(store, `${directory}/vm`)
+        const isInner = (path: string) => path === inner
+        for (let attempt = 0; attempt < 3; attempt++) yield* interposer.fail("scan", "ENOENT", isInner)
+        if (!isThere) yield* interposer.before("lstat", world.remove(inner), isInner)
+        const below = Stream.runCollect(store.ownersBelow(state, Layout.standard, { permit: false }))
+        if (isThere) assert.strictEqual(yield* tag(below), "StoreFailure")
+        else assert.deepStrictEqual(yield* below, [])
+      }))
+  }
+
   test("scenario 35: a sentinel whose publication ends during a look is looked at anew", () =>
     Effect.gen(function* () {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]

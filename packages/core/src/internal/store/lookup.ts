@@ -12,7 +12,7 @@ import {
   OversizedSentinel,
   type PermissionDenied,
   type SentinelError,
-  type StoreFailure,
+  StoreFailure,
   UnsupportedVersion,
   UntrustedSentinel
 } from "../../Errors.ts"
@@ -53,10 +53,10 @@ const optionsOf = (
 ): ScanOptions => {
   const covered = new Set(mounts.map((mount) => mount.path))
   const sort: ScanOptions["sort"] = (entry) => {
+    if (covered.size > 0 && covered.has(`${path}/${entry}`)) return "ignore"
     const kind = SentinelName.classify(entry, names)
     if (kind === "temporary") return "hint"
     if (kind === "other") return entry === stateFolder ? "note" : "ignore"
-    if (covered.size > 0 && covered.has(`${path}/${entry}`)) return "ignore"
     return kind === "read" ? "read" : "note"
   }
   return {
@@ -312,6 +312,22 @@ export const make = (disk: Disk["Service"]) => {
       : state
 
   /**
+   * Looks at an inner directory. `undefined`: it is gone. Fails if it is still there, but a writer made a sentinel vanish
+   * during each scan.
+   */
+  const lookInside = (path: string, layout: Layout): Effect.Effect<DirectoryState | undefined, LookError> =>
+    Effect.catchTag(look(path, layout), "NotFound", ({ operation }) =>
+      Effect.matchEffect(disk.lstat(path), {
+        onSuccess: ({ type }) =>
+          type === "directory" ? Effect.fail(new StoreFailure({ operation, path })) : Effect.undefined,
+        onFailure: (error) =>
+          error.errno === "ENOENT" || error.errno === "ENOTDIR"
+            ? Effect.undefined
+            : Effect.fail(toLookError(operation, error))
+      })
+    )
+
+  /**
    * Emits the state of each inner directory with a sentinel. Fails at the first unreadable one, and skips a vanished
    * one.
    */
@@ -328,13 +344,9 @@ export const make = (disk: Disk["Service"]) => {
     })
     return directories.pipe(
       Stream.mapError((error) => toLookError("look below", error)),
-      Stream.mapEffect((relative) =>
-        look(`${path}/${relative}`, layout).pipe(
-          Effect.map(withSentinel),
-          Effect.catchTag("NotFound", () => Effect.undefined)
-        )
-      ),
-      Stream.filter((found) => found !== undefined)
+      Stream.mapEffect((relative) => lookInside(`${path}/${relative}`, layout)),
+      Stream.filter((found) => found !== undefined),
+      Stream.map(withSentinel)
     )
   }
 
