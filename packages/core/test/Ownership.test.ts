@@ -491,6 +491,36 @@ describe("Ownership.hold", () => {
   }
 
   test(
+    "scenario 70: an owner that comes by a bind mount learns that a sweep claimed the directory meanwhile",
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      const claimed = `${root}/.vm-sentinel-reap.0/claimed`
+      yield* made
+      yield* Simulation.seed({ "/srv/view": { type: "directory" }, [claimed]: { type: "directory" } })
+      yield* memory.mount("/srv/view", { source: vm })
+      yield* memory.before(({ operation }) => operation === "link", memory.move(vm, `${claimed}/vm`))
+      assert.strictEqual(yield* tag(Ownership.record("/srv/view")), "Claimed")
+      assert.hasAllKeys(yield* memory.snapshot(`${claimed}/vm`), [`${claimed}/vm`, `${claimed}/vm/disk`])
+    }),
+    { locks: false }
+  )
+
+  test(
+    "a record of brood-box that a killed writer has moved aside still has its owner",
+    Effect.gen(function* () {
+      const table = yield* FakeProcessTable
+      yield* made
+      const exe = "/usr/bin/bbox"
+      const pid = yield* table.spawn({ exe })
+      yield* Simulation.seed({ [`${vm}/.vm-sentinel.old-01234567`]: `${pid}\n${exe}` })
+      yield* refused({ sentinelName: ".bbox-sentinel" }, { owner: pid, verdict: "alive" })
+      yield* table.exit(pid)
+      yield* Ownership.record(vm, { sentinelName: ".bbox-sentinel" })
+      assert.sameMembers(Object.keys(yield* contents), [".bbox-sentinel", "disk"])
+    })
+  )
+
+  test(
     "no owner takes the role of the mark",
     Effect.gen(function* () {
       yield* made

@@ -168,6 +168,39 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       }))
   }
 
+  test("scenario 102: a record under the inode number of the judged one isn't taken for that one", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      yield* store.publish(directory, fresh())
+      const [one, two] = [fresh(), fresh()]
+      const replacing = yield* condemnedAt(store, directory)
+      // The second writer rewrites its record, whose new file gets the number of the dead owner's.
+      const second = Effect.gen(function* () {
+        const file = yield* store.publish(directory, two, { replacing })
+        yield* store.publish(directory, two, { replacing: file })
+      })
+      yield* interposer.before("rename", second)
+      assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), "AlreadyOwned")
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+    }))
+
+  test("scenario 102: a release leaves the record that got the inode number of its own", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const [one, two] = [fresh(), fresh()]
+      yield* store.publish(directory, one)
+      const own = yield* condemnedAt(store, directory)
+      const next = Effect.gen(function* () {
+        const file = yield* store.publish(directory, two, { replacing: own })
+        yield* store.publish(directory, two, { replacing: file })
+      })
+      yield* interposer.before("rename", next)
+      yield* store.release(directory, one.record.nonce)
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
+    }))
+
   test("a third writer's record isn't lost where the second's was put back", () =>
     Effect.gen(function* () {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]

@@ -23,7 +23,7 @@ import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
 import { nonce } from "../store/nonce.ts"
-import { contenders } from "../store/publication.ts"
+import { contenders, contendersLayout } from "../store/publication.ts"
 import * as JudgeDirectory from "../sweep/judgeDirectory.ts"
 
 const isRole = Schema.is(Sentinel.Role)
@@ -93,7 +93,7 @@ export const condemnedOwner = Effect.fnUntraced(function* (
   { lock, lockState }: Omit<LockBasis, "isClaimed">
 ) {
   const store = yield* SentinelStore
-  const found = yield* store.look(directory, Layout.ofNames([entry]))
+  const found = yield* store.look(directory, contendersLayout(entry))
   // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
   const contending = contenders(found, entry)

@@ -33,15 +33,22 @@ const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDE
  */
 const confirmations = 200
 
+/** Base of the name of an old record. `.bbox-sentinel` has no roles, so its record takes a role's name of `.vm-sentinel`. */
+const asideBase = (entry: string): string => (entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry)
+
 /**
  * Name of the old record of `entry` during its replacement. The name is that of a role, so the old record still counts.
  */
-const asideOf = (entry: string, tag: string): string =>
-  // `.bbox-sentinel` has no roles, so its record takes a role's name of `.vm-sentinel`.
-  SentinelName.ofRole(entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry, `old-${tag.slice(0, 8)}`)
+const asideOf = (entry: string, tag: string): string => SentinelName.ofRole(asideBase(entry), `old-${tag.slice(0, 8)}`)
 
-const isAsideOf = (entry: string, name: string): boolean =>
-  name.startsWith(`${entry}.`) && /^old-[0-9a-f]{8}$/.test(name.slice(entry.length + 1))
+const isAsideOf = (entry: string, name: string): boolean => {
+  const base = `${asideBase(entry)}.`
+  return name.startsWith(base) && /^old-[0-9a-f]{8}$/.test(name.slice(base.length))
+}
+
+/** The layout in which a writer of `entry` looks for the {@link contenders}. */
+export const contendersLayout = (entry: string): Layout.Layout =>
+  Layout.ofNames([...new Set([entry, asideBase(entry)])])
 
 /**
  * The part of a state that the writer of one sentinel file has to judge: the file, and each record that another writer,
@@ -87,6 +94,18 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const putBack = (aside: string, path: string) =>
     Effect.andThen(linkOrRename(aside, path), onErrno(["ENOENT"], () => Effect.void)(disk.unlink(aside)))
 
+  /**
+   * Whether the file at `path` is `file`, under whichever name. Many file systems reuse an inode number at once, so the
+   * birth time and the bytes must be equal, too.
+   */
+  const isStill = (path: string, file: SentinelFile) =>
+    Effect.map(disk.read(path, Sentinel.maxBytes), ({ bytes, stat }) => {
+      const { entry, id, size, writtenAt } = file
+      const now = { entry, id: stat.id, size: stat.size, writtenAt: stat.modifiedAt, bytes: file.bytes && bytes }
+      const isReborn = stat.birth !== undefined && file.birth !== undefined && stat.birth !== file.birth
+      return !isReborn && sameSentinel(now, { entry, id, size, writtenAt, bytes: file.bytes })
+    })
+
   /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
   const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
     if (Condemned.is(replacing)) return replacing.difference(before)
@@ -106,7 +125,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     replacing: Condemned | SentinelFile,
     tag: string
   ) {
-    const before = contenders(yield* lookup.look(directory, Layout.ofNames([entry])), entry)
+    const before = contenders(yield* lookup.look(directory, contendersLayout(entry)), entry)
     const problem = changeOf(replacing, before)
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
     const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
@@ -116,8 +135,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const aside = `${directory}/${asideOf(entry, tag)}`
     const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
     yield* mapLookError(operation, { ENOENT: vanished })(disk.rename(path, aside))
-    const moved = yield* Effect.option(disk.lstat(aside))
-    if (moved._tag === "Some" && sameFile(moved.value.id, judged.id)) return { aside, earlier }
+    if (yield* Effect.orElseSucceed(isStill(aside, judged), () => false)) return { aside, earlier }
     yield* Effect.ignore(putBack(aside, path))
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "replaced by another writer" })
   })
@@ -197,6 +215,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     yield* refuseMarked(directory)
   })
 
+  /** Removes a record that this writer has just published, unless another file has its path by now. */
+  const withdraw = (path: string, file: SentinelFile) =>
+    Effect.ignore(Effect.flatMap(isStill(path, file), (still) => (still ? disk.unlink(path) : Effect.void)))
+
   const publishWith = Effect.fnUntraced(function* (
     directory: string,
     sentinel: Sentinel.Sentinel,
@@ -251,9 +273,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       confirm(directory, before, entry, bytes),
       Effect.forEach(old, discard, { discard: true })
     )
-    // A sweep looks again after it has marked the directory. Either that sweep sees this record, or this writer sees
-    // the mark.
-    if (!isOwn) yield* Effect.tapErrorTag(refuseMarked(directory), "Claimed", () => discard(path))
+    // A sweep looks again after it has claimed or marked the directory. Either that sweep sees this record, or this
+    // writer sees the claim or the mark.
+    if (!isOwn) yield* Effect.tapErrorTag(refuseInSweep(directory), "Claimed", () => withdraw(path, file))
     return file
   }, Effect.uninterruptible)
 
@@ -281,9 +303,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
     yield* Effect.gen(function* () {
       yield* disk.rename(path, aside)
-      const moved = yield* disk.lstat(aside)
-      // The next owner published this file between the look and the rename.
-      if (!sameFile(moved.id, file.id)) return yield* putBack(aside, path)
+      // Another owner may have published its record between the look and the rename.
+      if (!(yield* isStill(aside, file))) return yield* putBack(aside, path)
       yield* disk.unlink(aside)
       yield* disk.syncDirectory(directory)
     }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
