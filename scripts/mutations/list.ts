@@ -643,7 +643,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "inner-hidden",
     what: "an inner sentinel among more files than a look lists counts as none",
-    edits: [{ file: core("internal/store/lookup"), from: "Effect.map(withSentinel),", to: "" }],
+    edits: [{ file: core("internal/store/lookup"), from: ",\n      Stream.map(withSentinel)", to: "" }],
     tests: [coreTest("Cleanup")],
     only: "scenario 109"
   },

@@ -197,6 +197,18 @@ describe("the lock of a directory without koffi", () => {
       assert.strictEqual(yield* disk.probeLock(vm), "free")
     })
   )
+
+  onDisk("is unknown where the program is killed or fails in another way, and nobody takes that for no locks", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const [vm, bin] = [yield* world.scratch, yield* world.scratch]
+      for (const script of ["kill -KILL $$", "echo 'flock: 3: Input/output error' >&2; exit 74", "exit 3"]) {
+        yield* world.file(`${bin}/flock`, `#!/bin/sh\n${script}\n`, 0o700)
+        assert.strictEqual(yield* withPath(bin, disk.probeLock(vm)), "unknown", script)
+        assert.strictEqual(yield* withPath(bin, errno(Effect.scoped(disk.lock(vm, exclusive)))), "EIO", script)
+      }
+    })
+  )
 })
 
 describe("a lock that can't be asked for", () => {
@@ -276,6 +288,24 @@ describe("a lock that can't be asked for", () => {
         const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]
         const said = yield* run(["strace", ...inject, process.execPath, "--input-type=module", "-e", script, vm])
         assert.deepStrictEqual(said.split("\n"), ["unknown", "ENOLCK", "unknown", "ENOTSUP", ""])
+      })
+  )
+
+  able(
+    Places.noStrace === undefined ? {} : new Missing(Places.noStrace),
+    "scenario 69: no process can be started: unknown without koffi, and not taken for a system without locks",
+    () =>
+      Effect.gen(function* () {
+        const vm = yield* Scratch.scratch
+        const script = `${imports}
+          const disk = await diskWith({ koffi: false })
+          console.log(await Effect.runPromise(disk.probeLock(process.argv[1])))
+          const lock = disk.lock(process.argv[1], { mode: "exclusive", test: true })
+          console.log(await Effect.runPromise(Effect.flip(Effect.scoped(lock)).pipe(Effect.map(({ errno }) => errno))))`
+        // glibc starts processes by `clone(2)` or `vfork(2)`, and threads by `clone3(2)`.
+        const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=clone,fork,vfork:error=EAGAIN"]
+        const said = yield* run(["strace", ...inject, process.execPath, "--input-type=module", "-e", script, vm])
+        assert.deepStrictEqual(said.split("\n"), ["unknown", "EAGAIN", ""])
       })
   )
 })

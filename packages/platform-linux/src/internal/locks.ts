@@ -5,7 +5,7 @@
  */
 import type { HeldLock, LockOptions, LockState } from "@vm-sentinel/core/Disk"
 import { sameFile } from "@vm-sentinel/core/FileId"
-import { attempt, coded, errnoOf } from "@vm-sentinel/core/Errno"
+import { attempt, coded, errnoOf, isShortage } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as DirFd from "./dirFd.ts"
 
@@ -27,17 +27,26 @@ const fail = (code: string): never => {
 
 const open = (calls: DirFd.DirFd, path: string): number => calls.openDirectory(DirFd.AT_FDCWD, DirFd.nameOf(path))
 
+/** Messages of glibc and musl for ENOLCK, ENOTSUP, EOPNOTSUPP and ENOSYS. */
+const unsupported = /No locks available|[Nn]ot supported|Function not implemented/
+
 /**
  * Runs `flock(1)` of util-linux or busybox. The command locks the open file that it inherits from this process. The
- * lock outlives the command, since this process still has the file open.
+ * lock outlives the command, since this process still has the file open. ENOTSUP: there is no such command, or the file
+ * system has no locks.
  */
 const lockByCommand: Lock = (fd, operation) => {
   const { spawnSync } = process.getBuiltinModule("node:child_process")
-  const flag = operation === LOCK_SH ? "-sn" : "-xn"
-  const { error, status, stderr } = spawnSync("flock", [flag, "3"], { stdio: ["ignore", "ignore", "pipe", fd] })
-  if (error === undefined && status === 0) return "done"
+  const { error, status, stderr } = spawnSync("flock", [operation === LOCK_SH ? "-sn" : "-xn", "3"], {
+    stdio: ["ignore", "ignore", "pipe", fd],
+    env: { ...process.env, LC_ALL: "C" }
+  })
+  // A command that wasn't started for want of a resource says nothing about the lock.
+  if (error !== undefined) return fail(isShortage(errnoOf(error)) ? errnoOf(error) : "ENOTSUP")
+  if (status === 0) return "done"
   // Busybox exits with 1 for every failure, and prints an error for each but a held lock.
-  return error === undefined && status === 1 && stderr.length === 0 ? "busy" : fail("ENOTSUP")
+  if (status === 1 && stderr.length === 0) return "busy"
+  return fail(unsupported.test(stderr.toString()) ? "ENOTSUP" : "EIO")
 }
 
 /** The function that locks here. It may start a command. */
