@@ -136,6 +136,8 @@ export const HostIdentity = Schema.Struct({
   /** The cause of a missing `bootId`, in words. */
   bootIdProblem: Schema.optionalKey(Schema.String),
   machineId: Schema.optionalKey(Schema.String),
+  /** Why a machine id that may exist wasn't read, in words. Missing: the machine has none, or `machineId` is that id. */
+  machineIdProblem: Schema.optionalKey(Schema.String),
   hostname: Schema.String,
   /** `none`: the kernel has neither PID nor time namespaces (Darwin), and neither is compared. */
   namespaces: Schema.Literals(["supported", "none"]),

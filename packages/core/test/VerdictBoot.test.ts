@@ -61,6 +61,20 @@ table("the boot, where one kernel alone can have mounted the directory", [
     is: "dead rebooted",
     compared: ["directory equal", "bootId different", "machineId unknown"]
   },
+  ...["boot-b", undefined].map((bootId) => ({
+    name: `scenario 64: ${bootId ?? "unreadable"} now, and the machine id wasn't read for want of a resource`,
+    sentinel: held,
+    seen: absent,
+    host: { bootId, machineId: undefined, machineIdProblem: "/etc/machine-id: EMFILE" },
+    circumstances: free,
+    is: "unknown machine-unknown",
+    compared: [
+      "lock not-applicable",
+      "directory equal",
+      `bootId ${bootId === undefined ? "unknown" : "different"}`,
+      "machineId unknown"
+    ]
+  })),
   {
     name: "scenarios 9 and 64: different, the machine ids contradict, its lock free",
     sentinel: held,

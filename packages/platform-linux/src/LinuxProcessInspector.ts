@@ -54,14 +54,15 @@ const attempts = 4
 const isKnownByPidfdAlone = (seen: Observation): boolean =>
   seen._tag === "Present" && seen.startTime === undefined && !isExited(seen)
 
-type Facts = Omit<HostIdentity, "hostname" | "machineId" | "virtualMachine">
+type Machine = Pick<HostIdentity, "machineId" | "machineIdProblem" | "virtualMachine">
+type Facts = Omit<HostIdentity, "hostname" | keyof Machine>
 
 const firstPid = Pid.make(1)
 
 const make = (source: HostSource): ProcessInspector["Service"] => {
   let trusted: Procfs.Trusted | undefined
   let facts: Facts | undefined
-  let machine: Pick<HostIdentity, "machineId" | "virtualMachine"> | undefined
+  let machine: Machine | undefined
 
   const look = (pid: Pid, wanted: ObserveDepth): Observation => {
     if (trusted === undefined) {
@@ -116,17 +117,21 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
     return seen
   }
 
-  const lookAtMachine = () => {
-    const [machineId, virtualMachine] = [readMachineId(source), readVirtualMachine(source)]
-    return {
-      ...(machineId === undefined ? {} : { machineId }),
+  const lookAtMachine = (): Machine => {
+    const [id, virtualMachine] = [readMachineId(source), readVirtualMachine(source)]
+    const isUnread = "problem" in id && id.isTransient
+    const seen: Machine = {
+      ...("value" in id ? { machineId: id.value } : isUnread ? { machineIdProblem: id.problem } : {}),
       ...(virtualMachine === undefined ? {} : { virtualMachine })
     }
+    // The next look may find what this one didn't.
+    if (!isUnread && virtualMachine !== undefined) machine = seen
+    return seen
   }
 
   const lookAtHost = (): HostIdentity => ({
     ...(facts ?? lookAtKernel()),
-    ...(machine ??= lookAtMachine()),
+    ...(machine ?? lookAtMachine()),
     hostname: source.kernel.hostname()
   })
 

@@ -921,6 +921,25 @@ describe("the host", () => {
     )
   }
 
+  test(
+    "asks again for the machine id, and for signs of a virtual machine, that weren't read for want of resources",
+    "procfs",
+    (fixture, inspect) =>
+      Effect.gen(function* () {
+        let isShort = true
+        const isOfMachine = (path: string) => isShort && /machine-id$|sys_vendor$/.test(path)
+        const open = failing(fixture.kernel.open, "EMFILE", { on: isOfMachine })
+        const inspector = inspect({ kernel: { open } })
+        const { machineId, machineIdProblem, virtualMachine } = yield* inspector.host
+        assert.deepStrictEqual([machineId, virtualMachine], [undefined, undefined])
+        assert.match(machineIdProblem ?? "", /machine-id: EMFILE$/)
+        isShort = false
+        const { bootId: _, ...seen } = yield* inspector.host
+        assert.deepInclude(seen, { machineId: whole.machineId, virtualMachine: whole.virtualMachine })
+        assert.notProperty(seen, "machineIdProblem")
+      })
+  )
+
   test("knows the first process of its namespace by its 64-bit id too", "pidfd", (fixture, inspect) =>
     Effect.gen(function* () {
       const first = { startTime: "3", processId64: "1000" }

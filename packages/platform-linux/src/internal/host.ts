@@ -1,7 +1,8 @@
 /** Reads facts about the kernel and the machine from `/proc`, `/etc` and `/sys`. */
 import { expectErrno } from "../Kernel.ts"
 import type { Trees } from "../OpenTree.ts"
-import { isProcfs, type KernelFile, read, readHead, readLine, readKernelFile, type Source } from "./procfs.ts"
+import { isShortage } from "@vm-sentinel/core/Errno"
+import { isProcfs, type KernelFile, read, readHead, readKernelFile, readLineOf, type Source } from "./procfs.ts"
 
 /** The procfs, and the other sources of facts about the host. */
 export interface HostSource extends Source {
@@ -42,14 +43,19 @@ export const readBootId = (source: HostSource): KernelFile<string> => {
   return isBootId(own.value) ? own : { problem: `${source.root}/${bootIdFile} holds no boot id`, isTransient: false }
 }
 
+const isMachineId = (id: string): boolean => /^[0-9a-f]{32}$/.test(id) && !/^0+$/.test(id)
+
 /**
  * The id of `machine-id(5)`. The file holds `uninitialized` during a first boot. In an image the file may be empty or
  * hold only zeros.
  */
-export const readMachineId = (source: HostSource): string | undefined =>
-  source.machineIdFiles
-    .map((path) => readLine(source, path))
-    .find((id) => id !== undefined && /^[0-9a-f]{32}$/.test(id) && !/^0+$/.test(id))
+export const readMachineId = (source: HostSource): KernelFile<string> => {
+  for (const path of source.machineIdFiles) {
+    const id = readLineOf(source, path)
+    if ("value" in id ? isMachineId(id.value) : id.isTransient) return id
+  }
+  return { problem: "there is no machine id", isTransient: false }
+}
 
 /** Bytes of `cpuinfo` that are read. They hold the first processors. */
 const cpuinfoBytes = 16_384
@@ -63,12 +69,12 @@ const flagsOf = (cpuinfo: string): ReadonlyArray<ReadonlyArray<string>> =>
 const virtualFirmware =
   /QEMU|KVM|VMware|VirtualBox|innotek GmbH|Xen|Bochs|Parallels|BHYVE|Virtual Machine|Apple Virtualization|Google Compute/
 
-const exists = ({ kernel }: Source, path: string): boolean => {
+const exists = ({ kernel }: Source, path: string): KernelFile<boolean> => {
   try {
-    return kernel.exists(path)
+    return { value: kernel.exists(path) }
   } catch (error) {
-    expectErrno(error)
-    return false
+    const errno = expectErrno(error)
+    return { problem: `${path}: ${errno}`, isTransient: isShortage(errno) }
   }
 }
 
@@ -78,10 +84,14 @@ const exists = ({ kernel }: Source, path: string): boolean => {
  */
 export const readVirtualMachine = (source: HostSource): boolean | undefined => {
   const { root, sysRoot } = source
-  const firmware = ["sys_vendor", "product_name"].map((name) => readLine(source, `${sysRoot}/class/dmi/id/${name}`))
-  if (exists(source, `${sysRoot}/hypervisor/type`) || firmware.some((name) => virtualFirmware.test(name ?? ""))) {
-    return true
-  }
+  const signs = [
+    exists(source, `${sysRoot}/hypervisor/type`),
+    ...["sys_vendor", "product_name"].map((name) => readLineOf(source, `${sysRoot}/class/dmi/id/${name}`))
+  ]
+  const isSign = (value: boolean | string) => (typeof value === "string" ? virtualFirmware.test(value) : value)
+  if (signs.some((sign) => "value" in sign && isSign(sign.value))) return true
+  // A sign that wasn't read for want of a resource may be there.
+  if (signs.some((sign) => "problem" in sign && sign.isTransient)) return undefined
   const own = readKernelFile(source, "cpuinfo", (fd) => readHead(source, fd, cpuinfoBytes))
   // lxcfs mounts a file with fewer processors over `cpuinfo`. The `hypervisor` flag in such a file is still true.
   const cpuinfo =

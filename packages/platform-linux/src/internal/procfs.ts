@@ -107,7 +107,7 @@ export const checkNamespace = (source: Source): Doubt | undefined => {
   }
 }
 
-/** A value from the kernel's own file, or why there is none. `isTransient`: the next attempt may succeed. */
+/** A value from a file, or why there is none. `isTransient`: the next attempt may succeed. */
 export type KernelFile<A> = { readonly value: A } | { readonly problem: string; readonly isTransient: boolean }
 
 /**
@@ -148,19 +148,25 @@ export const isProcfs = ({ kernel }: Source, path: string): boolean => {
   }
 }
 
-/** Opens a file and applies `from`. `undefined`: the file can't be read. */
-export const read = <A>({ kernel }: Source, path: string, from: (fd: number) => A): A | undefined => {
+/** Opens a file and applies `from`. */
+const readAny = <A>({ kernel }: Source, path: string, from: (fd: number) => A): KernelFile<A> => {
   try {
     const fd = kernel.open(path)
     try {
-      return from(fd)
+      return { value: from(fd) }
     } finally {
       kernel.close(fd)
     }
   } catch (error) {
-    expectErrno(error)
-    return undefined
+    const errno = expectErrno(error)
+    return { problem: `${path}: ${errno}`, isTransient: isShortage(errno) }
   }
+}
+
+/** Opens a file and applies `from`. `undefined`: the file can't be read. */
+export const read = <A>(source: Source, path: string, from: (fd: number) => A): A | undefined => {
+  const found = readAny(source, path, from)
+  return "value" in found ? found.value : undefined
 }
 
 /** Reads at most `most` bytes. Bytes that aren't UTF-8 become U+FFFD. */
@@ -175,9 +181,15 @@ export const readHead = ({ kernel }: Source, fd: number, most: number): string =
   return utf8.decode(buffer.subarray(0, length))
 }
 
-/** Reads a file of one short line, 256 bytes at most. `undefined`: the file can't be read. */
-export const readLine = (source: Source, path: string): string | undefined =>
-  read(source, path, (fd) => readHead(source, fd, 256).trim())
+/** Reads a file of one short line, 256 bytes at most. */
+export const readLineOf = (source: Source, path: string): KernelFile<string> =>
+  readAny(source, path, (fd) => readHead(source, fd, 256).trim())
+
+/** {@link readLineOf}. `undefined`: the file can't be read. */
+export const readLine = (source: Source, path: string): string | undefined => {
+  const line = readLineOf(source, path)
+  return "value" in line ? line.value : undefined
+}
 
 /** Reads a whole file. `undefined`: the file can't be read or has no end. */
 export const readBytes = (source: Source, path: string): Uint8Array | undefined =>

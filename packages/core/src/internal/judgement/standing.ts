@@ -79,6 +79,14 @@ const judgeDirectory = (
 const haveOwnMachineIds = (record: RecordV3, { namespaces, pidNamespace }: HostIdentity): boolean =>
   namespaces === "none" || (record.pidNamespace === initialPidNamespace && pidNamespace === initialPidNamespace)
 
+/** Compares the machine ids. `unread`: the record has one, and the reader's own may exist but wasn't read. */
+const compareMachines = ({ machineId }: RecordV3, host: HostIdentity, notes: Notes): Comparison | "unread" => {
+  const machine = note(notes, "machineId", machineId, host.machineId)
+  if (machineId === undefined || host.machineId !== undefined || host.machineIdProblem === undefined) return machine
+  notes.machineId = compared(machineId, host.machineIdProblem, "unknown")
+  return "unread"
+}
+
 /**
  * Compares the machines of record and reader. `undefined`: both are the same machine, or the operator vouches for that
  * by `shared`. Otherwise the reason why that is false or uncertain.
@@ -89,13 +97,13 @@ const judgeMachine = (
   notes: Notes,
   isSameBoot: boolean
 ): UnknownReason | undefined => {
-  const machine = note(notes, "machineId", record.machineId, host.machineId)
+  const machine = compareMachines(record, host, notes)
   if (machine === "different") return "other-machine"
   const hasName = !defaultHostnames.has(record.hostname)
   const hostname = hasName ? compare(record.hostname, host.hostname) : "unknown"
   notes.hostname = compared(record.hostname, host.hostname, hostname)
   if (hostname === "different") return "other-machine"
-  if (machine === "unknown" || hostname === "unknown") return "machine-unknown"
+  if (machine !== "equal" || hostname === "unknown") return "machine-unknown"
   const { virtualMachine } = host
   const observed = virtualMachine === undefined ? "not known" : virtualMachine ? "yes" : "no"
   const isOwnId = isSameBoot || haveOwnMachineIds(record, host)
@@ -125,14 +133,19 @@ const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: 
   const wasOneKernel = oneKernel && isLasting(fileSystem.type)
   if (boot === "unknown") {
     if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, doubt: "boot-unknown" }
-    const isContradicted = note(notes, "machineId", sentinel.record.machineId, host.machineId) === "different"
-    return { ...plainBoot, boot: "unknown", isContradicted }
+    const machine = compareMachines(sentinel.record, host, notes)
+    if (machine === "unread") return { ...plainBoot, boot: undefined, doubt: "machine-unknown" }
+    return { ...plainBoot, boot: "unknown", isContradicted: machine === "different" }
   }
   if (wasOneKernel && isOwn) {
-    const machine = note(notes, "machineId", sentinel.record.machineId, host.machineId)
-    return machine === "different"
-      ? { ...plainBoot, boot: undefined, doubt: "other-machine" }
-      : { ...plainBoot, boot: undefined, isRebooted: true }
+    switch (compareMachines(sentinel.record, host, notes)) {
+      case "different":
+        return { ...plainBoot, boot: undefined, doubt: "other-machine" }
+      case "unread":
+        return { ...plainBoot, boot: undefined, doubt: "machine-unknown" }
+      default:
+        return { ...plainBoot, boot: undefined, isRebooted: true }
+    }
   }
   const doubt = judgeMachine(sentinel, reader, notes, false)
   // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.

@@ -57,6 +57,7 @@ type OfHost = Extract<Maskable, keyof HostIdentity>
 const ofHost: Readonly<Record<OfHost, true>> = {
   bootId: true,
   bootIdProblem: true,
+  machineIdProblem: true,
   machineId: true,
   pidNamespace: true,
   pidNamespaceInit: true,
