@@ -24,14 +24,18 @@ const withChoicesOnce = (flag: FlagDoc): FlagDoc =>
     ? { ...flag, type: flag.name.replace(/^.*-/, "").toUpperCase() }
     : { ...flag, description: Option.map(flag.description, (text) => text.replace(/ \(choices: [^()]*\)$/, "")) }
 
+/** Shows no value of a boolean flag, which hardly anybody writes. */
+const shownFlag = (flag: FlagDoc): FlagDoc =>
+  flag.type === "[=boolean]" ? { ...flag, type: "boolean" } : withChoicesOnce(flag)
+
 /** Adds an empty line between subcommands and examples, which the formatter leaves out. */
 const spaced = (text: string): string => text.replace(/(?<=[^\n])\n(?=\S*EXAMPLES)/, "\n\n")
 
 const fit = (doc: HelpDoc, width: number): HelpDoc => ({
   ...doc,
   description: Text.fill(indent, indent, doc.description, width).join("\n").trimStart(),
-  flags: doc.flags.map(withChoicesOnce),
-  ...(doc.globalFlags === undefined ? {} : { globalFlags: doc.globalFlags.map(withChoicesOnce) })
+  flags: doc.flags.map(shownFlag),
+  ...(doc.globalFlags === undefined ? {} : { globalFlags: doc.globalFlags.map(shownFlag) })
 })
 
 /**

@@ -62,6 +62,21 @@ describe.concurrent("list and sweep", { timeout }, () => {
     })
   )
 
+  it.live("a flag takes no ROOT for its value, whatever the ROOT is called", () =>
+    Effect.gen(function* () {
+      const names = ["0", "1", "no", "true"]
+      const parent = yield* Roots.scratch
+      const roots = names.map((name) => Roots.directory(parent, name))
+      for (const root of roots) yield* Roots.dead(Roots.directory(root, "dead"))
+      const before = Roots.snapshot(parent)
+      const dry = yield* Cli.run(["sweep", "--json", "--dry-run", ...names], { cwd: parent })
+      assert.deepStrictEqual(Roots.snapshot(parent), before)
+      assert.deepStrictEqual([dry.code, dry.stdout.match(/"action":"would-remove"/g)?.length], [0, 4])
+      const off = yield* Cli.run(["sweep", "--json", "--dry-run=no", ...names], { cwd: parent })
+      assert.deepStrictEqual([off.code, off.stdout.match(/"action":"removed"/g)?.length], [0, 4])
+    })
+  )
+
   it.live("JSON lines have these keys", () =>
     Effect.gen(function* () {
       const root = yield* mixed

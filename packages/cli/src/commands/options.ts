@@ -49,7 +49,7 @@ const pattern = (name: string): settings.Value => ({
 })
 
 export const boolean = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
+  settings.plainBoolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
 
 export const roots = Argument.String("ROOT").pipe(
   Argument.withMetavar("directory"),

@@ -69,8 +69,14 @@ const describe = (flag: Name, description: string, shown: string | undefined): s
 export const booleanValue = (flag: Name): Effect.Effect<Option.Option<boolean>, CliError.ValidationError> =>
   valueOf(flag, Config.Boolean, "true or false")
 
+/**
+ * A boolean flag, whose value stands after `=`. By default a boolean flag takes the next word if that is one such as `0`
+ * or `no`, which may be the path of a root.
+ */
+export const plainBoolean = (name: string): Flag.Flag<boolean> => Flag.withOptionalValue(Flag.Boolean(name), "true")
+
 export const boolean = (name: Name, description: string): Flag.Flag<boolean> =>
-  Flag.Boolean(name).pipe(
+  plainBoolean(name).pipe(
     Flag.withDescription(describe(name, description, undefined)),
     Flag.withDefault(
       Effect.map(
