@@ -25,8 +25,8 @@ export interface RecordOptions {
   /** Base name of the sentinel file. Default `.vm-sentinel`. */
   readonly sentinelName?: string
   /**
-   * The directory's lock, which the caller holds. The process `pid`, if given, inherited the lock's descriptor. A v3
-   * record claims the lock if `outlivesThread` is `true`.
+   * The directory's lock, which the caller holds. The process `pid`, if given, inherited the lock's descriptor, and its
+   * v3 record claims the lock if `outlivesThread` is `true`. A record without `pid` claims no lock.
    */
   readonly lock?: HeldLock
 }

@@ -5,6 +5,7 @@ import * as Cleanup from "../src/Cleanup.ts"
 import { Disk, DiskError } from "../src/Disk.ts"
 import type { AlreadyOwned } from "../src/Errors.ts"
 import * as Ownership from "../src/Ownership.ts"
+import * as Sentinel from "../src/Sentinel.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { layer as storeLayer, SentinelStore } from "../src/SentinelStore.ts"
@@ -517,6 +518,44 @@ describe("Ownership.hold", () => {
       yield* table.exit(pid)
       yield* Ownership.record(vm, { sentinelName: ".bbox-sentinel" })
       assert.sameMembers(Object.keys(yield* contents), [".bbox-sentinel", "disk"])
+    })
+  )
+
+  test(
+    "scenario 66: a second record under the caller's lock claims no lock, which may end before the caller does",
+    Effect.gen(function* () {
+      yield* made
+      const { lock } = yield* Ownership.hold(vm, { role: "supervisor" })
+      const own = yield* Ownership.record(vm, lock === undefined ? {} : { lock })
+      const pid = yield* FakeProcessTable.use(({ spawn }) => spawn())
+      const passed = yield* Ownership.record(vm, { pid, role: "command", ...(lock === undefined ? {} : { lock }) })
+      const claims = [own, passed].map(({ content }) => Sentinel.claimsLock(Result.getOrThrow(content)))
+      assert.deepStrictEqual(claims, [false, true])
+    })
+  )
+
+  test(
+    "no owner takes a name that no sweep reads",
+    Effect.gen(function* () {
+      yield* made
+      const error = yield* Effect.flip(Ownership.record(vm, { sentinelName: ".vm-sentinel-tmp.a" }))
+      assert.deepInclude(error, { _tag: "MalformedSentinel", path: `${vm}/.vm-sentinel-tmp.a` })
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+    })
+  )
+
+  test(
+    "a directory takes 64 sentinels, all of which a sweep judges, and no more",
+    Effect.gen(function* () {
+      yield* made
+      for (let n = 0; n < 64; n++) yield* Ownership.record(vm, { role: `qemu-${n}` })
+      const error = yield* Effect.flip(Ownership.record(vm, { role: "qemu-64" }))
+      assert.deepInclude(error, { _tag: "MalformedSentinel", path: `${vm}/.vm-sentinel.qemu-64` })
+      const store = yield* SentinelStore
+      const state = yield* look(store, vm)
+      assert.deepStrictEqual([state.sentinels.length, state.crowded], [64, undefined])
+      // A role that is there already can be taken over.
+      assert.strictEqual((yield* Effect.flip(Ownership.record(vm, { role: "qemu-0" })))._tag, "AlreadyOwned")
     })
   )
 

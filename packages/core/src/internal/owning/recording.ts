@@ -22,6 +22,7 @@ import { ProcessInspector } from "../../ProcessInspector.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
+import { mostSentinels } from "../store/lookup.ts"
 import { nonce } from "../store/nonce.ts"
 import { contenders, contendersLayout } from "../store/publication.ts"
 import * as JudgeDirectory from "../sweep/judgeDirectory.ts"
@@ -43,6 +44,9 @@ export const entryOf = Effect.fnUntraced(function* (
   if (!isRole(role)) return yield* refuse(directory, entry, "a role is 1 to 32 letters, digits, - and _")
   if (role === SentinelName.removingRole) {
     return yield* refuse(directory, entry, "the role marks what a sweep deletes")
+  }
+  if (SentinelName.classify(entry, [sentinelName]) !== "read") {
+    return yield* refuse(directory, entry, "no sweep reads a sentinel of that name")
   }
   if (sentinelName === SentinelName.broodBoxName && role !== "owner") {
     return yield* refuse(directory, entry, "nobody reads a role's file of brood-box's sentinel")
@@ -96,6 +100,11 @@ export const condemnedOwner = Effect.fnUntraced(function* (
   const found = yield* store.look(directory, contendersLayout(entry))
   // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
   if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
+  const isNew = found.sentinels.every((file) => file.entry !== entry)
+  if (found.crowded !== undefined || (isNew && found.sentinels.length + found.foreign.length >= mostSentinels)) {
+    const problem = `no sweep judges a directory with more than ${mostSentinels} sentinels`
+    return yield* refuse(directory, entry, problem)
+  }
   const contending = contenders(found, entry)
   const context = yield* JudgeDirectory.makeContext({})
   const probeLock = () => Effect.succeed(lockState)
@@ -192,10 +201,13 @@ export const recordLocked = Effect.fnUntraced(function* (
 
 export const basisOf = Effect.fnUntraced(function* (
   directory: string,
-  options: Pick<RecordOptions, "lock">
+  options: Pick<RecordOptions, "lock" | "pid">
 ): Effect.fn.Return<LockBasis, LockBusy | Claimed | LookError, ProcessInspector | SentinelStore | Scope.Scope> {
-  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it.
-  if (options.lock !== undefined) return { lock: options.lock, isClaimed: true, lockState: undefined }
+  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it. Whoever releases
+  // the lock doesn't know of this record. A record of the calling process could claim the lock longer than it is held.
+  if (options.lock !== undefined) {
+    return { lock: options.lock, isClaimed: options.pid !== undefined, lockState: undefined }
+  }
   const lock = yield* lockOf(directory)
   return { lock, isClaimed: false, lockState: lockEvidence(lock) }
 })

@@ -43,7 +43,7 @@ const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
  * Maximum number of sentinels in one directory, under any name. A directory with more is kept, and none of its
  * sentinels is judged.
  */
-const mostSentinels = 64
+export const mostSentinels = 64
 
 const optionsOf = (
   path: string,
