@@ -56,11 +56,13 @@ const ofErrno: { readonly [errno: string]: string } = {
   ENOTEMPTY: "end the process that writes into it and run it again"
 }
 
+/** The ends of the problems of a symbolic link and of a sweep's own directory. */
+const hasAdvice = /; (give the directory it points to|sweep the root it lies in)$/
+
 const ofRefusedRoot = (problem: string): string | undefined => {
   if (problem.startsWith("writable by ")) return "`chmod go-w` it, and look first who has written into it"
   if (problem.startsWith("owned by ")) return "sweep as that user: `runuser -u USER -- vm-sentinel sweep ROOT`"
-  // The problem of a symbolic link already says what to give.
-  return problem.includes("give") ? undefined : "give the directory that holds the VM directories"
+  return hasAdvice.test(problem) ? undefined : "give the directory that holds the VM directories"
 }
 
 /**
@@ -98,7 +100,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
         : "wait until it is done, or stop it"
     case "StoreFailure":
       if (error.operation === "read working directory") return "change to a directory that exists, or give a whole path"
-      return ofErrno[error.errno ?? ""] ?? "mend that and run it again"
+      return error.nextStep === undefined ? (ofErrno[error.errno ?? ""] ?? "mend that and run it again") : undefined
     case "NameTaken":
       return "move one of the two away"
     case "Taken":

@@ -18,6 +18,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import { ChildProcessSpawner, make as makeSpawner } from "effect/process/ChildProcessSpawner"
+import * as Ref from "effect/Ref"
 import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
 import { demo } from "./commands/demo.ts"
@@ -38,21 +39,16 @@ import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 import { version } from "./Version.ts"
 
+/** Prints a requested text on stdout. */
+type Print = (text: string) => Effect.Effect<void>
+
 /** A flag that prints a text on stdout, and runs no command. */
 const printing = <A>(
   flag: Flag.Flag<A>,
   text: (value: A, command: Command.Command.Any) => Effect.Effect<string>,
-  output: Context.Context<Output.Output>
+  print: Print
 ): GlobalFlag.Action<A> =>
-  GlobalFlag.Action({
-    flag,
-    run: (value, { command }) =>
-      text(value, command).pipe(
-        Effect.flatMap((text) => Output.write(text)),
-        Effect.ignore,
-        Effect.provideContext(output)
-      )
-  })
+  GlobalFlag.Action({ flag, run: (value, { command }) => Effect.flatMap(text(value, command), print) })
 
 const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel]
 
@@ -66,7 +62,7 @@ const jsonSchema = boolean("json-schema", "Print the JSON Schema of the lines of
 
 const globalFlags: ReadonlyArray<Flag.Flag<unknown>> = [...builtIns.map(({ flag }) => flag), completions, jsonSchema]
 
-const commandOf = (output: Context.Context<Output.Output>) =>
+const commandOf = (print: Print) =>
   Command.make("vm-sentinel").pipe(
     Command.withDescription(
       "Tells VM directories whose owner lives from those whose owner is provably gone, whoever has its PID now"
@@ -83,7 +79,7 @@ const commandOf = (output: Context.Context<Output.Output>) =>
         completions,
         (shell, command) =>
           Effect.succeed(Option.isNone(shell) ? "" : Completions.script(shell.value, command, globalFlags)),
-        output
+        print
       ),
       printing(
         jsonSchema,
@@ -92,7 +88,7 @@ const commandOf = (output: Context.Context<Output.Output>) =>
             Effect.promise(() => import("./JsonSchema.ts")),
             ({ text }) => (asked ? text() : "")
           ),
-        output
+        print
       )
     ])
   )
@@ -108,15 +104,14 @@ const missingDashes = ({ commandPath }: CliOutput.Presenter.InvalidInvocation) =
   )
 
 /** Prints requested help on stdout, because it is data, and help after an invalid command line on stderr. */
-const presenter = Layer.effect(
-  CliOutput.Presenter,
-  Effect.map(Effect.context<Output.Output>(), (output) => ({
+const presenter = (output: Context.Context<Output.Output>, print: Print) =>
+  Layer.succeed(CliOutput.Presenter, {
     present: Effect.fnUntraced(function* (event: CliOutput.Presenter.Event) {
       const requested = event._tag === "Version" || (event._tag === "Help" && event.reason === "Requested")
       const colors = yield* Output.hasColors(requested ? "stdout" : "stderr")
       const formatter = CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
       const columns = yield* requested ? Output.columns : Output.errorColumns
-      const say = (text: string) => (requested ? Effect.ignore(Output.write(`${text}\n`)) : Output.note(`${text}\n`))
+      const say = (text: string) => (requested ? print(`${text}\n`) : Output.note(`${text}\n`))
       switch (event._tag) {
         case "Version":
           return yield* say(formatter.formatVersion(event.name, event.version))
@@ -128,8 +123,7 @@ const presenter = Layer.effect(
           )
       }
     }, Effect.provideContext(output))
-  }))
-)
+  })
 
 /** Prints a usage error on stderr, except a `ShowHelp`, which the presenter has already printed. */
 const tellUsage = (error: CliError.CliError) =>
@@ -168,8 +162,18 @@ const configuration = Layer.mergeAll(
  * @category running
  * @since 0.1.0
  */
-export const main: Effect.Effect<void, Quit, Output.Output> = Effect.context<Output.Output>().pipe(
-  Effect.flatMap((output) => Command.run(commandOf(output), { version })),
+export const main: Effect.Effect<void, Quit, Output.Output> = Effect.gen(function* () {
+  const output = yield* Effect.context<Output.Output>()
+  // The parser takes no error of a printed text. The command fails with it afterwards.
+  const unprinted = yield* Ref.make<Effect.Effect<void, Output.OutputError>>(Effect.void)
+  const print: Print = (text) =>
+    Output.write(text).pipe(
+      Effect.catch((error) => Ref.set(unprinted, Effect.fail(error))),
+      Effect.provideContext(output)
+    )
+  yield* Effect.provide(Command.run(commandOf(print), { version }), presenter(output, print))
+  yield* yield* Ref.get(unprinted)
+}).pipe(
   Effect.catch((error) =>
     Effect.gen(function* () {
       if (error._tag === "Quit") return yield* error
@@ -179,5 +183,5 @@ export const main: Effect.Effect<void, Quit, Output.Output> = Effect.context<Out
     })
   ),
   Effect.tapCause((cause) => (Cause.hasDies(cause) ? Failure.defect(Cause.pretty(cause)) : Effect.void)),
-  Effect.provide([presenter, environment, configuration])
+  Effect.provide([environment, configuration])
 )

@@ -28,15 +28,21 @@ export interface Reporter {
 
 const active = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
 
+/** The escape that `JSON.stringify` makes of a lone surrogate, after an even number of backslashes. */
+const loneSurrogate = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g
+
 /**
  * One line of JSON. Escapes also the characters that JSON allows and terminals act on: DEL, C1, and characters that are
- * invisible or change the direction of the text.
+ * invisible or change the direction of the text. A lone surrogate, which stands for a byte that isn't UTF-8, becomes
+ * U+FFFD, because many readers refuse it.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const jsonLine = (value: unknown): string =>
-  `${JSON.stringify(value).replace(active, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`
+export const jsonLine = (value: unknown): string => {
+  const text = JSON.stringify(value).replace(loneSurrogate, "$1\\ufffd")
+  return `${text.replace(active, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`
+}
 
 const encodeLine = Schema.encodeEffect(Outcome.Line)
 

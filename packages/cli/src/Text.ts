@@ -213,7 +213,10 @@ export const ago = (since: string, now: DateTime.DateTime): string =>
  */
 export const size = (bytes: number): string => {
   const names = ["B", "KiB", "MiB", "GiB", "TiB"]
-  const power = bytes < 1 ? 0 : Math.min(names.length - 1, Math.floor(Math.log2(bytes) / 10))
+  // 1023.5 of a unit would be shown as 1024.
+  const isLarger = (power: number) => power < names.length - 1 && Math.round(bytes / 1024 ** power) >= 1024
+  let power = 0
+  while (isLarger(power)) power += 1
   const value = bytes / 1024 ** power
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${names[power] ?? "B"}`
 }

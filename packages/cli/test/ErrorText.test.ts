@@ -31,7 +31,10 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
     /\/d\/x\\n: .*explain/
   ],
   [new Errors.StoreFailure({ operation: "write", path: "/d", errno: "EDQUOT" }), /\/d: EDQUOT.*raise the quota/],
-  [new Errors.StoreFailure({ operation: "claim", path: "/d", errno: "EROFS" }), /\/d: EROFS.*mount it read-write/],
+  [
+    new Errors.StoreFailure({ operation: "claim", path: "/d", errno: "EROFS" }),
+    /\/d: EROFS.*makes a snapshot writable$/m
+  ],
   [new Errors.StoreFailure({ operation: "delete", path: "/d", errno: "EMFILE" }), /\/d: EMFILE.*ulimit -n/],
   [
     new Errors.StoreFailure({ operation: "read working directory", path: "d", errno: "ENOENT" }),

@@ -41,6 +41,15 @@ const failing = (code: string) => () =>
   )
 
 describe("Report.jsonLine", () => {
+  it("has no lone surrogate, and leaves every other text as it is", () => {
+    const texts = ["a\udcffb", "\udcff\udcfe", "\ud83d", "\ud83d\ude00", "\\udcff", "\\\\\udcff", "\\u0041"]
+    for (const text of texts) {
+      const line = Report.jsonLine({ [text]: text })
+      assert.strictEqual(line.isWellFormed() && !/(?<!\\)(\\\\)*\\ud[89a-f]/.test(line), true, line)
+      assert.deepStrictEqual(JSON.parse(line), { [text.toWellFormed()]: text.toWellFormed() })
+    }
+  })
+
   it("escapes what a terminal would act on, and means the same", () => {
     const name = "a\u009b31m\u202e\u007f\u200bß漢\u001b"
     const line = Report.jsonLine({ name })

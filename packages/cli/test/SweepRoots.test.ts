@@ -62,6 +62,7 @@ describe("sweep of several roots", () => {
   stageTest("takes a directory once that is given twice, and says so", () =>
     Effect.gen(function* () {
       yield* Simulation.crashed(`${a}/vm`)
+      yield* Simulation.seed({ "/srv/x": { type: "directory" } })
       const { code, stderr, stdout } = yield* sweep({ roots: [a, `${a}/`, "/srv/x/../a"] })
       assert.strictEqual(code, 0)
       assert.strictEqual(

@@ -70,6 +70,7 @@ describe("Text", () => {
     [1024, "1.0 KiB"],
     [3_355_443, "3.2 MiB"],
     [200 * 1024, "200 KiB"],
+    [1_048_575, "1.0 MiB"],
     [2 ** 60, "1048576 TiB"]
   ])("says %i bytes as %s", (bytes, expected) => {
     assert.strictEqual(Text.size(bytes), expected)

@@ -67,6 +67,10 @@ describe.concurrent("stdout", { timeout }, () => {
       assert.match(stderr, /^vm-sentinel: stdout: ENOSPC; the sweep goes on.*\nvm-sentinel: 0 scanned: .*\n$/)
       const help = yield* Cli.shell(`"$NODE" "$BIN" explain "$1" > /dev/full`, [Roots.directory(root, "vm")])
       assert.deepStrictEqual([help.code, help.stderr], [1, "vm-sentinel: stdout: ENOSPC\n"])
+      for (const flag of ["--help", "--version", "--json-schema", "--completions=zsh"]) {
+        const printed = yield* Cli.shell(`"$NODE" "$BIN" ${flag} > /dev/full`, [])
+        assert.deepStrictEqual([printed.code, printed.stderr], [1, "vm-sentinel: stdout: ENOSPC\n"], flag)
+      }
     })
   )
 })

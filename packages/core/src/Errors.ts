@@ -300,12 +300,17 @@ export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel
   errno: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
-  override get message(): string {
+  /** What to do. Part of `message`. `undefined`: the message names the failure alone. */
+  get nextStep(): string | undefined {
     const { errno = "", operation } = this
     // A directory that is a read-only snapshot itself can't even be claimed.
     const isTold = operation === "delete" || (operation === "claim" && errno === "EROFS")
-    const next = isTold ? nextSteps[errno] : undefined
-    return `${this.path}: ${this.errno ?? "failed"} (${this.operation})${next === undefined ? "" : `: ${next}`}`
+    return isTold ? nextSteps[errno] : undefined
+  }
+
+  override get message(): string {
+    const { errno = "failed", nextStep, operation, path } = this
+    return `${path}: ${errno} (${operation})${nextStep === undefined ? "" : `: ${nextStep}`}`
   }
 }
 

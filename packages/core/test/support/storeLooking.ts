@@ -34,6 +34,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       const here = yield* disk.resolve(".")
       const relative = `${here.replace(/[^/]+/g, "..").slice(1)}${directory}`.replace(/^\//, "./")
       assert.deepStrictEqual(yield* store.openRoot(relative), root)
+      yield* world.directory(`${directory}/x`)
       assert.deepStrictEqual(yield* store.openRoot(`${directory}/x/.././/`), root)
     }))
 
@@ -407,6 +408,24 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
         else assert.deepStrictEqual(yield* below, [])
       }))
   }
+
+  test("a path with .. after a symbolic link names the directory that the kernel finds", () =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      for (const name of ["here", "there/sub"]) yield* world.directory(`${directory}/${name}`)
+      yield* world.file(`${directory}/there/vm/.vm-sentinel`, "17")
+      yield* world.file(`${directory}/here/vm/.vm-sentinel`, "18")
+      yield* world.symlink(`${directory}/here/link`, `${directory}/there/sub`)
+      const root = yield* store.openRoot(`${directory}/here/link/..`)
+      assert.strictEqual(root.path, `${directory}/there`)
+      const { entry } = yield* store.openDirectory(`${directory}/here/link/../vm`)
+      assert.strictEqual(entry.path, `${directory}/there/vm`)
+      assert.deepStrictEqual(verdicts(yield* store.inspect(`${directory}/here/link/../vm`, Layout.standard)), [
+        [".vm-sentinel", "V1"]
+      ])
+      assert.strictEqual(yield* tag(store.openRoot(`${directory}/missing/..`)), "NotFound")
+    }))
 
   test("scenario 35: a sentinel whose publication ends during a look is looked at anew", () =>
     Effect.gen(function* () {

@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
+import type { Disk } from "../../Disk.ts"
 import type { DiskError } from "../../DiskModel.ts"
 import { isRefusal } from "../../Errno.ts"
+import { parentOf, splitAscent } from "../paths.ts"
 import { NotFound, PermissionDenied, StoreFailure } from "../../Errors.ts"
 
 const isMissing = (error: DiskError): boolean => error.errno === "ENOENT" || error.errno === "ENOTDIR"
@@ -50,11 +52,25 @@ export const permitted =
       )
     )
 
-/** Makes a path absolute. */
+/**
+ * Makes a path absolute. `LINK/..` is the directory above the target of the link, as for the kernel. `resolve` would take
+ * it for the directory of the link.
+ */
 export const absolute = (
-  disk: { readonly resolve: (path: string) => Effect.Effect<string, DiskError> },
+  disk: Pick<Disk["Service"], "realPath" | "resolve">,
   path: string
-) => mapStoreError("read working directory")(disk.resolve(path))
+): Effect.Effect<string, NotFound | PermissionDenied | StoreFailure> => {
+  const resolve = (path: string) => mapStoreError("read working directory")(disk.resolve(path))
+  const ascent = splitAscent(path)
+  if (ascent === undefined) return resolve(path)
+  const { below, rest } = ascent
+  // The path of the working directory has no symbolic link.
+  if (below === "") return resolve(path)
+  return absolute(disk, below).pipe(
+    Effect.flatMap((below) => mapLookError("resolve")(disk.realPath(below))),
+    Effect.flatMap((real) => resolve(`${parentOf(real)}/${rest}`))
+  )
+}
 
 /**
  * Whether a call failed because `path` names another file now. A network file system also reports ESTALE of an entry

@@ -10,7 +10,7 @@ import type { Entry, Listing, Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
 import { baseName, parentOf } from "../paths.ts"
-import { absolute, mapLookError, toLookError } from "./diskErrors.ts"
+import { absolute, mapLookError, mapStoreError, toLookError } from "./diskErrors.ts"
 
 const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.kind ?? "directory"
 
@@ -26,10 +26,12 @@ const pageSize = 256
 export const make = (disk: Disk["Service"]) => {
   const openRoot = Effect.fn("SentinelStore.openRoot")(function* (given: string): Effect.fn.Return<Root, RootError> {
     if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
-    const resolved = yield* absolute(disk, given)
     const principal = yield* disk.principal
     const refuse = (path: string, problem: string | undefined) =>
       problem === undefined ? Effect.void : Effect.fail(new RefusedRoot({ path, problem }))
+    const written = yield* mapStoreError("read working directory")(disk.resolve(given))
+    yield* refuse(written, Trust.ofRootPath(written, principal))
+    const resolved = yield* absolute(disk, given)
     yield* refuse(resolved, Trust.ofRootPath(resolved, principal))
     const stat = yield* mapLookError("open root")(disk.lstat(resolved))
     yield* refuse(resolved, Trust.ofRoot(stat, principal))
