@@ -454,12 +454,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/unmoved"),
-        from: `      if (problem !== undefined) return yield* changed(problem)
+        from: `      return problem === undefined ? now : yield* changed(problem)
     })
 
     /**
      * Renames the mark back.`,
-        to: `    })
+        to: `      return now
+    })
 
     /**
      * Renames the mark back.`
@@ -486,6 +487,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "owners don't see the mark of a directory that is deleted where it lies",
     edits: [{ file: core("internal/store/removingMark"), from: "Effect.as(true)", to: "Effect.as(false)" }],
     tests: [coreTest("Ownership"), coreTest("SentinelStore")],
+    only: "scenario 105"
+  },
+  {
+    name: "unmoved-unasked",
+    what: "every sentinel of a directory that is deleted where it lies goes, judged or not",
+    edits: [
+      { file: core("internal/store/unmoved"), from: "mayRemoveTop: isJudged(marked)", to: "mayRemoveTop: () => true" }
+    ],
+    tests: [coreTest("SentinelStore"), coreTest("Cleanup")],
     only: "scenario 105"
   },
   {
@@ -611,8 +621,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: linux("../LinuxDisk"),
-        from: "if (!(options.sentinels ?? []).every((name) => SentinelName.isSentinel(name))) return here",
-        to: "if (!(options.sentinels ?? []).every((name) => SentinelName.isSentinel(name, [name]))) return here"
+        from: "!sentinels.every((name) => SentinelName.isSentinel(name))",
+        to: "!sentinels.every((name) => SentinelName.isSentinel(name, [name]))"
       }
     ],
     tests: ["packages/platform-linux/test/LinuxDisk.test.ts"],

@@ -72,8 +72,8 @@ export interface DirectoryCalls<Name> {
   readonly idOf: (fd: number) => FileId
   /** Identifies the mount that a directory lies on. Two directories on one mount have equal values. */
   readonly mount: (fd: number) => string
-  /** Identity, type and size of an entry, and the later of its mtime and ctime. */
-  readonly statAt: (fd: number, name: Name) => Pick<Stat, "id" | "type" | "size" | "changedAt">
+  /** Identity, type and size of an entry, its mtime, and the later of its mtime and ctime. */
+  readonly statAt: (fd: number, name: Name) => Pick<Stat, "id" | "type" | "size" | "modifiedAt" | "changedAt">
   /**
    * Lists an open directory. `path`: its present path, for a platform that can't read every directory by descriptor.
    */

@@ -314,6 +314,11 @@ export interface RemoveTreeOptions {
    * as it is now. `false`: the directory that holds the sentinel stays. Default: `false` for all.
    */
   readonly mayRemove?: (relative: string, file: Pick<Stat, "id" | "size" | "changedAt">) => boolean
+  /**
+   * Asked about each sentinel directly in the directory, when it is listed and again before it is unlinked. `false`: the
+   * directory stays, with that sentinel and all that is left beside it, and the result has `.`. Default: `true` for all.
+   */
+  readonly mayRemoveTop?: (entry: string, file: Pick<Stat, "id" | "size" | "modifiedAt">) => boolean
   /** Whether each inner directory is locked, without waiting, before anything in it is touched. Default: `true`. */
   readonly lockInner?: boolean
   /** Base names of sentinels other than those of this library and of brood-box. Default: none. */

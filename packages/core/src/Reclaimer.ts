@@ -39,7 +39,7 @@ export type MayRemove = NonNullable<RemoveTreeOptions["mayRemove"]>
 export interface Discarded {
   /**
    * Paths, relative to the directory, of subtrees that were not deleted: their lock is held, or `MayRemove` refused a
-   * sentinel.
+   * sentinel. `.`: the directory itself, because it has a sentinel that wasn't judged.
    */
   readonly stayed: ReadonlyArray<string>
 }

@@ -22,6 +22,7 @@ import { PidNamespaces } from "../src/PidNamespaces.ts"
 import type { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { type Reason, reasons } from "../src/Reason.ts"
+import { SentinelStore } from "../src/SentinelStore.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { type Call, MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
@@ -670,6 +671,26 @@ describe("Cleanup.sweep", () => {
       assert.deepInclude(outcomes[0], { action: "removed" })
       assert.notProperty(outcomes[0], "unlocked")
       assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
+  stageTest("scenario 105: an owner that publishes right before the rmdir keeps what couldn't be renamed", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Simulation.crashed(vm)
+      yield* memory.setAttributes(vm, { isLower: true })
+      const { publish } = yield* SentinelStore
+      const late = fresh()
+      yield* memory.before(
+        ({ operation, path }) => operation === "rmdir" && path === vm,
+        Effect.orDie(publish(vm, late))
+      )
+      const { outcomes, summary } = yield* Cleanup.sweep(root)
+      assert.strictEqual(outcomes.length, 1)
+      assert.deepInclude(outcomes[0], { action: "failed", reason: "owner-inside" })
+      assert.strictEqual(outcomes[0]?.evidence.below?.recorded, ".")
+      assert.deepInclude(summary, { removed: 0, failed: 1 })
+      assert.deepStrictEqual(yield* Simulation.paths(root), ["vm", "vm/.vm-sentinel"])
     })
   )
 

@@ -126,13 +126,14 @@ const peekMany =
 
 /**
  * A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left, and each tree whose sentinels
- * have names that the native code lacks.
+ * have names that the native code lacks, or have to be asked about at the top.
  */
 const removeTree =
   (dirFd: () => DirFd.DirFd, remover: Removal.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
     const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(dirFd()), path, options))
-    if (!(options.sentinels ?? []).every((name) => SentinelName.isSentinel(name))) return here
+    const { mayRemoveTop, sentinels = [] } = options
+    if (mayRemoveTop !== undefined || !sentinels.every((name) => SentinelName.isSentinel(name))) return here
     return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 

@@ -1,5 +1,5 @@
 import { assert } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import { Disk, type RemoveTreeOptions } from "../../src/Disk.ts"
 import type { FileId } from "../../src/FileId.ts"
 import { errno, type Tester } from "./diskTester.ts"
@@ -162,6 +162,66 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* disk.removeTree(tree)
     })
   )
+
+  const top = [".vm-sentinel", ".vm-sentinel.removing"]
+
+  test("scenario 105: a sentinel of the top that is refused stays, with its directory, whenever it is refused", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      for (let times = 0; ; times++) {
+        yield* files(vm, [...top, ".vm-sentinel.logs/x", "file", "sub/.vm-sentinel"])
+        const before = yield* world.tree(vm)
+        const { id, modifiedAt, size } = yield* disk.lstat(`${vm}/.vm-sentinel`)
+        const asked = new Set<string>()
+        let left = times
+        const mayRemoveTop: RemoveTreeOptions["mayRemoveTop"] = (entry, file) => {
+          asked.add(entry)
+          if (entry !== ".vm-sentinel") return true
+          assert.deepInclude(file, { id, modifiedAt, size })
+          left -= 1
+          return left >= 0
+        }
+        const stayed = yield* disk.removeTree(vm, { mayRemove: () => true, mayRemoveTop })
+        if (stayed.length === 0) {
+          assert.isAbove(times, 1)
+          assert.sameMembers([...asked], top)
+          return assert.deepStrictEqual(yield* world.tree(directory), {})
+        }
+        assert.deepStrictEqual(stayed, ["."])
+        assert.includeMembers(Object.keys(yield* world.tree(vm)), top)
+        if (times === 0) assert.deepStrictEqual(yield* world.tree(vm), before)
+      }
+    }))
+
+  test("scenario 105: a refused sentinel that comes while a tree is removed stays, with its directory", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      const services = yield* Effect.context<R | Scope.Scope>()
+      const come = Effect.orDie(world.file(`${vm}/.vm-sentinel.late`, "x"))
+      // The last time, the sentinel comes between the `unlink` of the mark and the `rmdir`.
+      for (let at = 1; ; at++) {
+        yield* files(vm, [...top, "file"])
+        let times = 0
+        const mayRemoveTop = (entry: string): boolean => {
+          if (entry === ".vm-sentinel.removing") times += 1
+          if (times === at) Effect.runSyncWith(services)(come)
+          return entry !== ".vm-sentinel.late"
+        }
+        const stayed = yield* disk.removeTree(vm, { mayRemoveTop })
+        if (times < at) {
+          assert.isAbove(at, 2)
+          assert.deepStrictEqual(stayed, [])
+          return assert.deepStrictEqual(yield* world.tree(directory), {})
+        }
+        assert.deepStrictEqual(stayed, ["."])
+        assert.property(yield* world.tree(vm), ".vm-sentinel.late")
+        yield* disk.removeTree(vm)
+      }
+    }))
 
   able(world.permissions, "doesn't find what it can't look into to be empty", () =>
     Effect.gen(function* () {

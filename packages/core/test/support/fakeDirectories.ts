@@ -126,6 +126,7 @@ export const make = (content: Tree, act: Act = () => {}): Fake => {
         type: entries === undefined ? "file" : "directory",
         id: { dev: "1", ino: `${ino}` },
         size: 0,
+        modifiedAt: 0,
         changedAt: 0
       }
     },

@@ -1,10 +1,10 @@
 /** Tests of directories that can't be renamed. */
 import { assert } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope, Struct } from "effect"
 import * as Layout from "../../src/Layout.ts"
 import type { Reclaimer } from "../../src/Reclaimer.ts"
 import type { Condemned } from "../../src/Condemned.ts"
-import { Disk, DiskError } from "../../src/Disk.ts"
+import { Disk, DiskError, make as makeDisk } from "../../src/Disk.ts"
 import { emptiedTag } from "../../src/internal/store/unmoved.ts"
 import * as SentinelStore from "../../src/SentinelStore.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
@@ -202,6 +202,106 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
         assert.strictEqual(yield* tag(store.publish(vm, fresh(), { entry: ".vm-sentinel.helper" })), "Claimed")
         assert.strictEqual(yield* tag(store.create(vm, born)), "Claimed")
         assert.deepStrictEqual(yield* world.tree(directory), marked(made))
+      })
+    ))
+
+  test("scenario 105: the record that an owner without locks publishes right after the mark is unlinked stays", () =>
+    locked(({ condemned, directory, root, store, vm }) =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const late = fresh()
+        let published: Readonly<Record<string, string>> = {}
+        const come = store.publish(vm, late).pipe(
+          Effect.andThen(world.tree(vm)),
+          Effect.map((tree) => (published = tree)),
+          Effect.provideContext(yield* Effect.context<R | Scope.Scope>()),
+          Effect.orDie
+        )
+        const ofSweep = makeDisk({
+          ...Struct.omit(disk, ["removeTree"]),
+          unlink: (path) =>
+            Effect.andThen(disk.unlink(path), path === `${vm}/.vm-sentinel.removing` ? come : Effect.void),
+          renameNew: (from, to) =>
+            from === vm
+              ? Effect.fail(new DiskError({ errno: "EXDEV", operation: "rename", path: from }))
+              : disk.renameNew(from, to)
+        })
+        const sweeping = yield* SentinelStore.SentinelStore.pipe(
+          Effect.provide(Layer.provide(Layer.fresh(SentinelStore.layer), Layer.succeed(Disk, ofSweep)))
+        )
+        const removing = Effect.gen(function* () {
+          const claim = yield* (yield* reclaimerOf(sweeping, root)).claim(condemned)
+          assert.deepStrictEqual(yield* discarding(claim), { stayed: ["."] })
+          assert.isFalse(yield* claim.isGone)
+        })
+        yield* Effect.scoped(removing)
+        assert.deepStrictEqual(Object.keys(published), [".vm-sentinel"])
+        assert.include(published[".vm-sentinel"], late.record.nonce)
+        assert.deepStrictEqual(yield* world.tree(vm), published)
+        assert.deepStrictEqual(Object.keys(yield* world.tree(directory)), ["vm", "vm/.vm-sentinel"])
+      })
+    ))
+
+  test("scenario 105: a mark that was written to stays, and so does a directory with a sentinel that wasn't judged", () =>
+    locked(({ condemned, directory, sweep, vm }) =>
+      Effect.gen(function* () {
+        const interposer = yield* Interposer
+        const before = yield* world.tree(vm)
+        for (const entry of [".vm-sentinel.removing", ".vm-sentinel.late", ".bbox-sentinel"]) {
+          const discarded = sweep((reclaimer) =>
+            Effect.gen(function* () {
+              const claim = yield* claimUnmoved(reclaimer, condemned)
+              yield* interposer.before("removeTree", world.file(`${vm}/${entry}`, `${textOf(fresh())} `), isVm)
+              return yield* discarding(claim)
+            })
+          )
+          assert.deepStrictEqual(yield* discarded, { stayed: ["."] }, entry)
+          const left = yield* world.tree(vm)
+          assert.includeMembers(Object.keys(left), [entry, ".vm-sentinel.removing", "disk"])
+          if (entry === ".vm-sentinel.removing") yield* world.file(`${vm}/${entry}`, before[".vm-sentinel"] ?? "")
+          else yield* world.remove(`${vm}/${entry}`)
+          yield* world.move(`${vm}/.vm-sentinel.removing`, `${vm}/.vm-sentinel`)
+          assert.deepStrictEqual(yield* world.tree(vm), before)
+        }
+        assert.deepStrictEqual(Object.keys(yield* world.tree(directory)).toSorted(), [
+          "vm",
+          "vm/.vm-sentinel",
+          "vm/disk"
+        ])
+      })
+    ))
+
+  test("scenario 105: the sweep that finishes a deletion where the directory lies keeps a sentinel that it didn't judge", () =>
+    locked((made) =>
+      Effect.gen(function* () {
+        const { directory, store, sweep, vm } = made
+        yield* begun(made)
+        const right = yield* condemnedAt(store, vm)
+        const interposer = yield* Interposer
+        const late = textOf(fresh())
+        yield* sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const claim = yield* claimUnmoved(reclaimer, right)
+            yield* interposer.before("removeTree", world.file(`${vm}/.vm-sentinel`, late), isVm)
+            assert.deepStrictEqual(yield* discarding(claim), { stayed: ["."] })
+          })
+        )
+        assert.deepStrictEqual(yield* world.tree(directory), { ...marked(made), "vm/.vm-sentinel": late })
+      })
+    ))
+
+  test("a judged sentinel goes where the directory lies, although a killed writer left a second link to it", () =>
+    locked(({ directory, store, sweep, vm }) =>
+      Effect.gen(function* () {
+        yield* world.hardLink(`${vm}/.vm-sentinel-tmp.0123abcd`, `${vm}/.vm-sentinel`)
+        const right = yield* condemnedAt(store, vm)
+        yield* sweep((reclaimer) =>
+          Effect.gen(function* () {
+            const claim = yield* claimUnmoved(reclaimer, right)
+            assert.deepStrictEqual(yield* discarding(claim), { stayed: [] })
+          })
+        )
+        assert.deepStrictEqual(yield* world.tree(directory), {})
       })
     ))
 

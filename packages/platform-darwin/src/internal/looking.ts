@@ -89,9 +89,10 @@ const typeOf = (stat: Fs.BigIntStats): FileType => {
 
 const changeOf = ({ ctimeMs, mtimeMs }: Fs.BigIntStats): number => Math.max(Number(mtimeMs), Number(ctimeMs))
 
-export const kindOf = (fd: number): Pick<Stat, "id" | "type" | "size" | "changedAt"> => {
+export const kindOf = (fd: number): Pick<Stat, "id" | "type" | "size" | "modifiedAt" | "changedAt"> => {
   const stat = Fs.fstatSync(fd, { bigint: true })
-  return { id: idOfStat(stat), type: typeOf(stat), size: Number(stat.size), changedAt: changeOf(stat) }
+  const [size, modifiedAt] = [Number(stat.size), Number(stat.mtimeMs)]
+  return { id: idOfStat(stat), type: typeOf(stat), size, modifiedAt, changedAt: changeOf(stat) }
 }
 
 /** Whether the file vanished meanwhile. That is reported as if the file had never existed. */

@@ -63,6 +63,7 @@ export const removeTree = (given: Removing) =>
       expected,
       lockInner: isLocking = true,
       mayRemove = () => false,
+      mayRemoveTop,
       patience: time,
       sentinels = []
     }: RemoveTreeOptions = {}
@@ -86,6 +87,13 @@ export const removeTree = (given: Removing) =>
       }
     }
     const relative = (path: string): string => path.slice(root.length + 1)
+    const stay = (path: string) =>
+      Effect.sync(() => {
+        staying.push(path === root ? "." : relative(path))
+        kept.add(path)
+        keepAbove(path)
+        return undefined
+      })
     // The listed directories that haven't been removed.
     const directories = new Map<string, Directory>()
 
@@ -109,9 +117,11 @@ export const removeTree = (given: Removing) =>
       })
 
     const hasSentinelName = (entry: string): boolean => SentinelName.isSentinel(entry, sentinels)
+    const mayUnlink = (path: string, stat: Stat): boolean =>
+      parentOf(path) === root ? (mayRemoveTop?.(relative(path), stat) ?? true) : mayRemove(relative(path), stat)
     const isRefused = (path: string) =>
       disk.lstat(path).pipe(
-        Effect.map((stat) => stat.type !== "directory" && !mayRemove(relative(path), stat)),
+        Effect.map((stat) => stat.type !== "directory" && !mayUnlink(path, stat)),
         Effect.catch((error) => (error.errno === "ENOENT" ? Effect.succeed(false) : Effect.fail(error)))
       )
     /**
@@ -131,18 +141,12 @@ export const removeTree = (given: Removing) =>
     const isSentinel = ({ entry, type }: DirectoryEntry): boolean => type !== "directory" && hasSentinelName(entry)
     const list = Effect.fnUntraced(function* (path: string) {
       const found = yield* typed(path)
-      if (path === root) return count(path, found)
+      if (path === root && mayRemoveTop === undefined) return count(path, found)
       const refusals = yield* Effect.forEach(found.filter(isSentinel), ({ entry }) => isRefused(`${path}/${entry}`))
-      if (!refusals.includes(true)) return count(path, found)
-      staying.push(relative(path))
-      keepAbove(path)
-      return undefined
+      return refusals.includes(true) ? yield* stay(path) : count(path, found)
     })
     const openInner = Effect.fnUntraced(function* (path: string, stat: Stat) {
-      if (!isLocking || (yield* lockInner(disk, path, stat))) return yield* list(path)
-      staying.push(relative(path))
-      keepAbove(path)
-      return undefined
+      return yield* !isLocking || (yield* lockInner(disk, path, stat)) ? list(path) : stay(path)
     })
 
     /** The highest directory that doesn't get smaller. */
@@ -172,11 +176,14 @@ export const removeTree = (given: Removing) =>
       open: (path, stat) => (path === root ? list(path) : openInner(path, stat)),
       visit: (path, stat) => {
         if (stat.type === "directory") return kept.has(path) ? Effect.undefined : removeDirectory(path)
-        // A sentinel stays as long as anything else in its directory stays.
-        const isLast = hasSentinelName(baseName(path))
-        return isLast && kept.has(parentOf(path))
-          ? Effect.undefined
-          : Effect.as(Effect.andThen(disk.unlink(path), removed(path)), undefined)
+        const above = parentOf(path)
+        if (hasSentinelName(baseName(path))) {
+          // A sentinel stays as long as anything else in its directory stays.
+          if (kept.has(above)) return Effect.undefined
+          // Another process may have replaced the sentinel since the listing.
+          if (!mayUnlink(path, stat)) return stay(above)
+        }
+        return Effect.as(Effect.andThen(disk.unlink(path), removed(path)), undefined)
       },
       failed: (error, path) =>
         Effect.sync(() => {

@@ -27,8 +27,8 @@ export interface Level<Name> extends Counted {
    */
   sentinels: Array<Name>
   /**
-   * `true`: all entries were counted and, below the top, checked for sentinels of others. Nothing is removed before
-   * that.
+   * `true`: all entries were counted and, unless all sentinels of the top may go, checked for sentinels of others.
+   * Nothing is removed before that.
    */
   isLookedThrough: boolean
   /** An entry was removed or moved up since the listing was last rewound. */

@@ -39,7 +39,7 @@ export const begin = <Name>(
   now: () => number
 ): Removing => {
   type Level = Levels.Level<Name>
-  const { lockInner = true, mayRemove = () => false, sentinels = [] } = options
+  const { lockInner = true, mayRemove = () => false, mayRemoveTop, sentinels = [] } = options
   const { textOf } = calls
   const { mount, parent, top } = Opening.openTop(calls, path, place, options)
   const patience = Patience.make(now, options.patience)
@@ -66,7 +66,7 @@ export const begin = <Name>(
   }
 
   const stay = (level: Level): void => {
-    stayed.add(pathOf(level))
+    stayed.add(level === top ? "." : pathOf(level))
     level.isStuck = true
   }
 
@@ -88,21 +88,30 @@ export const begin = <Name>(
     if (isLeft) leave(level)
   }
 
+  /** Whether the sentinels of a directory are asked about. */
+  const isAsked = (level: Level): boolean => level !== top || mayRemoveTop !== undefined
+
+  const mayUnlink = (level: Level, name: Name, stat: ReturnType<typeof calls.statAt>): boolean =>
+    level === top
+      ? (mayRemoveTop?.(textOf(name), stat) ?? true)
+      : mayRemove(Levels.originalPath(level, textOf, textOf(name)), stat)
+
   /**
-   * A directory with a sentinel's name isn't a sentinel. A sentinel below the top counts as `others` if `statAt` fails.
+   * A directory with a sentinel's name isn't a sentinel. A sentinel that has to be asked about counts as `others` if
+   * `statAt` fails.
    */
   const kindOf = (level: Level, { name, type }: ListedEntry<Name>): Kind => {
     if (type === "directory") return "directory"
     if (!SentinelName.isSentinel(textOf(name), sentinels)) return "plain"
-    if (level === top && type !== "unknown") return "ours"
+    if (!isAsked(level) && type !== "unknown") return "ours"
     let stat: ReturnType<typeof calls.statAt>
     try {
       stat = permitted([level], name, () => calls.statAt(level.fd, name))
     } catch (cause) {
-      return errnoOf(cause) === "ENOENT" ? "gone" : level === top ? "ours" : "others"
+      return errnoOf(cause) === "ENOENT" ? "gone" : isAsked(level) ? "others" : "ours"
     }
     if (stat.type === "directory") return "directory"
-    return level === top || mayRemove(Levels.originalPath(level, textOf, textOf(name)), stat) ? "ours" : "others"
+    return mayUnlink(level, name, stat) ? "ours" : "others"
   }
 
   const isHeld = (fd: number): boolean => {
@@ -161,8 +170,7 @@ export const begin = <Name>(
     const entry = level.listing.next()
     if (entry !== undefined) {
       level.found += 1
-      // The caller has judged the sentinels of the top.
-      const isOwned = level !== top && kindOf(level, entry) === "others"
+      const isOwned = isAsked(level) && kindOf(level, entry) === "others"
       if (isOwned) stay(level)
       return isOwned
     }
@@ -212,15 +220,15 @@ export const begin = <Name>(
   const isMark = (name: Name): boolean => textOf(name) === SentinelName.removingName
 
   /**
-   * Checks each sentinel below the top again, because another process may have replaced the sentinel since the
-   * judgement. The mark of a deletion is removed last, and stays if another sentinel stays. Without the mark an owner
-   * could take the directory.
+   * Asks a second time about a sentinel, because another process may have replaced the sentinel since the judgement. The
+   * mark of a deletion is removed last, and stays if another sentinel stays. Without the mark an owner could take the
+   * directory.
    */
   const unlinkSentinels = (level: Level): void => {
     for (const name of level.sentinels.splice(0).toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))) {
       if (level.isStuck && isMark(name)) return
       try {
-        const kind = level === top ? "ours" : kindOf(level, { name, type: "unknown" })
+        const kind = isAsked(level) ? kindOf(level, { name, type: "unknown" }) : "ours"
         if (kind === "others") return stay(level)
         if (kind !== "ours") continue
         permitted([level], name, () => calls.unlink(level.fd, name))

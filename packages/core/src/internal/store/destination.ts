@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Discarded, MayRemove } from "../../Reclaimer.ts"
-import type { Disk, DiskError, HeldLock } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, RemoveTreeOptions } from "../../Disk.ts"
 import {
   type Changed,
   LockBusy,
@@ -42,7 +42,7 @@ export interface Locked {
 }
 
 /** The deletion of a marked directory. */
-interface Removal {
+interface Removal extends Pick<RemoveTreeOptions, "mayRemoveTop"> {
   /** The directory that was judged. */
   readonly expected: FileId
   readonly layout: Layout
@@ -107,11 +107,9 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
     })
 
   const removeTree = (path: string, removal: Removal): Effect.Effect<Discarded, DiskError> => {
-    const { expected, isLocked, layout, mayRemove } = removal
+    const { isLocked, layout, ...options } = removal
     const { sentinels } = layout
-    return Effect.map(disk.removeTree(path, { expected, mayRemove, lockInner: isLocked, sentinels }), (stayed) => ({
-      stayed
-    }))
+    return Effect.map(disk.removeTree(path, { ...options, lockInner: isLocked, sentinels }), (stayed) => ({ stayed }))
   }
 
   return { pathForClaimed, pathForMarked, lock, isGone, removeTree }

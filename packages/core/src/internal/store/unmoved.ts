@@ -9,8 +9,9 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "../../Condemned.ts"
 import { difference as differenceOf, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
-import type { Disk, DiskError, HeldLock, Stat } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, RemoveTreeOptions, Stat } from "../../Disk.ts"
 import { Changed, Taken } from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Claim, MayRemove } from "../../Reclaimer.ts"
 import * as SentinelName from "../../SentinelName.ts"
@@ -45,6 +46,20 @@ const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectorySt
   const sentinels = state.sentinels.map((file) => (file === mark ? renamed : file))
   return { ...state, sentinels: sentinels.toSorted((a, b) => (a.entry < b.entry ? -1 : 1)) }
 }
+
+/**
+ * Whether a sentinel of the top is one that was judged, and wasn't written to since. An owner without locks may publish
+ * another one as soon as the mark is gone. The ctime isn't compared: the unlink of another hard link changes it. The
+ * judgement knows `foreign` sentinels by name only.
+ */
+const isJudged =
+  ({ foreign, sentinels }: DirectoryState): NonNullable<RemoveTreeOptions["mayRemoveTop"]> =>
+  (entry, { id, modifiedAt, size }) =>
+    foreign.includes(entry) ||
+    sentinels.some(
+      (judged) =>
+        judged.entry === entry && sameFile(judged.id, id) && judged.size === size && judged.writtenAt === modifiedAt
+    )
 
 /**
  * The second tag of a note. A note is an empty directory in `dead/`, and its name says which directory of the root is
@@ -99,11 +114,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
     const changed = (problem: string) => new Changed({ path, problem })
     const mark = markOf(state, layout)
 
-    /** Fails if the directory has changed. An owner that locks nothing may have come since the look under the lock. */
+    /**
+     * The directory with its mark. Fails if the directory has changed otherwise. An owner that locks nothing may have
+     * come since the look under the lock.
+     */
     const confirm = Effect.fnUntraced(function* (file: SentinelFile) {
       const now = yield* lookup.look(path, layout)
       const problem = differenceOf(markedState(state, file, now), now)
-      if (problem !== undefined) return yield* changed(problem)
+      return problem === undefined ? now : yield* changed(problem)
     })
 
     /**
@@ -119,10 +137,11 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
       const other = () => changed("it, or its sentinel, is another")
       const gone = { ENOENT: () => new Taken({ path }), ESTALE: other, EEXIST: other }
       yield* mapStoreError<Taken | Changed>("mark", gone)(same)
+      let marked = state
       if (!isMark(mark)) {
-        const marked = disk.renameNew(judged, `${path}/${SentinelName.removingName}`)
-        yield* mapStoreError<Taken | Changed>("mark", gone)(marked)
-        yield* confirm(mark).pipe(
+        const renamed = disk.renameNew(judged, `${path}/${SentinelName.removingName}`)
+        yield* mapStoreError<Taken | Changed>("mark", gone)(renamed)
+        marked = yield* confirm(mark).pipe(
           Effect.tapError(() => takeBack(judged)),
           Effect.catchTag("NotFound", () => Effect.fail(new Taken({ path })))
         )
@@ -130,6 +149,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
       isClaimed = false
       isMarked = true
       yield* mapStoreError("mark")(disk.syncDirectory(path))
+      return marked
     })
 
     let note: string | undefined
@@ -158,16 +178,26 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
         if (!isClaimed) return Effect.fail(new Taken({ path }))
         const problem = difference(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
-        const removed = removeTree(path, { expected: state.id, layout, isLocked: true, mayRemove })
+        const removed = (marked: DirectoryState) =>
+          removeTree(path, {
+            expected: state.id,
+            layout,
+            isLocked: true,
+            mayRemove,
+            mayRemoveTop: isJudged(marked)
+          })
         const gone = {
           ENOENT: () => new Taken({ path }),
           ESTALE: (error: DiskError) => (isReplaced(error, path) ? changed("it is another directory") : undefined)
         }
         return requireNoMount(disk, path).pipe(
           Effect.andThen(putMark),
-          Effect.andThen(putNote),
-          Effect.andThen(
-            Effect.onError(mapStoreError<Taken | Changed>("delete", gone)(interruptible(removed)), () => stopped)
+          Effect.tap(putNote),
+          Effect.flatMap((marked) =>
+            Effect.onError(
+              mapStoreError<Taken | Changed>("delete", gone)(interruptible(removed(marked))),
+              () => stopped
+            )
           ),
           Effect.tap(() => dropNote)
         )
