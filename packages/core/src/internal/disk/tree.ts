@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DiskError, FindOptions, Stat } from "../../DiskModel.ts"
 import type { Mounted } from "../../Mounts.ts"
-import { onErrno, permitted } from "../store/diskErrors.ts"
+import { onErrno, permitted } from "./recovery.ts"
 import { type Reading, walk } from "./treeWalk.ts"
 import { parentOf } from "../paths.ts"
 

@@ -9,8 +9,9 @@ import type { Disk, DiskError, HeldLock, LockOptions, OwnerLock } from "../../Di
 import { Claimed, LockBusy, LockUnsupported, type LookError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import * as SentinelName from "../../SentinelName.ts"
-import { mapLookError, onErrno, toLookError } from "./diskErrors.ts"
-import { unsupported } from "./lockSupport.ts"
+import { mapLookError, toLookError } from "./diskErrors.ts"
+import { onErrno } from "../disk/recovery.ts"
+import { unsupported } from "../disk/lockSupport.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 
 const isBusy = ({ errno }: DiskError): boolean => errno === "EBUSY"

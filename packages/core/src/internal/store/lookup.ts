@@ -26,7 +26,9 @@ import * as Trust from "../../Trust.ts"
 import { baseName, parentOf } from "../paths.ts"
 import * as Parser from "../sentinel/parser.ts"
 import { isBound } from "./boundFiles.ts"
-import { absolute, mapLookError, onErrno, toLookError, toStoreError } from "./diskErrors.ts"
+import { absolute } from "./absolute.ts"
+import { mapLookError, toLookError, toStoreError } from "./diskErrors.ts"
+import { onErrno } from "../disk/recovery.ts"
 
 const operation = "read sentinel"
 

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type Disk, DiskError } from "../../Disk.ts"
 import { type FileId, sameFile } from "../../FileId.ts"
-import { onErrno } from "./diskErrors.ts"
+import { onErrno } from "../disk/recovery.ts"
 import { parentOf } from "../paths.ts"
 
 type Looking = Pick<Disk["Service"], "lstat">

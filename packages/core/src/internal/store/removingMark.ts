@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Disk, DiskError } from "../../Disk.ts"
 import * as SentinelName from "../../SentinelName.ts"
-import { onErrno } from "./diskErrors.ts"
+import { onErrno } from "../disk/recovery.ts"
 
 /**
  * Whether a sweep has begun to delete the directory in place, without a rename. That sweep may have been killed since.

@@ -10,7 +10,8 @@ import type { Entry, Listing, Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
 import { baseName, parentOf } from "../paths.ts"
-import { absolute, mapLookError, mapStoreError, toLookError } from "./diskErrors.ts"
+import { absolute } from "./absolute.ts"
+import { mapLookError, mapStoreError, toLookError } from "./diskErrors.ts"
 
 const kindOf = (entry: string): Entry["kind"] => SentinelName.parseReap(entry)?.kind ?? "directory"
 
