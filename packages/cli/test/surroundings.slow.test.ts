@@ -162,20 +162,28 @@ describe("a full disk behind stdout and stderr", { timeout }, () => {
 })
 
 describe("without a procfs", { timeout }, () => {
-  it.live.skipIf(notRoot !== undefined)(because("the error names /proc, and how to mount it", notRoot), () =>
+  it.live.skipIf(notRoot !== undefined)(because("each command names /proc, and how to mount it", notRoot), () =>
     Effect.gen(function* () {
       const root = yield* Roots.scratch
-      const covered = `mount -t tmpfs none /proc && "$NODE" "$BIN" list "$1"`
-      const { code, stderr } = yield* Cli.shell(`unshare --mount --propagation private sh -c '${covered}' sh "$1"`, [
-        root
-      ])
-      assert.deepStrictEqual(
-        [code, stderr],
-        [
-          1,
-          "vm-sentinel: /proc/self/fd: not found (list root); mount the procfs of this PID namespace: `mount -t proc proc /proc`\n"
-        ]
-      )
+      const vm = Roots.directory(root, "vm")
+      for (const [command, operation] of [
+        [`list ${root}`, "list root"],
+        [`sweep --yes ${root}`, "list root"],
+        [`explain ${vm}`, "look for mounts"],
+        [`reclaim --yes ${vm}`, "look for mounts"],
+        [`write --pid 1 ${vm}`, "lock"],
+        [`run ${vm} -- true`, "lock"]
+      ] as const) {
+        const covered = `mount -t tmpfs none /proc && "$NODE" "$BIN" ${command}`
+        const { code, stderr } = yield* Cli.shell(`unshare --mount --propagation private sh -c '${covered}'`, [])
+        const advice = "mount the procfs of this PID namespace: `mount -t proc proc /proc`"
+        assert.deepStrictEqual(
+          [code, stderr],
+          [1, `vm-sentinel: /proc/self/fd: not found (${operation}); ${advice}\n`],
+          command
+        )
+      }
+      assert.deepStrictEqual(FS.readdirSync(vm), ["console.log"])
     })
   )
 })

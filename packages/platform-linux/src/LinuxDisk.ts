@@ -176,11 +176,14 @@ const locate = (calls: DirFd.DirFd, mounts: MountTable.MountTable, path: string)
   }
 }
 
-/** `node:fs` opens `/proc/self/fd/N`. ENOENT without a procfs is about `/proc`, not about the path. */
+/** Without a procfs, ENOENT of a call that reads in `/proc` isn't about the path of the call. */
 const namingProcfs = (error: DiskError): DiskError =>
   error.errno === "ENOENT" && !Fs.existsSync("/proc/self/fd")
     ? new DiskError({ errno: "ENOENT", operation: error.operation, path: "/proc/self/fd", cause: error })
     : error
+
+const ofMounts = <A>(path: string, ask: () => A): Effect.Effect<A, DiskError> =>
+  Effect.mapError(attempt("mountinfo", path, ask), namingProcfs)
 
 const overCalls = (
   native: () => Libc | undefined,
@@ -230,9 +233,9 @@ const overCalls = (
     removeTree: removeTree(dirFd, remover),
     frame: (path) => attempt("look", path, () => Looking.frame(dirFd(), path)),
     find: find(dirFd, mounts),
-    location: (path) => attempt("mountinfo", path, () => locate(dirFd(), mounts, path)),
-    mountInside: (path) => attempt("mountinfo", path, () => mounts.inside(path)),
-    mountsBelow: (path) => attempt("mountinfo", path, () => mounts.below(path)),
+    location: (path) => ofMounts(path, () => locate(dirFd(), mounts, path)),
+    mountInside: (path) => ofMounts(path, () => mounts.inside(path)),
+    mountsBelow: (path) => ofMounts(path, () => mounts.below(path)),
     room: (path) => attempt("room", path, () => room(path, process.geteuid?.() === 0)),
     lock: (path, options) =>
       Effect.suspend(() => {

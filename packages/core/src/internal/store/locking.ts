@@ -10,7 +10,6 @@ import { Claimed, LockBusy, LockUnsupported, type LookError } from "../../Errors
 import { sameFile } from "../../FileId.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
-import { onErrno } from "../disk/recovery.ts"
 import { unsupported } from "../disk/lockSupport.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 
@@ -25,7 +24,9 @@ const ownersPatience = { schedule: Schedule.spaced("5 millis"), times: 1000 }
 /** A remover retries a busy lock for at least 50 ms, since the holder may only probe the lock. */
 const removersPatience = { schedule: Schedule.spaced("5 millis"), times: 10 }
 
-const isGone = ["ENOENT", "ENOTDIR", "ESTALE"]
+/** Whether the error of a call says that `path` is missing. Without a procfs, the error names another path. */
+const isGone = (error: DiskError, path: string): boolean =>
+  error.path === path && ["ENOENT", "ENOTDIR", "ESTALE"].includes(error.errno)
 
 export type Locking = ReturnType<typeof make>
 
@@ -47,7 +48,10 @@ export const make = (disk: Disk["Service"]) => {
           ? Effect.map(isClaimed(path), (claimed) => !claimed)
           : Effect.succeed(false)
       ),
-      onErrno(isGone, () => Effect.succeed(false))
+      Effect.catchIf(
+        (error) => isGone(error, path),
+        () => Effect.succeed(false)
+      )
     )
 
   const attempt = (path: string): Effect.Effect<OwnerLock, DiskError, Scope.Scope> => {
@@ -83,7 +87,7 @@ export const make = (disk: Disk["Service"]) => {
   })
 
   /** Whether the directory is gone, or a sweep has claimed it. */
-  const isSwept = (path: string) => Effect.catch(isClaimed(path), ({ errno }) => Effect.succeed(isGone.includes(errno)))
+  const isSwept = (path: string) => Effect.catch(isClaimed(path), (error) => Effect.succeed(isGone(error, path)))
 
   /**
    * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.
