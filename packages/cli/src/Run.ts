@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Ownership from "@vm-sentinel/core/Ownership"
+import type { SentinelFile } from "@vm-sentinel/core/DirectoryState"
+import { errnoOf } from "@vm-sentinel/core/Errno"
 import type { LookError, SentinelError } from "@vm-sentinel/core/Errors"
+import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
@@ -19,6 +21,7 @@ import * as Path from "node:path"
 import { isatty } from "node:tty"
 import { Quit } from "./ExitCode.ts"
 import * as DistrustWarning from "./DistrustWarning.ts"
+import * as ErrorText from "./ErrorText.ts"
 import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 import * as WorkingDirectory from "./WorkingDirectory.ts"
@@ -48,10 +51,11 @@ const isFile = (path: string): boolean => {
  * Why a command couldn't be run. `execvp(3)` reports EACCES even for a command that doesn't exist, if a directory of
  * PATH can't be searched, or contains a directory of the command's name.
  */
-const reasonOf = (command: string, { code, message }: NodeJS.ErrnoException): string => {
-  if (code !== "EACCES" || command.includes("/")) return code ?? message
+const reasonOf = (command: string, error: unknown): string => {
+  const errno = errnoOf(error)
+  if (errno !== "EACCES" || command.includes("/")) return errno
   const directories = (process.env.PATH ?? "").split(Path.delimiter)
-  return directories.some((directory) => isFile(Path.join(directory, command))) ? code : "ENOENT"
+  return directories.some((directory) => isFile(Path.join(directory, command))) ? errno : "ENOENT"
 }
 
 const words: { readonly [reason: string]: string } = { ENOENT: "not found", EACCES: "permission denied" }
@@ -59,15 +63,29 @@ const words: { readonly [reason: string]: string } = { ENOENT: "not found", EACC
 /** The exit code of a shell: 127 for a command that doesn't exist, 126 for one that can't be run. */
 const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 
+/** Node throws some errors of `execvp(3)`, and emits the others. */
+const spawned = (command: string, args: ReadonlyArray<string>, stdio: StdioOptions) =>
+  Effect.flatMap(
+    // The child isn't detached, so the command stays in the same session, terminal and process group.
+    Effect.try({ try: () => spawn(command, args, { stdio }), catch: (error) => error }),
+    (child) =>
+      Effect.callback<ChildProcess, unknown>((resume) => {
+        child.once("spawn", () => resume(Effect.succeed(child)))
+        child.once("error", (error) => resume(Effect.fail(error)))
+      })
+  )
+
 /** Starts the command. `lock`: the descriptor that the command gets as descriptor 3. */
 const start = (command: string, args: ReadonlyArray<string>, lock: number | undefined) =>
-  Effect.callback<ChildProcess, NodeJS.ErrnoException>((resume) => {
-    const stdio: StdioOptions = ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]
-    // The child isn't detached, so the command stays in the same session, terminal and process group.
-    const child = spawn(command, args, { stdio })
-    child.once("spawn", () => resume(Effect.succeed(child)))
-    child.once("error", (error) => resume(Effect.fail(error)))
-  })
+  spawned(command, args, ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]).pipe(
+    Effect.catch((error) => {
+      const reason = reasonOf(command, error)
+      return Effect.andThen(
+        Output.note(`vm-sentinel: ${Text.escape(command)}: ${words[reason] ?? reason}\n`),
+        Effect.fail(new Quit({ code: codeOf(reason) }))
+      )
+    })
+  )
 
 const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
   "SIGTERM",
@@ -161,6 +179,15 @@ const exited = (child: ChildProcess) =>
   })
 
 /**
+ * Removes the sentinel of a run that has started no command. If it stayed, the next sweep would remove the directory.
+ */
+const withdraw = (path: string, file: SentinelFile) =>
+  Ownership.release(path, file).pipe(
+    Effect.catchTag("NotFound", () => Effect.void),
+    Effect.catch((error) => Output.note(ErrorText.line(error)))
+  )
+
+/**
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, so a sweep
  * may remove the directory unless another process still holds the lock. If a signal came first, an earlier command may
@@ -182,29 +209,19 @@ export const run: (
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
     const signals = yield* listen
     const { file, lock } = yield* Ownership.hold(path, named)
-    yield* DistrustWarning.warn(path, file)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
-    // Without a command nothing was begun. If the sentinel stayed, the next sweep would remove the directory.
-    const withdraw = Ownership.release(path, file)
-    // This check finds an earlier command that may still live, before a new one starts.
-    yield* Ownership.ensureUnowned(path, record).pipe(Effect.onError(() => Effect.ignore(withdraw)))
-    // `hold` takes up to 5 s. After a signal in this time no command is wanted.
-    const early = yield* signals.early
-    if (early !== undefined) {
-      yield* withdraw
-      return yield* new Quit({ code: 128 + Os.constants.signals[early] })
-    }
-    // The command inherits the lock, and holds it even if this process is killed. No other child inherits the lock,
-    // because the descriptor is closed on exec.
-    const child = yield* start(command, args, lock?.fd).pipe(
-      Effect.catch((error) => {
-        const reason = reasonOf(command, error)
-        return Output.note(`vm-sentinel: ${Text.escape(command)}: ${words[reason] ?? reason}\n`).pipe(
-          Effect.andThen(withdraw),
-          Effect.andThen(Effect.fail(new Quit({ code: codeOf(reason) })))
-        )
-      })
-    )
+    const started = Effect.gen(function* () {
+      yield* DistrustWarning.warn(path, file)
+      // This check finds an earlier command that may still live, before a new one starts.
+      yield* Ownership.ensureUnowned(path, record)
+      // `hold` takes up to 5 s. After a signal in this time no command is wanted.
+      const early = yield* signals.early
+      if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
+      // The command inherits the lock, and holds it even if this process is killed. No other child inherits the lock,
+      // because the descriptor is closed on exec.
+      return yield* start(command, args, lock?.fd)
+    })
+    const child = yield* Effect.onError(started, () => withdraw(path, file))
     yield* signals.passTo(child)
     yield* reapOrphans(child)
     yield* Ownership.record(path, { ...record, pid: Pid.make(child.pid ?? 0) }).pipe(

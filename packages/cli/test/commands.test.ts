@@ -387,6 +387,8 @@ describe.concurrent("usage", { timeout }, () => {
         ["explain", ""],
         ["write", "", "--pid", "1"],
         ["run", "", "--", "true"],
+        ["run", "vm", "--", ""],
+        ["run", "vm", "--", "", "true"],
         ...["sweep", "list", "explain", "reclaim"].flatMap((name) => [
           [name, ".", "--lock", "held"],
           [name, ".", "--shared", "yes"],

@@ -205,4 +205,27 @@ describe.concurrent("run", { timeout }, () => {
       assert.deepStrictEqual(Cli.actions(Cli.report(stdout)), { vm: "kept: none, no-sentinel" })
     })
   )
+
+  it.live("leaves no sentinel, whatever keeps the command from starting", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const path = yield* Roots.scratch
+      FS.writeFileSync(`${path}/file`, "")
+      FS.symlinkSync("loop", `${path}/loop`)
+      FS.copyFileSync("/bin/true", `${path}/written`)
+      const writer = FS.openSync(`${path}/written`, "r+")
+      for (const [command, reason] of [
+        [`${path}/file/x`, "ENOTDIR"],
+        [`${path}/loop`, "ELOOP"],
+        [`${path}/${"x".repeat(300)}`, "ENAMETOOLONG"],
+        // Only Linux refuses to run what is open for writing.
+        ...(process.platform === "linux" ? [[`${path}/written`, "ETXTBSY"] as const] : [])
+      ] as const) {
+        const { code, stderr } = yield* Cli.run(["run", directory, "--", command])
+        assert.deepStrictEqual([code, stderr], [126, `vm-sentinel: ${command}: ${reason}\n`])
+        assert.deepStrictEqual(FS.readdirSync(directory), ["console.log"], reason)
+      }
+      FS.closeSync(writer)
+    })
+  )
 })

@@ -12,7 +12,11 @@ export const run = Command.make(
       Argument.withDescription(
         "The command and its arguments, after --, which keeps CMD's options from being read as those of run"
       ),
-      Argument.atLeast(1)
+      Argument.atLeast(1),
+      Argument.filter(
+        ([command]) => command !== "",
+        () => "Expected a command, not an empty text"
+      )
     ),
     sentinelName: options.sentinelName
   },
