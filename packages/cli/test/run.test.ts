@@ -228,4 +228,23 @@ describe.concurrent("run", { timeout }, () => {
       FS.closeSync(writer)
     })
   )
+
+  it.live("refuses a sentinel name that leaves none for the command, before it writes anything", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const longest = "\u00e9".repeat(117)
+      for (const name of [".bbox-sentinel", `${longest}x`, "x".repeat(250)]) {
+        const { code, stderr } = yield* Cli.run(["run", directory, "--sentinel-name", name, "--", "true"])
+        assert.deepStrictEqual([code, FS.readdirSync(directory)], [2, ["console.log"]], stderr)
+        const env = { VM_SENTINEL_SENTINEL_NAME: name }
+        const set = yield* Cli.inProcess(["run", directory, "--", "true"], { env })
+        assert.deepStrictEqual([set.code, FS.readdirSync(directory)], [2, ["console.log"]], set.stderr)
+      }
+      const script = 'while [ ! -e "$0/$1.command" ]; do :; done'
+      const command = ["sh", "-c", script, directory, longest]
+      const ran = yield* Cli.run(["run", directory, "--sentinel-name", longest, "--", ...command])
+      assert.deepStrictEqual([ran.code, ran.stderr], [0, ""])
+      assert.notProperty(read(`${directory}/${longest}`).record, "lock")
+    })
+  )
 })

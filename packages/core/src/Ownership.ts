@@ -171,9 +171,9 @@ export const hold: (
 )
 
 /**
- * Removes a v3 sentinel that {@link record}, {@link create} or {@link hold} published, and no other. An owner uses
- * `release` after it has handed the directory over. `NotFound`: the sentinel is gone, or it is a v1 or v2 sentinel,
- * which has no nonce to recognise it by.
+ * Removes a sentinel that {@link record}, {@link create} or {@link hold} published, and no other. An owner uses
+ * `release` after it has handed the directory over. A v3 sentinel is recognised by its nonce, a v1 or v2 sentinel as the
+ * very file. `NotFound`: the sentinel is gone.
  *
  * **Example** (Handing a directory over to the VM)
  *

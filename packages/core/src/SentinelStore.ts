@@ -117,10 +117,11 @@ export class SentinelStore extends Context.Service<
       entry?: string
     ) => Effect.Effect<SentinelFile, PublishError | E, R>
     /**
-     * Removes the v3 sentinel with this `nonce`, under a name of `layout`, and no other. `NotFound`: the directory has
-     * no such sentinel.
+     * Removes a sentinel that {@link publish} or {@link create} published, and no other: the v3 sentinel under the same
+     * name with the same nonce, or the very file of a v1 or v2 sentinel, which has no nonce. `NotFound`: the directory
+     * has it no more.
      */
-    readonly release: (path: string, nonce: string, layout?: Layout) => Effect.Effect<void, LookError | SentinelError>
+    readonly release: (path: string, file: SentinelFile) => Effect.Effect<void, LookError | SentinelError>
     /**
      * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive if nobody else holds
      * the lock, otherwise shared. Waits at least 5 s for a process that holds the lock exclusively, since a probe does

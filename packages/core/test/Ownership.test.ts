@@ -715,12 +715,40 @@ describe("Ownership.release", () => {
   )
 
   test(
-    "takes back no v1 or v2 record: nothing tells whose it is",
+    "takes back a v1 or v2 record as the very file, and no file that has its text",
     Effect.gen(function* () {
       yield* made
-      const file = yield* Ownership.record(vm, { format: "v2" })
-      assert.strictEqual(yield* tag(Ownership.release(vm, file)), "NotFound")
-      assert.property(yield* contents, ".vm-sentinel")
+      const memory = yield* MemoryDisk
+      for (const format of ["v1", "v2"] as const) {
+        const file = yield* Ownership.record(vm, { format })
+        const text = (yield* contents)[".vm-sentinel"] ?? ""
+        yield* memory.remove(`${vm}/.vm-sentinel`)
+        yield* Simulation.seed({ [`${vm}/.vm-sentinel`]: text })
+        assert.strictEqual(yield* tag(Ownership.release(vm, file)), "NotFound")
+        assert.property(yield* contents, ".vm-sentinel")
+        yield* memory.remove(`${vm}/.vm-sentinel`)
+        yield* Ownership.release(vm, yield* Ownership.record(vm, { format }))
+        assert.deepStrictEqual(yield* contents, { disk: "disk" })
+      }
+    })
+  )
+
+  test(
+    "takes back brood-box's record",
+    Effect.gen(function* () {
+      yield* made
+      yield* Ownership.release(vm, yield* Ownership.record(vm, { sentinelName: ".bbox-sentinel" }))
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+    })
+  )
+
+  test(
+    "takes back a record that was rewritten when its scope closed",
+    Effect.gen(function* () {
+      yield* made
+      const { file } = yield* Effect.scoped(Ownership.hold(vm))
+      yield* Ownership.release(vm, file)
+      assert.deepStrictEqual(yield* contents, { disk: "disk" })
     })
   )
 })

@@ -1,4 +1,5 @@
 /** Flags and arguments that several commands share. */
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Schema from "effect/Schema"
@@ -24,18 +25,34 @@ const FileName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]{1,255
 
 const expected = "a file name, without a slash"
 
-const fileName = (name: string): settings.Value => ({
-  flag: decoded(Flag.String(name), FileName, expected).pipe(Flag.withMetavar("NAME")),
-  schema: FileName,
+const named = (name: string, schema: Schema.String, expected: string): settings.Value => ({
+  flag: decoded(Flag.String(name), schema, expected).pipe(Flag.withMetavar("NAME")),
+  schema,
   expected
 })
 
-/** The sentinel of `write` and `run`. */
-export const sentinelName = settings.optional(
-  "sentinel-name",
-  fileName("sentinel-name"),
-  "Name of the sentinel to write",
-  ".vm-sentinel"
+const fileName = (name: string): settings.Value => named(name, FileName, expected)
+
+const sentinelNameOf = (value: settings.Value) =>
+  settings.optional("sentinel-name", value, "Name of the sentinel to write", SentinelName.defaultName)
+
+/** The sentinel of `write`. */
+export const sentinelName = sentinelNameOf(fileName("sentinel-name"))
+
+/** Leaves room in the 255 bytes of a file name for the role `command`, and for the name of a record that is replaced. */
+const mostBytes = 255 - ".command.old-01234567".length
+
+const HolderName = FileName.check(
+  Schema.makeFilter((name: string) => name !== SentinelName.broodBoxName && Buffer.byteLength(name) <= mostBytes)
+)
+
+/** The sentinel of `run`, which writes that of a role, too. */
+export const holderName = sentinelNameOf(
+  named(
+    "sentinel-name",
+    HolderName,
+    `${expected}, of at most ${mostBytes} bytes, and not ${SentinelName.broodBoxName}, which has no roles`
+  )
 )
 
 const Pattern = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]+$/))

@@ -18,7 +18,7 @@ export const run = Command.make(
         () => "Expected a command, not an empty text"
       )
     ),
-    sentinelName: options.sentinelName
+    sentinelName: options.holderName
   },
   (input) =>
     Effect.flatMap(

@@ -3,7 +3,6 @@ import { Effect, Result } from "effect"
 import { Disk } from "../../src/Disk.ts"
 import { MalformedSentinel } from "../../src/Errors.ts"
 import * as Layout from "../../src/Layout.ts"
-import type * as Sentinel from "../../src/Sentinel.ts"
 import { SentinelStore } from "../../src/SentinelStore.ts"
 import { contentOf, worldWithoutDirectories } from "./withoutDirectory.ts"
 import { condemnedAt, fresh, textOf } from "./condemning.ts"
@@ -15,7 +14,6 @@ import { look } from "./looking.ts"
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-const nonceOf = ({ record }: Sentinel.SentinelV3) => record.nonce
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   const world = worldWithoutDirectories(given)
@@ -190,14 +188,14 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]
       const directory = yield* world.scratch
       const [one, two] = [fresh(), fresh()]
-      yield* store.publish(directory, one)
+      const file = yield* store.publish(directory, one)
       const own = yield* condemnedAt(store, directory)
       const next = Effect.gen(function* () {
         const file = yield* store.publish(directory, two, { replacing: own })
         yield* store.publish(directory, two, { replacing: file })
       })
       yield* interposer.before("rename", next)
-      yield* store.release(directory, one.record.nonce)
+      yield* store.release(directory, file)
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
     }))
 
@@ -376,23 +374,25 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.strictEqual(yield* tag(inner), "MalformedSentinel")
     }))
 
-  test("releases its own sentinel by its nonce, under any role, and no other", () =>
+  test("releases its own sentinel by its nonce, under any name, and no other", () =>
     Effect.gen(function* () {
       const store = yield* SentinelStore
       const directory = yield* world.scratch
       const [one, two] = [fresh(), fresh()]
-      yield* store.publish(directory, one)
-      yield* store.publish(directory, two, { entry: ".vm-sentinel.helper" })
-      assert.strictEqual(yield* tag(store.release(directory, "another-nonce")), "NotFound")
-      yield* store.release(directory, nonceOf(two))
+      const first = yield* store.publish(directory, one)
+      const second = yield* store.publish(directory, two, { entry: ".vm-sentinel.helper" })
+      assert.strictEqual(yield* tag(store.release(directory, { ...first, entry: second.entry })), "NotFound")
+      assert.strictEqual(yield* tag(store.release(directory, { ...first, content: second.content })), "NotFound")
+      yield* store.release(directory, second)
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(one) })
-      yield* store.release(directory, nonceOf(one))
+      // A record that was rewritten has the same nonce.
+      const { lock: _, ...record } = one.record
+      yield* store.publish(directory, { ...one, record }, { replacing: first })
+      yield* store.release(directory, first)
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      assert.strictEqual(yield* tag(store.release(directory, nonceOf(one))), "NotFound")
-      assert.strictEqual(yield* tag(store.release(`${directory}/missing`, nonceOf(one))), "NotFound")
-      yield* store.publish(directory, one, { entry: "vm.pid" })
-      assert.strictEqual(yield* tag(store.release(directory, nonceOf(one))), "NotFound")
-      yield* store.release(directory, nonceOf(one), Layout.ofNames(["vm.pid"]))
+      assert.strictEqual(yield* tag(store.release(directory, first)), "NotFound")
+      assert.strictEqual(yield* tag(store.release(`${directory}/missing`, first)), "NotFound")
+      yield* store.release(directory, yield* store.publish(directory, one, { entry: "vm.pid" }))
       assert.deepStrictEqual(yield* world.tree(directory), {})
     }))
 
@@ -401,10 +401,10 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]
       const directory = yield* world.scratch
       const [one, two] = [fresh(), fresh()]
-      yield* store.publish(directory, one)
+      const first = yield* store.publish(directory, one)
       const replacing = yield* condemnedAt(store, directory)
       yield* interposer.before("rename", store.publish(directory, two, { replacing }))
-      yield* store.release(directory, nonceOf(one))
+      yield* store.release(directory, first)
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
       // Without `link`, the store puts the record of the next owner back by a rename.
       const three = fresh()
@@ -412,13 +412,16 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         "rename",
         Effect.flatMap(condemnedAt(store, directory), (replacing) => store.publish(directory, three, { replacing }))
       )
-      const released = store.release(directory, nonceOf(two))
+      const released = store.release(directory, { ...first, content: Result.succeed(two) })
       for (let call = 0; call < 2; call++) yield* interposer.fail("link", "EPERM")
       yield* released
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(three) })
       for (const errno of ["EIO", "EROFS"]) {
         yield* interposer.fail("rename", errno)
-        assert.strictEqual(yield* tag(store.release(directory, nonceOf(three))), "StoreFailure")
+        assert.strictEqual(
+          yield* tag(store.release(directory, { ...first, content: Result.succeed(three) })),
+          "StoreFailure"
+        )
         assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(three) })
       }
     }))

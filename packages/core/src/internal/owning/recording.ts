@@ -5,15 +5,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { HeldLock, LockState, OwnerLock } from "../../Disk.ts"
-import {
-  AlreadyOwned,
-  Claimed,
-  LockBusy,
-  type LookError,
-  MalformedSentinel,
-  NotFound,
-  type SentinelError
-} from "../../Errors.ts"
+import { AlreadyOwned, Claimed, LockBusy, type LookError, MalformedSentinel, type SentinelError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
@@ -166,19 +158,17 @@ export const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryS
     distrust: found._tag === "None" ? undefined : distrustOf(found.value, file.entry)
   }))
 
-/** Removes the v3 sentinel with the nonce of `file`, and no other. Fails if `file` isn't a v3 sentinel. */
+/** Removes the sentinel that was published as `file`, and no other. */
 export const release: (
   directory: string,
   file: SentinelFile
-) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.release")(function* (
-  directory,
-  { content, entry }
-) {
-  const store = yield* SentinelStore
-  if (Result.isFailure(content)) return yield* Effect.fail(content.failure)
-  if (content.success._tag !== "V3") return yield* new NotFound({ operation: "release sentinel", path: directory })
-  yield* store.release(directory, content.success.record.nonce, Layout.ofNames([entry]))
-})
+) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.release")(
+  function* (directory, file) {
+    const store = yield* SentinelStore
+    if (Result.isFailure(file.content)) return yield* Effect.fail(file.content.failure)
+    yield* store.release(directory, file)
+  }
+)
 
 /**
  * Publishes a record, and removes it again if it doesn't lie in the locked directory. `recordWith` publishes by path.

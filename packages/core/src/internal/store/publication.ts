@@ -69,6 +69,18 @@ export const reserved = (path: string) =>
     problem: `a sweep may remove a directory whose name begins with ${SentinelName.workspacePrefix}: give it another name`
   })
 
+const nonceOf = ({ content }: SentinelFile): string | undefined =>
+  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
+
+/**
+ * Whether a sentinel is the one that was published as `own`, which its writer may have rewritten since. A v1 or v2
+ * record has no nonce, and must be the very file.
+ */
+const isPublishedAs = (found: SentinelFile, own: SentinelFile): boolean =>
+  nonceOf(own) === undefined
+    ? sameSentinel(found, own) && found.birth === own.birth
+    : found.entry === own.entry && nonceOf(found) === nonceOf(own)
+
 export type Publication = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
@@ -289,16 +301,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const publishUnchecked = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
     publishWith(directory, sentinel, options, true)
 
-  const release = Effect.fn("SentinelStore.release")(function* (
-    directory: string,
-    own: string,
-    layout: Layout.Layout = Layout.standard
-  ) {
-    const state = yield* lookup.look(directory, layout)
-    const file = state.sentinels.find(
-      ({ content }) =>
-        Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === own
-    )
+  const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: SentinelFile) {
+    const state = yield* lookup.look(directory, Layout.ofNames([own.entry]))
+    const file = state.sentinels.find((found) => isPublishedAs(found, own))
     if (file === undefined) return yield* new NotFound({ operation: "release sentinel", path: directory })
     const path = `${directory}/${file.entry}`
     const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
