@@ -12,7 +12,6 @@ import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
@@ -122,10 +121,11 @@ const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease
       else if (!isatty(0) || forwardedSignals.includes(signal)) receiver.kill(signal)
     }
     const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
-      const others = process.rawListeners(signal).filter(Predicate.isFunction)
+      const others = process.listeners(signal)
       const listener = () => pass(signal)
-      process.removeAllListeners(signal)
+      // A signal without any listener is no longer caught, and one that was caught before is lost.
       process.on(signal, listener)
+      for (const other of others) process.off(signal, other)
       return { signal, others, listener }
     })
     return {
@@ -137,8 +137,8 @@ const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease
         }),
       stop: () => {
         for (const { listener, others, signal } of signals) {
+          for (const other of others) process.on(signal, other)
           process.off(signal, listener)
-          for (const other of others) process.on(signal, () => other.call(process, signal))
         }
       }
     }

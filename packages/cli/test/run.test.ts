@@ -247,4 +247,30 @@ describe.concurrent("run", { timeout }, () => {
       assert.notProperty(read(`${directory}/${longest}`).record, "lock")
     })
   )
+
+  it.live("loses no signal that comes while it takes the listeners over", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      // Sends SIGTERM at the last moment before a listener of SIGTERM is removed.
+      const preload = `${yield* Roots.scratch}/preload.cjs`
+      FS.writeFileSync(
+        preload,
+        `let sent = false
+        for (const method of ["off", "removeListener", "removeAllListeners"]) {
+          const original = process[method]
+          process[method] = function (name, ...rest) {
+            if (name === "SIGTERM" && !sent) {
+              sent = true
+              process.kill(process.pid, "SIGTERM")
+            }
+            return original.call(this, name, ...rest)
+          }
+        }`
+      )
+      const args = ["--require", preload, Cli.bin, "run", directory, "--", "sh", "-c", "exit 7"]
+      const { code, stderr } = yield* Cli.execute(process.execPath, args)
+      assert.deepStrictEqual([code, stderr], [128 + 15, ""])
+      assert.deepStrictEqual(FS.readdirSync(directory), ["console.log"])
+    })
+  )
 })
