@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import type { SentinelFile } from "@vm-sentinel/core/DirectoryState"
 import { errnoOf } from "@vm-sentinel/core/Errno"
 import type { LookError, SentinelError } from "@vm-sentinel/core/Errors"
@@ -178,9 +179,15 @@ const exited = (child: ChildProcess) =>
     else child.once("exit", end)
   })
 
-/**
- * Removes the sentinel of a run that has started no command. If it stayed, the next sweep would remove the directory.
- */
+/** Whether a sweep may already remove the directory, because all its owners are provably gone. */
+const isForfeit = (path: string, sentinelName: Option.Option<string>) =>
+  Cleanup.judge(path, Option.isNone(sentinelName) ? {} : { sentinelNames: [sentinelName.value] }).pipe(
+    Effect.map(({ condemned }) => condemned !== undefined),
+    // `hold` reports what is wrong with the directory.
+    Effect.orElseSucceed(() => false)
+  )
+
+/** Removes the sentinel of a `run` that has started no command. */
 const withdraw = (path: string, file: SentinelFile) =>
   Ownership.release(path, file).pipe(
     Effect.catchTag("NotFound", () => Effect.void),
@@ -191,7 +198,8 @@ const withdraw = (path: string, file: SentinelFile) =>
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, so a sweep
  * may remove the directory unless another process still holds the lock. If a signal came first, an earlier command may
- * live, or the command couldn't be started, `run` withdraws the sentinel of this process. As the first process of a PID
+ * live, or the command couldn't be started, `run` withdraws the sentinel of this process, unless the directory had only
+ * dead owners before. As the first process of a PID
  * namespace, this process reaps the orphans that it inherits.
  *
  * @category running
@@ -208,6 +216,7 @@ export const run: (
     const path = yield* WorkingDirectory.absolute(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
     const signals = yield* listen
+    const wasForfeit = yield* isForfeit(path, sentinelName)
     const { file, lock } = yield* Ownership.hold(path, named)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
     const started = Effect.gen(function* () {
@@ -221,7 +230,9 @@ export const run: (
       // because the descriptor is closed on exec.
       return yield* start(command, args, lock?.fd)
     })
-    const child = yield* Effect.onError(started, () => withdraw(path, file))
+    // Without a command, the next sweep may remove the directory only if it could before. Then the sentinel, which has
+    // replaced that of the dead owner, stays.
+    const child = yield* Effect.onError(started, () => (wasForfeit ? Effect.void : withdraw(path, file)))
     yield* signals.passTo(child)
     yield* reapOrphans(child)
     yield* Ownership.record(path, { ...record, pid: Pid.make(child.pid ?? 0) }).pipe(

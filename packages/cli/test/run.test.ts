@@ -273,4 +273,26 @@ describe.concurrent("run", { timeout }, () => {
       assert.deepStrictEqual(FS.readdirSync(directory), ["console.log"])
     })
   )
+
+  it.live("leaves a dead directory dead if the command can't be started", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const directory = Roots.directory(root, "vm")
+      for (const name of [".vm-sentinel", ".other"]) {
+        Roots.file(`${directory}/${name}`, yield* Roots.deadSentinel)
+        const { code } = yield* Cli.run(["run", directory, "--sentinel-name", name, "--", `${directory}/misspelt`])
+        assert.strictEqual(code, 127)
+        const { stdout } = yield* Cli.inProcess(["list", root, "--json", "--sentinel-name", name])
+        assert.deepStrictEqual(Cli.actions(Cli.report(stdout)), { vm: "would-remove: dead, pid-dead" })
+        FS.rmSync(`${directory}/${name}`)
+      }
+      // One owner is dead, but not all are.
+      yield* Roots.dead(directory)
+      const args = ["write", directory, "--pid", `${process.pid}`, "--role", "helper"]
+      assert.strictEqual((yield* Cli.inProcess(args)).code, 0)
+      assert.strictEqual((yield* Cli.run(["run", directory, "--", `${directory}/misspelt`])).code, 127)
+      const sentinels = FS.readdirSync(directory).filter((name) => name.startsWith(".vm-sentinel"))
+      assert.deepStrictEqual(sentinels, [".vm-sentinel.helper"])
+    })
+  )
 })
