@@ -18,10 +18,10 @@ import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { isatty } from "node:tty"
 import { Quit } from "./ExitCode.ts"
 import * as DistrustWarning from "./DistrustWarning.ts"
 import * as ErrorText from "./ErrorText.ts"
+import { isForeground } from "./Foreground.ts"
 import * as Output from "./Output.ts"
 import * as Text from "./Text.ts"
 import * as WorkingDirectory from "./WorkingDirectory.ts"
@@ -95,7 +95,7 @@ const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
   "SIGCONT",
   "SIGWINCH"
 ]
-/** Signals that a terminal sends to the whole process group, which includes the command. */
+/** Signals that a terminal sends to its whole foreground group, which then includes the command. */
 const groupSignals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGQUIT"]
 
 /** Signals that ask a process to end. */
@@ -118,8 +118,8 @@ const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease
     let receiver: ChildProcess | undefined
     const pass = (signal: NodeJS.Signals) => {
       if (receiver === undefined) early.push(signal)
-      // `process.stdin` isn't used, because it opens stdin, which makes a pipe non-blocking for the command, too.
-      else if (!isatty(0) || forwardedSignals.includes(signal)) receiver.kill(signal)
+      // The command already has a signal from the terminal. A `kill` of this process alone looks the same.
+      else if (forwardedSignals.includes(signal) || !isForeground()) receiver.kill(signal)
     }
     const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
       const others = process.listeners(signal)

@@ -19,6 +19,17 @@ const atTerminal = (answer: string, args: ReadonlyArray<string>, columns = 80) =
     ({ code, stdout }) => ({ code, shown: stripVTControlCharacters(stdout).replaceAll("\r\n", "\n") })
   )
 
+/** Runs a bash script in a terminal, with a directory and a command's script. Types Ctrl-C once the command asks. */
+const runAtTerminal = Effect.fnUntraced(function* (script: string, command: string) {
+  const directory = Roots.directory(yield* Roots.scratch, "vm")
+  const { code, stdout } = yield* Cli.execute(
+    "python3",
+    [program, "80", "\u0003", "bash", "-c", script, directory, command],
+    { env: { NODE: process.execPath, BIN: Cli.bin } }
+  )
+  return { code, shown: stdout.replaceAll("\r\n", "\n") }
+})
+
 const dead = Effect.fnUntraced(function* (count: number) {
   const root = yield* Roots.scratch
   const sentinel = yield* Roots.deadSentinel
@@ -60,6 +71,33 @@ describe.skipIf(!hasPty)(
         assert.strictEqual(result.code, code)
         assert.match(result.shown, /\n$/)
         assert.lengthOf(FS.readdirSync(root), 12)
+      })
+    )
+
+    it.live("Ctrl-C reaches the command of run once, wherever stdin comes from", () =>
+      Effect.gen(function* () {
+        for (const stdin of ["/dev/null", "/dev/tty"]) {
+          // `run` passes SIGUSR1 on after the SIGINT that came before.
+          const { code, shown } = yield* runAtTerminal(
+            `exec "$NODE" "$BIN" run "$0" -- sh -c "$1" "$0" <${stdin}`,
+            `trap 'n=$((n+1))' INT; trap 'echo "SIGINT: $n"; exit 0' USR1
+            while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo "[y/N]"
+            while [ -z "$n" ]; do :; done; kill -USR1 $PPID; while :; do :; done`
+          )
+          assert.include(shown, "SIGINT: 1\n", stdin)
+          assert.strictEqual(code, 0)
+        }
+      })
+    )
+
+    it.live("run in the background passes SIGINT on", () =>
+      Effect.gen(function* () {
+        const { code, shown } = yield* runAtTerminal(
+          'set -m; "$NODE" "$BIN" run "$0" -- sh -c "$1" "$0" & wait $!',
+          `trap 'echo passed; exit 3' INT; kill -INT $PPID; while :; do :; done`
+        )
+        assert.include(shown, "passed\n")
+        assert.strictEqual(code, 3)
       })
     )
 
