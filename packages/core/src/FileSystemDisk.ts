@@ -152,6 +152,8 @@ export const makeWith = Effect.fnUntraced(function* (
       )(file.stat).pipe(
         Effect.flatMap((info) => bytesOf({ id: toStat(info).id })),
         Effect.flatMap((bytes) => failing("write", path)(file.writeAll(bytes))),
+        // The umask may have taken rights from the owner.
+        Effect.andThen(failing("chmod", path)(fs.chmod(path, 0o600))),
         Effect.andThen(failing("fsync", path)(file.sync))
       )
       yield* Effect.onError(written, () => Effect.ignore(unlink(path)))
@@ -225,7 +227,9 @@ export const makeWith = Effect.fnUntraced(function* (
     link: (from, to) => failing("link", to)(fs.link(from, to)),
     rename,
     unlink,
-    makeDirectory: (path) => failing("mkdir", path)(fs.makeDirectory(path, { mode: 0o700 })),
+    // The umask may have taken rights from the owner.
+    makeDirectory: (path) =>
+      Effect.andThen(failing("mkdir", path)(fs.makeDirectory(path, { mode: 0o700 })), permit(path)),
     removeDirectory,
     syncDirectory,
     permit,

@@ -63,7 +63,12 @@ const create = <E = never>(
         for (let count = 0; count < bytes.length;) count += Fs.writeSync(fd, bytes, count)
       })
     const undo = Effect.ignore(attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))))
-    yield* attempt("create", path, () => fstat(fd)).pipe(
+    const made = attempt("create", path, () => {
+      // The umask may have taken rights from the owner.
+      Fs.fchmodSync(fd, 0o600)
+      return fstat(fd)
+    })
+    yield* made.pipe(
       Effect.flatMap(bytesOf),
       Effect.flatMap(write),
       Effect.andThen(sync("create", path, fd)),
@@ -226,7 +231,13 @@ const overCalls = (
       }),
     renameNew: (from, to) => attempt("rename", from, () => renameNew(native(), from, to)),
     unlink: (path) => attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))),
-    makeDirectory: (path) => attempt("mkdir", path, () => Fs.mkdirSync(encodePath(path), { mode: 0o700 })),
+    makeDirectory: (path) =>
+      attempt("mkdir", path, () => {
+        const name = encodePath(path)
+        Fs.mkdirSync(name, { mode: 0o700 })
+        // The umask may have taken rights from the owner.
+        if ((Fs.lstatSync(name).mode & 0o700) !== 0o700) Fs.chmodSync(name, 0o700)
+      }),
     removeDirectory: (path) => attempt("rmdir", path, () => Fs.rmdirSync(encodePath(path))),
     syncDirectory,
     permit: (path) => attempt("chmod", path, () => Permitting.permitAt(dirFd(), path)),

@@ -482,6 +482,24 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
       })
     )
 
+    it.effect("makes files and directories with all rights of the owner, whatever the umask", () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const directory = yield* world.scratch
+        const make = Effect.gen(function* () {
+          yield* disk.makeDirectory(`${directory}/new`)
+          yield* disk.create(`${directory}/new/file`, bytes("content"))
+        })
+        const umask = Effect.acquireRelease(
+          Effect.sync(() => process.umask(0o777)),
+          (before) => Effect.sync(() => process.umask(before))
+        )
+        yield* Effect.scoped(Effect.andThen(umask, make))
+        assert.deepInclude(yield* disk.lstat(`${directory}/new`), { type: "directory", mode: 0o700 })
+        assert.deepInclude(yield* disk.lstat(`${directory}/new/file`), { type: "file", mode: 0o600 })
+      })
+    )
+
     it.effect("makes a directory, mode 0700, over nothing", () =>
       Effect.gen(function* () {
         const disk = yield* Disk

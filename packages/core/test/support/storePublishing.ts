@@ -14,7 +14,6 @@ import { look } from "./looking.ts"
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   const world = worldWithoutDirectories(given)
 
