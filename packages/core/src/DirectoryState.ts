@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
 import { type FileId, sameFile } from "./FileId.ts"
@@ -63,6 +63,15 @@ export interface DirectoryState {
   /** Mount point of a mount below the directory. Missing if there is none, or if the caller didn't ask for mounts. */
   readonly mount?: string
 }
+
+/**
+ * Nonce of a v3 sentinel. `undefined`: the file has none, or couldn't be read.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const nonceOf = ({ content }: Pick<SentinelFile, "content">): string | undefined =>
+  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
 
 /**
  * The data of a sentinel file that {@link sameSentinel} compares.

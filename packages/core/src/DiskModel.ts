@@ -189,7 +189,7 @@ export interface ScanOptions {
   readonly mostNames: number
   readonly mostHints: number
   /**
-   * Maximum number of names that the scan lists if `isRead` returns `false`. A directory with more names is crowded if
+   * Maximum number of names that the scan lists if `isRead` returns `false`. A directory with that many is crowded if
    * one of them is to be read or noted.
    */
   readonly mostUnread: number

@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import type { HeldLock, OwnerLock } from "../../Disk.ts"
 import { Claimed, type LockBusy, type LookError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import type { SentinelFile } from "../../DirectoryState.ts"
+import { nonceOf, type SentinelFile } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
 import type { Held, HoldOptions, RecordError } from "../../OwnershipModel.ts"
 import type { ProcessInspector } from "../../ProcessInspector.ts"
@@ -41,10 +41,7 @@ const isUnclaimed = Effect.fnUntraced(function* (
   const found = yield* Effect.option(store.look(directory, Layout.ofNames([entry])))
   // The locked directory may lie elsewhere now, together with a record that claims the lock.
   if (found._tag === "None" || !sameFile(found.value.id, lock.id)) return false
-  return !found.value.sentinels.some(
-    ({ content }) =>
-      Result.isSuccess(content) && content.success._tag === "V3" && content.success.record.nonce === nonce
-  )
+  return !found.value.sentinels.some((file) => nonceOf(file) === nonce)
 })
 
 /**

@@ -9,7 +9,7 @@ import { fileToken, toRecord } from "../../DirectoryFrame.ts"
 import type { Disk, DiskError, NewFile, Stat } from "../../Disk.ts"
 import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound, type PublishError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import { type DirectoryState, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
+import { type DirectoryState, nonceOf, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { PublishOptions } from "../../Publication.ts"
@@ -68,9 +68,6 @@ export const reserved = (path: string) =>
     path,
     problem: `a sweep may remove a directory whose name begins with ${SentinelName.workspacePrefix}: give it another name`
   })
-
-const nonceOf = ({ content }: SentinelFile): string | undefined =>
-  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
 
 /**
  * Whether a sentinel is the one that was published as `own`, which its writer may have rewritten since. A v1 or v2

@@ -2,13 +2,12 @@
  * Examines owners below the first level of a directory. Nothing is removed unless all these owners are provably gone.
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { MayRemove } from "../../Reclaimer.ts"
 import { type Judgement, reconsider } from "../../Condemned.ts"
 import { isShortage } from "../../Errno.ts"
 import { sameFile } from "../../FileId.ts"
-import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
+import { type DirectoryState, nonceOf } from "../../DirectoryState.ts"
 import type { OwnerBelow } from "../../JudgeInputs.ts"
 import type { Layout } from "../../Layout.ts"
 import type { SentinelStore } from "../../SentinelStore.ts"
@@ -18,9 +17,6 @@ export interface Examined {
   readonly judgement: Judgement
   readonly mayRemove: MayRemove
 }
-
-const nonceOf = ({ content }: SentinelFile): string | undefined =>
-  Result.isSuccess(content) && content.success._tag === "V3" ? content.success.record.nonce : undefined
 
 /**
  * Whether a file is the one that was judged, and wasn't written to since. Other programs overwrite their sentinel in
