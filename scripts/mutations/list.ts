@@ -405,6 +405,78 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "after the scope of the claim"
   },
   {
+    name: "record-by-inode",
+    what: "a record under the inode number of the judged one taken for that one",
+    edits: [
+      {
+        file: core("internal/store/publication"),
+        from: "return !isReborn && sameSentinel(now, { entry, id, size, writtenAt, bytes: file.bytes })",
+        to: "return isReborn || now.id.ino === id.ino"
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "scenario 102: a record under the inode"
+  },
+  {
+    name: "claim-unseen-by-bind-mount",
+    what: "a writer by a bind mount doesn't look for a claim after it has published",
+    edits: [
+      {
+        file: core("internal/store/publication"),
+        from: 'Effect.tapErrorTag(refuseInSweep(directory), "Claimed"',
+        to: 'Effect.tapErrorTag(refuseMarked(directory), "Claimed"'
+      }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "scenario 70"
+  },
+  {
+    name: "inner-taken-for-gone",
+    what: "an inner directory whose files vanish during each scan counts as gone",
+    edits: [
+      {
+        file: core("internal/store/lookup"),
+        from: 'type === "directory" ? Effect.fail(new StoreFailure({ operation, path })) : Effect.undefined',
+        to: "type === undefined ? Effect.fail(new StoreFailure({ operation, path })) : Effect.undefined"
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "scenario 77"
+  },
+  {
+    name: "flock-unstarted",
+    what: "a flock(1) that wasn't started for want of a resource taken for a file system without locks",
+    edits: [
+      {
+        file: linux("locks"),
+        from: 'fail(isShortage(errnoOf(error)) ? errnoOf(error) : "ENOTSUP")',
+        to: 'fail(isShortage(errnoOf(error)) ? "ENOTSUP" : "ENOTSUP")'
+      }
+    ],
+    tests: ["packages/platform-linux/test/Locks.slow.test.ts"],
+    only: "no process can be started"
+  },
+  {
+    name: "machine-unread",
+    what: "a machine id that wasn't read for want of a resource taken for a missing one",
+    edits: [{ file: core("internal/judgement/standing"), from: 'return "unread"', to: "return machine" }],
+    tests: [coreTest("VerdictBoot")],
+    only: "wasn't read for want of a resource"
+  },
+  {
+    name: "borrowed-claim",
+    what: "a record of the caller claims a lock that the caller's other record releases",
+    edits: [
+      {
+        file: core("internal/owning/recording"),
+        from: "isClaimed: options.pid !== undefined",
+        to: 'isClaimed: typeof options.pid !== "string"'
+      }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "scenario 66"
+  },
+  {
     name: "unfinished-unjudged",
     what: "a directory under the name of an unfinished one removed without a judgement",
     edits: [
@@ -631,9 +703,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "release-known-names",
     what: "an owner can't take back a record of a name of its own",
-    edits: [
-      { file: core("internal/owning/recording"), from: "record.nonce, Layout.ofNames([entry]))", to: "record.nonce)" }
-    ],
+    edits: [{ file: core("internal/store/publication"), from: "Layout.ofNames([own.entry])", to: "Layout.standard" }],
     tests: [coreTest("Ownership")],
     only: "takes back"
   },
