@@ -171,6 +171,9 @@ const reapOrphans: (child: ChildProcess) => Effect.Effect<void, never, Output.Ou
   }
 )
 
+const ofMissing = (path: string): string =>
+  `vm-sentinel: warning: ${Text.escape(path)}: not there any more, so the command isn't recorded, and runs on\n`
+
 const exited = (child: ChildProcess) =>
   Effect.callback<number>((resume) => {
     const end = (code: number | null, signal: NodeJS.Signals | null) =>
@@ -236,8 +239,8 @@ export const run: (
     yield* signals.passTo(child)
     yield* reapOrphans(child)
     yield* Ownership.record(path, { ...record, pid: Pid.make(child.pid ?? 0) }).pipe(
-      // A command that has already ended, or whose directory is gone, needs no record.
-      Effect.catchTag("NotFound", () => Effect.void),
+      // A command that has already ended needs no record.
+      Effect.catchTag("NotFound", ({ pid }) => (pid === undefined ? Output.note(ofMissing(path)) : Effect.void)),
       Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))
     )
     const code = yield* exited(child)

@@ -41,6 +41,13 @@ const running = Effect.fnUntraced(function* (
   return { child, ended }
 })
 
+/** The environment in which Node runs a script before `vm-sentinel`, so that it can step in between two calls. */
+const behind = Effect.fnUntraced(function* (script: string) {
+  const preload = `${yield* Roots.scratch}/preload.cjs`
+  FS.writeFileSync(preload, script)
+  return { env: { NODE_OPTIONS: `--require ${preload}` } }
+})
+
 describe.concurrent("run", { timeout }, () => {
   it.live("holds the directory for the life of the command, and ends with its code", () =>
     Effect.gen(function* () {
@@ -252,10 +259,8 @@ describe.concurrent("run", { timeout }, () => {
     Effect.gen(function* () {
       const directory = yield* held
       // Sends SIGTERM at the last moment before a listener of SIGTERM is removed.
-      const preload = `${yield* Roots.scratch}/preload.cjs`
-      FS.writeFileSync(
-        preload,
-        `let sent = false
+      const script = `
+        let sent = false
         for (const method of ["off", "removeListener", "removeAllListeners"]) {
           const original = process[method]
           process[method] = function (name, ...rest) {
@@ -266,9 +271,7 @@ describe.concurrent("run", { timeout }, () => {
             return original.call(this, name, ...rest)
           }
         }`
-      )
-      const args = ["--require", preload, Cli.bin, "run", directory, "--", "sh", "-c", "exit 7"]
-      const { code, stderr } = yield* Cli.execute(process.execPath, args)
+      const { code, stderr } = yield* Cli.run(["run", directory, "--", "sh", "-c", "exit 7"], yield* behind(script))
       assert.deepStrictEqual([code, stderr], [128 + 15, ""])
       assert.deepStrictEqual(FS.readdirSync(directory), ["console.log"])
     })
@@ -293,6 +296,33 @@ describe.concurrent("run", { timeout }, () => {
       assert.strictEqual((yield* Cli.run(["run", directory, "--", `${directory}/misspelt`])).code, 127)
       const sentinels = FS.readdirSync(directory).filter((name) => name.startsWith(".vm-sentinel"))
       assert.deepStrictEqual(sentinels, [".vm-sentinel.helper"])
+    })
+  )
+
+  it.live("says that the directory is gone when it records the command, which runs on", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      const directory = Roots.directory(root, "vm")
+      const script = `
+        const { renameSync } = require("node:fs")
+        const ChildProcess = require("node:child_process")
+        const { spawn } = ChildProcess
+        ChildProcess.spawn = (file, ...rest) => {
+          if (file === "sleep") renameSync("${directory}", "${root}/moved")
+          return spawn(file, ...rest)
+        }
+        require("node:module").syncBuiltinESMExports()`
+      const child = yield* Cli.start(["run", directory, "--", "sleep", "1000"], yield* behind(script))
+      const ended = Effect.callback<number | null>((resume) => {
+        child.once("exit", (code) => resume(Effect.succeed(code)))
+      })
+      const said = yield* Effect.callback<string>((resume) => {
+        child.stderr.once("data", (data) => resume(Effect.succeed(`${data}`)))
+      })
+      const warning = `vm-sentinel: warning: ${directory}: not there any more, so the command isn't recorded, and runs on\n`
+      assert.strictEqual(said, warning)
+      child.kill("SIGTERM")
+      assert.strictEqual(yield* ended, 128 + 15)
     })
   )
 })
