@@ -488,8 +488,8 @@ export const mutations: ReadonlyArray<Mutation> = [
       },
       {
         file: core("internal/store/workspaces"),
-        from: `const removed = condemned === undefined ? removeUnowned(mine) : removeCondemned(mine, condemned)`,
-        to: `const removed = disk.removeTree(mine, { expected: stat.value.id })`
+        from: `condemned === undefined ? removeUnowned(mine) : Effect.interruptible(removeCondemned(mine, condemned))`,
+        to: `disk.removeTree(mine, { expected: stat.value.id })`
       }
     ],
     tests: [coreTest("SentinelStore")],

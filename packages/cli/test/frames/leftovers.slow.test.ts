@@ -53,12 +53,14 @@ describe("one failure while a workspace is made", () => {
 })
 
 describe("a directory that was half made", () => {
-  real(without(), "scenario 97: is removed though it is dated in the future", ({ open, root }) =>
+  real(without(), "scenario 97: is removed though it is dated in the future", ({ open, owner, root }) =>
     Effect.gen(function* () {
+      const { kill, pid } = yield* owner
       const host = yield* open()
+      yield* kill
       yield* host.run(`
         D=$R/.vm-sentinel-reap.0123456789abcdef.new
-        mkdir -m 700 $D; printf 17 > $D/.vm-sentinel; chmod 600 $D/.vm-sentinel; touch -d 2035-01-01 $D
+        mkdir -m 700 $D; printf ${pid} > $D/.vm-sentinel; chmod 600 $D/.vm-sentinel; touch -d 2035-01-01 $D
         $VS sweep $R`)
       assert.deepStrictEqual(FS.readdirSync(root), [])
     })

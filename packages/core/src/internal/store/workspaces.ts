@@ -203,11 +203,14 @@ export const make = (
     // A running creator holds the lock. Without locks the creator may only be suspended. Rename first: then it can
     // neither finish this directory nor have a finished one deleted.
     const mine = `${parentOf(path)}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
-    const removed = condemned === undefined ? removeUnowned(mine) : removeCondemned(mine, condemned)
+    const removed =
+      condemned === undefined ? removeUnowned(mine) : Effect.interruptible(removeCondemned(mine, condemned))
+    // The removal of one entry makes the date of the directory new. The next sweep would leave a half emptied one alone.
     yield* exclude(path, { test: false }).pipe(
       Effect.andThen(disk.rename(path, mine)),
       Effect.andThen(Effect.tapError(removed, () => Effect.ignore(disk.renameNew(mine, path)))),
       Effect.scoped,
+      Effect.uninterruptible,
       onErrno(["ENOENT", "EBUSY", "ESTALE", "ENOTEMPTY"], () => Effect.void),
       mapStoreError("remove unfinished directory")
     )
