@@ -435,7 +435,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "an inner directory whose files vanish during each scan counts as gone",
     edits: [
       {
-        file: core("internal/store/lookup"),
+        file: core("internal/store/innerLookup"),
         from: 'type === "directory" ? Effect.fail(new StoreFailure({ operation, path })) : Effect.undefined',
         to: "type === undefined ? Effect.fail(new StoreFailure({ operation, path })) : Effect.undefined"
       }
@@ -723,7 +723,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "inner-hidden",
     what: "an inner sentinel among more files than a look lists counts as none",
-    edits: [{ file: core("internal/store/lookup"), from: ",\n      Stream.map(withSentinel)", to: "" }],
+    edits: [{ file: core("internal/store/innerLookup"), from: ",\n      Stream.map(withSentinel)", to: "" }],
     tests: [coreTest("Cleanup")],
     only: "scenario 109"
   },

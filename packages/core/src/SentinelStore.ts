@@ -28,6 +28,7 @@ import type { DirectoryState, SentinelFile, TrustedPeek } from "./DirectoryState
 import * as Creation from "./internal/store/creation.ts"
 import * as Claims from "./internal/store/claims.ts"
 import * as Destinations from "./internal/store/destination.ts"
+import * as InnerLookup from "./internal/store/innerLookup.ts"
 import * as Leftovers from "./internal/store/leftovers.ts"
 import * as Locking from "./internal/store/locking.ts"
 import * as Lookup from "./internal/store/lookup.ts"
@@ -153,7 +154,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const disk = yield* Disk
     const { list, openDirectory, openRoot } = Roots.make(disk)
     const lookup = Lookup.make(disk)
-    const { inspect, look, ownersBelow, peekMany, usage } = lookup
+    const { inspect, look, peekMany, usage } = lookup
     const publication = Publication.make(disk, lookup)
     const creation = Creation.make(disk, publication)
     const { exclude, lock, probeLock } = Locking.make(disk)
@@ -167,7 +168,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
       look,
       inspect,
       peekMany,
-      ownersBelow,
+      ownersBelow: InnerLookup.make(disk, lookup),
       usage,
       publish: publication.publish,
       create: creation.create,

@@ -1,8 +1,6 @@
 /** Reads facts about the kernel and the machine from `/proc`, `/etc` and `/sys`. */
-import { expectErrno } from "../Kernel.ts"
 import type { Trees } from "../OpenTree.ts"
-import { isShortage } from "@vm-sentinel/core/Errno"
-import { isProcfs, type KernelFile, read, readHead, readKernelFile, readLineOf, type Source } from "./procfs.ts"
+import { isProcfs, type KernelFile, read, readHead, readKernelFile, readLineOf, type Source, told } from "./procfs.ts"
 
 /** The procfs, and the other sources of facts about the host. */
 export interface HostSource extends Source {
@@ -69,23 +67,15 @@ const flagsOf = (cpuinfo: string): ReadonlyArray<ReadonlyArray<string>> =>
 const virtualFirmware =
   /QEMU|KVM|VMware|VirtualBox|innotek GmbH|Xen|Bochs|Parallels|BHYVE|Virtual Machine|Apple Virtualization|Google Compute/
 
-const exists = ({ kernel }: Source, path: string): KernelFile<boolean> => {
-  try {
-    return { value: kernel.exists(path) }
-  } catch (error) {
-    const errno = expectErrno(error)
-    return { problem: `${path}: ${errno}`, isTransient: isShortage(errno) }
-  }
-}
-
 /**
  * Whether this is a virtual machine. `false`: an x86 machine shows none of the signs below. A hypervisor can hide them.
  * `undefined`: not known.
  */
 export const readVirtualMachine = (source: HostSource): boolean | undefined => {
-  const { root, sysRoot } = source
+  const { kernel, root, sysRoot } = source
+  const hypervisor = `${sysRoot}/hypervisor/type`
   const signs = [
-    exists(source, `${sysRoot}/hypervisor/type`),
+    told(hypervisor, () => kernel.exists(hypervisor)),
     ...["sys_vendor", "product_name"].map((name) => readLineOf(source, `${sysRoot}/class/dmi/id/${name}`))
   ]
   const isSign = (value: boolean | string) => (typeof value === "string" ? virtualFirmware.test(value) : value)

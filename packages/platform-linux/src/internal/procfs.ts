@@ -148,20 +148,26 @@ export const isProcfs = ({ kernel }: Source, path: string): boolean => {
   }
 }
 
-/** Opens a file and applies `from`. */
-const readAny = <A>({ kernel }: Source, path: string, from: (fd: number) => A): KernelFile<A> => {
+/** Calls about a path, and turns the errno of a failure into words. */
+export const told = <A>(path: string, call: () => A): KernelFile<A> => {
   try {
-    const fd = kernel.open(path)
-    try {
-      return { value: from(fd) }
-    } finally {
-      kernel.close(fd)
-    }
+    return { value: call() }
   } catch (error) {
     const errno = expectErrno(error)
     return { problem: `${path}: ${errno}`, isTransient: isShortage(errno) }
   }
 }
+
+/** Opens a file and applies `from`. */
+const readAny = <A>({ kernel }: Source, path: string, from: (fd: number) => A): KernelFile<A> =>
+  told(path, () => {
+    const fd = kernel.open(path)
+    try {
+      return from(fd)
+    } finally {
+      kernel.close(fd)
+    }
+  })
 
 /** Opens a file and applies `from`. `undefined`: the file can't be read. */
 export const read = <A>(source: Source, path: string, from: (fd: number) => A): A | undefined => {

@@ -193,8 +193,8 @@ export const basisOf = Effect.fnUntraced(function* (
   directory: string,
   options: Pick<RecordOptions, "lock" | "pid">
 ): Effect.fn.Return<LockBasis, LockBusy | Claimed | LookError, ProcessInspector | SentinelStore | Scope.Scope> {
-  // The caller's lock keeps every sweep away. It is no evidence about other owners, who may share it. Whoever releases
-  // the lock doesn't know of this record. A record of the calling process could claim the lock longer than it is held.
+  // The caller's lock keeps every sweep away. Other owners may share the lock, so it is no evidence about them. The
+  // release of the lock doesn't rewrite this record. A record of the calling process therefore claims no lock.
   if (options.lock !== undefined) {
     return { lock: options.lock, isClaimed: options.pid !== undefined, lockState: undefined }
   }

@@ -2,8 +2,7 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Stream from "effect/Stream"
-import type { Disk, DiskError, FindOptions, Peek, Principal, Scan, ScannedFile, ScanOptions, Stat } from "../../Disk.ts"
+import type { Disk, DiskError, Peek, Principal, Scan, ScannedFile, ScanOptions, Stat } from "../../Disk.ts"
 import {
   type LookError,
   MalformedSentinel,
@@ -12,7 +11,7 @@ import {
   OversizedSentinel,
   type PermissionDenied,
   type SentinelError,
-  StoreFailure,
+  type StoreFailure,
   UnsupportedVersion,
   UntrustedSentinel
 } from "../../Errors.ts"
@@ -27,7 +26,7 @@ import { baseName, parentOf } from "../paths.ts"
 import * as Parser from "../sentinel/parser.ts"
 import { isBound } from "./boundFiles.ts"
 import { absolute } from "./absolute.ts"
-import { mapLookError, toLookError, toStoreError } from "./diskErrors.ts"
+import { mapLookError, toStoreError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
 
 const operation = "read sentinel"
@@ -69,22 +68,6 @@ const optionsOf = (
     mostNames: mostSentinels + 1,
     mostHints: 1024,
     mostUnread: 10_000
-  }
-}
-
-/**
- * Makes a filter that passes each directory of a depth-first walk once. Inner directories may come between two names of
- * one directory.
- */
-const onceEach = (): ((directory: string) => boolean) => {
-  const above: Array<string> = []
-  return (directory) => {
-    let last = above.at(-1)
-    for (; last !== undefined && directory !== last && !directory.startsWith(`${last}/`); last = above.at(-1))
-      above.pop()
-    if (last === directory) return false
-    above.push(directory)
-    return true
   }
 }
 
@@ -304,55 +287,7 @@ export const make = (disk: Disk["Service"]) => {
     )
   }
 
-  /**
-   * The state of a directory in which a sentinel was found. A look at a distrusted directory ends after 10 000 names,
-   * perhaps before the sentinel. The directory then counts as crowded.
-   */
-  const withSentinel = (state: DirectoryState): DirectoryState =>
-    state.distrust !== undefined && state.sentinels.length + state.foreign.length === 0
-      ? { ...state, crowded: mostSentinels }
-      : state
-
-  /**
-   * Looks at an inner directory. `undefined`: it is gone. Fails if it is still there, but a writer made a sentinel vanish
-   * during each scan.
-   */
-  const lookInside = (path: string, layout: Layout): Effect.Effect<DirectoryState | undefined, LookError> =>
-    Effect.catchTag(look(path, layout), "NotFound", ({ operation }) =>
-      Effect.matchEffect(disk.lstat(path), {
-        onSuccess: ({ type }) =>
-          type === "directory" ? Effect.fail(new StoreFailure({ operation, path })) : Effect.undefined,
-        onFailure: (error) =>
-          error.errno === "ENOENT" || error.errno === "ENOTDIR"
-            ? Effect.undefined
-            : Effect.fail(toLookError(operation, error))
-      })
-    )
-
-  /**
-   * Emits the state of each inner directory with a sentinel. Fails at the first unreadable one, and skips a vanished
-   * one.
-   */
-  const ownersBelow = (
-    { path, subdirectories }: DirectoryState,
-    layout: Layout,
-    options: FindOptions
-  ): Stream.Stream<DirectoryState, LookError> => {
-    if (subdirectories === "none") return Stream.empty
-    const isWanted = (entry: string) => ["read", "foreign"].includes(SentinelName.classify(entry, layout.sentinels))
-    const directories = Stream.suspend(() => {
-      const isNew = onceEach()
-      return disk.find(path, isWanted, options).pipe(Stream.map(parentOf), Stream.filter(isNew))
-    })
-    return directories.pipe(
-      Stream.mapError((error) => toLookError("look below", error)),
-      Stream.mapEffect((relative) => lookInside(`${path}/${relative}`, layout)),
-      Stream.filter((found) => found !== undefined),
-      Stream.map(withSentinel)
-    )
-  }
-
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { look, inspect, peekMany, ownersBelow, usage }
+  return { look, inspect, peekMany, usage }
 }
