@@ -571,6 +571,20 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "scenario 105"
   },
   {
+    name: "unguarded-passes",
+    what: "files removed from a directory that lies in place after its sentinels are gone",
+    edits: [
+      {
+        file: core("internal/removal/removing"),
+        from: "level.isUnguarded = isGuarded\n",
+        to: "level.isUnguarded = false\n"
+      },
+      { file: core("internal/disk/treeRemoval"), from: "unguarded.add(above)\n", to: "" }
+    ],
+    tests: [coreTest("TreeRemoval"), coreTest("MemoryDisk")],
+    only: "scenario 105"
+  },
+  {
     name: "only-everything",
     what: "a sweep removes what wasn't listed",
     edits: [

@@ -316,7 +316,9 @@ export interface RemoveTreeOptions {
   readonly mayRemove?: (relative: string, file: Pick<Stat, "id" | "size" | "changedAt">) => boolean
   /**
    * Asked about each sentinel directly in the directory, when it is listed and again before it is unlinked. `false`: the
-   * directory stays, with that sentinel and all that is left beside it, and the result has `.`. Default: `true` for all.
+   * directory stays, with that sentinel and all that is left beside it, and the result has `.`. Default: `true` for all,
+   * because nobody can reach the directory. With `mayRemoveTop` an owner can take the directory: its sentinels are
+   * unlinked after a pass that found nothing else. After them nothing is removed. ENOTEMPTY: something came since.
    */
   readonly mayRemoveTop?: (entry: string, file: Pick<Stat, "id" | "size" | "modifiedAt">) => boolean
   /** Whether each inner directory is locked, without waiting, before anything in it is touched. Default: `true`. */

@@ -70,7 +70,8 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  *   whose lock is held, or that has a sentinel which `mayRemove` refuses, is left unchanged. Its parents up to the top
  *   are left with their sentinels.
  * - The sentinels of a directory are removed last, when all else in it is gone.
- * - If `mayRemoveTop` refuses a sentinel, the removal ends. All that is left stays.
+ * - If `mayRemoveTop` refuses a sentinel, the removal ends. All that is left stays. If `mayRemoveTop` is given, nothing
+ *   that came after the sentinels of a directory were unlinked is removed (ENOTEMPTY).
  * - A directory that isn't empty after it was read to its end is read again while each pass removes something. The
  *   removal gives the directory up (ENOTEMPTY) if the tree hasn't got smaller for the time of `patience`, because
  *   another process keeps writing into it.

@@ -53,6 +53,33 @@ describe("a removal of a tree", () => {
     assert.deepStrictEqual(order, ["a", ".vm-sentinel.a", ".vm-sentinel.z", ".vm-sentinel.removing", "tree"])
   })
 
+  for (const late of ["before", "after"] as const) {
+    it(`scenario 105: a file that comes ${late} the mark is unlinked ${late === "after" ? "stays" : "goes"}`, () => {
+      const come = late === "before" ? ["unlink", "a"] : ["removeDirectory", "tree"]
+      let times = 0
+      const fake: Fake = make(marked, (call, name) => {
+        if (call === come[0] && name === come[1] && ++times === 1) fake.write("tree/late")
+      })
+      const removed = remove(fake, { mayRemoveTop: () => true })
+      assert.deepStrictEqual(fake.tree(), late === "before" ? {} : { tree: { late: "" } })
+      assert.strictEqual(removed.failure?.errno, late === "before" ? undefined : "ENOTEMPTY")
+      assert.deepStrictEqual(removed.stayed, [])
+    })
+  }
+
+  it("scenario 105: the sentinels of a directory where it lies go after a pass that found nothing else", () => {
+    const order: Array<string> = []
+    const fake: Fake = make(
+      { tree: { ".vm-sentinel.removing": "", a: "", sub: { ".vm-sentinel": "", b: "" } } },
+      (call, name) => {
+        if (call === "unlink" || call === "removeDirectory") order.push(name)
+        if (call === "unlink" && (name === "a" || name === "b")) fake.write(name === "a" ? "tree/a2" : "tree/sub/b2")
+      }
+    )
+    assert.deepStrictEqual(remove(fake, { ...trusting, mayRemoveTop: () => true }), gone)
+    assert.deepStrictEqual(order, ["a", "b", "b2", ".vm-sentinel", "sub", "a2", ".vm-sentinel.removing", "tree"])
+  })
+
   it("scenario 105: the mark stays where another sentinel can't be removed", () => {
     const fake = make(
       marked,

@@ -223,6 +223,35 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       }
     }))
 
+  test("scenario 105: a file that comes as the mark is unlinked stays, and one that came before goes", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      const services = yield* Effect.context<R | Scope.Scope>()
+      const come = Effect.orDie(world.file(`${vm}/late`, "x"))
+      const results: Array<string> = []
+      for (let at = 1; ; at++) {
+        yield* files(vm, [...top, "file"])
+        let times = 0
+        const mayRemoveTop = (entry: string): boolean => {
+          if (entry === ".vm-sentinel.removing") times += 1
+          if (times === at) Effect.runSyncWith(services)(come)
+          return true
+        }
+        const result = yield* Effect.match(disk.removeTree(vm, { mayRemoveTop }), {
+          onFailure: ({ errno }) => errno,
+          onSuccess: () => "removed"
+        })
+        if (times < at) break
+        results.push(result)
+        assert.deepStrictEqual(Object.keys(yield* world.tree(directory)), result === "removed" ? [] : ["vm", "vm/late"])
+        if (result !== "removed") yield* disk.removeTree(vm)
+      }
+      assert.strictEqual(results.at(0), "removed")
+      assert.strictEqual(results.at(-1), "ENOTEMPTY")
+    }))
+
   able(world.permissions, "doesn't find what it can't look into to be empty", () =>
     Effect.gen(function* () {
       const directory = yield* world.scratch

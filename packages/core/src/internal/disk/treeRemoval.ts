@@ -1,6 +1,7 @@
 /** `Disk.removeTree`, composed of simpler calls, by paths. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { DirectoryEntry, DiskError, HeldLock, LockOptions, RemoveTreeOptions, Stat } from "../../DiskModel.ts"
 import { sameFile } from "../../FileId.ts"
@@ -81,6 +82,10 @@ export const removeTree = (given: Removing) =>
     const staying: Array<string> = []
     // Directories in which an entry stays.
     const kept = new Set<string>()
+    // Directories that lie in place: those whose sentinels stay in this pass, and those whose sentinels are going. An
+    // owner may take one of the latter.
+    const guarded = new Set<string>()
+    const unguarded = new Set<string>()
     const keepAbove = (path: string): void => {
       for (let above = parentOf(path); above.length >= root.length && !kept.has(above); above = parentOf(above)) {
         kept.add(above)
@@ -159,10 +164,13 @@ export const removeTree = (given: Removing) =>
       Effect.suspend(() => {
         const directory = directories.get(path)
         if (error.errno !== "ENOTEMPTY" || directory?.hasProgress !== true) return Effect.fail(error)
-        return patience.isUsedUp(directory) ? Effect.fail(refused("ENOTEMPTY", "rmdir", culpritOf(path))) : list(path)
+        if (patience.isUsedUp(directory)) return Effect.fail(refused("ENOTEMPTY", "rmdir", culpritOf(path)))
+        // Only an owner's sentinel matters now.
+        const isOver = (found: unknown) => found !== undefined && unguarded.has(path)
+        return Effect.filterOrFail(list(path), Predicate.not(isOver), () => error)
       })
     const removeDirectory = (path: string) =>
-      disk.removeDirectory(path).pipe(
+      (guarded.delete(path) ? Effect.fail(refused("ENOTEMPTY", "rmdir", path)) : disk.removeDirectory(path)).pipe(
         Effect.andThen(removed(path)),
         Effect.as(undefined),
         Effect.catch((error) => readAgain(error, path))
@@ -180,6 +188,11 @@ export const removeTree = (given: Removing) =>
         if (hasSentinelName(baseName(path))) {
           // A sentinel stays as long as anything else in its directory stays.
           if (kept.has(above)) return Effect.undefined
+          if (mayRemoveTop !== undefined && !unguarded.has(above)) {
+            // The sentinels go after a listing that had nothing else.
+            if (directories.get(above)?.hasProgress === true) return Effect.sync(() => void guarded.add(above))
+            unguarded.add(above)
+          }
           // Another process may have replaced the sentinel since the listing.
           if (!mayUnlink(path, stat)) return stay(above)
         }

@@ -37,6 +37,8 @@ export interface Level<Name> extends Counted {
   isStuck: boolean
   /** A directory was moved up into this one since the listing was last rewound. */
   isHoistedInto: boolean
+  /** The directory lies in place, and its sentinels are gone. An owner may have taken it. */
+  isUnguarded: boolean
   /** The removal has already tried, after a refusal, to make the directory writable. */
   isPermitted: boolean
 }
@@ -48,6 +50,7 @@ const state = () => ({
   hasProgress: false,
   isStuck: false,
   isHoistedInto: false,
+  isUnguarded: false,
   isPermitted: false
 })
 

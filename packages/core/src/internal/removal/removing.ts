@@ -174,6 +174,7 @@ export const begin = <Name>(
       if (isOwned) stay(level)
       return isOwned
     }
+    if (level.isUnguarded) throw coded("ENOTEMPTY", "another process has written into it")
     patience.looked(level)
     level.listing.again()
     level.isLookedThrough = true
@@ -239,8 +240,16 @@ export const begin = <Name>(
     }
   }
 
-  /** Removes a directory after its last entry. `false`: the listing has to be read again. */
+  /**
+   * Removes a directory after its last entry. `false`: the listing has to be read again.
+   *
+   * An owner may take a directory that lies in place as soon as its sentinels are gone. They therefore go after a pass
+   * that found nothing else, and nothing is removed after them.
+   */
   const isRemovedOrStuck = (level: Level): boolean => {
+    const isGuarded = mayRemoveTop !== undefined && level.sentinels.length > 0
+    if (isGuarded && level.hasProgress && !level.isStuck) return false
+    level.isUnguarded = isGuarded
     if (!level.isStuck) unlinkSentinels(level)
     if (level.isStuck) return true
     const { above, name } = level
