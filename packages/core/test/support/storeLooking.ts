@@ -506,6 +506,21 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       })
   )
 
+  able(world.bindMount, "finds the mounts below a path one of whose directories became a symbolic link", (bindMount) =>
+    Effect.gen(function* () {
+      const store = yield* SentinelStore
+      const directory = yield* world.scratch
+      const inspected = store.inspect(`${directory}/vms/vm`, Layout.standard)
+      yield* world.directory(`${directory}/source`)
+      yield* world.directory(`${directory}/vms/vm/data`)
+      assert.isUndefined((yield* inspected).mount)
+      yield* world.move(`${directory}/vms`, `${directory}/moved`)
+      yield* world.symlink(`${directory}/vms`, `${directory}/moved`)
+      yield* bindMount(`${directory}/source`, `${directory}/moved/vm/data`)
+      assert.strictEqual((yield* inspected).mount, `${directory}/moved/vm/data`)
+    })
+  )
+
   able(world.hungMount, "scenario 82: one that doesn't answer holds up no look at the others", (hungMount) =>
     Effect.gen(function* () {
       const store = yield* SentinelStore

@@ -187,19 +187,12 @@ export const make = (disk: Disk["Service"]) => {
 
   const look = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> => lookBeside(path, layout, [])
 
-  let lastParent: string | undefined
-
-  /**
-   * Resolves the links above the last name of a path. All directories of a root have one parent, which is resolved
-   * once.
-   */
+  /** Resolves the links above the last name of a path. Resolved anew each time, since a link may change. */
   const settle = Effect.fnUntraced(function* (path: string) {
-    if (lastParent !== undefined && parentOf(path) === lastParent) return path
     const resolved = yield* absolute(disk, path)
     const parent = parentOf(resolved)
-    const found = yield* Effect.orElseSucceed(disk.realPath(parent || "/"), () => parent)
-    lastParent = found === "/" ? "" : found
-    return `${lastParent}/${baseName(resolved)}`
+    const real = yield* Effect.orElseSucceed(disk.realPath(parent || "/"), () => parent)
+    return `${real === "/" ? "" : real}/${baseName(resolved)}`
   })
 
   /** Whether `lstat` finds neither one of `names` nor a default name of a sentinel. */
