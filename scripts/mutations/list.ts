@@ -645,7 +645,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "root-by-known-names",
     what: "a root is swept although it has a sentinel of a name that the sweep is told to read",
-    edits: [{ file: core("Cleanup"), from: "store.list(opened, full.layout)", to: "store.list(opened)" }],
+    edits: [{ file: core("Cleanup"), from: "store.list(opened, full.layout)", to: "store.list(opened, Layout.standard)" }],
     tests: [coreTest("Cleanup")],
     only: "refuses a root that has a sentinel"
   },

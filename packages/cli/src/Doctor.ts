@@ -6,6 +6,7 @@
 import type * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { Disk } from "@vm-sentinel/core/Disk"
 import * as Ground from "@vm-sentinel/core/Ground"
+import * as Layout from "@vm-sentinel/core/Layout"
 import type { NativeCode } from "@vm-sentinel/core/NativeCode"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Prospect from "@vm-sentinel/core/Prospect"
@@ -61,7 +62,9 @@ const examineRoot = Effect.fn("doctor.root")(
     const root = yield* store.openRoot(given)
     const { path, principal } = root
     const ground = yield* Ground.of(root)
-    const listed = yield* Effect.result(Effect.map(store.list(root), ({ leftovers }) => leftovers.length))
+    const listed = yield* Effect.result(
+      Effect.map(store.list(root, Layout.standard), ({ leftovers }) => leftovers.length)
+    )
     const lock = yield* tryLock(path)
     const prospects = yield* Prospect.foresee(root, ground, Result.getOrUndefined(lock), options)
     const tested = Result.map(lock, ({ tested }) => tested)

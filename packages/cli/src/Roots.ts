@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Layout from "@vm-sentinel/core/Layout"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -51,7 +52,7 @@ export const distinct: (
 export const count = (root: string): Effect.Effect<number | undefined, never, SentinelStore> =>
   SentinelStore.use((store) =>
     store.openRoot(root).pipe(
-      Effect.flatMap(store.list),
+      Effect.flatMap((opened) => store.list(opened, Layout.standard)),
       Effect.flatMap(({ directories }) => Stream.runCount(directories)),
       Effect.orElseSucceed(() => undefined)
     )

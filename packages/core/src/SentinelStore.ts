@@ -65,7 +65,7 @@ export class SentinelStore extends Context.Service<
      * `RefusedRoot`: the root itself has a sentinel under a known name or a name of `layout`. Its content belongs to an
      * owner.
      */
-    readonly list: (root: Root, layout?: Layout) => Effect.Effect<Listing, RootError>
+    readonly list: (root: Root, layout: Layout) => Effect.Effect<Listing, RootError>
     /**
      * Reads the sentinels of a directory once. An error of one file is in the `content` of that file, and `look`
      * succeeds.

@@ -132,7 +132,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.file(`${directory}/vm/.vm-sentinel`, "1", 0)
       yield* world.directory(`${directory}/closed`, 0)
       const root = yield* store.openRoot(`${directory}/closed`)
-      assert.strictEqual(yield* tag(store.list(root)), "PermissionDenied")
+      assert.strictEqual(yield* tag(store.list(root, Layout.standard)), "PermissionDenied")
       assert.strictEqual(yield* tag(look(store, `${directory}/closed`)), "PermissionDenied")
       assert.strictEqual(yield* tag(look(store, `${directory}/closed/vm`)), "PermissionDenied")
       assert.deepStrictEqual(verdicts(yield* look(store, `${directory}/vm`)), [[".vm-sentinel", "PermissionDenied"]])
@@ -198,7 +198,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.symlink(`${directory}/link`, `${directory}/a`)
       yield* world.fifo(`${directory}/fifo`)
       const root = yield* store.openRoot(directory)
-      const list = store.list(root)
+      const list = store.list(root, Layout.standard)
       const order = (yield* Stream.runCollect((yield* disk.list(directory)).visible)).map(({ entry }) => entry)
       const others = [".hidden", ...["a", "b"].toSorted((a, b) => order.indexOf(a) - order.indexOf(b))]
       const { directories, leftovers } = yield* list
@@ -530,7 +530,7 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
       yield* world.directory(`${directory}/b/deep/share`)
       yield* world.directory(`${directory}/hung`)
       for (const point of [`${directory}/hung`, `${directory}/b/deep/share`]) yield* hungMount(point)
-      const { directories } = yield* store.list(root)
+      const { directories } = yield* store.list(root, Layout.standard)
       const [first, ...others] = yield* Stream.runCollect(directories)
       if (first === undefined) return assert.fail("nothing listed")
       const seen = yield* store.peekMany(root, [first, ...others], Layout.standard)

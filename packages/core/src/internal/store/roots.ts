@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import type { Disk, DirectoryEntry, DiskError } from "../../Disk.ts"
 import { RefusedRoot, type RootError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import * as Layout from "../../Layout.ts"
+import type { Layout } from "../../Layout.ts"
 import type { Entry, Listing, Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
@@ -87,7 +87,7 @@ export const make = (disk: Disk["Service"]) => {
 
   const list = Effect.fnUntraced(function* (
     { path }: Root,
-    { sentinels: names }: Layout.Layout = Layout.standard
+    { sentinels: names }: Layout
   ): Effect.fn.Return<Listing, RootError> {
     const entryOf = ({ entry }: DirectoryEntry): Entry => ({ kind: kindOf(entry), entry, path: `${path}/${entry}` })
     const ask = Effect.fnUntraced(function* (found: ReadonlyArray<DirectoryEntry>) {

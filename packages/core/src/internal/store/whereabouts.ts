@@ -34,7 +34,7 @@ const placesOf = (leftover: Entry, { claimed, dead }: Leftovers, name: string): 
 export const find = Effect.fnUntraced(
   function* (store: SentinelStore["Service"], directory: string, layout: Layout) {
     const { entry, root } = yield* store.openDirectory(directory)
-    const { leftovers } = yield* store.list(root)
+    const { leftovers } = yield* store.list(root, layout)
     const reclaimer = yield* store.reclaimer(root, { self: noSentinel, layout })
     const placesIn = (leftover: Entry) =>
       reclaimer.leftovers(leftover).pipe(
