@@ -134,10 +134,11 @@ export const create: (
 )
 
 /**
- * Records the calling process, or `options.pid`, as the owner of an existing directory, and holds the ownership lock,
- * shared, until the scope closes. A held lock outranks all other evidence, even for a reader in another PID namespace.
+ * Records the calling process as the owner of an existing directory, and holds the ownership lock, shared, until the
+ * scope closes. A held lock outranks all other evidence, even for a reader in another PID namespace.
  * If the platform or the file system has no lock, ownership rests on the sentinel alone. The sentinel stays when the
- * scope closes, and the directory can be judged dead once the recorded process has ended.
+ * scope closes, and the directory can be judged dead once the recorded process has ended. {@link record} with `pid` and `lock` records a
+ * process that inherits the lock.
  *
  * **Example** (Holding the lock for a scope)
  *

@@ -40,12 +40,13 @@ export interface RecordOptions {
 export type RecordError = PublishError | LockBusy | IdentityUnavailable
 
 /**
- * Options of `Ownership.create` and `hold`. Both take the lock themselves.
+ * Options of `Ownership.create` and `hold`. Both take the lock themselves, and record the calling process, which holds
+ * it.
  *
  * @category models
  * @since 0.1.0
  */
-export type HoldOptions = Omit<RecordOptions, "lock">
+export type HoldOptions = Omit<RecordOptions, "lock" | "pid">
 
 /**
  * A published sentinel, and whether sweeps will believe it.

@@ -355,6 +355,17 @@ describe("Ownership.hold", () => {
   )
 
   test(
+    "records the process that holds the lock, whatever process the options name",
+    Effect.gen(function* () {
+      const supervisor = yield* Simulation.actor()
+      const options: Ownership.RecordOptions = { pid: yield* FakeProcessTable.use(({ spawn }) => spawn()) }
+      yield* made
+      yield* supervisor.run(Effect.scoped(Ownership.hold(vm, options)))
+      assert.strictEqual((yield* Cleanup.judge(vm)).decisive?.content.pipe(Result.getOrUndefined)?.pid, supervisor.pid)
+    })
+  )
+
+  test(
     "takes nothing from an owner in another container, whose directory comes in the place of the one that was locked",
     Effect.gen(function* () {
       const [memory, table] = [yield* MemoryDisk, yield* FakeProcessTable]

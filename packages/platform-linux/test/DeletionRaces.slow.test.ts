@@ -33,23 +33,22 @@ const inEveryOrder = Effect.fnUntraced(function* <E, R>(
 const write = (path: string, content: string): void => Fs.writeFileSync(path, content, { mode: 0o600 })
 
 type Own = (
-  vm: string,
-  options: Ownership.HoldOptions
+  vm: string
 ) => Effect.Effect<unknown, { readonly _tag: string }, ProcessInspector | SentinelStore | Scope.Scope>
 
 /** Ways to become the owner of a directory. With `restarts` it keeps its content, otherwise the directory is new. */
 const writers: ReadonlyArray<readonly [what: string, { readonly restarts: boolean; readonly own: Own }]> = [
-  ["records itself in it", { restarts: true, own: Ownership.record }],
-  ["holds it", { restarts: true, own: Ownership.hold }],
-  ["makes it anew", { restarts: false, own: Ownership.create }],
+  ["records itself in it", { restarts: true, own: (vm) => Ownership.record(vm) }],
+  ["holds it", { restarts: true, own: (vm) => Ownership.hold(vm) }],
+  ["makes it anew", { restarts: false, own: (vm) => Ownership.create(vm) }],
   [
     "removes it and makes it anew",
     {
       restarts: false,
-      own: (vm, options) =>
+      own: (vm) =>
         Effect.suspend(() => {
           Fs.rmSync(vm, { recursive: true, force: true })
-          return Ownership.create(vm, options)
+          return Ownership.create(vm)
         })
     }
   ]
@@ -97,12 +96,12 @@ interface Attempt {
   readonly wasThere: () => boolean
 }
 
-const attempt = Effect.fnUntraced(function* (vm: string, own: Own, { live }: Owners.Owners): Effect.fn.Return<Attempt> {
+const attempt = Effect.fnUntraced(function* (vm: string, own: Own): Effect.fn.Return<Attempt> {
   const scope = yield* Scope.make()
   let owned: Result.Result<void, { readonly _tag: string }> | undefined
   let isThere = false
   const act = Effect.gen(function* () {
-    const result = yield* Effect.result(Scope.provide(own(vm, { pid: live.pid }), scope))
+    const result = yield* Effect.result(Scope.provide(own(vm), scope))
     owned = Result.map(result, () => {})
     isThere = Fs.existsSync(vm)
     if (Result.isSuccess(result)) write(`${vm}/fresh`, "fresh")
@@ -122,7 +121,7 @@ for (const isFull of [false, true]) {
             Effect.gen(function* () {
               const root = `${scratch}/${at}`
               makeDead(`${root}/vm`, owners)
-              const { act, result, scope, wasThere } = yield* attempt(`${root}/vm`, own, owners)
+              const { act, result, scope, wasThere } = yield* attempt(`${root}/vm`, own)
               const steps: Steps.Steps = { calls: 0, at, act: Waits.inVain(Effect.provide(act, Real.layer)), isFull }
               const { outcomes } = yield* Effect.provide(Cleanup.sweep(root), Steps.store(steps))
               assert.notInclude(Object.values(byName(outcomes)).join(), "failed", `call ${at}`)
@@ -200,7 +199,7 @@ describe("a sweep at every call of", () => {
             const root = `${scratch}/${at}`
             makeDead(`${root}/vm`, owners)
             if (what === "makes it anew") Fs.rmSync(`${root}/vm`, { recursive: true })
-            const { act, result, scope } = yield* attempt(`${root}/vm`, own, owners)
+            const { act, result, scope } = yield* attempt(`${root}/vm`, own)
             const sweep = Effect.orDie(
               Effect.map(Cleanup.sweep(root), ({ outcomes }) => {
                 assert.notInclude(Object.values(byName(outcomes)).join(), "failed", `call ${at}`)

@@ -6,6 +6,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { LockBusy } from "@vm-sentinel/core/Errors"
 import * as Ownership from "@vm-sentinel/core/Ownership"
+import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Exit, Result, Schema, Scope } from "effect"
 import * as Fs from "node:fs"
@@ -18,7 +19,6 @@ import { live } from "./support/live.ts"
 import * as Scratch from "./support/scratch.ts"
 import { byName } from "./support/outcomes.ts"
 import * as Owners from "./support/owners.ts"
-import * as Protocol from "./agents/sweeperProtocol.ts"
 import * as Steps from "./support/steps.ts"
 import * as Tree from "./support/tree.ts"
 import * as Waits from "./support/waits.ts"
@@ -29,7 +29,6 @@ const sweep = (root: string) => Effect.map(Cleanup.sweep(root), ({ outcomes }) =
 const probe = (path: string) => SentinelStore.use(({ probeLock }) => probeLock(path))
 
 const own = { kind: "flock", tested: true, holder: "self" } as const
-const given = { ...own, holder: "inherited" } as const
 
 /** The lock that a directory's sentinel records. */
 const recordedLock = (path: string, file = ".vm-sentinel"): unknown => {
@@ -82,8 +81,9 @@ describe("a directory whose lock is held", () => {
       const { agent } = yield* mortal()
       const named = yield* piped("sleep", ["1000000"])
       yield* world.directory(`${root}/vm`)
-      yield* agent.ask(Protocol.Lock, { op: "hold", directory: `${root}/vm`, pid: named.pid })
-      assert.deepStrictEqual(recordedLock(`${root}/vm`), given)
+      yield* Agents.hold(agent, `${root}/vm`)
+      yield* world.remove(`${root}/vm/.vm-sentinel`)
+      yield* Ownership.record(`${root}/vm`, { pid: Pid.make(named.pid) })
       yield* named.kill
       assert.deepStrictEqual(yield* sweep(root), { vm: "kept lock-held" })
       yield* agent.ask(Schema.Null, { op: "release" })

@@ -96,7 +96,7 @@ const answer = Effect.fnUntraced(function* (request: Request) {
         return null
       }
       const own = op === "hold" ? Ownership.hold : Ownership.create
-      const { lock } = yield* Scope.provide(own(directory, options), held)
+      const { lock } = yield* Scope.provide(own(directory, rest), held)
       Faults.observe(() => {})
       locks.set(directory, lock?.fd)
       return lock === undefined ? null : { tested: lock.tested }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Struct from "effect/Struct"
 import type { HeldLock, OwnerLock } from "../../Disk.ts"
 import { Claimed, type LockBusy, type LookError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
@@ -83,6 +84,9 @@ const withLockScope = <A extends Held, E, R>(
     })
   )
 
+/** Drops the `pid` of a caller's `RecordOptions`: the record would claim a lock for a process that doesn't hold it. */
+const ofCaller = (options: HoldOptions): HoldOptions => Struct.pick(options, ["format", "role", "sentinelName"])
+
 export const create = (
   directory: string,
   options: HoldOptions
@@ -95,7 +99,7 @@ export const create = (
       let lock: OwnerLock | undefined
       const sentinelOf = Effect.fnUntraced(function* (staged: string) {
         lock = yield* lockOwn(staged)
-        return (yield* makeSentinel(directory, options, lock)).sentinel
+        return (yield* makeSentinel(directory, ofCaller(options), lock)).sentinel
       })
       const made = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
       if (lock !== undefined) yield* share(directory, lock, made)
@@ -112,7 +116,11 @@ export const hold = (
     directory,
     Effect.fnUntraced(function* (lockOwn) {
       const lock = yield* lockOwn(directory)
-      const file = yield* recordLocked(directory, options, { lock, isClaimed: true, lockState: lockEvidence(lock) })
+      const file = yield* recordLocked(directory, ofCaller(options), {
+        lock,
+        isClaimed: true,
+        lockState: lockEvidence(lock)
+      })
       if (lock !== undefined) yield* share(directory, lock, file)
       return { lock, file }
     })
