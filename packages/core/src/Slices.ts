@@ -6,7 +6,6 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Scheduler from "effect/Scheduler"
 import * as Semaphore from "effect/Semaphore"
 
 /** Length of a slice, in nanoseconds. */
@@ -36,26 +35,9 @@ const make = (clock: Clock.Clock): IsUsedUp => {
 }
 
 /**
- * Makes an effect that yields to the event loop when a slice is used up, and otherwise does nothing. Make one effect
- * for each piece of work.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const makeGiveWay: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((clock) =>
-  Effect.sync(() => {
-    let until = clock.monotonicTimeNanosUnsafe() + slice
-    const anew = Effect.sync(() => {
-      until = clock.monotonicTimeNanosUnsafe() + slice
-    })
-    const giveWay = Effect.andThen(Effect.yieldNow, anew)
-    return Effect.suspend(() => (clock.monotonicTimeNanosUnsafe() < until ? Effect.void : giveWay))
-  })
-)
-
-/**
- * Makes an effect that paces concurrent fibers: together they do one slice in a turn of the event loop. A fiber that
- * finds the slice used up waits for a later turn, behind those that wait already.
+ * Makes an effect that yields to the event loop when a slice is used up, and otherwise does nothing. Concurrent fibers
+ * that share the effect do one slice together in a turn of the event loop. A fiber that finds the slice used up waits
+ * for a later turn, behind those that wait already.
  *
  * @category constructors
  * @since 0.1.0
@@ -64,38 +46,20 @@ export const makePace: Effect.Effect<Effect.Effect<void>> = Effect.clockWith((cl
   Effect.sync(() => {
     let until = clock.monotonicTimeNanosUnsafe() + slice
     const isUsedUp = () => clock.monotonicTimeNanosUnsafe() >= until
-    const waiting = new Set<() => void>()
-    let isScheduled = false
-    const scheduleNext = (dispatcher: Scheduler.SchedulerDispatcher) => {
-      isScheduled = true
-      dispatcher.scheduleTask(() => {
-        isScheduled = false
-        until = clock.monotonicTimeNanosUnsafe() + slice
-        try {
-          for (const proceed of waiting) {
-            waiting.delete(proceed)
-            proceed()
-            if (isUsedUp()) break
-          }
-        } finally {
-          // An observer of a fiber may throw. The other fibers go on all the same.
-          if (waiting.size > 0 && !isScheduled) scheduleNext(dispatcher)
-        }
-      }, 0)
-    }
-    const wait = Effect.withFiber(({ currentDispatcher }) =>
-      Effect.callback<void>((resume) => {
-        const proceed = () => resume(Effect.void)
-        waiting.add(proceed)
-        if (!isScheduled) scheduleNext(currentDispatcher)
-        return Effect.sync(() => waiting.delete(proceed))
-      })
-    )
+    const anew = Effect.sync(() => {
+      until = clock.monotonicTimeNanosUnsafe() + slice
+    })
+    const nextTurn = Effect.andThen(Effect.yieldNow, anew)
+    const inOrder = Semaphore.makeUnsafe(1)
+    const wait = inOrder.withPermit(Effect.suspend(() => (isUsedUp() ? nextTurn : Effect.void)))
     return Effect.suspend(() => (isUsedUp() ? wait : Effect.void))
   })
 )
 
-/** All `run`s together do one slice in a turn of the event loop. The first slice of each `run` isn't counted. */
+/**
+ * All `run`s of the process together do one slice in a turn of its event loop. The first slice of each `run` isn't
+ * counted.
+ */
 const oneSlicePerTurn = Semaphore.makeUnsafe(1)
 
 /**

@@ -50,13 +50,13 @@ const holds = Effect.fnUntraced(function* (
   source: Source,
   pid: number,
   directory: FileId,
-  giveWay: Effect.Effect<void>
+  pace: Effect.Effect<void>
 ) {
   const descriptors = attempt(() => source.kernel.list(`${source.root}/${pid}/fdinfo`))
   if (descriptors === undefined) return undefined
   for (const descriptor of descriptors) {
     if (hasLock(source, pid, descriptor, directory)) return true
-    yield* giveWay
+    yield* pace
   }
   return false
 })
@@ -65,7 +65,7 @@ const holds = Effect.fnUntraced(function* (
  * The processes that took the lock and hold it, or may hold it because their descriptors can't be listed, ascending.
  * `/proc/locks` names the process that took a lock, not the processes that inherited it. Everybody may read the file.
  */
-const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, giveWay: Effect.Effect<void>) {
+const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, pace: Effect.Effect<void>) {
   const bytes = readBytes(source, `${source.root}/locks`)
   const found = new Set<Pid>()
   for (const [, pid, major = "", minor = "", ino] of latin1.decode(bytes).matchAll(lockLine)) {
@@ -74,7 +74,7 @@ const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, g
     const isSameDevice = deviceOf(Number.parseInt(major, 16), Number.parseInt(minor, 16)) === directory.dev
     // `/proc/locks` keeps the PID of a process that has ended, as long as another process has the lock's open file.
     const isThere = source.kernel.exists(`${source.root}/${number}`)
-    if (isThere && ((yield* holds(source, number, directory, giveWay)) ?? isSameDevice)) found.add(number)
+    if (isThere && ((yield* holds(source, number, directory, pace)) ?? isSameDevice)) found.add(number)
   }
   return [...found].toSorted((a, b) => a - b)
 })
@@ -86,13 +86,13 @@ const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, g
  */
 export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
   if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return []
-  const giveWay = yield* Slices.makeGiveWay
-  const taken = yield* takers(source, directory, giveWay)
+  const pace = yield* Slices.makePace
+  const taken = yield* takers(source, directory, pace)
   if (taken.length > 0) return taken
   const holders: Array<Pid> = []
   const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
   for (const number of numbers) {
-    if (isPid(number) && (yield* holds(source, number, directory, giveWay)) === true) holders.push(number)
+    if (isPid(number) && (yield* holds(source, number, directory, pace)) === true) holders.push(number)
     // Other fibers run in between, because this loop reads every descriptor of every process.
     yield* Effect.yieldNow
   }

@@ -136,7 +136,7 @@ export const make = (
     forget()
     const kept: Array<Outcome> = []
     const open: Array<Entry> = []
-    const giveWay = yield* Slices.makeGiveWay
+    const pace = yield* Slices.makePace
     for (let index = 0; index < page.length; index++) {
       const entry = page[index]
       if (entry === undefined) continue
@@ -150,7 +150,7 @@ export const make = (
       const life = known === undefined ? yield* ask(entry, content) : known.life
       if (life === undefined) open.push(entry)
       else kept.push(outcomeOf(entry, life, writtenAt))
-      if (index % entriesPerClockRead === entriesPerClockRead - 1) yield* giveWay
+      if (index % entriesPerClockRead === entriesPerClockRead - 1) yield* pace
     }
     // Removals take time, and the next pages wait for them. The remembered answers would be old by then.
     if (open.length > 0) owners.clear()
