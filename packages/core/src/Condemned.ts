@@ -1,6 +1,6 @@
 /**
- * `Condemned`, the right to remove one directory. Every removal of a VM directory requires one. Only the judgement of a
- * directory that was just read creates a `Condemned`.
+ * `Condemned`, the right to remove one directory. Every removal of a VM directory requires one. Only a judgement creates
+ * a `Condemned`.
  *
  * @since 0.1.0
  */
@@ -32,8 +32,9 @@ let mint: (state: DirectoryState, reason: DeadReason) => Condemned
 
 /**
  * The right to delete one directory. Bound to the directory's device and inode, and to the exact sentinels that were
- * judged. Only {@link judge} creates a `Condemned`. The class has no schema, and recorded inputs that are judged again
- * yield none. A `Condemned` can't be forged or copied.
+ * judged. Only {@link judge} creates a `Condemned`, and a copy is none. The class has no schema, and recorded inputs that
+ * are judged again yield none. {@link judge} can't tell whether a state and its observations were really read. A removal
+ * therefore compares the directory with the state again, under its lock.
  *
  * @category models
  * @since 0.1.0

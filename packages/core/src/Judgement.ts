@@ -231,7 +231,7 @@ const mayBeLocked = ({ distrust, subjects }: JudgeInputs, parts: ReadonlyArray<P
  * Applies the state of the directory's own lock to a dead directory. A held lock makes the directory alive. A state of
  * `unknown` makes the directory unknown if a sentinel's lock may still be held.
  */
-const withLock = (finding: Finding, inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
+const withDirectoryLock = (finding: Finding, inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const { lock: state } = inputs
   if (finding.verdict !== "dead" || state === undefined || state === "free") return finding
   const lock: Compared = { ...finding.evidence.lock, observed: state, result: "not-applicable" }
@@ -261,7 +261,7 @@ const withMount = (finding: Finding, { mount: observed }: JudgeInputs): Finding 
 }
 
 /** Evidence that names the holder of a lock. */
-const withHolder = (finding: Finding, { holder: observed }: JudgeInputs): Finding =>
+const withNamedHolder = (finding: Finding, { holder: observed }: JudgeInputs): Finding =>
   finding.reason === "lock-held" && observed !== undefined
     ? { ...finding, evidence: { ...finding.evidence, holder: { observed, result: "not-applicable" } } }
     : finding
@@ -277,6 +277,6 @@ const withHolder = (finding: Finding, { holder: observed }: JudgeInputs): Findin
 export const decide = (inputs: JudgeInputs): Decision => {
   const parts = withEndedNamespaces(judgeOwners(inputs))
   const byOwners = withAssumption(ofDirectory(inputs, parts), inputs)
-  const byAll = withMount(withOwnerBelow(withLock(byOwners, inputs, parts), inputs), inputs)
-  return { ...withHolder(byAll, inputs), parts }
+  const byAll = withMount(withOwnerBelow(withDirectoryLock(byOwners, inputs, parts), inputs), inputs)
+  return { ...withNamedHolder(byAll, inputs), parts }
 }

@@ -225,7 +225,7 @@ const describeLock = ({ holder, kind, tested }: LockRecord): string =>
  * Turns `dead` into `unknown` if a claimed lock can't be probed, because a process may hold it. A reboot ends every
  * lock.
  */
-const withLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
+const withClaimedLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
   verdict.verdict === "dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
     ? unknown("lock-unknown", verdict.evidence)
     : verdict
@@ -274,7 +274,7 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
     if (isHeld(lockState)) return alive("lock-held", notes)
   }
   return sentinel._tag === "V3"
-    ? withLock(judgeV3(sentinel, inputs, reader, notes), sentinel, lockState)
+    ? withClaimedLock(judgeV3(sentinel, inputs, reader, notes), sentinel, lockState)
     : limitLegacy(judgeObserved(sentinel, process, inputs, reader, notes), reader, notes)
 }
 

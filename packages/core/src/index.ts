@@ -13,8 +13,8 @@
 export * as Cleanup from "./Cleanup.ts"
 
 /**
- * `Condemned`, the right to remove one directory. Every removal of a VM directory requires one. Only the judgement of a
- * directory that was just read creates a `Condemned`.
+ * `Condemned`, the right to remove one directory. Every removal of a VM directory requires one. Only a judgement creates
+ * a `Condemned`.
  *
  * @since 0.1.0
  */

@@ -55,7 +55,7 @@ export interface Standing extends Boot {
   readonly sharesLock: boolean
 }
 
-const judgeDirectory = (
+const bindingOf = (
   { record }: SentinelV3,
   { file }: OwnerInputs,
   { frame, host, knowledge: { assumeMoved = "" } }: Reader,
@@ -175,7 +175,7 @@ const judgeNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes
 
 export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Standing => {
   const { frame, host } = reader
-  const place = judgeDirectory(sentinel, inputs, reader, notes)
+  const place = bindingOf(sentinel, inputs, reader, notes)
   const found = judgeBoot(sentinel, reader, place, notes)
   const namespace = found.boot === undefined ? "unknown" : judgeNamespace(sentinel, host, notes)
   const isOther = found.isContradicted && namespace === "equal"

@@ -29,7 +29,7 @@ import type { Lookup } from "./lookup.ts"
 import * as Unmoved from "./unmoved.ts"
 import { requireSame } from "./presence.ts"
 import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
-import { difference } from "./workspaces.ts"
+import { changeSince } from "./changeSince.ts"
 import { baseName } from "../paths.ts"
 
 export type Claims = ReturnType<typeof make>
@@ -97,7 +97,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     const discard = (condemned: Condemned, mayRemove: MayRemove): Effect.Effect<Discarded, DiscardError> =>
       Effect.uninterruptibleMask((interruptible): Effect.Effect<Discarded, DiscardError> => {
         if (!isClaimed) return Effect.fail(new Taken({ path: origin }))
-        const problem = difference(condemned, state)
+        const problem = changeSince(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = Effect.andThen(
           requireSame(disk, markedPath, state.id),
@@ -118,7 +118,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
 
   /** Describes how a directory differs from the judged one. `undefined`: it doesn't. `held`: the lock, if one was taken. */
   const problemOf = (condemned: Condemned, held: HeldLock | undefined, now: DirectoryState): string | undefined =>
-    held === undefined || sameFile(held.id, now.id) ? difference(condemned, now) : "it is another directory"
+    held === undefined || sameFile(held.id, now.id) ? changeSince(condemned, now) : "it is another directory"
 
   /** Looks at a directory under its lock, and requires that nothing has changed since the judgement. */
   const lookUnchanged = Effect.fnUntraced(function* (

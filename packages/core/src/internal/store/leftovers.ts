@@ -13,7 +13,7 @@ import { isReplaced, mapStoreError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
 import * as Unmoved from "./unmoved.ts"
-import { difference } from "./workspaces.ts"
+import { changeSince } from "./changeSince.ts"
 
 export type Leftovers = ReturnType<typeof make>
 
@@ -78,7 +78,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
           mayRemove: MayRemove
         ): Effect.fn.Return<Discarded, DiscardError> {
           const isOther = Condemned.is(condemned) && condemned.path !== path
-          const problem = isOther ? "it is not what was judged" : difference(condemned, state)
+          const problem = isOther ? "it is not what was judged" : changeSince(condemned, state)
           if (problem !== undefined) return yield* new Changed({ path, problem })
           yield* requireNoMount(disk, path)
           let markedPath = path

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "../../Condemned.ts"
-import { difference as differenceOf, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
+import { difference, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
 import type { Disk, DiskError, HeldLock, RemoveTreeOptions, Stat } from "../../Disk.ts"
 import { Changed, Taken } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
@@ -21,7 +21,8 @@ import type { Lookup } from "./lookup.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 import { hasGone, requireSame } from "./presence.ts"
 import { requireNoMount } from "./unmounted.ts"
-import { difference, type Workspace } from "./workspaces.ts"
+import { changeSince } from "./changeSince.ts"
+import type { Workspace } from "./workspaces.ts"
 import { baseName } from "../paths.ts"
 
 /** Errnos of a rename of a directory that can't be moved, or not to that name. */
@@ -120,7 +121,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
      */
     const confirm = Effect.fnUntraced(function* (file: SentinelFile) {
       const now = yield* lookup.look(path, layout)
-      const problem = differenceOf(markedState(state, file, now), now)
+      const problem = difference(markedState(state, file, now), now)
       return problem === undefined ? now : yield* changed(problem)
     })
 
@@ -176,7 +177,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
     const discard = (condemned: Condemned, mayRemove: MayRemove): ReturnType<Claim["discard"]> =>
       Effect.uninterruptibleMask((interruptible): ReturnType<Claim["discard"]> => {
         if (!isClaimed) return Effect.fail(new Taken({ path }))
-        const problem = difference(condemned, state)
+        const problem = changeSince(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = (marked: DirectoryState) =>
           removeTree(path, {

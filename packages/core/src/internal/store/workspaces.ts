@@ -4,10 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { OwnSentinel } from "../../Reclaimer.ts"
-import { Condemned, type Judgement } from "../../Condemned.ts"
+import type { Condemned, Judgement } from "../../Condemned.ts"
 import { type Disk, DiskError, type HeldLock } from "../../Disk.ts"
 import { Changed, type MountInside, type PermissionDenied, StoreFailure, Taken } from "../../Errors.ts"
-import type { DirectoryState } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
 import type { Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
@@ -15,6 +14,7 @@ import type { Creation } from "./creation.ts"
 import { mapStoreError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
 import type { Locking } from "./locking.ts"
+import { changeSince } from "./changeSince.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import type { Publication } from "./publication.ts"
@@ -39,13 +39,6 @@ const refused = (errno: string, path: string) =>
 
 /** Whether the file system has no space for a workspace (ENOSPC, EDQUOT): removal goes on without one. */
 export const isFull = ({ errno }: StoreFailure): boolean => errno === "ENOSPC" || errno === "EDQUOT"
-
-/**
- * Describes what changed since the judgement. `undefined`: nothing changed. Checks the class of `condemned`, because a
- * caller in JavaScript may pass an object that only has the shape of a `Condemned`.
- */
-export const difference = (condemned: Condemned, now: DirectoryState): string | undefined =>
-  Condemned.is(condemned) ? condemned.difference(now) : "no judgement has condemned it"
 
 const isStoreError = (error: { readonly _tag: string }): error is PermissionDenied | StoreFailure =>
   error._tag === "PermissionDenied" || error._tag === "StoreFailure"
@@ -80,7 +73,7 @@ export const make = (
     )
 
   /** Removes a workspace. One that still holds a directory loses its sentinel, and the next sweep adopts it. */
-  const close = Effect.fn("SentinelStore.closeWorkspace")(function* ({ path }: Workspace) {
+  const close = Effect.fn("Workspaces.close")(function* ({ path }: Workspace) {
     const removeEmpty = (directory: string) =>
       disk.removeDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
     const isEmpty = yield* Effect.isSuccess(Effect.andThen(removeEmpty(`${path}/claimed`), removeEmpty(`${path}/dead`)))
@@ -93,7 +86,7 @@ export const make = (
     if (isEmpty) yield* Effect.ignore(disk.removeDirectory(path))
   }, Effect.uninterruptible)
 
-  const open = Effect.fn("SentinelStore.openWorkspace")(function* (
+  const open = Effect.fn("Workspaces.open")(function* (
     root: Root,
     self: OwnSentinel
   ): Effect.fn.Return<Workspace, StoreFailure | PermissionDenied, Scope.Scope> {
@@ -131,7 +124,7 @@ export const make = (
     const look = (path: string) =>
       Effect.map(
         Effect.catchTag(lookup.look(path, Layout.standard), "NotFound", () => taken),
-        (state) => ({ state, problem: difference(condemned, state) })
+        (state) => ({ state, problem: changeSince(condemned, state) })
       )
     // Look before the rename: if another sweep has adopted the workspace since, no rename has to be undone.
     const { problem: early } = yield* look(from)
@@ -187,7 +180,7 @@ export const make = (
   /** Removes a directory. ESTALE, and nothing is removed: it has changed since the judgement. */
   const removeCondemned = Effect.fnUntraced(function* (path: string, condemned: Condemned) {
     const now = yield* Effect.option(lookup.inspect(path, Layout.standard))
-    if (now._tag === "None" || difference(condemned, now.value) !== undefined) return yield* refused("ESTALE", path)
+    if (now._tag === "None" || changeSince(condemned, now.value) !== undefined) return yield* refused("ESTALE", path)
     yield* disk.removeTree(path, { expected: now.value.id })
   })
 
