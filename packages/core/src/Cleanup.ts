@@ -96,7 +96,7 @@ export interface ReclaimOptions extends JudgeOptions {
 export interface SweepOptions extends ReclaimOptions {
   /** Whether a directory of this name is kept without a judgement. Default: none is. */
   readonly skip?: Predicate.Predicate<string>
-  /** Number of directories that are reclaimed at once. Default: 32. */
+  /** Number of directories that are reclaimed at once, rounded down. Less than 1 counts as 1. Default: 32. */
   readonly concurrency?: number
   /**
    * When this effect succeeds, the sweep ends early. It begins no other directory, stops each deletion under way, and
