@@ -18,6 +18,10 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
   [new Errors.RefusedRoot({ path: "", problem: "an empty path" }), /: "": refused/],
   [new Errors.AlreadyOwned({ path: "/d", owner: 7, verdict: "alive", reason: "matches" }), /process 7.*stop that/],
   [new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "other-machine" }), /vm-sentinel explain/],
+  [
+    new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "path-in-use" }),
+    /\/d: may have an owner: unknown, there is something under the path; `vm-sentinel explain/
+  ],
   [new Errors.Claimed({ path: "/d" }), /\/d: a sweep claimed.*create it again/],
   [
     new Errors.LockBusy({ path: "/d", holders: [7, 8] }),

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { reasons } from "./Reason.ts"
 
 const about = {
   /** The attempted action, such as `read sentinel`. */
@@ -129,6 +130,31 @@ export class RefusedRoot extends Schema.TaggedError<RefusedRoot>("@vm-sentinel/c
   }
 }
 
+const judged = Schema.Literals([...reasons.alive, ...reasons.unknown])
+
+/**
+ * Why the caller can't own a directory: a reason of the owner's verdict (`alive` or `unknown`), or one without a
+ * verdict:
+ *
+ * - `path-in-use`: something exists under the path of a new directory.
+ * - `other-record`: another writer has published its record under the same name.
+ * - `raced`: another writer has replaced the record that was judged.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const OwnedReason = Schema.Literals([...judged.literals, "path-in-use", "other-record", "raced"])
+export type OwnedReason = typeof OwnedReason.Type
+
+/** The reasons without a verdict, for people. */
+const unjudged: { readonly [reason in Exclude<OwnedReason, typeof judged.Type>]: string } = {
+  "path-in-use": "there is something under the path",
+  "other-record": "another sentinel is there",
+  raced: "replaced by another writer"
+}
+
+const isJudged = Schema.is(judged)
+
 /**
  * The directory has or may have an owner that isn't provably gone, or a new directory's path is in use. The caller's
  * record isn't published.
@@ -141,11 +167,12 @@ export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel
   /** PID of the owner. Missing if no readable record names the owner. */
   owner: Schema.optionalKey(Schema.Int),
   verdict: Schema.Literals(["alive", "unknown"]),
-  reason: Schema.String
+  reason: OwnedReason
 }) {
   override get message(): string {
-    const owned = this.owner === undefined ? "may have an owner" : `already owned by process ${this.owner}`
-    return `${this.path}: ${owned}: ${this.verdict}, ${this.reason}`
+    const { owner, path, reason, verdict } = this
+    const owned = owner === undefined ? "may have an owner" : `already owned by process ${owner}`
+    return `${path}: ${owned}: ${verdict}, ${isJudged(reason) ? reason : unjudged[reason]}`
   }
 }
 

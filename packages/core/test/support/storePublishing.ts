@@ -10,6 +10,7 @@ import { pid, record, v1, v2, v3 } from "./fixtures.ts"
 import { Interposer } from "./Interposed.ts"
 import type { Tester } from "./storeTester.ts"
 import { look } from "./looking.ts"
+import { refusal } from "./reaping.ts"
 
 const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
@@ -138,7 +139,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const directory = yield* world.scratch
       const [one, two] = [fresh(), fresh()]
       yield* interposer.before("link", store.publish(directory, two))
-      assert.strictEqual(yield* tag(store.publish(directory, one)), "AlreadyOwned")
+      assert.strictEqual(yield* refusal(store.publish(directory, one)), "AlreadyOwned: other-record")
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
     }))
 
@@ -147,8 +148,8 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   for (const [method, outcome] of [
     ["create", "Changed"],
     ["scan", "Changed"],
-    ["rename", "AlreadyOwned"],
-    ["link", "AlreadyOwned"]
+    ["rename", "AlreadyOwned: raced"],
+    ["link", "AlreadyOwned: other-record"]
   ] as const) {
     test(`two writers over one dead owner, the second before the ${method} of the first: one wins, the other knows`, () =>
       Effect.gen(function* () {
@@ -160,7 +161,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         // Before `link`, the first writer has moved the old sentinel aside, so the second one finds none to replace.
         const second = method === "link" ? store.publish(directory, two) : store.publish(directory, two, { replacing })
         yield* interposer.before(method, second)
-        assert.strictEqual(yield* tag(store.publish(directory, one, { replacing })), outcome)
+        assert.strictEqual(yield* refusal(store.publish(directory, one, { replacing })), outcome)
         assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
       }))
   }
@@ -341,7 +342,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       }
       yield* born
       assert.deepStrictEqual(yield* world.tree(directory), { vm: "directory", "vm/.vm-sentinel": textOf(sentinel) })
-      assert.strictEqual(yield* tag(born), "AlreadyOwned")
+      assert.strictEqual(yield* refusal(born), "AlreadyOwned: path-in-use")
       yield* world.directory(`${directory}/empty`)
       assert.strictEqual(yield* tag(store.create(`${directory}/empty`, () => Effect.succeed(sentinel))), "AlreadyOwned")
       assert.strictEqual(

@@ -34,7 +34,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
     const { entry, subdirectories = [] } = options ?? {}
     const tag = yield* nonce
     const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
-    const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "there is something under the path" })
+    const exists = () => new AlreadyOwned({ path, verdict: "unknown", reason: "path-in-use" })
     yield* mapLookError("make directory")(disk.makeDirectory(staged))
     return yield* Effect.gen(function* () {
       for (const name of subdirectories) {

@@ -147,7 +147,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     yield* mapLookError(operation, { ENOENT: vanished })(disk.rename(path, aside))
     if (yield* Effect.orElseSucceed(isStill(aside, judged), () => false)) return { aside, earlier }
     yield* Effect.ignore(putBack(aside, path))
-    return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "replaced by another writer" })
+    return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "raced" })
   })
 
   /**
@@ -251,7 +251,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     if (!isOwn) yield* refuseInSweep(directory)
     const tag = yield* nonce
     const temporary = `${directory}/${SentinelName.temporaryPrefix}${tag}`
-    const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "another sentinel is there" })
+    const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "other-record" })
     const claimed = () => new Claimed({ path: directory })
     const failed = (error: DiskError): Effect.Effect<never, PublishError> =>
       error.errno === "ENOENT" ? claimed() : Effect.fail(toLookError(operation, error))
