@@ -289,7 +289,10 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/owning/holding"),
-        from: `Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))`,
+        from: `Effect.andThen(
+          Effect.ignore(release(directory, file)),
+          Effect.fail(new Claimed({ path: directory, reason: "lock-lost" }))
+        )`,
         to: `Effect.void`
       }
     ],

@@ -22,7 +22,17 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
     new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "path-in-use" }),
     /\/d: may have an owner: unknown, there is something under the path; `vm-sentinel explain/
   ],
-  [new Errors.Claimed({ path: "/d" }), /\/d: a sweep claimed.*create it again/],
+  [new Errors.Claimed({ path: "/d", reason: "swept" }), /\/d: a sweep claimed.*create it again$/m],
+  [new Errors.Claimed({ path: "/d", reason: "gone" }), /\/d: .* removed or moved away, .*; create it again$/m],
+  [
+    new Errors.Claimed({ path: "/d", reason: "replaced" }),
+    /\/d: another directory has its path now; look whose it is$/m
+  ],
+  [
+    new Errors.Claimed({ path: "/d", reason: "record-lost" }),
+    /\/d: the new record .*; look what is there, then try again$/m
+  ],
+  [new Errors.Claimed({ path: "/d", reason: "lock-lost" }), /\/d: another process took the ownership lock, .*; look/],
   [
     new Errors.LockBusy({ path: "/d", holders: [7, 8] }),
     /\/d: process 7, 8 holds the ownership lock; wait until .*stop/

@@ -177,17 +177,43 @@ export class AlreadyOwned extends Schema.TaggedError<AlreadyOwned>("@vm-sentinel
 }
 
 /**
- * A sweep has the directory, or the directory was removed or replaced during the call. The caller can create the
- * directory again.
+ * Why the caller can't have a directory.
+ *
+ * - `swept`: a sweep has the directory.
+ * - `gone`: the directory lies under its path no more. A sweep or another program has moved or removed it.
+ * - `replaced`: another directory has the path.
+ * - `record-lost`: the directory is there, and the caller's new record isn't. A sweep had the directory for a moment, or
+ *   another program has removed or changed the record.
+ * - `lock-lost`: another process has taken the ownership lock.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ClaimedReason = Schema.Literals(["swept", "gone", "replaced", "record-lost", "lock-lost"])
+export type ClaimedReason = typeof ClaimedReason.Type
+
+/** What happened, and what to do, for people. */
+const losses: { readonly [reason in ClaimedReason]: string } = {
+  swept: "a sweep claimed the directory; create it again",
+  gone: "the directory was removed or moved away, perhaps by a sweep; create it again",
+  replaced: "another directory has its path now; look whose it is",
+  "record-lost": "the new record was removed or changed, perhaps by a sweep; look what is there, then try again",
+  "lock-lost":
+    "another process took the ownership lock, perhaps a sweep; look whether the directory is there, then try again"
+}
+
+/**
+ * A sweep has the directory, or the caller lost the directory during the call, see {@link ClaimedReason}.
  *
  * @category errors
  * @since 0.1.0
  */
 export class Claimed extends Schema.TaggedError<Claimed>("@vm-sentinel/core/Claimed")("Claimed", {
-  path: Schema.String
+  path: Schema.String,
+  reason: ClaimedReason
 }) {
   override get message(): string {
-    return `${this.path}: a sweep claimed the directory meanwhile; create it again`
+    return `${this.path}: ${losses[this.reason]}`
   }
 }
 

@@ -14,6 +14,7 @@ import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import { look, read } from "./support/looking.ts"
+import { refusal } from "./support/reaping.ts"
 
 const root = "/srv/vms"
 const vm = `${root}/vm`
@@ -386,6 +387,7 @@ describe("Ownership.hold", () => {
         if (swaps < at) continue
         if (Result.isFailure(result)) {
           assert.include(["AlreadyOwned", "Claimed", "Changed", "NotFound"], result.failure._tag, `call ${at}`)
+          if (result.failure._tag === "Claimed") assert.strictEqual(result.failure.reason, "replaced", `call ${at}`)
         }
         yield* memory.move(vm, `${root}/other`)
         yield* memory.remove(`${root}/moved`)
@@ -394,6 +396,34 @@ describe("Ownership.hold", () => {
       assert.isAbove(swaps, 10)
     }),
     { table: { uid: 0 } }
+  )
+
+  test(
+    "says that its directory is gone, at whichever call that happened",
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      const told = new Set<string>()
+      let moves = 0
+      for (let at = 1; moves === at - 1; at++) {
+        yield* made
+        yield* memory.before(
+          at,
+          Effect.andThen(
+            Effect.sync(() => (moves += 1)),
+            memory.move(vm, `${root}/moved`)
+          )
+        )
+        const result = yield* Effect.result(Effect.scoped(Ownership.hold(vm)))
+        if (moves < at) continue
+        if (Result.isFailure(result)) {
+          const { failure } = result
+          told.add(failure._tag === "Claimed" ? `Claimed: ${failure.reason}` : failure._tag)
+        }
+        yield* memory.remove(`${root}/moved`)
+      }
+      assert.isAbove(moves, 10)
+      assert.sameMembers([...told], ["Claimed: gone", "NotFound"])
+    })
   )
 
   const exclusively = Effect.fnUntraced(function* (path: string, scope: Scope.Scope) {
@@ -447,7 +477,7 @@ describe("Ownership.hold", () => {
           act === "hold" ? Effect.asVoid(Ownership.hold("/volume")) : Effect.asVoid(Ownership.record("/volume"))
         const attempt = yield* Effect.forkChild(Effect.flip(inPlaceOf))
         yield* TestClock.adjust("6 seconds")
-        assert.deepInclude(yield* Fiber.join(attempt), { _tag: "Claimed", path: "/volume" })
+        assert.deepInclude(yield* Fiber.join(attempt), { _tag: "Claimed", path: "/volume", reason: "swept" })
         assert.deepStrictEqual(Object.keys(yield* memory.snapshot(`${root}/.vm-sentinel-reap.0/dead/vm`)), [
           `${root}/.vm-sentinel-reap.0/dead/vm`,
           `${root}/.vm-sentinel-reap.0/dead/vm/disk`
@@ -470,7 +500,7 @@ describe("Ownership.hold", () => {
           yield* Simulation.crashed(vm)
           yield* memory.move(`${vm}/.vm-sentinel`, `${vm}/.vm-sentinel.removing`)
           const before = yield* memory.snapshot(root)
-          assert.strictEqual(yield* tag(owning), "Claimed")
+          assert.strictEqual(yield* refusal(owning), "Claimed: swept")
           assert.deepStrictEqual(yield* memory.snapshot(root), before)
         }),
         { locks }
@@ -485,14 +515,14 @@ describe("Ownership.hold", () => {
         yield* memory.setAttributes(vm, { isLower: true })
         const sweeper = yield* Simulation.actor()
         let result = "nothing"
-        const come = Effect.map(tag(owning), (tag) => (result = tag)).pipe(Effect.scoped, Effect.orDie)
+        const come = Effect.map(refusal(owning), (told) => (result = told)).pipe(Effect.scoped, Effect.orDie)
         const services = yield* Effect.context<Simulation.Services>()
         yield* sweeper.memory.before(
           ({ operation, path }) => operation === "unlink" && path === `${vm}/disk`,
           Effect.provideContext(come, services)
         )
         const { outcomes } = yield* sweeper.run(Cleanup.sweep(root))
-        assert.strictEqual(result, "Claimed")
+        assert.strictEqual(result, "Claimed: swept")
         assert.deepStrictEqual(
           outcomes.map(({ action, name }) => [action, name]),
           [["removed", "vm"]]
@@ -511,7 +541,7 @@ describe("Ownership.hold", () => {
       yield* Simulation.seed({ "/srv/view": { type: "directory" }, [claimed]: { type: "directory" } })
       yield* memory.mount("/srv/view", { source: vm })
       yield* memory.before(({ operation }) => operation === "link", memory.move(vm, `${claimed}/vm`))
-      assert.strictEqual(yield* tag(Ownership.record("/srv/view")), "Claimed")
+      assert.strictEqual(yield* refusal(Ownership.record("/srv/view")), "Claimed: swept")
       assert.hasAllKeys(yield* memory.snapshot(`${claimed}/vm`), [`${claimed}/vm`, `${claimed}/vm/disk`])
     }),
     { locks: false }
@@ -585,8 +615,8 @@ describe("Ownership.hold", () => {
       `scenario 71: nothing is published in ${path}`,
       Effect.gen(function* () {
         yield* Simulation.seed({ [`${path}/disk`]: "disk" })
-        assert.strictEqual(yield* tag(Ownership.record(path)), "Claimed")
-        assert.strictEqual(yield* tag(Ownership.hold(path)), "Claimed")
+        assert.strictEqual(yield* refusal(Ownership.record(path)), "Claimed: swept")
+        assert.strictEqual(yield* refusal(Ownership.hold(path)), "Claimed: swept")
         const store = yield* SentinelStore
         assert.deepStrictEqual((yield* look(store, path)).sentinels, [])
       })
@@ -607,7 +637,7 @@ describe("Ownership.hold", () => {
           }))
       })
       const state = Effect.provideService(Ownership.hold(vm), SentinelStore, losing)
-      assert.strictEqual(yield* tag(state), "Claimed")
+      assert.strictEqual(yield* refusal(state), "Claimed: lock-lost")
       assert.deepStrictEqual(yield* contents, { disk: "disk" })
       assert.strictEqual(yield* store.probeLock(vm), "free")
     })

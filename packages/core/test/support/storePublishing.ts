@@ -225,7 +225,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         // The writer's first `lstat` must see the unchanged directory. The rule for `lstat` starts at `link`.
         if (moment === "lstat") yield* interposer.before("link", interposer.before("lstat", taken))
         else yield* interposer.before(moment, taken)
-        assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, fresh())), "Claimed")
+        assert.strictEqual(yield* refusal(store.publish(`${directory}/vm`, fresh())), "Claimed: gone")
         const left = yield* world.tree(directory)
         assert.deepInclude(left, { claimed: "directory", "claimed/disk": "data" })
         assert.notProperty(left, "vm")
@@ -243,7 +243,7 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         )
         if (moment === "lstat") yield* interposer.before("link", interposer.before("lstat", swapped))
         else yield* interposer.before(moment, swapped)
-        assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, fresh())), "Claimed")
+        assert.strictEqual(yield* refusal(store.publish(`${directory}/vm`, fresh())), "Claimed: replaced")
         assert.deepInclude(yield* world.tree(directory), { "claimed/disk": "data", "vm/.vm-sentinel": textOf(other) })
       }))
   }
@@ -258,8 +258,21 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         world.file(`${directory}/vm/.vm-sentinel`, textOf(v2()))
       )
       yield* interposer.before("syncDirectory", swapped)
-      assert.strictEqual(yield* tag(store.publish(`${directory}/vm`, v2())), "Claimed")
+      assert.strictEqual(yield* refusal(store.publish(`${directory}/vm`, v2())), "Claimed: replaced")
     }))
+
+  for (const [title, lose] of [
+    ["removes", world.remove],
+    ["changes", (path: string) => world.file(path, textOf(fresh()))]
+  ] as const) {
+    test(`a record that another program ${title} before its writer has read it back is lost, and its directory isn't`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        yield* interposer.before("read", lose(`${directory}/.vm-sentinel`))
+        assert.strictEqual(yield* refusal(store.publish(directory, fresh())), "Claimed: record-lost")
+      }))
+  }
 
   for (const errno of ["ENOSPC", "EIO", "EDQUOT", "EROFS"]) {
     for (const method of ["create", "rename", "link"] as const) {

@@ -16,6 +16,7 @@ import {
   nonces,
   nothingBelow,
   reapingIn,
+  refusal,
   reclaimerOf,
   remainsKind,
   tag
@@ -197,10 +198,13 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
         const { directory, store, vm } = made
         yield* begun(made)
         const born = () => Effect.succeed(fresh())
-        assert.strictEqual(yield* tag(Effect.scoped(store.lock(vm))), "Claimed")
-        assert.strictEqual(yield* tag(store.publish(vm, fresh())), "Claimed")
-        assert.strictEqual(yield* tag(store.publish(vm, fresh(), { entry: ".vm-sentinel.helper" })), "Claimed")
-        assert.strictEqual(yield* tag(store.create(vm, born)), "Claimed")
+        assert.strictEqual(yield* refusal(Effect.scoped(store.lock(vm))), "Claimed: swept")
+        assert.strictEqual(yield* refusal(store.publish(vm, fresh())), "Claimed: swept")
+        assert.strictEqual(
+          yield* refusal(store.publish(vm, fresh(), { entry: ".vm-sentinel.helper" })),
+          "Claimed: swept"
+        )
+        assert.strictEqual(yield* refusal(store.create(vm, born)), "Claimed: swept")
         assert.deepStrictEqual(yield* world.tree(directory), marked(made))
       })
     ))
@@ -387,7 +391,7 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
         const interposer = yield* Interposer
         yield* interposer.before("syncDirectory", Effect.andThen(world.remove(`${vm}/.vm-sentinel`), mark(vm)), isVm)
         const published = store.publish(vm, fresh(), { entry: ".vm-sentinel.helper" })
-        assert.strictEqual(yield* tag(published), "Claimed")
+        assert.strictEqual(yield* refusal(published), "Claimed: swept")
         assert.sameMembers(Object.keys(yield* world.tree(directory)), ["vm", "vm/.vm-sentinel.removing", "vm/disk"])
       })
     ))

@@ -23,7 +23,10 @@ import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release }
 const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
   lock.wasExclusive
     ? Effect.catch(lock.share, () =>
-        Effect.andThen(Effect.ignore(release(directory, file)), Effect.fail(new Claimed({ path: directory })))
+        Effect.andThen(
+          Effect.ignore(release(directory, file)),
+          Effect.fail(new Claimed({ path: directory, reason: "lock-lost" }))
+        )
       )
     : Effect.void
 

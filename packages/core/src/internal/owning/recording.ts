@@ -91,7 +91,9 @@ export const condemnedOwner = Effect.fnUntraced(function* (
   const store = yield* SentinelStore
   const found = yield* store.look(directory, contendersLayout(entry))
   // Another directory replaced the locked one under this path. The lock says nothing about the owners of the new one.
-  if (lock !== undefined && !sameFile(found.id, lock.id)) return yield* new Claimed({ path: directory })
+  if (lock !== undefined && !sameFile(found.id, lock.id)) {
+    return yield* new Claimed({ path: directory, reason: "replaced" })
+  }
   const isNew = found.sentinels.every((file) => file.entry !== entry)
   if (found.crowded !== undefined || (isNew && found.sentinels.length + found.foreign.length >= mostSentinels)) {
     const problem = `no sweep judges a directory with more than ${mostSentinels} sentinels`
@@ -186,7 +188,7 @@ export const recordLocked = Effect.fnUntraced(function* (
   const found = yield* look
   if (sameFile(found.id, lock.id)) return yield* asRecorded(file, Effect.succeed(found))
   yield* Effect.ignore(release(directory, file))
-  return yield* new Claimed({ path: directory })
+  return yield* new Claimed({ path: directory, reason: "replaced" })
 })
 
 export const basisOf = Effect.fnUntraced(function* (

@@ -19,7 +19,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
   const refused = (path: string) => (error: AlreadyOwned) =>
     Effect.flatMap(
       Effect.orElseSucceed(isBeingRemoved(disk, path), () => false),
-      (isRemoved) => Effect.fail(isRemoved ? new Claimed({ path }) : error)
+      (isRemoved) => Effect.fail(isRemoved ? new Claimed({ path, reason: "swept" }) : error)
     )
 
   /**

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Disk, DiskError, HeldLock, LockOptions, OwnerLock } from "../../Disk.ts"
-import { Claimed, LockBusy, LockUnsupported, type LookError } from "../../Errors.ts"
+import { Claimed, type ClaimedReason, LockBusy, LockUnsupported, type LookError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
@@ -37,20 +37,29 @@ export const make = (disk: Disk["Service"]) => {
       SentinelName.liesInSweep(location) ? Effect.succeed(true) : isBeingRemoved(disk, path)
     )
 
-  /**
-   * Whether `path` still names the locked directory, the directory is linked, and no sweep has claimed it. The check is
-   * needed because the kernel also locks a directory that was removed.
-   */
-  const isStillThere = (path: string, lock: HeldLock) =>
-    disk.lstat(path).pipe(
-      Effect.flatMap(({ id, nlink }) =>
-        sameFile(id, lock.id) && nlink !== 0
-          ? Effect.map(isClaimed(path), (claimed) => !claimed)
-          : Effect.succeed(false)
-      ),
+  /** Whether, and how, a directory is lost to its owner: a sweep has claimed it, or it is gone. */
+  const sweptOrGone = (path: string): Effect.Effect<ClaimedReason | undefined, DiskError> =>
+    isClaimed(path).pipe(
+      Effect.map((claimed) => (claimed ? "swept" : undefined)),
       Effect.catchIf(
         (error) => isGone(error, path),
-        () => Effect.succeed(false)
+        () => Effect.succeed("gone" as const)
+      )
+    )
+
+  /**
+   * How the locked directory was lost. `undefined`: `path` still names it, it is linked, and no sweep has claimed it.
+   * The check is needed because the kernel also locks a directory that was removed.
+   */
+  const lossOf = (path: string, lock: HeldLock): Effect.Effect<ClaimedReason | undefined, DiskError> =>
+    disk.lstat(path).pipe(
+      Effect.flatMap(({ id, nlink }): Effect.Effect<ClaimedReason | undefined, DiskError> => {
+        if (!sameFile(id, lock.id)) return Effect.succeed("replaced")
+        return nlink === 0 ? Effect.succeed("gone") : sweptOrGone(path)
+      }),
+      Effect.catchIf(
+        (error) => isGone(error, path),
+        () => Effect.succeed("gone" as const)
       )
     )
 
@@ -66,28 +75,29 @@ export const make = (disk: Disk["Service"]) => {
   const lock = Effect.fn("SentinelStore.lock")(function* (
     path: string
   ): Effect.fn.Return<OwnerLock, Claimed | LockBusy | LockUnsupported | LookError, Scope.Scope> {
-    const claimed = new Claimed({ path })
     // If a sweep has claimed the caller's working directory, `path` lies inside of a workspace.
-    if (SentinelName.liesInSweep(path)) return yield* claimed
+    if (SentinelName.liesInSweep(path)) return yield* new Claimed({ path, reason: "swept" })
     const refused = (error: DiskError): Effect.Effect<never, Claimed | LockBusy | LockUnsupported | LookError> => {
       if (unsupported.has(error.errno)) return Effect.fail(new LockUnsupported({ path }))
       if (!isBusy(error)) return Effect.fail(toLookError("lock", error))
-      return Effect.flatMap(isSwept(path), (swept) => Effect.fail(swept ? claimed : new LockBusy({ path })))
+      return Effect.flatMap(lossWhileBusy(path), (reason) =>
+        Effect.fail(reason === undefined ? new LockBusy({ path }) : new Claimed({ path, reason }))
+      )
     }
     const held = yield* attempt(path).pipe(
       // A process that only probes releases the lock soon. A sweep that has claimed the directory keeps the lock.
       Effect.retry({
-        while: (error) => (isBusy(error) ? Effect.map(isSwept(path), (swept) => !swept) : false),
+        while: (error) => (isBusy(error) ? Effect.map(lossWhileBusy(path), (reason) => reason === undefined) : false),
         ...ownersPatience
       }),
       Effect.catchTag("DiskError", refused)
     )
-    const isThere = yield* mapLookError("lock")(isStillThere(path, held))
-    return isThere ? held : yield* claimed
+    const reason = yield* mapLookError("lock")(lossOf(path, held))
+    return reason === undefined ? held : yield* new Claimed({ path, reason })
   })
 
-  /** Whether the directory is gone, or a sweep has claimed it. */
-  const isSwept = (path: string) => Effect.catch(isClaimed(path), (error) => Effect.succeed(isGone(error, path)))
+  /** {@link sweptOrGone}, where an error means that the directory isn't known to be lost. */
+  const lossWhileBusy = (path: string) => Effect.orElseSucceed(sweptOrGone(path), () => undefined)
 
   /**
    * Locks exclusively, which excludes every owner. `undefined`: the platform or the file system has no lock.

@@ -7,7 +7,15 @@ import * as Result from "effect/Result"
 import { Condemned } from "../../Condemned.ts"
 import { fileToken, toRecord } from "../../DirectoryFrame.ts"
 import type { Disk, DiskError, NewFile, Stat } from "../../Disk.ts"
-import { AlreadyOwned, Changed, Claimed, MalformedSentinel, NotFound, type PublishError } from "../../Errors.ts"
+import {
+  AlreadyOwned,
+  Changed,
+  Claimed,
+  type ClaimedReason,
+  MalformedSentinel,
+  NotFound,
+  type PublishError
+} from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import { type DirectoryState, nonceOf, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
@@ -151,13 +159,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   })
 
   /**
-   * Whether a directory still lies at its path. If not, a sweep may have claimed it, which would explain an earlier
-   * error. An error other than ENOENT and ENOTDIR counts as `true`.
+   * How a directory was lost, which would explain an earlier error. `undefined`: it still lies at its path, or an error
+   * other than ENOENT and ENOTDIR hides that.
    */
-  const isAtItsPath = (directory: string, before: Stat) =>
+  const lossOf = (directory: string, before: Stat): Effect.Effect<ClaimedReason | undefined> =>
     Effect.match(disk.lstat(directory), {
-      onSuccess: (now) => sameFile(now.id, before.id),
-      onFailure: ({ errno }) => errno !== "ENOENT" && errno !== "ENOTDIR"
+      onSuccess: (now) => (sameFile(now.id, before.id) ? undefined : "replaced"),
+      onFailure: ({ errno }) => (errno === "ENOENT" || errno === "ENOTDIR" ? "gone" : undefined)
     })
 
   const confirmOnce = Effect.fnUntraced(function* (
@@ -166,14 +174,16 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     entry: string,
     bytes: Uint8Array
   ): Effect.fn.Return<SentinelFile, PublishError> {
-    const claimed = new Claimed({ path: directory })
-    const gone = { ENOENT: () => claimed, ENOTDIR: () => claimed }
-    const now = yield* mapLookError(operation, gone)(disk.lstat(directory))
-    if (!sameFile(now.id, before.id)) return yield* claimed
-    const read = yield* mapLookError(operation, gone)(disk.read(`${directory}/${entry}`, Sentinel.maxBytes))
+    const missingAs = (reason: ClaimedReason) => {
+      const claimed = () => new Claimed({ path: directory, reason })
+      return mapLookError(operation, { ENOENT: claimed, ENOTDIR: claimed })
+    }
+    const now = yield* missingAs("gone")(disk.lstat(directory))
+    if (!sameFile(now.id, before.id)) return yield* new Claimed({ path: directory, reason: "replaced" })
+    const read = yield* missingAs("record-lost")(disk.read(`${directory}/${entry}`, Sentinel.maxBytes))
     const parsed = Sentinel.parse(read.bytes)
-    if (read.bytes.length !== bytes.length || read.bytes.some((byte, i) => byte !== bytes[i])) return yield* claimed
-    if (Result.isFailure(parsed)) return yield* claimed
+    const isOwn = read.bytes.length === bytes.length && read.bytes.every((byte, i) => byte === bytes[i])
+    if (!isOwn || Result.isFailure(parsed)) return yield* new Claimed({ path: directory, reason: "record-lost" })
     return {
       entry,
       id: read.stat.id,
@@ -211,7 +221,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   /** Refuses a directory that a sweep deletes where it lies. */
   const refuseMarked = (directory: string) =>
     Effect.flatMap(mapLookError(operation)(isBeingRemoved(disk, directory)), (isMarked) =>
-      isMarked ? Effect.fail(new Claimed({ path: directory })) : Effect.void
+      isMarked ? Effect.fail(new Claimed({ path: directory, reason: "swept" })) : Effect.void
     )
 
   /**
@@ -220,7 +230,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
    */
   const refuseInSweep = Effect.fnUntraced(function* (directory: string) {
     const location = yield* mapLookError(operation)(disk.location(directory))
-    if (SentinelName.liesInSweep(location)) return yield* new Claimed({ path: directory })
+    if (SentinelName.liesInSweep(location)) return yield* new Claimed({ path: directory, reason: "swept" })
     if (SentinelName.isReserved(location)) return yield* reserved(directory)
     yield* refuseMarked(directory)
   })
@@ -252,15 +262,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const tag = yield* nonce
     const temporary = `${directory}/${SentinelName.temporaryPrefix}${tag}`
     const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "other-record" })
-    const claimed = () => new Claimed({ path: directory })
+    const lost = () => new Claimed({ path: directory, reason: "record-lost" })
     const failed = (error: DiskError): Effect.Effect<never, PublishError> =>
-      error.errno === "ENOENT" ? claimed() : Effect.fail(toLookError(operation, error))
+      error.errno === "ENOENT" ? lost() : Effect.fail(toLookError(operation, error))
     const published = Effect.gen(function* () {
       yield* disk.create(temporary, bytesOf)
       const { replacing } = options
       const { aside, earlier } =
         replacing === undefined ? { aside: undefined, earlier: [] } : yield* takeAside(directory, entry, replacing, tag)
-      yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: claimed })(
+      yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: lost })(
         linkOrRename(temporary, path)
       ).pipe(
         // The old record returns to its name, unless another writer has published a record.
@@ -277,7 +287,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       Effect.catchTag("DiskError", failed)
     )
     const old = yield* Effect.catch(published, (error) =>
-      Effect.flatMap(isAtItsPath(directory, before), (still) => Effect.fail(still ? error : claimed()))
+      Effect.flatMap(lossOf(directory, before), (reason) =>
+        Effect.fail(reason === undefined ? error : new Claimed({ path: directory, reason }))
+      )
     )
     const file = yield* Effect.ensuring(
       confirm(directory, before, entry, bytes),
