@@ -8,7 +8,7 @@ import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Hypervisor } from "./Hypervisor.ts"
+import { type BootError, Hypervisor } from "./Hypervisor.ts"
 
 export interface Vm {
   readonly name: string
@@ -21,7 +21,7 @@ export class Orchestrator extends Context.Service<
   {
     /** What the sweep at the start found. */
     readonly recovered: Cleanup.Report
-    readonly start: (name: string) => Effect.Effect<Vm, Ownership.RecordError | SentinelError>
+    readonly start: (name: string) => Effect.Effect<Vm, BootError | Ownership.RecordError | SentinelError>
   }
 >()("example/Orchestrator") {}
 

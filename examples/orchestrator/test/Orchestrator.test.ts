@@ -7,8 +7,10 @@ import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { Hypervisor } from "../src/Hypervisor.ts"
+import { Hypervisor, layerOf } from "../src/Hypervisor.ts"
 import * as Orchestrator from "../src/Orchestrator.ts"
+
+const here = import.meta.dirname
 
 const root = "/vms"
 
@@ -72,9 +74,35 @@ describe("the example orchestrator over fakes", () => {
       assert.strictEqual(error._tag, "AlreadyOwned")
     }).pipe(Effect.provide(layer))
   )
+
+  it.effect("fails where the VM can't be started, and keeps the directory until it ends itself", () =>
+    Effect.gen(function* () {
+      yield* emptyRoot
+      const { start } = yield* boot
+      const error = yield* Effect.flip(start("vm"))
+      assert.strictEqual(error._tag, "BootError")
+      assert.match(error.message, /^\/vms\/vm: the VM can't be started: .*ENOENT/)
+      assert.deepStrictEqual(yield* recovered, ["vm kept matches"])
+    }).pipe(Effect.provide(Layer.provideMerge(layerOf("/no/such/vmm", []), Simulation.layer)))
+  )
 })
 
-const here = import.meta.dirname
+describe("the example hypervisor", () => {
+  /** The errno of a boot that fails. */
+  const errnoOf = (vmm: string, directory: string) =>
+    Hypervisor.use(({ boot }) => boot(directory, undefined)).pipe(
+      Effect.flip,
+      Effect.map(({ cause }) => (cause instanceof Error && "code" in cause ? cause.code : cause)),
+      Effect.provide(layerOf(vmm, []))
+    )
+
+  it.effect("fails with BootError, whether Node emits the error or throws it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* errnoOf("/no/such/vmm", here), "ENOENT")
+      assert.strictEqual(yield* errnoOf(process.execPath, import.meta.filename), "ENOTDIR")
+    })
+  )
+})
 
 const isLinux = process.platform === "linux"
 const kernel = `the example orchestrator on this kernel${isLinux ? "" : " (skipped: it is written for Linux)"}`

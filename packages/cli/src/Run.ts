@@ -13,6 +13,7 @@ import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
@@ -63,14 +64,22 @@ const words: { readonly [reason: string]: string } = { ENOENT: "not found", EACC
 /** The exit code of a shell: 127 for a command that doesn't exist, 126 for one that can't be run. */
 const codeOf = (reason: string): number => (reason === "ENOENT" ? 127 : 126)
 
+/** A command that runs. */
+interface Running {
+  readonly child: ChildProcess
+  readonly pid: Pid
+}
+
+const decodePid = Schema.decodeUnknownEffect(Pid)
+
 /** Node throws some errors of `execvp(3)`, and emits the others. */
 const spawned = (command: string, args: ReadonlyArray<string>, stdio: StdioOptions) =>
   Effect.flatMap(
     // The child isn't detached, so the command stays in the same session, terminal and process group.
     Effect.try({ try: () => spawn(command, args, { stdio }), catch: (error) => error }),
     (child) =>
-      Effect.callback<ChildProcess, unknown>((resume) => {
-        child.once("spawn", () => resume(Effect.succeed(child)))
+      Effect.callback<Running, unknown>((resume) => {
+        child.once("spawn", () => resume(Effect.map(decodePid(child.pid), (pid) => ({ child, pid }))))
         child.once("error", (error) => resume(Effect.fail(error)))
       })
   )
@@ -154,13 +163,13 @@ const withoutReaping =
  * Reaps orphans. As the first process of a container, this process is the parent of all of them, and only a parent can
  * reap. Node reaps the command itself, and would miss its end if other code reaped it.
  */
-const reapOrphans: (child: ChildProcess) => Effect.Effect<void, never, Output.Output | Scope.Scope> = Effect.fnUntraced(
-  function* ({ pid }) {
+const reapOrphans: (command: Pid) => Effect.Effect<void, never, Output.Output | Scope.Scope> = Effect.fnUntraced(
+  function* (command) {
     if (process.pid !== 1 || process.platform !== "linux") return
     const Orphans = yield* Effect.promise(() => import("@vm-sentinel/platform-linux/Orphans"))
     const waits = Orphans.load()
     if (waits === undefined) return yield* Output.note(withoutReaping)
-    const own = new Set(pid === undefined ? [] : [pid])
+    const own = new Set([command])
     const reap = () => void Orphans.reapAll(waits, own)
     yield* Effect.acquireRelease(
       Effect.sync(() => process.on("SIGCHLD", reap)),
@@ -235,12 +244,12 @@ export const run: (
     })
     // Without a command, the next sweep may remove the directory only if it could before. Then the sentinel, which has
     // replaced that of the dead owner, stays.
-    const child = yield* Effect.onError(started, () => (wasForfeit ? Effect.void : withdraw(path, file)))
+    const { child, pid } = yield* Effect.onError(started, () => (wasForfeit ? Effect.void : withdraw(path, file)))
     yield* signals.passTo(child)
-    yield* reapOrphans(child)
-    yield* Ownership.record(path, { ...record, pid: Pid.make(child.pid ?? 0) }).pipe(
+    yield* reapOrphans(pid)
+    yield* Ownership.record(path, { ...record, pid }).pipe(
       // A command that has already ended needs no record.
-      Effect.catchTag("NotFound", ({ pid }) => (pid === undefined ? Output.note(ofMissing(path)) : Effect.void)),
+      Effect.catchTag("NotFound", (error) => (error.pid === undefined ? Output.note(ofMissing(path)) : Effect.void)),
       Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))
     )
     const code = yield* exited(child)
