@@ -35,6 +35,8 @@ export interface Options extends JudgeFlags.JudgeFlags {
   readonly sizes: boolean
   /** Whether a directory of this name is passed over. */
   readonly skip: (name: string) => boolean
+  /** Gets all outcomes, also those that no reporter tells. */
+  readonly seen: (outcomes: ReadonlyArray<Outcome.Outcome>) => Effect.Effect<void>
   readonly progress: Progress.Mode
   /** Whether the progress has to name the root. */
   readonly isNamed: boolean
@@ -90,7 +92,7 @@ export const run: (
   RootError | StoreFailure | Output.OutputError,
   Output.Output | ProcessInspector | SentinelStore
 > = Effect.fnUntraced(function* (options, pass, reporter) {
-  const { ifExists, isNamed, progress, sizes, skip } = options
+  const { ifExists, isNamed, progress, seen, sizes, skip } = options
   const { count, dryRun, only, root } = pass
   const start = yield* Clock.currentTimeMillis
   const path = yield* WorkingDirectory.absolute(root)
@@ -110,7 +112,7 @@ export const run: (
   let turns = 0
   const walk = Stream.runForEachArray(outcomes, (some) => {
     summary = Outcome.count(summary, some)
-    const told = reporter.outcomes(some.map((outcome) => ({ ...outcome, root: path })))
+    const told = Effect.andThen(seen(some), reporter.outcomes(some.map((outcome) => ({ ...outcome, root: path }))))
     if (Math.floor(summary.scanned / turn) === turns) return told
     if (turns === 0) Heap.keepSmall()
     turns = Math.floor(summary.scanned / turn)

@@ -1,21 +1,20 @@
 /**
- * The patterns of `--skip`.
+ * The patterns of `--skip`. Pure.
  *
  * @since 0.1.0
  */
+import type { Outcome } from "@vm-sentinel/core/Outcome"
 import * as Glob from "effect/Glob"
 
 /**
- * Patterns, and which of them have matched a name so far.
+ * A pattern of names of directories.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Skip {
-  /** Whether a pattern matches a name. */
+export interface Pattern {
+  readonly text: string
   readonly matches: (name: string) => boolean
-  /** The patterns that have matched no name yet. */
-  readonly unmatched: () => ReadonlyArray<string>
 }
 
 /**
@@ -25,15 +24,33 @@ export interface Skip {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (patterns: ReadonlyArray<string>): Skip => {
-  const globs = patterns.map((pattern) => ({ pattern, glob: Glob.make(pattern, { dot: true }) }))
-  const matched = new Set<string>()
-  return {
-    matches: (name) => {
-      const matching = globs.filter(({ glob, pattern }) => pattern === name || Glob.match(glob, name))
-      for (const { pattern } of matching) matched.add(pattern)
-      return matching.length > 0
-    },
-    unmatched: () => patterns.filter((pattern) => !matched.has(pattern))
-  }
+export const make = (text: string): Pattern => {
+  const glob = Glob.make(text, { dot: true })
+  return { text, matches: (name) => text === name || Glob.match(glob, name) }
+}
+
+/**
+ * Whether one of the patterns matches a name.
+ *
+ * @category matching
+ * @since 0.1.0
+ */
+export const anyOf =
+  (patterns: ReadonlyArray<Pattern>) =>
+  (name: string): boolean =>
+    patterns.some(({ matches }) => matches(name))
+
+/**
+ * The patterns that match none of the directories that were skipped.
+ *
+ * @category matching
+ * @since 0.1.0
+ */
+export const unmatched = (
+  patterns: ReadonlyArray<Pattern>,
+  outcomes: ReadonlyArray<Outcome>
+): ReadonlyArray<Pattern> => {
+  if (patterns.length === 0) return patterns
+  const skipped = outcomes.filter(({ reason }) => reason === "skipped")
+  return patterns.filter(({ matches }) => !skipped.some(({ name }) => matches(name)))
 }

@@ -10,6 +10,7 @@ import type { Summary } from "@vm-sentinel/core/Outcome"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Confirmation from "./Confirmation.ts"
 import { ExitCode, Quit, worst } from "./ExitCode.ts"
 import * as Failure from "./Failure.ts"
@@ -63,9 +64,9 @@ const told = <A, R>(
     error._tag === "OutputError" ? Effect.fail(error) : Effect.as(Failure.report(error), Option.none())
   )
 
-const tellUnmatched = (patterns: ReadonlyArray<string>) =>
-  Effect.forEach(patterns, (pattern) =>
-    Output.note(`vm-sentinel: --skip ${Text.escape(pattern)}: no directory matches\n`)
+const tellUnmatched = (patterns: ReadonlyArray<Skip.Pattern>) =>
+  Effect.forEach(patterns, ({ text }) =>
+    Output.note(`vm-sentinel: --skip ${Text.escape(text)}: no directory matches\n`)
   )
 
 const tellLimit = (removals: number, limit: number) =>
@@ -90,7 +91,7 @@ const codeOf = ({ strict }: Options, { failed, unknown }: Summary): number =>
 /** The reason why nothing may be removed, after it was printed. `undefined`: removals are allowed. */
 const refusalOf = Effect.fnUntraced(function* (
   options: Options,
-  unmatched: ReadonlyArray<string>,
+  unmatched: ReadonlyArray<Skip.Pattern>,
   plans: ReadonlyArray<Plan.Plan>,
   canAsk: boolean
 ): Effect.fn.Return<Refusal | undefined, never, Output.Output> {
@@ -122,8 +123,15 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
     const isNamed = options.roots.length > 1
     const detailed = json ? Report.json : Report.human({ isNamed })
     const reporter = Report.patient(quiet ? Report.quiet(detailed) : detailed)
-    const skip = Skip.make(options.skip)
-    const walking = { ...options, skip: skip.matches, progress: yield* Progress.modeOf(options), isNamed }
+    const patterns = options.skip.map(Skip.make)
+    const unmatched = yield* Ref.make<ReadonlyArray<Skip.Pattern>>(patterns)
+    const walking: Pass.Options = {
+      ...options,
+      skip: Skip.anyOf(patterns),
+      seen: (outcomes) => Ref.update(unmatched, (left) => Skip.unmatched(left, outcomes)),
+      progress: yield* Progress.modeOf(options),
+      isNamed
+    }
     const roots = yield* Roots.distinct(options.roots)
 
     const walk = (pass: Pass.Pass) =>
@@ -136,15 +144,15 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
       const summaries = yield* Effect.forEach(roots, (root) =>
         walk({ root, dryRun, only: undefined, count: undefined })
       )
-      const unmatched = skip.unmatched()
-      yield* tellUnmatched(unmatched)
+      const left = yield* Ref.get(unmatched)
+      yield* tellUnmatched(left)
       const removals = Arr.getSomes(summaries).reduce((sum, { removed }) => sum + removed, 0)
       const limit = exceeded(options, removals)
       if (Option.isSome(limit)) yield* tellLimit(removals, limit.value)
       return [
         ...codesOf(summaries),
         ...(Option.isSome(limit) ? [ExitCode.limited] : []),
-        ...(strict && unmatched.length > 0 ? [ExitCode.undecided] : [])
+        ...(strict && left.length > 0 ? [ExitCode.undecided] : [])
       ]
     })
 
@@ -152,7 +160,7 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
       const limit = Option.getOrElse(maxRemovals, () => Infinity)
       const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, limit, reporter)))
       const plans = Arr.getSomes(found)
-      const refused = yield* refusalOf(options, skip.unmatched(), plans, canAsk)
+      const refused = yield* refusalOf(options, yield* Ref.get(unmatched), plans, canAsk)
       if (refused === undefined) {
         const sweepOf = ({ keys, root, summary }: Plan.Plan) =>
           walk({ root, dryRun: false, only: keys, count: summary.scanned })

@@ -7,7 +7,7 @@ import * as Streams from "./support/Streams.ts"
 import { defaults } from "./support/Sweeping.ts"
 
 const root = "/srv/vms"
-const options = { ...defaults, skip: () => false, progress: "none", isNamed: false } as const
+const options = { ...defaults, skip: () => false, seen: () => Effect.void, progress: "none", isNamed: false } as const
 
 describe("Plan.make", () => {
   it.effect("counts all that would be removed, remembers no more names than the limit, and removes nothing", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Skip from "../src/Skip.ts"
+import { outcome } from "./support/outcomes.ts"
 
 describe("Skip", () => {
   it.each([
@@ -11,15 +12,20 @@ describe("Skip", () => {
     ["{a,b}-*", ["a-1", "b-2"], ["c-1"]],
     ["vm\\*", ["vm*", "vm\\*"], ["vm1"]]
   ])("%s matches these names, and no others", (pattern, names, others) => {
-    const { matches } = Skip.make([pattern])
+    const matches = Skip.anyOf([Skip.make("other"), Skip.make(pattern)])
     assert.deepStrictEqual([...names, ...others].filter(matches), names)
   })
 
-  it("tells the patterns that have matched no name, also where another one matched first", () => {
-    const skip = Skip.make(["vm-*", "vm-1", "vn-2"])
-    assert.deepStrictEqual(skip.unmatched(), ["vm-*", "vm-1", "vn-2"])
-    skip.matches("vm-1")
-    skip.matches("vm-2")
-    assert.deepStrictEqual(skip.unmatched(), ["vn-2"])
+  it("matches nothing without a pattern", () => {
+    assert.isFalse(Skip.anyOf([])("vm"))
+  })
+
+  it("tells the patterns that match no skipped directory, also where another one matches it", () => {
+    const patterns = ["vm-*", "vm-1", "vn-2", "vm-3"].map(Skip.make)
+    const texts = (...outcomes: Parameters<typeof Skip.unmatched>[1]) =>
+      Skip.unmatched(patterns, outcomes).map(({ text }) => text)
+    const skipped = (name: string) => outcome(name, { verdict: "none", reason: "skipped" })
+    assert.deepStrictEqual(texts(), ["vm-*", "vm-1", "vn-2", "vm-3"])
+    assert.deepStrictEqual(texts(skipped("vm-1"), skipped("vm-2"), outcome("vm-3")), ["vn-2", "vm-3"])
   })
 })
