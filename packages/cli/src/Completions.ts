@@ -52,6 +52,17 @@ const directoriesOfBash = (script: string): string =>
   )
 
 /**
+ * Describes flags that every subcommand takes.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const flagsOf = (globals: ReadonlyArray<Flag.Flag<unknown>>): ReadonlyArray<Completions.FlagDescriptor> => {
+  const named = Object.fromEntries(globals.map((flag, index) => [`${index}`, flag]))
+  return Completions.fromCommand(Command.make("globals", named)).flags
+}
+
+/**
  * The script that completes a command in a shell. `globals`: flags that every subcommand takes.
  *
  * @category rendering
@@ -62,8 +73,7 @@ export const script = (
   command: Command.Command.Any,
   globals: ReadonlyArray<Flag.Flag<unknown>>
 ): string => {
-  const named = Object.fromEntries(globals.map((flag, index) => [`${index}`, flag]))
-  const flags = Completions.fromCommand(Command.make("globals", named)).flags.map(withoutNegation)
+  const flags = flagsOf(globals).map(withoutNegation)
   const text = Completions.generate(command.name, shell, completed(Completions.fromCommand(command), flags))
   return `${{ bash: directoriesOfBash, zsh: identity, fish: directoriesOfFish }[shell](text)}\n`
 }

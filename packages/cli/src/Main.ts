@@ -24,6 +24,7 @@ import * as Stdio from "effect/Stdio"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { explain } from "./commands/explain.ts"
+import * as json from "./commands/json.ts"
 import { list } from "./commands/list.ts"
 import { boolean } from "./commands/options.ts"
 import { reclaim } from "./commands/reclaim.ts"
@@ -62,6 +63,11 @@ const jsonSchema = boolean("json-schema", "Print the JSON Schema of the lines of
 
 const globalFlags: ReadonlyArray<Flag.Flag<unknown>> = [...builtIns.map(({ flag }) => flag), completions, jsonSchema]
 
+const subcommands = [sweep, list, explain, write, run, reclaim, doctor, demo] as const
+
+/** Whether errors are also told as lines of JSON. */
+const asked = Effect.map(json.isWanted({ subcommands, globals: globalFlags }), (json) => ({ json }))
+
 const commandOf = (print: Print) =>
   Command.make("vm-sentinel").pipe(
     Command.withDescription(
@@ -72,7 +78,7 @@ const commandOf = (print: Print) =>
       { command: "vm-sentinel sweep /var/lib/vms", description: "Remove it" },
       { command: "vm-sentinel explain /var/lib/vms/a", description: "See all that was compared for one directory" }
     ]),
-    Command.withSubcommands([sweep, list, explain, write, run, reclaim, doctor, demo]),
+    Command.withSubcommands(subcommands),
     Command.provideEffectDiscard(settings.checked),
     Command.withGlobalFlags([
       printing(
@@ -132,7 +138,7 @@ const tellUsage = (error: CliError.CliError) =>
       const formatter = CliOutput.defaultFormatter({ colors: yield* Output.hasColors("stderr") })
       yield* Output.note(`${formatter.formatErrors([error])}\n`)
     }
-    return yield* Failure.usage(error)
+    return yield* Failure.usage(error, yield* asked)
   })
 
 /** Services for parsing the command line, which reads no file and starts no process. */
@@ -179,9 +185,11 @@ export const main: Effect.Effect<void, Quit, Output.Output> = Effect.gen(functio
       if (error._tag === "Quit") return yield* error
       if (CliError.isCliError(error)) return yield* tellUsage(error)
       if (error._tag === "OutputError" && error.errno === "EPIPE") return yield* new Quit({ code: ExitCode.closed })
-      return yield* Failure.end(error, ExitCode.failed)
+      return yield* Failure.end(error, ExitCode.failed, yield* asked)
     })
   ),
-  Effect.tapCause((cause) => (Cause.hasDies(cause) ? Failure.defect(Cause.pretty(cause)) : Effect.void)),
+  Effect.tapCause((cause) =>
+    Cause.hasDies(cause) ? Effect.flatMap(asked, (asked) => Failure.defect(Cause.pretty(cause), asked)) : Effect.void
+  ),
   Effect.provide([environment, configuration])
 )

@@ -136,5 +136,8 @@ export const reclaim: (options: Options) => Effect.Effect<void, Error, Output | 
       if (isKept) return yield* new Quit({ code: ExitCode.kept })
       if (outcome.action === "failed") return yield* new Quit({ code: ExitCode.failed })
     },
-    Effect.catch((error) => (keptBy(error) ? Failure.end(error, ExitCode.kept) : Effect.fail(error)))
+    (reclaimed, options) =>
+      Effect.catch(reclaimed, (error) =>
+        keptBy(error) ? Failure.end(error, ExitCode.kept, options) : Effect.fail(error)
+      )
   )

@@ -58,10 +58,11 @@ type Services = Output.Output | ProcessInspector | SentinelStore
 
 /** Reports the error of one root, and succeeds with `None`, so that the other roots are still swept. */
 const told = <A, R>(
-  walk: Effect.Effect<A, RootError | StoreFailure | Output.OutputError, R>
+  walk: Effect.Effect<A, RootError | StoreFailure | Output.OutputError, R>,
+  options: Options
 ): Effect.Effect<Option.Option<A>, Output.OutputError, R | Output.Output> =>
   Effect.catch(Effect.asSome(walk), (error) =>
-    error._tag === "OutputError" ? Effect.fail(error) : Effect.as(Failure.report(error), Option.none())
+    error._tag === "OutputError" ? Effect.fail(error) : Effect.as(Failure.report(error, options), Option.none())
   )
 
 const tellUnmatched = (patterns: ReadonlyArray<Skip.Pattern>) =>
@@ -135,7 +136,10 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
     const roots = yield* Roots.distinct(options.roots)
 
     const walk = (pass: Pass.Pass) =>
-      told(Effect.tap(Pass.run(walking, pass, reporter), (summary) => reporter.summary(summary)))
+      told(
+        Effect.tap(Pass.run(walking, pass, reporter), (summary) => reporter.summary(summary)),
+        options
+      )
 
     const codesOf = (summaries: ReadonlyArray<Option.Option<Summary>>) =>
       summaries.map(Option.match({ onNone: () => ExitCode.failed, onSome: (summary) => codeOf(options, summary) }))
@@ -158,7 +162,7 @@ export const sweep: (options: Options) => Effect.Effect<void, Output.OutputError
 
     const judgedFirst = Effect.fnUntraced(function* (canAsk: boolean) {
       const limit = Option.getOrElse(maxRemovals, () => Infinity)
-      const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, limit, reporter)))
+      const found = yield* Effect.forEach(roots, (root) => told(Plan.make(walking, root, limit, reporter), options))
       const plans = Arr.getSomes(found)
       const refused = yield* refusalOf(options, yield* Ref.get(unmatched), plans, canAsk)
       if (refused === undefined) {

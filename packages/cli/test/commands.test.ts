@@ -366,6 +366,24 @@ describe.concurrent("failures", { timeout }, () => {
       assert.strictEqual(plain.stdout, "")
     })
   )
+
+  it.live("are a line also where a word such as no, which names a root, follows --json", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      for (const args of [
+        ["list", "--json", "no", `${root}/none`],
+        ["explain", "--json", "0"]
+      ]) {
+        const { code, stdout } = yield* Cli.run(args, { cwd: root })
+        const tags = stdout
+          .trimEnd()
+          .split("\n")
+          .map((line) => decode(JSON.parse(line)).error._tag)
+        assert.deepStrictEqual([code, new Set(tags)], [1, new Set(["NotFound"])])
+        assert.lengthOf(tags, args.length - 2)
+      }
+    })
+  )
 })
 
 describe.concurrent("usage", { timeout }, () => {

@@ -71,12 +71,14 @@ describe("a setting", () => {
 
       const json = { VM_SENTINEL_JSON: "yes" }
       assert.match((yield* run(["list", missing], json)).stdout, /^\{"_tag":"Failure".*\}\n$/)
-      assert.match((yield* run(["list"], json)).stdout, /^\{"_tag":"Failure".*\}\n$/)
+      for (const args of [["list"], ["lst", "."], ["--log-level", "info", "explain", missing]])
+        assert.match((yield* run(args, json)).stdout, /^\{"_tag":"Failure".*\}\n$/, args.join(" "))
       for (const args of [
         ["list", missing, "--json=false"],
-        ["list", "--json", "off", missing],
         ["write", missing, "--pid", "1"],
         ["--log-level", "info", "write", missing, "--pid", "1"],
+        ["--log-level=info", "write", missing, "--pid", "1"],
+        ["demo", "--nope"],
         ["run", missing, "--", "true"],
         ["run", missing]
       ]) {
