@@ -211,8 +211,7 @@ const withdraw = (path: string, file: SentinelFile) =>
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, so a sweep
  * may remove the directory unless another process still holds the lock. If a signal came first, an earlier command may
  * live, or the command couldn't be started, `run` withdraws the sentinel of this process, unless the directory had only
- * dead owners before. As the first process of a PID
- * namespace, this process reaps the orphans that it inherits.
+ * dead owners before. As the first process of a PID namespace, this process reaps the orphans that it inherits.
  *
  * @category running
  * @since 0.1.0
