@@ -28,7 +28,7 @@ const bundle = (lab: Lab.Lab): string => `${lab.directory}/command/bin.cjs`
 /** Arguments of Node that keep the heap of a program as small as the command's. */
 const tightFlags: ReadonlyArray<string> = [
   "--import",
-  `data:text/javascript,import { keepSmall } from "${Url.pathToFileURL(`${Lab.repository}/packages/cli/src/Heap.ts`)}"; keepSmall()`
+  `data:text/javascript,import { keepSmall } from "${Url.pathToFileURL(`${Lab.repository}/packages/cli/src/sweep/Heap.ts`)}"; keepSmall()`
 ]
 
 /** Name of the contestant that runs `stream` with a heap as small as the command's. */

@@ -634,7 +634,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "only-unconfined",
     what: "after a yes a sweep removes more than was shown",
-    edits: [{ file: cli("Sweep"), from: "dryRun: false, only: keys,", to: "dryRun: false, only: undefined," }],
+    edits: [{ file: cli("sweep/Sweep"), from: "dryRun: false, only: keys,", to: "dryRun: false, only: undefined," }],
     tests: [cliTest("SweepAsks")]
   },
   {
@@ -766,7 +766,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "word-unbound",
     what: "an operator's yes counts for a directory that has taken the name of the one that was shown",
-    edits: [{ file: cli("Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],
+    edits: [{ file: cli("sweep/Reclaim"), from: "only: new Set([Outcome.key(outcome)])", to: "only: undefined" }],
     tests: [cliTest("Reclaim")]
   },
   {
@@ -810,7 +810,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a word that decided nothing at the first look decides at the second one unasked",
     edits: [
       {
-        file: cli("Reclaim"),
+        file: cli("sweep/Reclaim"),
         from: `return { assumeDead: Option.none(), only: undefined }`,
         to: `return { assumeDead, only: undefined }`
       }

@@ -9,10 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stdio from "effect/Stdio"
 import type { DemoError } from "./demo/DemoError.ts"
-import * as ErrorText from "./ErrorText.ts"
+import * as ErrorText from "./text/ErrorText.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import * as Output from "./Output.ts"
-import * as Report from "./Report.ts"
+import * as Report from "./sweep/Report.ts"
 
 /** An error that no schema of core describes. `Usage`: an invalid command line. */
 const Told = Schema.Struct({

@@ -6,9 +6,9 @@
 import { Outcome, Summary } from "@vm-sentinel/core/Outcome"
 import { META_SCHEMA_URI_DRAFT_2020_12 } from "effect/JsonSchema"
 import * as Schema from "effect/Schema"
-import { Explanation } from "./Explanation.ts"
+import { Explanation } from "./explain/Explanation.ts"
 import { Failure } from "./Failure.ts"
-import { Machine, Root } from "./Finding.ts"
+import { Machine, Root } from "./doctor/Finding.ts"
 
 /**
  * Any line that a command prints with `--json`.

@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import * as Fs from "node:fs"
 import { isatty } from "node:tty"
-import * as Text from "./Text.ts"
+import * as Text from "./text/Text.ts"
 
 /**
  * The services that the output needs.

@@ -5,7 +5,7 @@ import * as ChildProcess from "node:child_process"
 import * as FS from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
-import { shells } from "../src/Completions.ts"
+import { shells } from "../src/commands/Completions.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 

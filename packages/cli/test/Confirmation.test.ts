@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stdio } from "effect"
-import * as Confirmation from "../src/Confirmation.ts"
+import * as Confirmation from "../src/sweep/Confirmation.ts"
 import * as Streams from "./support/Streams.ts"
 
 describe("Confirmation.ask", () => {

@@ -1,6 +1,6 @@
 import * as Errors from "@vm-sentinel/core/Errors"
 import { assert, describe, it } from "@effect/vitest"
-import * as ErrorText from "../src/ErrorText.ts"
+import * as ErrorText from "../src/text/ErrorText.ts"
 import { OutputError } from "../src/Output.ts"
 import { UnsupportedPlatform } from "../src/Platform.ts"
 

@@ -9,9 +9,9 @@ import { type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { RecordV3, type Sentinel, type SentinelV3 } from "@vm-sentinel/core/Sentinel"
 import { DateTime, Result, Schema } from "effect"
 import { type Circumstances, judge } from "@vm-sentinel/core/test/support/judging"
-import * as Explanation from "../src/Explanation.ts"
-import * as ExplanationTable from "../src/ExplanationTable.ts"
-import * as Text from "../src/Text.ts"
+import * as Explanation from "../src/explain/Explanation.ts"
+import * as ExplanationTable from "../src/text/ExplanationTable.ts"
+import * as Text from "../src/text/Text.ts"
 
 const now = Date.parse("2026-01-02T00:00:00.000Z")
 const options = { now: DateTime.makeUnsafe(now), colors: false }

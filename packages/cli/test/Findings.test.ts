@@ -6,10 +6,10 @@ import { type HostIdentity, Pid, ProcessIdentity } from "@vm-sentinel/core/Proce
 import type { Prospect } from "@vm-sentinel/core/Prospect"
 import type { Ground } from "@vm-sentinel/core/Ground"
 import { Result } from "effect"
-import * as DoctorText from "../src/DoctorText.ts"
-import type { Finding } from "../src/Finding.ts"
-import * as MachineFindings from "../src/MachineFindings.ts"
-import * as RootFindings from "../src/RootFindings.ts"
+import * as DoctorText from "../src/text/DoctorText.ts"
+import type { Finding } from "../src/doctor/Finding.ts"
+import * as MachineFindings from "../src/doctor/MachineFindings.ts"
+import * as RootFindings from "../src/doctor/RootFindings.ts"
 
 const pid = Pid.make(4242)
 

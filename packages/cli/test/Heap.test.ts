@@ -6,7 +6,7 @@ import * as Cli from "./support/Cli.ts"
 /** Bytes of the two semi-spaces. */
 const small = 2 * 1024 * 1024
 
-const heap = new URL("../src/Heap.ts", import.meta.url)
+const heap = new URL("../src/sweep/Heap.ts", import.meta.url)
 
 /** Bytes of the young generation of a program that allocates 1 000 000 objects, 2 000 of them alive at any time. */
 const youngGeneration = (first: string) =>

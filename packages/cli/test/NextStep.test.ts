@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { reasons } from "@vm-sentinel/core/Reason"
-import * as NextStep from "../src/NextStep.ts"
-import * as Text from "../src/Text.ts"
+import * as NextStep from "../src/text/NextStep.ts"
+import * as Text from "../src/text/Text.ts"
 
 describe("the next step", () => {
   it("is there for each reason for which a directory is kept unjudged, but for what was asked for, and for a failed removal", () => {

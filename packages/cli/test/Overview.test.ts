@@ -2,9 +2,9 @@ import { MalformedSentinel } from "@vm-sentinel/core/Errors"
 import { assert, describe, it } from "@effect/vitest"
 import * as Outcome from "@vm-sentinel/core/Outcome"
 import { DateTime } from "effect"
-import * as NextStep from "../src/NextStep.ts"
-import * as Overview from "../src/Overview.ts"
-import * as Text from "../src/Text.ts"
+import * as NextStep from "../src/text/NextStep.ts"
+import * as Overview from "../src/text/Overview.ts"
+import * as Text from "../src/text/Text.ts"
 import { outcome } from "./support/outcomes.ts"
 
 const now = DateTime.makeUnsafe("2026-01-02T00:00:00.000Z")

@@ -1,8 +1,8 @@
 import * as Simulation from "@vm-sentinel/core/testing/Simulation"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
-import * as Plan from "../src/Plan.ts"
-import * as Report from "../src/Report.ts"
+import * as Plan from "../src/sweep/Plan.ts"
+import * as Report from "../src/sweep/Report.ts"
 import * as Streams from "./support/Streams.ts"
 import { defaults } from "./support/Sweeping.ts"
 

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import * as Progress from "../src/Progress.ts"
-import * as Text from "../src/Text.ts"
+import * as Progress from "../src/sweep/Progress.ts"
+import * as Text from "../src/text/Text.ts"
 import * as Streams from "./support/Streams.ts"
 
 const recording = (notes: Array<string>) => Streams.layer({ stderr: (text) => Effect.sync(() => notes.push(text)) })

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { stripVTControlCharacters } from "node:util"
-import * as Reclaim from "../src/Reclaim.ts"
+import * as Reclaim from "../src/sweep/Reclaim.ts"
 import * as Streams from "./support/Streams.ts"
 import { defaults } from "./support/Sweeping.ts"
 

@@ -3,7 +3,7 @@ import { count, empty } from "@vm-sentinel/core/Outcome"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type PlatformError } from "effect"
 import { systemError } from "effect/PlatformError"
-import * as Report from "../src/Report.ts"
+import * as Report from "../src/sweep/Report.ts"
 import * as Streams from "./support/Streams.ts"
 import { outcome } from "./support/outcomes.ts"
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Skip from "../src/Skip.ts"
+import * as Skip from "../src/sweep/Skip.ts"
 import { outcome } from "./support/outcomes.ts"
 
 describe("Skip", () => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { stripVTControlCharacters } from "node:util"
-import * as Table from "../src/Table.ts"
+import * as Table from "../src/text/Table.ts"
 
 const columns: ReadonlyArray<Table.Column> = [{ header: "NAME" }, { header: "PID", align: "right" }, { header: "DONE" }]
 const cells = (...texts: ReadonlyArray<string>) => texts.map((text): Table.Cell => ({ text }))

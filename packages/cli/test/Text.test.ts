@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Text from "../src/Text.ts"
+import * as Text from "../src/text/Text.ts"
 
 describe("Text", () => {
   it.each([

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as FS from "node:fs"
-import * as Finding from "../src/Finding.ts"
+import * as Finding from "../src/doctor/Finding.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 

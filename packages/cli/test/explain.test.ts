@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Path from "node:path"
-import { Explanation } from "../src/Explanation.ts"
+import { Explanation } from "../src/explain/Explanation.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process"
 import * as FS from "node:fs"
 import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
-import * as Text from "../src/Text.ts"
+import * as Text from "../src/text/Text.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 

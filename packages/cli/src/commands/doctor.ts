@@ -22,7 +22,7 @@ export const doctor = Command.make(
   },
   (input) =>
     Effect.flatMap(
-      Effect.promise(() => import("../Doctor.ts")),
+      Effect.promise(() => import("../doctor/Doctor.ts")),
       ({ doctor }) => doctor(input)
     )
 ).pipe(

@@ -8,7 +8,7 @@ export const explain = Command.make(
   { directory: options.directory, json: options.json, ...options.judgeFlags },
   (input) =>
     Effect.flatMap(
-      Effect.promise(() => import("../Explain.ts")),
+      Effect.promise(() => import("../explain/Explain.ts")),
       ({ explain }) => explain(input)
     )
 ).pipe(

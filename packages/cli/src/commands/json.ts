@@ -8,7 +8,7 @@ import type * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
-import { flagsOf } from "../Completions.ts"
+import { flagsOf } from "./Completions.ts"
 import * as settings from "./settings.ts"
 
 /** The commands and flags that a command line is made of. */

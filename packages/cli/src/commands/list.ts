@@ -8,7 +8,7 @@ const harmless = { dryRun: true, yes: false, maxRemovals: Option.none() }
 
 export const list = Command.make("list", { roots: options.roots, ...options.sweepFlags }, (input) =>
   Effect.flatMap(
-    Effect.promise(() => import("../Sweep.ts")),
+    Effect.promise(() => import("../sweep/Sweep.ts")),
     ({ sweep }) => sweep({ ...input, ...harmless })
   )
 ).pipe(

@@ -17,7 +17,7 @@ export const reclaim = Command.make(
   },
   (input) =>
     Effect.flatMap(
-      Effect.promise(() => import("../Reclaim.ts")),
+      Effect.promise(() => import("../sweep/Reclaim.ts")),
       ({ reclaim }) => reclaim(input)
     )
 ).pipe(

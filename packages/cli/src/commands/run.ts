@@ -22,7 +22,7 @@ export const run = Command.make(
   },
   (input) =>
     Effect.flatMap(
-      Effect.promise(() => import("../Run.ts")),
+      Effect.promise(() => import("../owner/Run.ts")),
       ({ run }) => run(input)
     )
 ).pipe(

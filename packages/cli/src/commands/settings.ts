@@ -11,8 +11,8 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { nearest } from "../Spelling.ts"
-import * as Text from "../Text.ts"
+import { nearest } from "../text/Spelling.ts"
+import * as Text from "../text/Text.ts"
 
 /** The flags that have a variable. */
 const names = [

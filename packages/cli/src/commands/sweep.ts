@@ -14,7 +14,7 @@ export const sweep = Command.make(
   },
   (input) =>
     Effect.flatMap(
-      Effect.promise(() => import("../Sweep.ts")),
+      Effect.promise(() => import("../sweep/Sweep.ts")),
       ({ sweep }) => sweep(input)
     )
 ).pipe(

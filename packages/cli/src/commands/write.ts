@@ -39,7 +39,7 @@ export const write = Command.make(
   },
   (input) =>
     Effect.flatMap(
-      Effect.promise(() => import("../Write.ts")),
+      Effect.promise(() => import("../owner/Write.ts")),
       ({ write }) => write(input)
     )
 ).pipe(

@@ -5,9 +5,9 @@
  */
 import type { Outcome } from "@vm-sentinel/core/Outcome"
 import * as FS from "node:fs"
-import * as Overview from "../Overview.ts"
-import * as Table from "../Table.ts"
-import * as Text from "../Text.ts"
+import * as Overview from "../text/Overview.ts"
+import * as Table from "../text/Table.ts"
+import * as Text from "../text/Text.ts"
 import { bystander, type Expectation } from "./Scene.ts"
 
 /**

@@ -5,7 +5,7 @@
 import { assert, describe } from "@effect/vitest"
 import type { Case } from "@vm-sentinel/core/Prospect"
 import { Effect, Schema } from "effect"
-import * as Finding from "../../src/Finding.ts"
+import * as Finding from "../../src/doctor/Finding.ts"
 import * as Places from "../support/Places.ts"
 import * as Shell from "../support/Shell.ts"
 

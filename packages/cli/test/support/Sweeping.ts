@@ -1,7 +1,7 @@
 /** Runs `sweep` without a process, over the simulated processes and directories of a test. */
 import { Effect, Option } from "effect"
 import { stripVTControlCharacters } from "node:util"
-import * as Sweep from "../../src/Sweep.ts"
+import * as Sweep from "../../src/sweep/Sweep.ts"
 import * as Streams from "./Streams.ts"
 
 export const defaults: Sweep.Options = {

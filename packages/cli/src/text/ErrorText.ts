@@ -4,9 +4,9 @@
  * @since 0.1.0
  */
 import type { AlreadyOwned, Claimed, DirectoryError, IdentityUnavailable, RootError } from "@vm-sentinel/core/Errors"
-import type { DemoError } from "./demo/DemoError.ts"
-import type { OutputError } from "./Output.ts"
-import type { UnsupportedPlatform } from "./Platform.ts"
+import type { DemoError } from "../demo/DemoError.ts"
+import type { OutputError } from "../Output.ts"
+import type { UnsupportedPlatform } from "../Platform.ts"
 import * as Text from "./Text.ts"
 
 /**

@@ -13,11 +13,11 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Explanation from "./Explanation.ts"
-import * as ExplanationTable from "./ExplanationTable.ts"
-import * as JudgeFlags from "./JudgeFlags.ts"
-import { columns, hasColors, type Output, type OutputError, write } from "./Output.ts"
-import * as Report from "./Report.ts"
-import * as WorkingDirectory from "./WorkingDirectory.ts"
+import * as ExplanationTable from "../text/ExplanationTable.ts"
+import * as JudgeFlags from "../JudgeFlags.ts"
+import { columns, hasColors, type Output, type OutputError, write } from "../Output.ts"
+import * as Report from "../sweep/Report.ts"
+import * as WorkingDirectory from "../WorkingDirectory.ts"
 
 /**
  * Options of {@link explain}.

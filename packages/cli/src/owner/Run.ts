@@ -19,13 +19,13 @@ import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { Quit } from "./ExitCode.ts"
+import { Quit } from "../ExitCode.ts"
 import * as DistrustWarning from "./DistrustWarning.ts"
-import * as ErrorText from "./ErrorText.ts"
+import * as ErrorText from "../text/ErrorText.ts"
 import { isForeground } from "./Foreground.ts"
-import * as Output from "./Output.ts"
-import * as Text from "./Text.ts"
-import * as WorkingDirectory from "./WorkingDirectory.ts"
+import * as Output from "../Output.ts"
+import * as Text from "../text/Text.ts"
+import * as WorkingDirectory from "../WorkingDirectory.ts"
 
 /**
  * Options of {@link run}.

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Case } from "@vm-sentinel/core/Prospect"
-import type * as Finding from "./Finding.ts"
+import type * as Finding from "../doctor/Finding.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 import { verdictStyles } from "./VerdictStyle.ts"

@@ -7,8 +7,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { Stdio } from "effect/Stdio"
-import * as Output from "./Output.ts"
-import * as Text from "./Text.ts"
+import * as Output from "../Output.ts"
+import * as Text from "../text/Text.ts"
 
 /**
  * The progress of a walk.

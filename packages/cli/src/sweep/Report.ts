@@ -7,9 +7,9 @@ import * as Outcome from "@vm-sentinel/core/Outcome"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Output from "./Output.ts"
-import * as Overview from "./Overview.ts"
-import * as Text from "./Text.ts"
+import * as Output from "../Output.ts"
+import * as Overview from "../text/Overview.ts"
+import * as Text from "../text/Text.ts"
 
 /**
  * Prints the outcomes of a command, one root after the other.

@@ -6,8 +6,8 @@
 import type { Recorded } from "@vm-sentinel/core/Ownership"
 import * as Effect from "effect/Effect"
 import type * as Stdio from "effect/Stdio"
-import * as ErrorText from "./ErrorText.ts"
-import * as Output from "./Output.ts"
+import * as ErrorText from "../text/ErrorText.ts"
+import * as Output from "../Output.ts"
 
 /**
  * Warns on stderr if no sweep believes a sentinel that was just written.

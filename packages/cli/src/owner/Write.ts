@@ -13,9 +13,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as DistrustWarning from "./DistrustWarning.ts"
-import * as Output from "./Output.ts"
-import * as Text from "./Text.ts"
-import * as WorkingDirectory from "./WorkingDirectory.ts"
+import * as Output from "../Output.ts"
+import * as Text from "../text/Text.ts"
+import * as WorkingDirectory from "../WorkingDirectory.ts"
 
 /**
  * Options of {@link write}.

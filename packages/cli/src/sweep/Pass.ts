@@ -14,13 +14,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Heap from "./Heap.ts"
-import * as JudgeFlags from "./JudgeFlags.ts"
-import * as Output from "./Output.ts"
+import * as JudgeFlags from "../JudgeFlags.ts"
+import * as Output from "../Output.ts"
 import * as Progress from "./Progress.ts"
 import type * as Report from "./Report.ts"
 import * as Roots from "./Roots.ts"
-import * as Text from "./Text.ts"
-import * as WorkingDirectory from "./WorkingDirectory.ts"
+import * as Text from "../text/Text.ts"
+import * as WorkingDirectory from "../WorkingDirectory.ts"
 
 /**
  * Options that all walks of a command share.

@@ -12,11 +12,11 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Stdio from "effect/Stdio"
 import * as Confirmation from "./Confirmation.ts"
-import * as Output from "./Output.ts"
-import * as Overview from "./Overview.ts"
+import * as Output from "../Output.ts"
+import * as Overview from "../text/Overview.ts"
 import * as Pass from "./Pass.ts"
 import * as Report from "./Report.ts"
-import * as Text from "./Text.ts"
+import * as Text from "../text/Text.ts"
 
 /**
  * What a sweep of one root would do.

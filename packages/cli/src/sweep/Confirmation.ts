@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import * as Output from "./Output.ts"
+import * as Output from "../Output.ts"
 
 /**
  * Whether somebody can be asked, which needs terminals at stdin and stderr. The question goes to stderr, since stdout

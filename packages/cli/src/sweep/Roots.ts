@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import * as Output from "./Output.ts"
-import * as Text from "./Text.ts"
+import * as Output from "../Output.ts"
+import * as Text from "../text/Text.ts"
 
 const realPath = (root: string) =>
   Effect.option(SentinelStore.use((store) => Effect.map(store.openRoot(root), ({ path }) => path)))

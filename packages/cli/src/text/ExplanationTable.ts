@@ -6,7 +6,7 @@
 import type { Comparison } from "@vm-sentinel/core/ProcessIdentity"
 import type * as DateTime from "effect/DateTime"
 import * as ErrorText from "./ErrorText.ts"
-import type { Explanation, SentinelExplanation } from "./Explanation.ts"
+import type { Explanation, SentinelExplanation } from "../explain/Explanation.ts"
 import * as NextStep from "./NextStep.ts"
 import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"

@@ -24,9 +24,9 @@ import type { Evidence } from "@vm-sentinel/core/Evidence"
 import type { Prospect } from "@vm-sentinel/core/Prospect"
 import type { Ground } from "@vm-sentinel/core/Ground"
 import * as Result from "effect/Result"
-import * as ErrorText from "./ErrorText.ts"
+import * as ErrorText from "../text/ErrorText.ts"
 import * as Finding from "./Finding.ts"
-import * as Text from "./Text.ts"
+import * as Text from "../text/Text.ts"
 
 const { limited, not, ok, untried } = Finding
 
