@@ -45,11 +45,11 @@ export * from "./OwnershipModel.ts"
  */
 export const ensureUnowned: (
   directory: string,
-  options?: Pick<RecordOptions, "role" | "sentinelName" | "lock">
+  options?: Pick<RecordOptions, "legacy" | "lock" | "role" | "sentinelName">
 ) => Effect.Effect<void, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.ensureUnowned")(
   function* (directory, options = {}) {
     const entry = yield* Recording.entryOf(directory, options)
-    yield* Recording.condemnedOwner(directory, entry, yield* Recording.basisOf(directory, options))
+    yield* Recording.condemnedOwner(directory, entry, options, yield* Recording.basisOf(directory, options))
   },
   Effect.scoped
 )

@@ -24,6 +24,8 @@ export interface RecordOptions {
   readonly role?: string
   /** Base name of the sentinel file. Default `.vm-sentinel`. */
   readonly sentinelName?: string
+  /** `keep`: a v1 or v2 record of another owner is never taken for that of a dead one. Default: `trust`. */
+  readonly legacy?: "trust" | "keep"
   /**
    * The directory's lock, which the caller holds. The process `pid`, if given, inherited the lock's descriptor, and its
    * v3 record claims the lock if `outlivesThread` is `true`. A record without `pid` claims no lock.

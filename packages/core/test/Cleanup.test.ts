@@ -1216,6 +1216,23 @@ describe("Cleanup.reclaim", () => {
     })
   )
 
+  for (const verdict of ["dead", "unknown"] as const) {
+    stageTest(`takes an operator's word about a directory that is ${verdict} for no owner below it`, () =>
+      Effect.gen(function* () {
+        const word = { assumeDead: "its host is gone" }
+        yield* Simulation.crashed(vm)
+        if (verdict === "unknown") yield* Simulation.seed({ [`${vm}/.vm-sentinel.other`]: "not a record" })
+        yield* Simulation.seed({ [`${vm}/nested/.vm-sentinel`]: "not a record" })
+        const kept = yield* Cleanup.reclaim(vm, word)
+        assert.deepInclude(kept, { action: "kept", reason: "owner-inside" })
+        assert.strictEqual(kept.evidence.below?.recorded, "nested")
+        if (verdict === "unknown") return
+        assert.deepInclude(yield* Cleanup.reclaim(`${vm}/nested`, word), { action: "removed", reason: "assumed-dead" })
+        assert.deepInclude(yield* Cleanup.reclaim(vm), { action: "removed", reason: "pid-dead" })
+      })
+    )
+  }
+
   stageTest("takes an operator's word, and a dry run", () =>
     Effect.gen(function* () {
       yield* owner((table, pid) => table.hide(pid))

@@ -356,6 +356,21 @@ describe("Ownership.hold", () => {
   )
 
   test(
+    "takes no v1 or v2 record for a dead owner's where the operator keeps those",
+    Effect.gen(function* () {
+      const options = { legacy: "keep" } as const
+      for (const format of ["v1", "v2"] as const) {
+        yield* Simulation.crashed(vm, { format })
+        const expected = { _tag: "AlreadyOwned", verdict: "unknown", reason: "legacy-kept" } as const
+        assert.deepInclude(yield* Effect.flip(Ownership.ensureUnowned(vm, options)), expected)
+        assert.deepInclude(yield* Effect.flip(Ownership.record(vm, options)), expected)
+        assert.deepInclude(yield* Effect.flip(Ownership.hold(vm, options)), expected)
+        yield* Ownership.ensureUnowned(vm)
+      }
+    })
+  )
+
+  test(
     "records the process that holds the lock, whatever process the options name",
     Effect.gen(function* () {
       const supervisor = yield* Simulation.actor()

@@ -88,7 +88,8 @@ const withLockScope = <A extends Held, E, R>(
   )
 
 /** Drops the `pid` of a caller's `RecordOptions`: the record would claim a lock for a process that doesn't hold it. */
-const ofCaller = (options: HoldOptions): HoldOptions => Struct.pick(options, ["format", "role", "sentinelName"])
+const ofCaller = (options: HoldOptions): HoldOptions =>
+  Struct.pick(options, ["format", "legacy", "role", "sentinelName"])
 
 export const create = (
   directory: string,

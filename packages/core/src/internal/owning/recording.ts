@@ -86,6 +86,7 @@ interface LockBasis {
 export const condemnedOwner = Effect.fnUntraced(function* (
   directory: string,
   entry: string,
+  { legacy = "trust" }: Pick<RecordOptions, "legacy">,
   { lock, lockState }: Omit<LockBasis, "isClaimed">
 ) {
   const store = yield* SentinelStore
@@ -100,7 +101,7 @@ export const condemnedOwner = Effect.fnUntraced(function* (
     return yield* refuse(directory, entry, problem)
   }
   const contending = contenders(found, entry)
-  const context = yield* JudgeDirectory.makeContext({})
+  const context = yield* JudgeDirectory.makeContext({ legacy })
   const probeLock = () => Effect.succeed(lockState)
   const judgement = yield* JudgeDirectory.judgeDirectory({ ...context, probeLock }, contending)
   if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
@@ -118,7 +119,7 @@ const recordWith = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
   const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? basis.lock : undefined)
-  const condemned = yield* condemnedOwner(directory, entry, basis)
+  const condemned = yield* condemnedOwner(directory, entry, options, basis)
   const replacing = condemned === undefined ? {} : { replacing: condemned }
   return yield* store.publish(directory, sentinel, { entry, ...replacing })
 })

@@ -1,5 +1,6 @@
 /** Judges a whole directory: its sentinels, its lock, and the owners below its first level. */
 import * as Effect from "effect/Effect"
+import * as Struct from "effect/Struct"
 import { type Judgement, reconsider, withHolder } from "../../Condemned.ts"
 import type { DirectoryState } from "../../DirectoryState.ts"
 import type { LockBusy } from "../../Errors.ts"
@@ -38,7 +39,8 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
     const store = yield* SentinelStore
     const context = yield* JudgeDirectory.makeContext(options)
     const isFree = () => Effect.succeed<LockState>("free")
-    const underLock = { ...context, probeLock: isFree }
+    // `assumeDead` is about the directory itself. Nobody has looked at the owners below it.
+    const withoutWord = { ...context, knowledge: Struct.omit(context.knowledge, ["assumeDead"]) }
 
     const named = (judgement: Judgement): Effect.Effect<Judgement> =>
       judgement.reason === "lock-held"
@@ -47,17 +49,24 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
           )
         : Effect.succeed(judgement)
 
-    const judgeTop: Examiner["examineTop"] = (state, lock, kind) =>
-      Effect.flatMap(JudgeDirectory.judgeDirectory(lock === "held" ? underLock : context, state, kind), (judgement) => {
-        const { condemned } = judgement
-        return condemned === undefined || lock !== "asked"
-          ? Effect.succeed(judgement)
-          : Effect.map(store.probeLock(state.path), (state) => reconsider(judgement, { lock: state }))
-      })
+    const judgeBy =
+      (context: JudgeDirectory.JudgeContext): Examiner["examineTop"] =>
+      (state, lock, kind) => {
+        const known = lock === "held" ? { ...context, probeLock: isFree } : context
+        return JudgeDirectory.judgeDirectory(known, state, kind).pipe(
+          Effect.flatMap((judgement) =>
+            judgement.condemned === undefined || lock !== "asked"
+              ? Effect.succeed(judgement)
+              : Effect.map(store.probeLock(state.path), (state) => reconsider(judgement, { lock: state }))
+          ),
+          Effect.flatMap(named)
+        )
+      }
 
-    const examineTop: Examiner["examineTop"] = (state, lock, kind) => Effect.flatMap(judgeTop(state, lock, kind), named)
+    const examineTop = judgeBy(context)
+    const examineInner = judgeBy(withoutWord)
 
-    const below = OwnersBelow.make(store, options.layout, (state) => examineTop(state, "asked"), !options.dryRun)
+    const below = OwnersBelow.make(store, options.layout, (state) => examineInner(state, "asked"), !options.dryRun)
     const examine: Examiner["examine"] = (state, lock, kind) =>
       Effect.flatMap(examineTop(state, lock, kind), (judgement) =>
         below(state.mount === undefined ? judgement : reconsider(judgement, { mount: state.mount }))
