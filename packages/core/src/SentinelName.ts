@@ -91,6 +91,20 @@ export const removingName = `${defaultName}.${removingRole}`
  */
 export const ofRole = (base: string, role: string): string => (role === "owner" ? base : `${base}.${role}`)
 
+/** `NAME_MAX` of `limits.h`, in bytes. */
+const longestName = 255
+
+const isShort = (name: string): boolean => new TextEncoder().encode(name).length <= longestName
+
+/**
+ * Whether a file can have a name: it isn't empty, `.` or `..`, has no slash and no NUL, and has at most 255 bytes.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isFileName = (name: string): boolean =>
+  name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0") && isShort(name)
+
 const isOf = (base: string, name: string): boolean =>
   name === base || (base !== broodBoxName && name.startsWith(`${base}.`))
 
@@ -185,11 +199,6 @@ export const parseReap = (entry: string): Reap | undefined => {
 
 /** Maximum number of tags. More tags would leave too little of the 255 bytes for the name. */
 const mostTags = 4
-/** `NAME_MAX` of `limits.h`, in bytes. */
-const longestName = 255
-
-const isShort = (name: string): boolean => new TextEncoder().encode(name).length <= longestName
-
 const isFit = (tagged: string, tags: ReadonlyArray<string>): boolean =>
   tags.length > 0 && tags.length <= mostTags && isShort(tagged)
 

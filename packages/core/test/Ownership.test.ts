@@ -6,6 +6,7 @@ import { Disk, DiskError } from "../src/Disk.ts"
 import type { AlreadyOwned } from "../src/Errors.ts"
 import * as Ownership from "../src/Ownership.ts"
 import * as Sentinel from "../src/Sentinel.ts"
+import * as SentinelName from "../src/SentinelName.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { layer as storeLayer, SentinelStore } from "../src/SentinelStore.ts"
@@ -591,12 +592,27 @@ describe("Ownership.hold", () => {
   )
 
   test(
-    "no owner takes a name that no sweep reads",
+    "no owner takes a name that no sweep reads, or that of a record which is being replaced",
     Effect.gen(function* () {
       yield* made
-      const error = yield* Effect.flip(Ownership.record(vm, { sentinelName: ".vm-sentinel-tmp.a" }))
-      assert.deepInclude(error, { _tag: "MalformedSentinel", path: `${vm}/.vm-sentinel-tmp.a` })
-      assert.deepStrictEqual(yield* contents, { disk: "disk" })
+      const before = yield* contents
+      const names = [".vm-sentinel-tmp.a", "run/owner", "sub/../.own", "..", "", "a\0b", "é".repeat(122)]
+      const options: ReadonlyArray<Ownership.RecordOptions> = [
+        ...names.map((sentinelName) => ({ sentinelName })),
+        { sentinelName: ".vm-sentinel.old-deadbeef" },
+        { role: "old-deadbeef" }
+      ]
+      for (const refused of options) {
+        const { role = "owner", sentinelName = ".vm-sentinel" } = refused
+        const error = yield* Effect.flip(Ownership.record(vm, refused))
+        assert.deepInclude(error, {
+          _tag: "MalformedSentinel",
+          path: `${vm}/${SentinelName.ofRole(sentinelName, role)}`
+        })
+      }
+      assert.deepStrictEqual(yield* contents, before)
+      const longest = { sentinelName: "é".repeat(121) }
+      yield* Ownership.release(vm, yield* Ownership.record(vm, longest))
     })
   )
 

@@ -21,7 +21,7 @@ export const reason = (name: string, description: string) =>
     Flag.optional
   )
 
-const FileName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[^/\0]{1,255}$/))
+const FileName = Schema.String.check(Schema.makeFilter(SentinelName.isFileName))
 
 const expected = "a file name, without a slash"
 

@@ -14,6 +14,7 @@ import { ProcessInspector } from "../../ProcessInspector.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
+import { asideOf, isAside } from "../store/asideName.ts"
 import { mostSentinels } from "../store/lookup.ts"
 import { nonce } from "../store/nonce.ts"
 import { contenders, contendersLayout } from "../store/publication.ts"
@@ -37,6 +38,14 @@ export const entryOf = Effect.fnUntraced(function* (
   if (role === SentinelName.removingRole) {
     return yield* refuse(directory, entry, "the role marks what a sweep deletes")
   }
+  if (!SentinelName.isFileName(sentinelName) || !SentinelName.isFileName(asideOf(entry, "00000000"))) {
+    return yield* refuse(
+      directory,
+      entry,
+      "the sentinel needs a file name, with room for .old-01234567 in its 255 bytes"
+    )
+  }
+  if (isAside(entry)) return yield* refuse(directory, entry, "the name is that of a record which is being replaced")
   if (SentinelName.classify(entry, [sentinelName]) !== "read") {
     return yield* refuse(directory, entry, "no sweep reads a sentinel of that name")
   }

@@ -21,6 +21,7 @@ import { type DirectoryState, nonceOf, sameSentinel, type SentinelFile } from ".
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { PublishOptions } from "../../Publication.ts"
+import { asideBase, asideOf, isAsideOf } from "./asideName.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
 import * as Layout from "../../Layout.ts"
@@ -41,19 +42,6 @@ const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDE
  * back.
  */
 const confirmations = 200
-
-/** Base of the name of an old record. `.bbox-sentinel` has no roles, so its record takes a role's name of `.vm-sentinel`. */
-const asideBase = (entry: string): string => (entry === SentinelName.broodBoxName ? SentinelName.defaultName : entry)
-
-/**
- * Name of the old record of `entry` during its replacement. The name is that of a role, so the old record still counts.
- */
-const asideOf = (entry: string, tag: string): string => SentinelName.ofRole(asideBase(entry), `old-${tag.slice(0, 8)}`)
-
-const isAsideOf = (entry: string, name: string): boolean => {
-  const base = `${asideBase(entry)}.`
-  return name.startsWith(base) && /^old-[0-9a-f]{8}$/.test(name.slice(base.length))
-}
 
 /** The layout in which a writer of `entry` looks for the {@link contenders}. */
 export const contendersLayout = (entry: string): Layout.Layout =>
