@@ -38,3 +38,12 @@ export const ofNames = (names: ReadonlyArray<string> = []): Layout => {
   const [primary, ...others] = names
   return primary === undefined ? standard : { sentinels: [primary, ...others] }
 }
+
+/**
+ * A layout with `.vm-sentinel` as well. A directory that a creator hasn't finished may have a sentinel of either name.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const withStandard = ({ sentinels }: Layout): Layout =>
+  sentinels.includes(SentinelName.defaultName) ? { sentinels } : { sentinels: [...sentinels, SentinelName.defaultName] }

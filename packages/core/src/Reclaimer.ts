@@ -190,7 +190,8 @@ export interface Reclaimer {
   /**
    * Removes a `staged` directory that its creator never finished: one that was condemned, or one that has no sentinel and
    * nothing but what a creator makes before its sentinel. Leaves a directory alone that was modified within the last
-   * 60 s, is locked, contains a mount, or isn't trusted.
+   * 60 s, is locked, contains a mount, or isn't trusted. The judgement is one by `Layout.withStandard` of the
+   * reclaimer's layout.
    */
   readonly discardStaged: (judgement: Judgement) => Effect.Effect<void, PermissionDenied | StoreFailure>
 }

@@ -405,6 +405,19 @@ describe("Cleanup.sweep", () => {
     })
   )
 
+  stageTest("removes an unfinished directory whose sentinel has a name of its own, if it reads that name", () =>
+    Effect.gen(function* () {
+      const sentinelName = ".mine"
+      yield* Simulation.crashed(`${root}/vm`, { sentinelName })
+      yield* MemoryDisk.use(({ move }) => move(`${root}/vm`, `${root}/.vm-sentinel-reap.1.new`))
+      yield* TestClock.adjust("2 minutes")
+      yield* Cleanup.sweep(root)
+      assert.lengthOf(yield* names, 1)
+      yield* Cleanup.sweep(root, { sentinelNames: [sentinelName] })
+      assert.deepStrictEqual(yield* names, [])
+    })
+  )
+
   stageTest("removes what is dead, takes up what was left, and keeps the rest as it was", () =>
     Effect.gen(function* () {
       yield* some

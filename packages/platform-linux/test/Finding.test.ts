@@ -138,6 +138,22 @@ for (const [way, layer] of [
       })
     )
 
+    able(world.bindMount, "fails at a mount that the mount table doesn't show yet", (bindMount) =>
+      Effect.gen(function* () {
+        const scratch = yield* world.scratch
+        yield* world.directory(`${scratch}/source`)
+        yield* world.directory(`${scratch}/old/sub/mounted`)
+        yield* bindMount(`${scratch}/source`, `${scratch}/old/sub/mounted`)
+        assert.deepStrictEqual(yield* find(`${scratch}/old`), [])
+        // The kernel doesn't report that a mount has moved with its directory.
+        Fs.renameSync(`${scratch}/old`, `${scratch}/new`)
+        const searched = yield* errno(find(`${scratch}/new`))
+        // Without koffi the table is read anew each time.
+        const shown = yield* Disk.use((disk) => disk.mountsBelow(`${scratch}/new`))
+        assert.strictEqual(searched, shown.length === 0 ? "EXDEV" : "success")
+      })
+    )
+
     onDisk("ended early has closed all it opened, and lets the event loop go on", () =>
       Effect.gen(function* () {
         const disk = yield* Disk

@@ -40,9 +40,6 @@ const keyOf = ({ id }: Stat): string => `${id.dev}:${id.ino}`
 /** Errnos of an entry that vanished, or was replaced, after it was listed. */
 const vanished = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
-/** The errnos of `vanished`, and EXDEV of a mount that has appeared since the mount table was read. */
-const notHere = new Set([...vanished, "EXDEV"])
-
 /**
  * `mountPoints`: paths that the search passes over without touching them, since a mounted file system may not answer.
  */
@@ -82,11 +79,11 @@ export const make = (
     calls.close(fd)
   }
 
-  const orVanished = <A>(call: () => A, errnos: ReadonlySet<string> = vanished): A | undefined => {
+  const orVanished = <A>(call: () => A): A | undefined => {
     try {
       return call()
     } catch (cause) {
-      if (errnos.has(errnoOf(cause))) return undefined
+      if (vanished.has(errnoOf(cause))) return undefined
       throw cause
     }
   }
@@ -111,8 +108,9 @@ export const make = (
     }
   }
 
+  /** Throws EXDEV at a mount that the mount table didn't show: an owner may be on it. */
   const enter = (fd: number, name: Name, path: string): void => {
-    const inner = orVanished(() => permitted(fd, name, () => calls.openInside(fd, name)), notHere)
+    const inner = orVanished(() => permitted(fd, name, () => calls.openInside(fd, name)))
     if (inner === undefined) return
     push(path, inner)
     const outermostOpen = levels.at(-1 - maxOpen)

@@ -46,12 +46,7 @@ const hasLock = (source: Source, pid: number, descriptor: string, { dev, ino }: 
  * Whether a process holds the lock. `undefined`: its descriptors can't be listed, such as those of another user's
  * process or of one that has ended.
  */
-const holds = Effect.fnUntraced(function* (
-  source: Source,
-  pid: number,
-  directory: FileId,
-  pace: Effect.Effect<void>
-) {
+const holds = Effect.fnUntraced(function* (source: Source, pid: number, directory: FileId, pace: Effect.Effect<void>) {
   const descriptors = attempt(() => source.kernel.list(`${source.root}/${pid}/fdinfo`))
   if (descriptors === undefined) return undefined
   for (const descriptor of descriptors) {

@@ -4,7 +4,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Leftovers, Reclaimer, ReclaimerOptions } from "../../Reclaimer.ts"
 import type { PermissionDenied, StoreFailure } from "../../Errors.ts"
-import type { Layout } from "../../Layout.ts"
+import { type Layout, withStandard } from "../../Layout.ts"
 import type { Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { Claims } from "./claims.ts"
@@ -108,7 +108,7 @@ export const make = (workspaces: Workspaces, claims: Claims, openers: LeftoversO
         Effect.acquireRelease(workspaces.adopt(root, condemned, self), workspaces.close).pipe(
           Effect.flatMap((workspace) => inWorkspace(root, workspace, layout, true))
         ),
-      discardStaged: workspaces.discardStaged
+      discardStaged: (judgement) => workspaces.discardStaged(judgement, withStandard(layout))
     }
   })
 }

@@ -178,13 +178,14 @@ export const make = (
   })
 
   /** Removes a directory. ESTALE, and nothing is removed: it has changed since the judgement. */
-  const removeCondemned = Effect.fnUntraced(function* (path: string, condemned: Condemned) {
-    const now = yield* Effect.option(lookup.inspect(path, Layout.standard))
+  const removeCondemned = Effect.fnUntraced(function* (path: string, condemned: Condemned, layout: Layout.Layout) {
+    const now = yield* Effect.option(lookup.inspect(path, layout))
     if (now._tag === "None" || changeSince(condemned, now.value) !== undefined) return yield* refused("ESTALE", path)
     yield* disk.removeTree(path, { expected: now.value.id })
   })
 
-  const discardStaged = Effect.fnUntraced(function* ({ condemned, state, verdict }: Judgement) {
+  /** `layout`: the one of the judgement. */
+  const discardStaged = Effect.fnUntraced(function* ({ condemned, state, verdict }: Judgement, layout: Layout.Layout) {
     const { path } = state
     if (state.distrust !== undefined || state.mount !== undefined) return
     if (condemned === undefined && verdict !== "none") return
@@ -197,7 +198,7 @@ export const make = (
     // neither finish this directory nor have a finished one deleted.
     const mine = `${parentOf(path)}/${SentinelName.workspacePrefix}${yield* nonce}${SentinelName.stagedSuffix}`
     const removed =
-      condemned === undefined ? removeUnowned(mine) : Effect.interruptible(removeCondemned(mine, condemned))
+      condemned === undefined ? removeUnowned(mine) : Effect.interruptible(removeCondemned(mine, condemned, layout))
     // The removal of one entry makes the date of the directory new. The next sweep would leave a half emptied one alone.
     yield* exclude(path, { test: false }).pipe(
       Effect.andThen(disk.rename(path, mine)),

@@ -154,7 +154,7 @@ export const make = (
   }
 
   const discardStaged = Effect.fnUntraced(function* ({ path }: Entry) {
-    const state = yield* store.inspect(path, Layout.standard)
+    const state = yield* store.inspect(path, Layout.withStandard(layout))
     const { judgement } = yield* examiner.examine(state, "asked")
     yield* reclaimer.discardStaged(judgement)
   })
