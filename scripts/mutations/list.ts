@@ -782,6 +782,24 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [coreTest("Cleanup")]
   },
   {
+    name: "skip-unheld",
+    what: "a strict sweep removes although a pattern of --skip protects nothing",
+    edits: [
+      {
+        file: cli("sweep/Sweep"),
+        from: 'if (options.strict && unmatched.length > 0) return "unmatched-skip"',
+        to: ""
+      }
+    ],
+    tests: [cliTest("SweepRoots")]
+  },
+  {
+    name: "skip-by-name",
+    what: "a pattern of --skip counts as one that protects a directory that wasn't skipped",
+    edits: [{ file: cli("sweep/Skip"), from: 'reason === "skipped"', to: "reason.length > 0" }],
+    tests: [cliTest("Skip")]
+  },
+  {
     name: "note-unlocked",
     what: "a note removes an empty directory whose lock an owner holds",
     edits: [
