@@ -150,10 +150,12 @@ export const makeWith = Effect.fnUntraced(function* (
         "fstat",
         path
       )(file.stat).pipe(
+        // The umask may have taken rights from the owner. Some file systems refuse every chmod(2).
+        Effect.tap(({ mode }) =>
+          (mode & 0o600) === 0o600 ? Effect.void : failing("chmod", path)(fs.chmod(path, 0o600))
+        ),
         Effect.flatMap((info) => bytesOf({ id: toStat(info).id })),
         Effect.flatMap((bytes) => failing("write", path)(file.writeAll(bytes))),
-        // The umask may have taken rights from the owner.
-        Effect.andThen(failing("chmod", path)(fs.chmod(path, 0o600))),
         Effect.andThen(failing("fsync", path)(file.sync))
       )
       yield* Effect.onError(written, () => Effect.ignore(unlink(path)))

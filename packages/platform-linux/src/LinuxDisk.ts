@@ -64,9 +64,10 @@ const create = <E = never>(
       })
     const undo = Effect.ignore(attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))))
     const made = attempt("create", path, () => {
-      // The umask may have taken rights from the owner.
-      Fs.fchmodSync(fd, 0o600)
-      return fstat(fd)
+      const stat = fstat(fd)
+      // The umask may have taken rights from the owner. Some file systems refuse every chmod(2).
+      if ((stat.mode & 0o600) !== 0o600) Fs.fchmodSync(fd, 0o600)
+      return stat
     })
     yield* made.pipe(
       Effect.flatMap(bytesOf),

@@ -151,6 +151,22 @@ describe("a file system that may be shared", () => {
 
   real(
     without("bindfs"),
+    "takes an owner's record though it refuses every chmod(2)",
+    ({ open, owner }) =>
+      Effect.gen(function* () {
+        const host = yield* open()
+        const { pid } = yield* owner
+        yield* host.run(`
+          mkdir $W/view; bindfs --chmod-deny $R $W/view; mkdir -m 700 $W/view/vm
+          ! chmod 755 $W/view/vm
+          $VS write $W/view/vm --pid ${pid}`)
+        assert.deepStrictEqual(yield* host.actions("$VS sweep $W/view --json"), { vm: "kept: alive, matches" })
+      }),
+    ["published", "withoutKoffi"]
+  )
+
+  real(
+    without("bindfs"),
     "scenario 103: binds no record by its inode alone, and its free lock proves nothing",
     ({ open, scratch }) =>
       Effect.gen(function* () {
