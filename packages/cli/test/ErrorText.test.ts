@@ -5,17 +5,42 @@ import { OutputError } from "../src/Output.ts"
 import { UnsupportedPlatform } from "../src/Platform.ts"
 
 const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
-  [new Errors.NotFound({ operation: "open root", path: "/r" }), /\/r: not found.*--if-exists/],
-  [new Errors.NotFound({ operation: "identify process", pid: 7 }), /process 7: not found.*runs/],
-  [new Errors.PermissionDenied({ operation: "list root", path: "/r" }), /\/r: permission denied.*as root/],
-  [new Errors.RefusedRoot({ path: "/", problem: "the root of the file system" }), /\/: refused.*give the directory/],
-  [new Errors.RefusedRoot({ path: "/r", problem: "writable by everybody" }), /everybody; `chmod go-w` it, and look/],
-  [new Errors.RefusedRoot({ path: "/r", problem: "writable by group 7" }), /group 7; `chmod go-w` it, and look/],
+  [new Errors.NotFound({ operation: "open root", path: "/r", kind: "missing" }), /\/r: not found.*--if-exists/],
   [
-    new Errors.RefusedRoot({ path: "/r", problem: "owned by uid 7, neither ours (0) nor root's" }),
+    new Errors.NotFound({ operation: "look", path: "/r", kind: "not-a-directory" }),
+    /\/r: not a directory.*check the path$/m
+  ],
+  [
+    new Errors.NotFound({ operation: "release sentinel", path: "/d", kind: "no-sentinel" }),
+    /\/d: no such sentinel \(release sentinel\)/
+  ],
+  [new Errors.NotFound({ operation: "identify process", pid: 7, kind: "missing" }), /process 7: not found.*runs/],
+  [new Errors.PermissionDenied({ operation: "list root", path: "/r" }), /\/r: permission denied.*as root/],
+  [
+    new Errors.RefusedRoot({ path: "/", rule: "file-system-root", problem: "the root of the file system" }),
+    /\/: refused.*give the directory/
+  ],
+  [
+    new Errors.RefusedRoot({ path: "/r", rule: "world-writable", problem: "writable by everybody" }),
+    /everybody; `chmod go-w` it, and look/
+  ],
+  [
+    new Errors.RefusedRoot({ path: "/r", rule: "group-writable", problem: "writable by group 7" }),
+    /group 7; `chmod go-w` it, and look/
+  ],
+  [
+    new Errors.RefusedRoot({ path: "/r", rule: "other-user", problem: "owned by uid 7, neither ours (0) nor root's" }),
     /; sweep as that user/
   ],
-  [new Errors.RefusedRoot({ path: "", problem: "an empty path" }), /: "": refused/],
+  [new Errors.RefusedRoot({ path: "", rule: "empty-path", problem: "an empty path" }), /: "": refused/],
+  [
+    new Errors.RefusedRoot({ path: "/r", rule: "symbolic-link", problem: "a symbolic link; give the directory" }),
+    /: a symbolic link; give the directory$/m
+  ],
+  [
+    new Errors.RefusedRoot({ path: "/r", rule: "sweeps-own", problem: "a sweep's own; sweep the root" }),
+    /: a sweep's own; sweep the root$/m
+  ],
   [new Errors.AlreadyOwned({ path: "/d", owner: 7, verdict: "alive", reason: "matches" }), /process 7.*stop that/],
   [new Errors.AlreadyOwned({ path: "/d", verdict: "unknown", reason: "other-machine" }), /vm-sentinel explain/],
   [
@@ -88,8 +113,12 @@ describe("ErrorText", () => {
   })
 
   it("warns of a sentinel that no sweep believes, with what to change", () => {
-    const warned = ErrorText.ofDistrust("/d\u202e", "its directory is writable by group 107")
+    const [group, theirs] = ["its directory is writable by group 107", "its directory is owned by uid 7, neither"]
+    const warned = ErrorText.ofDistrust("/d\u202e", { rule: "group-writable", problem: group })
     assert.match(warned, /^vm-sentinel: warning: \/d\\u\{202e\}: no sweep .* group 107; `chmod go-w` it\n$/)
-    assert.match(ErrorText.ofDistrust("/d", "its directory is owned by uid 7, neither"), /`chown` it to yourself\n$/)
+    const told = ErrorText.ofDistrust("/d", { rule: "other-user", problem: theirs })
+    assert.match(told, /uid 7, neither; `chown` it to yourself\n$/)
+    const linked = ErrorText.ofDistrust("/d", { rule: "hard-linked", problem: "3 hard links" })
+    assert.match(linked, /: 3 hard links\n$/)
   })
 })

@@ -252,8 +252,11 @@ describe("Explanation", () => {
 
   it("says why nothing in a directory without a sentinel would be trusted", () => {
     const nothing = examined([], { _tag: "Absent", pid })
-    const told = (distrust?: string) => {
-      const where = { ...place("/vms/a"), ...(distrust === undefined ? {} : { distrust }) }
+    const told = (problem?: string) => {
+      const where = {
+        ...place("/vms/a"),
+        ...(problem === undefined ? {} : { distrust: { rule: "unreadable" as const, problem } })
+      }
       return ExplanationTable.render(Explanation.make("/vms/a", nothing, where), { ...options, width: 200 })
     }
     assert.include(told(), "It is kept: without a sentinel it isn't ours.\n")

@@ -372,7 +372,7 @@ describe("the findings about a root", () => {
   it("that is refused has one, and what to do", () => {
     const refused = RootFindings.ofRefusal(
       "/",
-      new RefusedRoot({ path: "/", problem: "the root of the file system" }),
+      new RefusedRoot({ path: "/", rule: "file-system-root", problem: "the root of the file system" }),
       1000
     )
     assert.deepStrictEqual(refused, {

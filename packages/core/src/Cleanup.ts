@@ -323,7 +323,8 @@ const requireNoOwner = Effect.fnUntraced(function* ({ examiner, options, root, s
   const knowledge = Struct.omit(context.knowledge, ["assumeDead"])
   const { reason, verdict } = yield* JudgeDirectory.judgeDirectory({ ...context, knowledge }, state)
   if (verdict === "none" || verdict === "dead") return
-  return yield* new RefusedRoot({ path, problem: `a VM directory whose owner isn't gone: ${verdict}, ${reason}` })
+  const problem = `a VM directory whose owner isn't gone: ${verdict}, ${reason}`
+  return yield* new RefusedRoot({ path, rule: "vm-directory", problem })
 })
 
 /**
@@ -366,7 +367,8 @@ export const reclaim: (
   const { entry, root } = yield* store.openDirectory(directory)
   if (entry.kind !== "directory") {
     // A workspace may hold several directories, also those of living owners. A sweep of the root resumes each of them.
-    return yield* new RefusedRoot({ path: entry.path, problem: "a sweep's own directory; sweep the root it lies in" })
+    const problem = "a sweep's own directory; sweep the root it lies in"
+    return yield* new RefusedRoot({ path: entry.path, rule: "sweeps-own", problem })
   }
   const full = withDefaults(options)
   const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import type { DirectoryFrame } from "./DirectoryFrame.ts"
-import type { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
+import type { Distrust, PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
 import { type FileId, sameFile } from "./FileId.ts"
 import { sameBytes } from "./internal/sentinel/bytes.ts"
 import type { Sentinel } from "./Sentinel.ts"
@@ -45,7 +45,7 @@ export interface DirectoryState {
   readonly id: FileId
   readonly frame: DirectoryFrame
   /** Why nothing in the directory is trusted. `undefined`: the directory is trusted. */
-  readonly distrust: string | undefined
+  readonly distrust: Distrust | undefined
   /** `none`: the directory provably has no subdirectory. `some`: it may have one. */
   readonly subdirectories: "none" | "some"
   /** The sentinels, sorted by name. A base name comes before the files of its roles. */

@@ -18,15 +18,36 @@ const subject = (error: { readonly path?: string; readonly pid?: number }): stri
   error.path !== undefined ? error.path : error.pid !== undefined ? `process ${error.pid}` : "unknown"
 
 /**
- * Nothing exists under the path or the PID, or the path isn't a directory, or the directory lacks the sentinel to
- * release. A zombie or a thread counts as not found if an owner is asked for.
+ * What wasn't found.
+ *
+ * - `missing`: nothing exists under the path or the PID. A zombie or a thread counts as missing if an owner is asked for.
+ * - `not-a-directory`: the path, or a part of it, isn't a directory.
+ * - `no-sentinel`: the directory lacks the sentinel to release.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NotFoundKind = Schema.Literals(["missing", "not-a-directory", "no-sentinel"])
+export type NotFoundKind = typeof NotFoundKind.Type
+
+const absences: { readonly [kind in NotFoundKind]: string } = {
+  missing: "not found",
+  "not-a-directory": "not a directory",
+  "no-sentinel": "no such sentinel"
+}
+
+/**
+ * Nothing exists under the path or the PID, or something else than was asked for, see {@link NotFoundKind}.
  *
  * @category errors
  * @since 0.1.0
  */
-export class NotFound extends Schema.TaggedError<NotFound>("@vm-sentinel/core/NotFound")("NotFound", about) {
+export class NotFound extends Schema.TaggedError<NotFound>("@vm-sentinel/core/NotFound")("NotFound", {
+  ...about,
+  kind: NotFoundKind
+}) {
   override get message(): string {
-    return `${subject(this)}: not found (${this.operation})`
+    return `${subject(this)}: ${absences[this.kind]} (${this.operation})`
   }
 }
 
@@ -96,6 +117,73 @@ export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>("
   }
 }
 
+/** Rules for the owner, the group and the mode of a root, of a directory and of a sentinel. */
+const ownerRules = ["no-uid", "unknown-owner", "other-user", "world-writable", "group-writable"] as const
+
+/**
+ * The rule by which a sentinel, or all of a directory, isn't believed.
+ *
+ * - `no-uid`: the caller has no uid to compare with. `unknown-owner`: the file's owner can't be told.
+ * - `other-user`: a user other than the caller and uid 0 owns it. `world-writable`, `group-writable`: others can write it.
+ * - `not-a-file`, `not-a-directory`: it is of another type. `hard-linked`: it has another hard link.
+ * - `replaced`: it was replaced while it was read. `unreadable`: the directory is another user's, and can't be read.
+ * - `too-many`: the directory has more sentinels than are read.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const DistrustRule = Schema.Literals([
+  ...ownerRules,
+  "not-a-file",
+  "not-a-directory",
+  "hard-linked",
+  "replaced",
+  "unreadable",
+  "too-many"
+])
+export type DistrustRule = typeof DistrustRule.Type
+
+/**
+ * Why a sentinel, or all of a directory, isn't believed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Distrust = Schema.Struct({
+  rule: DistrustRule,
+  /** The same in words, with the data that the rule found, such as `writable by group 107`. */
+  problem: Schema.String
+})
+export type Distrust = typeof Distrust.Type
+
+/**
+ * The rule by which a root is refused.
+ *
+ * - `no-uid`, `unknown-owner`, `other-user`, `world-writable`, `group-writable`: as in {@link DistrustRule}.
+ * - `empty-path`: the path is empty. `file-system-root`: it is `/`. `home`: it is a home directory.
+ * - `symbolic-link`, `not-a-directory`: it is of another type.
+ * - `shared`: a directory such as `/tmp`, which is shared by all users.
+ * - `unreachable`: no path in this mount namespace leads to it.
+ * - `vm-directory`: it has a sentinel, so its content belongs to an owner.
+ * - `sweeps-own`: it is a sweep's own directory.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RootRule = Schema.Literals([
+  ...ownerRules,
+  "empty-path",
+  "file-system-root",
+  "home",
+  "symbolic-link",
+  "not-a-directory",
+  "shared",
+  "unreachable",
+  "vm-directory",
+  "sweeps-own"
+])
+export type RootRule = typeof RootRule.Type
+
 /**
  * A sentinel that another user could have made: it or its directory has another type, another owner than the caller and
  * root, or is writable by others, or the sentinel is hard-linked. Also a sentinel that was replaced while it was read,
@@ -106,7 +194,7 @@ export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>("
  */
 export class UntrustedSentinel extends Schema.TaggedError<UntrustedSentinel>("@vm-sentinel/core/UntrustedSentinel")(
   "UntrustedSentinel",
-  { operation: Schema.String, path: Schema.String, problem: Schema.String }
+  { operation: Schema.String, path: Schema.String, ...Distrust.fields }
 ) {
   override get message(): string {
     return `${this.path}: untrusted sentinel: ${this.problem} (${this.operation})`
@@ -123,6 +211,8 @@ export class UntrustedSentinel extends Schema.TaggedError<UntrustedSentinel>("@v
  */
 export class RefusedRoot extends Schema.TaggedError<RefusedRoot>("@vm-sentinel/core/RefusedRoot")("RefusedRoot", {
   path: Schema.String,
+  rule: RootRule,
+  /** The same in words, with the data that the rule found, such as `owned by uid 7`. */
   problem: Schema.String
 }) {
   override get message(): string {

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { DirectoryFrame, fileToken } from "./DirectoryFrame.ts"
-import { PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
+import { Distrust, PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
 import type { SentinelFile } from "./DirectoryState.ts"
 import { LockState } from "./LockState.ts"
 import { Observation } from "./Observation.ts"
@@ -168,7 +168,7 @@ export const JudgeInputs = Schema.Struct({
   path: Schema.String,
   kind: Kind,
   /** Why nothing in the directory is trusted. Missing if the directory is trusted. */
-  distrust: Schema.optionalKey(Schema.String),
+  distrust: Schema.optionalKey(Distrust),
   /** The sentinels that were read, in the order in which they are judged. */
   subjects: Schema.Array(Subject),
   /**

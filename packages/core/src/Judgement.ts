@@ -6,13 +6,14 @@
  */
 import * as Result from "effect/Result"
 import { type DirectoryFrame, fileToken } from "./DirectoryFrame.ts"
-import { UntrustedSentinel } from "./Errors.ts"
+import { type Distrust, UntrustedSentinel } from "./Errors.ts"
 import type { Compared, Evidence, Verdict } from "./Evidence.ts"
 import { baseName } from "./internal/paths.ts"
 import type { JudgeInputs, Subject, SubjectError } from "./JudgeInputs.ts"
 import type { DeadReason, FileReason } from "./Reason.ts"
 import { claimsLock, type Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
+import * as Trust from "./Trust.ts"
 import { applyNamespaceEnd, judge } from "./Verdict.ts"
 
 /**
@@ -114,11 +115,11 @@ const ofOwners = ({ foreign }: JudgeInputs, parts: ReadonlyArray<Part>): Finding
 const leftover = (reason: "abandoned" | "resumed"): Finding => ({ verdict: "dead", reason, ...noDecisive })
 
 /** A directory that another user could have made or put files into, or that has too many sentinels. */
-const distrusted = (path: string, problem: string): Finding => ({
+const distrusted = (path: string, distrust: Distrust): Finding => ({
   verdict: "unknown",
   reason: "untrusted-sentinel",
   ...noDecisive,
-  error: new UntrustedSentinel({ operation: "read sentinel", path, problem })
+  error: new UntrustedSentinel({ operation: "read sentinel", path, ...distrust })
 })
 
 /** A sweep creates its workspace with a sentinel in it, and removes that sentinel when it gives the workspace up. */
@@ -154,8 +155,8 @@ const isMarkedPath = (path: string): boolean => {
 const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding => {
   const { crowded, distrust, kind, path } = inputs
   if (crowded !== undefined) {
-    const problem = distrust === undefined ? `it has more than ${crowded} sentinels` : `its directory is ${distrust}`
-    return distrusted(path, problem)
+    const problem = `it has more than ${crowded} sentinels`
+    return distrusted(path, distrust === undefined ? { rule: "too-many", problem } : Trust.ofDirectoryAbove(distrust))
   }
   if (kind._tag === "Workspace" && isWorkspacePath(baseName(path))) {
     return ofWorkspace(inputs, parts)

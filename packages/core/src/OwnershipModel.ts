@@ -5,7 +5,7 @@
  */
 import type { SentinelFile } from "./DirectoryState.ts"
 import type { HeldLock } from "./DiskModel.ts"
-import type { IdentityUnavailable, LockBusy, PublishError } from "./Errors.ts"
+import type { Distrust, IdentityUnavailable, LockBusy, PublishError } from "./Errors.ts"
 import type { Pid } from "./ProcessIdentity.ts"
 import type { Format } from "./Sentinel.ts"
 
@@ -62,7 +62,7 @@ export interface Recorded extends SentinelFile {
    * a umask can cause that. Sweeps then keep the directory, as `untrusted-sentinel`, until somebody corrects the
    * permissions. `undefined`: there is no such reason, or the directory can't be read.
    */
-  readonly distrust: string | undefined
+  readonly distrust: Distrust | undefined
 }
 
 /**

@@ -88,10 +88,11 @@ interface Recordable {
 
 const recordable = (observation: Observation): Result.Result<Recordable, IdentifyError> => {
   const { _tag, pid } = observation
-  if (_tag === "Absent") return Result.fail(new NotFound({ operation, pid }))
+  if (_tag === "Absent") return Result.fail(new NotFound({ operation, pid, kind: "missing" }))
   if (_tag === "Hidden") return Result.fail(new PermissionDenied({ operation, pid }))
   if (_tag === "Unavailable") return Result.fail(new IdentityUnavailable({ pid, detail: observation.detail }))
-  if (isThread(observation) || isExited(observation)) return Result.fail(new NotFound({ operation, pid }))
+  if (isThread(observation) || isExited(observation))
+    return Result.fail(new NotFound({ operation, pid, kind: "missing" }))
   const { startTime } = observation
   return startTime === undefined
     ? Result.fail(new IdentityUnavailable({ pid, detail: "the start time is not to be had" }))

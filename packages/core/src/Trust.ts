@@ -4,21 +4,34 @@
  * @since 0.1.0
  */
 import type { Permissions, Principal, Stat } from "./Disk.ts"
+import type { Distrust, RefusedRoot } from "./Errors.ts"
 import { sameFile } from "./FileId.ts"
 
 const worldWritable = 0o002
 const groupWritable = 0o020
 const sticky = 0o1000
 
-const kept = (stat: Permissions, principal: Principal): string | undefined => {
+/**
+ * Why a root is refused.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Refusal = Pick<RefusedRoot, "rule" | "problem">
+
+const kept = (stat: Permissions, principal: Principal): (Distrust & Refusal) | undefined => {
   const { uid } = principal
-  if (uid === undefined) return "the caller has no uid to compare with"
-  if (stat.uid === undefined) return "its owner can't be told"
-  if (stat.uid !== uid && stat.uid !== 0) return `owned by uid ${stat.uid}, neither ours (${uid}) nor root's`
-  if ((stat.mode & worldWritable) !== 0) return "writable by everybody"
+  if (uid === undefined) return { rule: "no-uid", problem: "the caller has no uid to compare with" }
+  if (stat.uid === undefined) return { rule: "unknown-owner", problem: "its owner can't be told" }
+  if (stat.uid !== uid && stat.uid !== 0) {
+    return { rule: "other-user", problem: `owned by uid ${stat.uid}, neither ours (${uid}) nor root's` }
+  }
+  if ((stat.mode & worldWritable) !== 0) return { rule: "world-writable", problem: "writable by everybody" }
   // On a host with a umask of 0002, each user has a private group, whose gid equals the uid. A sweep by root can't
   // assume that a group is private.
-  if ((stat.mode & groupWritable) !== 0 && (uid === 0 || stat.gid !== stat.uid)) return `writable by group ${stat.gid}`
+  if ((stat.mode & groupWritable) !== 0 && (uid === 0 || stat.gid !== stat.uid)) {
+    return { rule: "group-writable", problem: `writable by group ${stat.gid}` }
+  }
   return undefined
 }
 
@@ -29,9 +42,11 @@ const kept = (stat: Permissions, principal: Principal): string | undefined => {
  * @category judging
  * @since 0.1.0
  */
-export const ofSentinel = (stat: Permissions, principal: Principal, links: number): string | undefined => {
-  if (stat.type !== "file") return `a ${stat.type}, not a regular file`
-  if (stat.nlink === undefined || stat.nlink > links) return `${stat.nlink ?? "unknown"} hard links`
+export const ofSentinel = (stat: Permissions, principal: Principal, links: number): Distrust | undefined => {
+  if (stat.type !== "file") return { rule: "not-a-file", problem: `a ${stat.type}, not a regular file` }
+  if (stat.nlink === undefined || stat.nlink > links) {
+    return { rule: "hard-linked", problem: `${stat.nlink ?? "unknown"} hard links` }
+  }
   return kept(stat, principal)
 }
 
@@ -41,8 +56,31 @@ export const ofSentinel = (stat: Permissions, principal: Principal, links: numbe
  * @category judging
  * @since 0.1.0
  */
-export const ofDirectory = (stat: Permissions, principal: Principal): string | undefined =>
-  stat.type === "directory" ? kept(stat, principal) : `a ${stat.type}, not a directory`
+export const ofDirectory = (stat: Permissions, principal: Principal): Distrust | undefined =>
+  stat.type === "directory"
+    ? kept(stat, principal)
+    : { rule: "not-a-directory", problem: `a ${stat.type}, not a directory` }
+
+/**
+ * Why a sentinel isn't believed whose directory isn't.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const ofDirectoryAbove = ({ problem, rule }: Distrust): Distrust => ({
+  rule,
+  problem: `its directory is ${problem}`
+})
+
+const home: Refusal = { rule: "home", problem: "a home directory" }
+
+/**
+ * Why `/` is refused.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const fileSystemRoot: Refusal = { rule: "file-system-root", problem: "the root of the file system" }
 
 /**
  * Why a directory may not be swept. `undefined`: it may be swept. `stat` comes from `lstat(2)`.
@@ -50,11 +88,15 @@ export const ofDirectory = (stat: Permissions, principal: Principal): string | u
  * @category judging
  * @since 0.1.0
  */
-export const ofRoot = (stat: Stat, principal: Principal): string | undefined => {
-  if (stat.type === "symlink") return "a symbolic link; give the directory it points to"
-  if (stat.type !== "directory") return `a ${stat.type}, not a directory`
-  if (principal.homeIds.some((home) => sameFile(home, stat.id))) return "a home directory"
-  if ((stat.mode & sticky) !== 0 && (stat.mode & worldWritable) !== 0) return "a directory shared by all users"
+export const ofRoot = (stat: Stat, principal: Principal): Refusal | undefined => {
+  if (stat.type === "symlink") {
+    return { rule: "symbolic-link", problem: "a symbolic link; give the directory it points to" }
+  }
+  if (stat.type !== "directory") return { rule: "not-a-directory", problem: `a ${stat.type}, not a directory` }
+  if (principal.homeIds.some((id) => sameFile(id, stat.id))) return home
+  if ((stat.mode & sticky) !== 0 && (stat.mode & worldWritable) !== 0) {
+    return { rule: "shared", problem: "a directory shared by all users" }
+  }
   return kept(stat, principal)
 }
 
@@ -65,8 +107,8 @@ export const ofRoot = (stat: Stat, principal: Principal): string | undefined => 
  * @category judging
  * @since 0.1.0
  */
-export const ofRootPath = (path: string, principal: Principal): string | undefined => {
+export const ofRootPath = (path: string, principal: Principal): Refusal | undefined => {
   const trimmed = path.replace(/(?<=.)\/+$/, "")
-  if (trimmed === "/") return "the root of the file system"
-  return principal.homes.some((home) => home.replace(/(?<=.)\/+$/, "") === trimmed) ? "a home directory" : undefined
+  if (trimmed === "/") return fileSystemRoot
+  return principal.homes.some((path) => path.replace(/(?<=.)\/+$/, "") === trimmed) ? home : undefined
 }

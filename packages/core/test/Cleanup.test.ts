@@ -28,6 +28,7 @@ import { type Call, MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import { fresh, textOf } from "./support/condemning.ts"
 import * as Races from "./support/Races.ts"
+import { refusal } from "./support/reaping.ts"
 
 const root = "/srv/vms"
 const vm = `${root}/vm`
@@ -964,7 +965,7 @@ describe("Cleanup.sweep", () => {
       yield* Simulation.crashed(`${vm}/inner`)
       const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
       const error = yield* Effect.flip(Cleanup.sweep(vm))
-      assert.deepInclude(error, { _tag: "RefusedRoot", path: vm })
+      assert.deepInclude(error, { _tag: "RefusedRoot", path: vm, rule: "vm-directory" })
       assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
     })
   )
@@ -1205,7 +1206,10 @@ describe("Cleanup.reclaim", () => {
       yield* memory.move(vm, `${workspace}/claimed/vm`)
       const earlier = yield* memory.snapshot(root)
       for (const path of [workspace, `${root}/.vm-sentinel-reap.00000000.dead=x`, `${root}/.vm-sentinel-reap.1.new`]) {
-        assert.strictEqual(yield* tag(Cleanup.reclaim(path, { assumeDead: "by mistake" })), "RefusedRoot")
+        assert.strictEqual(
+          yield* refusal(Cleanup.reclaim(path, { assumeDead: "by mistake" })),
+          "RefusedRoot: sweeps-own"
+        )
       }
       assert.deepStrictEqual(yield* memory.snapshot(root), earlier)
     })
@@ -1219,9 +1223,9 @@ describe("Cleanup.reclaim", () => {
       yield* Simulation.crashed(inner)
       const before = yield* MemoryDisk.use(({ snapshot }) => snapshot(root))
       const refused = Effect.flip(Cleanup.reclaim(inner, { assumeDead: "it is" }))
-      assert.deepInclude(yield* refused, { _tag: "RefusedRoot", path: vm })
+      assert.deepInclude(yield* refused, { _tag: "RefusedRoot", path: vm, rule: "vm-directory" })
       yield* table.hide(pid)
-      assert.deepInclude(yield* refused, { _tag: "RefusedRoot", path: vm })
+      assert.deepInclude(yield* refused, { _tag: "RefusedRoot", path: vm, rule: "vm-directory" })
       assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
       yield* table.exit(pid)
       assert.deepInclude(yield* Cleanup.reclaim(inner), { action: "removed", reason: "pid-dead" })

@@ -27,7 +27,7 @@ const Rest = Schema.Struct({
   kind: Schema.Literals(["Directory", "Directory", "Directory", "Workspace", "Remains"]),
   place: Schema.Literals(["vm", `${SentinelName.workspacePrefix}0123456789abcdef`, "marked"]),
   name: Schema.Literals(["a", "夜", "a b", "\udc80", "__proto__"]),
-  distrust: Schema.Literals(["?", "?", "?", "owned by uid 7"]),
+  distrust: Schema.Literals(["?", "?", "?", "other-user"]),
   foreign: Schema.Literals([0, 0, 0, 1, 2]),
   lock: Schema.Literals(["?", "?", "free", "shared", "exclusive", "unknown"]),
   below: Schema.Union([Schema.Undefined, Schema.Struct({ path: Schema.String, verdict: Answer, reason: Reason })]),
@@ -68,7 +68,7 @@ const inputsOf = (cases: ReadonlyArray<Case>, first: Case, rest: typeof Rest.Typ
     kind: kind === "Remains" ? { _tag: kind, tags: isKnown ? [tag] : [] } : { _tag: kind },
     subjects: [...subjects, ...unread],
     foreign: [".bbox-sentinel", "data/go-microvm-state.json"].slice(0, foreign),
-    ...(distrust === "?" ? {} : { distrust }),
+    ...(distrust === "?" ? {} : { distrust: { rule: distrust, problem: "owned by uid 7" } }),
     ...(lock === "?" ? {} : { lock }),
     ...(below === undefined ? {} : { below })
   }

@@ -25,7 +25,8 @@ import {
   judgeSeen,
   knowledge,
   owners,
-  read
+  read,
+  theirs
 } from "./support/directoryJudgements.ts"
 import { runs } from "./support/property.ts"
 import { absent } from "./support/verdicts.ts"
@@ -102,10 +103,11 @@ describe("judge", () => {
     for (const judgement of [judgeSeen(crowded, absent), judgeSeen(crowded, absent, { assumeDead: "seen to end" })]) {
       assert.deepInclude(judgement, { verdict: "unknown", reason: "untrusted-sentinel", condemned: undefined })
       assert.include(judgement.error?.message, "/vms/a: untrusted sentinel: it has more than 64 sentinels")
+      assert.deepInclude(judgement.error, { rule: "too-many" })
     }
-    const theirs = judgeSeen(state([], { crowded: 64, distrust: "owned by uid 7" }), absent)
-    assert.deepInclude(theirs, { verdict: "unknown", reason: "untrusted-sentinel", condemned: undefined })
-    assert.include(theirs.error?.message, "its directory is owned by uid 7")
+    const distrusted = judgeSeen(state([], { crowded: 64, distrust: theirs }), absent)
+    assert.deepInclude(distrusted, { verdict: "unknown", reason: "untrusted-sentinel", condemned: undefined })
+    assert.deepInclude(distrusted.error, { rule: "other-user", problem: "its directory is owned by uid 7" })
   })
 
   it("scenario 82: a mount below keeps what would be dead, and says which; it changes nothing else", () => {
@@ -244,7 +246,7 @@ describe("what a sweep began to delete", () => {
   it("scenario 80: stays where somebody else could have put it there", () => {
     for (const kind of [remains([]), { _tag: "Workspace" }] satisfies ReadonlyArray<Kind>) {
       const place = kind._tag === "Workspace" ? "/vms/.vm-sentinel-reap.0123456789abcdef" : path
-      const planted = state([], { path: place, distrust: "owned by uid 7" })
+      const planted = state([], { path: place, distrust: theirs })
       const judgement = judgeSeen(planted, absent, { kind })
       assert.strictEqual(judgement.reason, "untrusted-sentinel")
       assert.isUndefined(judgement.condemned)
@@ -435,7 +437,7 @@ describe("the directory's own lock", () => {
     const path = "/vms/.vm-sentinel-reap.0123456789abcdef/dead/a"
     const claiming = read(inPlace({ bootId: "boot-0", lock }), { entry: ".vm-sentinel.vmm" })
     for (const sentinels of [[claiming], [read(v3()), claiming]]) {
-      const judgement = judgeSeen(state(sentinels, { path, distrust: "owned by uid 7" }), present(), {
+      const judgement = judgeSeen(state(sentinels, { path, distrust: theirs }), present(), {
         kind: { _tag: "Remains", tags: [] },
         assumeDead: "host was wiped"
       })

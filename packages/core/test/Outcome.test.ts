@@ -21,12 +21,12 @@ const read = (text: string) => Schema.decodeEffect(line)(text)
 
 const about = { operation: "look", path: "/srv/vms/vm" }
 const errors: ReadonlyArray<Errors.DirectoryError> = [
-  new Errors.NotFound(about),
+  new Errors.NotFound({ ...about, kind: "missing" }),
   new Errors.PermissionDenied(about),
   new Errors.OversizedSentinel({ ...about, size: 5000, limit: 4096 }),
   new Errors.MalformedSentinel({ ...about, problem: "empty" }),
   new Errors.UnsupportedVersion({ ...about, version: "4" }),
-  new Errors.UntrustedSentinel({ ...about, problem: "a symbolic link" }),
+  new Errors.UntrustedSentinel({ ...about, rule: "not-a-file", problem: "a symbolic link" }),
   new Errors.MountInside({ path: "/srv/vms/vm", mount: "/srv/vms/vm/mnt" }),
   new Errors.Taken({ path: "/srv/vms/vm" }),
   new Errors.Changed({ path: "/srv/vms/vm", problem: "it is another directory" }),

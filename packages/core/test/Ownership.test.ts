@@ -69,10 +69,18 @@ describe("Ownership.record", () => {
     })
   )
 
-  for (const [title, attributes, problem] of [
-    ["a default ACL or a umask", { mode: 0o770, gid: 107 }, "its directory is writable by group 107"],
-    ["everybody", { mode: 0o777 }, "its directory is writable by everybody"],
-    ["its owner", { uid: 1001 }, "its directory is owned by uid 1001, neither ours (0) nor root's"]
+  for (const [title, attributes, distrust] of [
+    [
+      "a default ACL or a umask",
+      { mode: 0o770, gid: 107 },
+      { rule: "group-writable", problem: "its directory is writable by group 107" }
+    ],
+    ["everybody", { mode: 0o777 }, { rule: "world-writable", problem: "its directory is writable by everybody" }],
+    [
+      "its owner",
+      { uid: 1001 },
+      { rule: "other-user", problem: "its directory is owned by uid 1001, neither ours (0) nor root's" }
+    ]
   ] as const) {
     test(
       `scenario 93: says that no sweep will believe what it wrote, where the directory may be changed by ${title}`,
@@ -80,8 +88,8 @@ describe("Ownership.record", () => {
         yield* made
         assert.isUndefined((yield* Ownership.record(vm, { role: "before" })).distrust)
         yield* MemoryDisk.use(({ setAttributes }) => setAttributes(vm, attributes))
-        assert.strictEqual((yield* Ownership.record(vm)).distrust, problem)
-        assert.strictEqual((yield* Ownership.hold(vm, { role: "other" })).file.distrust, problem)
+        assert.deepStrictEqual((yield* Ownership.record(vm)).distrust, distrust)
+        assert.deepStrictEqual((yield* Ownership.hold(vm, { role: "other" })).file.distrust, distrust)
         assert.strictEqual((yield* Cleanup.judge(vm)).reason, "untrusted-sentinel")
         yield* MemoryDisk.use(({ setAttributes }) => setAttributes(vm, { mode: 0o700, uid: 0 }))
         assert.isUndefined((yield* Ownership.record(vm, { role: "after" })).distrust)

@@ -37,9 +37,9 @@ const keeping: ReadonlyArray<Row> = [
   ["root's, writable by another group", { uid: 0, gid: 1000, mode: 0o660 }, false, false]
 ]
 
-const check = (problem: string | undefined, trusted: boolean): void => {
-  if (trusted) assert.isUndefined(problem)
-  else assert.isNotEmpty(problem)
+const check = (refused: { readonly problem: string } | undefined, trusted: boolean): void => {
+  if (trusted) assert.isUndefined(refused)
+  else assert.isNotEmpty(refused?.problem)
 }
 
 const others: ReadonlyArray<FileType> = ["symlink", "fifo", "socket", "device", "unknown"]
@@ -61,54 +61,82 @@ describe("Trust", () => {
   }
 
   it("says whose it is", () => {
-    assert.strictEqual(
-      Trust.ofSentinel(stat({ uid: 7 }), principal(me), 1),
-      "owned by uid 7, neither ours (1000) nor root's"
-    )
-    assert.strictEqual(Trust.ofSentinel(stat({ mode: 0o660, gid: 7 }), principal(me), 1), "writable by group 7")
+    const theirs = Trust.ofSentinel(stat({ uid: 7 }), principal(me), 1)
+    assert.deepStrictEqual(theirs, { rule: "other-user", problem: "owned by uid 7, neither ours (1000) nor root's" })
+    const groups = Trust.ofSentinel(stat({ mode: 0o660, gid: 7 }), principal(me), 1)
+    assert.deepStrictEqual(groups, { rule: "group-writable", problem: "writable by group 7" })
+  })
+
+  for (const [rule, changes, uid] of [
+    ["no-uid", {}, undefined],
+    ["unknown-owner", { uid: undefined }, me],
+    ["other-user", { uid: 7 }, me],
+    ["world-writable", { mode: 0o777 }, me],
+    ["group-writable", { mode: 0o770, gid: 7 }, me]
+  ] as const) {
+    it(`names the rule ${rule}, of a sentinel, its directory and a root alike`, () => {
+      const directory = stat({ ...changes, type: "directory" })
+      assert.strictEqual(Trust.ofSentinel(stat(changes), principal(uid), 1)?.rule, rule)
+      assert.strictEqual(Trust.ofDirectory(directory, principal(uid))?.rule, rule)
+      assert.strictEqual(Trust.ofRoot(directory, principal(uid))?.rule, rule)
+    })
+  }
+
+  it("says of a sentinel whose directory isn't believed that the directory isn't", () => {
+    const above = Trust.ofDirectoryAbove({ rule: "group-writable", problem: "writable by group 7" })
+    assert.deepStrictEqual(above, { rule: "group-writable", problem: "its directory is writable by group 7" })
   })
 
   it("believes a regular file alone", () => {
     for (const type of [...others, "directory"] as const) {
-      assert.strictEqual(Trust.ofSentinel(stat({ type }), principal(me), 1), `a ${type}, not a regular file`)
+      const refused = { rule: "not-a-file", problem: `a ${type}, not a regular file` } as const
+      assert.deepStrictEqual(Trust.ofSentinel(stat({ type }), principal(me), 1), refused)
     }
   })
 
   it("believes no file of more links than are accounted for", () => {
-    assert.strictEqual(Trust.ofSentinel(stat({ nlink: 2 }), principal(me), 1), "2 hard links")
-    assert.isUndefined(Trust.ofSentinel(stat({ nlink: 2 }), principal(me), 2))
-    assert.strictEqual(Trust.ofSentinel(stat({ nlink: 3 }), principal(me), 2), "3 hard links")
-    assert.strictEqual(Trust.ofSentinel(stat({ nlink: undefined }), principal(me), 1), "unknown hard links")
+    const refused = (nlink: number | undefined, links: number) =>
+      Trust.ofSentinel(stat({ nlink }), principal(me), links)
+    assert.deepStrictEqual(refused(2, 1), { rule: "hard-linked", problem: "2 hard links" })
+    assert.isUndefined(refused(2, 2))
+    assert.deepStrictEqual(refused(3, 2), { rule: "hard-linked", problem: "3 hard links" })
+    assert.deepStrictEqual(refused(undefined, 1), { rule: "hard-linked", problem: "unknown hard links" })
   })
 
   it("takes nothing but a directory for one", () => {
     for (const type of [...others, "file"] as const) {
-      assert.strictEqual(Trust.ofDirectory(stat({ type }), principal(me)), `a ${type}, not a directory`)
-      assert.isNotEmpty(Trust.ofRoot(stat({ type }), principal(me)))
+      const refused = { rule: "not-a-directory", problem: `a ${type}, not a directory` } as const
+      assert.deepStrictEqual(Trust.ofDirectory(stat({ type }), principal(me)), refused)
+      if (type !== "symlink") assert.deepStrictEqual(Trust.ofRoot(stat({ type }), principal(me)), refused)
     }
-    assert.include(Trust.ofRoot(stat({ type: "symlink" }), principal(me)), "symbolic link")
+    const link = Trust.ofRoot(stat({ type: "symlink" }), principal(me))
+    assert.strictEqual(link?.rule, "symbolic-link")
+    assert.include(link?.problem, "symbolic link")
   })
 
   it("refuses a shared directory as a root, sticky or not", () => {
     const shared = stat({ type: "directory", uid: 0, gid: 0, mode: 0o1777 })
-    assert.strictEqual(Trust.ofRoot(shared, principal(me)), "a directory shared by all users")
-    assert.isNotEmpty(Trust.ofDirectory(shared, principal(me)))
+    const problem = "a directory shared by all users"
+    assert.deepStrictEqual(Trust.ofRoot(shared, principal(me)), { rule: "shared", problem })
+    assert.strictEqual(Trust.ofDirectory(shared, principal(me))?.rule, "world-writable")
     assert.isUndefined(Trust.ofRoot(stat({ type: "directory", mode: 0o1700 }), principal(me)))
   })
 
+  const everything = { rule: "file-system-root", problem: "the root of the file system" } as const
+  const aHome = { rule: "home", problem: "a home directory" } as const
   it.each([
-    ["/", "the root of the file system"],
-    ["//", "the root of the file system"],
-    ["///", "the root of the file system"],
-    ["/home/me", "a home directory"],
-    ["/home/me/", "a home directory"],
-    ["/srv/home", "a home directory"],
-    ["/srv/home//", "a home directory"],
+    ["/", everything],
+    ["//", everything],
+    ["///", everything],
+    ["/home/me", aHome],
+    ["/home/me/", aHome],
+    ["/srv/home", aHome],
+    ["/srv/home//", aHome],
     ["/home", undefined],
     ["/home/me/vms", undefined],
     ["/home/meme", undefined],
     ["/var/lib/vms/", undefined]
-  ])("as a root, %s is %s", (path, problem) => {
-    assert.strictEqual(Trust.ofRootPath(path, principal(me)), problem)
+  ] as const)("as a root, %s is %s", (path, refused) => {
+    assert.deepStrictEqual(Trust.ofRootPath(path, principal(me)), refused)
   })
 })

@@ -235,6 +235,6 @@ export const make = (
     evidence,
     sentinels: parts.map((part) => ofPart(part, commands)),
     foreign,
-    ...(distrust === undefined ? {} : { distrust })
+    ...(distrust === undefined ? {} : { distrust: distrust.problem })
   }
 }

@@ -3,7 +3,16 @@
  *
  * @since 0.1.0
  */
-import type { AlreadyOwned, Claimed, DirectoryError, IdentityUnavailable, RootError } from "@vm-sentinel/core/Errors"
+import type {
+  AlreadyOwned,
+  Claimed,
+  DirectoryError,
+  Distrust,
+  DistrustRule,
+  IdentityUnavailable,
+  RootError,
+  RootRule
+} from "@vm-sentinel/core/Errors"
 import type { DemoError } from "../demo/DemoError.ts"
 import type { OutputError } from "../Output.ts"
 import type { UnsupportedPlatform } from "../Platform.ts"
@@ -56,13 +65,20 @@ const ofErrno: { readonly [errno: string]: string } = {
   ENOTEMPTY: "end the process that writes into it and run it again"
 }
 
-/** The ends of the problems of a symbolic link and of a sweep's own directory. */
-const hasAdvice = /; (give the directory it points to|sweep the root it lies in)$/
-
-const ofRefusedRoot = (problem: string): string | undefined => {
-  if (problem.startsWith("writable by ")) return "`chmod go-w` it, and look first who has written into it"
-  if (problem.startsWith("owned by ")) return "sweep as that user: `runuser -u USER -- vm-sentinel sweep ROOT`"
-  return hasAdvice.test(problem) ? undefined : "give the directory that holds the VM directories"
+const ofRefusedRoot = (rule: RootRule): string | undefined => {
+  switch (rule) {
+    case "world-writable":
+    case "group-writable":
+      return "`chmod go-w` it, and look first who has written into it"
+    case "other-user":
+      return "sweep as that user: `runuser -u USER -- vm-sentinel sweep ROOT`"
+    case "symbolic-link":
+    case "sweeps-own":
+      // The problem contains the advice.
+      return undefined
+    default:
+      return "give the directory that holds the VM directories"
+  }
 }
 
 /**
@@ -80,12 +96,12 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
     case "PermissionDenied":
       return ofRefusal(error.errno, isRoot)
     case "RefusedRoot":
-      return ofRefusedRoot(error.problem)
+      return ofRefusedRoot(error.rule)
     case "OversizedSentinel":
     case "MalformedSentinel":
       return error.operation === "write sentinel" ? undefined : explain
     case "UntrustedSentinel":
-      return error.operation === "write sentinel" ? undefined : explainUnread
+      return explainUnread
     case "UnsupportedVersion":
       return "update vm-sentinel"
     case "AlreadyOwned":
@@ -150,15 +166,28 @@ export const detail = (error: DirectoryError): string => {
  */
 export const line = (error: CommandError, isRoot?: boolean): string => `vm-sentinel: ${text(error, isRoot)}\n`
 
+const remedyOf = (rule: DistrustRule): string | undefined => {
+  switch (rule) {
+    case "other-user":
+      return "`chown` it to yourself"
+    case "world-writable":
+    case "group-writable":
+      return "`chmod go-w` it"
+    default:
+      return undefined
+  }
+}
+
 /**
  * The warning that no sweep believes a sentinel, with its newline.
  *
  * @category rendering
  * @since 0.1.0
  */
-export const ofDistrust = (path: string, problem: string): string => {
-  const remedy = problem.includes("owned by") ? "`chown` it to yourself" : "`chmod go-w` it"
-  return `vm-sentinel: warning: ${Text.escape(path)}: no sweep will believe its sentinel, and none will remove it: ${problem}; ${remedy}\n`
+export const ofDistrust = (path: string, { problem, rule }: Distrust): string => {
+  const remedy = remedyOf(rule)
+  const told = remedy === undefined ? problem : `${problem}; ${remedy}`
+  return `vm-sentinel: warning: ${Text.escape(path)}: no sweep will believe its sentinel, and none will remove it: ${told}\n`
 }
 
 /**

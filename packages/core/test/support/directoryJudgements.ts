@@ -1,6 +1,7 @@
 import { Result } from "effect"
 import * as Condemned from "../../src/Condemned.ts"
 import {
+  type Distrust,
   MalformedSentinel,
   OversizedSentinel,
   PermissionDenied,
@@ -44,11 +45,13 @@ export const state = (
   ...changes
 })
 
+export const theirs: Distrust = { rule: "other-user", problem: "owned by uid 7" }
+
 export const about = { operation: "read sentinel", path: "/vms/a/.vm-sentinel" }
 export const errors = {
   "oversized-sentinel": new OversizedSentinel({ ...about, size: 5000, limit: 4096 }),
   "malformed-sentinel": new MalformedSentinel({ ...about, problem: "empty" }),
-  "untrusted-sentinel": new UntrustedSentinel({ ...about, problem: "a symbolic link" }),
+  "untrusted-sentinel": new UntrustedSentinel({ ...about, rule: "not-a-file", problem: "a symbolic link" }),
   "unsupported-version": new UnsupportedVersion({ ...about, version: "4" }),
   unreadable: new PermissionDenied(about)
 } as const

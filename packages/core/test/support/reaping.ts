@@ -24,10 +24,18 @@ export const own = (sentinel: Sentinel) => () => Effect.succeed(sentinel)
 export const tag = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-/** The tag of an error and, if it has one, its reason. */
-export const refusal = <A, E extends { readonly _tag: string; readonly reason?: string }, R>(
-  effect: Effect.Effect<A, E, R>
-) => Effect.map(Effect.flip(effect), ({ _tag, reason }) => (reason === undefined ? _tag : `${_tag}: ${reason}`))
+interface Refusal {
+  readonly _tag: string
+  readonly kind?: string
+  readonly reason?: string
+  readonly rule?: string
+}
+
+/** The tag of an error and, if it has one, its reason, rule or kind. */
+export const refusal = <A, E extends Refusal, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag, kind, reason = kind, rule = reason }) =>
+    rule === undefined ? _tag : `${_tag}: ${rule}`
+  )
 
 export const nonces = /\.vm-sentinel-reap\.[0-9a-f]{8,32}/g
 const tags = /\/dead\/[0-9a-f]{8,32}=/g

@@ -69,8 +69,12 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* world.directory(`${directory}/vm`)
       yield* world.symlink(`${directory}/link`, `${directory}/vm`)
       yield* world.file(`${directory}/file`, "")
-      for (const entry of ["link", "file", "missing"]) {
-        assert.strictEqual(yield* tag(store.publish(`${directory}/${entry}`, v1)), "NotFound", entry)
+      for (const [entry, kind] of [
+        ["link", "not-a-directory"],
+        ["file", "not-a-directory"],
+        ["missing", "missing"]
+      ] as const) {
+        assert.strictEqual(yield* refusal(store.publish(`${directory}/${entry}`, v1)), `NotFound: ${kind}`, entry)
       }
       assert.deepStrictEqual(yield* world.tree(`${directory}/vm`), {})
     }))
@@ -403,8 +407,8 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       yield* store.publish(directory, { ...one, record }, { replacing: first })
       yield* store.release(directory, first)
       assert.deepStrictEqual(yield* world.tree(directory), {})
-      assert.strictEqual(yield* tag(store.release(directory, first)), "NotFound")
-      assert.strictEqual(yield* tag(store.release(`${directory}/missing`, first)), "NotFound")
+      assert.strictEqual(yield* refusal(store.release(directory, first)), "NotFound: no-sentinel")
+      assert.strictEqual(yield* refusal(store.release(`${directory}/missing`, first)), "NotFound: missing")
       yield* store.release(directory, yield* store.publish(directory, one, { entry: "vm.pid" }))
       assert.deepStrictEqual(yield* world.tree(directory), {})
     }))

@@ -5,7 +5,15 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { HeldLock, LockState, OwnerLock } from "../../Disk.ts"
-import { AlreadyOwned, Claimed, LockBusy, type LookError, MalformedSentinel, type SentinelError } from "../../Errors.ts"
+import {
+  AlreadyOwned,
+  Claimed,
+  type Distrust,
+  LockBusy,
+  type LookError,
+  MalformedSentinel,
+  type SentinelError
+} from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
@@ -154,10 +162,12 @@ export const lockOf = Effect.fnUntraced(function* (directory: string) {
 export const lockEvidence = (lock: OwnerLock | undefined): LockState | undefined =>
   lock === undefined ? "unknown" : lock.wasExclusive ? "free" : undefined
 
-const distrustOf = ({ sentinels }: DirectoryState, entry: string): string | undefined => {
+const distrustOf = ({ sentinels }: DirectoryState, entry: string): Distrust | undefined => {
   const content = sentinels.find((file) => file.entry === entry)?.content
   if (content === undefined || Result.isSuccess(content)) return undefined
-  return content.failure._tag === "UntrustedSentinel" ? content.failure.problem : undefined
+  if (content.failure._tag !== "UntrustedSentinel") return undefined
+  const { problem, rule } = content.failure
+  return { rule, problem }
 }
 
 /**

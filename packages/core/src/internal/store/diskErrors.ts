@@ -11,7 +11,13 @@ const failure = (operation: string, error: DiskError): StoreFailure =>
 
 /** The error of a call on a path that may be missing. ENOENT and ENOTDIR become `NotFound`. */
 export const toLookError = (operation: string, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
-  if (isMissing(error)) return new NotFound({ operation, path: error.path })
+  if (isMissing(error)) {
+    return new NotFound({
+      operation,
+      path: error.path,
+      kind: error.errno === "ENOTDIR" ? "not-a-directory" : "missing"
+    })
+  }
   return toStoreError(operation, error)
 }
 

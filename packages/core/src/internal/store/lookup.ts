@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Disk, DiskError, Peek, Principal, Scan, ScannedFile, ScanOptions, Stat } from "../../Disk.ts"
 import {
+  type Distrust,
   type LookError,
   MalformedSentinel,
   MountInside,
@@ -112,7 +113,7 @@ export const make = (disk: Disk["Service"]) => {
     directory: string,
     scanned: ScannedFile,
     links: number,
-    directoryProblem: string | undefined,
+    directoryDistrust: Distrust | undefined,
     principal: Principal
   ): SentinelFile => {
     const { bytes, entry, error, stat } = scanned
@@ -127,12 +128,15 @@ export const make = (disk: Disk["Service"]) => {
     if (stat.type === "file" && stat.size > Sentinel.maxBytes) {
       return refused(new OversizedSentinel({ operation, path, size: stat.size, limit: Sentinel.maxBytes }))
     }
-    const problem =
-      directoryProblem === undefined ? Trust.ofSentinel(stat, principal, links) : `its directory is ${directoryProblem}`
-    if (problem !== undefined) return refused(new UntrustedSentinel({ operation, path, problem }))
+    const distrust =
+      directoryDistrust === undefined
+        ? Trust.ofSentinel(stat, principal, links)
+        : Trust.ofDirectoryAbove(directoryDistrust)
+    if (distrust !== undefined) return refused(new UntrustedSentinel({ operation, path, ...distrust }))
     if (error !== undefined) return refused(toStoreError(operation, error))
     if (bytes === undefined) {
-      return refused(new UntrustedSentinel({ operation, path, problem: "replaced while it was read" }))
+      const problem = "replaced while it was read"
+      return refused(new UntrustedSentinel({ operation, path, rule: "replaced", problem }))
     }
     return {
       ...file,
@@ -159,7 +163,8 @@ export const make = (disk: Disk["Service"]) => {
     Effect.flatMap(disk.principal, (principal) =>
       Effect.flatMap(mapLookError("look")(survey(path, optionsOf(path, names, principal, mounts), 2)), (scan) => {
         const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
-        if (stat.type !== "directory") return Effect.fail(new NotFound({ operation: "look: no directory", path }))
+        if (stat.type !== "directory")
+          return Effect.fail(new NotFound({ operation: "look", path, kind: "not-a-directory" }))
         const distrust = Trust.ofDirectory(stat, principal)
         const linksOf = (file: ScannedFile) =>
           file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
@@ -214,7 +219,7 @@ export const make = (disk: Disk["Service"]) => {
       const stat = yield* disk.lstat(path)
       const isOfOthers = uid !== undefined && stat.uid !== undefined && stat.uid !== uid
       if (!isOfOthers || stat.type !== "directory" || !(yield* showsNone(path, names))) return yield* error
-      const distrust = `unreadable, and owned by uid ${stat.uid}`
+      const distrust: Distrust = { rule: "unreadable", problem: `unreadable, and owned by uid ${stat.uid}` }
       const { id } = stat
       const state: DirectoryState = {
         path,

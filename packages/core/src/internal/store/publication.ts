@@ -244,8 +244,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         Effect.tap((encoded) => Effect.sync(() => (bytes = new Uint8Array(encoded))))
       )
     const before = yield* mapLookError(operation)(disk.lstat(directory))
-    if (before.type !== "directory")
-      return yield* new NotFound({ operation: "write sentinel: no directory", path: directory })
+    if (before.type !== "directory") return yield* new NotFound({ operation, path: directory, kind: "not-a-directory" })
     if (!isOwn) yield* refuseInSweep(directory)
     const tag = yield* nonce
     const temporary = `${directory}/${SentinelName.temporaryPrefix}${tag}`
@@ -301,7 +300,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: SentinelFile) {
     const state = yield* lookup.look(directory, Layout.ofNames([own.entry]))
     const file = state.sentinels.find((found) => isPublishedAs(found, own))
-    if (file === undefined) return yield* new NotFound({ operation: "release sentinel", path: directory })
+    if (file === undefined)
+      return yield* new NotFound({ operation: "release sentinel", path: directory, kind: "no-sentinel" })
     const path = `${directory}/${file.entry}`
     const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
     yield* Effect.gen(function* () {

@@ -26,10 +26,10 @@ const pageSize = 256
 
 export const make = (disk: Disk["Service"]) => {
   const openRoot = Effect.fn("SentinelStore.openRoot")(function* (given: string): Effect.fn.Return<Root, RootError> {
-    if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
+    if (given === "") return yield* new RefusedRoot({ path: given, rule: "empty-path", problem: "an empty path" })
     const principal = yield* disk.principal
-    const refuse = (path: string, problem: string | undefined) =>
-      problem === undefined ? Effect.void : Effect.fail(new RefusedRoot({ path, problem }))
+    const refuse = (path: string, refusal: Trust.Refusal | undefined) =>
+      refusal === undefined ? Effect.void : Effect.fail(new RefusedRoot({ path, ...refusal }))
     const written = yield* mapStoreError("read working directory")(disk.resolve(given))
     yield* refuse(written, Trust.ofRootPath(written, principal))
     const resolved = yield* absolute(disk, given)
@@ -40,15 +40,16 @@ export const make = (disk: Disk["Service"]) => {
     yield* refuse(resolved, Trust.ofRootPath(path, principal))
     // A magic link of procfs, such as /proc/PID/root, leads to directories without a path in this mount namespace.
     const real = yield* mapLookError("open root")(disk.lstat(path))
-    yield* refuse(resolved, sameFile(real.id, stat.id) ? undefined : `its real path, ${path}, is another directory`)
+    const problem = `its real path, ${path}, is another directory`
+    yield* refuse(resolved, sameFile(real.id, stat.id) ? undefined : { rule: "unreachable", problem })
     return { path, id: stat.id, principal }
   })
 
   const openDirectory = Effect.fn("SentinelStore.openDirectory")(function* (given: string) {
-    if (given === "") return yield* new RefusedRoot({ path: given, problem: "an empty path" })
+    if (given === "") return yield* new RefusedRoot({ path: given, rule: "empty-path", problem: "an empty path" })
     const resolved = yield* absolute(disk, given)
     const entry = baseName(resolved)
-    if (entry === "") return yield* new RefusedRoot({ path: resolved, problem: "the root of the file system" })
+    if (entry === "") return yield* new RefusedRoot({ path: resolved, ...Trust.fileSystemRoot })
     const root = yield* openRoot(parentOf(resolved) || "/")
     return { root, entry: { kind: kindOf(entry), entry, path: `${root.path}/${entry}` } }
   })
@@ -105,7 +106,7 @@ export const make = (disk: Disk["Service"]) => {
     const sentinel = yield* mapLookError("list root")(sentinelIn(path, names, hidden))
     if (sentinel !== undefined) {
       const problem = `it has a sentinel, ${sentinel.entry}: a VM directory, not a directory of VM directories`
-      return yield* new RefusedRoot({ path, problem })
+      return yield* new RefusedRoot({ path, rule: "vm-directory", problem })
     }
     const isOwn = ({ entry }: DirectoryEntry) => kindOf(entry) !== "directory"
     const directories = Stream.concat(Stream.fromIterable(hidden.filter((each) => !isOwn(each))), visible).pipe(

@@ -112,7 +112,7 @@ const isNumbered = (process: Process, number: number): boolean =>
 export const find = (table: Table, pidNamespace: string, number: number): Process | undefined =>
   table.processes.find((process) => process.pidNamespace === pidNamespace && isNumbered(process, number))
 
-const notFound = (operation: string, pid: number) => Result.fail(new NotFound({ operation, pid }))
+const notFound = (operation: string, pid: number) => Result.fail(new NotFound({ operation, pid, kind: "missing" }))
 
 export const idOf = (table: Table, pid: Pid): Result.Result<string, NotFound> => {
   const process = find(table, table.pidNamespace, pid)
