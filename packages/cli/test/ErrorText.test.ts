@@ -64,16 +64,36 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
   ],
   [new Errors.LockBusy({ path: "/d" }), /\/d: somebody not visible from here holds .*; look on the host/],
   [new Errors.MountInside({ path: "/d", mount: "/d/m" }), /\/d\/m is mounted inside; unmount/],
-  [new Errors.StoreFailure({ operation: "write", path: "/d", errno: "ENOSPC" }), /\/d: ENOSPC.*space/],
+  [new Errors.StoreFailure({ operation: "write sentinel", path: "/d", errno: "ENOSPC" }), /\/d: ENOSPC.*space/],
   [
     new Errors.MalformedSentinel({ operation: "read sentinel", path: "/d/x\n", problem: "empty" }),
     /\/d\/x\\n: .*explain/
   ],
-  [new Errors.StoreFailure({ operation: "write", path: "/d", errno: "EDQUOT" }), /\/d: EDQUOT.*raise the quota/],
+  [
+    new Errors.StoreFailure({ operation: "write sentinel", path: "/d", errno: "EDQUOT" }),
+    /\/d: EDQUOT.*raise the quota/
+  ],
   [
     new Errors.StoreFailure({ operation: "claim", path: "/d", errno: "EROFS" }),
-    /\/d: EROFS.*makes a snapshot writable$/m
+    /\/d: EROFS \(claim\); a read-only snapshot .* makes a snapshot writable$/m
   ],
+  [
+    new Errors.StoreFailure({ operation: "delete", path: "/d", errno: "EROFS" }),
+    /\/d: EROFS \(delete\); a read-only snapshot .* makes a snapshot writable$/m
+  ],
+  [
+    new Errors.StoreFailure({ operation: "write sentinel", path: "/d", errno: "EROFS" }),
+    /\/d: EROFS \(write sentinel\); the file system is mounted read-only: /
+  ],
+  [
+    new Errors.StoreFailure({ operation: "delete", path: "/d", errno: "ENOTEMPTY" }),
+    /\/d: ENOTEMPTY \(delete\); a process keeps writing into it; .* end it and sweep again$/m
+  ],
+  [
+    new Errors.StoreFailure({ operation: "claim", path: "/d", errno: "ENOTEMPTY" }),
+    /\/d: ENOTEMPTY \(claim\); end the process that writes into it/
+  ],
+  [new Errors.StoreFailure({ operation: "mark", path: "/d" }), /\/d: failed \(mark\); mend that and run it again$/m],
   [new Errors.StoreFailure({ operation: "delete", path: "/d", errno: "EMFILE" }), /\/d: EMFILE.*ulimit -n/],
   [
     new Errors.StoreFailure({ operation: "read working directory", path: "d", errno: "ENOENT" }),

@@ -7,9 +7,45 @@
 import * as Schema from "effect/Schema"
 import { reasons } from "./Reason.ts"
 
+/**
+ * What was attempted when an error came.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Operation = Schema.Literals([
+  "read working directory",
+  "resolve",
+  "open root",
+  "look at root",
+  "list root",
+  "change root",
+  "look",
+  "look below",
+  "look for mounts",
+  "measure",
+  "read sentinel",
+  "write sentinel",
+  "release sentinel",
+  "make directory",
+  "lock",
+  "identify the sweep itself",
+  "make workspace",
+  "list workspace",
+  "lock workspace",
+  "adopt workspace",
+  "remove unfinished directory",
+  "claim",
+  "put back",
+  "mark",
+  "delete",
+  "identify process",
+  "change process"
+]).annotate({ identifier: "Operation" })
+export type Operation = typeof Operation.Type
+
 const about = {
-  /** The attempted action, such as `read sentinel`. */
-  operation: Schema.String,
+  operation: Operation,
   path: Schema.optionalKey(Schema.String),
   pid: Schema.optionalKey(Schema.Int)
 }
@@ -70,6 +106,8 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@vm-
   }
 }
 
+const SentinelOperation = Operation.pick(["read sentinel", "write sentinel"])
+
 /**
  * A sentinel that is over the size limit, and therefore isn't read. `size` and `limit` are in bytes.
  *
@@ -78,7 +116,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@vm-
  */
 export class OversizedSentinel extends Schema.TaggedError<OversizedSentinel>("@vm-sentinel/core/OversizedSentinel")(
   "OversizedSentinel",
-  { operation: Schema.String, path: Schema.String, size: Schema.Int, limit: Schema.Int }
+  { operation: SentinelOperation, path: Schema.String, size: Schema.Int, limit: Schema.Int }
 ) {
   override get message(): string {
     return `${this.path}: sentinel of ${this.size} bytes, at most ${this.limit} are read (${this.operation})`
@@ -94,7 +132,7 @@ export class OversizedSentinel extends Schema.TaggedError<OversizedSentinel>("@v
  */
 export class MalformedSentinel extends Schema.TaggedError<MalformedSentinel>("@vm-sentinel/core/MalformedSentinel")(
   "MalformedSentinel",
-  { operation: Schema.String, path: Schema.String, problem: Schema.String }
+  { operation: SentinelOperation, path: Schema.String, problem: Schema.String }
 ) {
   override get message(): string {
     return `${this.path}: malformed sentinel: ${this.problem} (${this.operation})`
@@ -110,7 +148,7 @@ export class MalformedSentinel extends Schema.TaggedError<MalformedSentinel>("@v
  */
 export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>("@vm-sentinel/core/UnsupportedVersion")(
   "UnsupportedVersion",
-  { operation: Schema.String, path: Schema.String, version: Schema.String }
+  { operation: SentinelOperation, path: Schema.String, version: Schema.String }
 ) {
   override get message(): string {
     return `${this.path}: sentinel version ${this.version} is not supported by this release (${this.operation})`
@@ -194,7 +232,7 @@ export type RootRule = typeof RootRule.Type
  */
 export class UntrustedSentinel extends Schema.TaggedError<UntrustedSentinel>("@vm-sentinel/core/UntrustedSentinel")(
   "UntrustedSentinel",
-  { operation: Schema.String, path: Schema.String, ...Distrust.fields }
+  { operation: SentinelOperation, path: Schema.String, ...Distrust.fields }
 ) {
   override get message(): string {
     return `${this.path}: untrusted sentinel: ${this.problem} (${this.operation})`
@@ -423,12 +461,6 @@ export class LockUnsupported extends Schema.TaggedError<LockUnsupported>("@vm-se
   }
 }
 
-/** Why a directory can't be deleted, and what to do, by errno. */
-const nextSteps: Readonly<Record<string, string>> = {
-  ENOTEMPTY: "a process keeps writing into it; `fuser -v` or `lsof` names the process, end it and sweep again",
-  EROFS: "a read-only snapshot or file system; `btrfs property set DIRECTORY ro false` makes a snapshot writable"
-}
-
 /**
  * Any other failure of the file system (ENOSPC, EIO, EMFILE, EBUSY, …). Earlier data is intact, or the next sweep can
  * resume.
@@ -437,23 +469,14 @@ const nextSteps: Readonly<Record<string, string>> = {
  * @since 0.1.0
  */
 export class StoreFailure extends Schema.TaggedError<StoreFailure>("@vm-sentinel/core/StoreFailure")("StoreFailure", {
-  operation: Schema.String,
+  operation: Operation,
   path: Schema.String,
   /** Name of the errno, such as `ENOSPC`, if there is one. */
   errno: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
-  /** What to do. Part of `message`. `undefined`: the message names the failure alone. */
-  get nextStep(): string | undefined {
-    const { errno = "", operation } = this
-    // A directory that is a read-only snapshot itself can't even be claimed.
-    const isTold = operation === "delete" || (operation === "claim" && errno === "EROFS")
-    return isTold ? nextSteps[errno] : undefined
-  }
-
   override get message(): string {
-    const { errno = "failed", nextStep, operation, path } = this
-    return `${path}: ${errno} (${operation})${nextStep === undefined ? "" : `: ${nextStep}`}`
+    return `${this.path}: ${this.errno ?? "failed"} (${this.operation})`
   }
 }
 

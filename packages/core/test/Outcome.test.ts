@@ -19,7 +19,7 @@ const line = Schema.fromJsonString(Outcome.Line)
 const written = (value: typeof Outcome.Line.Type) => Schema.encodeEffect(line)(value)
 const read = (text: string) => Schema.decodeEffect(line)(text)
 
-const about = { operation: "look", path: "/srv/vms/vm" }
+const about = { operation: "read sentinel", path: "/srv/vms/vm" } as const
 const errors: ReadonlyArray<Errors.DirectoryError> = [
   new Errors.NotFound({ ...about, kind: "missing" }),
   new Errors.PermissionDenied(about),

@@ -11,7 +11,8 @@ import type {
   DistrustRule,
   IdentityUnavailable,
   RootError,
-  RootRule
+  RootRule,
+  StoreFailure
 } from "@vm-sentinel/core/Errors"
 import type { DemoError } from "../demo/DemoError.ts"
 import type { OutputError } from "../Output.ts"
@@ -54,6 +55,12 @@ const ofRefusal = (errno: string | undefined, isRoot: boolean): string => {
   return errno === "EPERM" ? `${immutable}; otherwise look for ${others}` : `root is refused: look for ${others}`
 }
 
+/** What to do if a directory can't be deleted, by errno. */
+const ofDeletion: { readonly [errno: string]: string } = {
+  ENOTEMPTY: "a process keeps writing into it; `fuser -v` or `lsof` names the process, end it and sweep again",
+  EROFS: "a read-only snapshot or file system; `btrfs property set DIRECTORY ro false` makes a snapshot writable"
+}
+
 const ofErrno: { readonly [errno: string]: string } = {
   ENOSPC: "free some space and run it again",
   EDQUOT: "a quota is used up: remove something of its user, or raise the quota, and run it again",
@@ -63,6 +70,13 @@ const ofErrno: { readonly [errno: string]: string } = {
   EIO: "the disk fails: the kernel's log (`dmesg`) says how",
   EBUSY: "unmount what is mounted there, or end what uses it, and run it again",
   ENOTEMPTY: "end the process that writes into it and run it again"
+}
+
+const ofStoreFailure = ({ errno = "", operation }: StoreFailure): string => {
+  if (operation === "read working directory") return "change to a directory that exists, or give a whole path"
+  // A directory that is a read-only snapshot itself can't even be claimed.
+  const isRemoval = operation === "delete" || (operation === "claim" && errno === "EROFS")
+  return (isRemoval ? ofDeletion[errno] : undefined) ?? ofErrno[errno] ?? "mend that and run it again"
 }
 
 const ofRefusedRoot = (rule: RootRule): string | undefined => {
@@ -115,8 +129,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
         ? "look on the host, or in the container that has it mounted: the `lock:` lines of /proc/*/fdinfo name the holder"
         : "wait until it is done, or stop it"
     case "StoreFailure":
-      if (error.operation === "read working directory") return "change to a directory that exists, or give a whole path"
-      return error.nextStep === undefined ? (ofErrno[error.errno ?? ""] ?? "mend that and run it again") : undefined
+      return ofStoreFailure(error)
     case "NameTaken":
       return "move one of the two away"
     case "Taken":

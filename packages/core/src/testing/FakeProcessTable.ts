@@ -205,12 +205,12 @@ const readerOf = (
   const tryUpdate = <E>(f: (table: Table.Table) => Result.Result<Table.Table, E>) =>
     modify((table) => Result.map(f(table), (changed) => [undefined, changed] as const))
   const update = (f: (table: Table.Table) => Table.Table) => tryUpdate((table) => Result.succeed(f(table)))
-  const change = (operation: string, pid: Pid, f: (process: Table.Process) => Table.Process | undefined) =>
-    tryUpdate((table) => Table.change(table, operation, pid, f))
+  const change = (pid: Pid, f: (process: Table.Process) => Table.Process | undefined) =>
+    tryUpdate((table) => Table.change(table, pid, f))
   const act =
-    (operation: string, f: (process: Table.Process) => Table.Process | undefined): Act =>
+    (f: (process: Table.Process) => Table.Process | undefined): Act =>
     (pid) =>
-      change(operation, pid, f)
+      change(pid, f)
 
   const inspector = makeInspector({
     host: look(View.host),
@@ -222,23 +222,23 @@ const readerOf = (
   const controls = FakeProcessTable.of({
     spawn: (options = {}) => modify((table) => Table.spawn(table, options)),
     spawnAt: (pid, options = {}) => modify((table) => Table.spawn(table, options, pid)),
-    exit: act("exit", () => undefined),
-    zombie: act("zombie", (process) => ({ ...process, exited: true, threads: [] })),
+    exit: act(() => undefined),
+    zombie: act((process) => ({ ...process, exited: true, threads: [] })),
     reap: (pid) => tryUpdate((table) => Table.reap(table, pid)),
-    exitLeader: act("exit leader", (process) => ({ ...process, exited: true })),
+    exitLeader: act((process) => ({ ...process, exited: true })),
     addThread: (pid) => modify((table) => Table.addThread(table, pid)),
     exitThread: (tid) => tryUpdate((table) => Table.exitThread(table, tid)),
-    stop: act("stop", (process) => ({ ...process, stopped: true })),
-    resume: act("resume", (process) => ({ ...process, stopped: false })),
+    stop: act((process) => ({ ...process, stopped: true })),
+    resume: act((process) => ({ ...process, stopped: false })),
     exec: (pid, exe) => tryUpdate((table) => Table.exec(table, pid, exe)),
-    renameExe: (pid, path) => change("rename exe", pid, (process) => ({ ...process, exe: { ...process.exe, path } })),
-    deleteExe: act("delete exe", (process) => ({
+    renameExe: (pid, path) => change(pid, (process) => ({ ...process, exe: { ...process.exe, path } })),
+    deleteExe: act((process) => ({
       ...process,
       exe: { ...process.exe, path: `${process.exe.path} (deleted)` }
     })),
-    deny: act("deny", (process) => ({ ...process, access: "denied" })),
-    hide: act("hide", (process) => ({ ...process, access: "hidden" })),
-    allow: act("allow", (process) => ({ ...process, access: "open" })),
+    deny: act((process) => ({ ...process, access: "denied" })),
+    hide: act((process) => ({ ...process, access: "hidden" })),
+    allow: act((process) => ({ ...process, access: "open" })),
     fail: (pid, reason) => update((table) => ({ ...table, failures: new Map(table.failures).set(pid, reason) })),
     restore: update((table) => ({ ...table, failures: new Map() })),
     holdLock: (pid, directory) =>

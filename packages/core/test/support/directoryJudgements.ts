@@ -47,7 +47,7 @@ export const state = (
 
 export const theirs: Distrust = { rule: "other-user", problem: "owned by uid 7" }
 
-export const about = { operation: "read sentinel", path: "/vms/a/.vm-sentinel" }
+export const about = { operation: "read sentinel", path: "/vms/a/.vm-sentinel" } as const
 export const errors = {
   "oversized-sentinel": new OversizedSentinel({ ...about, size: 5000, limit: 4096 }),
   "malformed-sentinel": new MalformedSentinel({ ...about, problem: "empty" }),

@@ -1,16 +1,16 @@
 import * as Effect from "effect/Effect"
 import type { DiskError } from "../../DiskModel.ts"
 import { isRefusal } from "../../Errno.ts"
-import { NotFound, PermissionDenied, StoreFailure } from "../../Errors.ts"
+import { NotFound, type Operation, PermissionDenied, StoreFailure } from "../../Errors.ts"
 
 const isMissing = (error: DiskError): boolean => error.errno === "ENOENT" || error.errno === "ENOTDIR"
 const isDenied = (error: DiskError): boolean => isRefusal(error.errno)
 
-const failure = (operation: string, error: DiskError): StoreFailure =>
+const failure = (operation: Operation, error: DiskError): StoreFailure =>
   new StoreFailure({ operation, path: error.path, errno: error.errno, cause: error })
 
 /** The error of a call on a path that may be missing. ENOENT and ENOTDIR become `NotFound`. */
-export const toLookError = (operation: string, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
+export const toLookError = (operation: Operation, error: DiskError): NotFound | PermissionDenied | StoreFailure => {
   if (isMissing(error)) {
     return new NotFound({
       operation,
@@ -22,7 +22,7 @@ export const toLookError = (operation: string, error: DiskError): NotFound | Per
 }
 
 /** The error of a call on a path that exists unless another process interferes. ENOENT becomes a `StoreFailure`. */
-export const toStoreError = (operation: string, error: DiskError): PermissionDenied | StoreFailure =>
+export const toStoreError = (operation: Operation, error: DiskError): PermissionDenied | StoreFailure =>
   isDenied(error)
     ? new PermissionDenied({ operation, path: error.path, errno: error.errno })
     : failure(operation, error)
@@ -32,13 +32,13 @@ type Specific<E> = { readonly [errno: string]: (error: DiskError) => E | undefin
 
 /** Maps the errnos in `specific` by their own functions, and every other errno by {@link toLookError}. */
 export const mapLookError =
-  <E = never>(operation: string, specific: Specific<E> = {}) =>
+  <E = never>(operation: Operation, specific: Specific<E> = {}) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
     Effect.mapError(effect, (error) => specific[error.errno]?.(error) ?? toLookError(operation, error))
 
 /** Maps the errnos in `specific` by their own functions, and every other errno by {@link toStoreError}. */
 export const mapStoreError =
-  <E = never>(operation: string, specific: Specific<E> = {}) =>
+  <E = never>(operation: Operation, specific: Specific<E> = {}) =>
   <A, R>(effect: Effect.Effect<A, DiskError, R>) =>
     Effect.mapError(effect, (error) => specific[error.errno]?.(error) ?? toStoreError(operation, error))
 

@@ -21,7 +21,7 @@ const inPlace: Kind = { _tag: "Directory" }
 
 /** {@link find} claims nothing, so no workspace needs a sentinel. */
 const noSentinel: OwnSentinel = () =>
-  Effect.fail(new StoreFailure({ operation: "identify a sweep that only looks", path: "" }))
+  Effect.fail(new StoreFailure({ operation: "identify the sweep itself", path: "" }))
 
 const placesOf = (leftover: Entry, { claimed, dead }: Leftovers, name: string): ReadonlyArray<Whereabouts> => [
   ...dead

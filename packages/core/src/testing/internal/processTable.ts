@@ -112,22 +112,21 @@ const isNumbered = (process: Process, number: number): boolean =>
 export const find = (table: Table, pidNamespace: string, number: number): Process | undefined =>
   table.processes.find((process) => process.pidNamespace === pidNamespace && isNumbered(process, number))
 
-const notFound = (operation: string, pid: number) => Result.fail(new NotFound({ operation, pid, kind: "missing" }))
+const notFound = (pid: number) => Result.fail(new NotFound({ operation: "change process", pid, kind: "missing" }))
 
 export const idOf = (table: Table, pid: Pid): Result.Result<string, NotFound> => {
   const process = find(table, table.pidNamespace, pid)
-  return process?.pid === pid ? Result.succeed(process.id) : notFound("look up", pid)
+  return process?.pid === pid ? Result.succeed(process.id) : notFound(pid)
 }
 
 /** Changes the process under `pid` in the reader's PID namespace. A result of `undefined` removes the process. */
 export const change = (
   table: Table,
-  operation: string,
   pid: Pid,
   f: (process: Process) => Process | undefined
 ): Result.Result<Table, NotFound> => {
   const target = find(table, table.pidNamespace, pid)
-  if (target?.pid !== pid) return notFound(operation, pid)
+  if (target?.pid !== pid) return notFound(pid)
   const changed = f(target)
   const processes = table.processes.flatMap((process) =>
     process !== target ? [process] : changed === undefined ? [] : [changed]
@@ -136,14 +135,9 @@ export const change = (
 }
 
 /** {@link change}, with `NotFound` for a zombie. */
-const changeRunning = (
-  table: Table,
-  operation: string,
-  pid: Pid,
-  f: (process: Process) => Process
-): Result.Result<Table, NotFound> => {
+const changeRunning = (table: Table, pid: Pid, f: (process: Process) => Process): Result.Result<Table, NotFound> => {
   const process = find(table, table.pidNamespace, pid)
-  return process !== undefined && isGone(process) ? notFound(operation, pid) : change(table, operation, pid, f)
+  return process !== undefined && isGone(process) ? notFound(pid) : change(table, pid, f)
 }
 
 /** The next free number after the last one given, as in the kernel. After `pidMax`, numbers start at 1 again. */
@@ -174,7 +168,7 @@ export const spawn = (table: Table, options: SpawnOptions, at?: Pid, isReader = 
   const pid = number.success
   if (find(table, table.pidNamespace, pid) !== undefined) return Result.fail(new PidUnavailable({ pid }))
   const parent = options.parent === undefined ? undefined : find(table, table.pidNamespace, options.parent)
-  if (options.parent !== undefined && parent === undefined) return notFound("spawn", options.parent)
+  if (options.parent !== undefined && parent === undefined) return notFound(options.parent)
   const exe = options.exe === undefined ? (parent?.exe ?? executable("/usr/bin/node")) : executable(options.exe)
   const process: Process = {
     id: `${table.kernel}:${table.boots}:${table.spawned}`,
@@ -200,7 +194,7 @@ export const spawn = (table: Table, options: SpawnOptions, at?: Pid, isReader = 
 export const addThread = (table: Table, pid: Pid): Spawned =>
   Result.flatMap(allocate(table), (tid) =>
     Result.map(
-      changeRunning(take(table, tid), "add thread", pid, (process) => ({
+      changeRunning(take(table, tid), pid, (process) => ({
         ...process,
         threads: [...process.threads, { tid, startTicks: ticks(table) }]
       })),
@@ -210,14 +204,14 @@ export const addThread = (table: Table, pid: Pid): Spawned =>
 
 export const exitThread = (table: Table, tid: Pid): Result.Result<Table, NotFound> => {
   const process = find(table, table.pidNamespace, tid)
-  if (process === undefined || process.pid === tid) return notFound("exit thread", tid)
+  if (process === undefined || process.pid === tid) return notFound(tid)
   const threads = process.threads.filter((thread) => thread.tid !== tid)
-  return change(table, "exit thread", process.pid, (process) => ({ ...process, threads }))
+  return change(table, process.pid, (process) => ({ ...process, threads }))
 }
 
 export const reap = (table: Table, pid: Pid): Result.Result<Table, NotFound> => {
   const process = find(table, table.pidNamespace, pid)
-  return process !== undefined && isGone(process) ? change(table, "reap", pid, () => undefined) : notFound("reap", pid)
+  return process !== undefined && isGone(process) ? change(table, pid, () => undefined) : notFound(pid)
 }
 
 /**
@@ -225,7 +219,7 @@ export const reap = (table: Table, pid: Pid): Result.Result<Table, NotFound> => 
  * exited.
  */
 export const exec = (table: Table, pid: Pid, path: string): Result.Result<Table, NotFound> =>
-  changeRunning(table, "exec", pid, (process) => ({
+  changeRunning(table, pid, (process) => ({
     ...process,
     exited: false,
     threads: [],
