@@ -304,8 +304,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/owning/holding"),
-        from: `if (lock === undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`,
-        to: `if (lock !== undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`
+        from: `if (lock === undefined || sentinel._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`,
+        to: `if (lock !== undefined || sentinel._tag !== "V3" || sentinel.record.lock === undefined) return yield* close`
       }
     ],
     tests: [coreTest("Ownership"), frames("owners")],
@@ -648,7 +648,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "root-by-known-names",
     what: "a root is swept although it has a sentinel of a name that the sweep is told to read",
-    edits: [{ file: core("Cleanup"), from: "store.list(opened, full.layout)", to: "store.list(opened, Layout.standard)" }],
+    edits: [
+      { file: core("Cleanup"), from: "store.list(opened, full.layout)", to: "store.list(opened, Layout.standard)" }
+    ],
     tests: [coreTest("Cleanup")],
     only: "refuses a root that has a sentinel"
   },

@@ -1,6 +1,6 @@
 /** A small VM orchestrator: one directory per VM, owned by the VM's process, swept when the orchestrator starts. */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { DirectoryError, RootError, SentinelError } from "@vm-sentinel/core/Errors"
+import type { RootError } from "@vm-sentinel/core/Errors"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -21,13 +21,13 @@ export class Orchestrator extends Context.Service<
   {
     /** What the sweep at the start found. */
     readonly recovered: Cleanup.Report
-    readonly start: (name: string) => Effect.Effect<Vm, BootError | Ownership.RecordError | SentinelError>
+    readonly start: (name: string) => Effect.Effect<Vm, BootError | Ownership.RecordError>
   }
 >()("example/Orchestrator") {}
 
 export const layer = (
   root: string
-): Layer.Layer<Orchestrator, RootError | DirectoryError, Hypervisor | ProcessInspector | SentinelStore> =>
+): Layer.Layer<Orchestrator, RootError, Hypervisor | ProcessInspector | SentinelStore> =>
   Layer.effect(
     Orchestrator,
     Effect.gen(function* () {

@@ -35,6 +35,17 @@ export interface SentinelFile {
 }
 
 /**
+ * A sentinel file that its writer has just published and read back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PublishedFile extends SentinelFile {
+  /** The record. Never a failure. */
+  readonly content: Result.Result<Sentinel, never>
+}
+
+/**
  * A directory and its sentinels, as they were read.
  *
  * @category models

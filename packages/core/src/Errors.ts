@@ -545,12 +545,20 @@ export type RootError = NotFound | PermissionDenied | RefusedRoot | StoreFailure
 export type LookError = NotFound | PermissionDenied | StoreFailure
 
 /**
- * Errors of publishing a sentinel.
+ * Errors of publishing a sentinel in a new directory.
  *
  * @category errors
  * @since 0.1.0
  */
-export type PublishError = AlreadyOwned | Claimed | Changed | MalformedSentinel | LookError
+export type PublishNewError = AlreadyOwned | Claimed | MalformedSentinel | LookError
+
+/**
+ * Errors of publishing a sentinel. `Changed`: the sentinel to replace isn't the judged one any more.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type PublishError = PublishNewError | Changed
 
 /**
  * Errors of claiming a condemned directory.

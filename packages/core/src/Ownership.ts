@@ -6,11 +6,19 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { SentinelFile } from "./DirectoryState.ts"
-import type { LookError, SentinelError } from "./Errors.ts"
+import type { PublishedFile } from "./DirectoryState.ts"
+import type { LookError } from "./Errors.ts"
 import * as Holding from "./internal/owning/holding.ts"
 import * as Recording from "./internal/owning/recording.ts"
-import type { Held, HoldOptions, Recorded, RecordError, RecordOptions } from "./OwnershipModel.ts"
+import type {
+  CreateError,
+  Held,
+  HoldOptions,
+  Recorded,
+  RecordError,
+  RecordOptions,
+  UnownedError
+} from "./OwnershipModel.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
 import type { SentinelStore } from "./SentinelStore.ts"
 
@@ -46,7 +54,7 @@ export * from "./OwnershipModel.ts"
 export const ensureUnowned: (
   directory: string,
   options?: Pick<RecordOptions, "legacy" | "lock" | "role" | "sentinelName">
-) => Effect.Effect<void, RecordError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.ensureUnowned")(
+) => Effect.Effect<void, UnownedError, ProcessInspector | SentinelStore> = Effect.fn("Ownership.ensureUnowned")(
   function* (directory, options = {}) {
     const entry = yield* Recording.entryOf(directory, options)
     yield* Recording.condemnedOwner(directory, entry, options, yield* Recording.basisOf(directory, options))
@@ -129,7 +137,7 @@ export const record: (
 export const create: (
   directory: string,
   options?: HoldOptions
-) => Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.create")(
+) => Effect.Effect<Held, CreateError, ProcessInspector | SentinelStore | Scope.Scope> = Effect.fn("Ownership.create")(
   (directory, options = {}) => Holding.create(directory, options)
 )
 
@@ -202,7 +210,5 @@ export const hold: (
  * @category owning
  * @since 0.1.0
  */
-export const release: (
-  directory: string,
-  file: SentinelFile
-) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Recording.release
+export const release: (directory: string, file: PublishedFile) => Effect.Effect<void, LookError, SentinelStore> =
+  Recording.release

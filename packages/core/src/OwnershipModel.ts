@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import type { SentinelFile } from "./DirectoryState.ts"
+import type { PublishedFile } from "./DirectoryState.ts"
 import type { HeldLock } from "./DiskModel.ts"
-import type { Distrust, IdentityUnavailable, LockBusy, PublishError } from "./Errors.ts"
+import type { Changed, Distrust, IdentityUnavailable, LockBusy, PublishNewError } from "./Errors.ts"
 import type { Pid } from "./ProcessIdentity.ts"
 import type { Format } from "./Sentinel.ts"
 
@@ -34,12 +34,28 @@ export interface RecordOptions {
 }
 
 /**
- * Errors of `Ownership.ensureUnowned`, `record`, `create` and `hold`.
+ * Errors of `Ownership.ensureUnowned`.
  *
  * @category errors
  * @since 0.1.0
  */
-export type RecordError = PublishError | LockBusy | IdentityUnavailable
+export type UnownedError = PublishNewError | LockBusy
+
+/**
+ * Errors of `Ownership.create`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CreateError = UnownedError | IdentityUnavailable
+
+/**
+ * Errors of `Ownership.record` and `hold`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type RecordError = CreateError | Changed
 
 /**
  * Options of `Ownership.create` and `hold`. Both take the lock themselves, and record the calling process, which holds
@@ -56,7 +72,7 @@ export type HoldOptions = Omit<RecordOptions, "lock" | "pid">
  * @category models
  * @since 0.1.0
  */
-export interface Recorded extends SentinelFile {
+export interface Recorded extends PublishedFile {
   /**
    * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107". A default ACL or
    * a umask can cause that. Sweeps then keep the directory, as `untrusted-sentinel`, until somebody corrects the

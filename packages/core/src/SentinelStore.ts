@@ -20,11 +20,11 @@ import type {
   LookError,
   MountInside,
   PublishError,
-  RootError,
-  SentinelError
+  PublishNewError,
+  RootError
 } from "./Errors.ts"
 import * as FileSystemDisk from "./FileSystemDisk.ts"
-import type { DirectoryState, SentinelFile, TrustedPeek } from "./DirectoryState.ts"
+import type { DirectoryState, PublishedFile, TrustedPeek } from "./DirectoryState.ts"
 import * as Creation from "./internal/store/creation.ts"
 import * as Claims from "./internal/store/claims.ts"
 import * as Destinations from "./internal/store/destination.ts"
@@ -106,7 +106,7 @@ export class SentinelStore extends Context.Service<
       path: string,
       sentinel: Sentinel,
       options?: PublishOptions
-    ) => Effect.Effect<SentinelFile, PublishError>
+    ) => Effect.Effect<PublishedFile, PublishError>
     /**
      * Makes a directory that appears under `path` together with its sentinel. A crash never leaves a directory without
      * a sentinel there. `sentinelOf` gets the temporary path at which the directory is made, and can lock it there.
@@ -116,13 +116,13 @@ export class SentinelStore extends Context.Service<
       path: string,
       sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
       entry?: string
-    ) => Effect.Effect<SentinelFile, PublishError | E, R>
+    ) => Effect.Effect<PublishedFile, PublishNewError | E, R>
     /**
      * Removes a sentinel that {@link publish} or {@link create} published, and no other: the v3 sentinel under the same
      * name with the same nonce, or the very file of a v1 or v2 sentinel, which has no nonce. `NotFound`: the directory
      * has it no more.
      */
-    readonly release: (path: string, file: SentinelFile) => Effect.Effect<void, LookError | SentinelError>
+    readonly release: (path: string, file: PublishedFile) => Effect.Effect<void, LookError>
     /**
      * Holds the owner's lock of a directory until the scope closes or this process ends: exclusive if nobody else holds
      * the lock, otherwise shared. Waits at least 5 s for a process that holds the lock exclusively, since a probe does

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, type Scope, type Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, type Result, type Scope, type Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { Claim, Leftovers, MayRemove, Reclaimer, Removable } from "../src/Reclaimer.ts"
 import type * as Cleanup from "../src/Cleanup.ts"
@@ -12,6 +12,8 @@ import * as Layout from "../src/Layout.ts"
 import type * as Ownership from "../src/Ownership.ts"
 import type { Outcome } from "../src/Outcome.ts"
 import type { ProcessInspector } from "../src/ProcessInspector.ts"
+import type { Reason } from "../src/Reason.ts"
+import type { Sentinel } from "../src/Sentinel.ts"
 import { SentinelStore } from "../src/SentinelStore.ts"
 import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
@@ -76,6 +78,42 @@ export const channels = (): void => {
   same<Extract<Effect.Error<Sweep> | Effect.Error<FailOnError>, Three>, Three>(true)
   same<Effect.Error<Reclaim>, Three>(false)
   same<Effect.Services<Reclaim>, SentinelStore>(false)
+}
+
+type LookTags = "NotFound" | "PermissionDenied" | "StoreFailure"
+type PublishNewTags = LookTags | "AlreadyOwned" | "Claimed" | "MalformedSentinel"
+type UnownedTags = PublishNewTags | "LockBusy"
+type ErrorOf<F extends (...args: never) => Effect.Effect<unknown, unknown, unknown>> = Effect.Error<ReturnType<F>>
+
+/** An owner's operation fails with what can happen to it, and nothing else. The code never runs. */
+export const owning = (): void => {
+  same<Tag<ErrorOf<typeof Ownership.ensureUnowned>>, UnownedTags>(true)
+  same<Tag<ErrorOf<typeof Ownership.create>>, UnownedTags | "IdentityUnavailable">(true)
+  same<Tag<ErrorOf<typeof Ownership.record>>, UnownedTags | "IdentityUnavailable" | "Changed">(true)
+  same<ErrorOf<typeof Ownership.hold>, Ownership.RecordError>(true)
+  same<ErrorOf<typeof Ownership.record>, Ownership.RecordError>(true)
+  same<ErrorOf<typeof Ownership.release>, Errors.LookError>(true)
+  same<Tag<ErrorOf<Store["publish"]>>, PublishNewTags | "Changed">(true)
+  same<ErrorOf<Store["release"]>, Errors.LookError>(true)
+
+  const made = (store: Store, sentinel: Sentinel) => store.create("/srv/vms/vm", () => Effect.succeed(sentinel))
+  same<Tag<ErrorOf<typeof made>>, PublishNewTags>(true)
+
+  // What was published has a record, so nobody has to ask.
+  same<Ownership.Recorded["content"], Result.Result<Sentinel, never>>(true)
+  same<Effect.Success<ReturnType<Store["publish"]>>["content"], Result.Result<Sentinel, never>>(true)
+}
+
+/** A program switches on closed values, and reads no words. The code never runs. */
+export const closed = (): void => {
+  same<Errors.Claimed["reason"], "swept" | "gone" | "replaced" | "record-lost" | "lock-lost">(true)
+  same<Errors.NotFound["kind"], "missing" | "not-a-directory" | "no-sentinel">(true)
+  same<Errors.AlreadyOwned["reason"], Errors.OwnedReason>(true)
+  same<Exclude<Errors.OwnedReason, Reason>, "path-in-use" | "other-record" | "raced">(true)
+  same<Errors.RefusedRoot["rule"], Errors.RootRule>(true)
+  same<Errors.UntrustedSentinel["rule"], Errors.DistrustRule>(true)
+  same<Errors.StoreFailure["operation"], Errors.Operation>(true)
+  same<Errors.OwnedReason | Errors.RootRule | Errors.DistrustRule | Errors.Operation, string>(false)
 }
 
 /** A removal takes a `Condemned` and nothing else. The code never runs. */

@@ -4,9 +4,7 @@
  * @since 0.1.0
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
-import type { SentinelFile } from "@vm-sentinel/core/DirectoryState"
 import { errnoOf } from "@vm-sentinel/core/Errno"
-import type { LookError, SentinelError } from "@vm-sentinel/core/Errors"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
@@ -200,7 +198,7 @@ const isForfeit = (path: string, sentinelName: Option.Option<string>) =>
   )
 
 /** Removes the sentinel of a `run` that has started no command. */
-const withdraw = (path: string, file: SentinelFile) =>
+const withdraw = (path: string, file: Ownership.Recorded) =>
   Ownership.release(path, file).pipe(
     Effect.catchTag("NotFound", () => Effect.void),
     Effect.catch((error) => Output.note(ErrorText.line(error)))
@@ -218,11 +216,9 @@ const withdraw = (path: string, file: SentinelFile) =>
  */
 export const run: (
   options: Options
-) => Effect.Effect<
-  void,
-  Ownership.RecordError | LookError | SentinelError | Quit,
-  Output.Output | ProcessInspector | SentinelStore
-> = Effect.fn("run")(
+) => Effect.Effect<void, Ownership.RecordError | Quit, Output.Output | ProcessInspector | SentinelStore> = Effect.fn(
+  "run"
+)(
   function* ({ command: [command = "", ...args], directory, sentinelName }) {
     const path = yield* WorkingDirectory.absolute(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }

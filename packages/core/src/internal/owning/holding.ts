@@ -7,9 +7,9 @@ import * as Struct from "effect/Struct"
 import type { HeldLock, OwnerLock } from "../../Disk.ts"
 import { Claimed, type LockBusy, type LookError } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import { nonceOf, type SentinelFile } from "../../DirectoryState.ts"
+import { nonceOf, type PublishedFile } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
-import type { Held, HoldOptions, RecordError } from "../../OwnershipModel.ts"
+import type { CreateError, Held, HoldOptions, RecordError } from "../../OwnershipModel.ts"
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
@@ -20,7 +20,7 @@ import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release }
  * convert atomically, so a sweep may take the lock in between. If the conversion fails, the record is removed again
  * where possible.
  */
-const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
+const share = (directory: string, lock: OwnerLock, file: PublishedFile) =>
   lock.wasExclusive
     ? Effect.catch(lock.share, () =>
         Effect.andThen(
@@ -36,7 +36,7 @@ const share = (directory: string, lock: OwnerLock, file: SentinelFile) =>
  */
 const isUnclaimed = Effect.fnUntraced(function* (
   directory: string,
-  { entry }: SentinelFile,
+  { entry }: PublishedFile,
   nonce: string,
   lock: HeldLock
 ) {
@@ -55,9 +55,9 @@ const isUnclaimed = Effect.fnUntraced(function* (
  */
 const letGo = Effect.fnUntraced(function* (directory: string, { file, lock }: Held, scope: Scope.Closeable) {
   const store = yield* SentinelStore
-  const sentinel = Result.isSuccess(file.content) ? file.content.success : undefined
+  const sentinel = Result.merge(file.content)
   const close = Scope.close(scope, Exit.void)
-  if (lock === undefined || sentinel?._tag !== "V3" || sentinel.record.lock === undefined) return yield* close
+  if (lock === undefined || sentinel._tag !== "V3" || sentinel.record.lock === undefined) return yield* close
   const { lock: _, ...record } = sentinel.record
   yield* store.publish(directory, { ...sentinel, record }, { entry: file.entry, replacing: file }).pipe(
     Effect.as(true),
@@ -94,7 +94,7 @@ const ofCaller = (options: HoldOptions): HoldOptions =>
 export const create = (
   directory: string,
   options: HoldOptions
-): Effect.Effect<Held, RecordError, ProcessInspector | SentinelStore | Scope.Scope> =>
+): Effect.Effect<Held, CreateError, ProcessInspector | SentinelStore | Scope.Scope> =>
   withLockScope(
     directory,
     Effect.fnUntraced(function* (lockOwn) {

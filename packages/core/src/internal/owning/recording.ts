@@ -5,20 +5,12 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { HeldLock, LockState, OwnerLock } from "../../Disk.ts"
-import {
-  AlreadyOwned,
-  Claimed,
-  type Distrust,
-  LockBusy,
-  type LookError,
-  MalformedSentinel,
-  type SentinelError
-} from "../../Errors.ts"
+import { AlreadyOwned, Claimed, type Distrust, LockBusy, type LookError, MalformedSentinel } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
+import type { DirectoryState, PublishedFile, SentinelFile } from "../../DirectoryState.ts"
 import * as Layout from "../../Layout.ts"
 import type { Recorded, RecordError, RecordOptions } from "../../OwnershipModel.ts"
-import { ProcessInspector } from "../../ProcessInspector.ts"
+import { type IdentifyError, ProcessInspector } from "../../ProcessInspector.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
@@ -67,7 +59,11 @@ export const makeSentinel = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
   held: HeldLock | undefined
-): Effect.fn.Return<{ readonly entry: string; readonly sentinel: Sentinel.Sentinel }, RecordError, ProcessInspector> {
+): Effect.fn.Return<
+  { readonly entry: string; readonly sentinel: Sentinel.Sentinel },
+  IdentifyError | MalformedSentinel,
+  ProcessInspector
+> {
   const inspector = yield* ProcessInspector
   const { role = "owner", sentinelName = SentinelName.defaultName } = options
   const format = options.format ?? (sentinelName === SentinelName.broodBoxName ? "v2" : "v3")
@@ -133,7 +129,7 @@ const recordWith = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
   { isClaimed, ...basis }: LockBasis
-): Effect.fn.Return<SentinelFile, RecordError, ProcessInspector | SentinelStore> {
+): Effect.fn.Return<PublishedFile, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
   const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? basis.lock : undefined)
   const condemned = yield* condemnedOwner(directory, entry, options, basis)
@@ -174,23 +170,15 @@ const distrustOf = ({ sentinels }: DirectoryState, entry: string): Distrust | un
  * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows no
  * distrust.
  */
-export const asRecorded = <R>(file: SentinelFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
+export const asRecorded = <R>(file: PublishedFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
   Effect.map(Effect.option(look), (found): Recorded => ({
     ...file,
     distrust: found._tag === "None" ? undefined : distrustOf(found.value, file.entry)
   }))
 
 /** Removes the sentinel that was published as `file`, and no other. */
-export const release: (
-  directory: string,
-  file: SentinelFile
-) => Effect.Effect<void, LookError | SentinelError, SentinelStore> = Effect.fn("Ownership.release")(
-  function* (directory, file) {
-    const store = yield* SentinelStore
-    if (Result.isFailure(file.content)) return yield* Effect.fail(file.content.failure)
-    yield* store.release(directory, file)
-  }
-)
+export const release: (directory: string, file: PublishedFile) => Effect.Effect<void, LookError, SentinelStore> =
+  Effect.fn("Ownership.release")((directory, file) => SentinelStore.use((store) => store.release(directory, file)))
 
 /**
  * Publishes a record, and removes it again if it doesn't lie in the locked directory. `recordWith` publishes by path.

@@ -1,8 +1,8 @@
 /** Creates a directory together with its sentinel. One rename makes both appear. */
 import * as Effect from "effect/Effect"
 import type { Disk } from "../../Disk.ts"
-import { AlreadyOwned, Claimed, type PublishError } from "../../Errors.ts"
-import type { SentinelFile } from "../../DirectoryState.ts"
+import { AlreadyOwned, Claimed, type PublishNewError } from "../../Errors.ts"
+import type { PublishedFile } from "../../DirectoryState.ts"
 import type { Sentinel } from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { absolute } from "./absolute.ts"
@@ -30,7 +30,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
     path: string,
     sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
     options?: { readonly entry?: string; readonly subdirectories?: ReadonlyArray<string> }
-  ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
+  ): Effect.fn.Return<PublishedFile, PublishNewError | E, R> {
     const { entry, subdirectories = [] } = options ?? {}
     const tag = yield* nonce
     const staged = `${parentOf(path)}/${SentinelName.workspacePrefix}${tag}${SentinelName.stagedSuffix}`
@@ -41,7 +41,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
         yield* mapLookError("make directory")(disk.makeDirectory(`${staged}/${name}`))
       }
       const sentinel = yield* sentinelOf(staged)
-      const file = yield* publication.publishUnchecked(staged, sentinel, entry === undefined ? {} : { entry })
+      const file = yield* publication.publishNew(staged, sentinel, entry)
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
         disk.renameNew(staged, path)
       ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
@@ -54,7 +54,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
     path: string,
     sentinelOf: (staged: string) => Effect.Effect<Sentinel, E, R>,
     entry?: string
-  ): Effect.fn.Return<SentinelFile, PublishError | E, R> {
+  ): Effect.fn.Return<PublishedFile, PublishNewError | E, R> {
     const resolved = yield* absolute(disk, path)
     if (SentinelName.isReserved(baseName(resolved))) return yield* reserved(resolved)
     yield* publication.refuseInSweep(parentOf(resolved) || "/")

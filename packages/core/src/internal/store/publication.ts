@@ -14,10 +14,16 @@ import {
   type ClaimedReason,
   MalformedSentinel,
   NotFound,
-  type PublishError
+  type PublishNewError
 } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import { type DirectoryState, nonceOf, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
+import {
+  type DirectoryState,
+  nonceOf,
+  type PublishedFile,
+  sameSentinel,
+  type SentinelFile
+} from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { PublishOptions } from "../../Publication.ts"
@@ -73,6 +79,16 @@ const isPublishedAs = (found: SentinelFile, own: SentinelFile): boolean =>
   nonceOf(own) === undefined
     ? sameSentinel(found, own) && found.birth === own.birth
     : found.entry === own.entry && nonceOf(found) === nonceOf(own)
+
+/** Records that give way to a new one. */
+interface OldRecords {
+  /** Path of the record that was moved aside. `undefined`: there was none under the name. */
+  readonly aside: string | undefined
+  /** Paths of the records that earlier writers had moved aside. */
+  readonly earlier: ReadonlyArray<string>
+}
+
+const nothingOld = (): Effect.Effect<OldRecords> => Effect.succeed({ aside: undefined, earlier: [] })
 
 export type Publication = ReturnType<typeof make>
 
@@ -161,7 +177,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     before: Stat,
     entry: string,
     bytes: Uint8Array
-  ): Effect.fn.Return<SentinelFile, PublishError> {
+  ): Effect.fn.Return<PublishedFile, PublishNewError> {
     const missingAs = (reason: ClaimedReason) => {
       const claimed = () => new Claimed({ path: directory, reason })
       return mapLookError(operation, { ENOENT: claimed, ENOTDIR: claimed })
@@ -227,13 +243,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const withdraw = (path: string, file: SentinelFile) =>
     Effect.ignore(Effect.flatMap(isStill(path, file), (still) => (still ? disk.unlink(path) : Effect.void)))
 
-  const publishWith = Effect.fnUntraced(function* (
+  /** `takeOld` makes room for the new record. */
+  const publishWith = Effect.fnUntraced(function* <E>(
     directory: string,
     sentinel: Sentinel.Sentinel,
-    options: PublishOptions,
-    isOwn: boolean
-  ): Effect.fn.Return<SentinelFile, PublishError> {
-    const entry = options.entry ?? SentinelName.defaultName
+    entry: string,
+    isOwn: boolean,
+    takeOld: (tag: string) => Effect.Effect<OldRecords, E>
+  ): Effect.fn.Return<PublishedFile, PublishNewError | E> {
     const path = `${directory}/${entry}`
     // A sentinel that can't be encoded is refused before any call to the disk.
     yield* encode(path, entry, sentinel)
@@ -250,13 +267,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const temporary = `${directory}/${SentinelName.temporaryPrefix}${tag}`
     const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "other-record" })
     const lost = () => new Claimed({ path: directory, reason: "record-lost" })
-    const failed = (error: DiskError): Effect.Effect<never, PublishError> =>
-      error.errno === "ENOENT" ? lost() : Effect.fail(toLookError(operation, error))
+    const failed = (error: DiskError) => (error.errno === "ENOENT" ? lost() : toLookError(operation, error))
     const published = Effect.gen(function* () {
-      yield* disk.create(temporary, bytesOf)
-      const { replacing } = options
-      const { aside, earlier } =
-        replacing === undefined ? { aside: undefined, earlier: [] } : yield* takeAside(directory, entry, replacing, tag)
+      yield* Effect.mapError(disk.create(temporary, bytesOf), (error) =>
+        error._tag === "DiskError" ? failed(error) : error
+      )
+      const { aside, earlier } = yield* takeOld(tag)
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: lost })(
         linkOrRename(temporary, path)
       ).pipe(
@@ -267,12 +283,12 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
         })
       )
       // ENOENT: a sweep may already have claimed the directory. `confirm` finds that out.
-      yield* disk.syncDirectory(directory).pipe(onErrno(["ENOENT"], () => Effect.void))
+      yield* disk.syncDirectory(directory).pipe(
+        onErrno(["ENOENT"], () => Effect.void),
+        Effect.mapError(failed)
+      )
       return [temporary, ...earlier, ...(aside === undefined ? [] : [aside])]
-    }).pipe(
-      Effect.onError(() => discard(temporary)),
-      Effect.catchTag("DiskError", failed)
-    )
+    }).pipe(Effect.onError(() => discard(temporary)))
     const old = yield* Effect.catch(published, (error) =>
       Effect.flatMap(lossOf(directory, before), (reason) =>
         Effect.fail(reason === undefined ? error : new Claimed({ path: directory, reason }))
@@ -288,16 +304,27 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return file
   }, Effect.uninterruptible)
 
+  const replace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions, isOwn: boolean) => {
+    const { entry = SentinelName.defaultName, replacing } = options
+    return replacing === undefined
+      ? publishWith(directory, sentinel, entry, isOwn, nothingOld)
+      : publishWith(directory, sentinel, entry, isOwn, (tag) => takeAside(directory, entry, replacing, tag))
+  }
+
   const publish = Effect.fn("SentinelStore.publish")(
     (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
-      publishWith(directory, sentinel, options, false)
+      replace(directory, sentinel, options, false)
   )
 
-  /** Publishes into a workspace or an unfinished directory, both of which {@link publish} refuses. */
+  /** Publishes into a workspace, which {@link publish} refuses. */
   const publishUnchecked = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions = {}) =>
-    publishWith(directory, sentinel, options, true)
+    replace(directory, sentinel, options, true)
 
-  const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: SentinelFile) {
+  /** Publishes into an unfinished directory, which {@link publish} refuses. Replaces nothing. */
+  const publishNew = (directory: string, sentinel: Sentinel.Sentinel, entry: string = SentinelName.defaultName) =>
+    publishWith(directory, sentinel, entry, true, nothingOld)
+
+  const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: PublishedFile) {
     const state = yield* lookup.look(directory, Layout.ofNames([own.entry]))
     const file = state.sentinels.find((found) => isPublishedAs(found, own))
     if (file === undefined)
@@ -313,5 +340,5 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
   })
 
-  return { publish, publishUnchecked, refuseInSweep, release }
+  return { publish, publishUnchecked, publishNew, refuseInSweep, release }
 }
