@@ -73,7 +73,7 @@ const absences: { readonly [kind in NotFoundKind]: string } = {
 }
 
 /**
- * Nothing exists under the path or the PID, or something else than was asked for, see {@link NotFoundKind}.
+ * Nothing exists under the path or the PID, or something else than was asked for, see `NotFoundKind`.
  *
  * @category errors
  * @since 0.1.0
@@ -197,7 +197,7 @@ export type Distrust = typeof Distrust.Type
 /**
  * The rule by which a root is refused.
  *
- * - `no-uid`, `unknown-owner`, `other-user`, `world-writable`, `group-writable`: as in {@link DistrustRule}.
+ * - `no-uid`, `unknown-owner`, `other-user`, `world-writable`, `group-writable`: as in `DistrustRule`.
  * - `empty-path`: the path is empty. `file-system-root`: it is `/`. `home`: it is a home directory.
  * - `symbolic-link`, `not-a-directory`: it is of another type.
  * - `shared`: a directory such as `/tmp`, which is shared by all users.
@@ -331,7 +331,7 @@ const losses: { readonly [reason in ClaimedReason]: string } = {
 }
 
 /**
- * A sweep has the directory, or the caller lost the directory during the call, see {@link ClaimedReason}.
+ * A sweep has the directory, or the caller lost the directory during the call, see `ClaimedReason`.
  *
  * @category errors
  * @since 0.1.0
