@@ -289,11 +289,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/owning/holding"),
-        from: `Effect.andThen(
-          Effect.ignore(release(directory, file)),
-          Effect.fail(new Claimed({ path: directory, reason: "lock-lost" }))
-        )`,
-        to: `Effect.void`
+        from: 'Effect.mapError(lock.share, () => new Claimed({ path: directory, reason: "lock-lost" }))',
+        to: "Effect.ignore(lock.share)"
       }
     ],
     tests: [coreTest("Ownership")]
@@ -426,12 +423,51 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/publication"),
-        from: 'Effect.tapErrorTag(refuseInSweep(directory), "Claimed"',
-        to: 'Effect.tapErrorTag(refuseMarked(directory), "Claimed"'
+        from: "Effect.tap(isOwn ? Effect.void : refuseInSweep(directory))",
+        to: "Effect.tap(isOwn ? Effect.void : refuseMarked(directory))"
       }
     ],
     tests: [coreTest("Ownership")],
     only: "scenario 70"
+  },
+  {
+    name: "failed-record-kept",
+    what: "a record stays although its publication failed",
+    edits: [
+      {
+        file: core("internal/store/publication"),
+        from: "Effect.onError(() => undo)",
+        to: "Effect.onError(() => Effect.void)"
+      }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "an attempt that fails"
+  },
+  {
+    name: "rival-unseen",
+    what: "a writer takes a role whose owner is rewriting its record",
+    edits: [
+      {
+        file: core("internal/owning/recording"),
+        from: "if (sentinels.length > 0) yield* requireGone(",
+        to: "if (sentinels.length > 64) yield* requireGone("
+      }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "rewriting its record"
+  },
+  {
+    name: "word-below",
+    what: "an operator's word about a directory counts for the owners below it",
+    edits: [
+      {
+        file: core("internal/sweep/examiner"),
+        from: "const examineInner = judgeBy(withoutWord)",
+        to: "const examineInner = judgeBy(withoutWord.isThorough ? withoutWord : context)"
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "operator's word"
   },
   {
     name: "inner-taken-for-gone",
@@ -491,7 +527,7 @@ export const mutations: ReadonlyArray<Mutation> = [
       },
       {
         file: core("internal/store/workspaces"),
-        from: `condemned === undefined ? removeUnowned(mine) : Effect.interruptible(removeCondemned(mine, condemned))`,
+        from: `condemned === undefined ? removeUnowned(mine) : Effect.interruptible(removeCondemned(mine, condemned, layout))`,
         to: `disk.removeTree(mine, { expected: stat.value.id })`
       }
     ],

@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import type * as Effect from "effect/Effect"
 import type { Condemned } from "./Condemned.ts"
 import type { SentinelFile } from "./DirectoryState.ts"
+import type { PublishError } from "./Errors.ts"
 
 /**
  * Options of `SentinelStore.publish`.
@@ -20,4 +22,9 @@ export interface PublishOptions {
    * itself published. Without `replacing`, `publish` fails with `AlreadyOwned` if `entry` exists.
    */
   readonly replacing?: Condemned | SentinelFile
+  /**
+   * Runs when the new sentinel has appeared, before the replaced ones are unlinked. `replaced`: the names that these
+   * have meanwhile. A failure takes the new sentinel back, and the replaced one returns to its name.
+   */
+  readonly check?: (replaced: ReadonlyArray<string>) => Effect.Effect<void, PublishError>
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import { Disk, DiskError } from "../src/Disk.ts"
@@ -11,7 +11,7 @@ import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { layer as storeLayer, SentinelStore } from "../src/SentinelStore.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
-import { MemoryDisk } from "../src/testing/MemoryDisk.ts"
+import { type Call, MemoryDisk, type Operation } from "../src/testing/MemoryDisk.ts"
 import * as MemorySentinelStore from "../src/testing/MemorySentinelStore.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
 import { look, read } from "./support/looking.ts"
@@ -267,6 +267,60 @@ describe("Ownership.record", () => {
   )
 })
 
+describe("an attempt that fails", () => {
+  /** Lets one call of the disk fail, mutating or not. `isOver`: fewer calls were made. */
+  const failingAt = Effect.fnUntraced(function* (at: number, errno: string) {
+    const memory = yield* MemoryDisk
+    let count = 0
+    let operation: Operation = "lstat"
+    const isIt = (call: Call) => {
+      count += 1
+      operation = call.operation
+      return count === at
+    }
+    yield* memory.before(
+      isIt,
+      Effect.suspend(() => memory.failNext(operation, errno))
+    )
+    return { isOver: () => count < at, failed: () => operation }
+  })
+
+  const { create, hold, record } = Ownership
+  const acts = { create: Effect.asVoid(create(vm)), hold: Effect.asVoid(hold(vm)), record: Effect.asVoid(record(vm)) }
+  for (const act of ["create", "hold", "record"] as const) {
+    for (const [title, before] of [
+      ["a directory without an owner", made],
+      ["that of a dead owner", Effect.andThen(made, Simulation.crashed(vm))]
+    ] as const) {
+      if (act === "create" && title !== "a directory without an owner") continue
+      test(
+        `at any call to ${act} ${title} leaves no record of its own, and the next one succeeds`,
+        Effect.gen(function* () {
+          let failures = 0
+          for (let at = 1; ; at++) {
+            yield* Simulation.seed({ [`${root}/other/disk`]: "" })
+            if (act !== "create") yield* before
+            const earlier = yield* Simulation.paths(root)
+            const { failed, isOver } = yield* failingAt(at, "EIO")
+            const scope = yield* Scope.make()
+            const result = yield* Effect.result(Scope.provide(acts[act], scope))
+            const call = `call ${at}, ${failed()}`
+            if (Result.isFailure(result)) {
+              failures += 1
+              assert.deepStrictEqual(yield* Simulation.paths(root), earlier, call)
+              yield* Effect.scoped(acts[act])
+            }
+            yield* Scope.close(scope, Exit.void)
+            yield* MemoryDisk.use(({ remove }) => remove(vm))
+            if (isOver()) break
+          }
+          assert.isAbove(failures, 5)
+        })
+      )
+    }
+  }
+})
+
 describe("Ownership.hold", () => {
   const recordedLock = Effect.gen(function* () {
     const [sentinel] = yield* read(yield* SentinelStore, vm)
@@ -387,6 +441,34 @@ describe("Ownership.hold", () => {
       yield* made
       yield* supervisor.run(Effect.scoped(Ownership.hold(vm, options)))
       assert.strictEqual((yield* Cleanup.judge(vm)).decisive?.content.pipe(Result.getOrUndefined)?.pid, supervisor.pid)
+    })
+  )
+
+  test(
+    "isn't told that it owns a role whose owner is rewriting its record",
+    Effect.gen(function* () {
+      yield* made
+      const [other, early, owner] = [yield* Simulation.actor(), yield* Simulation.actor(), yield* Simulation.actor()]
+      // An owner of another role makes every other lock a shared one.
+      yield* Simulation.hold(other, vm, { role: "vm" })
+      const scope = yield* Scope.make()
+      const between = yield* Deferred.make<void>()
+      // `early` has seen that nobody owns the role. Its link comes while the owner's record is moved aside.
+      const rewriting = Effect.gen(function* () {
+        yield* Scope.provide(owner.run(Ownership.hold(vm)), scope)
+        const stop = Effect.andThen(
+          Deferred.succeed(between, undefined),
+          Effect.yieldNow.pipe(Effect.repeat({ times: 400 }))
+        )
+        yield* owner.memory.before("link", stop)
+        yield* Effect.forkDetach(Scope.close(scope, Exit.void))
+        yield* Deferred.await(between)
+      })
+      yield* early.memory.before("fsync", Effect.orDie(rewriting))
+      assert.strictEqual(yield* tag(Effect.scoped(early.run(Ownership.hold(vm)))), "AlreadyOwned")
+      yield* Effect.yieldNow.pipe(Effect.repeat({ times: 1000 }))
+      const { decisive } = yield* Cleanup.judge(vm)
+      assert.strictEqual(decisive?.content.pipe(Result.getOrUndefined)?.pid, owner.pid)
     })
   )
 

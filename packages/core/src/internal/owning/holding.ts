@@ -13,21 +13,15 @@ import type { CreateError, Held, HoldOptions, RecordError } from "../../Ownershi
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
-import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked, release } from "./recording.ts"
+import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked } from "./recording.ts"
 
 /**
  * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
- * convert atomically, so a sweep may take the lock in between. If the conversion fails, the record is removed again
- * where possible.
+ * convert atomically, so a sweep may take the lock in between.
  */
-const share = (directory: string, lock: OwnerLock, file: PublishedFile) =>
-  lock.wasExclusive
-    ? Effect.catch(lock.share, () =>
-        Effect.andThen(
-          Effect.ignore(release(directory, file)),
-          Effect.fail(new Claimed({ path: directory, reason: "lock-lost" }))
-        )
-      )
+const share = (directory: string, lock: OwnerLock | undefined): Effect.Effect<void, Claimed> =>
+  lock?.wasExclusive === true
+    ? Effect.mapError(lock.share, () => new Claimed({ path: directory, reason: "lock-lost" }))
     : Effect.void
 
 /**
@@ -103,10 +97,10 @@ export const create = (
       let lock: OwnerLock | undefined
       const sentinelOf = Effect.fnUntraced(function* (staged: string) {
         lock = yield* lockOwn(staged)
+        yield* share(directory, lock)
         return (yield* makeSentinel(directory, ofCaller(options), lock)).sentinel
       })
       const made = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
-      if (lock !== undefined) yield* share(directory, lock, made)
       const file = yield* asRecorded(made, store.look(directory, Layout.ofNames([made.entry])))
       return { file, lock }
     })
@@ -120,12 +114,8 @@ export const hold = (
     directory,
     Effect.fnUntraced(function* (lockOwn) {
       const lock = yield* lockOwn(directory)
-      const file = yield* recordLocked(directory, ofCaller(options), {
-        lock,
-        isClaimed: true,
-        lockState: lockEvidence(lock)
-      })
-      if (lock !== undefined) yield* share(directory, lock, file)
+      const basis = { lock, isClaimed: true, lockState: lockEvidence(lock) }
+      const file = yield* recordLocked(directory, ofCaller(options), basis, share(directory, lock))
       return { lock, file }
     })
   )

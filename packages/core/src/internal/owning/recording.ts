@@ -92,6 +92,22 @@ interface LockBasis {
   readonly lockState: LockState | undefined
 }
 
+/** Fails if an owner of `state` is alive or unknown. Returns the right to replace the sentinels, if there are any. */
+const requireGone = Effect.fnUntraced(function* (
+  directory: string,
+  state: DirectoryState,
+  { legacy, lockState }: Required<Pick<RecordOptions, "legacy">> & Pick<LockBasis, "lockState">
+) {
+  const context = yield* JudgeDirectory.makeContext({ legacy })
+  const probeLock = () => Effect.succeed(lockState)
+  const judgement = yield* JudgeDirectory.judgeDirectory({ ...context, probeLock }, state)
+  if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
+    const { decisive, reason, verdict } = judgement
+    return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
+  }
+  return judgement.condemned
+})
+
 /**
  * The right to replace the sentinel of a role whose owner is provably gone. `undefined`: the role has no sentinel.
  * Fails if the owner is alive or unknown.
@@ -113,28 +129,46 @@ export const condemnedOwner = Effect.fnUntraced(function* (
     const problem = `no sweep judges a directory with more than ${mostSentinels} sentinels`
     return yield* refuse(directory, entry, problem)
   }
-  const contending = contenders(found, entry)
-  const context = yield* JudgeDirectory.makeContext({ legacy })
-  const probeLock = () => Effect.succeed(lockState)
-  const judgement = yield* JudgeDirectory.judgeDirectory({ ...context, probeLock }, contending)
-  if (judgement.verdict === "alive" || judgement.verdict === "unknown") {
-    const { decisive, reason, verdict } = judgement
-    return yield* new AlreadyOwned({ path: directory, verdict, reason, ...ownerOf(decisive) })
-  }
-  return judgement.condemned
+  return yield* requireGone(directory, contenders(found, entry), { legacy, lockState })
 })
 
-/** Publishes the record unless the present owner of the role is alive or unknown. */
-const recordWith = Effect.fnUntraced(function* (
+/**
+ * Publishes the record unless the present owner of the role is alive or unknown. `confirm` runs when the record has
+ * appeared. A failure of `confirm` takes the record back.
+ */
+export const recordLocked = Effect.fnUntraced(function* (
   directory: string,
   options: RecordOptions,
-  { isClaimed, ...basis }: LockBasis
-): Effect.fn.Return<PublishedFile, RecordError, ProcessInspector | SentinelStore> {
+  { isClaimed, ...basis }: LockBasis,
+  confirm: Effect.Effect<void, Claimed> = Effect.void
+): Effect.fn.Return<Recorded, RecordError, ProcessInspector | SentinelStore> {
   const store = yield* SentinelStore
-  const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? basis.lock : undefined)
+  const { lock, lockState } = basis
+  const { legacy = "trust" } = options
+  const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? lock : undefined)
   const condemned = yield* condemnedOwner(directory, entry, options, basis)
-  const replacing = condemned === undefined ? {} : { replacing: condemned }
-  return yield* store.publish(directory, sentinel, { entry, ...replacing })
+  const look = store.look(directory, contendersLayout(entry))
+  let found: DirectoryState | undefined
+  const check = Effect.fnUntraced(function* (replaced: ReadonlyArray<string>) {
+    found = yield* look
+    // The publication goes by path. Another directory, which the lock doesn't protect, may have replaced the locked one.
+    if (lock !== undefined && !sameFile(found.id, lock.id)) {
+      return yield* new Claimed({ path: directory, reason: "replaced" })
+    }
+    // Another record that was moved aside left its name free for this one. Its owner was rewriting it, or another writer
+    // had moved it by mistake.
+    const isRival = (file: SentinelFile) => file.entry !== entry && !replaced.includes(file.entry)
+    const sentinels = contenders(found, entry).sentinels.filter(isRival)
+    if (sentinels.length > 0) yield* requireGone(directory, { ...found, sentinels, foreign: [] }, { legacy, lockState })
+    yield* confirm
+  })
+  const context = yield* Effect.context<ProcessInspector | SentinelStore>()
+  const file = yield* store.publish(directory, sentinel, {
+    entry,
+    check: (replaced) => Effect.provideContext(check(replaced), context),
+    ...(condemned === undefined ? {} : { replacing: condemned })
+  })
+  return yield* asRecorded(file, found === undefined ? look : Effect.succeed(found))
 })
 
 /** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
@@ -179,25 +213,6 @@ export const asRecorded = <R>(file: PublishedFile, look: Effect.Effect<Directory
 /** Removes the sentinel that was published as `file`, and no other. */
 export const release: (directory: string, file: PublishedFile) => Effect.Effect<void, LookError, SentinelStore> =
   Effect.fn("Ownership.release")((directory, file) => SentinelStore.use((store) => store.release(directory, file)))
-
-/**
- * Publishes a record, and removes it again if it doesn't lie in the locked directory. `recordWith` publishes by path.
- * Another directory, which the lock doesn't protect, may have replaced the locked one.
- */
-export const recordLocked = Effect.fnUntraced(function* (
-  directory: string,
-  options: RecordOptions,
-  standing: LockBasis
-) {
-  const file = yield* recordWith(directory, options, standing)
-  const { lock } = standing
-  const look = (yield* SentinelStore).look(directory, Layout.ofNames([file.entry]))
-  if (lock === undefined) return yield* asRecorded(file, look)
-  const found = yield* look
-  if (sameFile(found.id, lock.id)) return yield* asRecorded(file, Effect.succeed(found))
-  yield* Effect.ignore(release(directory, file))
-  return yield* new Claimed({ path: directory, reason: "replaced" })
-})
 
 export const basisOf = Effect.fnUntraced(function* (
   directory: string,

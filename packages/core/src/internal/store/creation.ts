@@ -45,7 +45,10 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
         disk.renameNew(staged, path)
       ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
-      yield* mapLookError("make directory")(disk.syncDirectory(parentOf(path)))
+      // A failure means to the caller that it owns nothing.
+      yield* Effect.onError(mapLookError("make directory")(disk.syncDirectory(parentOf(path))), () =>
+        Effect.ignore(disk.renameNew(path, staged))
+      )
       return file
     }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))
   }, Effect.uninterruptible)

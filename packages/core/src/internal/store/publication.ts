@@ -14,7 +14,8 @@ import {
   type ClaimedReason,
   MalformedSentinel,
   NotFound,
-  type PublishNewError
+  type PublishNewError,
+  type PublishError
 } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import {
@@ -34,6 +35,7 @@ import * as Layout from "../../Layout.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import { isBeingRemoved } from "./removingMark.ts"
+import { baseName } from "../paths.ts"
 
 const operation = "write sentinel"
 
@@ -86,9 +88,12 @@ interface OldRecords {
   readonly aside: string | undefined
   /** Paths of the records that earlier writers had moved aside. */
   readonly earlier: ReadonlyArray<string>
+  /** The owner of `aside` is provably gone. */
+  readonly isOver: boolean
 }
 
-const nothingOld = (): Effect.Effect<OldRecords> => Effect.succeed({ aside: undefined, earlier: [] })
+const nothingOld = (): Effect.Effect<OldRecords> => Effect.succeed({ aside: undefined, earlier: [], isOver: false })
+const nothingToCheck = () => Effect.void
 
 export type Publication = ReturnType<typeof make>
 
@@ -152,12 +157,13 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
     const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
     const judged = before.sentinels.find((file) => file.entry === entry)
-    if (judged === undefined) return { aside: undefined, earlier }
+    if (judged === undefined) return { aside: undefined, earlier, isOver: Condemned.is(replacing) }
     const path = `${directory}/${entry}`
     const aside = `${directory}/${asideOf(entry, tag)}`
     const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
     yield* mapLookError(operation, { ENOENT: vanished })(disk.rename(path, aside))
-    if (yield* Effect.orElseSucceed(isStill(aside, judged), () => false)) return { aside, earlier }
+    if (yield* Effect.orElseSucceed(isStill(aside, judged), () => false))
+      return { aside, earlier, isOver: Condemned.is(replacing) }
     yield* Effect.ignore(putBack(aside, path))
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "raced" })
   })
@@ -239,9 +245,17 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     yield* refuseMarked(directory)
   })
 
-  /** Removes a record that this writer has just published, unless another file has its path by now. */
-  const withdraw = (path: string, file: SentinelFile) =>
-    Effect.ignore(Effect.flatMap(isStill(path, file), (still) => (still ? disk.unlink(path) : Effect.void)))
+  /**
+   * Removes the record that this writer has just made, unless another file has its path by now. `lstat(2)` needs no
+   * descriptor, so a shortage of descriptors doesn't keep the record.
+   */
+  const withdraw = (path: string, made: NewFile) =>
+    disk.lstat(path).pipe(
+      Effect.flatMap(({ birth, id }) =>
+        sameFile(id, made.id) && birth === made.birth ? disk.unlink(path) : Effect.void
+      ),
+      Effect.ignore
+    )
 
   /** `takeOld` makes room for the new record. */
   const publishWith = Effect.fnUntraced(function* <E>(
@@ -249,16 +263,23 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     sentinel: Sentinel.Sentinel,
     entry: string,
     isOwn: boolean,
-    takeOld: (tag: string) => Effect.Effect<OldRecords, E>
+    takeOld: (tag: string) => Effect.Effect<OldRecords, E>,
+    check: (replaced: ReadonlyArray<string>) => Effect.Effect<void, E>
   ): Effect.fn.Return<PublishedFile, PublishNewError | E> {
     const path = `${directory}/${entry}`
     // A sentinel that can't be encoded is refused before any call to the disk.
     yield* encode(path, entry, sentinel)
     let bytes = new Uint8Array()
+    let made: NewFile | undefined
     const bytesOf = (file: NewFile) =>
       framed(directory, sentinel, file).pipe(
-        Effect.flatMap((made) => encode(path, entry, made)),
-        Effect.tap((encoded) => Effect.sync(() => (bytes = new Uint8Array(encoded))))
+        Effect.flatMap((framed) => encode(path, entry, framed)),
+        Effect.tap((encoded) =>
+          Effect.sync(() => {
+            made = file
+            bytes = new Uint8Array(encoded)
+          })
+        )
       )
     const before = yield* mapLookError(operation)(disk.lstat(directory))
     if (before.type !== "directory") return yield* new NotFound({ operation, path: directory, kind: "not-a-directory" })
@@ -268,47 +289,63 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const taken = () => new AlreadyOwned({ path: directory, verdict: "unknown", reason: "other-record" })
     const lost = () => new Claimed({ path: directory, reason: "record-lost" })
     const failed = (error: DiskError) => (error.errno === "ENOENT" ? lost() : toLookError(operation, error))
-    const published = Effect.gen(function* () {
+    /** Says what became of the directory, if that explains the error. */
+    const explained = <A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2 | Claimed> =>
+      Effect.catch(effect, (error) =>
+        Effect.flatMap(lossOf(directory, before), (reason) =>
+          Effect.fail(reason === undefined ? error : new Claimed({ path: directory, reason }))
+        )
+      )
+    const { aside, earlier } = yield* Effect.gen(function* () {
       yield* Effect.mapError(disk.create(temporary, bytesOf), (error) =>
         error._tag === "DiskError" ? failed(error) : error
       )
-      const { aside, earlier } = yield* takeOld(tag)
+      const old = yield* takeOld(tag)
+      const { aside, isOver } = old
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: lost })(
         linkOrRename(temporary, path)
       ).pipe(
-        // The old record returns to its name, unless another writer has published a record.
+        // The old record returns to its name. If another writer has published a record, a dead owner's goes. A record of
+        // this owner keeps its other name, and still counts.
         Effect.tapError((error) => {
           if (aside === undefined) return Effect.void
-          return error._tag === "AlreadyOwned" ? discard(aside) : Effect.ignore(putBack(aside, path))
+          return error._tag === "AlreadyOwned" && isOver ? discard(aside) : Effect.ignore(putBack(aside, path))
         })
       )
-      // ENOENT: a sweep may already have claimed the directory. `confirm` finds that out.
-      yield* disk.syncDirectory(directory).pipe(
-        onErrno(["ENOENT"], () => Effect.void),
-        Effect.mapError(failed)
-      )
-      return [temporary, ...earlier, ...(aside === undefined ? [] : [aside])]
-    }).pipe(Effect.onError(() => discard(temporary)))
-    const old = yield* Effect.catch(published, (error) =>
-      Effect.flatMap(lossOf(directory, before), (reason) =>
-        Effect.fail(reason === undefined ? error : new Claimed({ path: directory, reason }))
-      )
+      return old
+    }).pipe(
+      Effect.onError(() => discard(temporary)),
+      explained
     )
-    const file = yield* Effect.ensuring(
-      confirm(directory, before, entry, bytes),
-      Effect.forEach(old, discard, { discard: true })
+    const old = [...earlier, ...(aside === undefined ? [] : [aside])]
+    // A failure from here on means to the caller that it owns nothing. No record of it may stay.
+    const undo =
+      made === undefined
+        ? Effect.void
+        : Effect.andThen(withdraw(path, made), aside === undefined ? Effect.void : Effect.ignore(putBack(aside, path)))
+    const synced = disk.syncDirectory(directory).pipe(
+      // A sweep may already have claimed the directory. `confirm` finds that out.
+      onErrno(["ENOENT"], () => Effect.void),
+      Effect.mapError(failed),
+      explained
     )
-    // A sweep looks again after it has claimed or marked the directory. Either that sweep sees this record, or this
-    // writer sees the claim or the mark.
-    if (!isOwn) yield* Effect.tapErrorTag(refuseInSweep(directory), "Claimed", () => withdraw(path, file))
+    const file = yield* Effect.ensuring(synced, discard(temporary)).pipe(
+      Effect.andThen(confirm(directory, before, entry, bytes)),
+      // A sweep looks again after it has claimed or marked the directory. Either that sweep sees this record, or this
+      // writer sees the claim or the mark.
+      Effect.tap(isOwn ? Effect.void : refuseInSweep(directory)),
+      Effect.tap(check(old.map(baseName))),
+      Effect.onError(() => undo)
+    )
+    yield* Effect.forEach(old, discard, { discard: true })
     return file
   }, Effect.uninterruptible)
 
   const replace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions, isOwn: boolean) => {
-    const { entry = SentinelName.defaultName, replacing } = options
-    return replacing === undefined
-      ? publishWith(directory, sentinel, entry, isOwn, nothingOld)
-      : publishWith(directory, sentinel, entry, isOwn, (tag) => takeAside(directory, entry, replacing, tag))
+    const { check = nothingToCheck, entry = SentinelName.defaultName, replacing } = options
+    const takeOld = (tag: string): Effect.Effect<OldRecords, PublishError> =>
+      replacing === undefined ? nothingOld() : takeAside(directory, entry, replacing, tag)
+    return publishWith(directory, sentinel, entry, isOwn, takeOld, check)
   }
 
   const publish = Effect.fn("SentinelStore.publish")(
@@ -322,7 +359,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
 
   /** Publishes into an unfinished directory, which {@link publish} refuses. Replaces nothing. */
   const publishNew = (directory: string, sentinel: Sentinel.Sentinel, entry: string = SentinelName.defaultName) =>
-    publishWith(directory, sentinel, entry, true, nothingOld)
+    publishWith(directory, sentinel, entry, true, nothingOld, nothingToCheck)
 
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: PublishedFile) {
     const state = yield* lookup.look(directory, Layout.ofNames([own.entry]))
