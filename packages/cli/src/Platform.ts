@@ -24,15 +24,11 @@ export class UnsupportedPlatform extends Data.TaggedError("UnsupportedPlatform")
 }
 
 const linux = Effect.promise(async () => {
-  const [LinuxProcessInspector, LinuxSentinelStore, LinuxPidNamespaces] = await Promise.all([
+  const [LinuxProcessInspector, LinuxSentinelStore] = await Promise.all([
     import("@vm-sentinel/platform-linux/LinuxProcessInspector"),
-    import("@vm-sentinel/platform-linux/LinuxSentinelStore"),
-    import("@vm-sentinel/platform-linux/LinuxPidNamespaces")
+    import("@vm-sentinel/platform-linux/LinuxSentinelStore")
   ])
-  return LinuxPidNamespaces.layer.pipe(
-    Layer.provideMerge(LinuxProcessInspector.layer),
-    Layer.provideMerge(LinuxSentinelStore.layer)
-  )
+  return Layer.merge(LinuxProcessInspector.layer, LinuxSentinelStore.layer)
 })
 
 const darwin = Effect.promise(async () => {

@@ -64,7 +64,7 @@ export const soughtOf = ({ pid, record }: SentinelV3): Sought => {
 
 /**
  * Searches for the process of a record whose PID can't be looked up, because its PID namespace isn't known to be the
- * reader's own. The default answers `Incomplete`. Layer: `LinuxPidNamespaces`.
+ * reader's own. The default answers `Incomplete`. The Layers of `LinuxProcessInspector` provide a search.
  *
  * @category services
  * @since 0.1.0
@@ -74,6 +74,6 @@ export const PidNamespaces = Context.Reference<{
   readonly prove: (sought: Sought, wanted?: ObserveDepth) => Effect.Effect<NamespaceProof>
 }>("@vm-sentinel/core/PidNamespaces", {
   defaultValue: () => ({
-    prove: () => Effect.succeed({ _tag: "Incomplete", why: "this platform has no search of the whole kernel" })
+    prove: () => Effect.succeed({ _tag: "Incomplete", why: "no Layer provides a search" })
   })
 })

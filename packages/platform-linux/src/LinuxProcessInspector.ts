@@ -1,15 +1,19 @@
 /**
- * `ProcessInspector` for Linux, by procfs and, if native code can be loaded, by the 64-bit process id of pidfs.
+ * `ProcessInspector` for Linux, by procfs and, if native code can be loaded, by the 64-bit process id of pidfs. Its
+ * Layers also search the whole kernel for processes of other PID namespaces.
  *
  * @since 0.1.0
  */
 import { PermissionDenied } from "@vm-sentinel/core/Errors"
 import { isExited, type Observation, type ObserveDepth } from "@vm-sentinel/core/Observation"
+import { PidNamespaces } from "@vm-sentinel/core/PidNamespaces"
 import { type FirstProcess, type HostIdentity, Pid } from "@vm-sentinel/core/ProcessIdentity"
 import { identityOf, make as makeInspector, ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type HostSource, readBootId, readMachineId, readVirtualMachine } from "./internal/host.ts"
+import * as KernelSearch from "./internal/kernelSearch.ts"
 import { isDefault } from "./internal/koffi.ts"
 import { lockHolders } from "./internal/lockHolders.ts"
 import * as OpenTree from "./OpenTree.ts"
@@ -169,21 +173,27 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
  * @since 0.1.0
  */
 export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
-  Layer.sync(ProcessInspector, () =>
-    make({
-      kernel: { ...live, ...options.kernel },
-      // This getter defers the loading of native code to the first look at a process.
-      get pidfds() {
-        return options.pidfds
-      },
-      // This getter defers the loading of native code until the kernel's own boot id can't be read.
-      get trees() {
-        return options.trees
-      },
-      sysRoot: options.sysRoot ?? "/sys",
-      root: options.root ?? "/proc",
-      machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"],
-      buffer: new Uint8Array(Procfs.bufferBytes)
+  Layer.effectContext(
+    Effect.sync(() => {
+      const source: HostSource = {
+        kernel: { ...live, ...options.kernel },
+        // This getter defers the loading of native code to the first look at a process.
+        get pidfds() {
+          return options.pidfds
+        },
+        // This getter defers the loading of native code until the kernel's own boot id can't be read.
+        get trees() {
+          return options.trees
+        },
+        sysRoot: options.sysRoot ?? "/sys",
+        root: options.root ?? "/proc",
+        machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"],
+        buffer: new Uint8Array(Procfs.bufferBytes)
+      }
+      const inspector = make(source)
+      return Context.make(ProcessInspector, inspector).pipe(
+        Context.add(PidNamespaces, KernelSearch.make(source, inspector))
+      )
     })
   )
 
@@ -200,6 +210,17 @@ export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
  * The best inspector for this machine. Reads the 64-bit process id if koffi loads and the kernel has that id (6.9 and
  * later, 64-bit). Without koffi, and in a worker thread, it is {@link layerProcfs}. koffi aborts the process if a
  * worker is terminated while koffi loads.
+ *
+ * **Details**
+ *
+ * Like every Layer of this module, it also provides `PidNamespaces`: a search of `/proc` for a process of another PID
+ * namespace, which takes a few µs for each process of the kernel. A reader finds the process if it sees the process.
+ * The proof that the process is gone has two forms:
+ *
+ * - By its 64-bit id. That needs the procfs of the initial PID namespace without `hidepid`, native code and Linux 6.9,
+ *   but no privilege.
+ * - By its namespace. That needs the same procfs, and the right to read `ns/pid` of every process outside of the initial
+ *   namespace. If a later namespace has the number of the recorded one, the right to read its first process is enough.
  *
  * @category layers
  * @since 0.1.0

@@ -26,14 +26,8 @@ export * as LinuxDisk from "./LinuxDisk.ts"
 export * as LinuxNativeCode from "./LinuxNativeCode.ts"
 
 /**
- * Searches every process of the kernel for a process of another PID namespace, by `/proc`.
- *
- * @since 0.1.0
- */
-export * as LinuxPidNamespaces from "./LinuxPidNamespaces.ts"
-
-/**
- * `ProcessInspector` for Linux, by procfs and, if native code can be loaded, by the 64-bit process id of pidfs.
+ * `ProcessInspector` for Linux, by procfs and, if native code can be loaded, by the 64-bit process id of pidfs. Its
+ * Layers also search the whole kernel for processes of other PID namespaces.
  *
  * @since 0.1.0
  */

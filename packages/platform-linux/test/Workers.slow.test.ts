@@ -21,15 +21,14 @@ const imports = `
   import * as Layer from "effect/Layer"
   import * as References from "effect/References"
   import * as Stream from "effect/Stream"
-  import * as LinuxPidNamespaces from ${sourceOf("LinuxPidNamespaces.ts")}
   import * as LinuxProcessInspector from ${sourceOf("LinuxProcessInspector.ts")}
   import * as LinuxSentinelStore from ${sourceOf("LinuxSentinelStore.ts")}
   import { parentPort, Worker, workerData } from "node:worker_threads"
   import * as Fs from "node:fs"
-  const layer = LinuxPidNamespaces.layer.pipe(
-    Layer.provideMerge(LinuxProcessInspector.layer),
-    Layer.merge(LinuxSentinelStore.layer),
-    Layer.merge(Layer.succeed(References.MinimumLogLevel, "None"))
+  const layer = Layer.mergeAll(
+    LinuxProcessInspector.layer,
+    LinuxSentinelStore.layer,
+    Layer.succeed(References.MinimumLogLevel, "None")
   )
   const sweep = (root, each) =>
     Effect.runPromise(Effect.provide(Stream.runForEach(Cleanup.outcomes(root), (outcome) => Effect.sync(() => each(outcome))), layer))`

@@ -7,7 +7,6 @@ import { Pid, ProcessIdentity } from "@vm-sentinel/core/ProcessIdentity"
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import { Effect, Layer, Schema } from "effect"
 import { orUndefined } from "@vm-sentinel/core/test/support/able"
-import * as LinuxPidNamespaces from "../../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 import { recycle } from "../../src/testing/PidNamespace.ts"
 import { Request } from "./inspectorProtocol.ts"
@@ -16,8 +15,7 @@ import { makeWorld } from "../support/processes.ts"
 import { answerLines } from "./answering.ts"
 
 const inspector = process.argv[2] === "procfs" ? LinuxProcessInspector.layerProcfs : LinuxProcessInspector.layer
-const namespaces = process.argv[2] === "procfs" ? LinuxPidNamespaces.layerAt() : LinuxPidNamespaces.layer
-const layer = Layer.mergeAll(namespaces, Programs.layer).pipe(Layer.provideMerge(inspector))
+const layer = Layer.merge(inspector, Programs.layer)
 
 const world = makeWorld({ recycles: true })
 const execs = new Map<number, Effect.Effect<void, unknown, never>>()

@@ -3,13 +3,12 @@ import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelStore from "@vm-sentinel/core/SentinelStore"
 import { Layer, References } from "effect"
 import * as LinuxDisk from "../../src/LinuxDisk.ts"
-import * as LinuxPidNamespaces from "../../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../../src/LinuxProcessInspector.ts"
 
 /** With `pool`, threads of Node's pool remove, by native code. */
 export const layerWith = (pool: boolean): Layer.Layer<ProcessInspector | SentinelStore.SentinelStore> =>
   Layer.mergeAll(
-    LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer)),
+    LinuxProcessInspector.layer,
     Layer.provide(SentinelStore.layer, LinuxDisk.layerWith({ pool })),
     // A sweep logs its removals, but an agent's standard output is reserved for answers.
     Layer.succeed(References.MinimumLogLevel, "None")

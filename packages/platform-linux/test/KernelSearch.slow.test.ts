@@ -9,7 +9,6 @@ import { Effect, Layer, type Scope } from "effect"
 import { answer, circumstances, recordOf } from "@vm-sentinel/core/test/support/ProcessInspectorTest"
 import { judge, needed } from "@vm-sentinel/core/test/support/judging"
 import type { Kernel } from "../src/Kernel.ts"
-import * as LinuxPidNamespaces from "../src/LinuxPidNamespaces.ts"
 import * as LinuxProcessInspector from "../src/LinuxProcessInspector.ts"
 import type { Pidfds } from "../src/Pidfd.ts"
 import * as Fixture from "./support/procfsFixture.ts"
@@ -46,7 +45,7 @@ const reasons = {
   unmounted: /not procfs|ENOENT/
 } as const
 
-describe("LinuxPidNamespaces (fixture)", () => {
+describe("the search of the whole kernel (fixture)", () => {
   const test = (
     name: string,
     body: (
@@ -62,11 +61,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
         fixture.add({ exe: undefined, uid: 0 })
         yield* body(fixture, (kernel = {}, pidfds = {}) => (sought, wanted) => {
           const options = Fixture.optionsOf(fixture, "pidfd", { kernel, pidfds })
-          return proven(sought, wanted).pipe(
-            Effect.provide(
-              LinuxPidNamespaces.layerAt(options).pipe(Layer.provide(LinuxProcessInspector.layerAt(options)))
-            )
-          )
+          return proven(sought, wanted).pipe(Effect.provide(LinuxProcessInspector.layerAt(options)))
         })
         assert.strictEqual(fixture.leaked(), 0)
       })
@@ -509,9 +504,7 @@ describe("LinuxPidNamespaces (fixture)", () => {
     }))
 })
 
-const withKoffi = LinuxPidNamespaces.layer.pipe(Layer.provideMerge(LinuxProcessInspector.layer))
-const withoutKoffi = LinuxPidNamespaces.layerAt().pipe(Layer.provideMerge(LinuxProcessInspector.layerProcfs))
-const layers = { pidfd: withKoffi, procfs: withoutKoffi } as const
+const layers = { pidfd: LinuxProcessInspector.layer, procfs: LinuxProcessInspector.layerProcfs } as const
 const kinds = ["pidfd", "procfs"] as const
 
 const sight = Effect.runSync(
@@ -550,7 +543,7 @@ const end = (sentinel: SentinelV3, kind: Remote.Kind, expected: string) =>
     assert.strictEqual(verdict, expected)
   })
 
-describe("LinuxPidNamespaces (kernel)", () => {
+describe("the search of the whole kernel (kernel)", () => {
   for (const writer of kinds) {
     for (const reader of kinds) {
       const bothKnowIds = writer === "pidfd" && reader === "pidfd"

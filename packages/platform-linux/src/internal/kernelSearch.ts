@@ -1,11 +1,7 @@
-/**
- * Searches every process of the kernel for a process of another PID namespace, by `/proc`.
- *
- * @since 0.1.0
- */
+/** Searches every process of the kernel for a process of another PID namespace, by `/proc`. */
 import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"
-import { type NamespaceProof, PidNamespaces, type Sought } from "@vm-sentinel/core/PidNamespaces"
+import type { NamespaceProof, PidNamespaces, Sought } from "@vm-sentinel/core/PidNamespaces"
 import {
   compareFirstProcesses,
   type FirstProcess,
@@ -13,16 +9,13 @@ import {
   initialPidNamespace,
   Pid
 } from "@vm-sentinel/core/ProcessIdentity"
-import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import { isDefault } from "./internal/koffi.ts"
-import * as Procfs from "./internal/procfs.ts"
-import { expectErrno, live } from "./Kernel.ts"
-import type { Options } from "./LinuxProcessInspector.ts"
-import * as Pidfd from "./Pidfd.ts"
-import * as ProcStat from "./ProcStat.ts"
-import * as ProcStatus from "./ProcStatus.ts"
+import { expectErrno } from "../Kernel.ts"
+import type * as Pidfd from "../Pidfd.ts"
+import * as ProcStat from "../ProcStat.ts"
+import * as ProcStatus from "../ProcStatus.ts"
+import * as Procfs from "./procfs.ts"
 
 const incomplete = (why: string): NamespaceProof => ({ _tag: "Incomplete", why })
 
@@ -273,55 +266,8 @@ const doubtOf = (source: Procfs.Source): string | undefined =>
   (Procfs.checkType(source) ?? Procfs.checkNamespace(source))?.detail
 
 /**
- * {@link layer} over another procfs than `/proc`, or over other system calls.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerAt = (
-  options: Pick<Options, "kernel" | "root" | "pidfds"> = {}
-): Layer.Layer<never, never, ProcessInspector> =>
-  Layer.effect(
-    PidNamespaces,
-    Effect.gen(function* () {
-      const inspector = yield* ProcessInspector
-      const source: Procfs.Source = {
-        kernel: { ...live, ...options.kernel },
-        get pidfds() {
-          return options.pidfds
-        },
-        root: options.root ?? "/proc",
-        buffer: new Uint8Array(Procfs.bufferBytes)
-      }
-      let proven: Procfs.Proven | undefined
-      const ask = (host: HostIdentity, sought: Sought): Answer => {
-        const early = doubtOf(source)
-        if (early !== undefined) return incomplete(early)
-        const own = Procfs.readNamespace(source, "pid")
-        const numbers = Procfs.listProcesses(source)
-        if (own === undefined || numbers === undefined) return incomplete(`${source.root} can't be read`)
-        const { isTransient, pidfds } = proven ?? Procfs.provePidfds(source)
-        if (!isTransient) proven = { isTransient, pidfds }
-        const answer = search({ source, pidfds, host, own, numbers }, sought)
-        // Another procfs may have been mounted meanwhile.
-        const late = doubtOf(source)
-        return late === undefined ? answer : incomplete(late)
-      }
-      return {
-        prove: Effect.fnUntraced(function* (sought, wanted) {
-          const answer = ask(yield* inspector.host, sought)
-          if (answer._tag !== "Process") return answer
-          return { _tag: "Found", observation: yield* inspector.observe(Pid.make(answer.number), wanted) }
-        })
-      }
-    })
-  )
-
-/**
  * Searches the whole kernel for a process, in any PID namespace. A search reads `/proc` once, which takes a few µs for
- * each process of the kernel. The search uses native code in the main thread, if koffi loads.
- *
- * **Details**
+ * each process of the kernel.
  *
  * A record says "PID 7 of namespace `pid:[4026532200]`, id 4711". A process keeps its namespace, all its PIDs and its
  * 64-bit id for life. A process that lives during a whole reading of `/proc` is in that reading, and a process that
@@ -340,12 +286,30 @@ export const layerAt = (
  *   namespace has the number, as its first process shows. That needs the right to read this one process. The recorded
  *   process is gone even if a namespace file is still held open or mounted.
  * - `Incomplete`: everything else.
- *
- * @category layers
- * @since 0.1.0
  */
-export const layer: Layer.Layer<never, never, ProcessInspector> = layerAt({
-  get pidfds() {
-    return isDefault ? Pidfd.load() : undefined
+export const make = (
+  source: Procfs.Source,
+  inspector: ProcessInspector["Service"]
+): (typeof PidNamespaces)["Service"] => {
+  let proven: Procfs.Proven | undefined
+  const ask = (host: HostIdentity, sought: Sought): Answer => {
+    const early = doubtOf(source)
+    if (early !== undefined) return incomplete(early)
+    const own = Procfs.readNamespace(source, "pid")
+    const numbers = Procfs.listProcesses(source)
+    if (own === undefined || numbers === undefined) return incomplete(`${source.root} can't be read`)
+    const { isTransient, pidfds } = proven ?? Procfs.provePidfds(source)
+    if (!isTransient) proven = { isTransient, pidfds }
+    const answer = search({ source, pidfds, host, own, numbers }, sought)
+    // Another procfs may have been mounted meanwhile.
+    const late = doubtOf(source)
+    return late === undefined ? answer : incomplete(late)
   }
-})
+  return {
+    prove: Effect.fnUntraced(function* (sought, wanted) {
+      const answer = ask(yield* inspector.host, sought)
+      if (answer._tag !== "Process") return answer
+      return { _tag: "Found", observation: yield* inspector.observe(Pid.make(answer.number), wanted) }
+    })
+  }
+}
