@@ -37,7 +37,8 @@ import type { Mounted } from "./Mounts.ts"
 export * from "./DiskModel.ts"
 
 /**
- * File-system calls. No call but `realPath` follows a symbolic link in the last component of a path.
+ * File-system calls. No call but `realPath` follows a symbolic link in the last component of a path. Building a Layer of
+ * this service makes no system call and loads no native code: the first call does.
  *
  * @category services
  * @since 0.1.0

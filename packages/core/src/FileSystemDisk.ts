@@ -100,7 +100,10 @@ export const makeWith = Effect.fnUntraced(function* (
       onSuccess: (info) => (Option.isSome(info.ino) ? [toStat(info).id] : []),
       onFailure: () => []
     })
-  const homeIds = (yield* Effect.forEach(caller().homes, idsOf)).flat()
+  // A sweep asks for the principal at each directory, and `stat` takes longer than the rest of the answer.
+  const homeIds = yield* Effect.cached(
+    Effect.suspend(() => Effect.map(Effect.forEach(caller().homes, idsOf), (ids) => ids.flat()))
+  )
 
   /** Follows a symbolic link, so it is only for a path that was just seen to be a directory. */
   const list = (path: string) =>
@@ -219,7 +222,7 @@ export const makeWith = Effect.fnUntraced(function* (
   const realPath = (path: string) => failing("realpath", path)(fs.realPath(path))
 
   return make({
-    principal: Effect.sync(() => ({ ...caller(), homeIds })),
+    principal: Effect.map(homeIds, (ids) => ({ ...caller(), homeIds: ids })),
     resolve: (path) => attempt("getcwd", path, () => paths.resolve(path)),
     realPath,
     lstat,

@@ -24,7 +24,8 @@ export type IdentifyError = NotFound | PermissionDenied | IdentityUnavailable
 
 /**
  * Asks the kernel about processes. Layers: `LinuxProcessInspector`, `DarwinProcessInspector`, and for tests
- * `testing/FakeProcessTable`. {@link make} builds the service for another platform.
+ * `testing/FakeProcessTable`. {@link make} builds the service for another platform. Building a Layer makes no system call
+ * and loads no native code: the first call does.
  *
  * @category services
  * @since 0.1.0

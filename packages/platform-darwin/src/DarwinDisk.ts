@@ -15,6 +15,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { isMainThread } from "node:worker_threads"
+import { deferred } from "./internal/deferred.ts"
 import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
 import * as LibSystem from "./internal/libSystem.ts"
@@ -24,7 +25,7 @@ import * as Permitting from "./internal/permitting.ts"
 import * as Room from "./internal/room.ts"
 
 /**
- * Options of {@link layerAt}.
+ * Options of {@link layerWith}.
  *
  * @category models
  * @since 0.1.0
@@ -133,8 +134,8 @@ const over = (loaded: Effect.Effect<FileCalls | undefined>): Layer.Layer<Disk> =
       if (calls === undefined) return Disk.of({ ...(yield* FileSystemDisk.makeWith(undefined)), principal })
       const mountsBelow = (path: string) => attempt("getfsstat", path, () => Looking.mountsBelow(calls, path))
       return withCalls(yield* FileSystemDisk.makeWith(mountsBelow), calls, mountsBelow)
-    })
-  ).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+    }).pipe(Effect.provide([NodeFileSystem.layer, NodePath.layer]), Effect.cached, Effect.map(deferred))
+  )
 
 /**
  * {@link layer} with another path of libSystem, and with koffi in a worker thread, too. Such a worker must never be
@@ -143,7 +144,8 @@ const over = (loaded: Effect.Effect<FileCalls | undefined>): Layer.Layer<Disk> =
  * @category layers
  * @since 0.1.0
  */
-export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer.Layer<Disk> => over(load(libraryPath))
+export const layerWith = ({ libraryPath = LibSystem.defaultPath }: Options = {}): Layer.Layer<Disk> =>
+  over(load(libraryPath))
 
 /**
  * The Disk of macOS.
@@ -164,4 +166,4 @@ export const layerAt = ({ libraryPath = LibSystem.defaultPath }: Options): Layer
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Disk> = isMainThread ? layerAt({}) : over(Effect.undefined)
+export const layer: Layer.Layer<Disk> = isMainThread ? layerWith() : over(Effect.undefined)

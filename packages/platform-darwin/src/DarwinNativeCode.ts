@@ -26,7 +26,7 @@ export interface Options {
  * @category reporting
  * @since 0.1.0
  */
-export const reportAt = ({ libraryPath }: Options): Effect.Effect<NativeCode> =>
+export const reportWith = ({ libraryPath }: Options): Effect.Effect<NativeCode> =>
   Effect.suspend(() => {
     const { part } = Koffi.find()
     return LibSystem.load(libraryPath).pipe(
@@ -57,5 +57,5 @@ export const report: Effect.Effect<NativeCode> =
   process.platform !== "darwin"
     ? without("unsupported", `macOS has it, ${process.platform} hasn't`)
     : isMainThread
-      ? reportAt({ libraryPath: LibSystem.defaultPath })
+      ? reportWith({ libraryPath: LibSystem.defaultPath })
       : without("worker", "a worker thread loads none by default: worker.terminate() could abort the process")

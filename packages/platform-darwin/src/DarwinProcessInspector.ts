@@ -80,14 +80,25 @@ const make = (options: Options): Effect.Effect<ProcessInspector["Service"]> =>
       )
     : makePs(options)
 
+/** The first call makes the inspector. */
+const deferred = (inspector: Effect.Effect<ProcessInspector["Service"]>): Layer.Layer<ProcessInspector> =>
+  Layer.effect(
+    ProcessInspector,
+    Effect.map(Effect.cached(inspector), (made) =>
+      Inspection.make({
+        host: Effect.flatMap(made, ({ host }) => host),
+        observe: (pid, wanted) => Effect.flatMap(made, ({ observe }) => observe(pid, wanted))
+      })
+    )
+  )
+
 /**
  * {@link layer} with another library or other commands.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
-  Layer.effect(ProcessInspector, make(options))
+export const layerWith = (options: Options = {}): Layer.Layer<ProcessInspector> => deferred(make(options))
 
 /**
  * The best inspector of macOS. It calls libSystem through koffi, synchronously. Two data distinguish a process from
@@ -106,7 +117,7 @@ export const layerAt = (options: Options): Layer.Layer<ProcessInspector> =>
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<ProcessInspector> = Layer.effect(ProcessInspector, isMainThread ? make({}) : makePs({}))
+export const layer: Layer.Layer<ProcessInspector> = isMainThread ? layerWith() : deferred(makePs({}))
 
 /**
  * {@link layerPs} with other commands.
@@ -114,8 +125,7 @@ export const layer: Layer.Layer<ProcessInspector> = Layer.effect(ProcessInspecto
  * @category layers
  * @since 0.1.0
  */
-export const layerPsAt = (options: PsOptions): Layer.Layer<ProcessInspector> =>
-  Layer.effect(ProcessInspector, makePs(options))
+export const layerPsWith = (options: PsOptions = {}): Layer.Layer<ProcessInspector> => deferred(makePs(options))
 
 /**
  * The inspector without native code: `/bin/ps` for processes, `/usr/sbin/sysctl` and `/usr/sbin/ioreg` for the host.
@@ -129,4 +139,4 @@ export const layerPsAt = (options: PsOptions): Layer.Layer<ProcessInspector> =>
  * @category layers
  * @since 0.1.0
  */
-export const layerPs: Layer.Layer<ProcessInspector> = layerPsAt({})
+export const layerPs: Layer.Layer<ProcessInspector> = layerPsWith()

@@ -13,8 +13,8 @@ import * as DarwinDisk from "./DarwinDisk.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layerAt = (options: DarwinDisk.Options): Layer.Layer<SentinelStore.SentinelStore> =>
-  Layer.provide(SentinelStore.layer, DarwinDisk.layerAt(options))
+export const layerWith = (options: DarwinDisk.Options = {}): Layer.Layer<SentinelStore.SentinelStore> =>
+  Layer.provide(SentinelStore.layer, DarwinDisk.layerWith(options))
 
 /**
  * The sentinel store over `DarwinDisk.layer`. With koffi a delete works by descriptor, follows no link and crosses no

@@ -53,7 +53,7 @@ const remove = (calls: FileCalls, path: string, options: RemoveTreeOptions = {})
 }
 
 await overShim("over the shim", ({ calls, shim, test: onDisk }) => {
-  const layer = DarwinDisk.layerAt({ libraryPath: shim.path })
+  const layer = DarwinDisk.layerWith({ libraryPath: shim.path })
   const [EPERM, ENOTSUP, EINVAL] = [1, 45, 22]
 
   DiskTest.suite("macOS, over the shim", { layer, world, strength: { anyNames: false, locks: true } })
@@ -320,10 +320,10 @@ if (process.platform === "darwin") {
   DiskTest.suite("macOS", { layer: DarwinDisk.layer, world: nodeWorld, strength })
 }
 
-const nowhere = DarwinDisk.layerAt({ libraryPath: "/nonexistent/lib.dylib" })
+const nowhere = DarwinDisk.layerWith({ libraryPath: "/nonexistent/lib.dylib" })
 DiskTest.suite("macOS, without its library", { layer: nowhere, world: nodeWorld, strength: portable })
 
-it("importing it where there is no koffi doesn't throw", () => {
+it("importing and using it where there is no koffi doesn't throw", () => {
   const script = `
     import { registerHooks } from "node:module"
     registerHooks({
@@ -332,11 +332,12 @@ it("importing it where there is no koffi doesn't throw", () => {
         return next(specifier, context)
       }
     })
-    const { layer } = await import(${JSON.stringify(new URL("../src/DarwinSentinelStore.ts", import.meta.url).href)})
+    const { layer } = await import(${JSON.stringify(new URL("../src/DarwinDisk.ts", import.meta.url).href)})
     const { Effect } = await import("effect")
-    await Effect.runPromise(Effect.provide(Effect.void, layer))
-    console.log("built")`
+    const { Disk } = await import("@vm-sentinel/core/Disk")
+    await Effect.runPromise(Effect.provide(Disk.use((disk) => disk.frame("/")), layer))
+    console.log("used")`
   const args = ["--no-warnings", "--input-type=module", "-e", script]
   const { stderr, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: import.meta.dirname })
-  assert.strictEqual(stdout, "built\n", stderr)
+  assert.strictEqual(stdout, "used\n", stderr)
 })

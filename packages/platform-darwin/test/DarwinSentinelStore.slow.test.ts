@@ -13,9 +13,9 @@ if (process.platform === "darwin") {
   if (typeof shim === "string") {
     skipped("the store over the shim", shim)
   } else {
-    SentinelStoreTest.suite("macOS, over the shim", { disk: DarwinDisk.layerAt({ libraryPath: shim.path }), world })
+    SentinelStoreTest.suite("macOS, over the shim", { disk: DarwinDisk.layerWith({ libraryPath: shim.path }), world })
   }
 }
 
-const none = DarwinDisk.layerAt({ libraryPath: "/nonexistent/lib.dylib" })
+const none = DarwinDisk.layerWith({ libraryPath: "/nonexistent/lib.dylib" })
 SentinelStoreTest.suite("macOS, without its library", { disk: none, world: nodeWorld })

@@ -29,7 +29,7 @@ const errno = <A, R>(call: Effect.Effect<A, DiskError, R>) =>
 
 await overShim("frames over the shim", ({ shim, test }) => {
   const able = ableIn<Disk | Scope.Scope>((title, body) => test(title, body))
-  const store = DarwinSentinelStore.layerAt({ libraryPath: shim.path })
+  const store = DarwinSentinelStore.layerWith({ libraryPath: shim.path })
 
   describe("Disk.frame", () => {
     test("names the volume, the mount and the inode, and no birth", () =>

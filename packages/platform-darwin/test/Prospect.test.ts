@@ -25,7 +25,7 @@ const child = Effect.acquireRelease(
 
 await overShim("prospects over the shim", ({ shim, test }) => {
   const at = { libraryPath: shim.path }
-  const layers = Layer.merge(DarwinProcessInspector.layerAt(at), DarwinSentinelStore.layerAt(at))
+  const layers = Layer.merge(DarwinProcessInspector.layerWith(at), DarwinSentinelStore.layerWith(at))
 
   test("foresees what a sweep says, without namespaces", () =>
     Effect.gen(function* () {

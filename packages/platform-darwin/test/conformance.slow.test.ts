@@ -50,7 +50,7 @@ if (process.platform === "linux") {
     skipped("layer over the shim", shim)
   } else {
     suite("macOS, libSystem over the shim", {
-      layer: Layer.merge(DarwinProcessInspector.layerAt({ libraryPath: shim.path }), Programs.layer),
+      layer: Layer.merge(DarwinProcessInspector.layerWith({ libraryPath: shim.path }), Programs.layer),
       world: {
         ...local,
         // On macOS, a policy may refuse every call about a process.
@@ -67,7 +67,7 @@ if (process.platform === "linux") {
   }
 
   suite("macOS, ps over the stand-ins", {
-    layer: Layer.merge(DarwinProcessInspector.layerPsAt(commands), Programs.layer),
+    layer: Layer.merge(DarwinProcessInspector.layerPsWith(commands), Programs.layer),
     world: local,
     strength: { processId64: false, executable: false, otherUserExecutable: false }
   })

@@ -23,7 +23,7 @@ if (process.platform === "linux") {
     skipped("the host over the shim", shim)
   } else {
     describe("libSystem over the shim", () => {
-      const host = Effect.suspend(() => hostBy(DarwinProcessInspector.layerAt({ libraryPath: shim.path })))
+      const host = Effect.suspend(() => hostBy(DarwinProcessInspector.layerWith({ libraryPath: shim.path })))
       const withPresent = (present: number | undefined) =>
         Effect.scoped(Effect.andThen(shim.virtualMachine(present), host))
 
@@ -44,7 +44,7 @@ if (process.platform === "linux") {
           assert.deepStrictEqual(yield* lockHolders({ dev: "1", ino: "2" }), [])
           const identity = yield* identify(Pid.make(process.pid))
           for (const key of ["pidNamespace", "pidNamespaceInit", "timeOffset"]) assert.notProperty(identity, key)
-        }).pipe(Effect.provide(DarwinProcessInspector.layerAt({ libraryPath: shim.path })))
+        }).pipe(Effect.provide(DarwinProcessInspector.layerWith({ libraryPath: shim.path })))
       )
     })
   }
@@ -62,7 +62,7 @@ if (process.platform === "linux") {
         for (const [script, expected] of answers) {
           const sysctlPath = standins.executable(`[ "$2" = kern.hv_vmm_present ] || exit 1; ${script}`)
           const options = { psPath: standins.ps().path, sysctlPath, ioregPath: standins.ioreg }
-          const { virtualMachine } = yield* hostBy(DarwinProcessInspector.layerPsAt(options))
+          const { virtualMachine } = yield* hostBy(DarwinProcessInspector.layerPsWith(options))
           assert.strictEqual(virtualMachine, expected, script)
         }
       })

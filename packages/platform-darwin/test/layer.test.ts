@@ -39,7 +39,7 @@ const missing = Pid.make(2_147_483_647)
 if (typeof shim === "string") {
   skipped("layer", shim)
 } else {
-  it.layer(DarwinProcessInspector.layerAt({ libraryPath: shim.path }))("layer", (it) => {
+  it.layer(DarwinProcessInspector.layerWith({ libraryPath: shim.path }))("layer", (it) => {
     const test = (
       name: string,
       effect: () => Effect.Effect<void, unknown, ProcessInspector | Programs | Scope.Scope>

@@ -18,7 +18,7 @@ import * as Standins from "./support/standins.ts"
 const standins = Standins.make()
 
 const layerOf = (psPath: string, options: DarwinProcessInspector.PsOptions = {}): Layer.Layer<ProcessInspector> =>
-  DarwinProcessInspector.layerPsAt({
+  DarwinProcessInspector.layerPsWith({
     psPath,
     sysctlPath: standins.sysctl,
     ioregPath: standins.ioreg,

@@ -25,7 +25,7 @@ if (process.platform === "linux") {
     for (const [name, layer] of [
       ["layer", DarwinProcessInspector.layer],
       ["layerPs", DarwinProcessInspector.layerPs],
-      ["layerPs with another sysctl", DarwinProcessInspector.layerPsAt({ sysctlPath: standins.sysctl })]
+      ["layerPs with another sysctl", DarwinProcessInspector.layerPsWith({ sysctlPath: standins.sysctl })]
     ] as const) {
       it.effect(`${name} observes nothing, identifies nobody, and says why`, () =>
         Effect.gen(function* () {
@@ -49,7 +49,7 @@ if (process.platform === "linux") {
         assert.match(observation._tag === "Present" ? (observation.startTime ?? "") : "", /^s:\d+$/)
       }).pipe(
         Effect.provide(
-          DarwinProcessInspector.layerAt({
+          DarwinProcessInspector.layerWith({
             libraryPath: "/nonexistent/lib.dylib",
             psPath: standins.ps().path,
             maxPid: Standins.maxPid
@@ -64,7 +64,7 @@ if (process.platform === "linux") {
         if (observation._tag !== "Unavailable") return assert.fail(observation._tag)
         assert.strictEqual(observation.reason, "unsupported")
         assert.include(observation.detail, "koffi can't load /nonexistent/lib.dylib")
-      }).pipe(Effect.provide(DarwinProcessInspector.layerAt({ libraryPath: "/nonexistent/lib.dylib" })))
+      }).pipe(Effect.provide(DarwinProcessInspector.layerWith({ libraryPath: "/nonexistent/lib.dylib" })))
     )
   })
 

@@ -288,7 +288,7 @@ if (process.platform === "darwin") {
       Effect.gen(function* () {
         const pid = yield* spawn
         const psPath = standins.executable(`exec ${sandbox("")} /bin/ps "$@"`)
-        const observation = yield* observeBy(DarwinProcessInspector.layerPsAt({ psPath }), pid)
+        const observation = yield* observeBy(DarwinProcessInspector.layerPsWith({ psPath }), pid)
         assert.include(["Hidden", "Unavailable"], observation._tag)
       })
     )

@@ -91,7 +91,7 @@ if (typeof shim === "string") {
 } else {
   const options = { libraryPath: shim.path }
   const quiet = Layer.succeed(References.MinimumLogLevel, "None")
-  const store = Layer.merge(DarwinSentinelStore.layerAt(options), quiet)
+  const store = Layer.merge(DarwinSentinelStore.layerWith(options), quiet)
   const why = await Effect.runPromise(PidNamespace.unavailable)
   const agent = scriptOf(new URL("agents/inspector.ts", import.meta.url).pathname, "darwinInspector")
   const inNamespace = Remote.layer(
@@ -99,7 +99,7 @@ if (typeof shim === "string") {
       Remote.tidySession(["unshare", ...args], agent, [JSON.stringify(options)])
     )
   )
-  const here = Layer.merge(DarwinProcessInspector.layerAt(options), Programs.layer)
+  const here = Layer.merge(DarwinProcessInspector.layerWith(options), Programs.layer)
 
   describe("a sweep on the Layers of macOS, over the shim", () => {
     it.live(

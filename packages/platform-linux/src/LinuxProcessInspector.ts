@@ -23,7 +23,7 @@ import { type Kernel, live } from "./Kernel.ts"
 import * as Pidfd from "./Pidfd.ts"
 
 /**
- * The paths and calls of {@link layerAt}.
+ * The paths and calls of {@link layerWith}.
  *
  * @category models
  * @since 0.1.0
@@ -39,13 +39,13 @@ export interface Options {
   readonly sysRoot?: string
   /** System calls that replace those of `Kernel.live`. */
   readonly kernel?: Partial<Kernel>
-  /** Process file descriptors, from `Pidfd.load`. Default: none, no native code. */
-  readonly pidfds?: Pidfd.Pidfds | undefined
+  /** `Pidfd.load`, called at the first look at a process. Default: no native code. */
+  readonly pidfds?: (() => Pidfd.Pidfds | undefined) | undefined
   /**
-   * Opens `/proc` without the mounts on top of it, to read a boot id that another file covers. Made by `OpenTree.load`.
-   * Default: none, no native code.
+   * `OpenTree.load`, called if another file covers the kernel's boot id. It opens `/proc` without the mounts on top of
+   * it. Default: no native code.
    */
-  readonly trees?: OpenTree.Trees | undefined
+  readonly trees?: (() => OpenTree.Trees | undefined) | undefined
 }
 
 /**
@@ -62,6 +62,8 @@ type Machine = Pick<HostIdentity, "machineId" | "machineIdProblem" | "virtualMac
 type Facts = Omit<HostIdentity, "hostname" | keyof Machine>
 
 const firstPid = Pid.make(1)
+
+const none = () => undefined
 
 const make = (source: HostSource): ProcessInspector["Service"] => {
   let trusted: Procfs.Trusted | undefined
@@ -172,19 +174,13 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
  * @category layers
  * @since 0.1.0
  */
-export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
+export const layerWith = (options: Options = {}): Layer.Layer<ProcessInspector> =>
   Layer.effectContext(
     Effect.sync(() => {
       const source: HostSource = {
         kernel: { ...live, ...options.kernel },
-        // This getter defers the loading of native code to the first look at a process.
-        get pidfds() {
-          return options.pidfds
-        },
-        // This getter defers the loading of native code until the kernel's own boot id can't be read.
-        get trees() {
-          return options.trees
-        },
+        pidfds: options.pidfds ?? none,
+        trees: options.trees ?? none,
         sysRoot: options.sysRoot ?? "/sys",
         root: options.root ?? "/proc",
         machineIdFiles: options.machineIdFiles ?? ["/etc/machine-id", "/var/lib/dbus/machine-id"],
@@ -204,7 +200,7 @@ export const layerAt = (options: Options = {}): Layer.Layer<ProcessInspector> =>
  * @category layers
  * @since 0.1.0
  */
-export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
+export const layerProcfs: Layer.Layer<ProcessInspector> = layerWith()
 
 /**
  * The best inspector for this machine. Reads the 64-bit process id if koffi loads and the kernel has that id (6.9 and
@@ -225,11 +221,6 @@ export const layerProcfs: Layer.Layer<ProcessInspector> = layerAt()
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<ProcessInspector> = layerAt({
-  get pidfds() {
-    return isDefault ? Pidfd.load() : undefined
-  },
-  get trees() {
-    return isDefault ? OpenTree.load() : undefined
-  }
-})
+export const layer: Layer.Layer<ProcessInspector> = layerWith(
+  isDefault ? { pidfds: Pidfd.load, trees: OpenTree.load } : {}
+)

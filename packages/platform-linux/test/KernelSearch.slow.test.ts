@@ -61,7 +61,7 @@ describe("the search of the whole kernel (fixture)", () => {
         fixture.add({ exe: undefined, uid: 0 })
         yield* body(fixture, (kernel = {}, pidfds = {}) => (sought, wanted) => {
           const options = Fixture.optionsOf(fixture, "pidfd", { kernel, pidfds })
-          return proven(sought, wanted).pipe(Effect.provide(LinuxProcessInspector.layerAt(options)))
+          return proven(sought, wanted).pipe(Effect.provide(LinuxProcessInspector.layerWith(options)))
         })
         assert.strictEqual(fixture.leaked(), 0)
       })

@@ -115,7 +115,7 @@ describe("errno injection", () => {
       Effect.gen(function* () {
         const fixture = yield* Fixture.make
         const owner = fixture.add()
-        const sound = LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, kind))
+        const sound = LinuxProcessInspector.layerWith(Fixture.optionsOf(fixture, kind))
         const identity = yield* Effect.provide(
           ProcessInspector.use(({ identify }) => identify(owner.pid)),
           sound
@@ -128,7 +128,7 @@ describe("errno injection", () => {
         fixture.change(owner.pid, fates[fate].change)
         for (const record of records) {
           const options = Fixture.optionsOf(fixture, kind, inject(fixture, failures, statBytes))
-          const verdict = yield* Effect.provide(judged(record), LinuxProcessInspector.layerAt(options))
+          const verdict = yield* Effect.provide(judged(record), LinuxProcessInspector.layerWith(options))
           if (!fates[fate].dead) assert.notStrictEqual(verdict.verdict, "dead", `${record._tag}: ${verdict.reason}`)
           if (record._tag === "V3" && verdict.verdict === "alive") assert.isFalse(fates[fate].dead, verdict.reason)
         }

@@ -81,7 +81,7 @@ const test = (name: string, kind: Kind, body: Body) =>
         Effect.runSync(
           Effect.provide(
             Effect.service(ProcessInspector),
-            LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, kind, overrides))
+            LinuxProcessInspector.layerWith(Fixture.optionsOf(fixture, kind, overrides))
           )
         )
       )
@@ -395,7 +395,7 @@ describe("scenario 26: failures of our own", () => {
       }
       const options = Fixture.optionsOf(fixture, "procfs", { kernel: { open } })
       const exit = yield* ProcessInspector.use(({ observe }) => observe(Pid.make(process.pid))).pipe(
-        Effect.provide(LinuxProcessInspector.layerAt(options)),
+        Effect.provide(LinuxProcessInspector.layerWith(options)),
         Effect.exit
       )
       assert.strictEqual(exit._tag, "Failure")
@@ -783,7 +783,7 @@ describe("the host", () => {
     Effect.gen(function* () {
       const fixture = yield* Fixture.make
       const overrides = prepare(fixture) ?? {}
-      const layer = LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, "procfs", overrides))
+      const layer = LinuxProcessInspector.layerWith(Fixture.optionsOf(fixture, "procfs", overrides))
       return yield* Effect.provide(
         ProcessInspector.use(({ host }) => host),
         layer
@@ -824,7 +824,7 @@ describe("the host", () => {
         machineIdFiles: ["/nonexistent", fixture.machineIdFile]
       }
       const seen = yield* ProcessInspector.use(({ host }) => host).pipe(
-        Effect.provide(LinuxProcessInspector.layerAt(options))
+        Effect.provide(LinuxProcessInspector.layerWith(options))
       )
       assert.deepStrictEqual(seen, whole)
     })
@@ -881,7 +881,7 @@ describe("the host", () => {
       })
       const seen = (overrides: Fixture.Overrides) =>
         ProcessInspector.use(({ host }) => host).pipe(
-          Effect.provide(LinuxProcessInspector.layerAt(Fixture.optionsOf(fixture, "procfs", overrides)))
+          Effect.provide(LinuxProcessInspector.layerWith(Fixture.optionsOf(fixture, "procfs", overrides)))
         )
       const { kernel: cover } = covered(fixture, bootIdFile)
       assert.deepStrictEqual(yield* seen({ ...(cover === undefined ? {} : { kernel: cover }), trees: trees() }), whole)
@@ -1117,7 +1117,7 @@ describe("what is read", () => {
           Effect.andThen(observe(pid, wanted)),
           Effect.as(made)
         )
-      ).pipe(Effect.provide(LinuxProcessInspector.layerAt(options)))
+      ).pipe(Effect.provide(LinuxProcessInspector.layerWith(options)))
     })
 
   it.effect.each([

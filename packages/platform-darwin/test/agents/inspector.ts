@@ -23,7 +23,7 @@ const Options = Schema.Struct({
 
 const options = Schema.decodeUnknownSync(Schema.fromJsonString(Options))(process.argv[2])
 const isPs = options.libraryPath === undefined
-const inspector = isPs ? DarwinProcessInspector.layerPsAt(options) : DarwinProcessInspector.layerAt(options)
+const inspector = isPs ? DarwinProcessInspector.layerPsWith(options) : DarwinProcessInspector.layerWith(options)
 const layer = Layer.merge(Programs.layer, inspector)
 
 const world = makeWorld({ recycles: true })

@@ -22,5 +22,5 @@ const program = Effect.gen(function* () {
   )
   return { fd, outlivesThread }
 })
-const held = await Effect.runPromise(Effect.provide(program, DarwinDisk.layerAt({ libraryPath })))
+const held = await Effect.runPromise(Effect.provide(program, DarwinDisk.layerWith({ libraryPath })))
 process.stdout.write(JSON.stringify(held))

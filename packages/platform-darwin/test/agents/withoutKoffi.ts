@@ -23,7 +23,7 @@ registerHooks({
       : next(url, context)
 })
 
-const { layer, layerAt, layerPs } = await import("../../src/DarwinProcessInspector.ts")
+const { layer, layerWith, layerPs } = await import("../../src/DarwinProcessInspector.ts")
 
 const ask = ProcessInspector.use(({ host, observe, self }) =>
   Effect.gen(function* () {
@@ -36,8 +36,8 @@ const answers = await Effect.runPromise(
   Effect.all({
     default: Effect.provide(ask, layer),
     ps: Effect.provide(ask, layerPs),
-    libraryAlone: Effect.provide(ask, layerAt({ libraryPath })),
-    both: Effect.provide(ask, layerAt({ libraryPath, psPath, sysctlPath, ioregPath }))
+    libraryAlone: Effect.provide(ask, layerWith({ libraryPath })),
+    both: Effect.provide(ask, layerWith({ libraryPath, psPath, sysctlPath, ioregPath }))
   })
 )
 process.stdout.write(JSON.stringify({ pid: process.pid, answers }))

@@ -21,7 +21,7 @@ export const overShim = async (title: string, make: (stage: Stage) => void): Pro
   if (typeof shim === "string") return skipped(title, shim)
   const calls = await Effect.runPromise(load(shim.path))
   if (calls === undefined) throw new Error("a call of the shim can't be bound")
-  const layer = DarwinDisk.layerAt({ libraryPath: shim.path })
+  const layer = DarwinDisk.layerWith({ libraryPath: shim.path })
   make({ shim, calls, test: (title, body) => it.live(title, () => Effect.provide(body(), layer), patience) })
 }
 

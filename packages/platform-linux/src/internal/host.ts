@@ -4,8 +4,8 @@ import { isProcfs, type KernelFile, read, readHead, readKernelFile, readLineOf, 
 
 /** The procfs, and the other sources of facts about the host. */
 export interface HostSource extends Source {
-  /** `undefined`: no native code. */
-  readonly trees: Trees | undefined
+  /** Loads the call. `undefined`: no native code. */
+  readonly trees: () => Trees | undefined
   /** Mount point of the sysfs. */
   readonly sysRoot: string
   readonly machineIdFiles: ReadonlyArray<string>
@@ -19,7 +19,8 @@ const isBootId = (id: string | undefined): id is string => id !== undefined && /
 
 /** The boot id below everything that is mounted over it, by a clone of the procfs mount without its submounts. */
 const readUncovered = (source: HostSource): string | undefined => {
-  const { root, trees } = source
+  const { root } = source
+  const trees = source.trees()
   const tree = trees?.open(root)
   if (trees === undefined || typeof tree !== "number") return undefined
   try {

@@ -7,8 +7,8 @@ import * as ProcStatus from "../ProcStatus.ts"
 /** Where the facts about processes come from. */
 export interface Source {
   readonly kernel: Kernel
-  /** `undefined`: no native code. */
-  readonly pidfds: Pidfds | undefined
+  /** Loads the calls. `undefined`: no native code. */
+  readonly pidfds: () => Pidfds | undefined
   /** Mount point of the procfs. */
   readonly root: string
   /** Buffer for one read. Each call is synchronous, and its bytes are parsed before the next one. */
@@ -264,7 +264,8 @@ export interface Trusted extends Proven {
   readonly timeOffset: string | undefined
 }
 
-export const provePidfds = ({ kernel, pidfds }: Source): Proven => {
+export const provePidfds = ({ kernel, pidfds: load }: Source): Proven => {
+  const pidfds = load()
   const proof = pidfds !== undefined && isProof(pidfds, kernel.pid, (path) => kernel.fileSystemType(path))
   return {
     pidfds: proof === true ? pidfds : undefined,

@@ -252,14 +252,14 @@ export const optionsOf = (fixture: FixtureService, kind: "pidfd" | "procfs", ove
   root: fixture.root,
   machineIdFiles: [fixture.machineIdFile],
   sysRoot: fixture.sysRoot,
-  trees: overrides.trees,
+  trees: () => overrides.trees,
   kernel: { ...fixture.kernel, ...overrides.kernel },
-  pidfds: kind === "pidfd" ? { ...fixture.pidfds, ...overrides.pidfds } : undefined
+  pidfds: kind === "pidfd" ? () => ({ ...fixture.pidfds, ...overrides.pidfds }) : undefined
 })
 
 export const layer = (kind: "pidfd" | "procfs") =>
   Layer.unwrap(
-    Effect.map(Effect.service(Fixture), (fixture) => LinuxProcessInspector.layerAt(optionsOf(fixture, kind)))
+    Effect.map(Effect.service(Fixture), (fixture) => LinuxProcessInspector.layerWith(optionsOf(fixture, kind)))
   ).pipe(Layer.provideMerge(Layer.effect(Fixture, make)))
 
 const fdinfo = (locks: string) => `pos:\t0\nflags:\t0100000\nmnt_id:\t22\nino:\t2\n${locks}`
