@@ -39,7 +39,10 @@ export interface Kernel {
   /** `kill(2)` with signal 0. `undefined` on success, else the name of the errno. `pid` is never below 1. */
   readonly kill: (pid: number) => string | undefined
   readonly hostname: () => string
-  /** Milliseconds since the epoch. */
+  /**
+   * Milliseconds since the epoch, by the kernel's clock. Starts of processes are compared with times of files, which
+   * have this clock. Effect's `Clock` may be another one.
+   */
   readonly now: () => number
 }
 

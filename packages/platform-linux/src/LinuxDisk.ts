@@ -9,6 +9,7 @@ import * as NativeCode from "@vm-sentinel/core/NativeCode"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as TreeRemoval from "@vm-sentinel/core/TreeRemoval"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
@@ -315,8 +316,10 @@ export const layerWith = ({ koffi = isDefault, nativeFrom = 4097, pool = true }:
     Disk,
     Effect.gen(function* () {
       const native = koffi ? libc : () => undefined
+      // The age of the kernel's answers is real time. By a clock that stands still, as in tests, they would never age.
+      const clock = Clock.Clock.defaultValue()
       const mounts = yield* Effect.acquireRelease(
-        Effect.sync(() => MountTable.make(native)),
+        Effect.sync(() => MountTable.make(native, clock)),
         ({ close }) => Effect.sync(close)
       )
       const disk = overCalls(native, koffi && pool ? Pool.pool : () => undefined, nativeFrom, mounts)

@@ -1,14 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import * as Fs from "node:fs"
-import { ableIn } from "@vm-sentinel/core/test/support/able"
+import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import { libc } from "../src/internal/libc.ts"
 import * as MountTable from "../src/internal/mountTable.ts"
 
 const table = (native: typeof libc) =>
   Effect.acquireRelease(
-    Effect.sync(() => MountTable.make(native)),
+    Effect.clockWith((clock) => Effect.sync(() => MountTable.make(native, clock))),
     ({ close }) => Effect.sync(close)
   )
 
@@ -48,3 +49,43 @@ for (const [way, native] of [
     )
   })
 }
+
+describe("the age of the mount table", () => {
+  const able = ableIn<Scope.Scope>((title, test) => it.effect(title, test))
+  const { bindMount } = world
+  const asking = libc() === undefined ? new Missing("no koffi") : bindMount
+  const below = (mounts: MountTable.MountTable, path: string) => mounts.below(path).map((mount) => mount.path)
+
+  able(asking, "a look asks the kernel again after 1 ms, and a question about one mount at once", (bindMount) =>
+    Effect.gen(function* () {
+      const mounts = yield* table(libc)
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/mnt`)
+      assert.deepStrictEqual(below(mounts, directory), [])
+      yield* bindMount("/sys", `${directory}/mnt`)
+      assert.deepStrictEqual(below(mounts, directory), [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(below(mounts, directory), [`${directory}/mnt`])
+      yield* bindMount("/sys", `${directory}/mnt`)
+      assert.strictEqual(mounts.inside(directory), `${directory}/mnt`)
+      assert.deepStrictEqual(below(mounts, directory), [`${directory}/mnt`, `${directory}/mnt`])
+    })
+  )
+
+  able(asking, "what another process moved is where it was for 1 s at most", (bindMount) =>
+    Effect.gen(function* () {
+      const mounts = yield* table(libc)
+      const directory = yield* world.scratch
+      yield* world.directory(`${directory}/before/mnt`)
+      yield* bindMount("/sys", `${directory}/before/mnt`)
+      assert.strictEqual(mounts.inside(directory), `${directory}/before/mnt`)
+      Fs.renameSync(`${directory}/before`, `${directory}/after`)
+      yield* TestClock.adjust(999)
+      assert.strictEqual(mounts.inside(directory), `${directory}/before/mnt`)
+      assert.deepStrictEqual(below(mounts, directory), [`${directory}/before/mnt`])
+      yield* TestClock.adjust(1)
+      assert.strictEqual(mounts.inside(directory), `${directory}/after/mnt`)
+      assert.deepStrictEqual(below(mounts, directory), [`${directory}/after/mnt`])
+    })
+  )
+})

@@ -20,7 +20,7 @@ able(world.hungMount, "scenario 82: waits for no file system that is mounted whi
     const tree = yield* world.scratch
     for (const name of ["a", "b", "c"]) yield* world.file(`${tree}/${name}/inner/file`, "x")
     const table = yield* Effect.acquireRelease(
-      Effect.sync(() => MountTable.make(libc)),
+      Effect.clockWith((clock) => Effect.sync(() => MountTable.make(libc, clock))),
       ({ close }) => Effect.sync(close)
     )
     const points = () => new Set(table.below(tree).map(({ path }) => path))

@@ -87,6 +87,7 @@ export const makeWith = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       const ran = yield* run(paths.sh, ["-c", 'exec "$0" "$@" "$$"', paths.ps, ...options])
       const started = ran._tag === "Exited" && ran.code === 0 ? parseRow(ran.stdout.trim())?.started : undefined
+      // The clock of the kernel, which is that of `ps`. Effect's `Clock` may be another one.
       const isRight = started !== undefined && Math.abs(Date.now() / 1000 - started) < clockTolerance
       if (!isRight) yield* Effect.logDebug("ps doesn't date itself right: start times are left out", { ran })
       return isRight ? true : undefined

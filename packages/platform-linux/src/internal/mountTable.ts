@@ -4,15 +4,23 @@
  */
 import { coded } from "@vm-sentinel/core/Errno"
 import * as Mounts from "@vm-sentinel/core/Mounts"
+import type { Clock } from "effect/Clock"
 import * as Fs from "node:fs"
 import { decodeName } from "./bytePath.ts"
 import { close } from "./closing.ts"
 import type { Libc } from "./libc.ts"
 
 export interface MountTable {
-  /** The mount point of a mount at or below a real path. `undefined`: there is none. */
+  /**
+   * The mount point of a mount at or below a real path. `undefined`: there is none. The answer knows each mount and
+   * unmount. It may be up to 1 s old for a mount whose directory another process moved, because the kernel doesn't
+   * report that.
+   */
   readonly inside: (path: string) => string | undefined
-  /** All mounts at and below a real path. The answer may be a millisecond old. */
+  /**
+   * All mounts at and below a real path. The answer may be 1 ms old, and after a move by another process up to 1 s, as
+   * that of `inside`.
+   */
   readonly below: (path: string) => ReadonlyArray<Mounts.Mounted>
   /**
    * The path on its file system: the root field of the mount with the id `mount`, and the rest of the path below the
@@ -58,28 +66,29 @@ const locate = (table: Mounts.Table, mount: string, path: string): string => {
 }
 
 /**
- * Milliseconds after which the table is read again although the kernel reports no change. A move of a directory with a
+ * Nanoseconds after which the table is read again although the kernel reports no change. A move of a directory with a
  * mount in it changes the table, and the kernel doesn't report that. The deletion notices such a mount by itself.
  */
-const fresh = 1000
+const fresh = 1_000_000_000n
 
-/** Milliseconds in which a look doesn't ask the kernel again. That is safe, because a look removes nothing. */
-const freshForLooks = 1
+/** Nanoseconds in which a look doesn't ask the kernel again. That is safe, because a look removes nothing. */
+const freshForLooks = 1_000_000n
 
-export const make = (native: () => Libc | undefined): MountTable => {
+/** `clock` measures the age of the table. */
+export const make = (native: () => Libc | undefined, clock: Clock): MountTable => {
   let fd: number | undefined
   let bytes: Buffer = Buffer.allocUnsafe(65_536)
   let spare: Buffer = Buffer.allocUnsafe(65_536)
   let length = 0
   let table: Mounts.Table | undefined
   /** `undefined`: the table may have changed. The kernel reports a change once. */
-  let readAt: number | undefined
-  let askedAt = 0
+  let readAt: bigint | undefined
+  let askedAt = 0n
 
   const read = (): Mounts.Table => {
     readAt = undefined
     fd ??= Fs.openSync("/proc/self/mountinfo", Fs.constants.O_RDONLY)
-    const now = performance.now()
+    const now = clock.monotonicTimeNanosUnsafe()
     const [found, count] = readAll(fd, spare)
     if (table === undefined || !found.subarray(0, count).equals(bytes.subarray(0, length))) {
       ;[spare, bytes, length] = [bytes, found, count]
@@ -89,19 +98,21 @@ export const make = (native: () => Libc | undefined): MountTable => {
     return table
   }
 
-  const isChanged = (now: number): boolean => {
+  const isChanged = (now: bigint): boolean => {
     askedAt = now
     return fd === undefined || native()?.hasChanged(fd) !== false
   }
 
   const current = (): Mounts.Table => {
-    const now = performance.now()
+    const now = clock.monotonicTimeNanosUnsafe()
     const isKnown = readAt !== undefined && now - readAt < fresh
     return table === undefined || !isKnown || isChanged(now) ? read() : table
   }
 
   const recent = (): Mounts.Table =>
-    table !== undefined && readAt !== undefined && performance.now() - Math.max(readAt, askedAt) < freshForLooks
+    table !== undefined &&
+    readAt !== undefined &&
+    clock.monotonicTimeNanosUnsafe() - (readAt > askedAt ? readAt : askedAt) < freshForLooks
       ? table
       : current()
 
