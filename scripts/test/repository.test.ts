@@ -20,3 +20,12 @@ describe("the documentation", () => {
     assert.deepStrictEqual(untested, notYet)
   })
 })
+
+describe("the platform packages", () => {
+  it("have the same loader of koffi", () => {
+    const [linux, darwin] = ["linux", "darwin"].map((name) =>
+      read(`packages/platform-${name}/src/internal/koffiLoader.ts`)
+    )
+    assert.strictEqual(darwin, linux)
+  })
+})

@@ -14,10 +14,10 @@ import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { isMainThread } from "node:worker_threads"
 import { deferred } from "./internal/deferred.ts"
 import * as DirectoryCalls from "./internal/directoryCalls.ts"
 import { type FileCalls, isMissing, load } from "./internal/fileCalls.ts"
+import { isDefault } from "./internal/koffi.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as Locks from "./internal/locks.ts"
 import * as Looking from "./internal/looking.ts"
@@ -166,4 +166,4 @@ export const layerWith = ({ libraryPath = LibSystem.defaultPath }: Options = {})
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Disk> = isMainThread ? layerWith() : over(Effect.undefined)
+export const layer: Layer.Layer<Disk> = isDefault ? layerWith() : over(Effect.undefined)

@@ -5,7 +5,6 @@
  */
 import { type NativeCode, NativePart } from "@vm-sentinel/core/NativeCode"
 import * as Effect from "effect/Effect"
-import { isMainThread } from "node:worker_threads"
 import * as Koffi from "./internal/koffi.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 
@@ -56,6 +55,6 @@ const without = (reason: "worker" | "unsupported", detail: string): Effect.Effec
 export const report: Effect.Effect<NativeCode> =
   process.platform !== "darwin"
     ? without("unsupported", `macOS has it, ${process.platform} hasn't`)
-    : isMainThread
+    : Koffi.isDefault
       ? reportWith({ libraryPath: LibSystem.defaultPath })
       : without("worker", "a worker thread loads none by default: worker.terminate() could abort the process")

@@ -6,8 +6,8 @@
 import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { isMainThread } from "node:worker_threads"
 import * as Inspection from "./internal/inspection.ts"
+import { isDefault } from "./internal/koffi.ts"
 import * as LibSystem from "./internal/libSystem.ts"
 import * as LibSystemInspector from "./internal/libSystemInspector.ts"
 
@@ -117,7 +117,7 @@ export const layerWith = (options: Options = {}): Layer.Layer<ProcessInspector> 
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<ProcessInspector> = isMainThread ? layerWith() : deferred(makePs({}))
+export const layer: Layer.Layer<ProcessInspector> = isDefault ? layerWith() : deferred(makePs({}))
 
 /**
  * {@link layerPs} with other commands.

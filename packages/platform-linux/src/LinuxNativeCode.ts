@@ -27,6 +27,6 @@ const without = (reason: "worker" | "unsupported", detail: string): NativeCode =
 export const report: Effect.Effect<NativeCode> = Effect.sync(() => {
   if (process.platform !== "linux") return without("unsupported", `Linux has it, ${process.platform} hasn't`)
   return Koffi.isDefault || Koffi.isLoaded()
-    ? { koffi: Koffi.koffi().part, library: Pool.library().part }
+    ? { koffi: Koffi.find().part, library: Pool.library().part }
     : without("worker", "a worker thread loads none by default: worker.terminate() could abort the process")
 })

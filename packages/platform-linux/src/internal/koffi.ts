@@ -1,73 +1,13 @@
-/**
- * koffi is an optional dependency. Nothing loads it before it is needed, because loading it takes some milliseconds.
- */
-import type { NativePart } from "@vm-sentinel/core/NativeCode"
-import type * as Koffi from "koffi"
-import { isMainThread } from "node:worker_threads"
+/** koffi as this package uses it: what needs koffi is left out where koffi is missing. */
+import { find, type Library } from "./koffiLoader.ts"
 
-/**
- * Whether layers load koffi by default. `worker.terminate()` aborts the whole process if koffi loads or declares a
- * function in that worker at this moment, which a library can't choose. A worker therefore doesn't load koffi by
- * default.
- */
-export const isDefault = isMainThread
-
-/**
- * The file that this code is in: a module of this package, or a bundle. A CommonJS bundle has no `import.meta`.
- * `undefined`: the code isn't in a file.
- */
-export const here: string | undefined = typeof __filename === "string" ? __filename : import.meta.filename
-
-export type Library = Pick<typeof Koffi, "errno" | "load">
-
-/** koffi, if it could be loaded, and its description for reports. */
-export interface Loaded {
-  readonly koffi: Library | undefined
-  readonly part: NativePart
-}
-
-const missing = (reason: "not-found" | "unloadable", detail: string): Loaded => ({
-  koffi: undefined,
-  part: { _tag: "Missing", reason, detail }
-})
-
-/** Text of what was thrown. */
-export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : `${cause}`)
-
-/**
- * No bundler follows `createRequire`, so no bundle contains koffi. Node looks for koffi in the folder of this file and
- * in every folder above it.
- */
-const load = (): Loaded => {
-  if (here === undefined) return missing("not-found", "this code isn't in a file")
-  const { createRequire } = process.getBuiltinModule("node:module")
-  const require = createRequire(here)
-  let path
-  try {
-    path = require.resolve("koffi")
-  } catch {
-    return missing("not-found", `koffi isn't installed where ${here} finds it`)
-  }
-  try {
-    return { koffi: require("koffi"), part: { _tag: "Loaded", path } }
-  } catch (cause) {
-    return missing("unloadable", `${path}: ${messageOf(cause)}`)
-  }
-}
-
-let loaded: Loaded | undefined
-
-/** Loads koffi, or returns why it can't be loaded. */
-export const koffi = (): Loaded => (loaded ??= load())
-
-/** Whether koffi was looked for. */
-export const isLoaded = (): boolean => loaded !== undefined
+export * from "./koffiLoader.ts"
 
 /** The result of `make`. `undefined`: koffi isn't installed or can't run. */
 export const withKoffi = <A>(make: (koffi: Library) => A): A | undefined => {
-  const found = koffi().koffi
+  const { koffi } = find()
   try {
-    return found && make(found)
+    return koffi && make(koffi)
   } catch {
     return undefined
   }

@@ -83,7 +83,7 @@ const missing = (reason: "not-found" | "unloadable", detail: string): Loaded => 
 })
 
 const load = (): Loaded => {
-  const { koffi } = Koffi.koffi()
+  const { koffi } = Koffi.find()
   if (koffi === undefined) return missing("unloadable", "only koffi can load it")
   const path = libraryOf(koffi)
   try {
