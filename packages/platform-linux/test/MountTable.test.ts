@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import * as Fs from "node:fs"
 import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"
-import { libc } from "../src/internal/libc.ts"
+import { libc, type Libc } from "../src/internal/libc.ts"
 import * as MountTable from "../src/internal/mountTable.ts"
 
 const table = (native: typeof libc) =>
@@ -72,9 +72,12 @@ describe("the age of the mount table", () => {
     })
   )
 
-  able(asking, "what another process moved is where it was for 1 s at most", (bindMount) =>
+  /** The kernel reports no move. It does report the mounts that other programs make meanwhile. */
+  const silent: Libc = { renameNoReplace: () => 0, hasChanged: () => false, at: undefined }
+
+  able(bindMount, "what another process moved is where it was for 1 s at most", (bindMount) =>
     Effect.gen(function* () {
-      const mounts = yield* table(libc)
+      const mounts = yield* table(() => silent)
       const directory = yield* world.scratch
       yield* world.directory(`${directory}/before/mnt`)
       yield* bindMount("/sys", `${directory}/before/mnt`)
