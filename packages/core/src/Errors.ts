@@ -163,7 +163,8 @@ const ownerRules = ["no-uid", "unknown-owner", "other-user", "world-writable", "
  *
  * - `no-uid`: the caller has no uid to compare with. `unknown-owner`: the file's owner can't be told.
  * - `other-user`: a user other than the caller and uid 0 owns it. `world-writable`, `group-writable`: others can write it.
- * - `not-a-file`, `not-a-directory`: it is of another type. `hard-linked`: it has another hard link.
+ * - `not-a-file`, `not-a-directory`: it is of another type. `hard-linked`: it has another hard link. `home`: it is a home
+ *   directory, which no sweep removes.
  * - `replaced`: it was replaced while it was read. `unreadable`: the directory is another user's, and can't be read.
  * - `too-many`: the directory has more sentinels than are read.
  *
@@ -174,6 +175,7 @@ export const DistrustRule = Schema.Literals([
   ...ownerRules,
   "not-a-file",
   "not-a-directory",
+  "home",
   "hard-linked",
   "replaced",
   "unreadable",

@@ -5,7 +5,7 @@
  */
 import type { Permissions, Principal, Stat } from "./Disk.ts"
 import type { Distrust, RefusedRoot } from "./Errors.ts"
-import { sameFile } from "./FileId.ts"
+import { type FileId, sameFile } from "./FileId.ts"
 
 const worldWritable = 0o002
 const groupWritable = 0o020
@@ -72,7 +72,16 @@ export const ofDirectoryAbove = ({ problem, rule }: Distrust): Distrust => ({
   problem: `its directory is ${problem}`
 })
 
-const home: Refusal = { rule: "home", problem: "a home directory" }
+const home: Distrust & Refusal = { rule: "home", problem: "a home directory" }
+
+/**
+ * Why a directory is neither swept nor removed if it is a home directory. `undefined`: it isn't one.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const ofHome = (id: FileId, { homeIds }: Pick<Principal, "homeIds">): (Distrust & Refusal) | undefined =>
+  homeIds.some((home) => sameFile(home, id)) ? home : undefined
 
 /**
  * Why `/` is refused.
@@ -93,7 +102,8 @@ export const ofRoot = (stat: Stat, principal: Principal): Refusal | undefined =>
     return { rule: "symbolic-link", problem: "a symbolic link; give the directory it points to" }
   }
   if (stat.type !== "directory") return { rule: "not-a-directory", problem: `a ${stat.type}, not a directory` }
-  if (principal.homeIds.some((id) => sameFile(id, stat.id))) return home
+  const isHome = ofHome(stat.id, principal)
+  if (isHome !== undefined) return isHome
   if ((stat.mode & sticky) !== 0 && (stat.mode & worldWritable) !== 0) {
     return { rule: "shared", problem: "a directory shared by all users" }
   }

@@ -22,7 +22,7 @@ import { PidNamespaces } from "../src/PidNamespaces.ts"
 import type { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
 import { type Reason, reasons } from "../src/Reason.ts"
-import { SentinelStore } from "../src/SentinelStore.ts"
+import { layer as storeLayer, SentinelStore } from "../src/SentinelStore.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { type Call, MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
@@ -403,6 +403,21 @@ describe("Cleanup.sweep", () => {
       yield* TestClock.adjust("2 minutes")
       assert.deepStrictEqual(said(yield* Cleanup.sweep(root)), {})
       assert.deepStrictEqual(yield* MemoryDisk.use(({ snapshot }) => snapshot(root)), before)
+    })
+  )
+
+  stageTest("keeps a home directory that has a sentinel", () =>
+    Effect.gen(function* () {
+      yield* Simulation.crashed(vm)
+      const disk = yield* Disk
+      const { id } = yield* disk.lstat(vm)
+      const ofUser = { ...disk, principal: Effect.map(disk.principal, (user) => ({ ...user, homeIds: [id] })) }
+      const store = yield* SentinelStore.pipe(
+        Effect.provide(Layer.provide(Layer.fresh(storeLayer), Layer.succeed(Disk, ofUser)))
+      )
+      const report = yield* Effect.provideService(Cleanup.sweep(root), SentinelStore, store)
+      assert.deepStrictEqual(said(report), { vm: "kept unknown untrusted-sentinel" })
+      assert.deepStrictEqual(yield* names, ["vm"])
     })
   )
 

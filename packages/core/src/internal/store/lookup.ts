@@ -165,7 +165,7 @@ export const make = (disk: Disk["Service"]) => {
         const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
         if (stat.type !== "directory")
           return Effect.fail(new NotFound({ operation: "look", path, kind: "not-a-directory" }))
-        const distrust = Trust.ofDirectory(stat, principal)
+        const distrust = Trust.ofDirectory(stat, principal) ?? Trust.ofHome(stat.id, principal)
         const linksOf = (file: ScannedFile) =>
           file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
         const sentinels = files.map((file) => judgeFile(path, file, linksOf(file), distrust, principal))
