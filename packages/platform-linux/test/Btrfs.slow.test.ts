@@ -146,7 +146,7 @@ describe("a directory with subvolumes of btrfs", () => {
         snapshot: "failed pid-dead"
       })
       const failed = outcomes.filter(({ action }) => action === "failed")
-      for (const { error } of failed) assert.match(error?.message ?? "", /EROFS.*btrfs property set/)
+      for (const { error } of failed) assert.match(error?.message ?? "", /EROFS/)
     })
   )
 

@@ -96,7 +96,11 @@ const answer = Effect.fnUntraced(function* (request: Request) {
         return null
       }
       const own = op === "hold" ? Ownership.hold : Ownership.create
-      const { lock } = yield* Scope.provide(own(directory, rest), held)
+      const { file, lock } = yield* Scope.provide(own(directory, rest), held)
+      if (pid !== undefined) {
+        yield* Ownership.release(directory, file)
+        yield* Ownership.record(directory, { ...options, ...(lock === undefined ? {} : { lock }) })
+      }
       Faults.observe(() => {})
       locks.set(directory, lock?.fd)
       return lock === undefined ? null : { tested: lock.tested }

@@ -5,7 +5,7 @@ import { Schema } from "effect"
 const owning = {
   directory: Schema.String,
   role: Schema.optionalKey(Schema.String),
-  /** PID of the owner to record. Default: the agent. */
+  /** PID of the owner to record, in the agent's place if the agent holds the lock. Default: the agent. */
   pid: Schema.optionalKey(Schema.Number)
 }
 

@@ -13,7 +13,7 @@ import type { CreateError, Held, HoldOptions, RecordError } from "../../Ownershi
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
-import { asRecorded, lockEvidence, lockOf, makeSentinel, recordLocked } from "./recording.ts"
+import { lockEvidence, lockOf, makeSentinel, recorded, recordLocked } from "./recording.ts"
 
 /**
  * Converts the exclusive lock to a shared one, beside which owners of other roles can hold theirs. `flock(2)` doesn't
@@ -101,8 +101,8 @@ export const create = (
         return (yield* makeSentinel(directory, ofCaller(options), lock)).sentinel
       })
       const made = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
-      const file = yield* asRecorded(made, store.look(directory, Layout.ofNames([made.entry])))
-      return { file, lock }
+      const found = yield* Effect.option(store.look(directory, Layout.ofNames([made.entry])))
+      return { file: recorded(made, found), lock }
     })
   )
 

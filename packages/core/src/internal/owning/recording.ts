@@ -1,6 +1,7 @@
 /** Makes the record of an owner and publishes it, unless the role has an owner that isn't provably gone. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -147,14 +148,14 @@ export const recordLocked = Effect.fnUntraced(function* (
   const { legacy = "trust" } = options
   const { entry, sentinel } = yield* makeSentinel(directory, options, isClaimed ? lock : undefined)
   const condemned = yield* condemnedOwner(directory, entry, options, basis)
+  // The publication goes by path. Another directory, which the lock doesn't protect, may have replaced the locked one.
+  const requireLocked = ({ id }: DirectoryState) =>
+    lock === undefined || sameFile(id, lock.id)
+      ? Effect.void
+      : Effect.fail(new Claimed({ path: directory, reason: "replaced" }))
   const look = store.look(directory, contendersLayout(entry))
-  let found: DirectoryState | undefined
   const check = Effect.fnUntraced(function* (replaced: ReadonlyArray<string>) {
-    found = yield* look
-    // The publication goes by path. Another directory, which the lock doesn't protect, may have replaced the locked one.
-    if (lock !== undefined && !sameFile(found.id, lock.id)) {
-      return yield* new Claimed({ path: directory, reason: "replaced" })
-    }
+    const found = yield* Effect.tap(look, requireLocked)
     // Another record that was moved aside left its name free for this one. Its owner was rewriting it, or another writer
     // had moved it by mistake.
     const isRival = (file: SentinelFile) => file.entry !== entry && !replaced.includes(file.entry)
@@ -168,7 +169,9 @@ export const recordLocked = Effect.fnUntraced(function* (
     check: (replaced) => Effect.provideContext(check(replaced), context),
     ...(condemned === undefined ? {} : { replacing: condemned })
   })
-  return yield* asRecorded(file, found === undefined ? look : Effect.succeed(found))
+  const found = yield* Effect.option(look)
+  if (Option.isSome(found)) yield* requireLocked(found.value)
+  return recorded(file, found)
 })
 
 /** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
@@ -204,11 +207,10 @@ const distrustOf = ({ sentinels }: DirectoryState, entry: string): Distrust | un
  * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows no
  * distrust.
  */
-export const asRecorded = <R>(file: PublishedFile, look: Effect.Effect<DirectoryState, LookError, R>) =>
-  Effect.map(Effect.option(look), (found): Recorded => ({
-    ...file,
-    distrust: found._tag === "None" ? undefined : distrustOf(found.value, file.entry)
-  }))
+export const recorded = (file: PublishedFile, found: Option.Option<DirectoryState>): Recorded => ({
+  ...file,
+  distrust: Option.isNone(found) ? undefined : distrustOf(found.value, file.entry)
+})
 
 /** Removes the sentinel that was published as `file`, and no other. */
 export const release: (directory: string, file: PublishedFile) => Effect.Effect<void, LookError, SentinelStore> =
