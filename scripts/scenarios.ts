@@ -150,7 +150,10 @@ const rows: ReadonlyArray<Row> = [
   ["a removal where the directory lies is killed, then an owner comes", "`Claimed`; the next sweep finishes"],
   ["runc binds `/proc/sys` on itself", "the boot id is the kernel's"],
   ["a supervisor is killed, an unrelated child lives", "dead: the child never had the lock"],
-  ["an owner writes into what a killed sweep left", "refused where it can be seen; never deleted unjudged"],
+  [
+    "an owner writes into what a sweep deletes, or a killed one left",
+    "refused where it can be seen; its record is never deleted unjudged"
+  ],
   ["an inner owner with a name nobody knows holds its lock", "its subtree stays, and is reported"],
   ["v2 from before this boot, the clock stepped forward", "unknown `exe-changed`"],
   ["LXC and nspawn, swept from the host", "what the whole kernel shows"]

@@ -601,13 +601,43 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "scenario 105"
   },
   {
-    name: "unmoved-unasked",
-    what: "every sentinel of a directory that is deleted where it lies goes, judged or not",
+    name: "unjudged-sentinels",
+    what: "every sentinel of a directory that is deleted goes, judged or not",
     edits: [
-      { file: core("internal/store/unmoved"), from: "mayRemoveTop: isJudged(marked)", to: "mayRemoveTop: () => true" }
+      {
+        file: core("internal/store/destination"),
+        from: "const judged = judgedOf(state)",
+        to: "const judged = undefined"
+      }
     ],
     tests: [coreTest("SentinelStore"), coreTest("Cleanup")],
+    only: "scenario 10[58]"
+  },
+  {
+    name: "judged-by-inode",
+    what: "a sentinel of a deleted directory counts as judged though it was written to since",
+    edits: [
+      {
+        file: core("internal/removal/judged"),
+        from: " && file.size === size && file.modifiedAt === modifiedAt",
+        to: ""
+      }
+    ],
+    tests: [coreTest("MemoryDisk")],
     only: "scenario 105"
+  },
+  {
+    name: "native-unjudged",
+    what: "native code unlinks a sentinel that was replaced since the judgement",
+    edits: [
+      {
+        file: "packages/platform-linux/src/internal/removal.c",
+        from: "!is_unchanged(&work->order->judged[index], fd, name) || ",
+        to: ""
+      }
+    ],
+    tests: ["packages/platform-linux/test/NativeRemoval.slow.test.ts"],
+    only: "scenario 108"
   },
   {
     name: "unguarded-passes",

@@ -295,6 +295,19 @@ export interface FindOptions {
 }
 
 /**
+ * A sentinel that was judged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface JudgedSentinel {
+  /** File name inside the directory. */
+  readonly entry: string
+  /** The file that was judged. `undefined`: the judgement knows the sentinel by its name only. */
+  readonly file: Pick<Stat, "id" | "size" | "modifiedAt"> | undefined
+}
+
+/**
  * Options of `Disk.removeTree`.
  *
  * @category models
@@ -315,12 +328,16 @@ export interface RemoveTreeOptions {
    */
   readonly mayRemove?: (relative: string, file: Pick<Stat, "id" | "size" | "changedAt">) => boolean
   /**
-   * Asked about each sentinel directly in the directory, when it is listed and again before it is unlinked. `false`: the
-   * directory stays, with that sentinel and all that is left beside it, and the result has `.`. Default: `true` for all,
-   * because nobody can reach the directory. With `mayRemoveTop` an owner can take the directory: its sentinels are
-   * unlinked after a pass that found nothing else. After them nothing is removed. ENOTEMPTY: something came since.
+   * The sentinels directly in the directory that may be unlinked. Each is compared when it is listed, and again before
+   * it is unlinked. The directory stays if it has any other sentinel, or if one was replaced or written to since the
+   * judgement. Then all that is left stays, and the result has `.`. Default: every sentinel may be unlinked.
    */
-  readonly mayRemoveTop?: (entry: string, file: Pick<Stat, "id" | "size" | "modifiedAt">) => boolean
+  readonly judged?: ReadonlyArray<JudgedSentinel>
+  /**
+   * `true`: an owner can take the directory by its path. Therefore its sentinels are unlinked after a pass that found
+   * nothing else. After them nothing is removed. ENOTEMPTY: something came since. Default: `false`.
+   */
+  readonly inPlace?: boolean
   /** Whether each inner directory is locked, without waiting, before anything in it is touched. Default: `true`. */
   readonly lockInner?: boolean
   /** Base names of sentinels other than those of this library and of brood-box. Default: none. */

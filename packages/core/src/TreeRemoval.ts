@@ -42,7 +42,7 @@ export interface Removed {
   readonly failure: DiskError | undefined
   /**
    * Subtrees that were left because their lock is held or `mayRemove` refused a sentinel. Relative to the top, sorted.
-   * `.`: the top, because `mayRemoveTop` refused a sentinel.
+   * `.`: the top, because it has a sentinel that isn't one of `judged`.
    */
   readonly stayed: ReadonlyArray<string>
 }
@@ -70,8 +70,8 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  *   whose lock is held, or that has a sentinel which `mayRemove` refuses, is left unchanged. Its parents up to the top
  *   are left with their sentinels.
  * - The sentinels of a directory are removed last, when all else in it is gone.
- * - If `mayRemoveTop` refuses a sentinel, the removal ends. All that is left stays. If `mayRemoveTop` is given, nothing
- *   that came after the sentinels of a directory were unlinked is removed (ENOTEMPTY).
+ * - If the top has a sentinel that isn't one of `judged`, the removal ends. All that is left stays. With `inPlace`,
+ *   nothing that came after the sentinels of a directory were unlinked is removed (ENOTEMPTY).
  * - A directory that isn't empty after it was read to its end is read again while each pass removes something. The
  *   removal gives the directory up (ENOTEMPTY) if the tree hasn't got smaller for the time of `patience`, because
  *   another process keeps writing into it.

@@ -723,6 +723,31 @@ describe("Cleanup.sweep", () => {
     })
   )
 
+  for (const when of ["unlink", "rmdir"]) {
+    stageTest(
+      `scenario 108: an owner that publishes by its working directory right before an ${when} keeps its record`,
+      () =>
+        Effect.gen(function* () {
+          const memory = yield* MemoryDisk
+          yield* Simulation.crashed(vm)
+          yield* Simulation.seed({ [`${vm}/disk`]: "" })
+          let marked = ""
+          const come = Effect.suspend(() => memory.seed({ [`${marked}/.vm-sentinel`]: textOf(fresh()) }))
+          yield* memory.before(({ operation, path }) => {
+            const [found] = /^.*\/dead\/[^/]*=vm(?=$|\/disk$)/.exec(path) ?? []
+            marked = found ?? marked
+            return operation === when && found !== undefined
+          }, come)
+          const { outcomes, summary } = yield* Cleanup.sweep(root)
+          assert.strictEqual(outcomes.length, 1)
+          assert.deepInclude(outcomes[0], { action: "failed", reason: "owner-inside" })
+          assert.strictEqual(outcomes[0]?.evidence.below?.recorded, ".")
+          assert.deepInclude(summary, { removed: 0, failed: 1 })
+          assert.deepStrictEqual(yield* Simulation.paths(marked), [".vm-sentinel"])
+        })
+    )
+  }
+
   for (const [title, held] of [
     ["scenario 69: the lock of a directory is asked for although its record claims none", vm],
     ["scenario 109: the lock of an inner directory is asked for although it has no sentinel", `${vm}/a/b`]

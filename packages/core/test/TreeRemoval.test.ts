@@ -1,7 +1,7 @@
 /** The rules of a removal that every platform shares. Removals on real kernels are tested with the platforms. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import type { RemoveTreeOptions } from "../src/Disk.ts"
+import type { JudgedSentinel, RemoveTreeOptions } from "../src/Disk.ts"
 import { type Removed, placeOf, removal } from "../src/TreeRemoval.ts"
 import { type Act, fail, type Fake, make, type Tree } from "./support/fakeDirectories.ts"
 
@@ -60,7 +60,7 @@ describe("a removal of a tree", () => {
       const fake: Fake = make(marked, (call, name) => {
         if (call === come[0] && name === come[1] && ++times === 1) fake.write("tree/late")
       })
-      const removed = remove(fake, { mayRemoveTop: () => true })
+      const removed = remove(fake, { inPlace: true })
       assert.deepStrictEqual(fake.tree(), late === "before" ? {} : { tree: { late: "" } })
       assert.strictEqual(removed.failure?.errno, late === "before" ? undefined : "ENOTEMPTY")
       assert.deepStrictEqual(removed.stayed, [])
@@ -76,9 +76,48 @@ describe("a removal of a tree", () => {
         if (call === "unlink" && (name === "a" || name === "b")) fake.write(name === "a" ? "tree/a2" : "tree/sub/b2")
       }
     )
-    assert.deepStrictEqual(remove(fake, { ...trusting, mayRemoveTop: () => true }), gone)
+    assert.deepStrictEqual(remove(fake, { ...trusting, inPlace: true }), gone)
     assert.deepStrictEqual(order, ["a", "b", "b2", ".vm-sentinel", "sub", "a2", ".vm-sentinel.removing", "tree"])
   })
+
+  const topOf = ({ calls }: Fake): ReadonlyArray<JudgedSentinel> => {
+    const tree = calls.openDirectory(calls.openPath("/"), "tree")
+    return [".vm-sentinel.a", ".vm-sentinel.removing", ".vm-sentinel.z"].map((entry) => ({
+      entry,
+      file: calls.statAt(tree, entry)
+    }))
+  }
+
+  for (const [late, what] of [
+    [".vm-sentinel.z", "is replaced"],
+    [".vm-sentinel.late", "comes"]
+  ] as const) {
+    it(`scenario 108: a sentinel of the top that ${what} right before any call stays, with its directory`, () => {
+      const lost: Array<string> = []
+      for (let at = 1; ; at++) {
+        let calls = -Infinity
+        let [wrote, before] = [false, ""]
+        const fake: Fake = make(marked, (call, name) => {
+          if (++calls !== at) return
+          before = `${call} ${name}`
+          wrote = Object.keys(fake.tree()).length > 0
+          if (wrote) fake.write(`tree/${late}`)
+        })
+        const judged = topOf(fake)
+        calls = 0
+        const removed = remove(fake, { judged })
+        if (calls < at) break
+        if (!wrote) continue
+        if (Object.keys(fake.tree()).length === 0) lost.push(before)
+        else {
+          assert.deepStrictEqual(removed, { failure: undefined, stayed: ["."] }, before)
+          assert.nestedProperty(fake.tree(), `tree.${late.replaceAll(".", "\\.")}`, before)
+        }
+      }
+      // No call compares and unlinks at once.
+      assert.deepStrictEqual(lost, late === ".vm-sentinel.z" ? ["unlink .vm-sentinel.z"] : [])
+    })
+  }
 
   it("scenario 105: the mark stays where another sentinel can't be removed", () => {
     const fake = make(

@@ -132,15 +132,15 @@ const peekMany =
     )
 
 /**
- * A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left, and each tree whose sentinels
- * have names that the native code lacks, or have to be asked about at the top.
+ * A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left, each tree whose sentinels have
+ * names that the native code lacks, and each tree that lies in place.
  */
 const removeTree =
   (dirFd: () => DirFd.DirFd, remover: Removal.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
     const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(dirFd()), path, options))
-    const { mayRemoveTop, sentinels = [] } = options
-    if (mayRemoveTop !== undefined || !sentinels.every((name) => SentinelName.isSentinel(name))) return here
+    const { inPlace = false, sentinels = [] } = options
+    if (inPlace || !sentinels.every((name) => SentinelName.isSentinel(name))) return here
     return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
   }
 

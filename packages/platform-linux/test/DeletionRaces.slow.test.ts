@@ -7,6 +7,7 @@ import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import { Effect, Exit, Result, Scope } from "effect"
 import * as Fs from "node:fs"
+import * as LinuxDisk from "../src/LinuxDisk.ts"
 import { live } from "./support/live.ts"
 import * as Scratch from "./support/scratch.ts"
 import { byName } from "./support/outcomes.ts"
@@ -186,6 +187,70 @@ for (const isFull of [false, true]) {
     )
   })
 }
+
+/** Makes a workspace as a killed sweep leaves it, with a directory in `dead/`. */
+const makeRemains = (root: string, owners: Owners.Owners): string => {
+  const workspace = `${root}/.vm-sentinel-reap.${"0123456789abcdef".repeat(2)}`
+  makeDead(`${workspace}/dead/vm`, owners)
+  write(`${workspace}/.vm-sentinel`, Owners.inscribe(owners.dead, { role: "reaper" }))
+  return `${workspace}/dead/vm`
+}
+
+describe("a moved directory", () => {
+  for (const pool of [false, true]) {
+    for (const isResumed of [false, true]) {
+      for (const entry of [".vm-sentinel", ".bbox-sentinel"]) {
+        const what = `${isResumed ? "a resumed" : "a fresh"} deletion${pool ? ", by threads of the pool" : ""}`
+        live(`scenario 108: an owner without locks publishes ${entry} by its working directory: ${what}`, () =>
+          Effect.gen(function* () {
+            const scratch = yield* Scratch.scratch
+            const owners = yield* Owners.make
+            const record = Owners.inscribe(owners.live, entry === ".bbox-sentinel" ? { format: "v2" } : {})
+            let failures = 0
+            yield* inEveryOrder((at) =>
+              Effect.gen(function* () {
+                const root = `${scratch}/${at}`
+                if (!isResumed) makeDead(`${root}/vm`, owners)
+                const vm = isResumed ? makeRemains(root, owners) : `${root}/vm`
+                const fd = Fs.openSync(vm, "r")
+                const here = `/proc/self/fd/${fd}`
+                let hasCome = false
+                const act = Effect.sync(() => {
+                  hasCome = Fs.fstatSync(fd).nlink > 0
+                  if (!hasCome) return
+                  write(`${here}/.t`, record)
+                  Fs.renameSync(`${here}/.t`, `${here}/${entry}`)
+                  write(`${here}/fresh`, "fresh")
+                })
+                const steps: Steps.Steps = { calls: 0, at, act, isFull: false }
+                const store = Steps.store(steps, LinuxDisk.layerWith({ pool }))
+                const { outcomes } = yield* Effect.provide(Cleanup.sweep(root), store)
+                const isGone = Fs.fstatSync(fd).nlink === 0
+                const title = `call ${at}: ${Object.values(byName(outcomes)).join()}`
+                if (!isGone) {
+                  assert.strictEqual(Fs.readFileSync(`${here}/${entry}`, "utf8"), record, title)
+                  assert.strictEqual(Fs.readFileSync(`${here}/fresh`, "utf8"), "fresh", title)
+                  assert.include(Fs.readdirSync(here), "disk", title)
+                  yield* Cleanup.sweep(root)
+                  assert.include(Fs.readdirSync(here), "fresh", title)
+                }
+                for (const outcome of outcomes.filter(({ action }) => action === "failed")) {
+                  assert.strictEqual(outcome.reason, "owner-inside", title)
+                  assert.strictEqual(outcome.evidence.below?.recorded, ".", title)
+                  failures += 1
+                }
+                Fs.closeSync(fd)
+                assert.strictEqual(isGone, !hasCome, title)
+                return steps
+              })
+            )
+            assert.isAbove(failures, 0)
+          })
+        )
+      }
+    }
+  }
+})
 
 describe("a sweep at every call of", () => {
   for (const [what, { own, restarts }] of writers) {

@@ -36,7 +36,7 @@ describe("the native library", () => {
         const [layout, names, content, result] = execFileSync(command, args, { encoding: "utf8" }).split("\n")
         assert.deepStrictEqual(
           [layout, names, content],
-          ["layout 1", "names 1, error 0, done 1", "content hello, done 1"]
+          ["layout 2", "names 1, error 0, done 1", "content hello, done 1"]
         )
         // QEMU has no openat2(2) before 9.1. Without openat2 the library leaves the whole removal to the caller.
         const gone = result === "result 1"

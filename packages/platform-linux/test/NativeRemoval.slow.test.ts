@@ -45,11 +45,11 @@ interface Seen {
   readonly result: number
 }
 
-type Act = "claim" | "crawl" | "hold" | "link" | "lockless" | "mount" | "none" | "stop" | "swap" | "wait"
+type Act = "claim" | "crawl" | "hold" | "link" | "lockless" | "mount" | "none" | "publish" | "stop" | "swap" | "wait"
 
 interface Scene {
   readonly tree: string
-  /** The place to which `link` and `swap` move the original entry. */
+  /** The place to which `link` and `swap` move the original entry, and where `publish` makes its file. */
   readonly aside: string
   readonly outside: string
   /** Removes the tree, with an act before a call. `place` and `other` default to the tree and the outside directory. */
@@ -250,13 +250,54 @@ describe("deleting by native code", () => {
     })
   )
 
-  whenCompiled("leaves what isn't plain: many sentinels", () =>
+  whenCompiled("scenario 108: a tree with a sentinel of the top that wasn't judged is left untouched", () =>
     Effect.gen(function* () {
       const scene = yield* sceneOf
-      for (let role = 0; role < 20; role++) Fs.writeFileSync(`${scene.tree}/.vm-sentinel.${role}`, "")
-      const before = Tree.entries(scene.tree).filter((name) => SentinelName.isSentinel(name))
-      assert.strictEqual(scene.remove("none", 0).result, left)
-      assert.includeMembers([...Tree.entries(scene.tree)], [...before])
+      for (const name of [".vm-sentinel.late", ".bbox-sentinel"]) {
+        clear(scene)
+        furnish(scene.tree)
+        Fs.writeFileSync(`${scene.tree}/${name}`, "")
+        const before = Tree.of(scene.tree)
+        assert.strictEqual(scene.remove("none", 0).result, left)
+        assert.deepStrictEqual(Tree.differences(before, Tree.of(scene.tree)), [])
+      }
+    })
+  )
+
+  whenCompiled("scenario 108: a sentinel of the top that comes before any call stays", () =>
+    Effect.gen(function* () {
+      const scene = yield* sceneOf
+      let came = 0
+      beforeEachCall(scene, "claim", "", ({ result }, at) => {
+        if (result === gone) return assert.isFalse(Fs.existsSync(scene.tree), `call ${at}`)
+        assert.strictEqual(result, left)
+        came += 1
+        assert.include(Tree.entries(scene.tree), ".vm-sentinel.late", `call ${at}`)
+        assert.strictEqual(scene.remove("none", 0).result, left)
+        assert.include(Tree.entries(scene.tree), ".vm-sentinel.late", `call ${at}`)
+      })
+      assert.isAbove(came, 25)
+    })
+  )
+
+  whenCompiled("scenario 108: a judged sentinel of the top that is replaced before any call but its unlink stays", () =>
+    Effect.gen(function* () {
+      const scene = yield* sceneOf
+      let [lost, stayed] = [0, 0]
+      beforeEachCall(scene, "publish", "", ({ calls, result }, at) => {
+        if (result === gone) {
+          assert.isFalse(Fs.existsSync(scene.tree), `call ${at}`)
+          // The new sentinel was in the tree.
+          if (calls >= at && !Fs.existsSync(scene.aside)) lost += 1
+          return
+        }
+        assert.strictEqual(result, left)
+        stayed += 1
+        assert.include(Tree.entries(scene.tree), ".vm-sentinel", `call ${at}`)
+      })
+      assert.isAbove(stayed, 25)
+      // No call compares and unlinks at once.
+      assert.strictEqual(lost, 1)
     })
   )
 

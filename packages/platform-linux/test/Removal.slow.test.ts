@@ -3,7 +3,7 @@
  * removal itself.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Disk } from "@vm-sentinel/core/Disk"
+import { Disk, type JudgedSentinel } from "@vm-sentinel/core/Disk"
 import { Effect, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { spawn } from "node:child_process"
@@ -268,21 +268,63 @@ describe("the remover", () => {
     })
   )
 
+  onDisk("scenario 108: removes the sentinels of the top that were judged, and no others", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const scratch = yield* Scratch.scratch
+      const tree = `${scratch}/tree`
+      const hand = byHand()
+      const remover = Removal.make(() => hand.call)
+      const all = [".vm-sentinel.removing", ".vm-sentinel", ".vm-sentinel.a", ".bbox-sentinel"]
+      for (const names of [[], all.slice(0, 1), all]) {
+        make(tree, 2)
+        for (const name of names) Fs.writeFileSync(`${tree}/${name}`, name)
+        // A time before 1970 that has milliseconds.
+        if (names.length > 0) Fs.utimesSync(`${tree}/${names[0]}`, -1.5, -1.5)
+        const judged = yield* Effect.forEach(names, (entry) =>
+          Effect.map(disk.lstat(`${tree}/${entry}`), (file) => ({ entry, file }))
+        )
+        for (const [isWhole, given] of [
+          [false, judged.slice(1)],
+          [true, judged]
+        ] as const) {
+          if (given.length === judged.length && !isWhole) continue
+          const fiber = yield* Effect.forkChild(remover({ path: tree, judged: given }), { startImmediately: true })
+          hand.remove()
+          hand.callBack()
+          assert.strictEqual(yield* Fiber.join(fiber), isWhole)
+          assert.deepStrictEqual(Tree.entries(scratch), isWhole ? [] : ["tree"])
+        }
+      }
+    })
+  )
+
   it.effect("asks for nothing without native code, nor for what it can't write down", () =>
     Effect.gen(function* () {
       const hand = byHand()
       const [without, remover] = [Removal.make(() => undefined), Removal.make(() => hand.call)]
       assert.isFalse(yield* without({ path: "/tree" }))
-      const long = `/${"x".repeat(4062)}`
+      const long = `/${"x".repeat(3926)}`
       for (const path of ["tree", "/tmp/", "/tmp/.", "/tmp/..", "/tmp/a\0b", long]) {
         assert.isFalse(yield* remover({ path }), path)
       }
+      const file = { id: { dev: "1", ino: "1" }, size: 1, modifiedAt: 1 }
+      const sentinels = (names: ReadonlyArray<string>) => names.map((entry) => ({ entry, file }))
+      const others: ReadonlyArray<ReadonlyArray<JudgedSentinel>> = [
+        sentinels(["a", "b", "c", "d", "e"]),
+        sentinels(["a\0b"]),
+        sentinels(["x".repeat(4000)]),
+        [{ entry: "a", file: undefined }]
+      ]
+      for (const judged of others) assert.isFalse(yield* remover({ path: "/tree", judged }), JSON.stringify(judged))
       assert.deepStrictEqual(hand.shares(), [])
-      const fiber = yield* Effect.forkChild(remover({ path: long.slice(0, -1) }), {
-        startImmediately: true
-      })
-      assert.deepStrictEqual(hand.shares(), [1])
-      yield* Fiber.interrupt(fiber)
+      for (const task of [{ path: long.slice(0, -1) }, { path: "/tree", judged: sentinels(["a", "b", "c", "d"]) }]) {
+        const fiber = yield* Effect.forkChild(remover(task), { startImmediately: true })
+        assert.deepStrictEqual(hand.shares(), [1])
+        hand.say(3)
+        hand.callBack()
+        assert.isFalse(yield* Fiber.join(fiber))
+      }
     })
   )
 

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Effect, type Scope, Stream } from "effect"
-import { Disk, type RemoveTreeOptions } from "../../src/Disk.ts"
+import { Disk, type JudgedSentinel, type RemoveTreeOptions } from "../../src/Disk.ts"
 import type { FileId } from "../../src/FileId.ts"
 import { errno, type Tester } from "./diskTester.ts"
 import { scanning } from "./scanning.ts"
@@ -11,6 +11,17 @@ const found = (path: string, wanted = (entry: string) => entry.startsWith(".vm-s
 export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
   const files = (directory: string, names: ReadonlyArray<string>) =>
     Effect.forEach(names, (name) => world.file(`${directory}/${name}`, "x"), { discard: true })
+
+  /** The sentinels of a directory as a judgement would see them. */
+  const judging = (path: string, entries: ReadonlyArray<string>) =>
+    Disk.use((disk) =>
+      Effect.forEach(entries, (entry) =>
+        Effect.map(disk.lstat(`${path}/${entry}`), ({ id, modifiedAt, size }) => ({
+          entry,
+          file: { id, modifiedAt, size }
+        }))
+      )
+    )
 
   test("a scan tells a directory without subdirectories from one that has some", () =>
     Effect.gen(function* () {
@@ -151,13 +162,17 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       const disk = yield* Disk
       const tree = `${yield* world.scratch}/tree`
       const last = [".vm-sentinel.a", ".vm-sentinel.z"]
+      const mark = ".vm-sentinel.removing"
       for (const stubborn of last) {
-        yield* files(tree, [...last, ".vm-sentinel.removing", "file"])
-        const failed = Effect.andThen(freeze(`${tree}/${stubborn}`), errno(disk.removeTree(tree)))
-        assert.strictEqual(yield* Effect.scoped(failed), "EPERM")
-        const left = Object.keys(yield* world.tree(tree))
-        assert.includeMembers(left, [stubborn, ".vm-sentinel.removing"])
-        assert.notInclude(left, "file")
+        for (const isJudged of [false, true]) {
+          yield* files(tree, [...last, mark, "file"])
+          const judged = isJudged ? { judged: yield* judging(tree, [mark, ...last]) } : {}
+          const failed = Effect.andThen(freeze(`${tree}/${stubborn}`), errno(disk.removeTree(tree, judged)))
+          assert.strictEqual(yield* Effect.scoped(failed), "EPERM")
+          const left = Object.keys(yield* world.tree(tree))
+          assert.includeMembers(left, [stubborn, mark])
+          assert.notInclude(left, "file")
+        }
       }
       yield* disk.removeTree(tree)
     })
@@ -165,92 +180,140 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
 
   const top = [".vm-sentinel", ".vm-sentinel.removing"]
 
-  test("scenario 105: a sentinel of the top that is refused stays, with its directory, whenever it is refused", () =>
+  test("scenario 105: a sentinel of the top that isn't as it was judged stays, with its directory", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
       const directory = yield* world.scratch
       const vm = `${directory}/vm`
-      for (let times = 0; ; times++) {
-        yield* files(vm, [...top, ".vm-sentinel.logs/x", "file", "sub/.vm-sentinel"])
-        const before = yield* world.tree(vm)
-        const { id, modifiedAt, size } = yield* disk.lstat(`${vm}/.vm-sentinel`)
-        const asked = new Set<string>()
-        let left = times
-        const mayRemoveTop: RemoveTreeOptions["mayRemoveTop"] = (entry, file) => {
-          asked.add(entry)
-          if (entry !== ".vm-sentinel") return true
-          assert.deepInclude(file, { id, modifiedAt, size })
-          left -= 1
-          return left >= 0
+      yield* files(vm, [...top, ".vm-sentinel.logs/x", "file", "sub/.vm-sentinel"])
+      const [sentinel, mark] = yield* judging(vm, top)
+      assert.isDefined(sentinel)
+      assert.isDefined(mark)
+      const { entry, file } = sentinel
+      const before = yield* world.tree(vm)
+      const others: ReadonlyArray<ReadonlyArray<JudgedSentinel>> = [
+        [],
+        [mark],
+        [mark, { entry: ".vm-sentinel.other", file }],
+        [mark, { entry, file: mark.file }],
+        [mark, { entry, file: { ...file, id: { ...file.id, dev: `${file.id.dev}1` } } }],
+        [mark, { entry, file: { ...file, size: file.size + 1 } }],
+        [mark, { entry, file: { ...file, modifiedAt: file.modifiedAt + 1 } }]
+      ]
+      for (const judged of others) {
+        for (const inPlace of [false, true]) {
+          const title = JSON.stringify({ judged, inPlace })
+          const stayed = yield* disk.removeTree(vm, { mayRemove: () => true, judged, inPlace })
+          assert.deepStrictEqual(stayed, ["."], title)
+          assert.deepStrictEqual(yield* world.tree(vm), before, title)
         }
-        const stayed = yield* disk.removeTree(vm, { mayRemove: () => true, mayRemoveTop })
-        if (stayed.length === 0) {
-          assert.isAbove(times, 1)
-          assert.sameMembers([...asked], top)
-          return assert.deepStrictEqual(yield* world.tree(directory), {})
-        }
-        assert.deepStrictEqual(stayed, ["."])
-        assert.includeMembers(Object.keys(yield* world.tree(vm)), top)
-        if (times === 0) assert.deepStrictEqual(yield* world.tree(vm), before)
+      }
+      const named: JudgedSentinel = { entry: mark.entry, file: undefined }
+      assert.deepStrictEqual(yield* disk.removeTree(vm, { mayRemove: () => true, judged: [sentinel, named] }), [])
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+    }))
+
+  test("judged sentinels of any number and names go, in whatever order they are given", () =>
+    Effect.gen(function* () {
+      const disk = yield* Disk
+      const directory = yield* world.scratch
+      const vm = `${directory}/vm`
+      for (const count of [0, 1, 4, 5, 20]) {
+        const names = [...top, ".bbox-sentinel", ...Array.from({ length: 20 }, (_, at) => `.vm-sentinel.${at}`)]
+        const some = names.slice(0, count)
+        yield* files(vm, ["file", "sub/file", ...some])
+        const judged = yield* judging(vm, some.toReversed())
+        assert.deepStrictEqual(yield* disk.removeTree(vm, { judged }), [])
+        assert.deepStrictEqual(yield* world.tree(directory), {})
       }
     }))
 
-  test("scenario 105: a refused sentinel that comes while a tree is removed stays, with its directory", () =>
+  test("a judged sentinel that is gone by now keeps nothing", () =>
     Effect.gen(function* () {
       const disk = yield* Disk
       const directory = yield* world.scratch
       const vm = `${directory}/vm`
-      const services = yield* Effect.context<R | Scope.Scope>()
-      const come = Effect.orDie(world.file(`${vm}/.vm-sentinel.late`, "x"))
-      // The last time, the sentinel comes between the `unlink` of the mark and the `rmdir`.
-      for (let at = 1; ; at++) {
-        yield* files(vm, [...top, "file"])
-        let times = 0
-        const mayRemoveTop = (entry: string): boolean => {
-          if (entry === ".vm-sentinel.removing") times += 1
-          if (times === at) Effect.runSyncWith(services)(come)
-          return entry !== ".vm-sentinel.late"
-        }
-        const stayed = yield* disk.removeTree(vm, { mayRemoveTop })
-        if (times < at) {
-          assert.isAbove(at, 2)
-          assert.deepStrictEqual(stayed, [])
-          return assert.deepStrictEqual(yield* world.tree(directory), {})
-        }
-        assert.deepStrictEqual(stayed, ["."])
-        assert.property(yield* world.tree(vm), ".vm-sentinel.late")
-        yield* disk.removeTree(vm)
-      }
+      yield* files(vm, [...top, "file"])
+      const judged = yield* judging(vm, top)
+      yield* world.remove(`${vm}/.vm-sentinel`)
+      assert.deepStrictEqual(yield* disk.removeTree(vm, { judged }), [])
+      assert.deepStrictEqual(yield* world.tree(directory), {})
     }))
 
-  test("scenario 105: a file that comes as the mark is unlinked stays, and one that came before goes", () =>
-    Effect.gen(function* () {
-      const disk = yield* Disk
-      const directory = yield* world.scratch
-      const vm = `${directory}/vm`
-      const services = yield* Effect.context<R | Scope.Scope>()
-      const come = Effect.orDie(world.file(`${vm}/late`, "x"))
-      const results: Array<string> = []
-      for (let at = 1; ; at++) {
-        yield* files(vm, [...top, "file"])
-        let times = 0
-        const mayRemoveTop = (entry: string): boolean => {
-          if (entry === ".vm-sentinel.removing") times += 1
-          if (times === at) Effect.runSyncWith(services)(come)
-          return true
+  /** An effect for `mayRemove`, which is called in the middle of a removal. */
+  const during = Effect.fnUntraced(function* (effect: ReturnType<typeof world.file>) {
+    const services = yield* Effect.context<R | Scope.Scope>()
+    return () => Effect.runSyncWith(services)(Effect.orDie(effect))
+  })
+
+  for (const [late, what] of [
+    [".vm-sentinel.late", "comes"],
+    [".vm-sentinel", "is written to"]
+  ] as const) {
+    test(`scenario 105: a sentinel of the top that ${what} while a tree is removed stays, with its directory`, () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const directory = yield* world.scratch
+        const vm = `${directory}/vm`
+        const come = yield* during(world.file(`${vm}/${late}`, "later"))
+        for (const inPlace of [false, true]) {
+          for (let at = 1; ; at++) {
+            yield* files(vm, [...top, "file", "sub/.vm-sentinel"])
+            const judged = yield* judging(vm, top)
+            let times = 0
+            const mayRemove = (): boolean => {
+              if (++times === at) come()
+              return true
+            }
+            const stayed = yield* disk.removeTree(vm, { mayRemove, judged, inPlace })
+            if (times < at) {
+              assert.isAbove(at, 2)
+              assert.deepStrictEqual(stayed, [])
+              break
+            }
+            assert.deepStrictEqual(stayed, ["."])
+            assert.propertyVal(yield* world.tree(vm), late, "later")
+            yield* disk.removeTree(vm)
+          }
+          assert.deepStrictEqual(yield* world.tree(directory), {})
         }
-        const result = yield* Effect.match(disk.removeTree(vm, { mayRemoveTop }), {
-          onFailure: ({ errno }) => errno,
-          onSuccess: () => "removed"
-        })
-        if (times < at) break
-        results.push(result)
-        assert.deepStrictEqual(Object.keys(yield* world.tree(directory)), result === "removed" ? [] : ["vm", "vm/late"])
-        if (result !== "removed") yield* disk.removeTree(vm)
-      }
-      assert.strictEqual(results.at(0), "removed")
-      assert.strictEqual(results.at(-1), "ENOTEMPTY")
-    }))
+      }))
+  }
+
+  for (const inPlace of [false, true]) {
+    const title = inPlace
+      ? "in place, a file that comes as a sentinel is unlinked stays, and one that came before goes"
+      : "a file that comes as a sentinel is unlinked goes where no owner can take the directory"
+    test(`scenario 105: ${title}`, () =>
+      Effect.gen(function* () {
+        const disk = yield* Disk
+        const directory = yield* world.scratch
+        const vm = `${directory}/vm`
+        const come = yield* during(world.file(`${vm}/sub/late`, "x"))
+        const results: Array<string> = []
+        for (let at = 1; ; at++) {
+          yield* files(vm, [...top, "file", "sub/.vm-sentinel", "sub/file"])
+          let times = 0
+          const mayRemove = (): boolean => {
+            if (++times === at) come()
+            return true
+          }
+          const judged = yield* judging(vm, top)
+          const result = yield* Effect.match(disk.removeTree(vm, { mayRemove, judged, inPlace }), {
+            onFailure: ({ errno }) => errno,
+            onSuccess: () => "removed"
+          })
+          if (times < at) break
+          results.push(result)
+          const left = Object.keys(yield* world.tree(directory))
+          if (result === "removed") assert.deepStrictEqual(left, [])
+          else assert.includeMembers(left, ["vm/sub/late", ...top.map((entry) => `vm/${entry}`)])
+          if (result !== "removed") yield* disk.removeTree(vm)
+        }
+        assert.strictEqual(results.at(0), "removed")
+        assert.strictEqual(results.at(-1), inPlace ? "ENOTEMPTY" : "removed")
+      }))
+  }
 
   able(world.permissions, "doesn't find what it can't look into to be empty", () =>
     Effect.gen(function* () {

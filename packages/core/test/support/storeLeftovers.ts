@@ -4,6 +4,7 @@ import { Disk } from "../../src/Disk.ts"
 import { tagOf } from "../../src/DirectoryState.ts"
 import * as Layout from "../../src/Layout.ts"
 import { condemned, condemnedAt, fresh, textOf } from "./condemning.ts"
+import { Interposer } from "./Interposed.ts"
 import {
   anonymous,
   discarding,
@@ -151,6 +152,32 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       )
       assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/dead/vm/disk": "data" })
     }))
+
+  for (const where of places) {
+    for (const entry of [".vm-sentinel", ".vm-sentinel.late", ".bbox-sentinel"]) {
+      test(`scenario 108: ${entry} that an owner without locks publishes as the deletion of remains in ${where} goes on stays`, () =>
+        Effect.gen(function* () {
+          const { directory, reclaimer: opened, vm } = yield* scene
+          const { entry: found, path } = yield* left(where, "dead", directory, "vm")
+          yield* world.move(vm, path)
+          const [leftover] = (yield* (yield* opened).leftovers(found)).dead
+          if (leftover === undefined) return assert.fail("nothing is left")
+          const late = `${textOf(fresh())} `
+          const interposer = yield* Interposer
+          const discarded = Effect.gen(function* () {
+            const remains = yield* leftover.open
+            const come = Effect.flatMap(markedPath(directory), (marked) => world.file(`${marked}/${entry}`, late))
+            yield* interposer.before("removeTree", come)
+            assert.deepStrictEqual(yield* discarding(remains, remainsKind), { stayed: ["."] })
+            assert.isFalse(yield* remains.isGone)
+          })
+          yield* Effect.scoped(discarded)
+          const tree = yield* world.tree(yield* markedPath(directory))
+          assert.hasAllKeys(tree, [...new Set([".vm-sentinel", "disk", entry])])
+          assert.strictEqual(tree[entry], late)
+        }))
+    }
+  }
 
   test("finishes a deletion marked in place, once", () =>
     Effect.gen(function* () {

@@ -99,6 +99,29 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepInclude(anonymous(yield* world.tree(directory)), { "WS/claimed/vm/disk": "new", "moved/disk": "data" })
     }))
 
+  for (const where of places) {
+    for (const entry of [".vm-sentinel", ".vm-sentinel.late", ".bbox-sentinel"]) {
+      test(`scenario 108: ${entry} that an owner without locks publishes as the deletion of a claim into ${where} begins stays`, () =>
+        Effect.gen(function* () {
+          const { condemned, directory, sweep } = yield* scene
+          const interposer = yield* Interposer
+          const late = `${textOf(fresh())} `
+          yield* sweep((reclaimer) =>
+            Effect.gen(function* () {
+              const claim = yield* claimInto(where, reclaimer, condemned)
+              const come = Effect.flatMap(markedPath(directory), (path) => world.file(`${path}/${entry}`, late))
+              yield* interposer.before("removeTree", come)
+              assert.deepStrictEqual(yield* discarding(claim), { stayed: ["."] })
+              assert.isFalse(yield* claim.isGone)
+            })
+          )
+          const left = yield* world.tree(yield* markedPath(directory))
+          assert.hasAllKeys(left, [...new Set([".vm-sentinel", "disk", entry])])
+          assert.strictEqual(left[entry], late)
+        }))
+    }
+  }
+
   for (const [what, below, expected, left] of [
     ["the top", "", "Changed", "WS/claimed/vm/disk"],
     ["an entry below it", "/sub", "StoreFailure", "WS/dead/vm/disk"]

@@ -1,8 +1,8 @@
 /*
  * Deletes trees, several in one call. This code is only faster than removing.ts of core, and decides nothing. It stops
- * at every special case, and removing.ts continues. Special cases are a lock that is held, a sentinel below the top,
- * another mount, another directory than the expected one, more than 32 levels, more than 16 sentinels, and a call that
- * fails.
+ * at every special case, and removing.ts continues. Special cases are a lock that is held, a sentinel below the top or
+ * one of the top that wasn't judged, another mount, another directory than the expected one, more than 32 levels, and a
+ * call that fails.
  *
  * Each directory is opened with O_NOFOLLOW from the descriptor of its parent. The sentinels of a tree are removed last.
  */
@@ -18,19 +18,26 @@
 #include <unistd.h>
 
 #define ORDERS 32
-#define PATH_BYTES 4064
-#define NAME_BYTES 256
+#define PATH_BYTES 3928
+#define JUDGED 4
 #define LISTING_BYTES 8192
 /* Maximum size of one directory entry in bytes. */
 #define ENTRY_BYTES 280
 #define DEPTH 32
-#define SENTINELS 16
 
 /* Nanoseconds from the first removal in a tree until the call leaves the tree unfinished. Another call continues. */
 #define TREE_NS 100000000
 
 enum state { WAITING, BEGUN, UNWANTED };
 enum result { UNKNOWN, GONE, UNFINISHED, LEFT };
+
+/* A sentinel of the top, as it was judged. */
+struct judged {
+	uint64_t dev;
+	uint64_t ino;
+	uint64_t size;
+	int64_t modified_ms;
+};
 
 struct order {
 	/* Both threads change this field, atomically. */
@@ -42,7 +49,13 @@ struct order {
 	int32_t is_locking;
 	uint64_t dev;
 	uint64_t ino;
-	/* The path of the parent directory and the tree's name there, each followed by a NUL. */
+	/* The sentinels of the top that may be unlinked, the first one first. */
+	int64_t judged_count;
+	struct judged judged[JUDGED];
+	/*
+	 * The path of the parent directory, the tree's name there, and the names of the judged sentinels, each followed by a
+	 * NUL.
+	 */
 	char path[PATH_BYTES];
 };
 
@@ -58,7 +71,10 @@ struct orders {
 _Static_assert(offsetof(struct orders, orders) == 64 && sizeof(struct orders) == 64 + 32 * 4096 + 32 * 8192, "orders");
 _Static_assert(offsetof(struct order, result) == 4 && offsetof(struct order, is_known) == 8, "result, is_known");
 _Static_assert(offsetof(struct order, is_locking) == 12 && offsetof(struct order, dev) == 16, "is_locking, dev");
-_Static_assert(offsetof(struct order, ino) == 24 && offsetof(struct order, path) == 32, "ino, path");
+_Static_assert(offsetof(struct order, ino) == 24 && offsetof(struct order, judged_count) == 32, "ino, judged_count");
+_Static_assert(offsetof(struct order, judged) == 40 && sizeof(struct judged) == 32, "judged");
+_Static_assert(offsetof(struct judged, size) == 16 && offsetof(struct judged, modified_ms) == 24, "struct judged");
+_Static_assert(offsetof(struct order, path) == 168, "path");
 _Static_assert(sizeof(struct order) == 4096, "struct order");
 _Static_assert(offsetof(struct orders, listings) % _Alignof(struct dirent64) == 0, "listings");
 
@@ -70,8 +86,8 @@ struct work {
 	int is_late;
 	/* Id of the mount that the whole tree must lie on. */
 	uint64_t mount;
-	int sentinels;
-	char sentinel[SENTINELS][NAME_BYTES];
+	/* The name of the first judged sentinel. The names of the others follow. */
+	const char *judged;
 };
 
 static int goes_on(struct work *work)
@@ -100,12 +116,6 @@ int vm_sentinel_is_sentinel(const char *name)
 	if (strcmp(name, ".bbox-sentinel") == 0)
 		return 1;
 	return strncmp(name, own, length) == 0 && (name[length] == '\0' || name[length] == '.');
-}
-
-/* The name is SentinelName.removingName of core. */
-static int is_mark(const char *name)
-{
-	return strcmp(name, ".vm-sentinel.removing") == 0;
 }
 
 static int is_dots(const char *name)
@@ -137,9 +147,9 @@ static int look(int fd, struct kernel_stat *into)
 	return kernel_stat(fd, "", AT_EMPTY_PATH, wanted, into) == 0 && (into->mask & wanted) == wanted;
 }
 
-static int is_same(const struct order *order, const struct kernel_stat *found)
+static int is_same(uint64_t dev, uint64_t ino, const struct kernel_stat *found)
 {
-	return order->ino == found->inode && order->dev == makedev(found->device_major, found->device_minor);
+	return ino == found->inode && dev == makedev(found->device_major, found->device_minor);
 }
 
 /*
@@ -153,14 +163,39 @@ static int is_barred(const struct work *work, int fd)
 	return errno != EOPNOTSUPP && errno != ENOLCK && errno != ENOSYS;
 }
 
-/* A directory with the name of a sentinel isn't a sentinel. */
-static int has_sentinel(const char *listing, long length)
+/* This is the rule of judged.ts of core. */
+static int is_unchanged(const struct judged *judged, int fd, const char *name)
+{
+	struct kernel_stat found;
+
+	return kernel_stat(fd, name, AT_SYMLINK_NOFOLLOW, KERNEL_BASIC, &found) == 0 &&
+	       is_same(judged->dev, judged->ino, &found) && judged->size == found.size &&
+	       judged->modified_ms == found.modified.seconds * 1000 + found.modified.nanoseconds / 1000000;
+}
+
+static int is_judged(const struct work *work, int fd, const char *name)
+{
+	const char *judged = work->judged;
+
+	for (int64_t index = 0; index < work->order->judged_count; index++, judged += strlen(judged) + 1) {
+		if (strcmp(judged, name) == 0)
+			return is_unchanged(&work->order->judged[index], fd, name);
+	}
+	return 0;
+}
+
+/*
+ * Whether the listed entries have a sentinel that this call must not unlink. A directory with the name of a sentinel
+ * isn't a sentinel.
+ */
+static int has_other(const struct work *work, int fd, int depth, const char *listing, long length)
 {
 	const struct dirent64 *child;
 
 	for (long at = 0; at < length; at += child->d_reclen) {
 		child = (const struct dirent64 *)(listing + at);
-		if (child->d_type != DT_DIR && vm_sentinel_is_sentinel(child->d_name))
+		if (child->d_type != DT_DIR && vm_sentinel_is_sentinel(child->d_name) &&
+		    (depth > 0 || !is_judged(work, fd, child->d_name)))
 			return 1;
 	}
 	return 0;
@@ -170,13 +205,14 @@ static int has_sentinel(const char *listing, long length)
  * Reads a directory to its end before anything in it is removed. Returns the bytes of `listing` if they hold all
  * entries. 0: the directory is larger, and must be read again. -1: nothing in it may be removed by this call.
  */
-static long look_through(struct work *work, int fd, char *listing)
+static long look_through(struct work *work, int fd, int depth)
 {
+	char *listing = work->listings[depth];
 	long filled, length = 0;
 	int is_whole = 1;
 
 	while ((filled = syscall(SYS_getdents64, fd, listing + length, LISTING_BYTES - length)) > 0) {
-		if (!goes_on(work) || has_sentinel(listing + length, filled))
+		if (!goes_on(work) || has_other(work, fd, depth, listing + length, filled))
 			return -1;
 		length += filled;
 		if (LISTING_BYTES - length < ENTRY_BYTES) {
@@ -201,7 +237,7 @@ static int remove_inner(struct work *work, int fd, int depth)
 
 	if (!look(fd, &found) || found.mount != work->mount || is_barred(work, fd))
 		return 0;
-	length = look_through(work, fd, work->listings[depth]);
+	length = look_through(work, fd, depth);
 	if (length < 0)
 		return 0;
 	return length == 0 ? remove_children(work, fd, depth) : remove_listed(work, fd, depth, length);
@@ -219,23 +255,13 @@ static int remove_directory(struct work *work, int parent, const char *name, int
 	return is_gone;
 }
 
-static int keep_for_last(struct work *work, const char *name)
-{
-	if (work->sentinels == SENTINELS || strlen(name) >= NAME_BYTES)
-		return 0;
-	strcpy(work->sentinel[work->sentinels++], name);
-	return 1;
-}
-
 static int remove_child(struct work *work, int parent, const struct dirent64 *child, int depth)
 {
 	/* A directory with the name of a sentinel isn't a sentinel. */
 	if (child->d_type != DT_DIR) {
-		if (depth == 0 && vm_sentinel_is_sentinel(child->d_name))
-			return keep_for_last(work, child->d_name);
-		/* This sentinel was created after look_through. */
+		/* Only remove_judged unlinks sentinels. */
 		if (vm_sentinel_is_sentinel(child->d_name))
-			return 0;
+			return 1;
 		if (remove_name(work, parent, child->d_name, 0))
 			return 1;
 		if (errno != EISDIR)
@@ -244,7 +270,7 @@ static int remove_child(struct work *work, int parent, const struct dirent64 *ch
 	return remove_directory(work, parent, child->d_name, depth + 1);
 }
 
-/* Removes the listed entries. Sentinels of the top are kept for last. */
+/* Removes the listed entries but for sentinels. */
 static int remove_listed(struct work *work, int fd, int depth, long length)
 {
 	const char *listing = work->listings[depth];
@@ -266,20 +292,20 @@ static int remove_children(struct work *work, int fd, int depth)
 	long length;
 
 	while ((length = syscall(SYS_getdents64, fd, work->listings[depth], LISTING_BYTES)) > 0) {
-		if (!remove_listed(work, fd, depth, length))
+		if (has_other(work, fd, depth, work->listings[depth], length) || !remove_listed(work, fd, depth, length))
 			return 0;
 	}
 	return length == 0;
 }
 
-/* The mark of a deletion is removed last. Without the mark an owner could take the directory. */
-static int remove_sentinels(const struct work *work, int fd)
+/* An owner without locks may have replaced a sentinel since has_other. */
+static int remove_judged(const struct work *work, int fd)
 {
-	for (int marks = 0; marks <= 1; marks++) {
-		for (int index = 0; index < work->sentinels; index++) {
-			if (is_mark(work->sentinel[index]) == marks && unlinkat(fd, work->sentinel[index], 0) != 0)
-				return 0;
-		}
+	const char *name = work->judged;
+
+	for (int64_t index = 0; index < work->order->judged_count; index++, name += strlen(name) + 1) {
+		if (!is_unchanged(&work->order->judged[index], fd, name) || unlinkat(fd, name, 0) != 0)
+			return 0;
 	}
 	return 1;
 }
@@ -292,9 +318,9 @@ static int remove_top(struct work *work, int parent, const char *name)
 	if (fd < 0)
 		return 0;
 	if (look(fd, &top) && look(parent, &above) && top.mount == above.mount &&
-	    (!work->order->is_known || is_same(work->order, &top))) {
+	    (!work->order->is_known || is_same(work->order->dev, work->order->ino, &top))) {
 		work->mount = top.mount;
-		is_empty = remove_children(work, fd, 0) && remove_sentinels(work, fd);
+		is_empty = remove_children(work, fd, 0) && remove_judged(work, fd);
 	}
 	close(fd);
 	return is_empty && unlinkat(parent, name, AT_REMOVEDIR) == 0;
@@ -310,6 +336,7 @@ static enum result remove_tree(const struct order *order, char (*listings)[LISTI
 
 	if (parent < 0)
 		return LEFT;
+	work.judged = name + strlen(name) + 1;
 	is_gone = remove_top(&work, parent, name);
 	close(parent);
 	return is_gone ? GONE : work.is_late ? UNFINISHED : LEFT;

@@ -3,9 +3,12 @@
  * several trees. A call leaves every special case to this thread, and this thread takes over a tree that native calls
  * don't finish within their share of its patience. Only TypeScript finds out whether such a tree gets smaller.
  */
+import type { JudgedSentinel } from "@vm-sentinel/core/Disk"
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import { defaultPatience, placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import { encodePath } from "./bytePath.ts"
 import { type Call, header } from "./pool.ts"
 
@@ -18,8 +21,12 @@ const maxOrders = 32
 const headerBytes = 64
 const orderBytes = 4096
 const listingBytes = 32 * 8192
-const [state, result, isKnown, isLocking, dev, ino, path] = [0, 4, 8, 12, 16, 24, 32] as const
+const [state, result, isKnown, isLocking, dev, ino, judgedCount, firstJudged, path] = [
+  0, 4, 8, 12, 16, 24, 32, 40, 168
+] as const
 const pathBytes = orderBytes - path
+const judgedBytes = 32
+const maxJudged = (path - firstJudged) / judgedBytes
 // Values of `enum state` and `enum result`. UNKNOWN: the order wasn't begun. UNFINISHED: another call has to continue.
 const [waiting, unwanted] = [0, 2] as const
 const [unknown, gone, unfinished, left] = [0, 1, 2, 3] as const
@@ -30,9 +37,13 @@ const nativeShare = 1 / 3
 /** `true`: the tree is removed. `false`: the caller removes the rest. */
 export type Remover = (task: Task) => Effect.Effect<boolean>
 
+/** The numbers of `struct judged` in removal.c: device, inode, size and mtime. */
+type Judged = readonly [dev: bigint, ino: bigint, size: bigint, modifiedAt: bigint]
+
 interface Order {
-  /** The path of the parent directory and the tree's name there, each followed by a NUL. */
+  /** The path of the parent directory, the tree's name there, and the names of `judged`, each followed by a NUL. */
   readonly path: Buffer
+  readonly judged: ReadonlyArray<Judged>
   readonly expected: readonly [dev: bigint, ino: bigint] | undefined
   readonly lockInner: boolean
   /** Runs when a native call gets the order. */
@@ -45,17 +56,30 @@ interface Order {
   stateWord: Int32Array | undefined
 }
 
-/** `undefined`: the path has a NUL, doesn't end in a name, or is too long for an order. */
+const isMark = ({ entry }: JudgedSentinel): boolean => entry === SentinelName.removingName
+
+/** `undefined`: the judgement knows the sentinel by its name only. */
+const numbersOf = ({ file }: JudgedSentinel): Judged | undefined =>
+  file && [BigInt(file.id.dev), BigInt(file.id.ino), BigInt(file.size), BigInt(file.modifiedAt)]
+
+/**
+ * `undefined`: the path has a NUL, doesn't end in a name, or is too long for an order, or the judged sentinels don't
+ * fit into one. The mark of a deletion is removed last. Without the mark an owner could take the directory.
+ */
 const orderOf = ({
   expected,
+  judged: given = [],
   lockInner = true,
   path
-}: Task): Pick<Order, "expected" | "lockInner" | "path"> | undefined => {
-  const place = path.includes("\0") ? undefined : placeOf(path)
-  if (place === undefined) return undefined
-  const bytes = Buffer.from(encodePath(`${place.parent}\0${place.name}\0`))
-  if (bytes.length > pathBytes) return undefined
-  return { path: bytes, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
+}: Task): Pick<Order, "expected" | "judged" | "lockInner" | "path"> | undefined => {
+  const place = placeOf(path)
+  const sentinels = given.toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))
+  const judged = sentinels.map(numbersOf).filter(Predicate.isNotUndefined)
+  if (place === undefined || judged.length < sentinels.length || judged.length > maxJudged) return undefined
+  const names = [place.parent, place.name, ...sentinels.map(({ entry }) => entry)]
+  const bytes = Buffer.from(encodePath(names.map((name) => `${name}\0`).join("")))
+  if (bytes.length > pathBytes || names.some((name) => name.includes("\0"))) return undefined
+  return { path: bytes, judged, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
 }
 
 const limit = (now: () => number, { patience = defaultPatience }: Task): Pick<Order, "begin" | "isLate"> => {
@@ -83,13 +107,15 @@ const write = ({ bytes, longs, numbers }: Job, orders: ReadonlyArray<Order>): vo
   numbers[header.count] = orders.length
   orders.forEach((order, index) => {
     const at = placeIn(index)
-    const { expected, lockInner } = order
+    const { expected, judged, lockInner } = order
     numbers[(at + state) / 4] = waiting
     numbers[(at + result) / 4] = unknown
     numbers[(at + isKnown) / 4] = expected === undefined ? 0 : 1
     numbers[(at + isLocking) / 4] = lockInner ? 1 : 0
     longs[(at + dev) / 8] = expected?.[0] ?? 0n
     longs[(at + ino) / 8] = expected?.[1] ?? 0n
+    longs[(at + judgedCount) / 8] = BigInt(judged.length)
+    judged.forEach((each, index) => longs.set(each, (at + firstJudged + index * judgedBytes) / 8))
     order.path.copy(bytes, at + path)
     order.stateWord = numbers.subarray((at + state) / 4, (at + state) / 4 + 1)
   })

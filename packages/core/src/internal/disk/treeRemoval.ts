@@ -8,6 +8,7 @@ import { sameFile } from "../../FileId.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { permitted } from "./recovery.ts"
 import { unsupported } from "./lockSupport.ts"
+import { isJudged } from "../removal/judged.ts"
 import * as Patience from "../removal/patience.ts"
 import { type Reading, refused, walk } from "./treeWalk.ts"
 import { baseName, parentOf } from "../paths.ts"
@@ -62,9 +63,10 @@ export const removeTree = (given: Removing) =>
     root: string,
     {
       expected,
+      inPlace = false,
+      judged,
       lockInner: isLocking = true,
       mayRemove = () => false,
-      mayRemoveTop,
       patience: time,
       sentinels = []
     }: RemoveTreeOptions = {}
@@ -123,7 +125,9 @@ export const removeTree = (given: Removing) =>
 
     const hasSentinelName = (entry: string): boolean => SentinelName.isSentinel(entry, sentinels)
     const mayUnlink = (path: string, stat: Stat): boolean =>
-      parentOf(path) === root ? (mayRemoveTop?.(relative(path), stat) ?? true) : mayRemove(relative(path), stat)
+      parentOf(path) === root
+        ? judged === undefined || isJudged(judged, relative(path), stat)
+        : mayRemove(relative(path), stat)
     const isRefused = (path: string) =>
       disk.lstat(path).pipe(
         Effect.map((stat) => stat.type !== "directory" && !mayUnlink(path, stat)),
@@ -146,7 +150,7 @@ export const removeTree = (given: Removing) =>
     const isSentinel = ({ entry, type }: DirectoryEntry): boolean => type !== "directory" && hasSentinelName(entry)
     const list = Effect.fnUntraced(function* (path: string) {
       const found = yield* typed(path)
-      if (path === root && mayRemoveTop === undefined) return count(path, found)
+      if (path === root && judged === undefined) return count(path, found)
       const refusals = yield* Effect.forEach(found.filter(isSentinel), ({ entry }) => isRefused(`${path}/${entry}`))
       return refusals.includes(true) ? yield* stay(path) : count(path, found)
     })
@@ -188,7 +192,7 @@ export const removeTree = (given: Removing) =>
         if (hasSentinelName(baseName(path))) {
           // A sentinel stays as long as anything else in its directory stays.
           if (kept.has(above)) return Effect.undefined
-          if (mayRemoveTop !== undefined && !unguarded.has(above)) {
+          if (inPlace && !unguarded.has(above)) {
             // The sentinels go after a listing that had nothing else.
             if (directories.get(above)?.hasProgress === true) return Effect.sync(() => void guarded.add(above))
             unguarded.add(above)

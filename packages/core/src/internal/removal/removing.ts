@@ -4,6 +4,7 @@ import { DiskError, type RemoveTreeOptions } from "../../DiskModel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { coded, errnoOf } from "../../Errno.ts"
 import * as Hoisting from "./hoisting.ts"
+import { isJudged } from "./judged.ts"
 import { unsupported } from "../disk/lockSupport.ts"
 import * as Patience from "./patience.ts"
 import * as Permitting from "./permitting.ts"
@@ -39,7 +40,7 @@ export const begin = <Name>(
   now: () => number
 ): Removing => {
   type Level = Levels.Level<Name>
-  const { lockInner = true, mayRemove = () => false, mayRemoveTop, sentinels = [] } = options
+  const { inPlace = false, judged, lockInner = true, mayRemove = () => false, sentinels = [] } = options
   const { textOf } = calls
   const { mount, parent, top } = Opening.openTop(calls, path, place, options)
   const patience = Patience.make(now, options.patience)
@@ -89,11 +90,11 @@ export const begin = <Name>(
   }
 
   /** Whether the sentinels of a directory are asked about. */
-  const isAsked = (level: Level): boolean => level !== top || mayRemoveTop !== undefined
+  const isAsked = (level: Level): boolean => level !== top || judged !== undefined
 
   const mayUnlink = (level: Level, name: Name, stat: ReturnType<typeof calls.statAt>): boolean =>
     level === top
-      ? (mayRemoveTop?.(textOf(name), stat) ?? true)
+      ? judged === undefined || isJudged(judged, textOf(name), stat)
       : mayRemove(Levels.originalPath(level, textOf, textOf(name)), stat)
 
   /**
@@ -247,7 +248,7 @@ export const begin = <Name>(
    * that found nothing else, and nothing is removed after them.
    */
   const isRemovedOrStuck = (level: Level): boolean => {
-    const isGuarded = mayRemoveTop !== undefined && level.sentinels.length > 0
+    const isGuarded = inPlace && level.sentinels.length > 0
     if (isGuarded && level.hasProgress && !level.isStuck) return false
     level.isUnguarded = isGuarded
     if (!level.isStuck) unlinkSentinels(level)

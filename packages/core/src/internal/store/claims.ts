@@ -101,7 +101,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = Effect.andThen(
           requireSame(disk, markedPath, state.id),
-          interruptible(removeTree(markedPath, { expected: state.id, layout, isLocked, mayRemove }))
+          interruptible(removeTree(markedPath, { state, layout, isLocked, mayRemove }))
         )
         const marked = mapStoreError<Changed | Taken>("delete", {
           ENOENT: () => new Taken({ path: origin }),

@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Discarded, MayRemove } from "../../Reclaimer.ts"
-import type { Disk, DiskError, HeldLock, RemoveTreeOptions } from "../../Disk.ts"
+import type { DirectoryState } from "../../DirectoryState.ts"
+import type { Disk, DiskError, HeldLock, JudgedSentinel, RemoveTreeOptions } from "../../Disk.ts"
 import {
   type Changed,
   LockBusy,
@@ -11,7 +12,6 @@ import {
   type StoreFailure,
   Taken
 } from "../../Errors.ts"
-import type { FileId } from "../../FileId.ts"
 import type { Layout } from "../../Layout.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { mapStoreError } from "./diskErrors.ts"
@@ -42,13 +42,22 @@ export interface Locked {
 }
 
 /** The deletion of a marked directory. */
-interface Removal extends Pick<RemoveTreeOptions, "mayRemoveTop"> {
-  /** The directory that was judged. */
-  readonly expected: FileId
+interface Removal extends Pick<RemoveTreeOptions, "inPlace"> {
+  /** The directory as it was judged. */
+  readonly state: DirectoryState
   readonly layout: Layout
   readonly isLocked: boolean
   readonly mayRemove: MayRemove
 }
+
+/**
+ * The sentinels that a removal may unlink. An owner without locks may publish another one during the removal, by its
+ * working directory or a bind mount, or by the path of a directory that lies in place.
+ */
+const judgedOf = ({ foreign, sentinels }: DirectoryState): ReadonlyArray<JudgedSentinel> => [
+  ...sentinels.map(({ entry, id, size, writtenAt }) => ({ entry, file: { id, size, modifiedAt: writtenAt } })),
+  ...foreign.map((entry) => ({ entry, file: undefined }))
+]
 
 export type Destinations = ReturnType<typeof make>
 
@@ -107,9 +116,10 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
     })
 
   const removeTree = (path: string, removal: Removal): Effect.Effect<Discarded, DiskError> => {
-    const { isLocked, layout, ...options } = removal
-    const { sentinels } = layout
-    return Effect.map(disk.removeTree(path, { ...options, lockInner: isLocked, sentinels }), (stayed) => ({ stayed }))
+    const { isLocked, layout, state, ...options } = removal
+    const judged = judgedOf(state)
+    const known = { expected: state.id, judged, lockInner: isLocked, sentinels: layout.sentinels }
+    return Effect.map(disk.removeTree(path, { ...options, ...known }), (stayed) => ({ stayed }))
   }
 
   return { pathForClaimed, pathForMarked, lock, isGone, removeTree }

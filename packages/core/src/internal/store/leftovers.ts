@@ -91,9 +91,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
           const taken = () => new Taken({ path: markedPath })
           const noted = `${destination.root}/${marked.name}`
           const isLeft = Unmoved.isNote(marked) && !(yield* isEmptiedRemoved(noted, destination, marked))
-          const discarded = yield* interruptible(
-            removeTree(markedPath, { expected: state.id, layout, isLocked, mayRemove })
-          ).pipe(
+          const discarded = yield* interruptible(removeTree(markedPath, { state, layout, isLocked, mayRemove })).pipe(
             mapStoreError("delete", {
               ENOENT: taken,
               ESTALE: (error) => (isReplaced(error, markedPath) ? taken() : undefined)

@@ -9,9 +9,8 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Condemned } from "../../Condemned.ts"
 import { difference, type DirectoryState, type SentinelFile, tagOf } from "../../DirectoryState.ts"
-import type { Disk, DiskError, HeldLock, RemoveTreeOptions, Stat } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, Stat } from "../../Disk.ts"
 import { Changed, Taken } from "../../Errors.ts"
-import { sameFile } from "../../FileId.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Claim, MayRemove } from "../../Reclaimer.ts"
 import * as SentinelName from "../../SentinelName.ts"
@@ -47,20 +46,6 @@ const markedState = (state: DirectoryState, mark: SentinelFile, now: DirectorySt
   const sentinels = state.sentinels.map((file) => (file === mark ? renamed : file))
   return { ...state, sentinels: sentinels.toSorted((a, b) => (a.entry < b.entry ? -1 : 1)) }
 }
-
-/**
- * Whether a sentinel of the top is one that was judged, and wasn't written to since. An owner without locks may publish
- * another one as soon as the mark is gone. The ctime isn't compared: the unlink of another hard link changes it. The
- * judgement knows `foreign` sentinels by name only.
- */
-const isJudged =
-  ({ foreign, sentinels }: DirectoryState): NonNullable<RemoveTreeOptions["mayRemoveTop"]> =>
-  (entry, { id, modifiedAt, size }) =>
-    foreign.includes(entry) ||
-    sentinels.some(
-      (judged) =>
-        judged.entry === entry && sameFile(judged.id, id) && judged.size === size && judged.writtenAt === modifiedAt
-    )
 
 /**
  * The second tag of a note. A note is an empty directory in `dead/`, and its name says which directory of the root is
@@ -180,13 +165,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
         const problem = changeSince(condemned, state)
         if (problem !== undefined) return Effect.fail(changed(problem))
         const removed = (marked: DirectoryState) =>
-          removeTree(path, {
-            expected: state.id,
-            layout,
-            isLocked: true,
-            mayRemove,
-            mayRemoveTop: isJudged(marked)
-          })
+          removeTree(path, { state: marked, layout, isLocked: true, mayRemove, inPlace: true })
         const gone = {
           ENOENT: () => new Taken({ path }),
           ESTALE: (error: DiskError) => (isReplaced(error, path) ? changed("it is another directory") : undefined)

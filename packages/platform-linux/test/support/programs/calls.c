@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 	printf("content %.*s, done %d\n", *(int32_t *)(path + 40), path + 44, page[3]);
 
 	orders = memory_for(-1, 64 + 32 * 4096 + 32 * 8192);
-	path = (char *)orders + 64 + 32;
+	path = (char *)orders + 64 + 168;
 	strcpy(path, argv[2]);
 	strcpy(path + strlen(path) + 1, "vm");
 	((void (*)(void *))symbol(library, "vm_sentinel_remove"))(orders);

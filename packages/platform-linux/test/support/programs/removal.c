@@ -6,7 +6,8 @@
  * `wait`: the clock jumps by one second. `crawl`: the same, and each later reading adds a second. `stop`: the removal
  * is cancelled.
  * `hold`: takes the shared lock of PLACE through another open file. `claim`: the same, and then puts a sentinel into
- * PLACE. `lockless`: every later flock(2) fails with ENOLCK.
+ * PLACE. `lockless`: every later flock(2) fails with ENOLCK. `publish`: makes ASIDE, and moves it over the sentinel of
+ * PLACE. The sentinels that TREE has before the removal count as judged.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -45,6 +46,15 @@ static void hold(void) {
   if (fd >= 0) close(fd);
 }
 
+/* If PLACE is gone, ASIDE stays. */
+static void publish(void) {
+  char path[4096];
+  int fd = open(aside, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || close(fd) != 0) fail("open");
+  snprintf(path, sizeof(path), "%s/.vm-sentinel", place);
+  if (rename(aside, path) != 0 && errno != ENOENT) fail("rename");
+}
+
 static int lock(int fd, int operation) {
   if (lockless) {
     errno = ENOLCK;
@@ -68,6 +78,8 @@ static void act_now(void) {
     hold();
   } else if (strcmp(act, "lockless") == 0) {
     lockless = 1;
+  } else if (strcmp(act, "publish") == 0) {
+    publish();
   }
 }
 
@@ -93,6 +105,26 @@ static int tell_time(clockid_t clock, struct timespec *now) {
 #undef _GNU_SOURCE
 #include "../../../src/internal/removal.c"
 
+static void judge(struct order *order, const char *tree) {
+  static const char *const names[] = {".vm-sentinel.guest", ".vm-sentinel"};
+  char *end = order->path + strlen(order->path) + 1;
+  char path[4096];
+  struct stat found;
+
+  end += strlen(end) + 1;
+  for (int index = 0; index < 2; index++) {
+    snprintf(path, sizeof(path), "%s/%s", tree, names[index]);
+    if (lstat(path, &found) != 0) continue;
+    order->judged[order->judged_count++] = (struct judged){
+        .dev = found.st_dev,
+        .ino = found.st_ino,
+        .size = found.st_size,
+        .modified_ms = found.st_mtim.tv_sec * 1000 + found.st_mtim.tv_nsec / 1000000,
+    };
+    end = stpcpy(end, names[index]) + 1;
+  }
+}
+
 int main(int count, char **arguments) {
   static struct orders orders = {.header = {.count = 1}};
   struct order *order = &orders.orders[0];
@@ -115,6 +147,7 @@ int main(int count, char **arguments) {
   order->ino = found.st_ino;
   strcpy(order->path, arguments[3]);
   *strrchr(order->path, '/') = '\0';
+  judge(order, arguments[3]);
   if (at == 0) act_now();
   vm_sentinel_remove(&orders);
   printf("%d %d\n", calls, order->result);
