@@ -58,9 +58,11 @@ interface Order {
 
 const isMark = ({ entry }: JudgedSentinel): boolean => entry === SentinelName.removingName
 
-/** `undefined`: the judgement knows the sentinel by its name only. */
-const numbersOf = ({ file }: JudgedSentinel): Judged | undefined =>
-  file && [BigInt(file.id.dev), BigInt(file.id.ino), BigInt(file.size), BigInt(file.modifiedAt)]
+/** `undefined`: the judgement knows the sentinel by its name only, or the name isn't that of a file. */
+const numbersOf = ({ entry, file }: JudgedSentinel): Judged | undefined =>
+  file === undefined || /[\0/]/.test(entry)
+    ? undefined
+    : [BigInt(file.id.dev), BigInt(file.id.ino), BigInt(file.size), BigInt(file.modifiedAt)]
 
 /**
  * `undefined`: the path has a NUL, doesn't end in a name, or is too long for an order, or the judged sentinels don't
@@ -72,13 +74,13 @@ const orderOf = ({
   lockInner = true,
   path
 }: Task): Pick<Order, "expected" | "judged" | "lockInner" | "path"> | undefined => {
-  const place = placeOf(path)
+  const place = path.includes("\0") ? undefined : placeOf(path)
   const sentinels = given.toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))
   const judged = sentinels.map(numbersOf).filter(Predicate.isNotUndefined)
   if (place === undefined || judged.length < sentinels.length || judged.length > maxJudged) return undefined
   const names = [place.parent, place.name, ...sentinels.map(({ entry }) => entry)]
   const bytes = Buffer.from(encodePath(names.map((name) => `${name}\0`).join("")))
-  if (bytes.length > pathBytes || names.some((name) => name.includes("\0"))) return undefined
+  if (bytes.length > pathBytes) return undefined
   return { path: bytes, judged, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
 }
 
