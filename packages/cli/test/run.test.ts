@@ -3,6 +3,7 @@ import * as Sentinel from "@vm-sentinel/core/Sentinel"
 import { Effect, Result } from "effect"
 import * as ChildProcess from "node:child_process"
 import * as FS from "node:fs"
+import type { Readable } from "node:stream"
 import * as Cli from "./support/Cli.ts"
 import * as Roots from "./support/Roots.ts"
 
@@ -47,6 +48,37 @@ const behind = Effect.fnUntraced(function* (script: string) {
   FS.writeFileSync(preload, script)
   return { env: { NODE_OPTIONS: `--require ${preload}` } }
 })
+
+/** What a child prints, and the code that it has ended with. */
+const followed = (child: ChildProcess.ChildProcessByStdio<null, Readable, Readable>) => {
+  const said: { stdout: string; stderr: string; code?: number | null } = { stdout: "", stderr: "" }
+  const open = new Set(["stdout", "stderr"])
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].on("data", (data) => (said[name] += data)).once("close", () => open.delete(name))
+  }
+  child.once("exit", (code) => (said.code = code))
+  const until = (isThere: () => boolean) =>
+    Effect.gen(function* () {
+      while (!isThere() && said.code === undefined) yield* turn
+    })
+  const ended = Effect.gen(function* () {
+    while (open.size > 0 || said.code === undefined) yield* turn
+    return said
+  })
+  return { said, until, ended }
+}
+
+/** The beginning of a script that runs `step` with the child when `run` starts the command `sh`. */
+const atStart = (step: string) => `
+  const FS = require("node:fs")
+  const ChildProcess = require("node:child_process")
+  const { spawn } = ChildProcess
+  ChildProcess.spawn = (file, ...rest) => {
+    const child = spawn(file, ...rest)
+    if (file === "sh") (${step})(child)
+    return child
+  }
+  require("node:module").syncBuiltinESMExports()`
 
 describe.concurrent("run", { timeout }, () => {
   it.live("holds the directory for the life of the command, and ends with its code", () =>
@@ -323,6 +355,80 @@ describe.concurrent("run", { timeout }, () => {
       assert.strictEqual(said, warning)
       child.kill("SIGTERM")
       assert.strictEqual(yield* ended, 128 + 15)
+    })
+  )
+
+  const failures: ReadonlyArray<readonly [what: string, step: (directory: string) => string, error: RegExp]> = [
+    [
+      "can't be recorded",
+      (directory) => `() => FS.writeFileSync("${directory}/.vm-sentinel.command", '1\\n{"v":9}\\n', { mode: 0o600 })`,
+      /^vm-sentinel: \S+\/vm: may have an owner: unknown, malformed-sentinel/
+    ],
+    [
+      "meets a defect",
+      () => `(child) => {
+        const { kill } = child
+        child.kill = (signal) => {
+          if (signal === "SIGUSR1") throw new Error("broken")
+          return kill.call(child, signal)
+        }
+        process.emit("SIGUSR1", "SIGUSR1")
+      }`,
+      /^vm-sentinel: a defect: Error: broken/
+    ]
+  ]
+  for (const [what, step, error] of failures) {
+    it.live(`ends after a command that ${what}, and asks it to end`, () =>
+      Effect.gen(function* () {
+        const directory = yield* held
+        // The command holds no lock.
+        const script = `exec 3>&-; trap 'echo asked' TERM; while [ -e "$0" ] && [ ! -e "$0/done" ]; do sleep 0.05; done; : >"$0/over"`
+        const child = yield* Cli.start(
+          ["run", directory, "--", "sh", "-c", script, directory],
+          yield* behind(atStart(step(directory)))
+        )
+        const { ended, said, until } = followed(child)
+        yield* until(() => said.stdout === "asked\n")
+        assert.match(said.stderr, error)
+        const list = yield* Cli.inProcess(["list", `${directory}/..`, "--json"])
+        assert.deepStrictEqual(Cli.actions(Cli.report(list.stdout)), { vm: "kept: alive, lock-held" })
+        Roots.file(`${directory}/done`, "")
+        const { code, stderr } = yield* ended
+        assert.deepStrictEqual([code, stderr.match(/^vm-sentinel: /gm)?.length], [1, 1], stderr)
+        assert.isTrue(FS.existsSync(`${directory}/over`))
+      })
+    )
+  }
+
+  it.live("says once that the kernel refuses its signals, and goes on", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const refusing = `(child) => {
+        child._handle.kill = (signal) => {
+          FS.appendFileSync("${directory}/refused", signal + "\\n")
+          return -require("node:os").constants.errno.EPERM
+        }
+        process.emit("SIGUSR1", "SIGUSR1")
+        process.emit("SIGWINCH", "SIGWINCH")
+      }`
+      const script = 'echo ready; while [ -e "$0" ] && [ ! -e "$0/done" ]; do sleep 0.05; done; exit 5'
+      const child = yield* Cli.start(
+        ["run", directory, "--", "sh", "-c", script, directory],
+        yield* behind(atStart(refusing))
+      )
+      const { ended, said, until } = followed(child)
+      const refused = (count: number) => () =>
+        FS.existsSync(`${directory}/refused`) &&
+        FS.readFileSync(`${directory}/refused`, "utf8").split("\n").length > count
+      yield* until(() => refused(2)() && said.stdout === "ready\n")
+      child.kill("SIGTERM")
+      yield* until(refused(3))
+      child.kill("SIGUSR2")
+      yield* until(refused(4))
+      Roots.file(`${directory}/done`, "")
+      const { code, stderr } = yield* ended
+      const warning = "vm-sentinel: warning: sh: run can't signal it (EPERM): signal it as its own user, or as root\n"
+      assert.deepStrictEqual([code, stderr], [5, warning])
     })
   )
 })

@@ -9,6 +9,7 @@ import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -17,7 +18,7 @@ import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { Quit } from "../ExitCode.ts"
+import { ExitCode, Quit } from "../ExitCode.ts"
 import * as DistrustWarning from "./DistrustWarning.ts"
 import * as ErrorText from "../text/ErrorText.ts"
 import { isForeground } from "./Foreground.ts"
@@ -78,7 +79,8 @@ const spawned = (command: string, args: ReadonlyArray<string>, stdio: StdioOptio
     (child) =>
       Effect.callback<Running, unknown>((resume) => {
         child.once("spawn", () => resume(Effect.map(decodePid(child.pid), (pid) => ({ child, pid }))))
-        child.once("error", (error) => resume(Effect.fail(error)))
+        // Node also emits `error` for each signal that the kernel refuses to send. Without a listener that ends `run`.
+        child.on("error", (error) => resume(Effect.fail(error)))
       })
   )
 
@@ -93,6 +95,15 @@ const start = (command: string, args: ReadonlyArray<string>, lock: number | unde
       )
     })
   )
+
+const ofRefusal = (command: string, error: unknown): string =>
+  `vm-sentinel: warning: ${Text.escape(command)}: run can't signal it (${errnoOf(error)}): signal it as its own user, or as root\n`
+
+/** Says, at the first signal that the kernel refuses to send, that the command gets none. */
+const tellRefusal = (command: string, child: ChildProcess) =>
+  Effect.callback<string>((resume) => {
+    child.once("error", (error) => resume(Effect.succeed(ofRefusal(command, error))))
+  }).pipe(Effect.flatMap(Output.note), Effect.forkScoped({ startImmediately: true }))
 
 const forwardedSignals: ReadonlyArray<NodeJS.Signals> = [
   "SIGTERM",
@@ -189,6 +200,24 @@ const exited = (child: ChildProcess) =>
     else child.once("exit", end)
   })
 
+const lineOf = (cause: Cause.Cause<ErrorText.CommandError>): string =>
+  Option.match(Cause.findErrorOption(cause), {
+    onNone: () => (Cause.hasDies(cause) ? ErrorText.ofDefect(Cause.pretty(cause)) : ""),
+    onSome: (error) => ErrorText.line(error)
+  })
+
+/**
+ * Tells why `run` fails, asks the command to end, and fails once the command has ended. Until then only the record and
+ * the lock of this process may protect the directory, and the end of a container's first process ends the command.
+ */
+const failAfter = (child: ChildProcess, cause: Cause.Cause<ErrorText.CommandError>) =>
+  Effect.gen(function* () {
+    yield* Output.note(lineOf(cause))
+    yield* Effect.sync(() => child.kill("SIGTERM"))
+    yield* exited(child)
+    return yield* Cause.hasInterruptsOnly(cause) ? Effect.interrupt : new Quit({ code: ExitCode.failed })
+  })
+
 /** Whether a sweep may already remove the directory, because all its owners are provably gone. */
 const isForfeit = (path: string, sentinelName: Option.Option<string>) =>
   Cleanup.judge(path, Option.isNone(sentinelName) ? {} : { sentinelNames: [sentinelName.value] }).pipe(
@@ -240,13 +269,16 @@ export const run: (
     // Without a command, the next sweep may remove the directory only if it could before. Then the sentinel, which has
     // replaced that of the dead owner, stays.
     const { child, pid } = yield* Effect.onError(started, () => (wasForfeit ? Effect.void : withdraw(path, file)))
-    yield* signals.passTo(child)
-    yield* reapOrphans(pid)
-    yield* Ownership.record(path, { ...record, pid }).pipe(
-      // A command that has already ended needs no record.
-      Effect.catchTag("NotFound", (error) => (error.pid === undefined ? Output.note(ofMissing(path)) : Effect.void)),
-      Effect.onError(() => Effect.sync(() => child.kill("SIGTERM")))
-    )
+    const recorded = Effect.gen(function* () {
+      yield* tellRefusal(command, child)
+      yield* signals.passTo(child)
+      yield* reapOrphans(pid)
+      yield* Ownership.record(path, { ...record, pid }).pipe(
+        // A command that has already ended needs no record.
+        Effect.catchTag("NotFound", (error) => (error.pid === undefined ? Output.note(ofMissing(path)) : Effect.void))
+      )
+    })
+    yield* Effect.catchCause(recorded, (cause) => failAfter(child, cause))
     const code = yield* exited(child)
     if (code !== 0) return yield* new Quit({ code })
   },
