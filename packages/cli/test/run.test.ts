@@ -431,4 +431,59 @@ describe.concurrent("run", { timeout }, () => {
       assert.deepStrictEqual([code, stderr], [5, warning])
     })
   )
+
+  it.live("starts no command beside a process of an earlier one that holds the lock", ({ skip }) =>
+    Effect.gen(function* () {
+      if (process.platform !== "linux") skip("reads /proc")
+      const crashed = yield* held
+      const first = yield* running(crashed, { script: 'sleep 1000 & echo $! >"$0/guest"; wait' })
+      while (!/^\d+\n$/.test(FS.readFileSync(`${crashed}/guest`, { encoding: "utf8", flag: "a+" }))) yield* turn
+      const command = read(`${crashed}/.vm-sentinel.command`).pid
+      for (const pid of [first.child.pid ?? 0, command]) process.kill(pid, "SIGKILL")
+      yield* first.ended
+      // A command that ends at once may leave no record.
+      const daemonized = yield* held
+      const script = 'sleep 1000 >/dev/null 2>&1 & echo $! >"$0/guest"'
+      yield* Cli.run(["run", daemonized, "--", "sh", "-c", script, daemonized])
+      FS.rmSync(`${daemonized}/.vm-sentinel.command`, { force: true })
+      for (const directory of [crashed, daemonized]) {
+        const guest = Number(FS.readFileSync(`${directory}/guest`, "utf8"))
+        const again = () => Cli.run(["run", directory, "--", "touch", `${directory}/started`])
+        const refused = yield* again()
+        assert.strictEqual(refused.code, 1)
+        assert.include(refused.stderr, `already owned by process ${guest}: alive, lock-held`)
+        assert.isFalse(FS.existsSync(`${directory}/started`))
+        process.kill(guest, "SIGKILL")
+        while (FS.existsSync(`/proc/${guest}`)) yield* turn
+        const allowed = yield* again()
+        assert.deepStrictEqual([allowed.code, allowed.stderr], [0, ""])
+        assert.isTrue(FS.existsSync(`${directory}/started`))
+      }
+    })
+  )
+
+  it.live(
+    "starts a command beside a living owner of another role, and beside a lock that no earlier run explains",
+    ({ skip }) =>
+      Effect.gen(function* () {
+        if (process.platform !== "linux") skip("uses flock(1)")
+        const directory = yield* held
+        const script = 'exec 9<"$0"; flock -s 9; echo held; exec sleep 1000'
+        const holder = yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            ChildProcess.spawn("sh", ["-c", script, directory], { stdio: ["ignore", "pipe", "ignore"] })
+          ),
+          (child) => Effect.sync(() => child.kill("SIGKILL"))
+        )
+        yield* Effect.callback<void>((resume) => {
+          holder.stdout.once("data", () => resume(Effect.void))
+        })
+        const ran = Effect.map(Cli.run(["run", directory, "--", "sh", "-c", "exit 7"]), ({ code }) => code)
+        assert.strictEqual(yield* ran, 7)
+        assert.strictEqual(yield* ran, 1)
+        const args = ["write", directory, "--pid", `${holder.pid}`, "--role", "supervisor"]
+        assert.strictEqual((yield* Cli.inProcess(args)).code, 0)
+        assert.strictEqual(yield* ran, 7)
+      })
+  )
 })

@@ -5,10 +5,13 @@
  */
 import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { errnoOf } from "@vm-sentinel/core/Errno"
+import { AlreadyOwned } from "@vm-sentinel/core/Errors"
+import * as Layout from "@vm-sentinel/core/Layout"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
-import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
-import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
+import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -218,6 +221,56 @@ const failAfter = (child: ChildProcess, cause: Cause.Cause<ErrorText.CommandErro
     return yield* Cause.hasInterruptsOnly(cause) ? Effect.interrupt : new Quit({ code: ExitCode.failed })
   })
 
+/** The directory before `run` takes it. */
+interface Before {
+  /** Names of its sentinels. */
+  readonly entries: ReadonlyArray<string>
+  /** The processes that hold its lock as owners do, as far as they are visible. `undefined`: there are none. */
+  readonly holders: ReadonlyArray<Pid> | undefined
+}
+
+const beforeOf: (path: string, name: string) => Effect.Effect<Before, never, ProcessInspector | SentinelStore> =
+  Effect.fnUntraced(function* (path, name) {
+    const store = yield* SentinelStore
+    const { lockHolders } = yield* ProcessInspector
+    const found = yield* Effect.option(store.look(path, Layout.ofNames([name])))
+    // `hold` reports what is wrong with the directory.
+    if (found._tag === "None") return { entries: [], holders: undefined }
+    // A probe and an owner that takes the lock hold it exclusively, for a moment.
+    const isHeld = (yield* store.probeLock(path)) === "shared"
+    return {
+      entries: found.value.sentinels.map(({ entry }) => entry),
+      holders: isHeld ? yield* lockHolders(found.value.id) : undefined
+    }
+  })
+
+/** The options of a record of CMD. */
+type CommandRecord = Pick<Ownership.RecordOptions, "lock" | "role" | "sentinelName">
+
+/**
+ * Fails if an earlier command may live that no record names. A process that the command started may hold the lock, after
+ * the command and `run` have ended. An owner of another role explains the lock if it lives by its process.
+ */
+const ensureUnlocked = Effect.fnUntraced(function* (
+  path: string,
+  name: string,
+  { entries, holders }: Before,
+  record: CommandRecord
+) {
+  const own = new Set([name, SentinelName.ofRole(name, "command")])
+  if (holders === undefined || !entries.some((entry) => own.has(entry))) return
+  for (const entry of entries.filter((entry) => !own.has(entry))) {
+    // `run` holds the lock, so the lock is no evidence here.
+    const owned = yield* Effect.flip(
+      Ownership.ensureUnowned(path, { ...record, role: entry.slice(`${name}.`.length) })
+    ).pipe(Effect.option)
+    if (owned._tag === "Some" && owned.value._tag === "AlreadyOwned" && owned.value.verdict === "alive") return
+  }
+  const [owner] = holders
+  const whose = owner === undefined ? {} : { owner }
+  return yield* new AlreadyOwned({ path, verdict: "alive", reason: "lock-held", ...whose })
+})
+
 /** Whether a sweep may already remove the directory, because all its owners are provably gone. */
 const isForfeit = (path: string, sentinelName: Option.Option<string>) =>
   Cleanup.judge(path, Option.isNone(sentinelName) ? {} : { sentinelNames: [sentinelName.value] }).pipe(
@@ -252,13 +305,16 @@ export const run: (
     const path = yield* WorkingDirectory.absolute(directory)
     const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
     const signals = yield* listen
+    const name = Option.getOrElse(sentinelName, () => SentinelName.defaultName)
+    const before = yield* beforeOf(path, name)
     const wasForfeit = yield* isForfeit(path, sentinelName)
     const { file, lock } = yield* Ownership.hold(path, named)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
     const started = Effect.gen(function* () {
       yield* DistrustWarning.warn(path, file)
-      // This check finds an earlier command that may still live, before a new one starts.
+      // These checks find an earlier command that may still live, before a new one starts.
       yield* Ownership.ensureUnowned(path, record)
+      yield* ensureUnlocked(path, name, before, record)
       // `hold` takes up to 5 s. After a signal in this time no command is wanted.
       const early = yield* signals.early
       if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
