@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Cleanup from "@vm-sentinel/core/Cleanup"
 import { errnoOf } from "@vm-sentinel/core/Errno"
 import { AlreadyOwned } from "@vm-sentinel/core/Errors"
 import * as Layout from "@vm-sentinel/core/Layout"
@@ -14,9 +13,10 @@ import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 import { statSync } from "node:fs"
 import * as Os from "node:os"
@@ -271,14 +271,6 @@ const ensureUnlocked = Effect.fnUntraced(function* (
   return yield* new AlreadyOwned({ path, verdict: "alive", reason: "lock-held", ...whose })
 })
 
-/** Whether a sweep may already remove the directory, because all its owners are provably gone. */
-const isForfeit = (path: string, sentinelName: Option.Option<string>) =>
-  Cleanup.judge(path, Option.isNone(sentinelName) ? {} : { sentinelNames: [sentinelName.value] }).pipe(
-    Effect.map(({ condemned }) => condemned !== undefined),
-    // `hold` reports what is wrong with the directory.
-    Effect.orElseSucceed(() => false)
-  )
-
 /** Removes the sentinel of a `run` that has started no command. */
 const withdraw = (path: string, file: Ownership.Recorded) =>
   Ownership.release(path, file).pipe(
@@ -290,8 +282,8 @@ const withdraw = (path: string, file: Ownership.Recorded) =>
  * Holds a directory while a command runs: a sentinel for this process, one for the command, and the lock. Ends with the
  * command's exit code, or with 128 plus the number of the signal that ended the command. The sentinels stay, so a sweep
  * may remove the directory unless another process still holds the lock. If a signal came first, an earlier command may
- * live, or the command couldn't be started, `run` withdraws the sentinel of this process, unless the directory had only
- * dead owners before. As the first process of a PID namespace, this process reaps the orphans that it inherits.
+ * live, or the command couldn't be started, `run` withdraws the sentinel of this process, unless that has replaced the
+ * sentinel of a dead owner. As the first process of a PID namespace, this process reaps the orphans that it inherits.
  *
  * @category running
  * @since 0.1.0
@@ -307,8 +299,9 @@ export const run: (
     const signals = yield* listen
     const name = Option.getOrElse(sentinelName, () => SentinelName.defaultName)
     const before = yield* beforeOf(path, name)
-    const wasForfeit = yield* isForfeit(path, sentinelName)
-    const { file, lock } = yield* Ownership.hold(path, named)
+    const scope = yield* Scope.make()
+    const { file, lock } = yield* Scope.provide(Ownership.hold(path, named), scope)
+    const letGo = Scope.close(scope, Exit.void)
     const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
     const started = Effect.gen(function* () {
       yield* DistrustWarning.warn(path, file)
@@ -322,9 +315,12 @@ export const run: (
       // because the descriptor is closed on exec.
       return yield* start(command, args, lock?.fd)
     })
-    // Without a command, the next sweep may remove the directory only if it could before. Then the sentinel, which has
-    // replaced that of the dead owner, stays.
-    const { child, pid } = yield* Effect.onError(started, () => (wasForfeit ? Effect.void : withdraw(path, file)))
+    // Without a command, DIR stays as it was. If this process has replaced the sentinel of a dead owner, its own stays,
+    // with its claim on the lock, which the end of the process releases.
+    const { child, pid } = yield* Effect.onError(started, () =>
+      before.entries.includes(name) ? Effect.void : Effect.andThen(withdraw(path, file), letGo)
+    )
+    yield* Effect.addFinalizer(() => letGo)
     const recorded = Effect.gen(function* () {
       yield* tellRefusal(command, child)
       yield* signals.passTo(child)
