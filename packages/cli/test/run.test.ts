@@ -345,38 +345,63 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
-  it.live("says that the directory is gone when it records the command, which runs on", () =>
-    Effect.gen(function* () {
-      const root = yield* Roots.scratch
-      const directory = Roots.directory(root, "vm")
-      const script = `
-        const { renameSync } = require("node:fs")
-        const ChildProcess = require("node:child_process")
-        const { spawn } = ChildProcess
-        ChildProcess.spawn = (file, ...rest) => {
-          if (file === "sleep") renameSync("${directory}", "${root}/moved")
-          return spawn(file, ...rest)
-        }
-        require("node:module").syncBuiltinESMExports()`
-      const child = yield* Cli.start(["run", directory, "--", "sleep", "1000"], yield* behind(script))
-      const ended = Effect.callback<number | null>((resume) => {
-        child.once("exit", (code) => resume(Effect.succeed(code)))
+  const changes: ReadonlyArray<readonly [what: string, step: string, warning: string]> = [
+    ["is gone when it records the command", "atSpawn = () => renameSync(directory, moved)", "not there any more"],
+    ["goes while it records the command", "atLink = () => renameSync(directory, moved)", "not there any more"],
+    [
+      "is replaced",
+      "atSpawn = () => { renameSync(directory, moved); mkdirSync(directory, 0o700) }",
+      "another directory has its path now"
+    ],
+    [
+      "loses the new sentinel",
+      "atLink = (path) => { atLink = () => {}; unlinkSync(path) }",
+      "the command's sentinel was removed at once"
+    ]
+  ]
+  for (const [what, step, warning] of changes) {
+    it.live(`says that the directory ${what}, and the command runs on`, () =>
+      Effect.gen(function* () {
+        const root = yield* Roots.scratch
+        const directory = Roots.directory(root, "vm")
+        const script = `
+          const FS = require("node:fs")
+          const { linkSync, mkdirSync, renameSync, unlinkSync } = FS
+          const ChildProcess = require("node:child_process")
+          const { spawn } = ChildProcess
+          const [directory, moved] = ["${directory}", "${root}/moved"]
+          let [atSpawn, atLink] = [() => {}, () => {}]
+          ${step}
+          ChildProcess.spawn = (file, ...rest) => {
+            if (file === "sleep") atSpawn()
+            return spawn(file, ...rest)
+          }
+          FS.linkSync = (from, to) => {
+            linkSync(from, to)
+            if (to.endsWith(".vm-sentinel.command")) atLink(to)
+          }
+          require("node:module").syncBuiltinESMExports()`
+        const child = yield* Cli.start(["run", directory, "--", "sleep", "1000"], yield* behind(script))
+        const { ended, said, until } = followed(child)
+        yield* until(() => said.stderr.endsWith("\n"))
+        child.kill("SIGTERM")
+        const { code, stderr } = yield* ended
+        const told = `vm-sentinel: warning: ${directory}: ${warning}, so the command isn't recorded, and runs on\n`
+        assert.deepStrictEqual([code, stderr], [128 + 15, told])
       })
-      const said = yield* Effect.callback<string>((resume) => {
-        child.stderr.once("data", (data) => resume(Effect.succeed(`${data}`)))
-      })
-      const warning = `vm-sentinel: warning: ${directory}: not there any more, so the command isn't recorded, and runs on\n`
-      assert.strictEqual(said, warning)
-      child.kill("SIGTERM")
-      assert.strictEqual(yield* ended, 128 + 15)
-    })
-  )
+    )
+  }
 
   const failures: ReadonlyArray<readonly [what: string, step: (directory: string) => string, error: RegExp]> = [
     [
       "can't be recorded",
       (directory) => `() => FS.writeFileSync("${directory}/.vm-sentinel.command", '1\\n{"v":9}\\n', { mode: 0o600 })`,
       /^vm-sentinel: \S+\/vm: may have an owner: unknown, malformed-sentinel/
+    ],
+    [
+      "can't be recorded, because a sweep deletes its directory",
+      (directory) => `() => FS.writeFileSync("${directory}/.vm-sentinel.removing", "1\\n", { mode: 0o600 })`,
+      /^vm-sentinel: \S+\/vm: a sweep claimed the directory/
     ],
     [
       "meets a defect",

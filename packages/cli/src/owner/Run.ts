@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { errnoOf } from "@vm-sentinel/core/Errno"
-import { AlreadyOwned } from "@vm-sentinel/core/Errors"
+import { AlreadyOwned, Claimed, type ClaimedReason } from "@vm-sentinel/core/Errors"
 import * as Layout from "@vm-sentinel/core/Layout"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -192,8 +192,31 @@ const reapOrphans: (command: Pid) => Effect.Effect<void, never, Output.Output | 
   }
 )
 
-const ofMissing = (path: string): string =>
-  `vm-sentinel: warning: ${Text.escape(path)}: not there any more, so the command isn't recorded, and runs on\n`
+/**
+ * What became of a directory that somebody has changed while the command started. The other reasons are no change of the
+ * path: a sweep has the directory, or somebody has the lock, although this process holds both.
+ */
+const changes: { readonly [reason in ClaimedReason]?: string } = {
+  gone: "not there any more",
+  replaced: "another directory has its path now",
+  "record-lost": "the command's sentinel was removed at once"
+}
+
+const ofUnrecorded = (path: string, change: string): string =>
+  `vm-sentinel: warning: ${Text.escape(path)}: ${change}, so the command isn't recorded, and runs on\n`
+
+/** Records the command. A command whose directory was changed meanwhile runs on without a sentinel. */
+const recordCommand = (path: string, options: Ownership.RecordOptions) =>
+  Ownership.record(path, options).pipe(
+    // A command that has already ended needs no record.
+    Effect.catchTag("NotFound", (error) =>
+      error.pid === undefined ? Effect.fail(new Claimed({ path, reason: "gone" })) : Effect.void
+    ),
+    Effect.catchTag("Claimed", (error) => {
+      const change = changes[error.reason]
+      return change === undefined ? Effect.fail(error) : Output.note(ofUnrecorded(path, change))
+    })
+  )
 
 const exited = (child: ChildProcess) =>
   Effect.callback<number>((resume) => {
@@ -325,10 +348,7 @@ export const run: (
       yield* tellRefusal(command, child)
       yield* signals.passTo(child)
       yield* reapOrphans(pid)
-      yield* Ownership.record(path, { ...record, pid }).pipe(
-        // A command that has already ended needs no record.
-        Effect.catchTag("NotFound", (error) => (error.pid === undefined ? Output.note(ofMissing(path)) : Effect.void))
-      )
+      yield* recordCommand(path, { ...record, pid })
     })
     yield* Effect.catchCause(recorded, (cause) => failAfter(child, cause))
     const code = yield* exited(child)
