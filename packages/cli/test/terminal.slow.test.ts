@@ -90,6 +90,18 @@ describe.skipIf(!hasPty)(
       })
     )
 
+    it.live("Ctrl-C reaches a command of run that has left its process group", () =>
+      Effect.gen(function* () {
+        const { code, shown } = yield* runAtTerminal(
+          'exec "$NODE" "$BIN" run "$0" -- setsid sh -c "$1" "$0"',
+          `trap 'echo passed; exit 3' INT; while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo "[y/N]"
+          while [ -e "$0" ]; do :; done`
+        )
+        assert.include(shown, "passed\n")
+        assert.strictEqual(code, 3)
+      })
+    )
+
     it.live("run in the background passes SIGINT on", () =>
       Effect.gen(function* () {
         const { code, shown } = yield* runAtTerminal(

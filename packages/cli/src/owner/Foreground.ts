@@ -1,30 +1,39 @@
 /**
- * Whether this process is in the foreground of its terminal.
+ * Whether a process is in the foreground of its terminal.
  *
  * @since 0.1.0
  */
 import { readFileSync } from "node:fs"
 import { isatty } from "node:tty"
 
-/** `pgrp` and `tpgid` of proc_pid_stat(5). The name of the program, in parentheses, may contain spaces. */
-const groups = (stat: string): ReadonlyArray<string | undefined> => {
+/**
+ * Whether `/proc/PID/stat` is that of a process in the foreground process group of its terminal: `pgrp` and `tpgid` of
+ * proc_pid_stat(5) are equal. Both are 0 if the groups lie outside of the reader's PID namespace, and may then differ.
+ * The name of the program, in parentheses, may contain spaces.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isForegroundStat = (stat: string): boolean => {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return [fields[2], fields[5]]
+  return fields[2] === fields[5] && fields[2] !== "0"
 }
 
 /**
- * Whether this process is in the foreground process group of its terminal, to which Ctrl-C sends its signal. Without
- * `/proc`, whether stdin is a terminal.
+ * Whether a process is in the foreground process group of its terminal, to which Ctrl-C sends its signal. If
+ * `/proc/PID` can't be read, whether the calling process is. Without `/proc`, whether stdin is a terminal.
  *
  * @category getters
  * @since 0.1.0
  */
-export const isForeground = (): boolean => {
-  try {
-    const [own, foreground] = groups(readFileSync("/proc/self/stat", "latin1"))
-    return own === foreground
-  } catch {
-    // `process.stdin` isn't used, because it opens stdin, which makes a pipe non-blocking for the command, too.
-    return isatty(0)
+export const isForeground = (pid: number | undefined): boolean => {
+  for (const process of [pid, "self"]) {
+    try {
+      return isForegroundStat(readFileSync(`/proc/${process}/stat`, "latin1"))
+    } catch {
+      // Options of procfs such as `hidepid` hide the processes of other users.
+    }
   }
+  // `process.stdin` isn't used, because it opens stdin, which makes a pipe non-blocking for the command, too.
+  return isatty(0)
 }

@@ -139,8 +139,8 @@ const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquireRelease
     let receiver: ChildProcess | undefined
     const pass = (signal: NodeJS.Signals) => {
       if (receiver === undefined) early.push(signal)
-      // The command already has a signal from the terminal. A `kill` of this process alone looks the same.
-      else if (forwardedSignals.includes(signal) || !isForeground()) receiver.kill(signal)
+      // A command in the foreground already has a signal from the terminal. A `kill` of this process alone looks the same.
+      else if (forwardedSignals.includes(signal) || !isForeground(receiver.pid)) receiver.kill(signal)
     }
     const signals = [...forwardedSignals, ...groupSignals].map((signal) => {
       const others = process.listeners(signal)
