@@ -115,6 +115,10 @@ describe("a setting", () => {
         ["VM_SENTINEL_IF_EXISTS", " "],
         ["VM_SENTINEL_SIZES", "TRUE"],
         ["VM_SENTINEL_SKIP", "a/b"],
+        // Texts that the flag refuses, too.
+        ["VM_SENTINEL_MAX_REMOVALS", "0x10"],
+        ["VM_SENTINEL_MAX_REMOVALS", " 5"],
+        ["VM_SENTINEL_MAX_REMOVALS", "-1"],
         ["VM_SENTINEL_SENTINEL_NAME", ".vm-sentinel:"]
       ] as const) {
         const { code, stderr, stdout } = yield* Cli.inProcess(["sweep", "/nowhere"], { env: { [variable]: value } })

@@ -178,11 +178,5 @@ export const count = (name: Name, description: string): Flag.Flag<Option.Option<
     Flag.map(Option.some),
     Flag.withMetavar("N"),
     Flag.withDescription(describe(name, description, undefined)),
-    Flag.withDefault(
-      valueOf(
-        name,
-        (variable) => Config.schema(Schema.FiniteFromString.pipe(Schema.decodeTo(Count)), variable),
-        "0 or more"
-      )
-    )
+    Flag.withDefault(valueOf(name, (variable) => Config.schema(Count, variable), "0 or more"))
   )
