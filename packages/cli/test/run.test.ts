@@ -527,4 +527,32 @@ describe.concurrent("run", { timeout }, () => {
         assert.strictEqual(yield* ran, 7)
       })
   )
+
+  it.live("replaces no v2 sentinel with --legacy keep, nor does write", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      const { pid } = yield* Roots.dead(directory, { format: "v2" })
+      const before = Roots.snapshot(directory)
+      const run = ["run", directory, "--", "true"]
+      const write = ["write", directory, "--pid", `${process.pid}`]
+      for (const [args, env] of [
+        [run, { VM_SENTINEL_LEGACY: "keep" }],
+        [write, { VM_SENTINEL_LEGACY: "keep" }],
+        [["run", "--legacy", "keep", ...run.slice(1)], {}],
+        [[...write, "--legacy", "keep"], {}]
+      ] as const) {
+        const { code, stderr } = yield* Cli.inProcess(args, { env })
+        assert.strictEqual(code, 1)
+        assert.include(stderr, `already owned by process ${pid}: unknown, legacy-kept`)
+        assert.deepStrictEqual(Roots.snapshot(directory), before)
+      }
+      FS.renameSync(`${directory}/.vm-sentinel`, `${directory}/.vm-sentinel.command`)
+      assert.strictEqual((yield* Cli.inProcess(["run", "--legacy=keep", ...run.slice(1)])).code, 1)
+      assert.deepStrictEqual(FS.readdirSync(directory).sort(), [".vm-sentinel.command", "console.log"])
+      const trusted = yield* Cli.run(["run", "--legacy", "trust", ...run.slice(1)], {
+        env: { VM_SENTINEL_LEGACY: "keep" }
+      })
+      assert.strictEqual(trusted.code, 0)
+    })
+  )
 })

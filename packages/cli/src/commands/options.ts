@@ -93,6 +93,11 @@ export const maxRemovals = settings.count(
 
 export const json = settings.boolean("json", "Print JSON, one object a line")
 
+const legacy = (keep: string) => settings.literals("legacy", ["trust", "keep"], "trust", `keep: ${keep}`)
+
+/** Of `run` and `write`, which replace the sentinel of an owner that is provably gone. */
+export const ownersLegacy = legacy("replace no v1 or v2 sentinel")
+
 export const judgeFlags = {
   sentinelNames: settings.list(
     "sentinel-name",
@@ -100,7 +105,7 @@ export const judgeFlags = {
     "Sentinel to read, with its NAME.ROLE files",
     ".vm-sentinel"
   ),
-  legacy: settings.literals("legacy", ["trust", "keep"], "trust", "keep: a v1 or v2 sentinel never condemns"),
+  legacy: legacy("a v1 or v2 sentinel never condemns"),
   lock: settings.literals(
     "lock",
     ["self", "inherited"],

@@ -18,7 +18,8 @@ export const run = Command.make(
         () => "Expected a command, not an empty text"
       )
     ),
-    sentinelName: options.holderName
+    sentinelName: options.holderName,
+    legacy: options.ownersLegacy
   },
   (input) =>
     Effect.flatMap(

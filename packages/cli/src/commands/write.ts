@@ -35,7 +35,8 @@ export const write = Command.make(
         Flag.withDescription("What the owner is to DIR; each role has a file of its own (default: owner)"),
         Flag.optional
       ),
-    sentinelName: options.sentinelName
+    sentinelName: options.sentinelName,
+    legacy: options.ownersLegacy
   },
   (input) =>
     Effect.flatMap(

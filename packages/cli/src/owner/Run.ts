@@ -40,6 +40,8 @@ export interface Options {
   /** The command and its arguments. */
   readonly command: ReadonlyArray<string>
   readonly sentinelName: Option.Option<string>
+  /** `keep`: doesn't replace a v1 or v2 sentinel. */
+  readonly legacy: "trust" | "keep"
 }
 
 const isFile = (path: string): boolean => {
@@ -268,7 +270,7 @@ const beforeOf: (path: string, name: string) => Effect.Effect<Before, never, Pro
   })
 
 /** The options of a record of CMD. */
-type CommandRecord = Pick<Ownership.RecordOptions, "lock" | "role" | "sentinelName">
+type CommandRecord = Pick<Ownership.RecordOptions, "legacy" | "lock" | "role" | "sentinelName">
 
 /**
  * Fails if an earlier command may live that no record names. A process that the command started may hold the lock, after
@@ -316,9 +318,9 @@ export const run: (
 ) => Effect.Effect<void, Ownership.RecordError | Quit, Output.Output | ProcessInspector | SentinelStore> = Effect.fn(
   "run"
 )(
-  function* ({ command: [command = "", ...args], directory, sentinelName }) {
+  function* ({ command: [command = "", ...args], directory, legacy, sentinelName }) {
     const path = yield* WorkingDirectory.absolute(directory)
-    const named = Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }
+    const named = { legacy, ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }) }
     const signals = yield* listen
     const name = Option.getOrElse(sentinelName, () => SentinelName.defaultName)
     const before = yield* beforeOf(path, name)

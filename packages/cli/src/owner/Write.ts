@@ -29,6 +29,8 @@ export interface Options {
   readonly format: Option.Option<Format>
   readonly role: Option.Option<string>
   readonly sentinelName: Option.Option<string>
+  /** `keep`: doesn't replace a v1 or v2 sentinel. */
+  readonly legacy: "trust" | "keep"
 }
 
 const describe = ({ content }: SentinelFile): string => {
@@ -51,10 +53,11 @@ const describe = ({ content }: SentinelFile): string => {
 export const write: (
   options: Options
 ) => Effect.Effect<void, Ownership.RecordError | Output.OutputError, Output.Output | ProcessInspector | SentinelStore> =
-  Effect.fn("write")(function* ({ directory, format, pid, role, sentinelName }) {
+  Effect.fn("write")(function* ({ directory, format, legacy, pid, role, sentinelName }) {
     const path = yield* WorkingDirectory.absolute(directory)
     const file = yield* Ownership.record(path, {
       pid,
+      legacy,
       ...(Option.isNone(format) ? {} : { format: format.value }),
       ...(Option.isNone(role) ? {} : { role: role.value }),
       ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value })
