@@ -8,7 +8,7 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
   [new Errors.NotFound({ operation: "open root", path: "/r", kind: "missing" }), /\/r: not found.*--if-exists/],
   [
     new Errors.NotFound({ operation: "look", path: "/r", kind: "not-a-directory" }),
-    /\/r: not a directory.*check the path$/m
+    /\/r: not a directory \(look\); give the directory itself: a symbolic link to it isn't followed$/m
   ],
   [
     new Errors.NotFound({ operation: "release sentinel", path: "/d", kind: "no-sentinel" }),

@@ -123,6 +123,34 @@ describe.concurrent("write", { timeout }, () => {
   )
 })
 
+describe.concurrent("a DIR that is a symbolic link or a file", { timeout }, () => {
+  it.live("is refused in true words by each command, and nothing changes", () =>
+    Effect.gen(function* () {
+      const root = yield* Roots.scratch
+      yield* Roots.dead(Roots.directory(root, "vm"))
+      FS.symlinkSync("vm", `${root}/link`)
+      Roots.file(`${root}/file`, "")
+      const before = Roots.snapshot(root)
+      for (const path of [`${root}/link`, `${root}/file`]) {
+        for (const args of [
+          ["run", path, "--", "true"],
+          ["write", path, "--pid", `${process.pid}`],
+          ["explain", path],
+          ["reclaim", path]
+        ]) {
+          const { code, stderr } = yield* Cli.inProcess(args)
+          assert.strictEqual(code, 1)
+          const said = /^vm-sentinel: (\S+): not a directory \(\w+\); give the directory itself: a symbolic link/.exec(
+            stderr
+          )
+          assert.strictEqual(said?.[1], path, stderr)
+        }
+      }
+      assert.deepStrictEqual(Roots.snapshot(root), before)
+    })
+  )
+})
+
 describe("create", { timeout }, () => {
   /** Sets a default ACL (`struct posix_acl_xattr_header`), which gives group 107 everything made in the directory. */
   const setDefaultAcl = `

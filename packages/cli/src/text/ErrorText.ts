@@ -106,6 +106,7 @@ export const advice = (error: CommandError, isRoot: boolean = process.geteuid?.(
     case "NotFound":
       if (error.pid !== undefined) return "give the PID of a process that runs"
       if (error.path === "/proc/self/fd") return "mount the procfs of this PID namespace: `mount -t proc proc /proc`"
+      if (error.kind === "not-a-directory") return "give the directory itself: a symbolic link to it isn't followed"
       return error.operation === "open root" ? "check the path (sweep and list take --if-exists)" : "check the path"
     case "PermissionDenied":
       return ofRefusal(error.errno, isRoot)
