@@ -32,6 +32,7 @@ import { run } from "./commands/run.ts"
 import * as settings from "./commands/settings.ts"
 import { sweep } from "./commands/sweep.ts"
 import { write } from "./commands/write.ts"
+import * as Arguments from "./commands/Arguments.ts"
 import * as Completions from "./commands/Completions.ts"
 import { ExitCode, Quit } from "./ExitCode.ts"
 import * as Failure from "./Failure.ts"
@@ -79,7 +80,7 @@ const commandOf = (print: Print) =>
       { command: "vm-sentinel explain /var/lib/vms/a", description: "See all that was compared for one directory" }
     ]),
     Command.withSubcommands(subcommands),
-    Command.provideEffectDiscard(settings.checked),
+    Command.provideEffectDiscard(Effect.andThen(settings.checked, Arguments.checked)),
     Command.withGlobalFlags([
       printing(
         completions,

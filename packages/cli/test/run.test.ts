@@ -555,4 +555,23 @@ describe.concurrent("run", { timeout }, () => {
       assert.strictEqual(trusted.code, 0)
     })
   )
+
+  it.live("refuses an argument that isn't UTF-8, which its command would get changed", ({ skip }) =>
+    Effect.gen(function* () {
+      if (process.platform !== "linux") skip("reads /proc")
+      const directory = yield* held
+      const attempt = (argument: string) =>
+        Cli.shell(
+          `exec "$NODE" "$BIN" run "$1" -- sh -c 'printf %s "$1"; : >"$0/started"' "$1" "$(printf '${argument}')"`,
+          [directory]
+        )
+      const refused = yield* attempt(String.raw`a\377`)
+      assert.deepStrictEqual([refused.code, refused.stdout], [2, ""])
+      assert.include(refused.stderr, "Not UTF-8, so it can't be passed on: a\ufffd\n")
+      assert.isFalse(FS.existsSync(`${directory}/started`))
+      // U+FFFD itself is UTF-8.
+      const given = yield* attempt(String.raw`a\357\277\275`)
+      assert.deepStrictEqual([given.code, given.stdout, given.stderr], [0, "a\ufffd", ""])
+    })
+  )
 })
