@@ -868,6 +868,37 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [cliTest("Skip")]
   },
   {
+    name: "run-ends-first",
+    what: "run ends before a command that it couldn't record",
+    edits: [
+      {
+        file: cli("owner/Run"),
+        from: `yield* exited(child)
+    return yield* Cause`,
+        to: "return yield* Cause"
+      }
+    ],
+    tests: [cliTest("run")]
+  },
+  {
+    name: "run-beside",
+    what: "run starts a second command beside a process of the first",
+    edits: [{ file: cli("owner/Run"), from: "yield* ensureUnlocked(path, name, before, record)", to: "" }],
+    tests: [cliTest("run")]
+  },
+  {
+    name: "run-forfeits",
+    what: "a run that starts no command makes a directory without a sentinel removable",
+    edits: [{ file: cli("owner/Run"), from: "before.entries.includes(name)", to: "before.entries.length < 99" }],
+    tests: [cliTest("run")]
+  },
+  {
+    name: "run-legacy",
+    what: "run replaces a v2 sentinel that the operator wants kept",
+    edits: [{ file: cli("owner/Run"), from: "const named = { legacy, ", to: "const named = { " }],
+    tests: [cliTest("run")]
+  },
+  {
     name: "note-unlocked",
     what: "a note removes an empty directory whose lock an owner holds",
     edits: [
