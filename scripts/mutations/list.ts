@@ -873,7 +873,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: cli("owner/Run"),
-        from: `yield* exited(child)
+        from: `yield* Command.exited(child)
     return yield* Cause`,
         to: "return yield* Cause"
       }
@@ -883,7 +883,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "run-beside",
     what: "run starts a second command beside a process of the first",
-    edits: [{ file: cli("owner/Run"), from: "yield* ensureUnlocked(path, name, before, record)", to: "" }],
+    edits: [
+      { file: cli("owner/Run"), from: "yield* EarlierCommand.ensureUnlocked(path, name, before, record)", to: "" }
+    ],
     tests: [cliTest("run")]
   },
   {

@@ -1,0 +1,82 @@
+/**
+ * Finds a process of an earlier `run` of a directory.
+ *
+ * @since 0.1.0
+ */
+import { AlreadyOwned } from "@vm-sentinel/core/Errors"
+import * as Layout from "@vm-sentinel/core/Layout"
+import * as Ownership from "@vm-sentinel/core/Ownership"
+import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
+import * as SentinelName from "@vm-sentinel/core/SentinelName"
+import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import * as Effect from "effect/Effect"
+
+/**
+ * The directory before `run` takes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Before {
+  /** Names of its sentinels. */
+  readonly entries: ReadonlyArray<string>
+  /** The processes that hold its lock as owners do, as far as they are visible. `undefined`: there are none. */
+  readonly holders: ReadonlyArray<Pid> | undefined
+}
+
+/**
+ * Looks at a directory before `run` takes it. `name`: base name of the sentinels.
+ *
+ * @category looking
+ * @since 0.1.0
+ */
+export const beforeOf: (path: string, name: string) => Effect.Effect<Before, never, ProcessInspector | SentinelStore> =
+  Effect.fnUntraced(function* (path, name) {
+    const store = yield* SentinelStore
+    const { lockHolders } = yield* ProcessInspector
+    const found = yield* Effect.option(store.look(path, Layout.ofNames([name])))
+    // `hold` reports what is wrong with the directory.
+    if (found._tag === "None") return { entries: [], holders: undefined }
+    // A probe and an owner that takes the lock hold it exclusively, for a moment.
+    const isHeld = (yield* store.probeLock(path)) === "shared"
+    return {
+      entries: found.value.sentinels.map(({ entry }) => entry),
+      holders: isHeld ? yield* lockHolders(found.value.id) : undefined
+    }
+  })
+
+/**
+ * The options of a record of the command.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CommandRecord = Pick<Ownership.RecordOptions, "legacy" | "lock" | "role" | "sentinelName">
+
+/**
+ * Fails if an earlier command may live that no record names. A process that the command started may hold the lock, after
+ * the command and `run` have ended. An owner of another role explains the lock if it lives by its process.
+ *
+ * @category looking
+ * @since 0.1.0
+ */
+export const ensureUnlocked = Effect.fnUntraced(function* (
+  path: string,
+  name: string,
+  { entries, holders }: Before,
+  record: CommandRecord
+) {
+  const own = new Set([name, SentinelName.ofRole(name, "command")])
+  if (holders === undefined || !entries.some((entry) => own.has(entry))) return
+  for (const entry of entries.filter((entry) => !own.has(entry))) {
+    // `run` holds the lock, so the lock is no evidence here.
+    const owned = yield* Effect.flip(
+      Ownership.ensureUnowned(path, { ...record, role: entry.slice(`${name}.`.length) })
+    ).pipe(Effect.option)
+    if (owned._tag === "Some" && owned.value._tag === "AlreadyOwned" && owned.value.verdict === "alive") return
+  }
+  const [owner] = holders
+  const whose = owner === undefined ? {} : { owner }
+  return yield* new AlreadyOwned({ path, verdict: "alive", reason: "lock-held", ...whose })
+})
