@@ -818,8 +818,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("Judgement"),
-        from: `  if (kind._tag === "Workspace") return finding\n`,
-        to: `  if (kind._tag === "Workspace" && assumeDead === "") return finding\n`
+        from: 'kind._tag === "Workspace" || distrust',
+        to: '(kind._tag === "Workspace" && assumeDead === "") || distrust'
       }
     ],
     tests: [coreTest("CleanupMoved")]
@@ -884,14 +884,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "run-beside",
     what: "run starts a second command beside a process of the first",
     edits: [
-      { file: cli("owner/Run"), from: "yield* EarlierCommand.ensureUnlocked(path, name, before, record)", to: "" }
+      {
+        file: cli("owner/Run"),
+        from: "if (lock?.wasExclusive !== true) yield* EarlierCommand.ensureUnlocked(path, name, before, record)",
+        to: ""
+      }
     ],
     tests: [cliTest("run")]
   },
   {
     name: "run-forfeits",
     what: "a run that starts no command makes a directory without a sentinel removable",
-    edits: [{ file: cli("owner/Run"), from: "before.entries.includes(name)", to: "before.entries.length < 99" }],
+    edits: [{ file: cli("owner/Run"), from: "file.hasReplaced ?", to: "before.entries.length < 99 ?" }],
     tests: [cliTest("run")]
   },
   {

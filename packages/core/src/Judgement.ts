@@ -199,11 +199,12 @@ const placeOf = (frame: DirectoryFrame): Evidence => ({
  * because a directory without a sentinel doesn't belong to vm-sentinel.
  */
 const withAssumption = (finding: Finding, inputs: JudgeInputs): Finding => {
-  const { crowded, frame, kind, knowledge } = inputs
+  const { crowded, distrust, frame, kind, knowledge } = inputs
   const { assumeDead = "" } = knowledge
   // The sentinels of a crowded directory weren't read, so nothing can show later that they are still the same. The
-  // operator's statement is about one directory, and not about a workspace, which may hold others.
-  if (kind._tag === "Workspace") return finding
+  // operator's statement is about one directory, and not about a workspace, which may hold others. No statement makes a
+  // home a VM directory.
+  if (kind._tag === "Workspace" || distrust?.rule === "home") return finding
   if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
   return {

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { PublishedFile } from "./DirectoryState.ts"
-import type { HeldLock } from "./DiskModel.ts"
+import type { HeldLock, OwnerLock } from "./DiskModel.ts"
 import type { Changed, Distrust, IdentityUnavailable, LockBusy, PublishNewError } from "./Errors.ts"
 import type { Pid } from "./ProcessIdentity.ts"
 import type { Format } from "./Sentinel.ts"
@@ -73,6 +73,8 @@ export type HoldOptions = Omit<RecordOptions, "lock" | "pid">
  * @since 0.1.0
  */
 export interface Recorded extends PublishedFile {
+  /** The record has replaced that of a dead owner. */
+  readonly hasReplaced: boolean
   /**
    * Why no sweep by this user believes the sentinel, such as "its directory is writable by group 107". A default ACL or
    * a umask can cause that. Sweeps then keep the directory, as `untrusted-sentinel`, until somebody corrects the
@@ -91,5 +93,5 @@ export interface Recorded extends PublishedFile {
 export interface Held {
   readonly file: Recorded
   /** `undefined`: the platform or the file system has no lock. */
-  readonly lock: HeldLock | undefined
+  readonly lock: OwnerLock | undefined
 }

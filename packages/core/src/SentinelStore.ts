@@ -74,7 +74,8 @@ export class SentinelStore extends Context.Service<
     /**
      * Reads a directory like `look`, but touches nothing that is mounted at or below the directory. `MountInside`: the
      * directory is a mount point. The state names one mount below the directory, if there is any. An unreadable
-     * directory of another user, such as `lost+found`, counts as one without a sentinel if `lstat(2)` finds none.
+     * directory of another user, such as `lost+found`, counts as one without a sentinel if `lstat(2)` finds none. No
+     * sentinel in a home of the calling user is believed, so no sweep removes it.
      */
     readonly inspect: (path: string, layout: Layout) => Effect.Effect<DirectoryState, LookError | MountInside>
     /**
@@ -154,7 +155,7 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
     const disk = yield* Disk
     const { list, openDirectory, openRoot } = Roots.make(disk)
     const lookup = Lookup.make(disk)
-    const { inspect, look, peekMany, usage } = lookup
+    const { inspect, lookAsOwner: look, peekMany, usage } = lookup
     const publication = Publication.make(disk, lookup)
     const creation = Creation.make(disk, publication)
     const { exclude, lock, probeLock } = Locking.make(disk)

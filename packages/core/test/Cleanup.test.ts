@@ -417,7 +417,12 @@ describe("Cleanup.sweep", () => {
       )
       const report = yield* Effect.provideService(Cleanup.sweep(root), SentinelStore, store)
       assert.deepStrictEqual(said(report), { vm: "kept unknown untrusted-sentinel" })
+      const word = { assumeDead: "nobody lives there" }
+      const told = yield* Effect.provideService(Cleanup.sweep(root, word), SentinelStore, store)
+      assert.deepStrictEqual(said(told), { vm: "kept unknown untrusted-sentinel" })
       assert.deepStrictEqual(yield* names, ["vm"])
+      // Its user may own it all the same.
+      yield* Effect.provideService(Ownership.record(vm), SentinelStore, store)
     })
   )
 

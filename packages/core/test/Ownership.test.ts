@@ -268,6 +268,22 @@ describe("Ownership.record", () => {
 })
 
 describe("an attempt that fails", () => {
+  test(
+    "to create leaves the directory to an owner who came meanwhile",
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* Simulation.seed({ [`${root}/other/disk`]: "" })
+      const supervisor = yield* Simulation.actor()
+      const come = Effect.andThen(
+        supervisor.run(Ownership.record(vm, { role: "supervisor" })),
+        memory.failNext("fsync", "EIO")
+      )
+      yield* memory.before(({ operation, path }) => operation === "fsync" && path === root, Effect.orDie(come))
+      assert.strictEqual(yield* tag(Effect.scoped(Ownership.create(vm))), "StoreFailure")
+      assert.deepStrictEqual(Object.keys(yield* contents), [".vm-sentinel.supervisor"])
+    })
+  )
+
   /** Lets one call of the disk fail, mutating or not. `isOver`: fewer calls were made. */
   const failingAt = Effect.fnUntraced(function* (at: number, errno: string) {
     const memory = yield* MemoryDisk

@@ -56,7 +56,8 @@ export type CommandRecord = Pick<Ownership.RecordOptions, "legacy" | "lock" | "r
 
 /**
  * Fails if an earlier command may live that no record names. A process that the command started may hold the lock, after
- * the command and `run` have ended. An owner of another role explains the lock if it lives by its process.
+ * the command and `run` have ended. An owner of another role explains the lock if it lives by its process, and is each
+ * holder that is visible.
  *
  * @category looking
  * @since 0.1.0
@@ -69,13 +70,18 @@ export const ensureUnlocked = Effect.fnUntraced(function* (
 ) {
   const own = new Set([name, SentinelName.ofRole(name, "command")])
   if (holders === undefined || !entries.some((entry) => own.has(entry))) return
+  const explained = new Set<number>()
   for (const entry of entries.filter((entry) => !own.has(entry))) {
     // `run` holds the lock, so the lock is no evidence here.
     const owned = yield* Effect.flip(
       Ownership.ensureUnowned(path, { ...record, role: entry.slice(`${name}.`.length) })
     ).pipe(Effect.option)
-    if (owned._tag === "Some" && owned.value._tag === "AlreadyOwned" && owned.value.verdict === "alive") return
+    if (owned._tag === "None" || owned.value._tag !== "AlreadyOwned" || owned.value.verdict !== "alive") continue
+    // No holder is visible, so any living owner may be the one.
+    if (holders.length === 0) return
+    if (owned.value.owner !== undefined) explained.add(owned.value.owner)
   }
+  if (holders.length > 0 && holders.every((pid) => explained.has(pid))) return
   const [owner] = holders
   const whose = owner === undefined ? {} : { owner }
   return yield* new AlreadyOwned({ path, verdict: "alive", reason: "lock-held", ...whose })

@@ -121,7 +121,8 @@ export const run: (
       yield* DistrustWarning.warn(path, file)
       // These checks find an earlier command that may still live, before a new one starts.
       yield* Ownership.ensureUnowned(path, record)
-      yield* EarlierCommand.ensureUnlocked(path, name, before, record)
+      // The lock was free when this process took it, so no earlier command has it.
+      if (lock?.wasExclusive !== true) yield* EarlierCommand.ensureUnlocked(path, name, before, record)
       // `hold` takes up to 5 s. After a signal in this time no command is wanted.
       const early = yield* signals.early
       if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
@@ -132,7 +133,7 @@ export const run: (
     // Without a command, DIR stays as it was. If this process has replaced the sentinel of a dead owner, its own stays,
     // with its claim on the lock, which the end of the process releases.
     const { child, pid } = yield* Effect.onError(started, () =>
-      before.entries.includes(name) ? Effect.void : Effect.andThen(withdraw(path, file), letGo)
+      file.hasReplaced ? Effect.void : Effect.andThen(withdraw(path, file), letGo)
     )
     yield* Effect.addFinalizer(() => letGo)
     const recorded = Effect.gen(function* () {

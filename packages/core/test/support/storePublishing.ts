@@ -203,6 +203,17 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(two) })
     }))
 
+  test("a full file system leaves the old record under its name when the publication fails", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const own = fresh()
+      const file = yield* store.publish(directory, own)
+      for (let times = 0; times < 2; times++) yield* interposer.fail("link", "ENOSPC")
+      assert.strictEqual(yield* tag(store.publish(directory, own, { replacing: file })), "StoreFailure")
+      assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(own) })
+    }))
+
   test("a third writer's record isn't lost where the second's was put back", () =>
     Effect.gen(function* () {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]

@@ -102,7 +102,7 @@ export const create = (
       })
       const made = yield* store.create(directory, sentinelOf, SentinelName.ofRole(sentinelName, role))
       const found = yield* Effect.option(store.look(directory, Layout.ofNames([made.entry])))
-      return { file: recorded(made, found), lock }
+      return { file: recorded(made, found, false), lock }
     })
   )
 

@@ -171,7 +171,7 @@ export const recordLocked = Effect.fnUntraced(function* (
   })
   const found = yield* Effect.option(look)
   if (Option.isSome(found)) yield* requireLocked(found.value)
-  return recorded(file, found)
+  return recorded(file, found, condemned !== undefined)
 })
 
 /** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
@@ -207,8 +207,13 @@ const distrustOf = ({ sentinels }: DirectoryState, entry: string): Distrust | un
  * The published sentinel, with the distrust that a look at its directory finds. A directory that can't be read shows no
  * distrust.
  */
-export const recorded = (file: PublishedFile, found: Option.Option<DirectoryState>): Recorded => ({
+export const recorded = (
+  file: PublishedFile,
+  found: Option.Option<DirectoryState>,
+  hasReplaced: boolean
+): Recorded => ({
   ...file,
+  hasReplaced,
   distrust: Option.isNone(found) ? undefined : distrustOf(found.value, file.entry)
 })
 

@@ -47,7 +47,8 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
       ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
       // A failure means to the caller that it owns nothing.
       yield* Effect.onError(mapLookError("make directory")(disk.syncDirectory(parentOf(path))), () =>
-        Effect.ignore(disk.renameNew(path, staged))
+        // Another owner may have come under `path` meanwhile. Its files keep the directory.
+        Effect.ignore(Effect.andThen(publication.release(path, file), disk.removeDirectory(path)))
       )
       return file
     }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))

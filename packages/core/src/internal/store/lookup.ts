@@ -158,14 +158,17 @@ export const make = (disk: Disk["Service"]) => {
   const lookBeside = (
     path: string,
     { sentinels: names }: Layout,
-    mounts: ReadonlyArray<Mounted>
+    mounts: ReadonlyArray<Mounted>,
+    by: "owner" | "sweep" = "sweep"
   ): Effect.Effect<DirectoryState, LookError> =>
     Effect.flatMap(disk.principal, (principal) =>
       Effect.flatMap(mapLookError("look")(survey(path, optionsOf(path, names, principal, mounts), 2)), (scan) => {
         const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
         if (stat.type !== "directory")
           return Effect.fail(new NotFound({ operation: "look", path, kind: "not-a-directory" }))
-        const distrust = Trust.ofDirectory(stat, principal) ?? Trust.ofHome(stat.id, principal)
+        // An owner may use its home. No sweep may remove it.
+        const isHome = by === "sweep" ? Trust.ofHome(stat.id, principal) : undefined
+        const distrust = Trust.ofDirectory(stat, principal) ?? isHome
         const linksOf = (file: ScannedFile) =>
           file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
         const sentinels = files.map((file) => judgeFile(path, file, linksOf(file), distrust, principal))
@@ -191,6 +194,8 @@ export const make = (disk: Disk["Service"]) => {
     )
 
   const look = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> => lookBeside(path, layout, [])
+  const lookAsOwner = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> =>
+    lookBeside(path, layout, [], "owner")
 
   /** Resolves the links above the last name of a path. Resolved anew each time, since a link may change. */
   const settle = Effect.fnUntraced(function* (path: string) {
@@ -287,5 +292,5 @@ export const make = (disk: Disk["Service"]) => {
 
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { look, inspect, peekMany, usage }
+  return { look, lookAsOwner, inspect, peekMany, usage }
 }

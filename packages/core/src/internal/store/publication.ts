@@ -43,6 +43,8 @@ const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 
 // Errnos of `link(2)` after which a rename is tried. FAT and some FUSE file systems have no hard links.
 const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
+// A full file system may have no room for a second name of a file.
+const noSecondName = [...noHardLinks, "ENOSPC", "EDQUOT"]
 
 /**
  * Maximum number of times that a writer looks again for the directory in which it has just published. A sweep that
@@ -98,8 +100,8 @@ const nothingToCheck = () => Effect.void
 export type Publication = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
-  const linkOrRename = (temporary: string, path: string) =>
-    disk.link(temporary, path).pipe(onErrno(noHardLinks, () => disk.renameNew(temporary, path)))
+  const linkOrRename = (from: string, to: string, errnos: ReadonlyArray<string> = noHardLinks) =>
+    disk.link(from, to).pipe(onErrno(errnos, () => disk.renameNew(from, to)))
 
   const discard = (path: string) => Effect.ignore(disk.unlink(path))
 
@@ -119,7 +121,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
    * counts.
    */
   const putBack = (aside: string, path: string) =>
-    Effect.andThen(linkOrRename(aside, path), onErrno(["ENOENT"], () => Effect.void)(disk.unlink(aside)))
+    Effect.andThen(linkOrRename(aside, path, noSecondName), onErrno(["ENOENT"], () => Effect.void)(disk.unlink(aside)))
 
   /**
    * Whether the file at `path` is `file`, under whichever name. Many file systems reuse an inode number at once, so the
@@ -152,7 +154,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     replacing: Condemned | SentinelFile,
     tag: string
   ) {
-    const before = contenders(yield* lookup.look(directory, contendersLayout(entry)), entry)
+    const before = contenders(yield* lookup.lookAsOwner(directory, contendersLayout(entry)), entry)
     const problem = changeOf(replacing, before)
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
     const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
@@ -362,7 +364,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     publishWith(directory, sentinel, entry, true, nothingOld, nothingToCheck)
 
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: PublishedFile) {
-    const state = yield* lookup.look(directory, Layout.ofNames([own.entry]))
+    const state = yield* lookup.lookAsOwner(directory, Layout.ofNames([own.entry]))
     const file = state.sentinels.find((found) => isPublishedAs(found, own))
     if (file === undefined)
       return yield* new NotFound({ operation: "release sentinel", path: directory, kind: "no-sentinel" })
