@@ -765,8 +765,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/destination"),
-        from: "lockInner: isLocked, sentinels",
-        to: "lockInner: isLocked, sentinels: sentinels.slice(0, 0)"
+        from: "lockInner: isLocked, sentinels: layout.sentinels",
+        to: "lockInner: isLocked, sentinels: []"
       }
     ],
     tests: [coreTest("Cleanup")],
