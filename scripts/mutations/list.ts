@@ -409,7 +409,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a record under the inode number of the judged one taken for that one",
     edits: [
       {
-        file: core("internal/store/publication"),
+        file: core("internal/store/oldRecords"),
         from: "return !isReborn && sameSentinel(now, { entry, id, size, writtenAt, bytes: file.bytes })",
         to: "return isReborn || now.id.ino === id.ino"
       }

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import { reasons } from "./Reason.ts"
 
 /**
- * What was attempted when an error came.
+ * The operation during which an error came.
  *
  * @category schemas
  * @since 0.1.0

@@ -99,7 +99,7 @@ export const owning = (): void => {
   const made = (store: Store, sentinel: Sentinel) => store.create("/srv/vms/vm", () => Effect.succeed(sentinel))
   same<Tag<ErrorOf<typeof made>>, PublishNewTags>(true)
 
-  // What was published has a record, so nobody has to ask.
+  // A published sentinel has a record. No caller has to ask.
   same<Ownership.Recorded["content"], Result.Result<Sentinel, never>>(true)
   same<Effect.Success<ReturnType<Store["publish"]>>["content"], Result.Result<Sentinel, never>>(true)
 }

@@ -15,10 +15,9 @@ import { type IdentifyError, ProcessInspector } from "../../ProcessInspector.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
-import { asideOf, isAside } from "../store/asideName.ts"
+import { asideOf, contenders, contendersLayout, isAside } from "../store/asideName.ts"
 import { mostSentinels } from "../store/lookup.ts"
 import { nonce } from "../store/nonce.ts"
-import { contenders, contendersLayout } from "../store/publication.ts"
 import * as JudgeDirectory from "../sweep/judgeDirectory.ts"
 
 const isRole = Schema.is(Sentinel.Role)

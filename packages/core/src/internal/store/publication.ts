@@ -4,12 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { Condemned } from "../../Condemned.ts"
 import { fileToken, toRecord } from "../../DirectoryFrame.ts"
 import type { Disk, DiskError, NewFile, Stat } from "../../Disk.ts"
 import {
   AlreadyOwned,
-  Changed,
   Claimed,
   type ClaimedReason,
   MalformedSentinel,
@@ -18,17 +16,12 @@ import {
   type PublishError
 } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
-import {
-  type DirectoryState,
-  nonceOf,
-  type PublishedFile,
-  sameSentinel,
-  type SentinelFile
-} from "../../DirectoryState.ts"
+import { nonceOf, type PublishedFile, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { PublishOptions } from "../../Publication.ts"
-import { asideBase, asideOf, isAsideOf } from "./asideName.ts"
+import { asideOf } from "./asideName.ts"
+import * as OldRecords from "./oldRecords.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
 import * as Layout from "../../Layout.ts"
@@ -41,31 +34,12 @@ const operation = "write sentinel"
 
 const birthOf = ({ birth }: Stat) => (birth === undefined ? {} : { birth })
 
-// Errnos of `link(2)` after which a rename is tried. FAT and some FUSE file systems have no hard links.
-const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]
-// A full file system may have no room for a second name of a file.
-const noSecondName = [...noHardLinks, "ENOSPC", "EDQUOT"]
-
 /**
  * Maximum number of times that a writer looks again for the directory in which it has just published. A sweep that
  * judged the directory before the publication renames it away for a moment, sees the new record, and puts the directory
  * back.
  */
 const confirmations = 200
-
-/** The layout in which a writer of `entry` looks for the {@link contenders}. */
-export const contendersLayout = (entry: string): Layout.Layout =>
-  Layout.ofNames([...new Set([entry, asideBase(entry)])])
-
-/**
- * The part of a state that the writer of one sentinel file has to judge: the file, and each record that another writer,
- * running or killed, has moved aside to replace.
- */
-export const contenders = (state: DirectoryState, entry: string): DirectoryState => ({
-  ...state,
-  sentinels: state.sentinels.filter((file) => file.entry === entry || isAsideOf(entry, file.entry)),
-  foreign: []
-})
 
 /** The error of a directory whose path has a name that belongs to sweeps. */
 export const reserved = (path: string) =>
@@ -84,24 +58,12 @@ const isPublishedAs = (found: SentinelFile, own: SentinelFile): boolean =>
     ? sameSentinel(found, own) && found.birth === own.birth
     : found.entry === own.entry && nonceOf(found) === nonceOf(own)
 
-/** Records that give way to a new one. */
-interface OldRecords {
-  /** Path of the record that was moved aside. `undefined`: there was none under the name. */
-  readonly aside: string | undefined
-  /** Paths of the records that earlier writers had moved aside. */
-  readonly earlier: ReadonlyArray<string>
-  /** The owner of `aside` is provably gone. */
-  readonly isOver: boolean
-}
-
-const nothingOld = (): Effect.Effect<OldRecords> => Effect.succeed({ aside: undefined, earlier: [], isOver: false })
 const nothingToCheck = () => Effect.void
 
 export type Publication = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
-  const linkOrRename = (from: string, to: string, errnos: ReadonlyArray<string> = noHardLinks) =>
-    disk.link(from, to).pipe(onErrno(errnos, () => disk.renameNew(from, to)))
+  const { isStill, linkOrRename, putBack, takeAside } = OldRecords.make(disk, lookup)
 
   const discard = (path: string) => Effect.ignore(disk.unlink(path))
 
@@ -114,60 +76,6 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const bytes = Sentinel.encode(sentinel)
     if (Result.isSuccess(bytes)) return bytes.success
     return yield* refuse(bytes.failure._tag === "Malformed" ? bytes.failure.problem : "unsupported version")
-  })
-
-  /**
-   * Renames a record back. EEXIST: another record was published. The old one then stays under its other name, and still
-   * counts.
-   */
-  const putBack = (aside: string, path: string) =>
-    Effect.andThen(linkOrRename(aside, path, noSecondName), onErrno(["ENOENT"], () => Effect.void)(disk.unlink(aside)))
-
-  /**
-   * Whether the file at `path` is `file`, under whichever name. Many file systems reuse an inode number at once, so the
-   * birth time and the bytes must be equal, too.
-   */
-  const isStill = (path: string, file: SentinelFile) =>
-    Effect.map(disk.read(path, Sentinel.maxBytes), ({ bytes, stat }) => {
-      const { entry, id, size, writtenAt } = file
-      const now = { entry, id: stat.id, size: stat.size, writtenAt: stat.modifiedAt, bytes: file.bytes && bytes }
-      const isReborn = stat.birth !== undefined && file.birth !== undefined && stat.birth !== file.birth
-      return !isReborn && sameSentinel(now, { entry, id, size, writtenAt, bytes: file.bytes })
-    })
-
-  /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
-  const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
-    if (Condemned.is(replacing)) return replacing.difference(before)
-    const [file, ...others] = before.sentinels
-    if (file === undefined || !sameSentinel(file, replacing)) return `${replacing.entry} is another file`
-    return others.length === 0 ? undefined : "another record waits to take its place"
-  }
-
-  /**
-   * Renames the sentinel under `entry`, if there is one, to the name of {@link asideOf}. Only one of several writers
-   * succeeds. If that writer is killed, the directory still has a record of its owner. A sentinel that isn't the judged
-   * one is renamed back. Returns the paths of all records that may be unlinked after the new sentinel has appeared.
-   */
-  const takeAside = Effect.fnUntraced(function* (
-    directory: string,
-    entry: string,
-    replacing: Condemned | SentinelFile,
-    tag: string
-  ) {
-    const before = contenders(yield* lookup.lookAsOwner(directory, contendersLayout(entry)), entry)
-    const problem = changeOf(replacing, before)
-    if (problem !== undefined) return yield* new Changed({ path: directory, problem })
-    const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
-    const judged = before.sentinels.find((file) => file.entry === entry)
-    if (judged === undefined) return { aside: undefined, earlier, isOver: Condemned.is(replacing) }
-    const path = `${directory}/${entry}`
-    const aside = `${directory}/${asideOf(entry, tag)}`
-    const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
-    yield* mapLookError(operation, { ENOENT: vanished })(disk.rename(path, aside))
-    if (yield* Effect.orElseSucceed(isStill(aside, judged), () => false))
-      return { aside, earlier, isOver: Condemned.is(replacing) }
-    yield* Effect.ignore(putBack(aside, path))
-    return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "raced" })
   })
 
   /**
@@ -265,7 +173,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     sentinel: Sentinel.Sentinel,
     entry: string,
     isOwn: boolean,
-    takeOld: (tag: string) => Effect.Effect<OldRecords, E>,
+    takeOld: (tag: string) => Effect.Effect<OldRecords.OldRecords, E>,
     check: (replaced: ReadonlyArray<string>) => Effect.Effect<void, E>
   ): Effect.fn.Return<PublishedFile, PublishNewError | E> {
     const path = `${directory}/${entry}`
@@ -345,8 +253,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
 
   const replace = (directory: string, sentinel: Sentinel.Sentinel, options: PublishOptions, isOwn: boolean) => {
     const { check = nothingToCheck, entry = SentinelName.defaultName, replacing } = options
-    const takeOld = (tag: string): Effect.Effect<OldRecords, PublishError> =>
-      replacing === undefined ? nothingOld() : takeAside(directory, entry, replacing, tag)
+    const takeOld = (tag: string): Effect.Effect<OldRecords.OldRecords, PublishError> =>
+      replacing === undefined ? OldRecords.nothingOld() : takeAside(directory, entry, replacing, tag)
     return publishWith(directory, sentinel, entry, isOwn, takeOld, check)
   }
 
@@ -361,7 +269,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
 
   /** Publishes into an unfinished directory, which {@link publish} refuses. Replaces nothing. */
   const publishNew = (directory: string, sentinel: Sentinel.Sentinel, entry: string = SentinelName.defaultName) =>
-    publishWith(directory, sentinel, entry, true, nothingOld, nothingToCheck)
+    publishWith(directory, sentinel, entry, true, OldRecords.nothingOld, nothingToCheck)
 
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: PublishedFile) {
     const state = yield* lookup.lookAsOwner(directory, Layout.ofNames([own.entry]))
