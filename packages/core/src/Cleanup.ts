@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type * as Arr from "effect/Array"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { constFalse } from "effect/Function"
@@ -246,7 +246,8 @@ export const outcomes = (
           concurrency: Math.max(1, Math.floor(concurrency) || 1),
           unordered: true
         }),
-        Stream.flatMap(Stream.fromArray)
+        Stream.filter(Arr.isReadonlyArrayNonEmpty),
+        Stream.flattenArray
       )
       return Stream.concat(resumed, swept)
     })
