@@ -8,7 +8,7 @@ modules=/srv/app/node_modules
 mkdir -p "$modules" /srv/bin /srv/vms
 node "$REPOSITORY/scripts/bundle.ts" "$modules/vm-sentinel/dist" >&2
 koffi=$(cd -P "$REPOSITORY/packages/cli/node_modules/koffi" && pwd)
-cp -R "$koffi" "$koffi/../@koromix" "$modules"
+cp -RL "$koffi" "$koffi/../@koromix" "$modules"
 cat >/srv/bin/vm-sentinel <<END
 #!/bin/sh
 unshare --mount sh -c '

@@ -16,4 +16,12 @@ const toldVersion = (): boolean => {
   }
 }
 
-if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) void import("./start.ts").then(({ start }) => start())
+/** An older Node lacks functions that the command calls. npm only warns about such a Node. */
+const isTooOld = ([major = 0, minor = 0]: ReadonlyArray<number>): boolean => major < 22 || (major === 22 && minor < 19)
+
+if (!isVersionAlone(process.argv.slice(2)) || !toldVersion()) {
+  if (isTooOld(process.versions.node.split(".").map(Number))) {
+    process.stderr.write(`vm-sentinel needs Node 22.19 or later. This is Node ${process.versions.node}.\n`)
+    process.exitCode = 1
+  } else void import("./start.ts").then(({ start }) => start())
+}

@@ -474,3 +474,23 @@ describe.concurrent("usage", { timeout }, () => {
     })
   )
 })
+
+describe("Node", () => {
+  it.live("which is too old is named, and nothing runs", () =>
+    Effect.gen(function* () {
+      const manifest: unknown = JSON.parse(FS.readFileSync(Path.join(import.meta.dirname, "../package.json"), "utf8"))
+      assert.deepNestedPropertyVal(manifest, "engines.node", ">=22.19")
+      const on = (node: string) => {
+        const versions = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${node}" } })`
+        return Cli.run(["list", "/missing", "--if-exists"], {
+          env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(versions)}` }
+        })
+      }
+      const [old, minor, enough] = yield* Effect.all([on("20.20.2"), on("22.18.0"), on("22.19.0")])
+      const problem = "vm-sentinel needs Node 22.19 or later. This is Node"
+      assert.deepStrictEqual([old.code, old.stderr, old.stdout], [1, `${problem} 20.20.2.\n`, ""])
+      assert.deepStrictEqual([minor.code, minor.stderr], [1, `${problem} 22.18.0.\n`])
+      assert.strictEqual(enough.code, 0)
+    })
+  )
+})

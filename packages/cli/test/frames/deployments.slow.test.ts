@@ -1,5 +1,5 @@
 /**
- * What deployments can prove: the table of docs/judgement.md, row by row. No test can reboot this machine. If a column
+ * What deployments can prove: the table of docs/deployments.md, row by row. No test can reboot this machine. If a column
  * says reboot, the test changes the record to one of an earlier boot, in its file, so the directory stays bound.
  */
 import { assert, describe } from "@effect/vitest"
