@@ -375,6 +375,39 @@ describe("Ownership.hold", () => {
     })
   )
 
+  for (const [title, change] of [
+    [
+      "its directory isn't trusted",
+      MemoryDisk.use(({ setAttributes }) => setAttributes(vm, { mode: 0o770, gid: 107 }))
+    ],
+    [
+      "it isn't trusted",
+      MemoryDisk.use(({ setAttributes }) => setAttributes(`${vm}/.vm-sentinel`, { mode: 0o660, gid: 107 }))
+    ],
+    [
+      "no descriptor is left to read it",
+      MemoryDisk.use(({ failNext }) => Effect.andThen(failNext("create", "EMFILE"), failNext("read", "EMFILE")))
+    ],
+    [
+      "it is one of too many",
+      Simulation.seed(Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`${vm}/.vm-sentinel.qemu-${n}`, "7"])))
+    ]
+  ] as const) {
+    test(
+      `scenario 66: keeps the lock where its record may be there, but ${title}`,
+      Effect.gen(function* () {
+        const store = yield* SentinelStore
+        yield* made
+        const scope = yield* Scope.make()
+        yield* Scope.provide(Ownership.hold(vm), scope)
+        yield* change
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(yield* store.probeLock(vm), "shared")
+        assert.include((yield* contents)[".vm-sentinel"], '"lock"')
+      })
+    )
+  }
+
   test(
     "scenario 66: keeps the lock where the record lies elsewhere by now, and gives it up where it was removed",
     Effect.gen(function* () {
@@ -460,33 +493,40 @@ describe("Ownership.hold", () => {
     })
   )
 
-  test(
-    "isn't told that it owns a role whose owner is rewriting its record",
-    Effect.gen(function* () {
-      yield* made
-      const [other, early, owner] = [yield* Simulation.actor(), yield* Simulation.actor(), yield* Simulation.actor()]
-      // An owner of another role makes every other lock a shared one.
-      yield* Simulation.hold(other, vm, { role: "vm" })
-      const scope = yield* Scope.make()
-      const between = yield* Deferred.make<void>()
-      // `early` has seen that nobody owns the role. Its link comes while the owner's record is moved aside.
-      const rewriting = Effect.gen(function* () {
-        yield* Scope.provide(owner.run(Ownership.hold(vm)), scope)
-        const stop = Effect.andThen(
-          Deferred.succeed(between, undefined),
-          Effect.yieldNow.pipe(Effect.repeat({ times: 400 }))
-        )
-        yield* owner.memory.before("link", stop)
-        yield* Effect.forkDetach(Scope.close(scope, Exit.void))
-        yield* Deferred.await(between)
+  for (const [title, others] of [
+    ["", 0],
+    [", in a directory with as many sentinels as it takes", 62]
+  ] as const) {
+    test(
+      `scenario 102: isn't told that it owns a role whose owner is rewriting its record${title}`,
+      Effect.gen(function* () {
+        yield* made
+        for (let n = 0; n < others; n++) yield* Ownership.record(vm, { role: `qemu-${n}` })
+        const [other, early, owner] = [yield* Simulation.actor(), yield* Simulation.actor(), yield* Simulation.actor()]
+        // An owner of another role makes every other lock a shared one.
+        yield* Simulation.hold(other, vm, { role: "vm" })
+        const scope = yield* Scope.make()
+        const between = yield* Deferred.make<void>()
+        // `early` has seen that nobody owns the role. Its link comes while the owner's record is moved aside.
+        const rewriting = Effect.gen(function* () {
+          yield* Scope.provide(owner.run(Ownership.hold(vm)), scope)
+          const stop = Effect.andThen(
+            Deferred.succeed(between, undefined),
+            Effect.yieldNow.pipe(Effect.repeat({ times: 400 }))
+          )
+          yield* owner.memory.before("link", stop)
+          yield* Effect.forkDetach(Scope.close(scope, Exit.void))
+          yield* Deferred.await(between)
+        })
+        yield* early.memory.before("fsync", Effect.orDie(rewriting))
+        assert.strictEqual(yield* tag(Effect.scoped(early.run(Ownership.hold(vm)))), "AlreadyOwned")
+        yield* Effect.yieldNow.pipe(Effect.repeat({ times: 1000 }))
+        const { sentinels } = yield* look(yield* SentinelStore, vm)
+        const own = sentinels.find(({ entry }) => /^\.vm-sentinel(\.old-|$)/.test(entry))
+        assert.strictEqual(own?.content.pipe(Result.getOrUndefined)?.pid, owner.pid)
       })
-      yield* early.memory.before("fsync", Effect.orDie(rewriting))
-      assert.strictEqual(yield* tag(Effect.scoped(early.run(Ownership.hold(vm)))), "AlreadyOwned")
-      yield* Effect.yieldNow.pipe(Effect.repeat({ times: 1000 }))
-      const { decisive } = yield* Cleanup.judge(vm)
-      assert.strictEqual(decisive?.content.pipe(Result.getOrUndefined)?.pid, owner.pid)
-    })
-  )
+    )
+  }
 
   test(
     "takes nothing from an owner in another container, whose directory comes in the place of the one that was locked",
@@ -734,6 +774,18 @@ describe("Ownership.hold", () => {
       assert.deepStrictEqual([state.sentinels.length, state.crowded], [64, undefined])
       // A role that is there already can be taken over.
       assert.strictEqual((yield* Effect.flip(Ownership.record(vm, { role: "qemu-0" })))._tag, "AlreadyOwned")
+    })
+  )
+
+  test(
+    "no owner stays in a directory that others have filled meanwhile",
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      yield* made
+      const others = Object.fromEntries(Array.from({ length: 66 }, (_, n) => [`${vm}/.vm-sentinel.qemu-${n}`, "7"]))
+      yield* memory.before("link", memory.seed(others))
+      assert.strictEqual(yield* tag(Ownership.record(vm)), "MalformedSentinel")
+      assert.notProperty(yield* contents, ".vm-sentinel")
     })
   )
 

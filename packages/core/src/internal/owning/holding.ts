@@ -13,6 +13,7 @@ import type { CreateError, Held, HoldOptions, RecordError } from "../../Ownershi
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
+import { contenders, contendersLayout } from "../store/asideName.ts"
 import { lockEvidence, lockOf, makeSentinel, recorded, recordLocked } from "./recording.ts"
 
 /**
@@ -25,8 +26,8 @@ const share = (directory: string, lock: OwnerLock | undefined): Effect.Effect<vo
     : Effect.void
 
 /**
- * Whether no record claims the lock any more: the directory was removed, or has no sentinel with `nonce` under that
- * name. `false` if that can't be seen.
+ * Whether no record claims the lock any more: the directory was removed, or every record under that name was read, and
+ * none has `nonce`. `false` if that can't be seen.
  */
 const isUnclaimed = Effect.fnUntraced(function* (
   directory: string,
@@ -36,10 +37,12 @@ const isUnclaimed = Effect.fnUntraced(function* (
 ) {
   if (yield* lock.isGone) return true
   const store = yield* SentinelStore
-  const found = yield* Effect.option(store.look(directory, Layout.ofNames([entry])))
+  const found = yield* Effect.option(store.look(directory, contendersLayout(entry)))
   // The locked directory may lie elsewhere now, together with a record that claims the lock.
-  if (found._tag === "None" || !sameFile(found.value.id, lock.id)) return false
-  return !found.value.sentinels.some((file) => nonceOf(file) === nonce)
+  if (found._tag === "None" || !sameFile(found.value.id, lock.id) || found.value.crowded !== undefined) return false
+  return contenders(found.value, entry).sentinels.every(
+    (file) => Result.isSuccess(file.content) && nonceOf(file) !== nonce
+  )
 })
 
 /**

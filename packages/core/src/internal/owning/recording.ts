@@ -28,6 +28,9 @@ const ownerOf = (file: Pick<SentinelFile, "content"> | undefined): { readonly ow
 const refuse = (directory: string, entry: string, problem: string) =>
   new MalformedSentinel({ operation: "write sentinel", path: `${directory}/${entry}`, problem })
 
+const refuseCrowd = (directory: string, entry: string) =>
+  refuse(directory, entry, `no sweep judges a directory with more than ${mostSentinels} sentinels`)
+
 /** The name of a role's sentinel file. */
 export const entryOf = Effect.fnUntraced(function* (
   directory: string,
@@ -126,8 +129,7 @@ export const condemnedOwner = Effect.fnUntraced(function* (
   }
   const isNew = found.sentinels.every((file) => file.entry !== entry)
   if (found.crowded !== undefined || (isNew && found.sentinels.length + found.foreign.length >= mostSentinels)) {
-    const problem = `no sweep judges a directory with more than ${mostSentinels} sentinels`
-    return yield* refuse(directory, entry, problem)
+    return yield* refuseCrowd(directory, entry)
   }
   return yield* requireGone(directory, contenders(found, entry), { legacy, lockState })
 })
@@ -155,6 +157,8 @@ export const recordLocked = Effect.fnUntraced(function* (
   const look = store.look(directory, contendersLayout(entry))
   const check = Effect.fnUntraced(function* (replaced: ReadonlyArray<string>) {
     const found = yield* Effect.tap(look, requireLocked)
+    // No record of a crowded directory was read.
+    if (found.crowded !== undefined) return yield* refuseCrowd(directory, entry)
     // Another record that was moved aside left its name free for this one. Its owner was rewriting it, or another writer
     // had moved it by mistake.
     const isRival = (file: SentinelFile) => file.entry !== entry && !replaced.includes(file.entry)

@@ -27,6 +27,7 @@ import { baseName, parentOf } from "../paths.ts"
 import * as Parser from "../sentinel/parser.ts"
 import { isBound } from "./boundFiles.ts"
 import { absolute } from "./absolute.ts"
+import { isAside } from "./asideName.ts"
 import { mapLookError, toStoreError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
 
@@ -183,7 +184,9 @@ export const make = (disk: Disk["Service"]) => {
           foreign,
           ...(mounts[0] === undefined ? {} : { mount: mounts[0].mountPoint })
         }
-        if (isCrowded || files.length + foreign.length > mostSentinels) {
+        // A record and the one that it replaces count once.
+        const counted = files.filter(({ entry }) => !isAside(entry))
+        if (isCrowded || counted.length + foreign.length > mostSentinels) {
           return Effect.succeed({ ...state, sentinels: [], foreign: [], crowded: mostSentinels })
         }
         if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(state)
