@@ -786,11 +786,17 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "sentinels under given names"
   },
   {
-    name: "release-known-names",
-    what: "an owner can't take back a record of a name of its own",
-    edits: [{ file: core("internal/store/publication"), from: "Layout.ofNames([own.entry])", to: "Layout.standard" }],
-    tests: [coreTest("Ownership")],
-    only: "takes back"
+    name: "release-aside",
+    what: "an owner's release that fails leaves its record under a name that no release finds",
+    edits: [
+      {
+        file: core("internal/store/publication"),
+        from: "Effect.onError(removed, () => Effect.ignore(putBack(aside, path)))",
+        to: "removed"
+      }
+    ],
+    tests: [coreTest("SentinelStore")],
+    only: "scenario 39"
   },
   {
     name: "word-by-name",

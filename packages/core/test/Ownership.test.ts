@@ -964,6 +964,21 @@ describe("Ownership.release", () => {
   )
 
   test(
+    "scenario 93: takes back a record that no sweep believes",
+    Effect.gen(function* () {
+      yield* made
+      const memory = yield* MemoryDisk
+      for (const format of ["v1", "v2", "v3"] as const) {
+        yield* memory.setAttributes(vm, { mode: 0o770, gid: 107 })
+        const own = yield* Ownership.record(vm, { format })
+        assert.isDefined(own.distrust)
+        yield* Ownership.release(vm, own)
+        assert.deepStrictEqual(yield* contents, { disk: "disk" })
+      }
+    })
+  )
+
+  test(
     "takes back brood-box's record",
     Effect.gen(function* () {
       yield* made

@@ -424,6 +424,32 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       assert.deepStrictEqual(yield* world.tree(directory), {})
     }))
 
+  for (const method of ["rename", "read", "unlink"] as const) {
+    test(`scenario 39: a release that fails at ${method} leaves the record under its name, and can be repeated`, () =>
+      Effect.gen(function* () {
+        const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+        const directory = yield* world.scratch
+        const own = fresh()
+        const file = yield* store.publish(directory, own)
+        yield* interposer.fail(method, "EIO", (path) => method === "rename" || path.includes(".old-"))
+        assert.strictEqual(yield* tag(store.release(directory, file)), "StoreFailure")
+        assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(own) })
+        yield* store.release(directory, file)
+        assert.deepStrictEqual(yield* world.tree(directory), {})
+      }))
+  }
+
+  test("releases its own record, too, that it rewrites meanwhile", () =>
+    Effect.gen(function* () {
+      const [interposer, store] = [yield* Interposer, yield* SentinelStore]
+      const directory = yield* world.scratch
+      const own = fresh()
+      const replacing = yield* store.publish(directory, own)
+      yield* interposer.before("rename", store.publish(directory, own, { replacing }))
+      yield* store.release(directory, replacing)
+      assert.deepStrictEqual(yield* world.tree(directory), {})
+    }))
+
   test("releases nothing that the next owner has published meanwhile", () =>
     Effect.gen(function* () {
       const [interposer, store] = [yield* Interposer, yield* SentinelStore]

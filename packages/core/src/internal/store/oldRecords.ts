@@ -86,5 +86,5 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "raced" })
   })
 
-  return { isStill, linkOrRename, putBack, takeAside }
+  return { linkOrRename, putBack, takeAside }
 }

@@ -12,6 +12,7 @@ import {
   type ClaimedReason,
   MalformedSentinel,
   NotFound,
+  type NotFoundKind,
   type PublishNewError,
   type PublishError
 } from "../../Errors.ts"
@@ -24,7 +25,6 @@ import { asideOf } from "./asideName.ts"
 import * as OldRecords from "./oldRecords.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
-import * as Layout from "../../Layout.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import { isBeingRemoved } from "./removingMark.ts"
@@ -63,7 +63,7 @@ const nothingToCheck = () => Effect.void
 export type Publication = ReturnType<typeof make>
 
 export const make = (disk: Disk["Service"], lookup: Lookup) => {
-  const { isStill, linkOrRename, putBack, takeAside } = OldRecords.make(disk, lookup)
+  const { linkOrRename, putBack, takeAside } = OldRecords.make(disk, lookup)
 
   const discard = (path: string) => Effect.ignore(disk.unlink(path))
 
@@ -271,20 +271,39 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   const publishNew = (directory: string, sentinel: Sentinel.Sentinel, entry: string = SentinelName.defaultName) =>
     publishWith(directory, sentinel, entry, true, OldRecords.nothingOld, nothingToCheck)
 
+  /**
+   * Whether the file at `path` is the sentinel that was published as `own`. No trust is needed for that, so an owner can
+   * take its record back where no sweep would believe it.
+   */
+  const isOwn = Effect.fnUntraced(function* (path: string, own: PublishedFile) {
+    if ((yield* disk.lstat(path)).type !== "file") return false
+    const { bytes, stat } = yield* disk.read(path, Sentinel.maxBytes)
+    const { changedAt, id, modifiedAt, size } = stat
+    const parsed = Sentinel.parse(bytes)
+    if (size !== bytes.length || Result.isFailure(parsed)) return false
+    const { entry } = own
+    const content = Result.succeed(parsed.success)
+    return isPublishedAs({ entry, id, size, writtenAt: modifiedAt, changedAt, ...birthOf(stat), bytes, content }, own)
+  })
+
   const release = Effect.fn("SentinelStore.release")(function* (directory: string, own: PublishedFile) {
-    const state = yield* lookup.lookAsOwner(directory, Layout.ofNames([own.entry]))
-    const file = state.sentinels.find((found) => isPublishedAs(found, own))
-    if (file === undefined)
-      return yield* new NotFound({ operation: "release sentinel", path: directory, kind: "no-sentinel" })
-    const path = `${directory}/${file.entry}`
-    const aside = `${directory}/${asideOf(file.entry, yield* nonce)}`
+    const operation = "release sentinel"
+    const missing = (kind: NotFoundKind) => new NotFound({ operation, path: directory, kind })
+    const { type } = yield* mapLookError(operation)(disk.lstat(directory))
+    if (type !== "directory") return yield* missing("not-a-directory")
+    const path = `${directory}/${own.entry}`
+    const aside = `${directory}/${asideOf(own.entry, yield* nonce)}`
+    const gone = { ENOENT: () => missing("no-sentinel") }
+    if (!(yield* mapLookError(operation, gone)(isOwn(path, own)))) return yield* missing("no-sentinel")
     yield* Effect.gen(function* () {
-      yield* disk.rename(path, aside)
+      yield* mapLookError(operation, gone)(disk.rename(path, aside))
       // Another owner may have published its record between the look and the rename.
-      if (!(yield* isStill(aside, file))) return yield* putBack(aside, path)
-      yield* disk.unlink(aside)
-      yield* disk.syncDirectory(directory)
-    }).pipe(Effect.uninterruptible, mapLookError("release sentinel"))
+      const removed = Effect.flatMap(isOwn(aside, own), (isStillOwn) =>
+        isStillOwn ? disk.unlink(aside) : putBack(aside, path)
+      )
+      yield* mapLookError(operation)(Effect.onError(removed, () => Effect.ignore(putBack(aside, path))))
+      yield* mapLookError(operation)(disk.syncDirectory(directory))
+    }).pipe(Effect.uninterruptible)
   })
 
   return { publish, publishUnchecked, publishNew, refuseInSweep, release }
