@@ -791,8 +791,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/publication"),
-        from: "Effect.onError(removed, () => Effect.ignore(putBack(aside, path)))",
-        to: "removed"
+        from: "      Effect.onError(() => Effect.ignore(putBack(aside, path))),\n",
+        to: ""
       }
     ],
     tests: [coreTest("SentinelStore")],

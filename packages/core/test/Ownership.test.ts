@@ -337,6 +337,54 @@ describe("an attempt that fails", () => {
   }
 })
 
+describe("a file system that repeats a call whose answer was lost", () => {
+  const { create, hold, record, release } = Ownership
+  for (const [title, before, act] of [
+    ["record", made, Effect.asVoid(record(vm))],
+    ["record over a dead owner", Simulation.crashed(vm), Effect.asVoid(record(vm))],
+    ["hold until the scope closes", made, Effect.scoped(Effect.asVoid(hold(vm)))],
+    ["create", Simulation.seed({ [root]: { type: "directory" } }), Effect.scoped(Effect.asVoid(create(vm)))],
+    ["release", made, Effect.flatMap(record(vm), (file) => release(vm, file))]
+  ] as const) {
+    test(
+      `scenario 39: at any change, to ${title} succeeds, and leaves the same files`,
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        const names = Effect.map(Simulation.paths(root), (paths) => paths.filter((path) => !path.endsWith("disk")))
+        yield* before
+        yield* act
+        const expected = yield* names
+        let repeated = 0
+        for (let at = 1; repeated === at - 1; at++) {
+          yield* memory.remove(vm)
+          yield* before
+          let count = 0
+          let call: Call = { operation: "lstat", path: "" }
+          const isIt = (made: Call) => {
+            if (!["link", "rename", "unlink"].includes(made.operation)) return false
+            count += 1
+            call = made
+            return count === at
+          }
+          const carryOut = Effect.suspend(() => {
+            repeated += 1
+            const { operation, path, to = "" } = call
+            return operation === "link"
+              ? memory.hardLink(path, to)
+              : operation === "rename"
+                ? memory.move(path, to)
+                : memory.remove(path)
+          })
+          yield* memory.before(isIt, carryOut)
+          yield* act
+          assert.deepStrictEqual(yield* names, expected, `${call.operation} ${call.path}`)
+        }
+        assert.isAbove(repeated, 1)
+      })
+    )
+  }
+})
+
 describe("Ownership.hold", () => {
   const recordedLock = Effect.gen(function* () {
     const [sentinel] = yield* read(yield* SentinelStore, vm)

@@ -10,6 +10,20 @@ export const onErrno =
     Effect.catchIf(effect, (error) => errnos.includes(error.errno), recover)
 
 /**
+ * Succeeds if a call that failed has been carried out. The client of a network file system that gets no answer repeats
+ * the call, which then fails because of the first one: a link with EEXIST, a rename with ENOENT.
+ */
+export const unlessDone =
+  (isDone: Effect.Effect<boolean, DiskError>) =>
+  <R>(call: Effect.Effect<void, DiskError, R>): Effect.Effect<void, DiskError, R> =>
+    Effect.catch(call, (error) =>
+      Effect.flatMap(
+        Effect.orElseSucceed(isDone, () => false),
+        (done) => (done ? Effect.void : Effect.fail(error))
+      )
+    )
+
+/**
  * Repeats a call once if it was refused and making `paths` writable changes one of them. The mode of a directory of the
  * calling user may have caused the refusal.
  */

@@ -7,6 +7,7 @@ import type { Sentinel } from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { absolute } from "./absolute.ts"
 import { mapLookError } from "./diskErrors.ts"
+import { unlessDone } from "../disk/recovery.ts"
 import { nonce } from "./nonce.ts"
 import { type Publication, reserved } from "./publication.ts"
 import { isBeingRemoved } from "./removingMark.ts"
@@ -43,7 +44,7 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
       const sentinel = yield* sentinelOf(staged)
       const file = yield* publication.publishNew(staged, sentinel, entry)
       yield* mapLookError("make directory", { EEXIST: exists, ENOTEMPTY: exists, ENOTDIR: exists })(
-        disk.renameNew(staged, path)
+        unlessDone(publication.isMade(`${path}/${file.entry}`, file))(disk.renameNew(staged, path))
       ).pipe(Effect.catchTag("AlreadyOwned", refused(path)))
       // A failure means to the caller that it owns nothing.
       yield* Effect.onError(mapLookError("make directory")(disk.syncDirectory(parentOf(path))), () =>

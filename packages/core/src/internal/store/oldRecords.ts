@@ -5,7 +5,7 @@ import type { Disk } from "../../Disk.ts"
 import { AlreadyOwned, Changed } from "../../Errors.ts"
 import { type DirectoryState, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
-import { onErrno } from "../disk/recovery.ts"
+import { onErrno, unlessDone } from "../disk/recovery.ts"
 import { asideOf, contenders, contendersLayout } from "./asideName.ts"
 import { mapLookError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
@@ -79,9 +79,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const path = `${directory}/${entry}`
     const aside = `${directory}/${asideOf(entry, tag)}`
     const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
-    yield* mapLookError("write sentinel", { ENOENT: vanished })(disk.rename(path, aside))
-    if (yield* Effect.orElseSucceed(isStill(aside, judged), () => false))
-      return { aside, earlier, isOver: Condemned.is(replacing) }
+    const isMoved = isStill(aside, judged)
+    yield* disk.rename(path, aside).pipe(unlessDone(isMoved), mapLookError("write sentinel", { ENOENT: vanished }))
+    if (yield* Effect.orElseSucceed(isMoved, () => false)) return { aside, earlier, isOver: Condemned.is(replacing) }
     yield* Effect.ignore(putBack(aside, path))
     return yield* new AlreadyOwned({ path: directory, verdict: "unknown", reason: "raced" })
   })

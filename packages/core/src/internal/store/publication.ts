@@ -24,7 +24,7 @@ import type { PublishOptions } from "../../Publication.ts"
 import { asideOf } from "./asideName.ts"
 import * as OldRecords from "./oldRecords.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
-import { onErrno } from "../disk/recovery.ts"
+import { onErrno, unlessDone } from "../disk/recovery.ts"
 import type { Lookup } from "./lookup.ts"
 import { nonce } from "./nonce.ts"
 import { isBeingRemoved } from "./removingMark.ts"
@@ -156,16 +156,15 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
   })
 
   /**
-   * Removes the record that this writer has just made, unless another file has its path by now. `lstat(2)` needs no
-   * descriptor, so a shortage of descriptors doesn't keep the record.
+   * Whether `path` names the file that this writer has made. `lstat(2)` needs no descriptor, so that a shortage of
+   * descriptors doesn't hide the file.
    */
+  const isMade = (path: string, made: NewFile | undefined) =>
+    Effect.map(disk.lstat(path), ({ birth, id }) => made !== undefined && sameFile(id, made.id) && birth === made.birth)
+
+  /** Removes the record that this writer has just made, unless another file has its path by now. */
   const withdraw = (path: string, made: NewFile) =>
-    disk.lstat(path).pipe(
-      Effect.flatMap(({ birth, id }) =>
-        sameFile(id, made.id) && birth === made.birth ? disk.unlink(path) : Effect.void
-      ),
-      Effect.ignore
-    )
+    Effect.ignore(Effect.flatMap(isMade(path, made), (isOwn) => (isOwn ? disk.unlink(path) : Effect.void)))
 
   /** `takeOld` makes room for the new record. */
   const publishWith = Effect.fnUntraced(function* <E>(
@@ -213,7 +212,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       const old = yield* takeOld(tag)
       const { aside, isOver } = old
       yield* mapLookError<AlreadyOwned | Claimed>(operation, { EEXIST: taken, ENOENT: lost })(
-        linkOrRename(temporary, path)
+        unlessDone(isMade(path, made))(linkOrRename(temporary, path))
       ).pipe(
         // The old record returns to its name. If another writer has published a record, a dead owner's goes. A record of
         // this owner keeps its other name, and still counts.
@@ -295,16 +294,19 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const aside = `${directory}/${asideOf(own.entry, yield* nonce)}`
     const gone = { ENOENT: () => missing("no-sentinel") }
     if (!(yield* mapLookError(operation, gone)(isOwn(path, own)))) return yield* missing("no-sentinel")
-    yield* Effect.gen(function* () {
-      yield* mapLookError(operation, gone)(disk.rename(path, aside))
+    const removed = Effect.gen(function* () {
+      yield* unlessDone(isOwn(aside, own))(disk.rename(path, aside))
       // Another owner may have published its record between the look and the rename.
-      const removed = Effect.flatMap(isOwn(aside, own), (isStillOwn) =>
-        isStillOwn ? disk.unlink(aside) : putBack(aside, path)
-      )
-      yield* mapLookError(operation)(Effect.onError(removed, () => Effect.ignore(putBack(aside, path))))
-      yield* mapLookError(operation)(disk.syncDirectory(directory))
-    }).pipe(Effect.uninterruptible)
+      if (!(yield* isOwn(aside, own))) return yield* putBack(aside, path)
+      yield* onErrno(["ENOENT"], () => Effect.void)(disk.unlink(aside))
+    })
+    yield* removed.pipe(
+      Effect.onError(() => Effect.ignore(putBack(aside, path))),
+      Effect.andThen(disk.syncDirectory(directory)),
+      Effect.uninterruptible,
+      mapLookError(operation, gone)
+    )
   })
 
-  return { publish, publishUnchecked, publishNew, refuseInSweep, release }
+  return { publish, publishUnchecked, publishNew, refuseInSweep, release, isMade }
 }
