@@ -423,7 +423,7 @@ describe("Ownership.hold", () => {
     })
   )
 
-  for (const [title, change] of [
+  const distrusted = [
     [
       "its directory isn't trusted",
       MemoryDisk.use(({ setAttributes }) => setAttributes(vm, { mode: 0o770, gid: 107 }))
@@ -431,7 +431,28 @@ describe("Ownership.hold", () => {
     [
       "it isn't trusted",
       MemoryDisk.use(({ setAttributes }) => setAttributes(`${vm}/.vm-sentinel`, { mode: 0o660, gid: 107 }))
-    ],
+    ]
+  ] as const
+  const full = MemoryDisk.use(({ failNext }) => failNext("create", "ENOSPC"))
+
+  for (const [title, change] of distrusted) {
+    test(
+      `scenario 93: rewrites its record and gives the lock up where ${title}`,
+      Effect.gen(function* () {
+        const store = yield* SentinelStore
+        yield* made
+        const scope = yield* Scope.make()
+        yield* Scope.provide(Ownership.hold(vm), scope)
+        yield* change
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(yield* store.probeLock(vm), "free")
+        assert.notInclude((yield* contents)[".vm-sentinel"], '"lock"')
+      })
+    )
+  }
+
+  for (const [title, change] of [
+    ...distrusted.map(([title, change]) => [title, Effect.andThen(change, full)] as const),
     [
       "no descriptor is left to read it",
       MemoryDisk.use(({ failNext }) => Effect.andThen(failNext("create", "EMFILE"), failNext("read", "EMFILE")))

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { Condemned } from "../../Condemned.ts"
 import type { Disk } from "../../Disk.ts"
 import { AlreadyOwned, Changed } from "../../Errors.ts"
+import { sameFile } from "../../FileId.ts"
 import { type DirectoryState, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import { onErrno, unlessDone } from "../disk/recovery.ts"
@@ -51,11 +52,18 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       return !isReborn && sameSentinel(now, { entry, id, size, writtenAt, bytes: file.bytes })
     })
 
+  /**
+   * Whether `found` may be the file that the writer published as `own`. A file that no sweep believes was found without
+   * its bytes. `isStill` reads them.
+   */
+  const mayBe = (found: SentinelFile, own: SentinelFile): boolean =>
+    found.bytes === undefined ? found.entry === own.entry && sameFile(found.id, own.id) : sameSentinel(found, own)
+
   /** The first change since the judgement, or since the writer wrote its own file. `undefined`: no change. */
   const changeOf = (replacing: Condemned | SentinelFile, before: DirectoryState): string | undefined => {
     if (Condemned.is(replacing)) return replacing.difference(before)
     const [file, ...others] = before.sentinels
-    if (file === undefined || !sameSentinel(file, replacing)) return `${replacing.entry} is another file`
+    if (file === undefined || !mayBe(file, replacing)) return `${replacing.entry} is another file`
     return others.length === 0 ? undefined : "another record waits to take its place"
   }
 
@@ -74,8 +82,9 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const problem = changeOf(replacing, before)
     if (problem !== undefined) return yield* new Changed({ path: directory, problem })
     const earlier = before.sentinels.filter((file) => file.entry !== entry).map((file) => `${directory}/${file.entry}`)
-    const judged = before.sentinels.find((file) => file.entry === entry)
-    if (judged === undefined) return { aside: undefined, earlier, isOver: Condemned.is(replacing) }
+    const found = before.sentinels.find((file) => file.entry === entry)
+    if (found === undefined) return { aside: undefined, earlier, isOver: Condemned.is(replacing) }
+    const judged = Condemned.is(replacing) ? found : replacing
     const path = `${directory}/${entry}`
     const aside = `${directory}/${asideOf(entry, tag)}`
     const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
