@@ -368,6 +368,10 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         assert.deepInclude(yield* Effect.flip(born), { _tag: "StoreFailure", errno }, method)
         assert.deepStrictEqual(yield* world.tree(directory), {}, method)
       }
+      // No descriptor is left to create the sentinel, nor to remove the directory by descriptor.
+      for (const method of ["create", "removeTree"] as const) yield* interposer.fail(method, "EMFILE")
+      assert.deepInclude(yield* Effect.flip(born), { _tag: "StoreFailure", errno: "EMFILE" })
+      assert.deepStrictEqual(yield* world.tree(directory), {})
       yield* born
       assert.deepStrictEqual(yield* world.tree(directory), { vm: "directory", "vm/.vm-sentinel": textOf(sentinel) })
       assert.strictEqual(yield* refusal(born), "AlreadyOwned: path-in-use")

@@ -52,7 +52,10 @@ export const make = (disk: Disk["Service"], publication: Publication) => {
         Effect.ignore(Effect.andThen(publication.release(path, file), disk.removeDirectory(path)))
       )
       return file
-    }).pipe(Effect.onError(() => Effect.ignore(disk.removeTree(staged, {}))))
+    }).pipe(
+      // `rmdir(2)` needs no descriptor, so a shortage of descriptors leaves no empty directory.
+      Effect.onError(() => Effect.ignore(Effect.catch(disk.removeTree(staged, {}), () => disk.removeDirectory(staged))))
+    )
   }, Effect.uninterruptible)
 
   const create = Effect.fnUntraced(function* <E, R>(
