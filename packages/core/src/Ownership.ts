@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { PublishedFile } from "./DirectoryState.ts"
-import type { LookError } from "./Errors.ts"
+import type { Claimed, LockBusy, LookError, MalformedSentinel } from "./Errors.ts"
 import * as Holding from "./internal/owning/holding.ts"
 import * as Recording from "./internal/owning/recording.ts"
 import type {
@@ -61,6 +61,43 @@ export const ensureUnowned: (
   },
   Effect.scoped
 )
+
+/**
+ * Removes the sentinel of a role if only the other sentinels of the directory prove that its owner is gone: the kernel
+ * ends a PID namespace with its first process. An owner that takes over several roles calls `releaseEnded` before it
+ * replaces the sentinel of that first process, and with it the proof. Returns whether a sentinel was removed. The other
+ * sentinels still make the directory dead.
+ *
+ * `Claimed` and `LockBusy`: as for {@link record}.
+ *
+ * **Example** (Taking over from a container that was killed)
+ *
+ * ```ts
+ * import * as Ownership from "@vm-sentinel/core/Ownership"
+ * import * as Simulation from "@vm-sentinel/core/testing/Simulation"
+ * import { Effect } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Simulation.crashed("/srv/vms/vm")
+ *   // This sentinel can be judged by itself.
+ *   assert.strictEqual(yield* Ownership.releaseEnded("/srv/vms/vm"), false)
+ *   yield* Ownership.record("/srv/vms/vm")
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Simulation.layer))
+ * ```
+ *
+ * @category owning
+ * @since 0.1.0
+ */
+export const releaseEnded: (
+  directory: string,
+  options?: Pick<RecordOptions, "legacy" | "role" | "sentinelName">
+) => Effect.Effect<boolean, LookError | Claimed | LockBusy | MalformedSentinel, ProcessInspector | SentinelStore> =
+  Effect.fn("Ownership.releaseEnded")(function* (directory, options = {}) {
+    return yield* Recording.releaseEnded(directory, options, yield* Recording.basisOf(directory, {}))
+  }, Effect.scoped)
 
 /**
  * Records a process as the owner of a directory. `record` replaces an existing sentinel of the role only if the

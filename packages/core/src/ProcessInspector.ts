@@ -49,11 +49,12 @@ export class ProcessInspector extends Context.Service<
      */
     readonly observe: (pid: Pid, wanted?: ObserveDepth) => Effect.Effect<Observation>
     /**
-     * Some of the processes that hold the `flock(2)` of a directory. The list is for messages to people. No judgement
-     * depends on it. Linux: the visible processes that took the lock (`/proc/locks`) or, if all of these have ended,
-     * those that inherited it (`/proc/<pid>/fdinfo`).
+     * Processes that hold the `flock(2)` of a directory. No judgement depends on them. Linux, `wanted: "some"` (the
+     * default): the visible processes that took the lock (`/proc/locks`) or, if all of these have ended, those that
+     * inherited it (`/proc/<pid>/fdinfo`). `all` asks for the same of each open file that has the lock, and reads every
+     * descriptor of every process. A process is left out if it inherited the lock from a living one that is named.
      */
-    readonly lockHolders: (directory: FileId) => Effect.Effect<ReadonlyArray<Pid>>
+    readonly lockHolders: (directory: FileId, wanted?: "some" | "all") => Effect.Effect<ReadonlyArray<Pid>>
   }
 >()("@vm-sentinel/core/ProcessInspector") {}
 
@@ -74,7 +75,7 @@ export interface Options {
   /** Default: {@link identityOf} of an observation at depth `all`. */
   readonly identify?: Service["identify"]
   /** Default: no processes, for a kernel that doesn't report the holders of a lock. */
-  readonly lockHolders?: Service["lockHolders"]
+  readonly lockHolders?: (directory: FileId, wanted: "some" | "all") => Effect.Effect<ReadonlyArray<Pid>>
 }
 
 const operation = "identify process"
@@ -135,7 +136,7 @@ export const identityOf = (
  * @since 0.1.0
  */
 export const make = (options: Options): ProcessInspector["Service"] => {
-  const { host, lockHolders = () => Effect.succeed([]), selfPid } = options
+  const { host, selfPid } = options
 
   const observe = (pid: Pid, wanted: ObserveDepth = "all"): Effect.Effect<Observation> =>
     isPid(pid)
@@ -155,6 +156,9 @@ export const make = (options: Options): ProcessInspector["Service"] => {
       Effect.fail(new IdentityUnavailable({ pid, detail: message }))
     )
   )
+
+  const lockHolders = (directory: FileId, wanted: "some" | "all" = "some") =>
+    options.lockHolders?.(directory, wanted) ?? Effect.succeed([])
 
   return ProcessInspector.of({ host, self, identify, observe, lockHolders })
 }

@@ -50,6 +50,91 @@ const refused = Effect.fnUntraced(function* (options: Ownership.RecordOptions, e
   assert.deepStrictEqual(yield* contents, before)
 })
 
+/**
+ * The first process of a container holds the directory and records two processes: one of its own, and one of another
+ * container. Its end ends the container.
+ */
+const container = Effect.gen(function* () {
+  const table = yield* FakeProcessTable
+  const [one, other] = ["pid:[1]", "pid:[2]"] as const
+  yield* made
+  const first = Context.merge(yield* table.reader({ pidNamespace: one }), yield* MemorySentinelStore.fork)
+  const spawned = FakeProcessTable.use(({ spawn }) => spawn())
+  const record = (role: string) => Effect.flatMap(spawned, (pid) => Ownership.record(vm, { pid, role }))
+  const scope = yield* Scope.make()
+  yield* Effect.provideContext(Scope.provide(Ownership.hold(vm), scope), first)
+  yield* Effect.provideContext(record("command"), first)
+  yield* Simulation.inContainer(other)(record("guest"))
+  const end = Effect.andThen(Context.get(first, MemoryDisk).kill, table.endPidNamespace(one))
+  return { end, next: Simulation.inContainer("pid:[3]") }
+})
+
+describe("Ownership.releaseEnded", () => {
+  test(
+    "removes the sentinel of a role that only the end of its namespace's first process proves gone",
+    Effect.gen(function* () {
+      const { end, next } = yield* container
+      const release = (role: string) => next(Ownership.releaseEnded(vm, { role }))
+      const before = yield* contents
+      assert.isFalse(yield* release("command"))
+      yield* end
+      for (const role of ["guest", "owner", "nobody"]) assert.isFalse(yield* release(role), role)
+      assert.deepStrictEqual(yield* contents, before)
+      assert.isTrue(yield* release("command"))
+      const { ".vm-sentinel.command": _, ...others } = before
+      assert.deepStrictEqual(yield* contents, others)
+      assert.isFalse(yield* release("command"))
+      yield* next(Ownership.hold(vm))
+      yield* next(Ownership.record(vm, { role: "command" }))
+    })
+  )
+
+  test(
+    "removes nothing while the lock is held, or once the first process has been replaced",
+    Effect.gen(function* () {
+      const { end, next } = yield* container
+      yield* end
+      const release = next(Ownership.releaseEnded(vm, { role: "command" }))
+      const monitor = yield* Simulation.actor()
+      yield* Simulation.hold(monitor, vm, { role: "monitor" })
+      assert.isFalse(yield* release)
+      yield* monitor.kill
+      yield* next(Ownership.hold(vm))
+      assert.isFalse(yield* release)
+      assert.property(yield* contents, ".vm-sentinel.command")
+    })
+  )
+
+  test(
+    "takes nothing from a directory that comes in the place of the one that it locked",
+    Effect.gen(function* () {
+      const { end, next } = yield* container
+      const memory = yield* MemoryDisk
+      yield* end
+      yield* Simulation.seed({ [`${root}/other/disk`]: "other" })
+      yield* Simulation.inContainer("pid:[2]")(Ownership.record(`${root}/other`, { role: "command" }))
+      const other = yield* memory.snapshot(`${root}/other`)
+      const told = new Set<string>()
+      let swaps = 0
+      for (let at = 1; swaps === at - 1; at++) {
+        const swap = Effect.sync(() => (swaps += 1)).pipe(
+          Effect.andThen(memory.move(vm, `${root}/moved`)),
+          Effect.andThen(memory.move(`${root}/other`, vm))
+        )
+        yield* memory.before(at, swap)
+        const result = yield* Effect.result(next(Ownership.releaseEnded(vm, { role: "command" })))
+        if (swaps < at) continue
+        told.add(Result.isFailure(result) ? result.failure._tag : `${result.success}`)
+        yield* memory.move(vm, `${root}/other`)
+        assert.deepStrictEqual(yield* memory.snapshot(`${root}/other`), other, `call ${at}`)
+        yield* memory.move(`${root}/moved`, vm)
+      }
+      assert.isTrue(told.has("Claimed"), [...told].join())
+      assert.isAbove(swaps, 5)
+    })
+  )
+})
+
 describe("Ownership.record", () => {
   test(
     "records the calling process, whole",

@@ -151,7 +151,7 @@ const make = (source: HostSource): ProcessInspector["Service"] => {
       if (isKnownByPidfdAlone(seen)) return yield* new PermissionDenied({ operation: "identify process", pid })
       return yield* Effect.fromResult(identityOf(seen, lookAtHost()))
     }),
-    lockHolders: (directory) => lockHolders(source, directory)
+    lockHolders: (directory, wanted) => lockHolders(source, directory, wanted)
   })
 }
 

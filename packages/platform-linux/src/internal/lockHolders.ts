@@ -1,6 +1,6 @@
 /** Finds the processes that hold the `flock(2)` of a directory, by `/proc/locks` and `/proc/<pid>/fdinfo`. */
 import type { FileId } from "@vm-sentinel/core/FileId"
-import { isPid, type Pid } from "@vm-sentinel/core/ProcessIdentity"
+import { isPid } from "@vm-sentinel/core/ProcessIdentity"
 import * as Slices from "@vm-sentinel/core/Slices"
 import * as Effect from "effect/Effect"
 import { expectErrno } from "../Kernel.ts"
@@ -11,9 +11,9 @@ const latin1 = new TextDecoder("latin1")
 
 /**
  * A lock in `fdinfo`, as `proc_locks(5)` formats it. The kernel shows the line for each descriptor of the open file
- * that has the lock.
+ * that has the lock. Group: PID of the process that took it. Inside of a container it is 0 once that process has ended.
  */
-const flockLine = /^lock:.* FLOCK /m
+const flockLine = /^lock:.* FLOCK +\S+ +\S+ +(\d+) /m
 
 /**
  * A `flock(2)` lock in `/proc/locks`. Groups: PID of the process that took the lock, device (major, minor) and inode of
@@ -31,65 +31,78 @@ const attempt = <A>(get: () => A): A | undefined => {
 }
 
 /**
- * Whether a descriptor has the lock. Compares the ids of `stat(2)`. The device in the `lock:` line can't be used,
- * because on btrfs it differs from that of `stat(2)`.
+ * The PID under which a descriptor's lock was taken. `undefined`: the descriptor doesn't have the lock. Compares the ids
+ * of `stat(2)`. The device in the `lock:` line can't be used, because on btrfs it differs from that of `stat(2)`.
  */
-const hasLock = (source: Source, pid: number, descriptor: string, { dev, ino }: FileId): boolean => {
+const takerOf = (source: Source, pid: number, descriptor: string, { dev, ino }: FileId): number | undefined => {
   const { kernel, root } = source
   const info = readBytes(source, `${root}/${pid}/fdinfo/${descriptor}`)
-  if (info === undefined || !flockLine.test(latin1.decode(info))) return false
+  const taker = info === undefined ? undefined : flockLine.exec(latin1.decode(info))?.[1]
+  if (taker === undefined) return undefined
   const file = attempt(() => kernel.fileId(`${root}/${pid}/fd/${descriptor}`))
-  return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino
+  return file !== undefined && `${file.dev}` === dev && `${file.ino}` === ino ? Number(taker) : undefined
 }
 
 /**
- * Whether a process holds the lock. `undefined`: its descriptors can't be listed, such as those of another user's
- * process or of one that has ended.
+ * Whether a process holds the lock by an open file of which `isMeant` is true, given the PID under which that file's
+ * lock was taken. `undefined`: its descriptors can't be listed, such as those of another user's process or of one that
+ * has ended.
  */
-const holds = Effect.fnUntraced(function* (source: Source, pid: number, directory: FileId, pace: Effect.Effect<void>) {
+const holds = Effect.fnUntraced(function* (
+  source: Source,
+  pid: number,
+  directory: FileId,
+  pace: Effect.Effect<void>,
+  isMeant: (taker: number) => boolean = () => true
+) {
   const descriptors = attempt(() => source.kernel.list(`${source.root}/${pid}/fdinfo`))
   if (descriptors === undefined) return undefined
   for (const descriptor of descriptors) {
-    if (hasLock(source, pid, descriptor, directory)) return true
+    const taker = takerOf(source, pid, descriptor, directory)
+    if (taker !== undefined && isMeant(taker)) return true
     yield* pace
   }
   return false
 })
 
 /**
- * The processes that took the lock and hold it, or may hold it because their descriptors can't be listed, ascending.
- * `/proc/locks` names the process that took a lock, not the processes that inherited it. Everybody may read the file.
+ * The processes that took the lock and hold it, or may hold it because their descriptors can't be listed. Each has the
+ * number of open files by which `/proc/locks` says that it took the lock. The file names the process that took a lock,
+ * not the processes that inherited it. Everybody may read it.
  */
 const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, pace: Effect.Effect<void>) {
   const bytes = readBytes(source, `${source.root}/locks`)
-  const found = new Set<Pid>()
+  const found = new Map<number, number>()
   for (const [, pid, major = "", minor = "", ino] of latin1.decode(bytes).matchAll(lockLine)) {
     const number = Number(pid)
     if (ino !== directory.ino || !isPid(number)) continue
     const isSameDevice = deviceOf(Number.parseInt(major, 16), Number.parseInt(minor, 16)) === directory.dev
     // `/proc/locks` keeps the PID of a process that has ended, as long as another process has the lock's open file.
     const isThere = source.kernel.exists(`${source.root}/${number}`)
-    if (isThere && ((yield* holds(source, number, directory, pace)) ?? isSameDevice)) found.add(number)
+    if (isThere && ((yield* holds(source, number, directory, pace)) ?? isSameDevice)) {
+      found.set(number, (found.get(number) ?? 0) + 1)
+    }
   }
-  return [...found].toSorted((a, b) => a - b)
+  return found
 })
 
 /**
- * The PIDs of the holders, ascending: the processes that took the lock or, if none of these has it, those that
- * inherited it. A taker whose `fdinfo` can't be listed counts as a holder if `/proc/locks` has the device of `stat(2)`.
- * Other processes without a readable `fdinfo` are left out.
+ * The PIDs of the holders, ascending. `some`: the processes that took the lock or, if none of these has it, those that
+ * inherited it. `all`: the same for each open file that has the lock. A taker whose `fdinfo` can't be listed counts as a
+ * holder if `/proc/locks` has the device of `stat(2)`. Other processes without a readable `fdinfo` are left out.
  */
-export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId) {
+export const lockHolders = Effect.fnUntraced(function* (source: Source, directory: FileId, wanted: "some" | "all") {
   if (checkType(source) !== undefined || checkNamespace(source) !== undefined) return []
   const pace = yield* Slices.makePace
   const taken = yield* takers(source, directory, pace)
-  if (taken.length > 0) return taken
-  const holders: Array<Pid> = []
-  const numbers = (listProcesses(source) ?? []).map(Number).toSorted((a, b) => a - b)
-  for (const number of numbers) {
-    if (isPid(number) && (yield* holds(source, number, directory, pace)) === true) holders.push(number)
+  const holders = new Set<number>(taken.keys())
+  // The PID of a taker that has ended may belong to another taker now. Then the one PID has two open files.
+  const isInherited = (taker: number) => taken.get(taker) !== 1
+  const others = taken.size > 0 && wanted === "some" ? [] : (listProcesses(source) ?? []).map(Number)
+  for (const number of others) {
+    if ((yield* holds(source, number, directory, pace, isInherited)) === true) holders.add(number)
     // Other fibers run in between, because this loop reads every descriptor of every process.
     yield* Effect.yieldNow
   }
-  return holders
+  return [...holders].filter(isPid).toSorted((a, b) => a - b)
 })

@@ -135,6 +135,41 @@ export const condemnedOwner = Effect.fnUntraced(function* (
 })
 
 /**
+ * Removes the sentinel of a role whose owner is gone by the other sentinels of the directory alone. Returns whether
+ * there was such a sentinel.
+ */
+export const releaseEnded = Effect.fnUntraced(function* (
+  directory: string,
+  options: Pick<RecordOptions, "legacy" | "role" | "sentinelName">,
+  { lock, lockState }: Omit<LockBasis, "isClaimed">
+): Effect.fn.Return<boolean, Claimed | LookError | MalformedSentinel, ProcessInspector | SentinelStore> {
+  const store = yield* SentinelStore
+  const { legacy = "trust", sentinelName = SentinelName.defaultName } = options
+  const entry = yield* entryOf(directory, options)
+  const found = yield* store.look(directory, Layout.ofNames([sentinelName]))
+  if (lock !== undefined && !sameFile(found.id, lock.id)) {
+    return yield* new Claimed({ path: directory, reason: "replaced" })
+  }
+  const context = yield* JudgeDirectory.makeContext({ legacy, isThorough: true })
+  const judge = (state: DirectoryState) =>
+    JudgeDirectory.judgeDirectory({ ...context, probeLock: () => Effect.succeed(lockState) }, state)
+  const own = contenders(found, entry)
+  if ((yield* judge(own)).verdict !== "unknown") return false
+  const { parts } = yield* judge(found)
+  const isOver = ({ entry }: SentinelFile) =>
+    parts.some(
+      ({ judged, subject }) => subject.entry === entry && Result.isSuccess(judged) && judged.success.verdict === "dead"
+    )
+  if (own.sentinels.length === 0 || !own.sentinels.every(isOver)) return false
+  for (const file of own.sentinels) {
+    if (Result.isSuccess(file.content)) {
+      yield* store.release(directory, { ...file, content: Result.succeed(file.content.success) })
+    }
+  }
+  return true
+})
+
+/**
  * Publishes the record unless the present owner of the role is alive or unknown. `confirm` runs when the record has
  * appeared. A failure of `confirm` takes the record back.
  */
