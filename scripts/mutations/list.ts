@@ -901,8 +901,36 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "run-forfeits",
     what: "a run that starts no command makes a directory without a sentinel removable",
-    edits: [{ file: cli("owner/Run"), from: "file.hasReplaced ?", to: "before.entries.length < 99 ?" }],
+    edits: [{ file: cli("owner/Run"), from: "file.hasReplaced ?", to: "before.sentinels.length < 99 ?" }],
     tests: [cliTest("run")]
+  },
+  {
+    name: "run-hidden",
+    what: "a holder of the lock who is explained hides one of an earlier command",
+    edits: [{ file: cli("owner/EarlierCommand"), from: 'lockHolders(id, "all")', to: "lockHolders(id)" }],
+    tests: [cliTest("run")]
+  },
+  {
+    name: "release-unproved",
+    what: "an owner's sentinel is removed although nothing proves that the owner is gone",
+    edits: [
+      { file: core("internal/owning/recording"), from: "!own.sentinels.every(isOver)", to: "own.sentinels.length > 99" }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "releaseEnded"
+  },
+  {
+    name: "release-by-itself",
+    what: "a dead directory loses the only sentinel that makes it dead",
+    edits: [
+      {
+        file: core("internal/owning/recording"),
+        from: `if ((yield* judge(own)).verdict !== "unknown") return false`,
+        to: ""
+      }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "releaseEnded"
   },
   {
     name: "run-legacy",

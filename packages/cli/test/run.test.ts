@@ -100,8 +100,8 @@ describe.concurrent("run", { timeout }, () => {
       assert.match(second.stderr, new RegExp(`already owned by process ${owner.pid}: alive, matches`))
       Roots.file(`${directory}/done`, "")
       assert.deepStrictEqual(yield* ended, { code: 5, signal: null })
-      // The lock is free now, and the record no longer claims it.
-      assert.notProperty(read(`${directory}/.vm-sentinel`).record, "lock")
+      // The record still claims the lock, which is free now: to another container that is the proof.
+      assert.deepStrictEqual(read(`${directory}/.vm-sentinel`).record.lock, owner.record.lock)
       const swept = yield* Cli.inProcess(["sweep", `${directory}/..`, "--json"])
       assert.deepInclude(Cli.report(swept.stdout).outcomes[0], { action: "removed", verdict: "dead" })
     })
@@ -281,9 +281,15 @@ describe.concurrent("run", { timeout }, () => {
       }
       const script = 'while [ ! -e "$0/$1.command" ]; do :; done'
       const command = ["sh", "-c", script, directory, longest]
-      const ran = yield* Cli.run(["run", directory, "--sentinel-name", longest, "--", ...command])
-      assert.deepStrictEqual([ran.code, ran.stderr], [0, ""])
-      assert.notProperty(read(`${directory}/${longest}`).record, "lock")
+      // The second `run` replaces the sentinels of the first.
+      // The second `run` replaces the sentinels of the first.
+      const nonces = new Set<string>()
+      for (const _ of [1, 2]) {
+        const ran = yield* Cli.run(["run", directory, "--sentinel-name", longest, "--", ...command])
+        assert.deepStrictEqual([ran.code, ran.stderr], [0, ""])
+        nonces.add(read(`${directory}/${longest}`).record.nonce)
+      }
+      assert.strictEqual(nonces.size, 2)
     })
   )
 
@@ -529,6 +535,56 @@ describe.concurrent("run", { timeout }, () => {
         assert.strictEqual(yield* ran, 1)
         assert.strictEqual(yield* write("supervisor", holder.pid), 0)
         assert.strictEqual(yield* ran, 7)
+      })
+  )
+
+  it.live("starts a command beside a lock of its own ancestors, again and again", ({ skip }) =>
+    Effect.gen(function* () {
+      if (process.platform !== "linux") skip("reads /proc")
+      const twice = 'for n in 1 2; do "$NODE" "$BIN" run "$1" -- sh -c "echo ran" || exit; done'
+      for (const [what, script] of [
+        ["another run", `exec "$NODE" "$BIN" run --sentinel-name .outer "$1" -- sh -c '${twice}' sh "$1"`],
+        // The process that took the lock has ended.
+        ["a shell", `exec 9<"$1"; flock -s 9; ${twice}`]
+      ] as const) {
+        const directory = yield* held
+        const { code, stderr, stdout } = yield* Cli.shell(script, [directory])
+        assert.deepStrictEqual([code, stdout, stderr], [0, "ran\nran\n", ""], what)
+      }
+    })
+  )
+
+  it.live(
+    "starts no command beside a process of an earlier one, which a living owner of another role hides",
+    ({ skip }) =>
+      Effect.gen(function* () {
+        if (process.platform !== "linux") skip("uses flock(1)")
+        const directory = yield* held
+        // flock(1) takes the lock itself, and waits for `cat`, which inherits it.
+        const supervisor = yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            ChildProcess.spawn("flock", ["-s", directory, "sh", "-c", "echo held; exec cat"], {
+              stdio: ["pipe", "pipe", "ignore"]
+            })
+          ),
+          (child) => Effect.sync(() => child.stdin.end())
+        )
+        yield* Effect.callback<void>((resume) => {
+          supervisor.stdout.once("data", () => resume(Effect.void))
+        })
+        const write = ["write", directory, "--pid", `${supervisor.pid}`, "--role", "supervisor"]
+        assert.strictEqual((yield* Cli.inProcess(write)).code, 0)
+        const run = (script: string) => Cli.run(["run", directory, "--", "sh", "-c", script, directory])
+        // The supervisor and all that inherited its lock are no earlier command.
+        for (const _ of [1, 2]) assert.strictEqual((yield* run("exit 7")).code, 7)
+        assert.strictEqual((yield* run('sleep 1000 >/dev/null 2>&1 & echo $! >"$0/guest"')).code, 0)
+        const guest = Number(FS.readFileSync(`${directory}/guest`, "utf8"))
+        const refused = yield* run("exit 7")
+        assert.strictEqual(refused.code, 1)
+        assert.include(refused.stderr, `already owned by process ${guest}: alive, lock-held`)
+        process.kill(guest, "SIGKILL")
+        while (FS.existsSync(`/proc/${guest}`)) yield* turn
+        assert.strictEqual((yield* run("exit 7")).code, 7)
       })
   )
 

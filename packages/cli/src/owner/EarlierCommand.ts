@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { SentinelFile } from "@vm-sentinel/core/DirectoryState"
 import { AlreadyOwned } from "@vm-sentinel/core/Errors"
 import * as Layout from "@vm-sentinel/core/Layout"
 import * as Ownership from "@vm-sentinel/core/Ownership"
@@ -11,6 +12,7 @@ import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Effect from "effect/Effect"
+import { ownLine } from "./Ancestors.ts"
 
 /**
  * The directory before `run` takes it.
@@ -19,8 +21,7 @@ import * as Effect from "effect/Effect"
  * @since 0.1.0
  */
 export interface Before {
-  /** Names of its sentinels. */
-  readonly entries: ReadonlyArray<string>
+  readonly sentinels: ReadonlyArray<SentinelFile>
   /** The processes that hold its lock as owners do, as far as they are visible. `undefined`: there are none. */
   readonly holders: ReadonlyArray<Pid> | undefined
 }
@@ -37,13 +38,11 @@ export const beforeOf: (path: string, name: string) => Effect.Effect<Before, nev
     const { lockHolders } = yield* ProcessInspector
     const found = yield* Effect.option(store.look(path, Layout.ofNames([name])))
     // `hold` reports what is wrong with the directory.
-    if (found._tag === "None") return { entries: [], holders: undefined }
+    if (found._tag === "None") return { sentinels: [], holders: undefined }
     // A probe and an owner that takes the lock hold it exclusively, for a moment.
     const isHeld = (yield* store.probeLock(path)) === "shared"
-    return {
-      entries: found.value.sentinels.map(({ entry }) => entry),
-      holders: isHeld ? yield* lockHolders(found.value.id) : undefined
-    }
+    const { id, sentinels } = found.value
+    return { sentinels, holders: isHeld ? yield* lockHolders(id, "all") : undefined }
   })
 
 /**
@@ -55,9 +54,30 @@ export const beforeOf: (path: string, name: string) => Effect.Effect<Before, nev
 export type CommandRecord = Pick<Ownership.RecordOptions, "legacy" | "lock" | "role" | "sentinelName">
 
 /**
+ * Fails if the sentinel of an earlier command names one that may live. The sentinel goes if that command is known to be
+ * gone by the sentinel of its `run` alone, which the next step replaces: `run` was the first process of a PID namespace,
+ * and was killed. If the lock is held, the next step tells by whom.
+ *
+ * @category looking
+ * @since 0.1.0
+ */
+export const ensureOver = Effect.fnUntraced(function* (
+  path: string,
+  name: string,
+  { holders, sentinels }: Before,
+  record: CommandRecord
+) {
+  const own = SentinelName.ofRole(name, "command")
+  if (holders !== undefined || !sentinels.some(({ entry }) => entry === own)) return
+  yield* Ownership.releaseEnded(path, record)
+  yield* Ownership.ensureUnowned(path, record)
+})
+
+/**
  * Fails if an earlier command may live that no record names. A process that the command started may hold the lock, after
  * the command and `run` have ended. An owner of another role explains the lock if it lives by its process, and is each
- * holder that is visible.
+ * holder that is visible. A holder that has started this process, such as a `run` under another sentinel name, is no
+ * earlier command.
  *
  * @category looking
  * @since 0.1.0
@@ -65,11 +85,15 @@ export type CommandRecord = Pick<Ownership.RecordOptions, "legacy" | "lock" | "r
 export const ensureUnlocked = Effect.fnUntraced(function* (
   path: string,
   name: string,
-  { entries, holders }: Before,
+  { holders, sentinels }: Before,
   record: CommandRecord
 ) {
   const own = new Set([name, SentinelName.ofRole(name, "command")])
+  const entries = sentinels.map(({ entry }) => entry)
   if (holders === undefined || !entries.some((entry) => own.has(entry))) return
+  const line = ownLine()
+  const rivals = holders.filter((pid) => !line.has(pid))
+  if (holders.length > 0 && rivals.length === 0) return
   const explained = new Set<number>()
   for (const entry of entries.filter((entry) => !own.has(entry))) {
     // `run` holds the lock, so the lock is no evidence here.
@@ -78,11 +102,12 @@ export const ensureUnlocked = Effect.fnUntraced(function* (
     ).pipe(Effect.option)
     if (owned._tag === "None" || owned.value._tag !== "AlreadyOwned" || owned.value.verdict !== "alive") continue
     // No holder is visible, so any living owner may be the one.
-    if (holders.length === 0) return
+    if (rivals.length === 0) return
     if (owned.value.owner !== undefined) explained.add(owned.value.owner)
   }
-  if (holders.length > 0 && holders.every((pid) => explained.has(pid))) return
-  const [owner] = holders
+  const unexplained = rivals.filter((pid) => !explained.has(pid))
+  if (rivals.length > 0 && unexplained.length === 0) return
+  const [owner] = unexplained
   const whose = owner === undefined ? {} : { owner }
   return yield* new AlreadyOwned({ path, verdict: "alive", reason: "lock-held", ...whose })
 })

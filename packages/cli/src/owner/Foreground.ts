@@ -5,17 +5,17 @@
  */
 import { readFileSync } from "node:fs"
 import { isatty } from "node:tty"
+import { fieldsOf } from "./Ancestors.ts"
 
 /**
  * Whether `/proc/PID/stat` is that of a process in the foreground process group of its terminal: `pgrp` and `tpgid` of
  * proc_pid_stat(5) are equal. Both are 0 if the groups lie outside of the reader's PID namespace, and may then differ.
- * The name of the program, in parentheses, may contain spaces.
  *
  * @category predicates
  * @since 0.1.0
  */
 export const isForegroundStat = (stat: string): boolean => {
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  const fields = fieldsOf(stat)
   return fields[2] === fields[5] && fields[2] !== "0"
 }
 

@@ -113,6 +113,7 @@ export const run: (
     const signals = yield* listen
     const name = Option.getOrElse(sentinelName, () => SentinelName.defaultName)
     const before = yield* EarlierCommand.beforeOf(path, name)
+    yield* EarlierCommand.ensureOver(path, name, before, { ...named, role: "command" })
     const scope = yield* Scope.make()
     const { file, lock } = yield* Scope.provide(Ownership.hold(path, named), scope)
     const letGo = Scope.close(scope, Exit.void)
@@ -135,7 +136,8 @@ export const run: (
     const { child, pid } = yield* Effect.onError(started, () =>
       file.hasReplaced ? Effect.void : Effect.andThen(withdraw(path, file), letGo)
     )
-    yield* Effect.addFinalizer(() => letGo)
+    // The lock stays held, and claimed, until this process ends. Its end proves to a reader in another PID namespace that
+    // the owner is gone.
     const recorded = Effect.gen(function* () {
       yield* Command.tellRefusal(command, child)
       yield* signals.passTo(child)

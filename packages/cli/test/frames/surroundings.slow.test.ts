@@ -61,6 +61,35 @@ describe("run as the first process of a container", () => {
   )
 })
 
+describe("run after run, each as the first process of a container of its own", () => {
+  for (const [signal, end] of [
+    ["KILL", "was killed"],
+    ["TERM", "has ended in good order"]
+  ] as const) {
+    real(without(), `knows that the one before ${end}, and so does a sweep`, ({ open, scratch }) =>
+      Effect.gen(function* () {
+        const host = yield* open()
+        const start = `
+            rm -f $W/started
+            ${first} $VS run $R/vm -- sh -c "touch $W/started; exec sleep 1000000" >/dev/null 2>&1 & RUN=$!
+            until [ -e $W/started ]; do kill -0 $RUN || break; sleep 0.01; done; running $R/vm`
+        const stop = `kill -${signal} $(cat /proc/$RUN/task/$RUN/children); wait $RUN || true`
+        // The descriptor keeps the kernel from giving the number of the first namespace to the second.
+        yield* host.run(`mkdir -m 700 $R/vm; ${start}; exec 8</proc/$RUN/ns/pid_for_children`)
+        const next = yield* open(Places.ownPids)
+        assert.strictEqual((yield* next.attempt("$VS run $R/vm -- touch $W/beside")).code, 1)
+        yield* host.run(stop)
+        assert.deepStrictEqual(yield* next.actions("$VS list $R --json"), { vm: "would-remove: dead, lock-free" })
+        yield* host.run(start)
+        assert.isFalse(FS.existsSync(`${scratch}/beside`))
+        assert.deepStrictEqual(yield* next.actions("$VS sweep $R --json"), { vm: "kept: alive, lock-held" })
+        yield* host.run(stop)
+        assert.deepStrictEqual(yield* next.actions("$VS sweep $R --json"), { vm: "removed: dead, lock-free" })
+      })
+    )
+  }
+})
+
 const dead = (directory: string) =>
   `mkdir -m 700 ${directory}; printf 2147483647 > ${directory}/.vm-sentinel; chmod 600 ${directory}/.vm-sentinel`
 
