@@ -202,6 +202,16 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
+  it.live("ends with the command's code, though it gets signals until the last moment", () =>
+    Effect.gen(function* () {
+      const directory = yield* held
+      // Sends a signal after the end of the program, when its listeners are gone.
+      const script = `process.once("exit", () => process.kill(process.pid, "SIGTERM"))`
+      const { code, stderr } = yield* Cli.run(["run", directory, "--", "sh", "-c", "exit 7"], yield* behind(script))
+      assert.deepStrictEqual([code, stderr], [7, ""])
+    })
+  )
+
   it.live("scenario 93: says that no sweep will believe the directory, and what to change, and write says so too", () =>
     Effect.gen(function* () {
       const directory = yield* held

@@ -37,7 +37,8 @@ export interface Signals {
 
 /**
  * Listens to signals until the scope closes. Removes all other listeners for that time, so that the command alone
- * decides what a signal means.
+ * decides what a signal means. Once a command gets the signals, it listens until this process ends: a signal that comes
+ * after the command's end would otherwise end this process, in place of the command's exit code.
  *
  * @category running
  * @since 0.1.0
@@ -67,6 +68,7 @@ export const listen: Effect.Effect<Signals, never, Scope.Scope> = Effect.acquire
           for (const signal of early) child.kill(signal)
         }),
       stop: () => {
+        if (receiver !== undefined) return
         for (const { listener, others, signal } of signals) {
           for (const other of others) process.on(signal, other)
           process.off(signal, listener)
