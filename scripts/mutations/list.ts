@@ -911,6 +911,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [cliTest("run")]
   },
   {
+    name: "run-outer",
+    what: "a command doesn't hold the directory of an outer run",
+    edits: [{ file: cli("owner/Run"), from: ", ...inherited])", to: "])" }],
+    tests: [cliTest("run")],
+    only: "outer run"
+  },
+  {
     name: "release-unproved",
     what: "an owner's sentinel is removed although nothing proves that the owner is gone",
     edits: [

@@ -66,13 +66,14 @@ const spawned = (command: string, args: ReadonlyArray<string>, stdio: StdioOptio
   )
 
 /**
- * Starts the command. `lock`: the descriptor that the command gets as descriptor 3. Fails with the exit code of a shell.
+ * Starts the command. `locks`: the descriptors that the command gets as 3, 4 and so on. Fails with the exit code of a
+ * shell.
  *
  * @category running
  * @since 0.1.0
  */
-export const start = (command: string, args: ReadonlyArray<string>, lock: number | undefined) =>
-  spawned(command, args, ["inherit", "inherit", "inherit", ...(lock === undefined ? [] : [lock])]).pipe(
+export const start = (command: string, args: ReadonlyArray<string>, locks: ReadonlyArray<number>) =>
+  spawned(command, args, ["inherit", "inherit", "inherit", ...locks]).pipe(
     Effect.catch((error) => {
       const reason = reasonOf(command, error)
       return Effect.andThen(

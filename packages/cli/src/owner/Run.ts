@@ -23,6 +23,7 @@ import * as WorkingDirectory from "../WorkingDirectory.ts"
 import * as Command from "./Command.ts"
 import * as DistrustWarning from "./DistrustWarning.ts"
 import * as EarlierCommand from "./EarlierCommand.ts"
+import { inheritedLocks } from "./InheritedLocks.ts"
 import { reapOrphans } from "./Reaping.ts"
 import { listen } from "./Signals.ts"
 
@@ -111,6 +112,7 @@ export const run: (
     const path = yield* WorkingDirectory.absolute(directory)
     const named = { legacy, ...(Option.isNone(sentinelName) ? {} : { sentinelName: sentinelName.value }) }
     const signals = yield* listen
+    const inherited = yield* Effect.sync(inheritedLocks)
     const name = Option.getOrElse(sentinelName, () => SentinelName.defaultName)
     const before = yield* EarlierCommand.beforeOf(path, name)
     yield* EarlierCommand.ensureOver(path, name, before, { ...named, role: "command" })
@@ -128,8 +130,8 @@ export const run: (
       const early = yield* signals.early
       if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
       // The command inherits the lock, and holds it even if this process is killed. No other child inherits the lock,
-      // because the descriptor is closed on exec.
-      return yield* Command.start(command, args, lock?.fd)
+      // because the descriptor is closed on exec. The directory of an outer `run` is the command's, too.
+      return yield* Command.start(command, args, [...(lock?.fd === undefined ? [] : [lock.fd]), ...inherited])
     })
     // Without a command, DIR stays as it was. If this process has replaced the sentinel of a dead owner, its own stays,
     // with its claim on the lock, which the end of the process releases.
