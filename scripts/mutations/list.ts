@@ -640,6 +640,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "scenario 108"
   },
   {
+    name: "native-top-unlooked",
+    what: "native code removes files of the top before it has read all names for a sentinel that wasn't judged",
+    edits: [
+      {
+        file: "packages/platform-linux/src/internal/removal.c",
+        from: "is_empty = remove_entries(work, fd, 0)",
+        to: "is_empty = remove_children(work, fd, 0)"
+      }
+    ],
+    tests: ["packages/platform-linux/test/NativeRemoval.slow.test.ts"],
+    only: "scenario 108"
+  },
+  {
     name: "unguarded-passes",
     what: "files removed from a directory that lies in place after its sentinels are gone",
     edits: [

@@ -230,17 +230,21 @@ static long look_through(struct work *work, int fd, int depth)
 static int remove_listed(struct work *work, int fd, int depth, long length);
 static int remove_children(struct work *work, int fd, int depth);
 
-static int remove_inner(struct work *work, int fd, int depth)
+/* Removes all entries but for sentinels. */
+static int remove_entries(struct work *work, int fd, int depth)
 {
-	struct kernel_stat found;
-	long length;
+	const long length = look_through(work, fd, depth);
 
-	if (!look(fd, &found) || found.mount != work->mount || is_barred(work, fd))
-		return 0;
-	length = look_through(work, fd, depth);
 	if (length < 0)
 		return 0;
 	return length == 0 ? remove_children(work, fd, depth) : remove_listed(work, fd, depth, length);
+}
+
+static int remove_inner(struct work *work, int fd, int depth)
+{
+	struct kernel_stat found;
+
+	return look(fd, &found) && found.mount == work->mount && !is_barred(work, fd) && remove_entries(work, fd, depth);
 }
 
 /* The descriptor holds the lock until the directory is removed. */
@@ -320,7 +324,7 @@ static int remove_top(struct work *work, int parent, const char *name)
 	if (look(fd, &top) && look(parent, &above) && top.mount == above.mount &&
 	    (!work->order->is_known || is_same(work->order->dev, work->order->ino, &top))) {
 		work->mount = top.mount;
-		is_empty = remove_children(work, fd, 0) && remove_judged(work, fd);
+		is_empty = remove_entries(work, fd, 0) && remove_judged(work, fd);
 	}
 	close(fd);
 	return is_empty && unlinkat(parent, name, AT_REMOVEDIR) == 0;
