@@ -640,6 +640,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "scenario 108"
   },
   {
+    name: "condemned-rewritten",
+    what: "a sentinel that was written again, with equal bytes, counts as the judged one",
+    edits: [
+      {
+        file: core("DirectoryState"),
+        from: " || file.writtenAt !== other.writtenAt",
+        to: ""
+      }
+    ],
+    tests: ["packages/core/test/Condemned.test.ts", "packages/core/test/SentinelStore.test.ts"]
+  },
+  {
     name: "native-top-unlooked",
     what: "native code removes files of the top before it has read all names for a sentinel that wasn't judged",
     edits: [

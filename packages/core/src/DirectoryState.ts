@@ -151,7 +151,9 @@ export const tagOf = ({ bytes = new Uint8Array(), id }: Pick<FileFingerprint, "b
 
 /**
  * Describes the first difference between a directory as it was judged and as it is now. `undefined`: there is none.
- * Ignores the path, because a claim moves the directory. Ignores foreign files that were removed.
+ * Ignores the path, because a claim moves the directory. Ignores foreign files that were removed. A sentinel that was
+ * written again is a difference, even with equal bytes: a new owner may have the PID of the judged one, and a v1 or v2
+ * record then has the same bytes.
  *
  * @category comparing
  * @since 0.1.0
@@ -161,9 +163,9 @@ export const difference = (judged: Fingerprint, now: Fingerprint): string | unde
   if (judged.sentinels.length !== now.sentinels.length) return "a sentinel appeared or went away"
   const changed = judged.sentinels.find((file, index) => {
     const other = now.sentinels[index]
-    return other === undefined || !sameSentinel(file, other)
+    return other === undefined || !sameSentinel(file, other) || file.writtenAt !== other.writtenAt
   })
-  if (changed !== undefined) return `${changed.entry} is another file or has other content`
+  if (changed !== undefined) return `${changed.entry} is another file, has other content or was written again`
   const foreign = now.foreign.find((entry) => !judged.foreign.includes(entry))
   return foreign === undefined ? undefined : `${foreign} appeared`
 }

@@ -157,6 +157,15 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
               yield* world.move(`${at}/copy`, `${at}/.vm-sentinel`)
             })
         ],
+        [
+          "the same bytes, written again into the same file",
+          (at) =>
+            Effect.gen(function* () {
+              yield* world.file(`${at}/.vm-sentinel`, (yield* world.tree(at))[".vm-sentinel"] ?? "")
+              // The clock of a file system may not have moved on since the first time.
+              yield* world.setTime(`${at}/.vm-sentinel`, 86_400_000)
+            })
+        ],
         ["another sentinel", (at) => world.file(`${at}/.vm-sentinel.helper`, textOf(fresh()))],
         ["no sentinel any more", (at) => world.remove(`${at}/.vm-sentinel`)],
         [

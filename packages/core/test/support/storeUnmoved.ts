@@ -247,14 +247,15 @@ export const tests = <R>({ test, world: given }: Tester<R>): void => {
     ))
 
   test("scenario 105: a mark that was written to stays, and so does a directory with a sentinel that wasn't judged", () =>
-    locked(({ condemned, directory, sweep, vm }) =>
+    locked(({ directory, store, sweep, vm }) =>
       Effect.gen(function* () {
         const interposer = yield* Interposer
         const before = yield* world.tree(vm)
         for (const entry of [".vm-sentinel.removing", ".vm-sentinel.late", ".bbox-sentinel"]) {
+          const right = yield* condemnedAt(store, vm)
           const discarded = sweep((reclaimer) =>
             Effect.gen(function* () {
-              const claim = yield* claimUnmoved(reclaimer, condemned)
+              const claim = yield* claimUnmoved(reclaimer, right)
               yield* interposer.before("removeTree", world.file(`${vm}/${entry}`, `${textOf(fresh())} `), isVm)
               return yield* discarding(claim)
             })
