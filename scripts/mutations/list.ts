@@ -652,6 +652,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: ["packages/core/test/Condemned.test.ts", "packages/core/test/SentinelStore.test.ts"]
   },
   {
+    name: "word-copied",
+    what: "an operator's word about a copied record counts for the original below it",
+    edits: [
+      {
+        file: core("internal/sweep/ownersBelow"),
+        from: "(part) => !isWord || isDead(part)",
+        to: "() => true"
+      }
+    ],
+    tests: [coreTest("Cleanup")],
+    only: "scenario 77"
+  },
+  {
     name: "native-top-unlooked",
     what: "native code removes files of the top before it has read all names for a sentinel that wasn't judged",
     edits: [

@@ -1295,6 +1295,27 @@ describe("Cleanup.reclaim", () => {
     )
   }
 
+  stageTest("scenario 77: takes an operator's word about a copy of a record for none about the owner below it", () =>
+    Effect.gen(function* () {
+      const word = { assumeDead: "it is a copy" }
+      const table = yield* FakeProcessTable
+      const memory = yield* MemoryDisk
+      const inner = `${vm}/inner`
+      const pid = yield* Simulation.owned(inner)
+      yield* table.hide(pid)
+      const { content = "" } = (yield* memory.snapshot())[`${inner}/.vm-sentinel`] ?? {}
+      yield* Simulation.seed({ [`${vm}/.vm-sentinel`]: content })
+      yield* Simulation.crashed(vm, { role: "helper" })
+      const before = yield* memory.snapshot(root)
+      const kept = yield* Cleanup.reclaim(vm, word)
+      assert.deepInclude(kept, { action: "kept", reason: "owner-inside" })
+      assert.deepInclude(kept.evidence.below, { recorded: "inner", observed: "unknown, permission-denied" })
+      assert.deepStrictEqual(yield* memory.snapshot(root), before)
+      yield* table.exit(pid)
+      assert.deepInclude(yield* Cleanup.reclaim(vm, word), { action: "removed", reason: "assumed-dead" })
+    })
+  )
+
   stageTest("takes an operator's word, and a dry run", () =>
     Effect.gen(function* () {
       yield* owner((table, pid) => table.hide(pid))

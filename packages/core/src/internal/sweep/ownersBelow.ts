@@ -2,6 +2,7 @@
  * Examines owners below the first level of a directory. Nothing is removed unless all these owners are provably gone.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { MayRemove } from "../../Reclaimer.ts"
 import { type Judgement, reconsider } from "../../Condemned.ts"
@@ -9,6 +10,7 @@ import { isShortage } from "../../Errno.ts"
 import { sameFile } from "../../FileId.ts"
 import { type DirectoryState, nonceOf } from "../../DirectoryState.ts"
 import type { OwnerBelow } from "../../JudgeInputs.ts"
+import type { Part } from "../../Judgement.ts"
 import type { Layout } from "../../Layout.ts"
 import type { SentinelStore } from "../../SentinelStore.ts"
 
@@ -27,6 +29,8 @@ const isUnchanged = (judged: Parameters<MayRemove>[1], now: Parameters<MayRemove
 
 const nothingBelow = (): boolean => false
 
+const isDead = ({ judged }: Part): boolean => Result.isSuccess(judged) && judged.success.verdict === "dead"
+
 /**
  * Makes the function that judges the inner directories of a condemned directory. The function stops at the first owner
  * that isn't provably gone. `judge` judges one directory. `permit`: makes the caller's unreadable directories readable.
@@ -38,14 +42,17 @@ export const make = (
   permit: boolean
 ): ((judgement: Judgement) => Effect.Effect<Examined>) => {
   const examineBelow = Effect.fnUntraced(function* (judgement: Judgement) {
-    const { path: top, sentinels } = judgement.state
-    const judgedNonces = new Set(sentinels.map(nonceOf))
+    const { path: top } = judgement.state
+    // An operator's word is about the directory itself, and a copy of a living owner's record may lie there.
+    const isWord = judgement.reason === "assumed-dead"
+    const gone = judgement.parts.filter((part) => !isWord || isDead(part))
+    const judgedNonces = new Set(gone.map(({ subject }) => nonceOf(subject)))
     const known = new Map<string, Parameters<MayRemove>[1]>()
 
     /** Judges one inner directory. `undefined`: each of its owners is provably gone. */
     const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
       const path = state.path.slice(top.length + 1)
-      // A record with the nonce of a judged record is a copy of that record, and isn't judged again.
+      // A record with the nonce of a record of a gone owner is a copy of that record, and isn't judged again.
       const others = state.sentinels.filter((file) => {
         const nonce = nonceOf(file)
         return nonce === undefined || !judgedNonces.has(nonce)
