@@ -228,10 +228,13 @@ const overCalls = (
     rename: (from, to) =>
       attempt("rename", from, () => {
         Fs.renameSync(encodePath(from), encodePath(to))
-        // A move of a directory also moves the mounts in it, and the kernel doesn't report that change of the table.
-        mounts.forget()
+        mounts.moved(from)
       }),
-    renameNew: (from, to) => attempt("rename", from, () => renameNew(native(), from, to)),
+    renameNew: (from, to) =>
+      attempt("rename", from, () => {
+        renameNew(native(), from, to)
+        mounts.moved(from)
+      }),
     unlink: (path) => attempt("unlink", path, () => Fs.unlinkSync(encodePath(path))),
     makeDirectory: (path) =>
       attempt("mkdir", path, () => {

@@ -290,6 +290,28 @@ describe("what lies in the way", () => {
       assert.deepStrictEqual(Tree.entries(`${scratch}/root`), ["vm"])
     })
   )
+
+  liveUnless(whyNot(world.bindMount), "scenario 46: a mount in what was just put back counts at its new path", () =>
+    Effect.gen(function* () {
+      const scratch = yield* world.scratch
+      const owners = yield* Owners.make
+      const claimed = `${scratch}/root/.vm-sentinel-reap.${"0123456789abcdef".repeat(2)}/claimed/vm`
+      yield* dead(claimed, owners)
+      yield* world.file(`${scratch}/source/precious`, "precious")
+      yield* world.directory(`${claimed}/data/mnt`)
+      const mount = orUndefined(world.bindMount)?.(`${scratch}/source`, `${claimed}/data/mnt`) ?? Effect.void
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* mount
+          assert.deepStrictEqual(yield* sweep(`${scratch}/root`), { vm: "kept mount-inside" })
+          const before = Tree.of(`${scratch}/root/vm`)
+          assert.deepStrictEqual(yield* sweep(`${scratch}/root`), { vm: "kept mount-inside" })
+          assert.deepStrictEqual(Tree.differences(before, Tree.of(`${scratch}/root/vm`)), [])
+        })
+      )
+      assert.deepStrictEqual(Tree.entries(`${scratch}/source`), ["precious"])
+    })
+  )
 })
 
 describe("what can't be removed", () => {

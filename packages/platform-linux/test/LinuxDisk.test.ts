@@ -593,6 +593,8 @@ describe("LinuxDisk", () => {
       assert.deepStrictEqual(yield* points, [`${scratch}/before/mnt`])
       yield* disk.rename(`${scratch}/before`, `${scratch}/after`)
       assert.deepStrictEqual(yield* points, [`${scratch}/after/mnt`])
+      yield* disk.renameNew(`${scratch}/after`, `${scratch}/again`)
+      assert.deepStrictEqual(yield* points, [`${scratch}/again/mnt`])
     })
   )
 

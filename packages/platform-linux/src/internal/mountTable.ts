@@ -28,8 +28,11 @@ export interface MountTable {
    * mount.
    */
   readonly locate: (mount: string, path: string) => string
-  /** Makes the next question read the table again. A caller that moved a directory has also moved the mounts in it. */
-  readonly forget: () => void
+  /**
+   * Tells that the caller has moved a real path. If the last reading showed a mount there, the next question reads the table
+   * again, because a move of a directory also moves the mounts in it.
+   */
+  readonly moved: (path: string) => void
   readonly close: () => void
 }
 
@@ -120,8 +123,9 @@ export const make = (native: () => Libc | undefined, clock: Clock): MountTable =
     inside: (path) => Mounts.inside(current(), path),
     below: (path) => Mounts.below(recent(), path),
     locate: (mount, path) => locate(read(), mount, path),
-    forget: () => {
-      readAt = undefined
+    moved: (path) => {
+      // The kernel reports a mount that is newer than the last reading.
+      if (table !== undefined && Mounts.inside(table, path) !== undefined) readAt = undefined
     },
     close: () => {
       if (fd !== undefined) close(fd)
