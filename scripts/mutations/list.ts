@@ -314,8 +314,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/judgement/standing"),
-        from: `return isCertain || isTrusted ? undefined : "machine-unknown"`,
-        to: `return undefined`
+        from: "if (isCertain || isTrusted) return undefined",
+        to: "if (isCertain !== undefined) return undefined"
       }
     ],
     tests: [coreTest("VerdictMachine")]

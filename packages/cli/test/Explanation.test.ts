@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { DirectoryFrame } from "@vm-sentinel/core/DirectoryFrame"
 import { MalformedSentinel } from "@vm-sentinel/core/Errors"
-import type { Evidence } from "@vm-sentinel/core/Evidence"
 import type { JudgeInputs, Subject } from "@vm-sentinel/core/JudgeInputs"
 import { decide, type Decision } from "@vm-sentinel/core/Judgement"
 import type { Observation } from "@vm-sentinel/core/Observation"
@@ -316,6 +315,7 @@ describe("Explanation", () => {
       ["rebooted", recorded({ bootId: "earlier" }), undefined, {}, "bootId"],
       ["other-machine", unbound({ bootId: "other", machineId: "other" }), undefined, { frame: shared }, "machineId"],
       ["other-machine", unbound({ bootId: "other", hostname: "other" }), undefined, { frame: shared }, "hostname"],
+      ["other-machine", unbound({ machineId: undefined, hostname: "other" }), absent, { frame: shared }, "hostname"],
       ["machine-unknown", unbound({ machineId: undefined }), absent, { frame: shared }, "machineId"],
       ["machine-unknown", unbound(), absent, { frame: shared }, "virtualMachine"],
       ["machine-unknown", unbound({ bootId: "other" }), absent, { shared: "trust" }, "directory"],
@@ -335,7 +335,7 @@ describe("Explanation", () => {
   it.each(decisions)("rests %s on the right datum", (reason, sentinel, observation, rest, datum) => {
     const verdict = judge(sentinel, observation, host, { ...circumstances, ...rest })
     assert.strictEqual(verdict.reason, reason)
-    assert.strictEqual(Explanation.decidedBy(verdict.reason, verdict.evidence), datum)
+    assert.strictEqual(verdict.decidedBy, datum)
   })
 
   it("rests on the PID namespace where a container's ids may be its image's", () => {
@@ -343,7 +343,11 @@ describe("Explanation", () => {
     const sentinel = unbound({ bootId: "earlier", pidNamespace: "pid:[2]" })
     const verdict = judge(sentinel, undefined, container, { ...circumstances, frame: shared })
     assert.strictEqual(verdict.reason, "machine-unknown")
-    assert.strictEqual(Explanation.decidedBy(verdict.reason, verdict.evidence), "pidNamespace")
+    assert.strictEqual(verdict.decidedBy, "pidNamespace")
+    // On a file system of one kernel, an operator's word about machines leaves the doubt about the directory.
+    const trusted = judge(sentinel, undefined, container, { ...circumstances, shared: "trust" })
+    assert.strictEqual(trusted.reason, "machine-unknown")
+    assert.strictEqual(trusted.decidedBy, "directory")
   })
 
   it("shows both directories of a copy, a datum a line", () => {
@@ -405,10 +409,5 @@ describe("Explanation", () => {
       observed: "inherited",
       result: "not-applicable"
     })
-  })
-
-  it("rests on nothing where nothing was compared", () => {
-    const none: Evidence = {}
-    assert.isUndefined(Explanation.decidedBy("no-sentinel", none))
   })
 })

@@ -67,12 +67,27 @@ export type Datum = typeof Datum.Type
 export type Evidence = { readonly [K in Datum]?: Compared }
 
 /**
- * The judgement of one owner. Only `dead` can lead to a deletion.
+ * The judgement of one owner. Only `dead` can lead to a deletion. `decidedBy`: the datum of `evidence` that decided.
  *
  * @category models
  * @since 0.1.0
  */
 export type Verdict =
-  | { readonly verdict: "alive"; readonly reason: AliveReason; readonly evidence: Evidence }
-  | { readonly verdict: "dead"; readonly reason: DeadReason; readonly evidence: Evidence }
-  | { readonly verdict: "unknown"; readonly reason: UnknownReason; readonly evidence: Evidence }
+  | {
+      readonly verdict: "alive"
+      readonly reason: AliveReason
+      readonly evidence: Evidence
+      readonly decidedBy: Datum
+    }
+  | {
+      readonly verdict: "dead"
+      readonly reason: DeadReason
+      readonly evidence: Evidence
+      readonly decidedBy: Datum
+    }
+  | {
+      readonly verdict: "unknown"
+      readonly reason: UnknownReason
+      readonly evidence: Evidence
+      readonly decidedBy: Datum
+    }

@@ -7,7 +7,7 @@
 import * as Result from "effect/Result"
 import { type DirectoryFrame, fileToken } from "./DirectoryFrame.ts"
 import { type Distrust, UntrustedSentinel } from "./Errors.ts"
-import type { Compared, Evidence, Verdict } from "./Evidence.ts"
+import type { Compared, Datum, Evidence, Verdict } from "./Evidence.ts"
 import { baseName } from "./internal/paths.ts"
 import type { JudgeInputs, Subject, SubjectError } from "./JudgeInputs.ts"
 import type { DeadReason, FileReason } from "./Reason.ts"
@@ -35,11 +35,17 @@ export interface Part {
  */
 export type Conclusion =
   | Verdict
-  | { readonly verdict: "dead"; readonly reason: "owner-inside" | "mount-inside"; readonly evidence: Evidence }
+  | {
+      readonly verdict: "dead"
+      readonly reason: "owner-inside" | "mount-inside" | "abandoned" | "resumed"
+      readonly evidence: Evidence
+    }
   | { readonly verdict: "unknown"; readonly reason: FileReason; readonly evidence: Evidence }
   | { readonly verdict: "none"; readonly reason: "no-sentinel"; readonly evidence: Evidence }
 
 type Finding = Conclusion & {
+  /** The datum of `evidence` that decided. `undefined`: nothing was compared. */
+  readonly decidedBy: Datum | undefined
   /** The sentinel that decided. `undefined`: no single sentinel did. */
   readonly decisive: Subject | undefined
   /** Why the decisive sentinel, or the whole directory, couldn't be judged. */
@@ -91,12 +97,12 @@ export const reasonOf = (error: SubjectError): FileReason => {
 const findingOf = ({ judged, subject }: Part): Finding => {
   if (Result.isFailure(judged)) {
     const error = judged.failure
-    return { verdict: "unknown", reason: reasonOf(error), evidence: {}, decisive: subject, error }
+    return { verdict: "unknown", reason: reasonOf(error), evidence: {}, decidedBy: undefined, decisive: subject, error }
   }
   return { ...judged.success, decisive: subject, error: undefined }
 }
 
-const noDecisive = { evidence: {}, decisive: undefined, error: undefined } as const
+const noDecisive = { evidence: {}, decidedBy: undefined, decisive: undefined, error: undefined } as const
 const noSentinel: Finding = { verdict: "none", reason: "no-sentinel", ...noDecisive }
 const otherOwner: Finding = { verdict: "unknown", reason: "other-owner", ...noDecisive }
 
@@ -207,13 +213,9 @@ const withAssumption = (finding: Finding, inputs: JudgeInputs): Finding => {
   if (kind._tag === "Workspace" || distrust?.rule === "home") return finding
   if (finding.verdict !== "unknown" || crowded !== undefined || assumeDead.trim() === "") return finding
   const assumption: Compared = { recorded: finding.reason, observed: assumeDead, result: "not-applicable" }
-  return {
-    verdict: "dead",
-    reason: "assumed-dead",
-    evidence: { ...finding.evidence, ...(finding.decisive === undefined ? placeOf(frame) : {}), assumption },
-    decisive: finding.decisive,
-    error: undefined
-  }
+  const place = finding.decisive === undefined ? placeOf(frame) : {}
+  const evidence = { ...finding.evidence, ...place, assumption }
+  return { ...finding, verdict: "dead", reason: "assumed-dead", evidence, decidedBy: "assumption", error: undefined }
 }
 
 const isRebooted = (part: Part | undefined): boolean =>
@@ -237,10 +239,9 @@ const withDirectoryLock = (finding: Finding, inputs: JudgeInputs, parts: Readonl
   const { lock: state } = inputs
   if (finding.verdict !== "dead" || state === undefined || state === "free") return finding
   const lock: Compared = { ...finding.evidence.lock, observed: state, result: "not-applicable" }
-  const { decisive, error } = finding
-  const rest = { evidence: { ...finding.evidence, lock }, decisive, error }
-  if (state !== "unknown") return { verdict: "alive", reason: "lock-held", ...rest }
-  return mayBeLocked(inputs, parts) ? { verdict: "unknown", reason: "lock-unknown", ...rest } : finding
+  const found = { ...finding, evidence: { ...finding.evidence, lock }, decidedBy: "lock" } as const
+  if (state !== "unknown") return { ...found, verdict: "alive", reason: "lock-held" }
+  return mayBeLocked(inputs, parts) ? { ...found, verdict: "unknown", reason: "lock-unknown" } : finding
 }
 
 /** An owner below the first level that isn't provably gone keeps a dead directory. */
@@ -248,18 +249,18 @@ const withOwnerBelow = (finding: Finding, { below: owner }: JudgeInputs): Findin
   if (finding.verdict !== "dead" || owner === undefined) return finding
   const { path: recorded, reason, shortage, verdict } = owner
   const below: Compared = { recorded, observed: `${verdict}, ${reason}`, result: "not-applicable" }
-  const { decisive, error, evidence } = finding
+  const found = { ...finding, evidence: { ...finding.evidence, below }, decidedBy: "below" } as const
   return shortage === undefined
-    ? { verdict: "dead", reason: "owner-inside", evidence: { ...evidence, below }, decisive, error }
-    : { verdict: "unknown", reason: "unreadable", evidence: { ...evidence, below }, decisive, error: shortage }
+    ? { ...found, verdict: "dead", reason: "owner-inside" }
+    : { ...found, verdict: "unknown", reason: "unreadable", error: shortage }
 }
 
 /** A mount below keeps a dead directory. */
 const withMount = (finding: Finding, { mount: observed }: JudgeInputs): Finding => {
   if (finding.verdict !== "dead" || observed === undefined) return finding
   const mount: Compared = { observed: observed.toWellFormed(), result: "not-applicable" }
-  const { decisive, error, evidence } = finding
-  return { verdict: "dead", reason: "mount-inside", evidence: { ...evidence, mount }, decisive, error }
+  const evidence = { ...finding.evidence, mount }
+  return { ...finding, verdict: "dead", reason: "mount-inside", evidence, decidedBy: "mount" }
 }
 
 /** Evidence that names the holder of a lock. */

@@ -51,12 +51,12 @@ const limitLegacy = (verdict: Verdict, { frame, knowledge }: Reader, notes: Note
   if (verdict.verdict !== "dead") return verdict
   if (knowledge.legacy === "keep") {
     notes.legacy = { observed: "keep", result: "not-applicable" }
-    return unknown("legacy-kept", notes)
+    return unknown("legacy-kept", "legacy", notes)
   }
   if (frame.fileSystem?.oneKernel === true) return verdict
   const type = frame.fileSystem?.type
   notes.fileSystem = { observed: type === undefined ? "not known" : `${type}, may be shared`, result: "unknown" }
-  return unknown("not-local", notes)
+  return unknown("not-local", "fileSystem", notes)
 }
 
 /**
@@ -146,7 +146,7 @@ const judgeObserved = (
 ): Verdict => {
   if (observation !== undefined) return JudgeProcess.judgeProcess(sentinel, observation, inputs, host, notes)
   notes.process = compared(`${sentinel.pid}`, undefined, "unknown")
-  return unknown("inspection-failed", notes)
+  return unknown("inspection-failed", "process", notes)
 }
 
 /**
@@ -176,24 +176,25 @@ const judgeOtherNamespace = (
   const gone = goneOf(sentinel, search)
   if (search?._tag === "Gone" && gone !== undefined) {
     notes.search = { recorded: gone, observed: "no process of this kernel", result: "different" }
-    return dead(search.by === "namespace" ? "namespace-gone" : "process-gone", notes)
+    return dead(search.by === "namespace" ? "namespace-gone" : "process-gone", "search", notes)
   }
   if (search?._tag === "Found" && (namesOneNamespace(record) || hasId(sentinel, search.observation))) {
     return judgeObserved(sentinel, search.observation, inputs, reader, notes)
   }
   if (isLockFree(sentinel, inputs, reader, standing)) {
     if (lock === "inherited") notes.lockHolder = compared(record.lock?.holder, "inherited", "not-applicable")
-    return dead("lock-free", notes)
+    return dead("lock-free", "lock", notes)
   }
-  if (standing.isContradicted) return unknown("other-machine", notes)
-  return unknown(standing.boot === "unknown" ? "boot-unknown" : "other-pid-namespace", notes)
+  if (standing.isContradicted) return unknown("other-machine", "machineId", notes)
+  if (standing.boot === "unknown") return unknown("boot-unknown", "bootId", notes)
+  return unknown("other-pid-namespace", notes.firstProcess === undefined ? "pidNamespace" : "firstProcess", notes)
 }
 
 const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Verdict => {
   const { process } = inputs.observed
   const standing = standingOf(sentinel, inputs, reader, notes)
   const { doubt, isRebooted } = standing
-  if (isRebooted) return dead("rebooted", notes)
+  if (isRebooted) return dead("rebooted", "bootId", notes)
   // The kernel counts 64-bit ids anew in each boot, so equal ids of different boots prove nothing.
   const isOfOtherBoot = notes.bootId?.result === "different"
   if (!isOfOtherBoot && hasRecordedId(sentinel, process)) {
@@ -207,11 +208,11 @@ const judgeV3 = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, note
       ? judgeObserved(sentinel, process, inputs, reader, notes)
       : judgeOtherNamespace(sentinel, inputs, reader, standing, notes)
   }
-  if (!isInReach(standing)) return unknown(doubt, notes)
+  if (!isInReach(standing)) return doubt
   // `doubt` forbids the verdict `dead`. A living process of this boot proves `alive` even if the record was made in
   // another directory.
   const seen = judgeObserved(sentinel, process, inputs, reader, notes)
-  return seen.verdict === "alive" && standing.boot === "this" ? seen : unknown(doubt, notes)
+  return seen.verdict === "alive" && standing.boot === "this" ? seen : doubt
 }
 
 /** The lock that a record claims, in words for the evidence. */
@@ -227,7 +228,7 @@ const describeLock = ({ holder, kind, tested }: LockRecord): string =>
  */
 const withClaimedLock = (verdict: Verdict, { record }: SentinelV3, lockState: LockState | undefined): Verdict =>
   verdict.verdict === "dead" && verdict.reason !== "rebooted" && record.lock !== undefined && lockState === "unknown"
-    ? unknown("lock-unknown", verdict.evidence)
+    ? unknown("lock-unknown", "lock", verdict.evidence)
     : verdict
 
 /**
@@ -271,7 +272,7 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
   const { lockState, process } = inputs.observed
   if (lockState !== undefined) {
     notes.lock = compared(claimOf(sentinel), lockState, "not-applicable")
-    if (isHeld(lockState)) return alive("lock-held", notes)
+    if (isHeld(lockState)) return alive("lock-held", "lock", notes)
   }
   return sentinel._tag === "V3"
     ? withClaimedLock(judgeV3(sentinel, inputs, reader, notes), sentinel, lockState)
@@ -321,5 +322,5 @@ export const applyNamespaceEnd = (sentinel: Sentinel, verdict: Verdict, gone: Re
     `process ${first.pid}, the first of the namespace, is gone`,
     "different"
   )
-  return dead("namespace-gone", { ...verdict.evidence, firstProcess })
+  return dead("namespace-gone", "firstProcess", { ...verdict.evidence, firstProcess })
 }

@@ -160,7 +160,7 @@ describe("who gets no Condemned", () => {
     const { inputs } = deadJudgement()
     const forged: ReadonlyArray<Judgement> = [
       { ...alive, inputs },
-      { ...alive, verdict: "dead", reason: "pid-dead", inputs },
+      { ...alive, verdict: "dead", reason: "pid-dead", decidedBy: "process", inputs },
       {
         ...judgeOf(["unknown"]),
         inputs: { ...inputs, knowledge: { ...inputs.knowledge, assumeDead: "host was wiped" } }

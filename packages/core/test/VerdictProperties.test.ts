@@ -40,12 +40,12 @@ const reasons: { readonly [K in Verdict["verdict"]]: ReadonlyArray<string> } = {
 
 describe("properties of judge", () => {
   it.prop(
-    "is total, its reasons are closed, and it compares something",
+    "is total, its reasons are closed, and it rests on a datum that it compared",
     [AnyCase],
     ([given]) => {
       const verdict = judgeCase(given)
       assert.include(reasons[verdict.verdict], verdict.reason)
-      assert.notStrictEqual(Object.keys(verdict.evidence).length, 0)
+      assert.property(verdict.evidence, verdict.decidedBy)
     },
     runs(5000)
   )

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { DirectoryError } from "@vm-sentinel/core/Errors"
-import { Compared, type Datum, type Evidence } from "@vm-sentinel/core/Evidence"
+import { Compared, type Evidence } from "@vm-sentinel/core/Evidence"
 import type { JudgeInputs, Subject } from "@vm-sentinel/core/JudgeInputs"
 import { type Decision, type Part, reasonOf } from "@vm-sentinel/core/Judgement"
 import { Answer, Reason } from "@vm-sentinel/core/Reason"
@@ -76,53 +76,6 @@ export const Explanation = Schema.TaggedStruct("Explanation", {
 })
 export type Explanation = typeof Explanation.Type
 
-/**
- * The data that can decide for each reason, the likeliest first. For any other reason the last datum compared decides.
- */
-const grounds: { readonly [K in Reason]?: ReadonlyArray<Datum> } = {
-  "lock-held": ["lock"],
-  "lock-free": ["lock"],
-  "lock-unknown": ["lock"],
-  "other-directory": ["directory"],
-  rebooted: ["bootId"],
-  "boot-unknown": ["bootId"],
-  "other-machine": ["machineId", "hostname"],
-  "machine-unknown": ["machineId", "hostname", "virtualMachine", "pidNamespace", "directory"],
-  "other-pid-namespace": ["pidNamespace", "firstProcess"],
-  "namespace-gone": ["search", "firstProcess"],
-  "process-gone": ["search"],
-  "owner-inside": ["below"],
-  "mount-inside": ["mount"],
-  "not-a-process": ["tgid"],
-  zombie: ["state"],
-  "pid-dead": ["process"],
-  "pid-alive": ["process"],
-  "legacy-kept": ["legacy"],
-  "not-local": ["fileSystem"],
-  "exe-mismatch": ["executable"],
-  "exe-changed": ["bootedAt", "startedAt"],
-  "assumed-dead": ["assumption"]
-}
-
-/**
- * Whether a datum decides only if no other datum does. Such a datum is equal, or it shows that the machine isn't
- * virtual or is trusted.
- */
-const isSettled = (datum: Datum, compared: Compared | undefined): boolean =>
-  compared?.result === "equal" ||
-  (datum === "virtualMachine" && (compared?.observed === "no" || compared?.recorded !== undefined))
-
-/**
- * The datum that decided a verdict. `undefined`: nothing was compared.
- *
- * @category explaining
- * @since 0.1.0
- */
-export const decidedBy = (reason: Reason, evidence: Evidence): string | undefined => {
-  const compared = grounds[reason]?.filter((datum) => evidence[datum] !== undefined) ?? []
-  return compared.find((datum) => !isSettled(datum, evidence[datum])) ?? compared[0] ?? Object.keys(evidence).at(-1)
-}
-
 const missing = (evidence: Evidence): ReadonlyArray<string> =>
   Object.entries(evidence).flatMap(([datum, compared]) => (compared?.result === "unknown" ? [datum] : []))
 
@@ -158,16 +111,8 @@ const ofPart = ({ judged, subject }: Part, commands: Commands): SentinelExplanat
     const error = judged.failure
     return { ...about, verdict: "unknown", reason: reasonOf(error), evidence: {}, notAvailable: [], error }
   }
-  const { evidence, reason, verdict } = judged.success
-  const datum = decidedBy(reason, evidence)
-  return {
-    ...about,
-    verdict,
-    reason,
-    ...(datum === undefined ? {} : { decidedBy: datum }),
-    evidence,
-    notAvailable: missing(evidence)
-  }
+  const { decidedBy, evidence, reason, verdict } = judged.success
+  return { ...about, verdict, reason, decidedBy, evidence, notAvailable: missing(evidence) }
 }
 
 const decisiveEvidence = ({ decisive, parts }: Decision): Evidence => {
@@ -217,12 +162,11 @@ export const make = (
   commands: Commands = noCommands
 ): Explanation => {
   const { distrust, foreign } = inputs
-  const { decisive, parts, reason, verdict } = decision
+  const { decidedBy, decisive, parts, reason, verdict } = decision
   const evidence = ownEvidence(decision)
-  const datum = decidedBy(reason, decision.evidence)
   const decided =
-    datum !== undefined && evidence[datum] !== undefined
-      ? { decidedBy: datum }
+    decidedBy !== undefined && evidence[decidedBy] !== undefined
+      ? { decidedBy }
       : decisive === undefined
         ? {}
         : { decisive: decisive.entry }

@@ -3,6 +3,8 @@ import type { Compared, Datum, Evidence, Verdict } from "../../Evidence.ts"
 import { compare, type Comparison } from "../../ProcessIdentity.ts"
 import type { AliveReason, DeadReason, UnknownReason } from "../../Reason.ts"
 
+export type Unknown = Extract<Verdict, { readonly verdict: "unknown" }>
+
 export type Notes = { -readonly [K in Datum]?: Compared }
 
 export const compared = (recorded: string | undefined, observed: string | undefined, result: Comparison): Compared => {
@@ -10,11 +12,22 @@ export const compared = (recorded: string | undefined, observed: string | undefi
   return observed === undefined ? { recorded, result } : { recorded, observed, result }
 }
 
-export const alive = (reason: AliveReason, evidence: Evidence): Verdict => ({ verdict: "alive", reason, evidence })
-export const dead = (reason: DeadReason, evidence: Evidence): Verdict => ({ verdict: "dead", reason, evidence })
-export const unknown = (reason: UnknownReason, evidence: Evidence): Verdict => ({
+export const alive = (reason: AliveReason, decidedBy: Datum, evidence: Evidence): Verdict => ({
+  verdict: "alive",
+  reason,
+  decidedBy,
+  evidence
+})
+export const dead = (reason: DeadReason, decidedBy: Datum, evidence: Evidence): Verdict => ({
+  verdict: "dead",
+  reason,
+  decidedBy,
+  evidence
+})
+export const unknown = (reason: UnknownReason, decidedBy: Datum, evidence: Evidence): Unknown => ({
   verdict: "unknown",
   reason,
+  decidedBy,
   evidence
 })
 

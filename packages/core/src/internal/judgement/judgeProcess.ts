@@ -13,16 +13,16 @@ export const startMargin = 2000
 
 const judgeIdentity = ({ record }: SentinelV3, process: Present, host: HostIdentity, notes: Notes): Verdict => {
   const id = note(notes, "processId64", record.processId64, process.processId64)
-  if (id === "equal") return alive("matches", notes)
-  if (id === "different") return dead("identity-mismatch", notes)
+  if (id === "equal") return alive("matches", "processId64", notes)
+  if (id === "different") return dead("identity-mismatch", "processId64", notes)
   const start =
     host.namespaces === "none"
       ? compareStartTokens(record.startTime, process.startTime)
       : compareShiftedTokens(record.startTime, record.timeOffset, process.startTime, host.timeOffset)
   if (host.namespaces !== "none") note(notes, "timeOffset", record.timeOffset, host.timeOffset)
   notes.startTime = compared(record.startTime, process.startTime, start)
-  if (start === "different") return dead("start-time-mismatch", notes)
-  return start === "equal" ? alive("matches", notes) : unknown("not-comparable", notes)
+  if (start === "different") return dead("start-time-mismatch", "startTime", notes)
+  return start === "equal" ? alive("matches", "startTime", notes) : unknown("not-comparable", "startTime", notes)
 }
 
 const deletedSuffix = " (deleted)"
@@ -37,11 +37,11 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
   const observed = process.exe?.path
   if (observed === undefined) {
     notes.executable = compared(recorded, process.exeError, "unknown")
-    return unknown("permission-denied", notes)
+    return unknown("permission-denied", "executable", notes)
   }
   const same = sameExecutable(recorded, observed)
   notes.executable = compared(recorded, observed, same ? "equal" : "different")
-  if (same) return alive("matches", notes)
+  if (same) return alive("matches", "executable", notes)
   const { bootedAt, startedAt } = process
   // A record dated before this boot is of an earlier boot, or of this boot with a wrong clock. Nothing distinguishes
   // the two.
@@ -59,7 +59,9 @@ const judgeExecutable = (recorded: string, process: Present, { changedAt }: Owne
     notes.bootedAt = compared(iso(changedAt), iso(bootedAt), result)
   }
   // A process that isn't provably younger than the record may be the owner, with a renamed executable.
-  return isYounger ? dead("exe-mismatch", notes) : unknown("exe-changed", notes)
+  return isYounger
+    ? dead("exe-mismatch", "executable", notes)
+    : unknown("exe-changed", isOfThisBoot ? "startedAt" : "bootedAt", notes)
 }
 
 export const judgeProcess = (
@@ -72,28 +74,30 @@ export const judgeProcess = (
   const recorded = `${sentinel.pid}`
   if (observation._tag === "Unavailable") {
     notes.process = compared(recorded, observation.detail, "unknown")
-    return unknown(observation.reason === "no-procfs" ? "no-procfs" : "inspection-failed", notes)
+    return unknown(observation.reason === "no-procfs" ? "no-procfs" : "inspection-failed", "process", notes)
   }
   if (observation._tag === "Hidden") {
     notes.process = compared(recorded, observation.detail, "unknown")
-    return unknown("permission-denied", notes)
+    return unknown("permission-denied", "process", notes)
   }
   if (observation._tag === "Absent") {
     notes.process = compared(recorded, "absent", "different")
-    return dead("pid-dead", notes)
+    return dead("pid-dead", "process", notes)
   }
   notes.process = compared(recorded, observation.comm ?? "present", "equal")
   if (observation.tgid !== undefined) {
     const isThread = observation.tgid !== observation.pid
     notes.tgid = compared(`${observation.pid}`, `${observation.tgid}`, isThread ? "different" : "equal")
-    if (isThread) return dead("not-a-process", notes)
+    if (isThread) return dead("not-a-process", "tgid", notes)
   }
   if (observation.state !== undefined) {
     const threads = observation.threads === undefined ? "" : `, ${observation.threads} thread(s)`
     notes.state = { observed: `${observation.state}${threads}`, result: "not-applicable" }
-    if (isExited(observation)) return dead("zombie", notes)
+    if (isExited(observation)) return dead("zombie", "state", notes)
   }
   if (sentinel._tag === "V3") return judgeIdentity(sentinel, observation, host, notes)
   const executable = executableOf(sentinel)
-  return executable === undefined ? alive("pid-alive", notes) : judgeExecutable(executable, observation, inputs, notes)
+  return executable === undefined
+    ? alive("pid-alive", "process", notes)
+    : judgeExecutable(executable, observation, inputs, notes)
 }

@@ -12,9 +12,8 @@ import {
   type HostIdentity,
   initialPidNamespace
 } from "../../ProcessIdentity.ts"
-import type { UnknownReason } from "../../Reason.ts"
 import type { RecordV3, SentinelV3 } from "../../Sentinel.ts"
-import { compared, note, type Notes } from "./evidence.ts"
+import { compared, note, type Notes, type Unknown, unknown } from "./evidence.ts"
 
 /** Host names that distributions set by default. Two equal default names don't show that two machines are one. */
 const defaultHostnames: ReadonlySet<string> = new Set([
@@ -40,8 +39,8 @@ type Binding = "bound" | "moved" | "different" | "unbound"
 interface Boot {
   /** The record is of an earlier boot of this machine, which alone proves that its process is gone. */
   readonly isRebooted: boolean
-  /** Why no observation of a process can condemn. `undefined`: an observation can condemn. */
-  readonly doubt: UnknownReason | undefined
+  /** The verdict, if no observation of a process can condemn. `undefined`: an observation can condemn. */
+  readonly doubt: Unknown | undefined
   /** `unknown`: this boot or an earlier one of this machine. `undefined`: `isRebooted` or a `doubt` decides instead. */
   readonly boot: "this" | "unknown" | undefined
   /** The boot is unknown, and the record has another machine id, which may be that of a container on this machine. */
@@ -89,21 +88,22 @@ const compareMachines = ({ machineId }: RecordV3, host: HostIdentity, notes: Not
 
 /**
  * Compares the machines of record and reader. `undefined`: both are the same machine, or the operator vouches for that
- * by `shared`. Otherwise the reason why that is false or uncertain.
+ * by `shared`. Otherwise the verdict `unknown`, because that is false or uncertain.
  */
 const judgeMachine = (
   { record }: SentinelV3,
   { host, knowledge: { shared } }: Reader,
   notes: Notes,
   isSameBoot: boolean
-): UnknownReason | undefined => {
+): Unknown | undefined => {
   const machine = compareMachines(record, host, notes)
-  if (machine === "different") return "other-machine"
+  if (machine === "different") return unknown("other-machine", "machineId", notes)
   const hasName = !defaultHostnames.has(record.hostname)
   const hostname = hasName ? compare(record.hostname, host.hostname) : "unknown"
   notes.hostname = compared(record.hostname, host.hostname, hostname)
-  if (hostname === "different") return "other-machine"
-  if (machine !== "equal" || hostname === "unknown") return "machine-unknown"
+  if (hostname === "different") return unknown("other-machine", "hostname", notes)
+  if (machine !== "equal") return unknown("machine-unknown", "machineId", notes)
+  if (hostname === "unknown") return unknown("machine-unknown", "hostname", notes)
   const { virtualMachine } = host
   const observed = virtualMachine === undefined ? "not known" : virtualMachine ? "yes" : "no"
   const isOwnId = isSameBoot || haveOwnMachineIds(record, host)
@@ -114,10 +114,12 @@ const judgeMachine = (
   if (virtualMachine === false && !isOwnId) {
     notes.pidNamespace = compared(record.pidNamespace, host.pidNamespace, "unknown")
   }
-  return isCertain || isTrusted ? undefined : "machine-unknown"
+  if (isCertain || isTrusted) return undefined
+  return unknown("machine-unknown", virtualMachine === false ? "pidNamespace" : "virtualMachine", notes)
 }
 
 const plainBoot: Boot = { isRebooted: false, doubt: undefined, boot: "this", isContradicted: false }
+const undecided = (doubt: Unknown): Boot => ({ ...plainBoot, boot: undefined, doubt })
 
 const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: Notes): Boot => {
   const { frame, host } = reader
@@ -132,24 +134,24 @@ const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: 
     return oneKernel ? plainBoot : { ...plainBoot, doubt: judgeMachine(sentinel, reader, notes, true) }
   const wasOneKernel = oneKernel && isLasting(fileSystem.type)
   if (boot === "unknown") {
-    if (!wasOneKernel || !isOwn) return { ...plainBoot, boot: undefined, doubt: "boot-unknown" }
+    if (!wasOneKernel || !isOwn) return undecided(unknown("boot-unknown", "bootId", notes))
     const machine = compareMachines(sentinel.record, host, notes)
-    if (machine === "unread") return { ...plainBoot, boot: undefined, doubt: "machine-unknown" }
+    if (machine === "unread") return undecided(unknown("machine-unknown", "machineId", notes))
     return { ...plainBoot, boot: "unknown", isContradicted: machine === "different" }
   }
   if (wasOneKernel && isOwn) {
     switch (compareMachines(sentinel.record, host, notes)) {
       case "different":
-        return { ...plainBoot, boot: undefined, doubt: "other-machine" }
+        return undecided(unknown("other-machine", "machineId", notes))
       case "unread":
-        return { ...plainBoot, boot: undefined, doubt: "machine-unknown" }
+        return undecided(unknown("machine-unknown", "machineId", notes))
       default:
         return { ...plainBoot, boot: undefined, isRebooted: true }
     }
   }
   const doubt = judgeMachine(sentinel, reader, notes, false)
   // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.
-  if (wasOneKernel) return { ...plainBoot, boot: undefined, doubt: doubt ?? "machine-unknown" }
+  if (wasOneKernel) return undecided(doubt ?? unknown("machine-unknown", "directory", notes))
   return { ...plainBoot, boot: undefined, doubt, isRebooted: doubt === undefined && place !== "different" }
 }
 
@@ -179,7 +181,12 @@ export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Re
   const found = judgeBoot(sentinel, reader, place, notes)
   const namespace = found.boot === undefined ? "unknown" : judgeNamespace(sentinel, host, notes)
   const isOther = found.isContradicted && namespace === "equal"
-  const doubt = place === "different" ? "other-directory" : isOther ? "other-machine" : found.doubt
+  const doubt =
+    place === "different"
+      ? unknown("other-directory", "directory", notes)
+      : isOther
+        ? unknown("other-machine", "machineId", notes)
+        : found.doubt
   const oneKernel = frame.fileSystem?.oneKernel === true
   const sharesLock = place === "bound" && oneKernel && found.boot !== undefined && host.namespaces !== "none"
   return { ...found, doubt, namespace, sharesLock }
