@@ -7,16 +7,29 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { DiskError } from "./DiskModel.ts"
 
-/** Names of the errnos from `node:os`, if that module exists. */
-const namedErrnos = (): ReadonlyArray<readonly [name: string, number: unknown]> => {
+/** The numbers of the errnos by name, from `node:os` if that module exists. */
+const hostErrnos = (): object => {
   const process: unknown = Reflect.get(globalThis, "process")
-  if (!Predicate.hasProperty(process, "getBuiltinModule") || !Predicate.isFunction(process.getBuiltinModule)) return []
+  if (!Predicate.hasProperty(process, "getBuiltinModule") || !Predicate.isFunction(process.getBuiltinModule)) return {}
   const os: unknown = process.getBuiltinModule("node:os")
   const constants = Predicate.hasProperty(os, "constants") ? os.constants : undefined
-  return Predicate.hasProperty(constants, "errno") && Predicate.isObject(constants.errno)
-    ? Object.entries(constants.errno)
-    : []
+  return Predicate.hasProperty(constants, "errno") && Predicate.isObject(constants.errno) ? constants.errno : {}
 }
+
+// EAGAIN and EWOULDBLOCK have the same number. `toReversed` makes the map keep EAGAIN, the kernel's own name.
+const hostNames = new Map<unknown, string>(
+  Object.entries(hostErrnos())
+    .toReversed()
+    .map(([name, errno]) => [errno, name])
+)
+
+/**
+ * Name of an errno of the system that this program runs on, `ESRCH` for 3.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const errnoName = (errno: number): string => hostNames.get(errno) ?? `errno ${errno}`
 
 /**
  * The `code` of an errno that libuv has no name for, such as EDQUOT, ESTALE or ENOLCK. It has the number instead.
@@ -33,8 +46,7 @@ const unnamed = /^Unknown system error -(\d+)$/
 export const codeOf = (error: unknown): string | undefined => {
   const code = Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : undefined
   const number = code === undefined ? undefined : unnamed.exec(code)?.[1]
-  if (number === undefined) return code
-  return namedErrnos().find(([, errno]) => errno === Number(number))?.[0] ?? code
+  return number === undefined ? code : (hostNames.get(Number(number)) ?? code)
 }
 
 /**

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { constants } from "node:os"
-import { attempt, coded, codeOf, errnoOf, failed, isRefusal, isShortage } from "../src/Errno.ts"
+import { attempt, coded, codeOf, errnoName, errnoOf, failed, isRefusal, isShortage } from "../src/Errno.ts"
 
 const thrownBy = (call: () => unknown): unknown => {
   try {
@@ -28,6 +28,13 @@ describe("Errno", () => {
     const number = constants.errno[name]
     assert.strictEqual(errnoOf(coded(`Unknown system error -${number}`)), name)
     assert.strictEqual(errnoOf(coded("Unknown system error -9999")), "Unknown system error -9999")
+  })
+
+  it("names an errno as the kernel does", () => {
+    for (const name of ["ENOENT", "EAGAIN", "ENOLCK"] as const) {
+      assert.strictEqual(errnoName(constants.errno[name]), name)
+    }
+    assert.strictEqual(errnoName(9999), "errno 9999")
   })
 
   it("makes an error that it reads again", () => {

@@ -58,21 +58,6 @@ export const expectErrno = (error: unknown): string => {
   return errno
 }
 
-// EAGAIN and EWOULDBLOCK have the same number. `toReversed` makes the map keep EAGAIN, the kernel's own name.
-const errnoNames = new Map(
-  Object.entries(NodeOS.constants.errno)
-    .toReversed()
-    .map(([name, errno]) => [errno, name])
-)
-
-/**
- * Name of an errno, `ESRCH` for 3.
- *
- * @category errors
- * @since 0.1.0
- */
-export const errnoName = (errno: number): string => errnoNames.get(errno) ?? `errno ${errno}`
-
 /**
  * The calls of the running kernel, through `node:fs` and `node:os`.
  *

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { errnoName } from "./Kernel.ts"
+import { errnoName } from "@vm-sentinel/core/Errno"
 import { type Library, withKoffi } from "./internal/koffi.ts"
 
 /**

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
+import { errnoName } from "@vm-sentinel/core/Errno"
 import * as NodeFS from "node:fs"
 import { type Library, withKoffi } from "./internal/koffi.ts"
-import { errnoName } from "./Kernel.ts"
 
 /**
  * The pidfd calls, which need native code. A call that fails returns the name of the errno. `inode` throws, and `close`

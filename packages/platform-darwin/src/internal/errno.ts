@@ -41,7 +41,7 @@ const names = new Map<number, string>([
   [otherNotSupported, "ENOTSUP"]
 ])
 
-export const errnoName = (number: number): string => names.get(number) ?? `errno ${number}`
+export const darwinErrnoName = (number: number): string => names.get(number) ?? `errno ${number}`
 
 /**
  * Why a call failed. `refused`: permission. `resources`: a shortage that may pass. `unsupported`: every other errno,

@@ -6,7 +6,7 @@ import type { LockState } from "@vm-sentinel/core/Disk"
 import { coded, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import { errnoName } from "./errno.ts"
+import { darwinErrnoName } from "./errno.ts"
 import { required } from "./koffi.ts"
 import * as Structs from "./fileStructs.ts"
 import * as PermissionStructs from "./permissionStructs.ts"
@@ -145,7 +145,7 @@ const make = (koffi: Koffi, path: string): FileCalls => {
   const invoke = (call: Call, ...values: Array<unknown>): number => {
     const result = call(...values)
     if (typeof result === "number" && result >= 0) return result
-    throw coded(errnoName(koffi.errno()))
+    throw coded(darwinErrnoName(koffi.errno()))
   }
   const buffer = Buffer.alloc(16 * 1024)
   const statfsOf = (call: Call, of: Buffer | number): Structs.FileSystemInfo => {

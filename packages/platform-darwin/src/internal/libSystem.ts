@@ -1,7 +1,7 @@
 /** libSystem through koffi: synchronous calls into Buffers. The callers decode the bytes. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { errnoName } from "./errno.ts"
+import { darwinErrnoName } from "./errno.ts"
 import { messageOf, required } from "./koffi.ts"
 import { kinfoProcSize } from "./processStructs.ts"
 
@@ -76,7 +76,7 @@ const make = (koffi: Koffi, calls: ReturnType<typeof bindAll>): LibSystem => {
     const result = call(...values)
     return typeof result === "number" ? result : -1
   }
-  const failed = (): Reply => ({ _tag: "Failed", errno: errnoName(koffi.errno()) })
+  const failed = (): Reply => ({ _tag: "Failed", errno: darwinErrnoName(koffi.errno()) })
   const bytesOf = (bytes: Uint8Array): Reply => ({ _tag: "Bytes", bytes })
   const lengthOf = (length: Buffer, buffer: Buffer): number =>
     Math.min(Number(length.readBigUInt64LE()), buffer.byteLength)

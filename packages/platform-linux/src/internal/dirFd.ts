@@ -2,12 +2,11 @@
  * Calls relative to a directory's descriptor. A call that fails throws an error whose `code` is the errno's name, as in
  * `node:fs`.
  */
-import { coded, errnoOf } from "@vm-sentinel/core/Errno"
+import { coded, errnoName, errnoOf } from "@vm-sentinel/core/Errno"
 import type { Attributes, Stat } from "@vm-sentinel/core/Disk"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { isMainThread } from "node:worker_threads"
-import { errnoName } from "../Kernel.ts"
 import { decodeName, encodePath } from "./bytePath.ts"
 import { close, closed } from "./closing.ts"
 import { mountId } from "./fdinfo.ts"

@@ -1,6 +1,5 @@
 /** The libc calls that the store needs and Node lacks, through koffi, if koffi loads. */
-import { coded } from "@vm-sentinel/core/Errno"
-import { errnoName } from "../Kernel.ts"
+import { coded, errnoName } from "@vm-sentinel/core/Errno"
 import { type Library, withKoffi } from "./koffi.ts"
 import * as Statx from "./statx.ts"
 

@@ -3,11 +3,11 @@
  * the stream is pulled. If all were decoded at once, a root of 100 000 directories would be 100 000 objects.
  */
 import { type DirectoryEntry, DiskError, type Listing } from "@vm-sentinel/core/Disk"
+import { errnoName } from "@vm-sentinel/core/Errno"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Os from "node:os"
-import { errnoName } from "../Kernel.ts"
 import { decodeName } from "./bytePath.ts"
 import * as Pool from "./pool.ts"
 import { typeOfListed } from "./stat.ts"

@@ -1,7 +1,6 @@
 /** A rename that replaces nothing. */
-import { coded, errnoOf } from "@vm-sentinel/core/Errno"
+import { coded, errnoName, errnoOf } from "@vm-sentinel/core/Errno"
 import * as Fs from "node:fs"
-import { errnoName } from "../Kernel.ts"
 import { nameOf } from "./dirFd.ts"
 import { encodePath } from "./bytePath.ts"
 import type { Libc } from "./libc.ts"
