@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Cleanup from "@vm-sentinel/core/Cleanup"
+import type { Knowledge } from "@vm-sentinel/core/JudgeInputs"
 import * as Option from "effect/Option"
 
 /**
@@ -12,15 +13,9 @@ import * as Option from "effect/Option"
  * @category models
  * @since 0.1.0
  */
-export interface JudgeFlags {
+export interface JudgeFlags extends Pick<Knowledge, "legacy" | "lock" | "shared"> {
   /** Names of sentinels to read. Empty: the default name. */
   readonly sentinelNames: ReadonlyArray<string>
-  /** `keep`: a v1 or v2 sentinel never condemns. */
-  readonly legacy: "trust" | "keep"
-  /** `inherited`: commands keep the lock that they were started with. */
-  readonly lock: "self" | "inherited"
-  /** `trust`: no other kernel has the machine id and host name of this one. */
-  readonly shared: "trust" | "keep"
   /** The operator's reason to judge records of another directory as records of this one. */
   readonly assumeMoved: Option.Option<string>
 }

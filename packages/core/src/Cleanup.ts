@@ -22,7 +22,7 @@ import * as Stopping from "./internal/sweep/stopping.ts"
 import * as Triage from "./internal/sweep/triage.ts"
 import * as Whereabouts from "./internal/store/whereabouts.ts"
 import type { Judgement } from "./Condemned.ts"
-import type { Kind } from "./JudgeInputs.ts"
+import type { Kind, Knowledge } from "./JudgeInputs.ts"
 import * as Layout from "./Layout.ts"
 import * as Outcome from "./Outcome.ts"
 import type { ProcessInspector } from "./ProcessInspector.ts"
@@ -35,31 +35,12 @@ import { SentinelStore } from "./SentinelStore.ts"
  * @category models
  * @since 0.1.0
  */
-export interface JudgeOptions {
+export interface JudgeOptions extends Omit<Partial<Knowledge>, "assumeDead"> {
   /**
    * Base names of the sentinels to read. Default: `.vm-sentinel`. The names `.vm-sentinel` and `.bbox-sentinel` are
    * known. A sentinel under a known name that this list lacks makes its directory `unknown`, unless an owner is alive.
    */
   readonly sentinelNames?: ReadonlyArray<string>
-  /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. Default: `trust`. */
-  readonly legacy?: "trust" | "keep"
-  /**
-   * `inherited`: the operator vouches that a recorded process keeps the lock that it was started with until it ends. A
-   * free lock that was tested then proves its end. Default: `self`, which counts only a lock that the recorded process
-   * took itself.
-   */
-  readonly lock?: "self" | "inherited"
-  /**
-   * `trust`: the operator vouches that no other running kernel has this kernel's machine id and host name. Equal ids
-   * alone don't prove that in a virtual machine, or in a container, which may have the machine id of its image.
-   * Default: `keep`.
-   */
-  readonly shared?: "trust" | "keep"
-  /**
-   * The operator's reason to accept records that were made in another directory, for a root that was moved. A blank
-   * text counts as none.
-   */
-  readonly assumeMoved?: string
 }
 
 /**
@@ -68,17 +49,11 @@ export interface JudgeOptions {
  * @category models
  * @since 0.1.0
  */
-export interface ReclaimOptions extends JudgeOptions {
+export interface ReclaimOptions extends JudgeOptions, Pick<Partial<Knowledge>, "assumeDead"> {
   /** `true`: judges only, and writes nothing. Default: `false`. */
   readonly dryRun?: boolean
   /** `true`: measures the bytes that each directory occupies. Default: `false`. */
   readonly sizes?: boolean
-  /**
-   * The operator's reason to remove a directory whose verdict is `unknown`. A blank text counts as none. The reason
-   * doesn't override `alive`, `none`, more than 64 sentinels, an owner or a mount below, or a recorded lock that can't
-   * be probed.
-   */
-  readonly assumeDead?: string
   /**
    * The directories that may be removed, by `Outcome.key`: those that an earlier dry run listed. Each key allows one
    * removal. Every other directory is judged and stays, with the action `would-remove` if only the missing key keeps

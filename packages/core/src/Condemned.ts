@@ -133,6 +133,7 @@ const inputsOf = ({ state, host, kind, knowledge, observed }: Live): JudgeInputs
  *
  * ```ts
  * import * as Condemned from "@vm-sentinel/core/Condemned"
+ * import { defaultKnowledge } from "@vm-sentinel/core/JudgeInputs"
  * import * as Layout from "@vm-sentinel/core/Layout"
  * import { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
  * import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
@@ -148,7 +149,7 @@ const inputsOf = ({ state, host, kind, knowledge, observed }: Live): JudgeInputs
  *     state: yield* store.look("/srv/vms/vm", Layout.standard),
  *     kind: { _tag: "Directory" },
  *     host: yield* inspector.host,
- *     knowledge: { legacy: "trust", lock: "self", shared: "keep" },
+ *     knowledge: defaultKnowledge,
  *     observed: [{ process: yield* inspector.observe(owner) }]
  *   })
  *   assert.strictEqual(reason, "pid-dead")

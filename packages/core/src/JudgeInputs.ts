@@ -15,24 +15,47 @@ import { Answer, Reason } from "./Reason.ts"
 import { Sentinel } from "./Sentinel.ts"
 
 /**
- * Facts that an operator knows and that the judgement can't find out. A blank reason counts as none.
+ * Facts that an operator knows and that the judgement can't find out.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Knowledge = Schema.Struct({
-  /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. */
+  /** `keep`: a v1 or v2 record never condemns, because it names no boot and no PID namespace. Default: `trust`. */
   legacy: Schema.Literals(["trust", "keep"]),
-  /** `inherited`: a command keeps an inherited lock until the command ends. */
+  /**
+   * `inherited`: the operator vouches that a recorded process keeps the lock that it was started with until it ends. A
+   * free lock that was tested then proves its end. Default: `self`, which counts only a lock that the recorded process
+   * took itself.
+   */
   lock: Schema.Literals(["self", "inherited"]),
-  /** `trust`: no other running kernel has the machine id and the host name of this kernel. */
+  /**
+   * `trust`: the operator vouches that no other running kernel has this kernel's machine id and host name. Equal ids
+   * alone don't prove that in a virtual machine, or in a container, which may have the machine id of its image.
+   * Default: `keep`.
+   */
   shared: Schema.Literals(["trust", "keep"]),
-  /** The reason to accept records that were made in another directory, for a root that was moved. */
+  /**
+   * The operator's reason to accept records that were made in another directory, for a root that was moved. A blank
+   * text counts as none.
+   */
   assumeMoved: Schema.optionalKey(Schema.String),
-  /** The reason to take owners for dead whose verdict is `unknown`. */
+  /**
+   * The operator's reason to remove a directory whose verdict is `unknown`. A blank text counts as none. The reason
+   * doesn't override `alive`, `none`, more than 64 sentinels, an owner or a mount below, or a recorded lock that can't
+   * be probed.
+   */
   assumeDead: Schema.optionalKey(Schema.String)
 })
 export type Knowledge = typeof Knowledge.Type
+
+/**
+ * What counts for known if the operator says nothing.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultKnowledge: Knowledge = { legacy: "trust", lock: "self", shared: "keep" }
 
 /**
  * The reader of a sentinel: its host, the frame of the directory that holds the sentinel, and the operator's knowledge.

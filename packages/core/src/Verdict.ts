@@ -241,7 +241,7 @@ const withClaimedLock = (verdict: Verdict, { record }: SentinelV3, lockState: Lo
  * **Example** (Judging a v1 sentinel, which records a PID alone)
  *
  * ```ts
- * import type { Reader } from "@vm-sentinel/core/JudgeInputs"
+ * import { defaultKnowledge, type Reader } from "@vm-sentinel/core/JudgeInputs"
  * import type { Observation } from "@vm-sentinel/core/Observation"
  * import { Pid } from "@vm-sentinel/core/ProcessIdentity"
  * import * as Verdict from "@vm-sentinel/core/Verdict"
@@ -253,7 +253,7 @@ const withClaimedLock = (verdict: Verdict, { record }: SentinelV3, lockState: Lo
  *   const reader: Reader = {
  *     host: { hostname: "host", namespaces: "supported" },
  *     frame: { id: { dev: "1", ino: "2" }, fileSystem: { type: "ext4", oneKernel: true } },
- *     knowledge: { legacy: "trust", lock: "self", shared: "keep" }
+ *     knowledge: defaultKnowledge
  *   }
  *   const { reason, verdict } = Verdict.judge({ _tag: "V1", pid }, { observed: { process } }, reader)
  *   return `${verdict}, ${reason}`

@@ -1,4 +1,3 @@
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,11 +9,7 @@ const { legacy, lock, shared } = options.judgeFlags
 export const doctor = Command.make(
   "doctor",
   {
-    roots: Argument.String("ROOT").pipe(
-      Argument.withMetavar("directory"),
-      Argument.withDescription("A directory that holds VM directories"),
-      Argument.atLeast(0)
-    ),
+    roots: options.roots(0),
     json: options.json,
     legacy,
     lock,

@@ -6,7 +6,7 @@ import * as options from "./options.ts"
 
 const harmless = { dryRun: true, yes: false, maxRemovals: Option.none() }
 
-export const list = Command.make("list", { roots: options.roots, ...options.sweepFlags }, (input) =>
+export const list = Command.make("list", { roots: options.roots(1), ...options.sweepFlags }, (input) =>
   Effect.flatMap(
     Effect.promise(() => import("../sweep/Sweep.ts")),
     ({ sweep }) => sweep({ ...input, ...harmless })

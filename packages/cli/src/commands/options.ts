@@ -1,4 +1,5 @@
 /** Flags and arguments that several commands share. */
+import { defaultKnowledge, Knowledge } from "@vm-sentinel/core/JudgeInputs"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
@@ -68,11 +69,13 @@ const pattern = (name: string): settings.Value => ({
 export const boolean = (name: string, description: string) =>
   settings.plainBoolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
 
-export const roots = Argument.String("ROOT").pipe(
-  Argument.withMetavar("directory"),
-  Argument.withDescription("A directory that holds VM directories"),
-  Argument.variadic({ min: 1 })
-)
+/** At least `least` roots. */
+export const roots = (least: number) =>
+  Argument.String("ROOT").pipe(
+    Argument.withMetavar("directory"),
+    Argument.withDescription("A directory that holds VM directories"),
+    Argument.atLeast(least)
+  )
 
 export const directory = Argument.String("DIR").pipe(
   Argument.withMetavar("directory"),
@@ -93,7 +96,8 @@ export const maxRemovals = settings.count(
 
 export const json = settings.boolean("json", "Print JSON, one object a line")
 
-const legacy = (keep: string) => settings.literals("legacy", ["trust", "keep"], "trust", `keep: ${keep}`)
+const legacy = (keep: string) =>
+  settings.literals("legacy", Knowledge.fields.legacy.literals, defaultKnowledge.legacy, `keep: ${keep}`)
 
 /** Of `run` and `write`, which replace the sentinel of an owner that is provably gone. */
 export const ownersLegacy = legacy("replace no v1 or v2 sentinel")
@@ -108,14 +112,14 @@ export const judgeFlags = {
   legacy: legacy("a v1 or v2 sentinel never condemns"),
   lock: settings.literals(
     "lock",
-    ["self", "inherited"],
-    "self",
+    Knowledge.fields.lock.literals,
+    defaultKnowledge.lock,
     "inherited: commands keep the lock that they were started with, so a free one proves them gone"
   ),
   shared: settings.literals(
     "shared",
-    ["trust", "keep"],
-    "keep",
+    Knowledge.fields.shared.literals,
+    defaultKnowledge.shared,
     "trust: no other kernel has this machine id and host name, though this is a virtual machine or a container"
   ),
   assumeMoved: reason("assume-moved", "Judge records of another directory as if they were made in this one")

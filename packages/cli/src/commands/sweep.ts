@@ -6,7 +6,7 @@ import * as options from "./options.ts"
 export const sweep = Command.make(
   "sweep",
   {
-    roots: options.roots,
+    roots: options.roots(1),
     dryRun: options.boolean("dry-run", "Judge only; write nothing"),
     yes: options.yes,
     maxRemovals: options.maxRemovals,

@@ -3,7 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Condemned from "../../Condemned.ts"
 import type { DirectoryState, SentinelFile } from "../../DirectoryState.ts"
-import { type Kind, type Knowledge, type Observed, ownerInputs, type Reader } from "../../JudgeInputs.ts"
+import {
+  defaultKnowledge,
+  type Kind,
+  type Knowledge,
+  type Observed,
+  ownerInputs,
+  type Reader
+} from "../../JudgeInputs.ts"
 import type { LockState } from "../../LockState.ts"
 import { PidNamespaces, soughtOf } from "../../PidNamespaces.ts"
 import type { HostIdentity } from "../../ProcessIdentity.ts"
@@ -31,10 +38,10 @@ export interface JudgeOptions extends Partial<Knowledge> {
   readonly isThorough?: boolean
 }
 
-const knowledgeOf = ({ assumeDead, assumeMoved, legacy = "trust", lock = "self", shared = "keep" }: JudgeOptions) => ({
-  legacy,
-  lock,
-  shared,
+const knowledgeOf = ({ assumeDead, assumeMoved, ...given }: JudgeOptions): Knowledge => ({
+  legacy: given.legacy ?? defaultKnowledge.legacy,
+  lock: given.lock ?? defaultKnowledge.lock,
+  shared: given.shared ?? defaultKnowledge.shared,
   ...(assumeMoved === undefined ? {} : { assumeMoved }),
   ...(assumeDead === undefined ? {} : { assumeDead })
 })
