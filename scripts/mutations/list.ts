@@ -721,8 +721,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/reclaimDirectory"),
-        from: "look(!options.dryRun && options.only === undefined)",
-        to: "look(!options.dryRun)"
+        from: "options.dryRun || options.only !== undefined",
+        to: "options.dryRun"
       }
     ],
     tests: [coreTest("CleanupOnly")]

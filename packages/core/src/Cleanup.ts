@@ -15,7 +15,7 @@ import { type DirectoryError, type LookError, type MountInside, RefusedRoot, typ
 import * as JudgeDirectory from "./internal/sweep/judgeDirectory.ts"
 import * as Examiner from "./internal/sweep/examiner.ts"
 import * as Outcomes from "./internal/sweep/outcomes.ts"
-import { reclaimDirectory } from "./internal/sweep/reclaimDirectory.ts"
+import * as ReclaimDirectory from "./internal/sweep/reclaimDirectory.ts"
 import * as ReclaimSteps from "./internal/sweep/reclaimSteps.ts"
 import * as ResumeLeftovers from "./internal/sweep/resumeLeftovers.ts"
 import * as Stopping from "./internal/sweep/stopping.ts"
@@ -177,6 +177,7 @@ export const outcomes = (
       if (stopWhen !== undefined) yield* Effect.forkScoped(Effect.andThen(stopWhen, stop.request))
       const steps = yield* ReclaimSteps.make(opened, full, stop)
       const { directories, leftovers } = yield* store.list(opened, full.layout)
+      const reclaimDirectory = ReclaimDirectory.make(steps)
       const triage = Triage.make(store, steps.examiner.context, opened, full.layout)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
@@ -203,7 +204,7 @@ export const outcomes = (
        */
       const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
         ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), toList)) : [Effect.succeed(kept)]),
-        ...open.map((entry) => Effect.map(reclaimDirectory(steps, entry), toList))
+        ...open.map((entry) => Effect.map(reclaimDirectory(entry), toList))
       ]
 
       const resumed = Stream.fromIterable(leftovers).pipe(
@@ -350,7 +351,7 @@ export const reclaim: (
   const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)
   yield* requireNoOwner(steps)
   const outcome = yield* store.inspect(entry.path, full.layout).pipe(
-    Effect.andThen(reclaimDirectory(steps, entry)),
+    Effect.andThen(ReclaimDirectory.make(steps)(entry)),
     Effect.catchTag("NotFound", (error) =>
       Effect.flatMap(resumeMoved(steps, entry), (resumed) =>
         resumed === undefined ? Effect.fail(error) : Effect.succeed(resumed)

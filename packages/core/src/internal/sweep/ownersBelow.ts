@@ -20,11 +20,13 @@ export interface Examined {
   readonly mayRemove: MayRemove
 }
 
+type InnerFile = Parameters<MayRemove>[1]
+
 /**
  * Whether a file is the one that was judged, and wasn't written to since. Other programs overwrite their sentinel in
  * place, so the file keeps its id.
  */
-const isUnchanged = (judged: Parameters<MayRemove>[1], now: Parameters<MayRemove>[1]): boolean =>
+const isUnchanged = (judged: InnerFile, now: InnerFile): boolean =>
   sameFile(judged.id, now.id) && judged.size === now.size && judged.changedAt === now.changedAt
 
 const nothingBelow = (): boolean => false
@@ -47,28 +49,32 @@ export const make = (
     const isWord = judgement.reason === "assumed-dead"
     const gone = judgement.parts.filter((part) => !isWord || isDead(part))
     const judgedNonces = new Set(gone.map(({ subject }) => nonceOf(subject)))
-    const known = new Map<string, Parameters<MayRemove>[1]>()
+    const known = new Map<string, InnerFile>()
 
     /** Judges one inner directory. `undefined`: each of its owners is provably gone. */
-    const ask = Effect.fnUntraced(function* (state: DirectoryState): Effect.fn.Return<OwnerBelow | undefined> {
+    const ownerIn = (state: DirectoryState): Effect.Effect<OwnerBelow | undefined> => {
       const path = state.path.slice(top.length + 1)
       // A record with the nonce of a record of a gone owner is a copy of that record, and isn't judged again.
       const others = state.sentinels.filter((file) => {
         const nonce = nonceOf(file)
         return nonce === undefined || !judgedNonces.has(nonce)
       })
+      const remember = () => {
+        for (const { changedAt, entry, id, size } of state.sentinels)
+          known.set(`${path}/${entry}`, { id, size, changedAt })
+        return undefined
+      }
       // A crowded directory has sentinels or other entries that weren't read.
       if (others.length > 0 || state.foreign.length > 0 || state.crowded !== undefined) {
-        const { condemned, reason, verdict } = yield* judge({ ...state, sentinels: others })
-        if (condemned === undefined && verdict !== "none") return { path, verdict, reason }
+        return Effect.map(judge({ ...state, sentinels: others }), ({ condemned, reason, verdict }) =>
+          condemned === undefined && verdict !== "none" ? { path, verdict, reason } : remember()
+        )
       }
-      for (const { changedAt, entry, id, size } of state.sentinels)
-        known.set(`${path}/${entry}`, { id, size, changedAt })
-      return undefined
-    })
+      return Effect.sync(remember)
+    }
 
     const owner = yield* store.ownersBelow(judgement.state, layout, { permit }).pipe(
-      Stream.mapEffect(ask),
+      Stream.mapEffect(ownerIn),
       Stream.filter((found) => found !== undefined),
       Stream.runHead,
       Effect.map((head) => (head._tag === "Some" ? head.value : undefined)),

@@ -98,6 +98,24 @@ export const make = (
     )
   }
 
+  /** Opens a directory whose deletion had begun, judges it again, and goes on with the deletion. */
+  const finish = Effect.fnUntraced(function* (leftover: Remains, kind: Kind, interruptible: Interruptible) {
+    const subject = subjectOf(root, leftover)
+    const remains = yield* leftover.open
+    const { isLocked, state } = remains
+    const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
+    const { condemned } = judgement
+    const foreseen = () => foretold(subject, judgement)
+    if (condemned === undefined || !allows(foreseen)) return foreseen()
+    return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
+      Effect.map((discarded) =>
+        Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
+      ),
+      Effect.catchTag("Taken", () => Effect.undefined),
+      Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error)))
+    )
+  })
+
   const resumeDead = (leftover: Remains): Told => {
     const { path, tags } = leftover
     const subject = subjectOf(root, leftover)
@@ -105,22 +123,7 @@ export const make = (
     // The skipped directory stays where it lies, because parts of it may be gone already.
     if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(subject))
     if (dryRun) return isNote(leftover) ? foretellNoted(subject, path, kind) : foretell(subject, path, kind)
-    const finish = Effect.fnUntraced(function* (interruptible: Interruptible) {
-      const remains = yield* leftover.open
-      const { isLocked, state } = remains
-      const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
-      const { condemned } = judgement
-      const foreseen = () => foretold(subject, judgement)
-      if (condemned === undefined || !allows(foreseen)) return foreseen()
-      return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
-        Effect.map((discarded) =>
-          Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
-        ),
-        Effect.catchTag("Taken", () => Effect.undefined),
-        Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error)))
-      )
-    })
-    return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(interruptible))))
+    return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(leftover, kind, interruptible))))
   }
 
   const isIn = ({ name }: Leftover<unknown>): boolean => isWanted(name)
