@@ -7,6 +7,7 @@ import type { Pid } from "../../ProcessIdentity.ts"
 import type { Outcome } from "../../Outcome.ts"
 import type { AliveReason } from "../../Reason.ts"
 import type { Discarded } from "../../Reclaimer.ts"
+import type { Entry } from "../../Root.ts"
 import { isoTime, makeIsoTime } from "../judgement/isoTime.ts"
 
 /** An owner that was found alive. */
@@ -15,17 +16,6 @@ export interface Living {
   readonly evidence: Evidence
   /** PID in the sentinel. `undefined`: only the lock is evidence. */
   readonly pid: Pid | undefined
-}
-
-/**
- * Whether a leftover has an outcome. It has none if the sweep was stopped first, the leftover is gone, another sweep
- * has it, or another outcome covers it.
- */
-export const isTold = (outcome: Outcome | undefined): outcome is Outcome => outcome !== undefined
-
-export interface Subject {
-  readonly entry: string
-  readonly path: string
 }
 
 const escapedBytes = (name: string): string => {
@@ -39,7 +29,7 @@ const escapedBytes = (name: string): string => {
   return btoa(bytes.join(""))
 }
 
-const nameFields = ({ entry, path }: Subject) => ({
+const nameFields = ({ entry, path }: Entry) => ({
   name: entry.toWellFormed(),
   ...(entry.isWellFormed() ? {} : { nameBytes: escapedBytes(entry) }),
   path: path.toWellFormed()
@@ -62,22 +52,26 @@ const pidOf = ({ decisive, evidence, reason }: Pick<Judgement, "decisive" | "evi
     ? { pid: decisive.content.success.pid }
     : {}
 
-const errorOf = ({ path }: Subject, { error, evidence: { mount }, reason }: Judgement): Pick<Outcome, "error"> => {
+const errorOf = ({ path }: Entry, { error, evidence: { mount }, reason }: Judgement): Pick<Outcome, "error"> => {
   if (reason === "mount-inside") return { error: new MountInside({ path, mount: mount?.observed ?? path }) }
   return error === undefined ? {} : { error }
 }
 
-export const ofJudgement = (subject: Subject, judgement: Judgement, action: Outcome["action"]): Outcome => ({
+export const ofJudgement = (directory: Entry, judgement: Judgement, action: Outcome["action"]): Outcome => ({
   _tag: "Outcome",
-  ...nameFields(subject),
+  ...nameFields(directory),
   action,
   verdict: judgement.verdict,
   reason: judgement.reason,
   ...pidOf(judgement),
   ...(judgement.decisive === undefined ? {} : sinceField(judgement.decisive.writtenAt)),
   evidence: judgement.evidence,
-  ...errorOf(subject, judgement)
+  ...errorOf(directory, judgement)
 })
+
+/** The outcome of a judged directory that this sweep leaves: `would-remove` if it is condemned, else `kept`. */
+export const foretold = (directory: Entry, judgement: Judgement): Outcome =>
+  ofJudgement(directory, judgement, judgement.condemned === undefined ? "kept" : "would-remove")
 
 /** Makes the outcomes of directories whose owner triage found alive. */
 export const ofLives = (root: string) => {
@@ -85,37 +79,43 @@ export const ofLives = (root: string) => {
   const action = "kept"
   const verdict = "alive"
   const timeOf = makeIsoTime()
-  return (subject: Subject, { evidence, pid, reason }: Living, writtenAt: number): Outcome => {
-    const { entry: name, path } = subject
+  return (directory: Entry, { evidence, pid, reason }: Living, writtenAt: number): Outcome => {
+    const { entry: name, path } = directory
     const since = timeOf(writtenAt)
     if (pid === undefined) {
-      return { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, ...sinceField(writtenAt), evidence }
+      return { _tag: "Outcome", ...nameFields(directory), action, verdict, reason, ...sinceField(writtenAt), evidence }
     }
     // The path is well-formed if both of its parts are. `isWellFormed` of the joined string would copy that string.
     return since !== undefined && isPlain && name.isWellFormed()
       ? { _tag: "Outcome", name, path, action, verdict, reason, pid, since, evidence }
-      : { _tag: "Outcome", ...nameFields(subject), action, verdict, reason, pid, ...sinceField(writtenAt), evidence }
+      : { _tag: "Outcome", ...nameFields(directory), action, verdict, reason, pid, ...sinceField(writtenAt), evidence }
   }
 }
 
-const outcomeOf = (subject: Subject, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
+const outcomeOf = (directory: Entry, rest: Pick<Outcome, "action" | "verdict" | "reason" | "error">): Outcome => ({
   _tag: "Outcome",
-  ...nameFields(subject),
+  ...nameFields(directory),
   evidence: {},
   ...rest
 })
 
-export const skipped = (subject: Subject): Outcome =>
-  outcomeOf(subject, { action: "kept", verdict: "none", reason: "skipped" })
+export const skipped = (directory: Entry): Outcome =>
+  outcomeOf(directory, { action: "kept", verdict: "none", reason: "skipped" })
 
-export const failedResuming = (subject: Subject, error: DirectoryError): Outcome =>
-  outcomeOf(subject, { action: "failed", verdict: "dead", reason: "resumed", error })
+export const failedResuming = (directory: Entry, error: DirectoryError): Outcome =>
+  outcomeOf(directory, { action: "failed", verdict: "dead", reason: "resumed", error })
 
 /** Maximum number of subtrees that an outcome names. */
 const mostNamed = 3
 
 /** The outcome of a deletion. `stayed`: subtrees that were left to other owners. */
-export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: boolean): Outcome => {
+export const ofDiscarded = (
+  directory: Entry,
+  judgement: Judgement,
+  { stayed }: Discarded,
+  isLocked: boolean
+): Outcome => {
+  const removed = ofJudgement(directory, judgement, "removed")
   const told: Outcome = isLocked ? removed : { ...removed, unlocked: true }
   if (stayed.length === 0) return told
   const [names, more] = [stayed.slice(0, mostNamed).join(", "), stayed.length - mostNamed]
@@ -129,23 +129,23 @@ export const ofDiscarded = (removed: Outcome, { stayed }: Discarded, isLocked: b
 }
 
 /** The outcome of an error before any judgement. */
-export const ofLookError = (subject: Subject, error: DirectoryError): Outcome => {
+export const ofLookError = (directory: Entry, error: DirectoryError): Outcome => {
   switch (error._tag) {
     case "NotFound":
-      return outcomeOf(subject, { action: "kept", verdict: "none", reason: "taken" })
+      return outcomeOf(directory, { action: "kept", verdict: "none", reason: "taken" })
     case "MountInside":
       return {
-        ...outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "mount-inside", error }),
+        ...outcomeOf(directory, { action: "kept", verdict: "unknown", reason: "mount-inside", error }),
         evidence: { mount: { observed: error.mount.toWellFormed(), result: "not-applicable" } }
       }
     default:
-      return outcomeOf(subject, { action: "kept", verdict: "unknown", reason: "unreadable", error })
+      return outcomeOf(directory, { action: "kept", verdict: "unknown", reason: "unreadable", error })
   }
 }
 
 /** The outcome of an error between the judgement and the end of the removal. */
-export const ofReclaimError = (subject: Subject, judgement: Judgement, error: DirectoryError): Outcome => {
-  const judged = ofJudgement(subject, judgement, "kept")
+export const ofReclaimError = (directory: Entry, judgement: Judgement, error: DirectoryError): Outcome => {
+  const judged = ofJudgement(directory, judgement, "kept")
   switch (error._tag) {
     case "Taken":
     case "NotFound":

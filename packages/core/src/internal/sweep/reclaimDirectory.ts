@@ -6,7 +6,7 @@ import type { Outcome } from "../../Outcome.ts"
 import type { Entry } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Outcomes from "./outcomes.ts"
-import { foretold, type ReclaimSteps } from "./reclaimSteps.ts"
+import type { ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
 /**
@@ -35,7 +35,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Effect.Effect<Outc
     if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
     const { judgement, mayRemove } = looked.success
     const { condemned } = judgement
-    const foreseen = () => foretold(entry, judgement)
+    const foreseen = () => Outcomes.foretold(entry, judgement)
     if (condemned === undefined || options.dryRun || !allows(foreseen)) {
       return yield* measured(entry.path, interruptible, Effect.sync(foreseen))
     }

@@ -12,17 +12,18 @@ import * as References from "effect/References"
 import type * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../../Reclaimer.ts"
-import type { Condemned, Judgement } from "../../Condemned.ts"
+import type { Condemned } from "../../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../../Errors.ts"
 import { key, type Outcome } from "../../Outcome.ts"
 import { ProcessInspector } from "../../ProcessInspector.ts"
-import type { Root } from "../../Root.ts"
+import type { Entry, Root } from "../../Root.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
 import * as Slices from "../../Slices.ts"
 import { isoTime } from "../judgement/isoTime.ts"
 import * as Examiner from "./examiner.ts"
 import { nonce } from "../store/nonce.ts"
+import type { Examined } from "./ownersBelow.ts"
 import * as Outcomes from "./outcomes.ts"
 import type { Interruptible, Stop } from "./stopping.ts"
 
@@ -56,7 +57,7 @@ export interface ReclaimSteps {
    * judgement examines the inner directories too.
    */
   readonly conclude: (
-    subject: Outcomes.Subject,
+    directory: Entry,
     claim: Claim,
     interruptible: Interruptible,
     allows: Allows,
@@ -91,18 +92,24 @@ const isHeard = Effect.gen(function* () {
 
 const nothing: Discarded = { stayed: [] }
 
+type DiscardError = Effect.Error<ReturnType<Removable["discard"]>>
+
 /**
  * Deletes a condemned directory. After an interruption, `isGone` runs outside of the interrupted effect, while lock and
  * claim are still held. A directory that is gone is thus reported, whether the deletion or the interruption came first.
  */
 export const discard = (
+  directory: Entry,
   removable: Removable,
+  { judgement, mayRemove }: Examined,
   condemned: Condemned,
-  mayRemove: MayRemove,
   interruptible: Interruptible
-): ReturnType<Removable["discard"]> =>
-  Effect.catchCauseIf(interruptible(removable.discard(condemned, mayRemove)), Cause.hasInterruptsOnly, (cause) =>
-    Effect.flatMap(removable.isGone, (gone) => (gone ? Effect.succeed(nothing) : Effect.failCause(cause)))
+): Effect.Effect<Outcome, DiscardError> =>
+  interruptible(removable.discard(condemned, mayRemove)).pipe(
+    Effect.catchCauseIf(Cause.hasInterruptsOnly, (cause) =>
+      Effect.flatMap(removable.isGone, (gone) => (gone ? Effect.succeed(nothing) : Effect.failCause(cause)))
+    ),
+    Effect.map((discarded) => Outcomes.ofDiscarded(directory, judgement, discarded, removable.isLocked))
   )
 
 export const make = Effect.fnUntraced(function* (
@@ -142,17 +149,17 @@ export const make = Effect.fnUntraced(function* (
       : Effect.map(examiner.examineTop(claim.state, lock), (judgement) => ({ judgement, mayRemove: known }))
   }
 
-  const conclude: ReclaimSteps["conclude"] = (subject, claim, interruptible, allows, known) =>
+  const conclude: ReclaimSteps["conclude"] = (directory, claim, interruptible, allows, known) =>
     // An interrupted judgement closes the scope of the claim, whose finalizer puts the directory back.
-    Effect.flatMap(interruptible(judgeAgain(claim, known)), ({ judgement, mayRemove }) => {
-      const foreseen = () => foretold(subject, judgement)
+    Effect.flatMap(interruptible(judgeAgain(claim, known)), (examined) => {
+      const { judgement } = examined
+      const { condemned } = judgement
+      const foreseen = () => Outcomes.foretold(directory, judgement)
       const done: Effect.Effect<Outcome, DirectoryError> =
-        judgement.condemned === undefined || !allows(foreseen)
+        condemned === undefined || !allows(foreseen)
           ? Effect.map(claim.restore, foreseen)
-          : Effect.map(discard(claim, judgement.condemned, mayRemove, interruptible), (discarded) =>
-              Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, claim.isLocked)
-            )
-      return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error))))
+          : discard(directory, claim, examined, condemned, interruptible)
+      return logged(Effect.catch(done, (error) => Effect.succeed(Outcomes.ofReclaimError(directory, judgement, error))))
     })
 
   const reclaimer = yield* store.reclaimer(root, { self, layout: options.layout })
@@ -161,7 +168,3 @@ export const make = Effect.fnUntraced(function* (
   const pace = yield* Slices.makePace
   return { root, store, examiner, reclaimer, options, stop, pace, allows, conclude, logged, measured }
 })
-
-/** The outcome of a judged directory that this sweep leaves: `would-remove` if it is condemned, else `kept`. */
-export const foretold = (subject: Outcomes.Subject, judgement: Judgement): Outcome =>
-  Outcomes.ofJudgement(subject, judgement, judgement.condemned === undefined ? "kept" : "would-remove")

@@ -10,7 +10,7 @@ import type { Outcome } from "../../Outcome.ts"
 import type { Entry, Root } from "../../Root.ts"
 import { isNote } from "../store/unmoved.ts"
 import * as Outcomes from "./outcomes.ts"
-import { discard, foretold, type ReclaimSteps } from "./reclaimSteps.ts"
+import { discard, type ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
 /**
@@ -20,7 +20,9 @@ type Told = Effect.Effect<Outcome | undefined>
 
 const workspace: Kind = { _tag: "Workspace" }
 
-const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subject => ({
+/** The place of a moved directory in its root. */
+const directoryOf = ({ path }: Root, { name }: Leftover<unknown>): Entry => ({
+  kind: "directory",
   entry: name,
   path: `${path}/${name}`
 })
@@ -28,8 +30,8 @@ const subjectOf = ({ path }: Root, { name }: Leftover<unknown>): Outcomes.Subjec
 type OpenError = LookError | MountInside | Taken
 
 /** The outcome of a leftover that could not be opened. `undefined`: the leftover is gone, or another sweep has it. */
-const refused = (subject: Outcomes.Subject, error: OpenError): Outcome | undefined =>
-  error._tag === "NotFound" || error._tag === "Taken" ? undefined : Outcomes.ofLookError(subject, error)
+const refused = (directory: Entry, error: OpenError): Outcome | undefined =>
+  error._tag === "NotFound" || error._tag === "Taken" ? undefined : Outcomes.ofLookError(directory, error)
 
 /** `isWanted`: the names of the directories to resume. Default: all. */
 export const make = (
@@ -46,7 +48,7 @@ export const make = (
     )
 
   const told = (
-    subject: Outcomes.Subject,
+    directory: Entry,
     path: string,
     kind: Kind | undefined,
     use: (interruptible: Interruptible) => Effect.Effect<Outcome | undefined, OpenError | LockBusy, Scope.Scope>
@@ -54,44 +56,44 @@ export const make = (
     stop.stoppable((interruptible) =>
       measured(path, interruptible, Effect.scoped(use(interruptible))).pipe(
         Effect.catchTag("LockBusy", (error) =>
-          Effect.map(judgeHeld(path, kind, error), (judgement) => Outcomes.ofJudgement(subject, judgement, "kept"))
+          Effect.map(judgeHeld(path, kind, error), (judgement) => Outcomes.ofJudgement(directory, judgement, "kept"))
         ),
-        Effect.catch((error) => Effect.succeed(refused(subject, error)))
+        Effect.catch((error) => Effect.succeed(refused(directory, error)))
       )
     )
 
   /** Judges a leftover in a dry run. Takes no lock, and renames nothing. */
-  const foretell = (subject: Outcomes.Subject, path: string, kind?: Kind): Told =>
-    told(subject, path, kind, (interruptible) =>
+  const foretell = (directory: Entry, path: string, kind?: Kind): Told =>
+    told(directory, path, kind, (interruptible) =>
       interruptible(
         Effect.flatMap(store.inspect(path, layout), (state) => examiner.examine(state, "asked", kind))
-      ).pipe(Effect.map(({ judgement }) => foretold(subject, judgement)))
+      ).pipe(Effect.map(({ judgement }) => Outcomes.foretold(directory, judgement)))
     )
 
   /** A directory that a note names, and that still has a sentinel, gets an outcome of its own. */
-  const foretellNoted = (subject: Outcomes.Subject, path: string, kind: Kind): Told =>
-    Effect.matchEffect(store.inspect(subject.path, layout), {
+  const foretellNoted = (directory: Entry, path: string, kind: Kind): Told =>
+    Effect.matchEffect(store.inspect(directory.path, layout), {
       onFailure: () => Effect.undefined,
-      onSuccess: ({ sentinels }) => (sentinels.length > 0 ? Effect.undefined : foretell(subject, path, kind))
+      onSuccess: ({ sentinels }) => (sentinels.length > 0 ? Effect.undefined : foretell(directory, path, kind))
     })
 
   /** Puts a skipped directory back into the root, without a judgement. */
-  const putBack = (subject: Outcomes.Subject, claim: Claim): Effect.Effect<Outcome> =>
+  const putBack = (directory: Entry, claim: Claim): Effect.Effect<Outcome> =>
     Effect.match(claim.restore, {
-      onSuccess: () => Outcomes.skipped(subject),
-      onFailure: (error): Outcome => ({ ...Outcomes.skipped(subject), action: "failed", error })
+      onSuccess: () => Outcomes.skipped(directory),
+      onFailure: (error): Outcome => ({ ...Outcomes.skipped(directory), action: "failed", error })
     })
 
   const resumeClaimed = (leftover: Leftover<Claim>): Told => {
     const { name, path } = leftover
-    const subject = subjectOf(root, leftover)
+    const directory = directoryOf(root, leftover)
     const isSkipped = skip(name)
-    if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(subject)) : foretell(subject, path)
-    return told(subject, path, undefined, (interruptible) =>
+    if (dryRun) return isSkipped ? Effect.succeed(Outcomes.skipped(directory)) : foretell(directory, path)
+    return told(directory, path, undefined, (interruptible) =>
       Effect.flatMap(leftover.open, (claim) =>
         isSkipped
-          ? putBack(subject, claim)
-          : Effect.map(conclude(subject, claim, interruptible, allows), (outcome) =>
+          ? putBack(directory, claim)
+          : Effect.map(conclude(directory, claim, interruptible, allows), (outcome) =>
               outcome.reason === "taken" ? undefined : outcome
             )
       )
@@ -100,30 +102,28 @@ export const make = (
 
   /** Opens a directory whose deletion had begun, judges it again, and goes on with the deletion. */
   const finish = Effect.fnUntraced(function* (leftover: Remains, kind: Kind, interruptible: Interruptible) {
-    const subject = subjectOf(root, leftover)
+    const directory = directoryOf(root, leftover)
     const remains = yield* leftover.open
-    const { isLocked, state } = remains
-    const { judgement, mayRemove } = yield* interruptible(examiner.examine(state, isLocked ? "held" : "asked", kind))
+    const lock = remains.isLocked ? "held" : "asked"
+    const examined = yield* interruptible(examiner.examine(remains.state, lock, kind))
+    const { judgement } = examined
     const { condemned } = judgement
-    const foreseen = () => foretold(subject, judgement)
+    const foreseen = () => Outcomes.foretold(directory, judgement)
     if (condemned === undefined || !allows(foreseen)) return foreseen()
-    return yield* discard(remains, condemned, mayRemove, interruptible).pipe(
-      Effect.map((discarded) =>
-        Outcomes.ofDiscarded(Outcomes.ofJudgement(subject, judgement, "removed"), discarded, isLocked)
-      ),
+    return yield* discard(directory, remains, examined, condemned, interruptible).pipe(
       Effect.catchTag("Taken", () => Effect.undefined),
-      Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(subject, judgement, error)))
+      Effect.catch((error) => Effect.succeed(Outcomes.ofReclaimError(directory, judgement, error)))
     )
   })
 
   const resumeDead = (leftover: Remains): Told => {
     const { path, tags } = leftover
-    const subject = subjectOf(root, leftover)
+    const directory = directoryOf(root, leftover)
     const kind: Kind = { _tag: "Remains", tags }
     // The skipped directory stays where it lies, because parts of it may be gone already.
-    if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(subject))
-    if (dryRun) return isNote(leftover) ? foretellNoted(subject, path, kind) : foretell(subject, path, kind)
-    return told(subject, path, kind, (interruptible) => logged(Effect.scoped(finish(leftover, kind, interruptible))))
+    if (skip(leftover.name)) return Effect.succeed(Outcomes.skipped(directory))
+    if (dryRun) return isNote(leftover) ? foretellNoted(directory, path, kind) : foretell(directory, path, kind)
+    return told(directory, path, kind, (interruptible) => logged(Effect.scoped(finish(leftover, kind, interruptible))))
   }
 
   const isIn = ({ name }: Leftover<unknown>): boolean => isWanted(name)
@@ -131,7 +131,7 @@ export const make = (
   const resumeAll = ({ claimed, dead }: Leftovers): Stream.Stream<Outcome> =>
     Stream.fromIterable([...dead.filter(isIn).map(resumeDead), ...claimed.filter(isIn).map(resumeClaimed)]).pipe(
       Stream.mapEffect((outcome) => outcome),
-      Stream.filter(Outcomes.isTold)
+      Stream.filter((outcome) => outcome !== undefined)
     )
 
   const failed = (entry: Entry, error: MountInside | PermissionDenied | StoreFailure) =>
