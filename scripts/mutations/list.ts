@@ -99,8 +99,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/judgement/standing"),
-        from: `place === "bound" && oneKernel && found.boot !== undefined`,
-        to: `place === "bound" && found.boot !== undefined`
+        from: `binding === "bound" && oneKernel && origin.boot !== undefined`,
+        to: `binding === "bound" && origin.boot !== undefined`
       }
     ],
     tests: [coreTest("VerdictLock"), coreTest("VerdictTruth.slow")]
@@ -111,8 +111,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/judgement/standing"),
-        from: `place === "bound" && oneKernel && found.boot !== undefined`,
-        to: `oneKernel && found.boot !== undefined`
+        from: `binding === "bound" && oneKernel && origin.boot !== undefined`,
+        to: `oneKernel && origin.boot !== undefined`
       }
     ],
     tests: [coreTest("VerdictLock"), coreTest("VerdictDirectory")]

@@ -31,6 +31,7 @@ export const unknown = (reason: UnknownReason, decidedBy: Datum, evidence: Evide
   evidence
 })
 
+/** Compares two values, and notes both under the name of their datum. */
 export const note = (
   notes: Notes,
   datum: Datum,

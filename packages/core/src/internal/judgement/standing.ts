@@ -33,10 +33,11 @@ const defaultHostnames: ReadonlySet<string> = new Set([
   "ubuntu"
 ])
 
+/** Whether a record is of the directory that it lies in. `moved`: it isn't, but the operator vouches for it. */
 type Binding = "bound" | "moved" | "different" | "unbound"
 
-/** The boot and the machine that a record comes from. */
-interface Boot {
+/** The machine and the boot that a record comes from. */
+interface Origin {
   /** The record is of an earlier boot of this machine, which alone proves that its process is gone. */
   readonly isRebooted: boolean
   /** The verdict, if no observation of a process can condemn. `undefined`: an observation can condemn. */
@@ -47,7 +48,7 @@ interface Boot {
   readonly isContradicted: boolean
 }
 
-export interface Standing extends Boot {
+export interface Standing extends Origin {
   /** Comparison of the PID namespaces. `unknown` if `boot` is `undefined`. */
   readonly namespace: Comparison
   /** The lock that the record claims is the lock of this directory, and only processes of this kernel can hold it. */
@@ -118,41 +119,36 @@ const judgeMachine = (
   return unknown("machine-unknown", virtualMachine === false ? "pidNamespace" : "virtualMachine", notes)
 }
 
-const plainBoot: Boot = { isRebooted: false, doubt: undefined, boot: "this", isContradicted: false }
-const undecided = (doubt: Unknown): Boot => ({ ...plainBoot, boot: undefined, doubt })
+const thisBoot: Origin = { isRebooted: false, doubt: undefined, boot: "this", isContradicted: false }
+const otherDirectory = (notes: Notes): Unknown => unknown("other-directory", "directory", notes)
+const rebooted: Origin = { ...thisBoot, boot: undefined, isRebooted: true }
+const doubtful = (doubt: Unknown): Origin => ({ ...thisBoot, boot: undefined, doubt })
 
-const judgeBoot = (sentinel: SentinelV3, reader: Reader, place: Binding, notes: Notes): Boot => {
+const judgeOrigin = (sentinel: SentinelV3, reader: Reader, binding: Binding, notes: Notes): Origin => {
   const { frame, host } = reader
   const { fileSystem } = frame
-  const isOwn = place === "bound" || place === "moved"
+  const isOwn = binding === "bound" || binding === "moved"
   const boot = note(notes, "bootId", sentinel.record.bootId, host.bootId)
   if (host.bootId === undefined && host.bootIdProblem !== undefined) {
     notes.bootId = compared(sentinel.record.bootId, host.bootIdProblem, "unknown")
   }
   const oneKernel = fileSystem?.oneKernel === true
   if (boot === "equal")
-    return oneKernel ? plainBoot : { ...plainBoot, doubt: judgeMachine(sentinel, reader, notes, true) }
+    return oneKernel ? thisBoot : { ...thisBoot, doubt: judgeMachine(sentinel, reader, notes, true) }
   const wasOneKernel = oneKernel && isLasting(fileSystem.type)
-  if (boot === "unknown") {
-    if (!wasOneKernel || !isOwn) return undecided(unknown("boot-unknown", "bootId", notes))
-    const machine = compareMachines(sentinel.record, host, notes)
-    if (machine === "unread") return undecided(unknown("machine-unknown", "machineId", notes))
-    return { ...plainBoot, boot: "unknown", isContradicted: machine === "different" }
-  }
+  // The directory was this machine's in every boot.
   if (wasOneKernel && isOwn) {
-    switch (compareMachines(sentinel.record, host, notes)) {
-      case "different":
-        return undecided(unknown("other-machine", "machineId", notes))
-      case "unread":
-        return undecided(unknown("machine-unknown", "machineId", notes))
-      default:
-        return { ...plainBoot, boot: undefined, isRebooted: true }
-    }
+    const machine = compareMachines(sentinel.record, host, notes)
+    if (machine === "unread") return doubtful(unknown("machine-unknown", "machineId", notes))
+    if (boot === "unknown") return { ...thisBoot, boot: "unknown", isContradicted: machine === "different" }
+    return machine === "different" ? doubtful(unknown("other-machine", "machineId", notes)) : rebooted
   }
+  if (boot === "unknown") return doubtful(unknown("boot-unknown", "bootId", notes))
   const doubt = judgeMachine(sentinel, reader, notes, false)
   // On a lasting file system of one kernel the directory decides, and this directory may not be the record's own.
-  if (wasOneKernel) return undecided(doubt ?? unknown("machine-unknown", "directory", notes))
-  return { ...plainBoot, boot: undefined, doubt, isRebooted: doubt === undefined && place !== "different" }
+  if (wasOneKernel) return doubtful(doubt ?? unknown("machine-unknown", "directory", notes))
+  if (doubt !== undefined) return doubtful(doubt)
+  return binding === "different" ? doubtful(otherDirectory(notes)) : rebooted
 }
 
 /** Describes the first process of a PID namespace, for evidence. */
@@ -177,19 +173,19 @@ const judgeNamespace = ({ record }: SentinelV3, host: HostIdentity, notes: Notes
 
 export const standingOf = (sentinel: SentinelV3, inputs: OwnerInputs, reader: Reader, notes: Notes): Standing => {
   const { frame, host } = reader
-  const place = bindingOf(sentinel, inputs, reader, notes)
-  const found = judgeBoot(sentinel, reader, place, notes)
-  const namespace = found.boot === undefined ? "unknown" : judgeNamespace(sentinel, host, notes)
-  const isOther = found.isContradicted && namespace === "equal"
+  const binding = bindingOf(sentinel, inputs, reader, notes)
+  const origin = judgeOrigin(sentinel, reader, binding, notes)
+  const namespace = origin.boot === undefined ? "unknown" : judgeNamespace(sentinel, host, notes)
+  const isOther = origin.isContradicted && namespace === "equal"
   const doubt =
-    place === "different"
-      ? unknown("other-directory", "directory", notes)
+    binding === "different"
+      ? otherDirectory(notes)
       : isOther
         ? unknown("other-machine", "machineId", notes)
-        : found.doubt
+        : origin.doubt
   const oneKernel = frame.fileSystem?.oneKernel === true
-  const sharesLock = place === "bound" && oneKernel && found.boot !== undefined && host.namespaces !== "none"
-  return { ...found, doubt, namespace, sharesLock }
+  const sharesLock = binding === "bound" && oneKernel && origin.boot !== undefined && host.namespaces !== "none"
+  return { ...origin, doubt, namespace, sharesLock }
 }
 
 /** Whether the record's PID is one of the reader's PID namespace: the reader can look the process up. */
