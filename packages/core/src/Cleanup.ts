@@ -194,17 +194,18 @@ export const outcomes = (
         yield* Effect.yieldNow
         return { kept: [...skipped, ...kept], open }
       })
+      const unlessStopped = (use: (interruptible: Stopping.Interruptible) => Effect.Effect<Outcome.Outcome>) =>
+        Effect.map(stop.stoppable(use), (outcome) => (outcome === undefined ? [] : [outcome]))
       const sized = (outcome: Outcome.Outcome) =>
-        stop.stoppable((interruptible) => steps.measured(outcome.path, interruptible, Effect.succeed(outcome)))
-      const toList = (outcome: Outcome.Outcome | undefined) => (outcome === undefined ? [] : [outcome])
+        unlessStopped((interruptible) => steps.measured(outcome.path, interruptible, Effect.succeed(outcome)))
 
       /**
        * Effects that finish a page. Each open directory, and each kept directory that has to be measured, is an effect
        * of its own.
        */
       const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
-        ...(full.sizes ? kept.map((outcome) => Effect.map(sized(outcome), toList)) : [Effect.succeed(kept)]),
-        ...open.map((entry) => Effect.map(reclaimDirectory(entry), toList))
+        ...(full.sizes ? kept.map(sized) : [Effect.succeed(kept)]),
+        ...open.map((entry) => unlessStopped((interruptible) => reclaimDirectory(entry, interruptible)))
       ]
 
       const resumed = Stream.fromIterable(leftovers).pipe(
@@ -349,16 +350,17 @@ export const reclaim: (
   }
   const full = withDefaults(options)
   const steps = yield* ReclaimSteps.make(root, full, yield* Stopping.make)
+  const reclaimDirectory = ReclaimDirectory.make(steps)
   yield* requireNoOwner(steps)
   const outcome = yield* store.inspect(entry.path, full.layout).pipe(
-    Effect.andThen(ReclaimDirectory.make(steps)(entry)),
+    Effect.andThen(Effect.uninterruptibleMask((restore) => reclaimDirectory(entry, restore))),
     Effect.catchTag("NotFound", (error) =>
       Effect.flatMap(resumeMoved(steps, entry), (resumed) =>
         resumed === undefined ? Effect.fail(error) : Effect.succeed(resumed)
       )
     )
   )
-  return outcome === undefined ? yield* Effect.interrupt : yield* failOnError(outcome)
+  return yield* failOnError(outcome)
 }, Effect.scoped)
 
 /**

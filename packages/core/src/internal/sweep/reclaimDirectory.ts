@@ -10,11 +10,11 @@ import type { ReclaimSteps } from "./reclaimSteps.ts"
 import type { Interruptible } from "./stopping.ts"
 
 /**
- * Makes the function that judges a directory, and removes a dead one. `undefined`: the sweep was stopped before the
- * directory was gone.
+ * Makes the function that judges a directory, and removes a dead one. Its effects run in an uninterruptible region,
+ * except for those that it passes to `interruptible`.
  */
-export const make = (steps: ReclaimSteps): ((entry: Entry) => Effect.Effect<Outcome | undefined>) => {
-  const { allows, conclude, examiner, measured, options, pace, reclaimer, stop, store } = steps
+export const make = (steps: ReclaimSteps): ((entry: Entry, interruptible: Interruptible) => Effect.Effect<Outcome>) => {
+  const { allows, conclude, examiner, measured, options, pace, reclaimer, store } = steps
   /**
    * Whether one look at the inner directories is enough. A removal stops at each sentinel that wasn't judged, and leaves
    * the rest to the next sweep. The next sweep may have other names, and then doesn't recognise the sentinel. If `layout`
@@ -29,7 +29,7 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Effect.Effect<Outc
     Effect.flatMap(store.inspect(path, options.layout), (state) => examiner.examine(state, lock))
 
   // Made once for a sweep: a generator function costs V8 a prototype and a map.
-  const reclaim = Effect.fnUntraced(function* (entry: Entry, interruptible: Interruptible) {
+  return Effect.fnUntraced(function* (entry, interruptible) {
     yield* interruptible(pace)
     const looked = yield* interruptible(Effect.result(look(entry)))
     if (Result.isFailure(looked)) return Outcomes.ofLookError(entry, looked.failure)
@@ -50,6 +50,4 @@ export const make = (steps: ReclaimSteps): ((entry: Entry) => Effect.Effect<Outc
     )
     return yield* measured(entry.path, interruptible, removed)
   })
-
-  return (entry) => stop.stoppable((interruptible) => reclaim(entry, interruptible))
 }
