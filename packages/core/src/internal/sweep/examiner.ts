@@ -12,7 +12,7 @@ import { SentinelStore } from "../../SentinelStore.ts"
 import * as OwnersBelow from "./ownersBelow.ts"
 import * as JudgeDirectory from "./judgeDirectory.ts"
 
-export interface Options extends JudgeDirectory.JudgeOptions {
+export interface Options extends JudgeDirectory.ContextOptions {
   readonly layout: Layout
   /** `false`: makes unreadable directories of the calling user readable, to look for owners in them. */
   readonly dryRun: boolean
@@ -42,7 +42,7 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
     // `assumeDead` is about the directory itself. Nobody has looked at the owners below it.
     const withoutWord = { ...context, knowledge: Struct.omit(context.knowledge, ["assumeDead"]) }
 
-    const named = (judgement: Judgement): Effect.Effect<Judgement> =>
+    const nameHolder = (judgement: Judgement): Effect.Effect<Judgement> =>
       judgement.reason === "lock-held"
         ? Effect.map(context.holders.name(judgement.state.id), (holder) =>
             holder === undefined ? judgement : withHolder(judgement, holder)
@@ -59,7 +59,7 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
               ? Effect.succeed(judgement)
               : Effect.map(store.probeLock(state.path), (state) => reconsider(judgement, { lock: state }))
           ),
-          Effect.flatMap(named)
+          Effect.flatMap(nameHolder)
         )
       }
 
@@ -72,6 +72,6 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
         below(state.mount === undefined ? judgement : reconsider(judgement, { mount: state.mount }))
       )
     const underLockOf: Examiner["underLockOf"] = (judgement, mode = "exclusive") =>
-      named(reconsider(judgement, { lock: mode }))
+      nameHolder(reconsider(judgement, { lock: mode }))
     return { context, examineTop, examine, underLockOf }
   })

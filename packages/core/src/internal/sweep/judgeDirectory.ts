@@ -34,11 +34,12 @@ export interface JudgeContext {
   readonly isThorough: boolean
 }
 
-export interface JudgeOptions extends Partial<Knowledge> {
+/** The operator's knowledge, by default `defaultKnowledge`. `isThorough`, by default `false`: see {@link JudgeContext}. */
+export interface ContextOptions extends Partial<Knowledge> {
   readonly isThorough?: boolean
 }
 
-const knowledgeOf = ({ assumeDead, assumeMoved, ...given }: JudgeOptions): Knowledge => ({
+const knowledgeOf = ({ assumeDead, assumeMoved, ...given }: ContextOptions): Knowledge => ({
   legacy: given.legacy ?? defaultKnowledge.legacy,
   lock: given.lock ?? defaultKnowledge.lock,
   shared: given.shared ?? defaultKnowledge.shared,
@@ -47,18 +48,16 @@ const knowledgeOf = ({ assumeDead, assumeMoved, ...given }: JudgeOptions): Knowl
 })
 
 export const makeContext = Effect.fnUntraced(function* (
-  options: JudgeOptions
+  options: ContextOptions
 ): Effect.fn.Return<JudgeContext, never, ProcessInspector | SentinelStore> {
   const inspector = yield* ProcessInspector
   const store = yield* SentinelStore
-  const probeLock = (path: string) => store.probeLock(path)
-  const knowledge = knowledgeOf(options)
   return {
     inspector,
     namespaces: yield* PidNamespaces,
-    probeLock,
+    probeLock: store.probeLock,
     host: yield* Effect.cached(inspector.host),
-    knowledge,
+    knowledge: knowledgeOf(options),
     holders: Holders.make(inspector),
     isThorough: options.isThorough ?? false
   }
