@@ -462,8 +462,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/sweep/examiner"),
-        from: "const examineInner = judgeBy(withoutWord)",
-        to: "const examineInner = judgeBy(withoutWord.isThorough ? withoutWord : context)"
+        from: "const examineUnassumed = judgeBy(withoutWord)",
+        to: "const examineUnassumed = judgeBy(withoutWord.isThorough ? withoutWord : context)"
       }
     ],
     tests: [coreTest("Cleanup")],

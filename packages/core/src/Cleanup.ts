@@ -10,9 +10,7 @@ import * as Effect from "effect/Effect"
 import { constFalse } from "effect/Function"
 import type * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
 import { type DirectoryError, type LookError, type MountInside, RefusedRoot, type RootError, Taken } from "./Errors.ts"
-import * as JudgeDirectory from "./internal/sweep/judgeDirectory.ts"
 import * as Examiner from "./internal/sweep/examiner.ts"
 import * as Outcomes from "./internal/sweep/outcomes.ts"
 import * as ReclaimDirectory from "./internal/sweep/reclaimDirectory.ts"
@@ -292,14 +290,12 @@ const resumeMoved = Effect.fnUntraced(function* (steps: ReclaimSteps.ReclaimStep
 
 /**
  * Refuses a root that is a VM directory whose owner isn't provably gone, because everything in the directory belongs to
- * that owner. The operator's `assumeDead` is about a directory in the root, and doesn't count here.
+ * that owner.
  */
 const requireNoOwner = Effect.fnUntraced(function* ({ examiner, options, root, store }: ReclaimSteps.ReclaimSteps) {
   const { path } = root
-  const { context } = examiner
   const state = yield* store.look(path, options.layout)
-  const knowledge = Struct.omit(context.knowledge, ["assumeDead"])
-  const { reason, verdict } = yield* JudgeDirectory.judgeDirectory({ ...context, knowledge }, state)
+  const { reason, verdict } = yield* examiner.examineUnassumed(state, "claimed")
   if (verdict === "none" || verdict === "dead") return
   const problem = `a VM directory whose owner isn't gone: ${verdict}, ${reason}`
   return yield* new RefusedRoot({ path, rule: "vm-directory", problem })

@@ -28,6 +28,8 @@ export interface Examiner {
   readonly context: JudgeDirectory.JudgeContext
   /** Judges the directory's own sentinels and its lock, and names who holds the lock. */
   readonly examineTop: (state: DirectoryState, lock: KnownLock, kind?: Kind) => Effect.Effect<Judgement>
+  /** {@link examineTop} without `assumeDead`, which is about one directory, and not about those below or above it. */
+  readonly examineUnassumed: (state: DirectoryState, lock: KnownLock) => Effect.Effect<Judgement>
   /** The judgement of a condemned directory whose lock turned out to be held. Names the holder. */
   readonly underLockOf: (judgement: Judgement, mode: LockBusy["mode"]) => Effect.Effect<Judgement>
   /** Runs {@link examineTop}, then examines the mounts that the look has seen and the owners below the first level. */
@@ -39,7 +41,6 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
     const store = yield* SentinelStore
     const context = yield* JudgeDirectory.makeContext(options)
     const isFree = () => Effect.succeed<LockState>("free")
-    // `assumeDead` is about the directory itself. Nobody has looked at the owners below it.
     const withoutWord = { ...context, knowledge: Struct.omit(context.knowledge, ["assumeDead"]) }
 
     const nameHolder = (judgement: Judgement): Effect.Effect<Judgement> =>
@@ -64,14 +65,14 @@ export const make: (options: Options) => Effect.Effect<Examiner, never, ProcessI
       }
 
     const examineTop = judgeBy(context)
-    const examineInner = judgeBy(withoutWord)
+    const examineUnassumed = judgeBy(withoutWord)
 
-    const below = OwnersBelow.make(store, options.layout, (state) => examineInner(state, "asked"), !options.dryRun)
+    const below = OwnersBelow.make(store, options.layout, (state) => examineUnassumed(state, "asked"), !options.dryRun)
     const examine: Examiner["examine"] = (state, lock, kind) =>
       Effect.flatMap(examineTop(state, lock, kind), (judgement) =>
         below(state.mount === undefined ? judgement : reconsider(judgement, { mount: state.mount }))
       )
     const underLockOf: Examiner["underLockOf"] = (judgement, mode = "exclusive") =>
       nameHolder(reconsider(judgement, { lock: mode }))
-    return { context, examineTop, examine, underLockOf }
+    return { context, examineTop, examineUnassumed, examine, underLockOf }
   })
