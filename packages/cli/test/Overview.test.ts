@@ -30,7 +30,7 @@ const all: ReadonlyArray<Outcome.Outcome> = [
 ]
 
 const summarise = (outcomes: ReadonlyArray<Outcome.Outcome>, dryRun = false, sizes = false) =>
-  Outcome.count(Outcome.empty("/vms", dryRun, sizes), outcomes)
+  Outcome.count(Outcome.empty("/vms", { dryRun, sizes }), outcomes)
 
 describe("Overview", () => {
   it("has rows of 80 columns at most in such a terminal, whatever is in them, and breaks sentences between words", () => {

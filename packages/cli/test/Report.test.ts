@@ -26,7 +26,7 @@ const written = (
       stderr: (text) => Effect.sync(() => (stderr += text))
     })
     const halves = [outcomes.slice(0, 1), outcomes.slice(1)]
-    const summary = count(empty("/vms", false, false), outcomes)
+    const summary = count(empty("/vms"), outcomes)
     const reported = Effect.andThen(Effect.forEach(halves, reporter.outcomes), reporter.summary(summary))
     const error = yield* Effect.match(Effect.provide(reported, streams), {
       onFailure: ({ errno }) => errno,

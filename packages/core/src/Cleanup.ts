@@ -267,11 +267,7 @@ export const sweep: (
   let interrupted = false
   const stopWhen = Effect.tap(options.stopWhen ?? Effect.never, () => Effect.sync(() => (interrupted = true)))
   const all = yield* Stream.runCollect(outcomes(root, { ...options, stopWhen }))
-  const empty = {
-    ...Outcome.empty(root, options.dryRun ?? false, options.sizes ?? false),
-    ...Outcome.assertions(options)
-  }
-  const summary = Outcome.count(empty, all)
+  const summary = Outcome.count(Outcome.empty(root, options), all)
   const durationMs = (yield* Clock.currentTimeMillis) - start
   return { outcomes: all, summary: { ...summary, durationMs, ...(interrupted ? { interrupted } : {}) } }
 })

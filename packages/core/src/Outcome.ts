@@ -107,12 +107,27 @@ export type Summary = typeof Summary.Type
 export const Line = Schema.Union([Outcome, Summary])
 
 /**
- * The summary of a sweep before its first outcome. `sizes`: whether the summary adds up bytes.
+ * The options of a sweep that its summary tells.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SummaryOptions extends Partial<Pick<Knowledge, "assumeMoved" | "lock" | "shared">> {
+  readonly dryRun?: boolean
+  /** Whether the summary adds up bytes. */
+  readonly sizes?: boolean
+}
+
+/**
+ * The summary of a sweep before its first outcome. An option at its default asserts nothing, and is left out.
  *
  * @category summarising
  * @since 0.1.0
  */
-export const empty = (root: string, dryRun: boolean, sizes: boolean): Summary => ({
+export const empty = (
+  root: string,
+  { assumeMoved, dryRun = false, lock, shared, sizes = false }: SummaryOptions = {}
+): Summary => ({
   _tag: "Summary",
   root,
   dryRun,
@@ -122,20 +137,7 @@ export const empty = (root: string, dryRun: boolean, sizes: boolean): Summary =>
   failed: 0,
   unknown: 0,
   ...(sizes ? { bytesFreed: 0, bytesKept: 0 } : {}),
-  durationMs: 0
-})
-
-/**
- * The operator's assertions as fields of a summary. A value at its default asserts nothing, and is left out.
- *
- * @category summarising
- * @since 0.1.0
- */
-export const assertions = ({
-  assumeMoved,
-  lock,
-  shared
-}: Partial<Pick<Knowledge, "assumeMoved" | "lock" | "shared">>): Pick<Summary, "assumeMoved" | "lock" | "shared"> => ({
+  durationMs: 0,
   ...(lock === "inherited" ? { lock } : {}),
   ...(shared === "trust" ? { shared } : {}),
   ...(assumeMoved === undefined ? {} : { assumeMoved })

@@ -58,7 +58,7 @@ describe("Outcome", () => {
       const text = yield* written(whole)
       assert.notInclude(text, "\n")
       assert.deepStrictEqual(yield* read(text), whole)
-      const summary = Outcome.empty("/srv/vms", true, true)
+      const summary = Outcome.empty("/srv/vms", { dryRun: true, sizes: true })
       assert.deepStrictEqual(yield* read(yield* written({ ...summary, interrupted: true })), {
         ...summary,
         interrupted: true
@@ -81,7 +81,7 @@ describe("Outcome", () => {
     Effect.gen(function* () {
       const unlocked = outcome({ action: "removed", verdict: "dead", reason: "process-gone", unlocked: true })
       assert.deepStrictEqual(yield* read(yield* written(unlocked)), unlocked)
-      const summary = Outcome.count(Outcome.empty("/srv/vms", false, false), [unlocked, outcome(), unlocked])
+      const summary = Outcome.count(Outcome.empty("/srv/vms"), [unlocked, outcome(), unlocked])
       assert.strictEqual(summary.unlocked, 2)
       const known = { ...summary, lock: "inherited", shared: "trust", assumeMoved: "new disk" } as const
       assert.deepStrictEqual(yield* read(yield* written(known)), known)
@@ -127,7 +127,7 @@ describe("the summary", () => {
     { dryRun: true, removed: 2, kept: 2 },
     { dryRun: false, removed: 1, kept: 3 }
   ])("counts each outcome once, and the unknown ones beside (dry run: $dryRun)", ({ dryRun, kept, removed }) => {
-    assert.deepStrictEqual(Outcome.count(Outcome.empty("/srv/vms", dryRun, false), outcomes), {
+    assert.deepStrictEqual(Outcome.count(Outcome.empty("/srv/vms", { dryRun }), outcomes), {
       _tag: "Summary",
       root: "/srv/vms",
       dryRun,
@@ -142,7 +142,7 @@ describe("the summary", () => {
 
   it("adds sizes where they were asked for: what went, and what stays", () => {
     const bytes = (dryRun: boolean) => {
-      const { bytesFreed, bytesKept } = Outcome.count(Outcome.empty("/srv/vms", dryRun, true), outcomes)
+      const { bytesFreed, bytesKept } = Outcome.count(Outcome.empty("/srv/vms", { dryRun, sizes: true }), outcomes)
       return [bytesFreed, bytesKept]
     }
     assert.deepStrictEqual(
@@ -154,7 +154,19 @@ describe("the summary", () => {
     )
   })
 
+  it("tells what the operator asserts, and no default", () => {
+    const asserted = { lock: "inherited", shared: "trust", assumeMoved: "rsync, 2 May" } as const
+    assert.deepStrictEqual(Outcome.empty("/r", asserted), { ...Outcome.empty("/r"), ...asserted })
+    assert.deepStrictEqual(Outcome.empty("/r", { lock: "self", shared: "keep" }), Outcome.empty("/r"))
+    assert.doesNotHaveAnyKeys(Outcome.empty("/r"), ["lock", "shared", "assumeMoved"])
+  })
+
   it("of nothing is nothing", () => {
-    assert.deepInclude(Outcome.empty("/r", true, true), { scanned: 0, dryRun: true, bytesFreed: 0, bytesKept: 0 })
+    assert.deepInclude(Outcome.empty("/r", { dryRun: true, sizes: true }), {
+      scanned: 0,
+      dryRun: true,
+      bytesFreed: 0,
+      bytesKept: 0
+    })
   })
 })

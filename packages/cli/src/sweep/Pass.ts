@@ -97,7 +97,7 @@ export const run: (
   const start = yield* Clock.currentTimeMillis
   const path = yield* WorkingDirectory.absolute(root)
   const judgeOptions = JudgeFlags.options(options)
-  let summary: Outcome.Summary = { ...Outcome.empty(path, dryRun, sizes), ...Outcome.assertions(judgeOptions) }
+  let summary = Outcome.empty(path, { ...judgeOptions, dryRun, sizes })
 
   const concluded = Effect.map(Clock.currentTimeMillis, (now) => ({ ...summary, durationMs: now - start }))
   const stop = yield* Deferred.make<void>()
