@@ -415,6 +415,12 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
       const second = yield* store.publish(directory, two, { entry: ".vm-sentinel.helper" })
       assert.strictEqual(yield* tag(store.release(directory, { ...first, entry: second.entry })), "NotFound")
       assert.strictEqual(yield* tag(store.release(directory, { ...first, content: second.content })), "NotFound")
+      yield* world.directory(`${directory}/sub`)
+      assert.strictEqual(
+        yield* tag(store.release(`${directory}/sub`, { ...first, entry: "../.vm-sentinel" })),
+        "NotFound"
+      )
+      yield* world.remove(`${directory}/sub`)
       yield* store.release(directory, second)
       assert.deepStrictEqual(yield* world.tree(directory), { ".vm-sentinel": textOf(one) })
       // A record that was rewritten has the same nonce.

@@ -293,7 +293,8 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const path = `${directory}/${own.entry}`
     const aside = `${directory}/${asideOf(own.entry, yield* nonce)}`
     const gone = { ENOENT: () => missing("no-sentinel") }
-    if (!(yield* mapLookError(operation, gone)(isOwn(path, own)))) return yield* missing("no-sentinel")
+    const isThere = SentinelName.isFileName(own.entry) && (yield* mapLookError(operation, gone)(isOwn(path, own)))
+    if (!isThere) return yield* missing("no-sentinel")
     const removed = Effect.gen(function* () {
       yield* unlessDone(isOwn(aside, own))(disk.rename(path, aside))
       // Another owner may have published its record between the look and the rename.
