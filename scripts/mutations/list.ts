@@ -824,6 +824,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "sentinels under given names"
   },
   {
+    name: "scope-unread",
+    what: "a scope that closes takes a record that it can't read for one that isn't there, and frees the lock",
+    edits: [
+      { file: core("internal/owning/holding"), from: "Result.isSuccess(file.content) && nonceOf", to: "nonceOf" }
+    ],
+    tests: [coreTest("Ownership")],
+    only: "scenario 66"
+  },
+  {
     name: "release-aside",
     what: "an owner's release that fails leaves its record under a name that no release finds",
     edits: [
