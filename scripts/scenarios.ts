@@ -156,7 +156,16 @@ const rows: ReadonlyArray<Row> = [
   ],
   ["an inner owner with a name nobody knows holds its lock", "its subtree stays, and is reported"],
   ["v2 from before this boot, the clock stepped forward", "unknown `exe-changed`"],
-  ["LXC and nspawn, swept from the host", "what the whole kernel shows"]
+  ["LXC and nspawn, swept from the host", "what the whole kernel shows"],
+  [
+    "`run` after `run` of one directory, each as the first process of a container of its own",
+    "the next one takes the directory over, however the one before has ended; a sweep finds it dead"
+  ],
+  [
+    "`run` below another `run`, or below another holder of the lock",
+    "ancestors are no earlier command; all directories live until the command has ended"
+  ],
+  ["a process of an earlier command of `run` beside another role's living owner", "`run` starts no second command"]
 ]
 
 const root = Path.join(import.meta.dirname, "..")

@@ -202,37 +202,39 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
-  it.live("leaves the lock of an outer run, and of whoever else, with a command that outlives both", ({ skip }) =>
-    Effect.gen(function* () {
-      if (process.platform !== "linux") skip("reads /proc")
-      const root = yield* Roots.scratch
-      const [one, two, three] = ["one", "two", "three"].map((name) => Roots.directory(root, name))
-      const script = `
+  it.live(
+    "scenario 113: leaves the lock of an outer run, and of whoever else, with a command that outlives both",
+    ({ skip }) =>
+      Effect.gen(function* () {
+        if (process.platform !== "linux") skip("reads /proc")
+        const root = yield* Roots.scratch
+        const [one, two, three] = ["one", "two", "three"].map((name) => Roots.directory(root, name))
+        const script = `
         exec 9<"$1"; flock -s 9; shift
         exec "$NODE" "$BIN" run "$1" -- "$NODE" "$BIN" run "$2" -- sh -c 'echo $$; exec sleep 1000'`
-      const outer = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          ChildProcess.spawn("sh", ["-c", script, "sh", `${three}`, `${one}`, `${two}`], {
-            stdio: ["ignore", "pipe", "inherit"],
-            env: { ...process.env, NODE: process.execPath, BIN: Cli.bin }
-          })
-        ),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
-      )
-      const command = yield* Effect.callback<number>((resume) => {
-        outer.stdout.once("data", (data) => resume(Effect.succeed(Number(data))))
+        const outer = yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            ChildProcess.spawn("sh", ["-c", script, "sh", `${three}`, `${one}`, `${two}`], {
+              stdio: ["ignore", "pipe", "inherit"],
+              env: { ...process.env, NODE: process.execPath, BIN: Cli.bin }
+            })
+          ),
+          (child) => Effect.sync(() => child.kill("SIGKILL"))
+        )
+        const command = yield* Effect.callback<number>((resume) => {
+          outer.stdout.once("data", (data) => resume(Effect.succeed(Number(data))))
+        })
+        yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(command, "SIGKILL")))
+        const inner = read(`${one}/.vm-sentinel.command`).pid
+        while (!FS.existsSync(`${two}/.vm-sentinel.command`)) yield* turn
+        outer.kill("SIGKILL")
+        process.kill(inner, "SIGKILL")
+        while (FS.existsSync(`/proc/${inner}/fd/3`) || FS.existsSync(`/proc/${outer.pid}/fd/3`)) yield* turn
+        const locked = /^kept: (alive, lock-held|none, no-sentinel)$/
+        const listed = Cli.actions(Cli.report((yield* Cli.inProcess(["list", root, "--json"])).stdout))
+        for (const name of ["one", "two", "three"]) assert.match(listed[name] ?? "", locked, name)
+        assert.strictEqual((yield* Cli.execute("flock", ["-xn", `${three}`, "true"])).code, 1)
       })
-      yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(command, "SIGKILL")))
-      const inner = read(`${one}/.vm-sentinel.command`).pid
-      while (!FS.existsSync(`${two}/.vm-sentinel.command`)) yield* turn
-      outer.kill("SIGKILL")
-      process.kill(inner, "SIGKILL")
-      while (FS.existsSync(`/proc/${inner}/fd/3`) || FS.existsSync(`/proc/${outer.pid}/fd/3`)) yield* turn
-      const locked = /^kept: (alive, lock-held|none, no-sentinel)$/
-      const listed = Cli.actions(Cli.report((yield* Cli.inProcess(["list", root, "--json"])).stdout))
-      for (const name of ["one", "two", "three"]) assert.match(listed[name] ?? "", locked, name)
-      assert.strictEqual((yield* Cli.execute("flock", ["-xn", `${three}`, "true"])).code, 1)
-    })
   )
 
   it.live("ends with the command's code, though it gets signals until the last moment", () =>
@@ -581,7 +583,7 @@ describe.concurrent("run", { timeout }, () => {
       })
   )
 
-  it.live("starts a command beside a lock of its own ancestors, again and again", ({ skip }) =>
+  it.live("scenario 113: starts a command beside a lock of its own ancestors, again and again", ({ skip }) =>
     Effect.gen(function* () {
       if (process.platform !== "linux") skip("reads /proc")
       const twice = 'for n in 1 2; do "$NODE" "$BIN" run "$1" -- sh -c "echo ran" || exit; done'
@@ -598,7 +600,7 @@ describe.concurrent("run", { timeout }, () => {
   )
 
   it.live(
-    "starts no command beside a process of an earlier one, which a living owner of another role hides",
+    "scenario 114: starts no command beside a process of an earlier one, which a living owner of another role hides",
     ({ skip }) =>
       Effect.gen(function* () {
         if (process.platform !== "linux") skip("uses flock(1)")

@@ -66,7 +66,7 @@ describe("run after run, each as the first process of a container of its own", (
     ["KILL", "was killed"],
     ["TERM", "has ended in good order"]
   ] as const) {
-    real(without(), `knows that the one before ${end}, and so does a sweep`, ({ open, scratch }) =>
+    real(without(), `scenario 112: knows that the one before ${end}, and so does a sweep`, ({ open, scratch }) =>
       Effect.gen(function* () {
         const host = yield* open()
         const start = `
