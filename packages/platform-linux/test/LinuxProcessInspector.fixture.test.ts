@@ -55,6 +55,39 @@ it.effect("scenario 88: who took a lock is named where nobody may look into the 
   }).pipe(Effect.provide(Fixture.layer("procfs")))
 )
 
+it.effect("scenario 114: who took a lock hides who inherited it from another process, unless all are asked for", () =>
+  Effect.gen(function* () {
+    const fixture = yield* Fixture.Fixture
+    const { lockHolders } = yield* ProcessInspector
+    const directory = join(fixture.root, "..", "locked")
+    mkdirSync(directory)
+    const { dev, ino } = statSync(directory, { bigint: true })
+    const id = { dev: `${dev}`, ino: `${ino}` }
+    const line = (taker: number) => `1: FLOCK  ADVISORY  READ ${taker} ${deviceText(dev)}:${ino} 0 EOF\n`
+    const [taker, child, guest] = [fixture.add(), fixture.add(), fixture.add()]
+    const hold = (pid: number, from: number) => {
+      fixture.link(`${pid}/fd/7`, directory)
+      fixture.write(`${pid}/fdinfo/7`, `pos:\t0\nlock:\t${line(from)}`)
+    }
+    hold(taker.pid, taker.pid)
+    hold(child.pid, taker.pid)
+    // A container shows 0 for a process that has ended, and not its line in `locks`. The host shows both.
+    for (const [ended, locks] of [
+      [0, line(taker.pid)],
+      [999, line(taker.pid) + line(999)]
+    ] as const) {
+      hold(guest.pid, ended)
+      fixture.write("locks", locks)
+      assert.deepStrictEqual(yield* lockHolders(id), [taker.pid])
+      assert.deepStrictEqual(yield* lockHolders(id, "all"), [taker.pid, guest.pid])
+    }
+    // The one that has ended had the PID of the one that lives now. Nothing tells the inheritors of the two apart.
+    hold(guest.pid, taker.pid)
+    fixture.write("locks", line(taker.pid) + line(taker.pid))
+    assert.deepStrictEqual(yield* lockHolders(id, "all"), [taker.pid, child.pid, guest.pid])
+  }).pipe(Effect.provide(Fixture.layer("procfs")))
+)
+
 it.live("scenario 88: a search for who holds a lock gives the event loop turns within a process with many files", () =>
   Effect.gen(function* () {
     const fixture = yield* Fixture.Fixture
