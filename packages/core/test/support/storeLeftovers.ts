@@ -179,6 +179,28 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
     }
   }
 
+  for (const errno of ["ENOTDIR", "ELOOP"]) {
+    test(`scenario 50: ${errno} of an entry below remains is told as the failure of their deletion`, () =>
+      Effect.gen(function* () {
+        const { directory, reclaimer } = yield* empty
+        const { entry, path } = yield* left("the root, in place", "dead", directory, "vm")
+        yield* world.file(`${path}/sub/disk`, "half")
+        const [leftover] = (yield* (yield* reclaimer).leftovers(entry)).dead
+        if (leftover === undefined) return assert.fail("nothing is left")
+        const interposer = yield* Interposer
+        for (const [below, expected] of [
+          ["/sub", "StoreFailure"],
+          ["", "Taken"]
+        ] as const) {
+          yield* interposer.fail("removeTree", errno, () => true, below)
+          const discarded = Effect.flatMap(leftover.open, (remains) => discarding(remains, remainsKind))
+          assert.strictEqual(yield* tag(Effect.scoped(discarded)), expected)
+          yield* world.move(yield* markedPath(directory), path)
+        }
+        assert.deepInclude(yield* world.tree(path), { "sub/disk": "half" })
+      }))
+  }
+
   test("finishes a deletion marked in place, once", () =>
     Effect.gen(function* () {
       const { directory, reclaimer, store, vm } = yield* scene

@@ -96,8 +96,10 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
               ENOENT: taken,
               ESTALE: (error) => (isReplaced(error, markedPath) ? taken() : undefined)
             }),
-            Effect.tapErrorTag("StoreFailure", ({ errno }) =>
-              errno === "ENOTDIR" || errno === "ELOOP" ? unlinkSwapped(markedPath) : Effect.void
+            Effect.tapErrorTag("StoreFailure", ({ errno, path }) =>
+              path === markedPath && (errno === "ENOTDIR" || errno === "ELOOP")
+                ? unlinkSwapped(markedPath)
+                : Effect.void
             )
           )
           return isLeft ? yield* new Taken({ path: noted }) : discarded
