@@ -563,6 +563,19 @@ describe("Ownership.hold", () => {
   }
 
   test(
+    "scenario 66: keeps the lock where somebody renamed the record, which a sweep still reads",
+    Effect.gen(function* () {
+      const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
+      yield* made
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Ownership.hold(vm), scope)
+      yield* memory.move(`${vm}/.vm-sentinel`, `${vm}/.vm-sentinel.bak`)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* store.probeLock(vm), "shared")
+    })
+  )
+
+  test(
     "scenario 66: keeps the lock where the record lies elsewhere by now, and gives it up where it was removed",
     Effect.gen(function* () {
       const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]

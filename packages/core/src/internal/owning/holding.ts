@@ -13,7 +13,7 @@ import type { CreateError, Held, HoldOptions, RecordError } from "../../Ownershi
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
-import { contenders, contendersLayout } from "../store/asideName.ts"
+import { contendersLayout } from "../store/asideName.ts"
 import { lockEvidence, lockOf, makeSentinel, recorded, recordLocked } from "./recording.ts"
 
 /**
@@ -26,8 +26,8 @@ const share = (directory: string, lock: OwnerLock | undefined): Effect.Effect<vo
     : Effect.void
 
 /**
- * Whether no record claims the lock any more: the directory was removed, or every record under that name was read, and
- * none has `nonce`. `false` if that can't be seen.
+ * Whether no record claims the lock any more: the directory was removed, or every record under a name that begins with
+ * that of its file was read, and none has `nonce`. `false` if that can't be seen.
  */
 const isUnclaimed = Effect.fnUntraced(function* (
   directory: string,
@@ -40,9 +40,7 @@ const isUnclaimed = Effect.fnUntraced(function* (
   const found = yield* Effect.option(store.look(directory, contendersLayout(entry)))
   // The locked directory may lie elsewhere now, together with a record that claims the lock.
   if (found._tag === "None" || !sameFile(found.value.id, lock.id) || found.value.crowded !== undefined) return false
-  return contenders(found.value, entry).sentinels.every(
-    (file) => Result.isSuccess(file.content) && nonceOf(file) !== nonce
-  )
+  return found.value.sentinels.every((file) => file.bytes !== undefined && nonceOf(file) !== nonce)
 })
 
 /**
