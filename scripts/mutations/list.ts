@@ -826,9 +826,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "scope-unread",
     what: "a scope that closes takes a record that it can't read for one that isn't there, and frees the lock",
-    edits: [
-      { file: core("internal/owning/holding"), from: "Result.isSuccess(file.content) && nonceOf", to: "nonceOf" }
-    ],
+    edits: [{ file: core("internal/owning/holding"), from: "file.bytes !== undefined && nonceOf", to: "nonceOf" }],
     tests: [coreTest("Ownership")],
     only: "scenario 66"
   },
