@@ -956,9 +956,16 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [cliTest("run")]
   },
   {
+    name: "run-shared-file",
+    what: "a command can free the lock of its run",
+    edits: [{ file: cli("owner/Run"), from: "yield* Scope.provide(commandLock(path), scope)", to: "lock" }],
+    tests: [cliTest("run")],
+    only: "frees the one"
+  },
+  {
     name: "run-outer",
     what: "a command doesn't hold the directory of an outer run",
-    edits: [{ file: cli("owner/Run"), from: ", ...inherited])", to: "])" }],
+    edits: [{ file: cli("owner/Run"), from: ", ...inherited]", to: "]" }],
     tests: [cliTest("run")],
     only: "outer run"
   },

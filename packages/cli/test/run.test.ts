@@ -338,6 +338,19 @@ describe.concurrent("run", { timeout }, () => {
     })
   )
 
+  it.live("holds the lock even if the command frees the one that it was given", ({ skip }) =>
+    Effect.gen(function* () {
+      if (process.platform !== "linux") skip("uses flock(1)")
+      const directory = yield* held
+      const { ended } = yield* running(directory, { first: "flock -u 3" })
+      const isFree = Effect.map(Cli.execute("flock", ["-xn", directory, "true"]), ({ code }) => code === 0)
+      assert.isFalse(yield* isFree)
+      Roots.file(`${directory}/done`, "")
+      assert.deepStrictEqual(yield* ended, { code: 5, signal: null })
+      assert.isTrue(yield* isFree)
+    })
+  )
+
   it.live("loses no signal that comes while it takes the listeners over", () =>
     Effect.gen(function* () {
       const directory = yield* held

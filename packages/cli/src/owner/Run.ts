@@ -7,7 +7,7 @@ import { Claimed, type ClaimedReason } from "@vm-sentinel/core/Errors"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
-import type { SentinelStore } from "@vm-sentinel/core/SentinelStore"
+import { SentinelStore } from "@vm-sentinel/core/SentinelStore"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -86,6 +86,12 @@ const failAfter = (child: ChildProcess, cause: Cause.Cause<ErrorText.CommandErro
     return yield* Cause.hasInterruptsOnly(cause) ? Effect.interrupt : new Quit({ code: ExitCode.failed })
   })
 
+/** The lock for the command. `undefined`: the platform or the file system has none. */
+const commandLock = (path: string) =>
+  SentinelStore.use((store) => store.lock(path)).pipe(
+    Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined))
+  )
+
 /** Removes the sentinel of a `run` that has started no command. */
 const withdraw = (path: string, file: Ownership.Recorded) =>
   Ownership.release(path, file).pipe(
@@ -119,8 +125,10 @@ export const run: (
     const scope = yield* Scope.make()
     const { file, lock } = yield* Scope.provide(Ownership.hold(path, named), scope)
     const letGo = Scope.close(scope, Exit.void)
-    const record = { ...named, ...(lock === undefined ? {} : { lock }), role: "command" }
     const started = Effect.gen(function* () {
+      // The command can free a lock that it inherits, by LOCK_UN of flock(2). It gets one of its own.
+      const given = lock === undefined ? undefined : yield* Scope.provide(commandLock(path), scope)
+      const record = { ...named, ...(given === undefined ? {} : { lock: given }), role: "command" }
       yield* DistrustWarning.warn(path, file)
       // These checks find an earlier command that may still live, before a new one starts.
       yield* Ownership.ensureUnowned(path, record)
@@ -131,11 +139,12 @@ export const run: (
       if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
       // The command inherits the lock, and holds it even if this process is killed. No other child inherits the lock,
       // because the descriptor is closed on exec. The directory of an outer `run` is the command's, too.
-      return yield* Command.start(command, args, [...(lock?.fd === undefined ? [] : [lock.fd]), ...inherited])
+      const locks = [...(given?.fd === undefined ? [] : [given.fd]), ...inherited]
+      return { ...(yield* Command.start(command, args, locks)), record }
     })
     // Without a command, DIR stays as it was. If this process has replaced the sentinel of a dead owner, its own stays,
     // with its claim on the lock, which the end of the process releases.
-    const { child, pid } = yield* Effect.onError(started, () =>
+    const { child, pid, record } = yield* Effect.onError(started, () =>
       file.hasReplaced ? Effect.void : Effect.andThen(withdraw(path, file), letGo)
     )
     // The lock stays held, and claimed, until this process ends. Its end proves to a reader in another PID namespace that

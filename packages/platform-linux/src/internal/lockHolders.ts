@@ -44,11 +44,11 @@ const takerOf = (source: Source, pid: number, descriptor: string, { dev, ino }: 
 }
 
 /**
- * Whether a process holds the lock by an open file of which `isMeant` is true, given the PID under which that file's
- * lock was taken. `undefined`: its descriptors can't be listed, such as those of another user's process or of one that
- * has ended.
+ * Number of descriptors by which a process holds the lock, of those whose open files `isMeant` accepts, given the PID
+ * under which a file's lock was taken. `undefined`: its descriptors can't be listed, such as those of another user's
+ * process or of one that has ended.
  */
-const holds = Effect.fnUntraced(function* (
+const count = Effect.fnUntraced(function* (
   source: Source,
   pid: number,
   directory: FileId,
@@ -57,18 +57,19 @@ const holds = Effect.fnUntraced(function* (
 ) {
   const descriptors = attempt(() => source.kernel.list(`${source.root}/${pid}/fdinfo`))
   if (descriptors === undefined) return undefined
+  let found = 0
   for (const descriptor of descriptors) {
     const taker = takerOf(source, pid, descriptor, directory)
-    if (taker !== undefined && isMeant(taker)) return true
+    if (taker !== undefined && isMeant(taker)) found += 1
     yield* pace
   }
-  return false
+  return found
 })
 
 /**
  * The processes that took the lock and hold it, or may hold it because their descriptors can't be listed. Each has the
- * number of open files by which `/proc/locks` says that it took the lock. The file names the process that took a lock,
- * not the processes that inherited it. Everybody may read it.
+ * number of open files that were locked under its PID, less that of its own descriptors. `/proc/locks` names the process
+ * that took a lock, not the processes that inherited it. Everybody may read the file.
  */
 const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, pace: Effect.Effect<void>) {
   const bytes = readBytes(source, `${source.root}/locks`)
@@ -76,12 +77,16 @@ const takers = Effect.fnUntraced(function* (source: Source, directory: FileId, p
   for (const [, pid, major = "", minor = "", ino] of latin1.decode(bytes).matchAll(lockLine)) {
     const number = Number(pid)
     if (ino !== directory.ino || !isPid(number)) continue
+    const known = found.get(number)
+    if (known !== undefined) {
+      found.set(number, known + 1)
+      continue
+    }
     const isSameDevice = deviceOf(Number.parseInt(major, 16), Number.parseInt(minor, 16)) === directory.dev
     // `/proc/locks` keeps the PID of a process that has ended, as long as another process has the lock's open file.
     const isThere = source.kernel.exists(`${source.root}/${number}`)
-    if (isThere && ((yield* holds(source, number, directory, pace)) ?? isSameDevice)) {
-      found.set(number, (found.get(number) ?? 0) + 1)
-    }
+    const own = isThere ? ((yield* count(source, number, directory, pace)) ?? (isSameDevice ? 1 : 0)) : 0
+    if (own > 0) found.set(number, 1 - own)
   }
   return found
 })
@@ -96,11 +101,11 @@ export const lockHolders = Effect.fnUntraced(function* (source: Source, director
   const pace = yield* Slices.makePace
   const taken = yield* takers(source, directory, pace)
   const holders = new Set<number>(taken.keys())
-  // The PID of a taker that has ended may belong to another taker now. Then the one PID has two open files.
-  const isInherited = (taker: number) => taken.get(taker) !== 1
+  // The PID of a taker that has ended may belong to another taker now. That one then has too few descriptors.
+  const isInherited = (taker: number) => (taken.get(taker) ?? 1) > 0
   const others = taken.size > 0 && wanted === "some" ? [] : (listProcesses(source) ?? []).map(Number)
   for (const number of others) {
-    if ((yield* holds(source, number, directory, pace, isInherited)) === true) holders.add(number)
+    if (((yield* count(source, number, directory, pace, isInherited)) ?? 0) > 0) holders.add(number)
     // Other fibers run in between, because this loop reads every descriptor of every process.
     yield* Effect.yieldNow
   }
