@@ -67,7 +67,7 @@ const errors: ReadonlyArray<readonly [ErrorText.CommandError, RegExp]> = [
   [new Errors.StoreFailure({ operation: "write sentinel", path: "/d", errno: "ENOSPC" }), /\/d: ENOSPC.*space/],
   [
     new Errors.MalformedSentinel({ operation: "read sentinel", path: "/d/x\n", problem: "empty" }),
-    /\/d\/x\\n: .*explain/
+    /\/d\/x\\n: .*`vm-sentinel explain DIR` .*`vm-sentinel reclaim DIR --assume-dead REASON`/
   ],
   [
     new Errors.StoreFailure({ operation: "write sentinel", path: "/d", errno: "EDQUOT" }),

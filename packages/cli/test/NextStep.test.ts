@@ -12,6 +12,13 @@ describe("the next step", () => {
     }
   })
 
+  it("names DIR in each command that needs it", () => {
+    const steps = [...reasons.unknown, ...reasons.kept].map((reason) => NextStep.of(reason) ?? "")
+    const commands = steps.flatMap((step) => step.match(/`vm-sentinel [^`]+`(?! the inner directory)/g) ?? [])
+    assert.isNotEmpty(commands)
+    for (const command of commands) assert.match(command, /^`vm-sentinel \w+ DIR/)
+  })
+
   it("stands once below a table, however many directories have it", () => {
     const steps = NextStep.overview([
       { action: "kept", reason: "malformed-sentinel" },

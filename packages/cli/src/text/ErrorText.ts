@@ -35,7 +35,8 @@ export type CommandError =
   | UnsupportedPlatform
   | DemoError
 
-const explain = "`vm-sentinel explain` shows it; `vm-sentinel reclaim --assume-dead REASON` removes it all the same"
+const explain =
+  "`vm-sentinel explain DIR` shows it; `vm-sentinel reclaim DIR --assume-dead REASON` removes it all the same"
 
 /** `--assume-dead` doesn't remove a directory with more sentinels or names than are read. */
 const explainUnread = `${explain}, unless it has more sentinels or names than are read`

@@ -8,7 +8,7 @@ import type { FileReason, KeptReason, Reason, UnknownReason } from "@vm-sentinel
 
 type Advised = UnknownReason | FileReason | Exclude<KeptReason, "skipped" | "name-taken">
 
-const overridden = "if nobody uses the directory, `vm-sentinel reclaim --assume-dead REASON` removes it"
+const overridden = "if nobody uses the directory, `vm-sentinel reclaim DIR --assume-dead REASON` removes it"
 
 const steps: Record<Advised, string> = {
   "other-directory":
@@ -25,7 +25,7 @@ const steps: Record<Advised, string> = {
   "exe-changed":
     "its process seems to live, from an executable that was replaced: a sweep removes it after that process ended",
   "no-procfs": "mount the procfs of this PID namespace: `mount -t proc proc /proc`",
-  "inspection-failed": "run it again; `vm-sentinel explain` shows what the kernel answered",
+  "inspection-failed": "run it again; `vm-sentinel explain DIR` shows what the kernel answered",
   "legacy-kept": `without --legacy keep a sweep judges it; ${overridden}`,
   "not-local": `v1 and v2 prove nothing on a file system that may be shared: let the owner write v3; ${overridden}`,
   "oversized-sentinel": `look at the file; ${overridden}`,
