@@ -171,6 +171,8 @@ export class MemoryDisk extends Context.Service<
     readonly clearCalls: Effect.Effect<void>
     /**
      * The next call of an operation fails and changes nothing. A second `failNext` makes the call after that fail too.
+     * A sweep also makes calls about its own directory. As the effect of `before`, `failNext` hits the call that
+     * `before` matches.
      */
     readonly failNext: (operation: Operation, errno: string) => Effect.Effect<void>
     /** The `n`-th mutating call fails and changes nothing. */

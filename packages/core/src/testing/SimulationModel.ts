@@ -93,6 +93,7 @@ export interface Actor {
   readonly memory: MemoryDisk["Service"]
   /**
    * Runs an effect as this process. After `kill` the effect's next call dies, which `MemoryDisk.untilKilled` catches.
+   * That includes the calls of finalizers. So a scope that is closed after `kill` dies, if the effect holds a lock in it.
    */
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
   /** Sends SIGKILL. The process is gone. Its PID is free, and so are its locks, except those that a child inherited. */
