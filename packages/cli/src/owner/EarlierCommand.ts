@@ -54,9 +54,10 @@ export const beforeOf: (path: string, name: string) => Effect.Effect<Before, nev
 export type CommandRecord = Pick<Ownership.RecordOptions, "legacy" | "lock" | "role" | "sentinelName">
 
 /**
- * Fails if the sentinel of an earlier command names one that may live. The sentinel goes if that command is known to be
- * gone by the sentinel of its `run` alone, which the next step replaces: `run` was the first process of a PID namespace,
- * and was killed. If the lock is held, the next step tells by whom.
+ * Fails if the sentinel of an earlier command names a process that may live. Removes that sentinel if only the sentinel
+ * of the earlier `run` proves the command gone: `run` was the first process of a PID namespace. The caller replaces the
+ * sentinel of the earlier `run` next, and the proof with it. Does nothing if the lock is held, since
+ * {@link ensureUnlocked} then names the holder.
  *
  * @category looking
  * @since 0.1.0
@@ -74,10 +75,10 @@ export const ensureOver = Effect.fnUntraced(function* (
 })
 
 /**
- * Fails if an earlier command may live that no record names. A process that the command started may hold the lock, after
- * the command and `run` have ended. An owner of another role explains the lock if it lives by its process, and is each
- * holder that is visible. A holder that has started this process, such as a `run` under another sentinel name, is no
- * earlier command.
+ * Fails if a process that no sentinel names may hold the lock for an earlier command. Such a process was started by that
+ * command, and may outlive it. Two kinds of holders are no earlier command: a living owner of another role, and a process
+ * that this one descends from, such as a `run` under another sentinel name. If no holder is visible, any living owner of
+ * another role counts as the holder.
  *
  * @category looking
  * @since 0.1.0

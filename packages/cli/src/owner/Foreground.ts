@@ -20,8 +20,9 @@ export const isForegroundStat = (stat: string): boolean => {
 }
 
 /**
- * Whether a process is in the foreground process group of its terminal, to which Ctrl-C sends its signal. If
- * `/proc/PID` can't be read, whether the calling process is. Without `/proc`, whether stdin is a terminal.
+ * Whether a process is in the foreground process group of its terminal, to which Ctrl-C sends its signal. If the stat of
+ * the process can't be read, the answer is that of the calling process. Without `/proc`, a terminal as stdin counts as
+ * the foreground.
  *
  * @category getters
  * @since 0.1.0

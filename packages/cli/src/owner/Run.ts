@@ -43,8 +43,8 @@ export interface Options {
 }
 
 /**
- * What became of a directory that somebody has changed while the command started. The other reasons are no change of the
- * path: a sweep has the directory, or somebody has the lock, although this process holds both.
+ * The changes of a directory that don't end a command, in words. The other reasons do: a sweep has the directory, or
+ * another process has the lock. Neither can happen while this process holds the lock.
  */
 const changes: { readonly [reason in ClaimedReason]?: string } = {
   gone: "not there any more",

@@ -135,8 +135,8 @@ export const condemnedOwner = Effect.fnUntraced(function* (
 })
 
 /**
- * Removes the sentinel of a role whose owner is gone by the other sentinels of the directory alone. Returns whether
- * there was such a sentinel.
+ * Removes the sentinel of a role if only the directory's other sentinels prove that the owner of the role is gone.
+ * Returns whether it removed one.
  */
 export const releaseEnded = Effect.fnUntraced(function* (
   directory: string,
@@ -212,7 +212,7 @@ export const recordLocked = Effect.fnUntraced(function* (
   return recorded(file, found, condemned !== undefined)
 })
 
-/** Fails with `LockBusy`, which names the lock holders that are visible to this process. */
+/** Fails with `LockBusy`, which names the holders that this process can see. */
 const failWithHolders = Effect.fnUntraced(function* (path: string) {
   const { lockHolders } = yield* ProcessInspector
   const found = yield* Effect.option((yield* SentinelStore).look(path, Layout.standard))
