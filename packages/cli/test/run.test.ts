@@ -21,16 +21,19 @@ const read = (path: string): Sentinel.SentinelV3 => {
   return sentinel
 }
 
+/** A loop of a shell that pauses, and ends at the latest with the parent: a failed test leaves no process. */
+const loop = (condition: string) => `while ${condition} && kill -0 $PPID 2>/dev/null; do sleep 0.02; done`
+
 /**
  * Starts a command under `run` that prints `ready` and then runs the script. The default script waits for the file
  * `done`.
  */
 const running = Effect.fnUntraced(function* (
   directory: string,
-  { first = ":", script = 'while [ ! -e "$0/done" ]; do :; done; exit 5' } = {}
+  { first = ":", script = `${loop('[ ! -e "$0/done" ]')}; exit 5` } = {}
 ) {
   // `run` writes the command's sentinel last, so the command waits for that sentinel.
-  const ready = `${first}; while [ ! -e "$0/.vm-sentinel.command" ]; do :; done; echo ready; ${script}`
+  const ready = `${first}; ${loop('[ ! -e "$0/.vm-sentinel.command" ]')}; echo ready; ${script}`
   const child = yield* Cli.start(["run", directory, "--", "sh", "-c", ready, directory])
   const ended = Effect.callback<{ readonly code: number | null; readonly signal: string | null }>((resume) => {
     if (child.exitCode !== null) resume(Effect.succeed({ code: child.exitCode, signal: null }))
@@ -123,7 +126,7 @@ describe.concurrent("run", { timeout }, () => {
   it.live("passes signals on, and the number of the one that ended the command", () =>
     Effect.gen(function* () {
       const directory = yield* held
-      const caught = yield* running(directory, { first: "trap 'exit 9' TERM", script: "while :; do :; done" })
+      const caught = yield* running(directory, { first: "trap 'exit 9' TERM", script: loop(":") })
       caught.child.kill("SIGTERM")
       assert.deepStrictEqual(yield* caught.ended, { code: 9, signal: null })
       FS.rmSync(`${directory}/.vm-sentinel.command`)
@@ -141,7 +144,7 @@ describe.concurrent("run", { timeout }, () => {
         "flags=$(grep ^flags /proc/$$/fdinfo/0)",
         "trap passed=1 INT",
         "kill -INT $PPID",
-        "while [ -z $passed ]; do :; done",
+        loop("[ -z $passed ]"),
         '[ "$(grep ^flags /proc/$$/fdinfo/0)" = "$flags" ]'
       ].join("; ")
       // The command's stdin is a pipe that nobody writes to.
@@ -324,7 +327,7 @@ describe.concurrent("run", { timeout }, () => {
         const set = yield* Cli.inProcess(["run", directory, "--", "true"], { env })
         assert.deepStrictEqual([set.code, FS.readdirSync(directory)], [2, ["console.log"]], set.stderr)
       }
-      const script = 'while [ ! -e "$0/$1.command" ]; do :; done'
+      const script = loop('[ ! -e "$0/$1.command" ]')
       const command = ["sh", "-c", script, directory, longest]
       // The second `run` replaces the sentinels of the first.
       // The second `run` replaces the sentinels of the first.
