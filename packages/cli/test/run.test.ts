@@ -552,7 +552,12 @@ describe.concurrent("run", { timeout }, () => {
       const script = 'sleep 1000 >/dev/null 2>&1 & echo $! >"$0/guest"'
       yield* Cli.run(["run", daemonized, "--", "sh", "-c", script, daemonized])
       FS.rmSync(`${daemonized}/.vm-sentinel.command`, { force: true })
-      for (const directory of [crashed, daemonized]) {
+      // A `run` that was killed while it replaced a record leaves the old one under another name.
+      const replaced = yield* held
+      yield* Cli.run(["run", replaced, "--", "sh", "-c", script, replaced])
+      FS.rmSync(`${replaced}/.vm-sentinel.command`, { force: true })
+      FS.renameSync(`${replaced}/.vm-sentinel`, `${replaced}/.vm-sentinel.old-0123abcd`)
+      for (const directory of [crashed, daemonized, replaced]) {
         const guest = Number(FS.readFileSync(`${directory}/guest`, "utf8"))
         const again = () => Cli.run(["run", directory, "--", "touch", `${directory}/started`])
         // The refusal leaves the sentinels by which the next one is decided.

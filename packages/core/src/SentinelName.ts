@@ -91,6 +91,49 @@ export const removingName = `${defaultName}.${removingRole}`
  */
 export const ofRole = (base: string, role: string): string => (role === "owner" ? base : `${base}.${role}`)
 
+/** `.bbox-sentinel` has no roles, so its old record takes a role's name of `.vm-sentinel`. */
+const asideBase = (name: string): string => (name === broodBoxName ? defaultName : name)
+
+const asideEnding = /\.old-[0-9a-f]{8}$/
+
+/**
+ * Name under which a writer keeps the old record of the sentinel `name` until the new one has appeared. The name is that
+ * of a role, so the old record still counts. `tag`: at least 8 hexadecimal digits.
+ *
+ * @category naming
+ * @since 0.1.0
+ */
+export const asideOf = (name: string, tag: string): string => ofRole(asideBase(name), `old-${tag.slice(0, 8)}`)
+
+/**
+ * Whether a name is one that {@link asideOf} makes. No owner can take such a name.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isAside = (entry: string): boolean => asideEnding.test(entry)
+
+/**
+ * Whether the file `entry` is the sentinel `name`, or the old record that a writer keeps while it replaces that
+ * sentinel. A killed writer leaves such a record, which counts.
+ *
+ * **Example** (Recognising the record of a role)
+ *
+ * ```ts
+ * import * as SentinelName from "@vm-sentinel/core/SentinelName"
+ * import * as assert from "node:assert"
+ *
+ * assert.ok(SentinelName.isRecordOf(".vm-sentinel", ".vm-sentinel"))
+ * assert.ok(SentinelName.isRecordOf(".vm-sentinel", ".vm-sentinel.old-0123abcd"))
+ * assert.ok(!SentinelName.isRecordOf(".vm-sentinel", ".vm-sentinel.supervisor"))
+ * ```
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isRecordOf = (name: string, entry: string): boolean =>
+  entry === name || (isAside(entry) && entry.replace(asideEnding, "") === asideBase(name))
+
 /** `NAME_MAX` of `limits.h`, in bytes. */
 const longestName = 255
 

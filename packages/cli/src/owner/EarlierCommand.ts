@@ -69,7 +69,7 @@ export const ensureOver = Effect.fnUntraced(function* (
   record: CommandRecord
 ) {
   const own = SentinelName.ofRole(name, "command")
-  if (holders !== undefined || !sentinels.some(({ entry }) => entry === own)) return
+  if (holders !== undefined || !sentinels.some(({ entry }) => SentinelName.isRecordOf(own, entry))) return
   yield* Ownership.releaseEnded(path, record)
   yield* Ownership.ensureUnowned(path, record)
 })
@@ -89,14 +89,15 @@ export const ensureUnlocked = Effect.fnUntraced(function* (
   { holders, sentinels }: Before,
   record: CommandRecord
 ) {
-  const own = new Set([name, SentinelName.ofRole(name, "command")])
+  const own = [name, SentinelName.ofRole(name, "command")]
+  const isOwn = (entry: string) => own.some((name) => SentinelName.isRecordOf(name, entry))
   const entries = sentinels.map(({ entry }) => entry)
-  if (holders === undefined || !entries.some((entry) => own.has(entry))) return
+  if (holders === undefined || !entries.some(isOwn)) return
   const line = ownLine()
   const rivals = holders.filter((pid) => !line.has(pid))
   if (holders.length > 0 && rivals.length === 0) return
   const explained = new Set<number>()
-  for (const entry of entries.filter((entry) => !own.has(entry))) {
+  for (const entry of entries.filter((entry) => !isOwn(entry))) {
     // `run` holds the lock, so the lock is no evidence here.
     const owned = yield* Effect.flip(
       Ownership.ensureUnowned(path, { ...record, role: entry.slice(`${name}.`.length) })

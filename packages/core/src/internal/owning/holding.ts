@@ -13,7 +13,7 @@ import type { CreateError, Held, HoldOptions, RecordError } from "../../Ownershi
 import type { ProcessInspector } from "../../ProcessInspector.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
-import { contendersLayout } from "../store/asideName.ts"
+import { contendersLayout } from "../store/contenders.ts"
 import { lockEvidence, lockOf, makeSentinel, recorded, recordLocked } from "./recording.ts"
 
 /**

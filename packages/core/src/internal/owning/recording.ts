@@ -15,7 +15,7 @@ import { type IdentifyError, ProcessInspector } from "../../ProcessInspector.ts"
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import { SentinelStore } from "../../SentinelStore.ts"
-import { asideOf, contenders, contendersLayout, isAside } from "../store/asideName.ts"
+import { contenders, contendersLayout } from "../store/contenders.ts"
 import { mostSentinels } from "../store/lookup.ts"
 import { nonce } from "../store/nonce.ts"
 import * as JudgeDirectory from "../sweep/judgeDirectory.ts"
@@ -41,14 +41,15 @@ export const entryOf = Effect.fnUntraced(function* (
   if (role === SentinelName.removingRole) {
     return yield* refuse(directory, entry, "the role marks what a sweep deletes")
   }
-  if (!SentinelName.isFileName(sentinelName) || !SentinelName.isFileName(asideOf(entry, "00000000"))) {
+  if (!SentinelName.isFileName(sentinelName) || !SentinelName.isFileName(SentinelName.asideOf(entry, "00000000"))) {
     return yield* refuse(
       directory,
       entry,
       "the sentinel needs a file name, with room for .old-01234567 in its 255 bytes"
     )
   }
-  if (isAside(entry)) return yield* refuse(directory, entry, "the name is that of a record which is being replaced")
+  if (SentinelName.isAside(entry))
+    return yield* refuse(directory, entry, "the name is that of a record which is being replaced")
   if (SentinelName.classify(entry, [sentinelName]) !== "read") {
     return yield* refuse(directory, entry, "no sweep reads a sentinel of that name")
   }

@@ -27,7 +27,6 @@ import { baseName, parentOf } from "../paths.ts"
 import * as Parser from "../sentinel/parser.ts"
 import { isBound } from "./boundFiles.ts"
 import { absolute } from "./absolute.ts"
-import { isAside } from "./asideName.ts"
 import { mapLookError, toStoreError } from "./diskErrors.ts"
 import { onErrno } from "../disk/recovery.ts"
 
@@ -185,7 +184,7 @@ export const make = (disk: Disk["Service"]) => {
           ...(mounts[0] === undefined ? {} : { mount: mounts[0].mountPoint })
         }
         // A record and the one that it replaces count once.
-        const counted = files.filter(({ entry }) => !isAside(entry))
+        const counted = files.filter(({ entry }) => !SentinelName.isAside(entry))
         if (isCrowded || counted.length + foreign.length > mostSentinels) {
           return Effect.succeed({ ...state, sentinels: [], foreign: [], crowded: mostSentinels })
         }

@@ -6,8 +6,9 @@ import { AlreadyOwned, Changed } from "../../Errors.ts"
 import { sameFile } from "../../FileId.ts"
 import { type DirectoryState, sameSentinel, type SentinelFile } from "../../DirectoryState.ts"
 import * as Sentinel from "../../Sentinel.ts"
+import * as SentinelName from "../../SentinelName.ts"
 import { onErrno, unlessDone } from "../disk/recovery.ts"
-import { asideOf, contenders, contendersLayout } from "./asideName.ts"
+import { contenders, contendersLayout } from "./contenders.ts"
 import { mapLookError } from "./diskErrors.ts"
 import type { Lookup } from "./lookup.ts"
 
@@ -86,7 +87,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     if (found === undefined) return { aside: undefined, earlier, isOver: Condemned.is(replacing) }
     const judged = Condemned.is(replacing) ? found : replacing
     const path = `${directory}/${entry}`
-    const aside = `${directory}/${asideOf(entry, tag)}`
+    const aside = `${directory}/${SentinelName.asideOf(entry, tag)}`
     const vanished = () => new Changed({ path: directory, problem: `${entry} went away` })
     const isMoved = isStill(aside, judged)
     yield* disk.rename(path, aside).pipe(unlessDone(isMoved), mapLookError("write sentinel", { ENOENT: vanished }))

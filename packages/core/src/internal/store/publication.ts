@@ -21,7 +21,6 @@ import { nonceOf, type PublishedFile, sameSentinel, type SentinelFile } from "..
 import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { PublishOptions } from "../../Publication.ts"
-import { asideOf } from "./asideName.ts"
 import * as OldRecords from "./oldRecords.ts"
 import { mapLookError, toLookError } from "./diskErrors.ts"
 import { onErrno, unlessDone } from "../disk/recovery.ts"
@@ -291,7 +290,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     const { type } = yield* mapLookError(operation)(disk.lstat(directory))
     if (type !== "directory") return yield* missing("not-a-directory")
     const path = `${directory}/${own.entry}`
-    const aside = `${directory}/${asideOf(own.entry, yield* nonce)}`
+    const aside = `${directory}/${SentinelName.asideOf(own.entry, yield* nonce)}`
     const gone = { ENOENT: () => missing("no-sentinel") }
     const isThere = SentinelName.isFileName(own.entry) && (yield* mapLookError(operation, gone)(isOwn(path, own)))
     if (!isThere) return yield* missing("no-sentinel")
