@@ -24,7 +24,7 @@ import { changeSince } from "./changeSince.ts"
 import type { Workspace } from "./workspaces.ts"
 import { baseName } from "../paths.ts"
 
-/** Errnos of a rename that say that the directory has to stay where it is. */
+/** Errnos of a rename after which the directory has to stay where it is. */
 export const immovable: ReadonlyArray<string> = ["EXDEV", "ENAMETOOLONG", "ENOSPC", "EDQUOT"]
 
 const isMark = ({ entry }: SentinelFile): boolean => entry === SentinelName.removingName
