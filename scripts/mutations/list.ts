@@ -937,7 +937,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: cli("owner/Run"),
-        from: "if (lock?.wasExclusive !== true) yield* EarlierCommand.ensureUnlocked(path, name, before, record)",
+        from: "if (lock?.wasExclusive !== true) yield* EarlierCommand.ensureUnlocked(path, name, before, held, record)",
         to: ""
       }
     ],
@@ -952,8 +952,24 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "run-hidden",
     what: "a holder of the lock who is explained hides one of an earlier command",
-    edits: [{ file: cli("owner/EarlierCommand"), from: 'lockHolders(id, "all")', to: "lockHolders(id)" }],
+    edits: [
+      { file: cli("owner/EarlierCommand"), from: 'yield* lockHolders(id, "all")', to: "yield* lockHolders(id)" },
+      { file: cli("owner/EarlierCommand"), from: 'Effect.map(lockHolders(id, "all")', to: "Effect.map(lockHolders(id)" }
+    ],
     tests: [cliTest("run")]
+  },
+  {
+    name: "run-late",
+    what: "run starts a second command beside one that came after it looked at the lock",
+    edits: [
+      {
+        file: cli("owner/EarlierCommand"),
+        from: "const present = yield* presentHolders(held.lock.id, before, line)",
+        to: "const present: ReadonlyArray<Pid> = []"
+      }
+    ],
+    tests: [cliTest("run")],
+    only: "after the look at the lock"
   },
   {
     name: "run-shared-file",

@@ -654,6 +654,53 @@ describe.concurrent("run", { timeout }, () => {
       })
   )
 
+  for (const isNew of [false, true]) {
+    it.live(
+      `starts no command beside an earlier one that came ${isNew ? "with its run " : ""}after the look at the lock`,
+      ({ skip }) =>
+        Effect.gen(function* () {
+          if (process.platform !== "linux") skip("uses flock(1)")
+          const directory = yield* held
+          const leave = Effect.map(Roots.deadSentinel, (text) => Roots.file(`${directory}/.vm-sentinel`, text))
+          if (!isNew) yield* leave
+          // The command of a `run` that was killed before it recorded the command.
+          const script = 'exec 9<"$0"; flock 9; echo held; read -r _; flock -s 9; exec sleep 1000'
+          const earlier = yield* Effect.acquireRelease(
+            Effect.sync(() =>
+              ChildProcess.spawn("sh", ["-c", script, directory], { stdio: ["pipe", "pipe", "ignore"] })
+            ),
+            (child) => Effect.sync(() => child.kill("SIGKILL"))
+          )
+          yield* Effect.callback<void>((resume) => {
+            earlier.stdout.once("data", () => resume(Effect.void))
+          })
+          // While another process has the lock, `run` asks again and again where its directory lies.
+          const waiting = `${yield* Roots.scratch}/waiting`
+          const preload = `
+            const FS = require("node:fs")
+            const { readlinkSync } = FS
+            let asked = 0
+            FS.readlinkSync = (path, ...rest) => {
+              if (String(path).startsWith("/proc/self/fd/") && ++asked === 10) FS.writeFileSync("${waiting}", "")
+              return readlinkSync(path, ...rest)
+            }
+            require("node:module").syncBuiltinESMExports()`
+          const child = yield* Cli.start(
+            ["run", directory, "--", "touch", `${directory}/started`],
+            yield* behind(preload)
+          )
+          const { ended, until } = followed(child)
+          yield* until(() => FS.existsSync(waiting))
+          if (isNew) yield* leave
+          earlier.stdin.write("\n")
+          const { code, stderr } = yield* ended
+          assert.strictEqual(code, 1, stderr)
+          assert.include(stderr, `already owned by process ${earlier.pid}: alive, lock-held`)
+          assert.isFalse(FS.existsSync(`${directory}/started`))
+        })
+    )
+  }
+
   it.live("replaces no v2 sentinel with --legacy keep, nor does write", () =>
     Effect.gen(function* () {
       const directory = yield* held

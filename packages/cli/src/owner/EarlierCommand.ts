@@ -5,6 +5,7 @@
  */
 import type { SentinelFile } from "@vm-sentinel/core/DirectoryState"
 import { AlreadyOwned } from "@vm-sentinel/core/Errors"
+import type { FileId } from "@vm-sentinel/core/FileId"
 import * as Layout from "@vm-sentinel/core/Layout"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import type { Pid } from "@vm-sentinel/core/ProcessIdentity"
@@ -74,11 +75,26 @@ export const ensureOver = Effect.fnUntraced(function* (
   yield* Ownership.ensureUnowned(path, record)
 })
 
+/** Milliseconds. A process that only probes the lock releases it within this time. */
+const probing = 50
+
+/**
+ * The visible processes that hold the lock beside this one. An earlier command may have come since `before`. `id`: the
+ * locked directory.
+ */
+const presentHolders = Effect.fnUntraced(function* (id: FileId, before: Before, line: ReadonlySet<number>) {
+  const { lockHolders } = yield* ProcessInspector
+  const look = Effect.map(lockHolders(id, "all"), (holders) => holders.filter((pid) => !line.has(pid)))
+  const found = yield* look
+  const isKnown = (pid: Pid) => before.holders?.includes(pid) === true
+  return found.every(isKnown) ? found : yield* Effect.delay(look, probing)
+})
+
 /**
  * Fails if a process that no sentinel names may hold the lock for an earlier command. Such a process was started by that
  * command, and may outlive it. Two kinds of holders are no earlier command: a living owner of another role, and a process
- * that this one descends from, such as a `run` under another sentinel name. If no holder is visible, any living owner of
- * another role counts as the holder.
+ * that this one descends from, such as a `run` under another sentinel name. If the lock was held before, and no holder is
+ * visible, any living owner of another role counts as the holder. `held`: what this process holds.
  *
  * @category looking
  * @since 0.1.0
@@ -86,16 +102,20 @@ export const ensureOver = Effect.fnUntraced(function* (
 export const ensureUnlocked = Effect.fnUntraced(function* (
   path: string,
   name: string,
-  { holders, sentinels }: Before,
+  before: Before,
+  held: Ownership.Held,
   record: CommandRecord
 ) {
+  const { holders, sentinels } = before
   const own = [name, SentinelName.ofRole(name, "command")]
   const isOwn = (entry: string) => own.some((name) => SentinelName.isRecordOf(name, entry))
   const entries = sentinels.map(({ entry }) => entry)
-  if (holders === undefined || !entries.some(isOwn)) return
+  if (held.lock === undefined || !(held.file.hasReplaced || entries.some(isOwn))) return
   const line = ownLine()
-  const rivals = holders.filter((pid) => !line.has(pid))
-  if (holders.length > 0 && rivals.length === 0) return
+  const present = yield* presentHolders(held.lock.id, before, line)
+  if (holders === undefined && present.length === 0) return
+  const rivals = [...new Set([...(holders ?? []).filter((pid) => !line.has(pid)), ...present])]
+  if (holders !== undefined && holders.length > 0 && rivals.length === 0) return
   const explained = new Set<number>()
   for (const entry of entries.filter((entry) => !isOwn(entry))) {
     // `run` holds the lock, so the lock is no evidence here.

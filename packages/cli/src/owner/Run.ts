@@ -123,7 +123,8 @@ export const run: (
     const before = yield* EarlierCommand.beforeOf(path, name)
     yield* EarlierCommand.ensureOver(path, name, before, { ...named, role: "command" })
     const scope = yield* Scope.make()
-    const { file, lock } = yield* Scope.provide(Ownership.hold(path, named), scope)
+    const held = yield* Scope.provide(Ownership.hold(path, named), scope)
+    const { file, lock } = held
     const letGo = Scope.close(scope, Exit.void)
     const started = Effect.gen(function* () {
       // The command can free a lock that it inherits, by LOCK_UN of flock(2). It gets one of its own.
@@ -133,7 +134,7 @@ export const run: (
       // These checks find an earlier command that may still live, before a new one starts.
       yield* Ownership.ensureUnowned(path, record)
       // The lock was free when this process took it, so no earlier command has it.
-      if (lock?.wasExclusive !== true) yield* EarlierCommand.ensureUnlocked(path, name, before, record)
+      if (lock?.wasExclusive !== true) yield* EarlierCommand.ensureUnlocked(path, name, before, held, record)
       // `hold` takes up to 5 s. After a signal in this time no command is wanted.
       const early = yield* signals.early
       if (early !== undefined) return yield* new Quit({ code: 128 + Os.constants.signals[early] })
