@@ -5,7 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Condemned } from "./Condemned.ts"
-import type { SentinelFile } from "./DirectoryState.ts"
+import type { PublishedFile, SentinelFile } from "./DirectoryState.ts"
 import type { PublishError } from "./Errors.ts"
 
 /**
@@ -24,7 +24,7 @@ export interface PublishOptions {
   readonly replacing?: Condemned | SentinelFile
   /**
    * Runs when the new sentinel has appeared, before the replaced ones are unlinked. `replaced`: the names that these
-   * have meanwhile. A failure takes the new sentinel back, and the replaced one returns to its name.
+   * have meanwhile. `file`: the new sentinel. A failure takes it back, and the replaced one returns to its name.
    */
-  readonly check?: (replaced: ReadonlyArray<string>) => Effect.Effect<void, PublishError>
+  readonly check?: (replaced: ReadonlyArray<string>, file: PublishedFile) => Effect.Effect<void, PublishError>
 }

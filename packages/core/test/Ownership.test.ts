@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import { Disk, DiskError } from "../src/Disk.ts"
 import type { AlreadyOwned } from "../src/Errors.ts"
+import { sameFile } from "../src/FileId.ts"
 import * as Ownership from "../src/Ownership.ts"
 import * as Sentinel from "../src/Sentinel.ts"
 import * as SentinelName from "../src/SentinelName.ts"
@@ -725,6 +726,44 @@ describe("Ownership.hold", () => {
       assert.isAbove(swaps, 10)
     }),
     { table: { uid: 0 } }
+  )
+
+  test(
+    "has its record in the directory that it has locked, though another one has the path for a while",
+    Effect.gen(function* () {
+      const [memory, store] = [yield* MemoryDisk, yield* SentinelStore]
+      const swap = Effect.gen(function* () {
+        yield* memory.move(vm, `${root}/between`)
+        yield* memory.move(`${root}/other`, vm)
+        yield* memory.move(`${root}/between`, `${root}/other`)
+      })
+      let held = 0
+      /** Returns the number of calls. The other directory has the path from the call `from` to the call `to`. */
+      const attempt = Effect.fnUntraced(function* (from: number, to: number) {
+        yield* Simulation.seed({ [`${vm}/disk`]: "", [`${root}/other/disk`]: "" })
+        let calls = 0
+        const isBoundary = () => (calls += 1) === from || calls === to
+        yield* memory.pause(Effect.suspend(() => (isBoundary() ? swap : Effect.void)))
+        const scope = yield* Scope.make()
+        const result = yield* Effect.result(Scope.provide(Ownership.hold(vm), scope))
+        yield* memory.pause(Effect.void)
+        if (Result.isSuccess(result)) {
+          const { file, lock } = result.success
+          const states = [yield* look(store, vm), yield* look(store, `${root}/other`)]
+          const locked = states.filter(({ id }) => lock !== undefined && sameFile(id, lock.id))
+          const records = locked.flatMap(({ sentinels }) => sentinels.map(({ bytes }) => bytes))
+          assert.deepStrictEqual(records, [file.bytes], `calls ${from} to ${to}`)
+          held += 1
+        }
+        yield* Scope.close(scope, Exit.void)
+        yield* memory.remove(vm)
+        yield* memory.remove(`${root}/other`)
+        return calls
+      })
+      const calls = yield* attempt(-1, -1)
+      for (let from = 1; from < calls; from++) for (let to = from + 1; to <= calls; to++) yield* attempt(from, to)
+      assert.isAbove(held, 10)
+    })
   )
 
   test(

@@ -191,10 +191,13 @@ export const recordLocked = Effect.fnUntraced(function* (
       ? Effect.void
       : Effect.fail(new Claimed({ path: directory, reason: "replaced" }))
   const look = store.look(directory, contendersLayout(entry))
-  const check = Effect.fnUntraced(function* (replaced: ReadonlyArray<string>) {
+  const check = Effect.fnUntraced(function* (replaced: ReadonlyArray<string>, published: PublishedFile) {
     const found = yield* Effect.tap(look, requireLocked)
     // No record of a crowded directory was read.
     if (found.crowded !== undefined) return yield* refuseCrowd(directory, entry)
+    // The locked directory may have had its path at each look, and another directory at the publication.
+    const isHere = found.sentinels.some((file) => file.entry === entry && sameFile(file.id, published.id))
+    if (lock !== undefined && !isHere) return yield* new Claimed({ path: directory, reason: "replaced" })
     // Another record that was moved aside left its name free for this one. Its owner was rewriting it, or another writer
     // had moved it by mistake.
     const isRival = (file: SentinelFile) => file.entry !== entry && !replaced.includes(file.entry)
@@ -205,7 +208,7 @@ export const recordLocked = Effect.fnUntraced(function* (
   const context = yield* Effect.context<ProcessInspector | SentinelStore>()
   const file = yield* store.publish(directory, sentinel, {
     entry,
-    check: (replaced) => Effect.provideContext(check(replaced), context),
+    check: (replaced, file) => Effect.provideContext(check(replaced, file), context),
     ...(condemned === undefined ? {} : { replacing: condemned })
   })
   const found = yield* Effect.option(look)

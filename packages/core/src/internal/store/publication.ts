@@ -172,7 +172,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
     entry: string,
     isOwn: boolean,
     takeOld: (tag: string) => Effect.Effect<OldRecords.OldRecords, E>,
-    check: (replaced: ReadonlyArray<string>) => Effect.Effect<void, E>
+    check: (replaced: ReadonlyArray<string>, file: PublishedFile) => Effect.Effect<void, E>
   ): Effect.fn.Return<PublishedFile, PublishNewError | E> {
     const path = `${directory}/${entry}`
     // A sentinel that can't be encoded is refused before any call to the disk.
@@ -242,7 +242,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup) => {
       // A sweep looks again after it has claimed or marked the directory. Either that sweep sees this record, or this
       // writer sees the claim or the mark.
       Effect.tap(isOwn ? Effect.void : refuseInSweep(directory)),
-      Effect.tap(check(old.map(baseName))),
+      Effect.tap((file) => check(old.map(baseName), file)),
       Effect.onError(() => undo)
     )
     yield* Effect.forEach(old, discard, { discard: true })
