@@ -974,7 +974,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "run-shared-file",
     what: "a command can free the lock of its run",
-    edits: [{ file: cli("owner/Run"), from: "yield* Scope.provide(commandLock(path), scope)", to: "lock" }],
+    edits: [{ file: cli("owner/Run"), from: "yield* Scope.provide(commandLock(path, lock), scope)", to: "lock" }],
     tests: [cliTest("run")],
     only: "frees the one"
   },

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import type { HeldLock } from "@vm-sentinel/core/Disk"
 import { Claimed, type ClaimedReason } from "@vm-sentinel/core/Errors"
+import { sameFile } from "@vm-sentinel/core/FileId"
 import * as Ownership from "@vm-sentinel/core/Ownership"
 import type { ProcessInspector } from "@vm-sentinel/core/ProcessInspector"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
@@ -86,9 +88,16 @@ const failAfter = (child: ChildProcess, cause: Cause.Cause<ErrorText.CommandErro
     return yield* Cause.hasInterruptsOnly(cause) ? Effect.interrupt : new Quit({ code: ExitCode.failed })
   })
 
-/** The lock for the command. `undefined`: the platform or the file system has none. */
-const commandLock = (path: string) =>
+/**
+ * The lock for the command, of the directory that `own` has locked. `undefined`: the platform or the file system has
+ * none.
+ */
+const commandLock = (path: string, own: HeldLock) =>
   SentinelStore.use((store) => store.lock(path)).pipe(
+    Effect.filterOrFail(
+      ({ id }) => sameFile(id, own.id),
+      () => new Claimed({ path, reason: "replaced" })
+    ),
     Effect.catchTag("LockUnsupported", () => Effect.succeed(undefined))
   )
 
@@ -128,7 +137,7 @@ export const run: (
     const letGo = Scope.close(scope, Exit.void)
     const started = Effect.gen(function* () {
       // The command can free a lock that it inherits, by LOCK_UN of flock(2). It gets one of its own.
-      const given = lock === undefined ? undefined : yield* Scope.provide(commandLock(path), scope)
+      const given = lock === undefined ? undefined : yield* Scope.provide(commandLock(path, lock), scope)
       const record = { ...named, ...(given === undefined ? {} : { lock: given }), role: "command" }
       yield* DistrustWarning.warn(path, file)
       // These checks find an earlier command that may still live, before a new one starts.
