@@ -677,6 +677,29 @@ describe("Cleanup.sweep", () => {
     }
   }
 
+  stageTest("scenario 91: a sentinel that can't be read again isn't told as a change", () =>
+    Effect.gen(function* () {
+      const told = new Set<string>()
+      for (let [at, isReached] = [1, true]; isReached; at++) {
+        const sweeper = yield* Simulation.actor()
+        yield* Simulation.crashed(`${root}/a`)
+        isReached = false
+        const fail = Effect.andThen(
+          sweeper.memory.failNext("read", "EMFILE"),
+          Effect.sync(() => (isReached = true))
+        )
+        yield* sweeper.memory.before(at, fail)
+        const { outcomes } = yield* sweeper.run(Cleanup.sweep(root))
+        for (const { action, error, reason } of outcomes) told.add(`${action}: ${reason}, ${error?._tag}`)
+        yield* Cleanup.sweep(root)
+      }
+      assert.sameMembers(
+        [...told],
+        ["removed: pid-dead, undefined", "kept: unreadable, StoreFailure", "failed: pid-dead, StoreFailure"]
+      )
+    })
+  )
+
   stageTest(
     "scenario 86: a directory that can be neither renamed nor locked is left as it is, and told why",
     () =>

@@ -4,6 +4,7 @@
  * lock keeps owners out from before the first rename until after the last `rmdir`.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove } from "../../Reclaimer.ts"
 import type { Condemned } from "../../Condemned.ts"
@@ -120,6 +121,14 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
   const problemOf = (condemned: Condemned, held: HeldLock | undefined, now: DirectoryState): string | undefined =>
     held === undefined || sameFile(held.id, now.id) ? changeSince(condemned, now) : "it is another directory"
 
+  /** The error for a directory that differs from the judged one. A sentinel that couldn't be read may be unchanged. */
+  const errorOf = (path: string, problem: string, { sentinels }: DirectoryState): Changed | StoreFailure => {
+    const unread = sentinels.flatMap(({ content }) =>
+      Result.isFailure(content) && content.failure._tag === "StoreFailure" ? [content.failure] : []
+    )
+    return unread[0] ?? new Changed({ path, problem })
+  }
+
   /** Looks at a directory under its lock, and requires that nothing has changed since the judgement. */
   const lookUnchanged = Effect.fnUntraced(function* (
     condemned: Condemned,
@@ -129,7 +138,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     const { path } = condemned
     const now = yield* lookAgain(path, layout)
     const problem = problemOf(condemned, held, now)
-    return problem === undefined ? now : yield* new Changed({ path, problem })
+    return problem === undefined ? now : yield* Effect.fail(errorOf(path, problem, now))
   })
 
   /** Claims a directory whose rename failed with `errno`. Only its lock then keeps owners out. */
@@ -184,7 +193,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     const problem = problemOf(condemned, held, state)
     if (problem === undefined) return yield* claimOf(destination, { path, origin, state, isLocked }, layout)
     yield* moveBack(path, origin)
-    return yield* new Changed({ path: origin, problem })
+    return yield* Effect.fail(errorOf(origin, problem, state))
   }, Effect.uninterruptible)
 
   return { claim, claimOf }
