@@ -565,7 +565,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/unmoved"),
-        from: `      return problem === undefined ? now : yield* changed(problem)
+        from: `      return problem === undefined ? now : yield* Effect.fail(changedTo(path, problem, now))
     })
 
     /**

@@ -677,12 +677,13 @@ describe("Cleanup.sweep", () => {
     }
   }
 
-  stageTest("scenario 91: a sentinel that can't be read again isn't told as a change", () =>
+  const readAgain = (isLower: boolean) =>
     Effect.gen(function* () {
       const told = new Set<string>()
       for (let [at, isReached] = [1, true]; isReached; at++) {
         const sweeper = yield* Simulation.actor()
         yield* Simulation.crashed(`${root}/a`)
+        yield* sweeper.memory.setAttributes(`${root}/a`, { isLower })
         isReached = false
         const fail = Effect.andThen(
           sweeper.memory.failNext("read", "EMFILE"),
@@ -698,7 +699,13 @@ describe("Cleanup.sweep", () => {
         ["removed: pid-dead, undefined", "kept: unreadable, StoreFailure", "failed: pid-dead, StoreFailure"]
       )
     })
-  )
+
+  for (const isLower of [false, true]) {
+    const whose = isLower ? "in a directory that can't be renamed " : ""
+    stageTest(`scenario 91: a sentinel ${whose}that can't be read again isn't told as a change`, () =>
+      readAgain(isLower)
+    )
+  }
 
   stageTest(
     "scenario 86: a directory that can be neither renamed nor locked is left as it is, and told why",

@@ -4,7 +4,6 @@
  * lock keeps owners out from before the first rename until after the last `rmdir`.
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove } from "../../Reclaimer.ts"
 import type { Condemned } from "../../Condemned.ts"
@@ -30,7 +29,7 @@ import type { Lookup } from "./lookup.ts"
 import * as Unmoved from "./unmoved.ts"
 import { requireSame } from "./presence.ts"
 import { requireNoMount, requireNoMountPoint } from "./unmounted.ts"
-import { changeSince } from "./changeSince.ts"
+import { changedTo, changeSince } from "./changeSince.ts"
 import { baseName } from "../paths.ts"
 
 export type Claims = ReturnType<typeof make>
@@ -121,14 +120,6 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
   const problemOf = (condemned: Condemned, held: HeldLock | undefined, now: DirectoryState): string | undefined =>
     held === undefined || sameFile(held.id, now.id) ? changeSince(condemned, now) : "it is another directory"
 
-  /** The error for a directory that differs from the judged one. A sentinel that couldn't be read may be unchanged. */
-  const errorOf = (path: string, problem: string, { sentinels }: DirectoryState): Changed | StoreFailure => {
-    const unread = sentinels.flatMap(({ content }) =>
-      Result.isFailure(content) && content.failure._tag === "StoreFailure" ? [content.failure] : []
-    )
-    return unread[0] ?? new Changed({ path, problem })
-  }
-
   /** Looks at a directory under its lock, and requires that nothing has changed since the judgement. */
   const lookUnchanged = Effect.fnUntraced(function* (
     condemned: Condemned,
@@ -138,7 +129,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     const { path } = condemned
     const now = yield* lookAgain(path, layout)
     const problem = problemOf(condemned, held, now)
-    return problem === undefined ? now : yield* Effect.fail(errorOf(path, problem, now))
+    return problem === undefined ? now : yield* Effect.fail(changedTo(path, problem, now))
   })
 
   /** Claims a directory whose rename failed with `errno`. Only its lock then keeps owners out. */
@@ -193,7 +184,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     const problem = problemOf(condemned, held, state)
     if (problem === undefined) return yield* claimOf(destination, { path, origin, state, isLocked }, layout)
     yield* moveBack(path, origin)
-    return yield* Effect.fail(errorOf(origin, problem, state))
+    return yield* Effect.fail(changedTo(origin, problem, state))
   }, Effect.uninterruptible)
 
   return { claim, claimOf }

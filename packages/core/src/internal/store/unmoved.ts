@@ -20,7 +20,7 @@ import type { Lookup } from "./lookup.ts"
 import { isBeingRemoved } from "./removingMark.ts"
 import { hasGone, requireSame } from "./presence.ts"
 import { requireNoMount } from "./unmounted.ts"
-import { changeSince } from "./changeSince.ts"
+import { changedTo, changeSince } from "./changeSince.ts"
 import type { Workspace } from "./workspaces.ts"
 import { baseName } from "../paths.ts"
 
@@ -107,7 +107,7 @@ export const make = (disk: Disk["Service"], lookup: Lookup, { removeTree }: Dest
     const confirm = Effect.fnUntraced(function* (file: SentinelFile) {
       const now = yield* lookup.look(path, layout)
       const problem = difference(markedState(state, file, now), now)
-      return problem === undefined ? now : yield* changed(problem)
+      return problem === undefined ? now : yield* Effect.fail(changedTo(path, problem, now))
     })
 
     /**
