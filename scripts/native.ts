@@ -59,7 +59,7 @@ const options = [
 ]
 // Atomics that detect the processor's abilities at run time need a function that musl lacks.
 const machineOptions = { x64: [], arm64: ["-mno-outline-atomics"] } as const
-const sources = ["listing", "peek", "pool", "removal"].map((name) => `${internal}/${name}.c`)
+const sources = ["listing", "look", "peek", "pool", "removal"].map((name) => `${internal}/${name}.c`)
 const headers = ["kernel", "pool"].map((name) => `${internal}/${name}.h`)
 
 /** Whether the compiler exists here and compiles the library. */

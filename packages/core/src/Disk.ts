@@ -18,6 +18,8 @@ import {
   type Listing,
   type LockOptions,
   type LockState,
+  type Move,
+  type Moved,
   type NewFile,
   type Peek,
   type Principal,
@@ -25,12 +27,14 @@ import {
   type Room,
   type Scan,
   type ScanOptions,
-  type Stat
+  type Stat,
+  type Tree
 } from "./DiskModel.ts"
 import { listOf, peekManyBy } from "./internal/disk/composedCalls.ts"
+import * as Many from "./internal/disk/many.ts"
 import { roomByMode } from "./internal/disk/room.ts"
 import { scan } from "./internal/disk/scan.ts"
-import * as Tree from "./internal/disk/tree.ts"
+import * as TreeCalls from "./internal/disk/tree.ts"
 import * as TreeRemoval from "./internal/disk/treeRemoval.ts"
 import type { Mounted } from "./Mounts.ts"
 
@@ -74,6 +78,33 @@ export class Disk extends Context.Service<
       file: string,
       limit: number
     ) => Effect.Effect<ReadonlyArray<Peek | undefined>, DiskError>
+    /**
+     * Scans `directories` of `root`. Returns one answer for each directory, in order. `undefined`: a `scan` has to look
+     * at that directory. A disk leaves out directories that it can't scan at once, and may leave out all.
+     */
+    readonly scanMany: (
+      root: string,
+      directories: Arr.NonEmptyReadonlyArray<string>,
+      options: ScanOptions
+    ) => Effect.Effect<ReadonlyArray<Scan | undefined>, DiskError>
+    /**
+     * Locks `directories` of `root` exclusively, as `lock` does, then scans them. Returns one answer for each directory,
+     * in order. `undefined`: that directory has to be locked and scanned by itself, after the scope has closed.
+     */
+    readonly lockMany: (
+      root: string,
+      directories: Arr.NonEmptyReadonlyArray<string>,
+      options: ScanOptions
+    ) => Effect.Effect<ReadonlyArray<Scan | undefined>, DiskError, Scope.Scope>
+    /**
+     * Renames directories of `root`, as `renameNew` does, then scans them. `to` is relative to `root`. Returns one answer
+     * for each directory, in order.
+     */
+    readonly moveMany: (
+      root: string,
+      moves: Arr.NonEmptyReadonlyArray<Move>,
+      options: ScanOptions
+    ) => Effect.Effect<ReadonlyArray<Moved>, DiskError>
     /**
      * Reads at most `limit` bytes of a regular file. `stat` is the `fstat(2)` of the opened file. Never blocks on a
      * FIFO.
@@ -121,6 +152,12 @@ export class Disk extends Context.Service<
      * Interruptible between two removals.
      */
     readonly removeTree: (path: string, options?: RemoveTreeOptions) => Effect.Effect<ReadonlyArray<string>, DiskError>
+    /**
+     * Deletes those of several trees that it can delete at once, as `removeTree` does. Returns one answer for each, in
+     * order. `true`: the tree is gone. `false`: `removeTree` has to delete what is left, or to fail. Interruptible
+     * between two removals.
+     */
+    readonly removeMany: (trees: ReadonlyArray<Tree>) => Effect.Effect<ReadonlyArray<boolean>>
     /**
      * Identifies a directory and its file system through a descriptor. Returns the `id` alone if the platform has no
      * further data.
@@ -238,23 +275,28 @@ export const make = (options: Primitives & Partial<Disk["Service"]>): Disk["Serv
       Effect.flatMap(lstat(path), ({ id, type }) =>
         type === "directory" ? Effect.succeed({ id }) : fail("ENOTDIR", "stat", path)
       ))
-  const mountInside = options.mountInside ?? Tree.otherDevice({ lstat, entries })
+  const mountInside = options.mountInside ?? TreeCalls.otherDevice({ lstat, entries })
   const mountsBelow: Disk["Service"]["mountsBelow"] = options.mountsBelow ?? (() => Effect.succeed([]))
   const permit: Disk["Service"]["permit"] = options.permit ?? (() => Effect.succeed(false))
+  const scanOne = options.scan ?? scan({ lstat, entries, read, frame })
   const lock: Disk["Service"]["lock"] = options.lock ?? ((path) => fail("ENOTSUP", "lock", path))
-  return Disk.of({
-    list: listOf(entries),
-    peekMany: peekManyBy({ lstat, read }),
-    scan: scan({ lstat, entries, read, frame }),
-    find: Tree.find({ lstat, entries, mountInside, mountsBelow, permit }),
-    location: options.realPath,
-    room: roomByMode({ lstat, principal }),
-    usage: Tree.usage({ lstat, entries, mountsBelow }, ({ size }) => size),
-    renameNew: (from, to) =>
+  const renameNew: Disk["Service"]["renameNew"] =
+    options.renameNew ??
+    ((from, to) =>
       Effect.matchEffect(lstat(to), {
         onSuccess: () => fail("EEXIST", "rename", to),
         onFailure: (error) => (error.errno === "ENOENT" ? rename(from, to) : Effect.fail(error))
-      }),
+      }))
+  return Disk.of({
+    list: listOf(entries),
+    peekMany: peekManyBy({ lstat, read }),
+    scan: scanOne,
+    ...Many.none,
+    find: TreeCalls.find({ lstat, entries, mountInside, mountsBelow, permit }),
+    location: options.realPath,
+    room: roomByMode({ lstat, principal }),
+    usage: TreeCalls.usage({ lstat, entries, mountsBelow }, ({ size }) => size),
+    renameNew,
     removeTree: TreeRemoval.removeTree({ lstat, entries, unlink, removeDirectory, mountInside, lock, permit }),
     probeLock: () => Effect.succeed("unknown"),
     ...options,

@@ -343,3 +343,36 @@ export interface RemoveTreeOptions {
   /** Base names of sentinels other than those of this library and of brood-box. Default: none. */
   readonly sentinels?: ReadonlyArray<string>
 }
+
+/**
+ * A rename within one directory. `to` is a relative path.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Move {
+  readonly from: string
+  readonly to: string
+}
+
+/**
+ * Result of a {@link Move}. `scan`: the directory under its new name. `undefined`: a `scan` has to look at it, if it was
+ * moved.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Moved {
+  readonly isMoved: boolean
+  readonly scan: Scan | undefined
+}
+
+/**
+ * A tree to remove, and options. `path` is absolute.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tree extends RemoveTreeOptions {
+  readonly path: string
+}

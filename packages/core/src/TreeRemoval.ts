@@ -6,7 +6,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { DirectoryCalls } from "./DirectoryCalls.ts"
-import { DiskError, type RemoveTreeOptions } from "./DiskModel.ts"
+import { DiskError, type RemoveTreeOptions, type Tree } from "./DiskModel.ts"
 import { failed } from "./Errno.ts"
 import * as Patience from "./internal/removal/patience.ts"
 import * as Opening from "./internal/removal/opening.ts"
@@ -20,16 +20,6 @@ import * as Slices from "./Slices.ts"
  * @since 0.1.0
  */
 export const defaultPatience: Duration.Duration = Patience.standard
-
-/**
- * The tree to remove, and options. `path` is absolute.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Task extends RemoveTreeOptions {
-  readonly path: string
-}
 
 /**
  * The result of a removal.
@@ -84,7 +74,7 @@ export const placeOf: (path: string) => { readonly parent: string; readonly name
  */
 export function* removal<Name>(
   calls: DirectoryCalls<Name>,
-  { path, ...options }: Task,
+  { path, ...options }: Tree,
   isSliceUsedUp: Slices.IsUsedUp,
   now: () => number
 ): Generator<void, Removed> {

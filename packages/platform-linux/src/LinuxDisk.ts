@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Disk, DiskError, make, type NewFile } from "@vm-sentinel/core/Disk"
+import { Disk, DiskError, make, type NewFile, type RemoveTreeOptions } from "@vm-sentinel/core/Disk"
 import { attempt, failed } from "@vm-sentinel/core/Errno"
 import * as NativeCode from "@vm-sentinel/core/NativeCode"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
@@ -31,6 +31,7 @@ import * as PeekMany from "./internal/peekMany.ts"
 import * as Permitting from "./internal/permitting.ts"
 import * as Pool from "./internal/pool.ts"
 import * as Principal from "./internal/principal.ts"
+import * as ScanMany from "./internal/scanMany.ts"
 import * as Removal from "./internal/removal.ts"
 import { renameNew } from "./internal/renaming.ts"
 import { room } from "./internal/room.ts"
@@ -131,6 +132,50 @@ const peekMany =
       (fd) => Effect.sync(() => dirFd().close(fd))
     )
 
+/** Runs `use` with the descriptor of a root. */
+const inRoot = <A, R>(
+  dirFd: () => DirFd.DirFd,
+  operation: string,
+  root: string,
+  use: (fd: number) => Effect.Effect<A, never, R>
+): Effect.Effect<A, DiskError, R> =>
+  Effect.acquireUseRelease(
+    attempt(operation, root, () => dirFd().openPath(root)),
+    use,
+    (fd) => Effect.sync(() => dirFd().close(fd))
+  )
+
+/** A thread of Node's pool makes these calls. Directories for which it has no answer are left out. */
+const many = (
+  dirFd: () => DirFd.DirFd,
+  { lock, look, move }: ScanMany.Scanner,
+  moved: (path: string) => void
+): Pick<Disk["Service"], "lockMany" | "moveMany" | "scanMany"> => ({
+  scanMany: (root, directories, options) =>
+    Effect.map(
+      inRoot(dirFd, "scan", root, (fd) => look(fd, directories, options)),
+      (scans) => directories.map((_, index) => scans[index])
+    ),
+  lockMany: (root, directories, options) =>
+    Effect.map(
+      inRoot(dirFd, "lock", root, (fd) => lock(fd, directories, options)),
+      (scans) => directories.map((_, index) => scans[index])
+    ),
+  moveMany: (root, moves, options) =>
+    Effect.map(
+      inRoot(dirFd, "rename", root, (fd) => move(fd, moves, options)),
+      (found) =>
+        moves.map(({ from }, index) => {
+          const answer = found[index] ?? { isMoved: false, scan: undefined }
+          if (answer.isMoved) moved(`${root}/${from}`)
+          return answer
+        })
+    )
+})
+
+const isForThread = ({ inPlace = false, sentinels = [] }: RemoveTreeOptions): boolean =>
+  !inPlace && sentinels.every((name) => SentinelName.isSentinel(name))
+
 /**
  * A thread of Node's pool removes the tree. `TreeRemoval` removes what the thread left, each tree whose sentinels have
  * names that the native code lacks, and each tree that lies in place.
@@ -139,10 +184,15 @@ const removeTree =
   (dirFd: () => DirFd.DirFd, remover: Removal.Remover): Disk["Service"]["removeTree"] =>
   (path, options = {}) => {
     const here = Effect.suspend(() => TreeRemoval.removeTree(DirectoryCalls.make(dirFd()), path, options))
-    const { inPlace = false, sentinels = [] } = options
-    if (inPlace || !sentinels.every((name) => SentinelName.isSentinel(name))) return here
-    return Effect.flatMap(remover({ ...options, path }), (isGone) => (isGone ? Effect.succeed([]) : here))
+    if (!isForThread(options)) return here
+    return Effect.flatMap(remover([{ ...options, path }], true), ([isGone]) => (isGone ? Effect.succeed([]) : here))
   }
+
+/** Without that thread nothing is removed here. */
+const removeMany =
+  (remover: Removal.Remover): Disk["Service"]["removeMany"] =>
+  (trees) =>
+    trees.every(isForThread) ? remover(trees, false) : Effect.succeed(trees.map(() => false))
 
 /** The paths of the mounts below a directory. */
 const pointsBelow = (mounts: MountTable.MountTable, path: string): ReadonlySet<string> =>
@@ -221,6 +271,11 @@ const overCalls = (
     entries,
     scan: (path, options) =>
       sliced("scan", path, (isSliceUsedUp) => Looking.scan(dirFd(), path, options, isSliceUsedUp)),
+    ...many(
+      dirFd,
+      ScanMany.make(pool, (fd) => dirFd().close(fd)),
+      mounts.moved
+    ),
     peekMany: peekMany(dirFd, PeekMany.make(pool)),
     read: (path, limit) => attempt("read", path, () => Looking.read(dirFd(), path, limit)),
     create,
@@ -247,6 +302,7 @@ const overCalls = (
     syncDirectory,
     permit: (path) => attempt("chmod", path, () => Permitting.permitAt(dirFd(), path)),
     removeTree: removeTree(dirFd, remover),
+    removeMany: removeMany(remover),
     frame: (path) => attempt("look", path, () => Looking.frame(dirFd(), path)),
     find: find(dirFd, mounts),
     location: (path) => ofMounts(path, () => locate(dirFd(), mounts, path)),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Disk, type DiskError, type LockOptions } from "@vm-sentinel/core/Disk"
-import { removal, type Removed, type Task } from "@vm-sentinel/core/TreeRemoval"
+import { Disk, type DiskError, type LockOptions, type Tree as TreeOptions } from "@vm-sentinel/core/Disk"
+import { removal, type Removed } from "@vm-sentinel/core/TreeRemoval"
 import { Effect, Fiber, type Layer, Result, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -8,6 +8,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import * as DiskTest from "@vm-sentinel/core/test/support/DiskTest"
 import { ableIn } from "@vm-sentinel/core/test/support/able"
+import { scanning } from "@vm-sentinel/core/test/support/scanning"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import * as DirFd from "../src/internal/dirFd.ts"
 import * as DirectoryCalls from "../src/internal/directoryCalls.ts"
@@ -18,8 +19,9 @@ import * as LinuxDisk from "../src/LinuxDisk.ts"
 import * as Scratch from "./support/scratch.ts"
 import * as Tree from "./support/tree.ts"
 
-const strength = { anyNames: true, locks: true, listing: Pool.pool() !== undefined } as const
-const withoutPool = { ...strength, listing: false }
+const hasPool = Pool.pool() !== undefined
+const strength = { anyNames: true, locks: true, listing: hasPool, many: hasPool } as const
+const withoutPool = { ...strength, listing: false, many: false }
 
 DiskTest.suite("linux", { layer: LinuxDisk.layerWith({ nativeFrom: 0 }), world, strength })
 DiskTest.suite("linux, without threads of the pool", {
@@ -101,9 +103,9 @@ const interposed = <A extends object>(calls: A, act: (name: string, args: Readon
   })
 
 /** A removal that may remove every sentinel below the first level. */
-const taskOf = (path: string): Task => ({ path, mayRemove: () => true })
+const taskOf = (path: string): TreeOptions => ({ path, mayRemove: () => true })
 
-const removalBy = (at: DirFd.DirFd, task: Task) =>
+const removalBy = (at: DirFd.DirFd, task: TreeOptions) =>
   removal(
     DirectoryCalls.make(at),
     task,
@@ -413,7 +415,7 @@ describe("LinuxDisk.removeTree", () => {
         )
         const asked: Array<string> = []
         const allowed = new Set(["b/.vm-sentinel", "b/d/.bbox-sentinel"])
-        const mayRemove: Task["mayRemove"] = (relative, { id }) => {
+        const mayRemove: TreeOptions["mayRemove"] = (relative, { id }) => {
           asked.push(relative)
           if (ids.has(relative)) assert.strictEqual(id.ino, ids.get(relative), relative)
           return allowed.has(relative)
@@ -595,6 +597,13 @@ describe("LinuxDisk", () => {
       assert.deepStrictEqual(yield* points, [`${scratch}/after/mnt`])
       yield* disk.renameNew(`${scratch}/after`, `${scratch}/again`)
       assert.deepStrictEqual(yield* points, [`${scratch}/again/mnt`])
+      const move = disk.moveMany(
+        scratch,
+        [{ from: "again", to: "source/last" }],
+        scanning(() => "ignore", 4096)
+      )
+      const isMoved = (yield* move)[0]?.isMoved === true
+      assert.deepStrictEqual(yield* points, [`${scratch}/${isMoved ? "source/last" : "again"}/mnt`])
     })
   )
 

@@ -30,16 +30,20 @@ describe("the native library", () => {
         const compiler = compilersFor(target).find(isHere) ?? assert.fail("no compiler")
         execFileSync(compiler, ["-Wall", "-Werror", "-o", program, source])
         const root = `${scratch}/root`
-        Fs.mkdirSync(`${root}/vm/inner`, { recursive: true })
+        Fs.mkdirSync(`${root}/vm/inner`, { recursive: true, mode: 0o700 })
         Fs.writeFileSync(`${root}/vm/file`, "hello")
         const [command = "", ...args] = [...starter, program, outputOf(target), root]
-        const [layout, names, content, result] = execFileSync(command, args, { encoding: "utf8" }).split("\n")
+        const output = execFileSync(command, args, { encoding: "utf8" })
+        const [layout, names, content, look, result] = output.split("\n")
         assert.deepStrictEqual(
           [layout, names, content],
-          ["layout 2", "names 1, error 0, done 1", "content hello, done 1"]
+          ["layout 3", "names 1, error 0, done 1", "content hello, done 1"]
         )
-        // QEMU has no openat2(2) before 9.1. Without openat2 the library leaves the whole removal to the caller.
+        // QEMU has no openat2(2) before 9.1. Without openat2 the library leaves all but the
+        // listing and the peek to the caller.
         const gone = result === "result 1"
+        const isLocked = gone ? 1 : 0
+        assert.strictEqual(look, `told ${isLocked}, done 1, locked ${isLocked}, then 0`)
         assert.deepStrictEqual(Fs.readdirSync(root), gone ? [] : ["vm"])
         if (!gone) assert.deepStrictEqual([result, starter.length > 0], ["result 3", true])
       })

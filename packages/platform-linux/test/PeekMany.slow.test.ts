@@ -251,7 +251,7 @@ describe("peekMany by native code", () => {
           if (calls < last) ended(true)
           else setImmediate(() => ended(true))
         }
-        const peeker = PeekMany.make(() => ({ list: slow, peek: slow, remove: slow }))
+        const peeker = PeekMany.make(() => ({ list: slow, peek: slow, look: slow, unlock: slow, remove: slow }))
         assert.deepStrictEqual(contentsOf(yield* peeker(fd, names, file, limit)), names)
         assert.strictEqual(calls, names.length)
         last = calls + 3

@@ -3,7 +3,7 @@
  * removal itself.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Disk, type JudgedSentinel } from "@vm-sentinel/core/Disk"
+import { Disk, type JudgedSentinel, type Tree as TreeOptions } from "@vm-sentinel/core/Disk"
 import { Effect, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { spawn } from "node:child_process"
@@ -38,7 +38,7 @@ const make = (path: string, files: number): void => {
 // The first line has the sizes in bytes, in `struct orders` of removal.c, of the header and one order. The others have
 // the states and the results after which a call must be repeated.
 const [header, orderBytes] = [64, 4096] as const
-const [waiting, begun] = [0, 1] as const
+const [waiting, begun, unwanted] = [0, 1, 2] as const
 const [unknown, unfinished] = [0, 2] as const
 
 /** Whether a call ran out of time, as on a busy machine. Such a call is prepared for repetition. */
@@ -66,13 +66,23 @@ const byHand = () => {
         do remove?.(memory)
         while (isToGoOn(memory))
     },
+    /** The states of the trees in each pending call. */
+    states: () =>
+      calls.map(({ memory }) => {
+        const numbers = new Int32Array(memory.buffer)
+        return Array.from({ length: numbers[0] ?? 0 }, (_, index) => numbers[(header + index * orderBytes) / 4])
+      }),
+    /** Begins the first tree of the first pending call, without an end. */
+    begin: () => calls.slice(0, 1).forEach(({ memory }) => (new Int32Array(memory.buffer)[header / 4] = begun)),
     /** Sets the result of the first tree of each pending call. */
     say: (result: number) => calls.forEach(({ memory }) => (new Int32Array(memory.buffer)[header / 4 + 1] = result)),
     callBack: () => {
       const before = calls
       calls = []
       for (const { ended } of before) ended(true)
-    }
+    },
+    /** Reports the end of the first pending call. */
+    callFirstBack: () => calls.shift()?.ended(true)
   }
 }
 
@@ -83,7 +93,7 @@ const makeScene = (count: number) =>
   Effect.gen(function* () {
     const scratch = yield* Scratch.scratch
     const hand = byHand()
-    const remover = Removal.make(() => hand.call)
+    const remover = removerBy(() => hand.call)
     for (const name of named(count)) make(`${scratch}/${name}`, 2)
     const fibers = yield* Effect.forEach(named(count), (name) =>
       Effect.forkChild(remover({ path: `${scratch}/${name}` }), { startImmediately: true })
@@ -92,9 +102,41 @@ const makeScene = (count: number) =>
     return { scratch, hand, remover, fibers, left }
   })
 
+/** Makes trees with these names, and a remover that gives each tree one call. */
+const makeImpatient = (names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const scratch = yield* Scratch.scratch
+    const hand = byHand()
+    const remover = Removal.make(() => hand.call)
+    // After a failed test no fiber waits for a call.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        while (hand.shares().length > 0) {
+          hand.remove()
+          hand.callBack()
+        }
+      })
+    )
+    for (const name of names) make(`${scratch}/${name}`, 2)
+    const treesOf = (names: ReadonlyArray<string>) => names.map((name) => ({ path: `${scratch}/${name}` }))
+    return {
+      hand,
+      left: () => Tree.entries(scratch),
+      removal: (...names: ReadonlyArray<string>) => remover(treesOf(names), false),
+      fork: (...names: ReadonlyArray<string>) =>
+        Effect.forkChild(remover(treesOf(names), false), { startImmediately: true })
+    }
+  })
+
 /** Interrupts the fibers. The interruption ends only after their calls. */
 const interruptions = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
   Effect.forkChild(Fiber.interruptAll(fibers), { startImmediately: true })
+
+/** Removes one tree, patiently. */
+const removerBy = (load: Parameters<typeof Removal.make>[0]) => {
+  const remover = Removal.make(load)
+  return (tree: TreeOptions) => Effect.map(remover([tree], true), ([isGone]) => isGone)
+}
 
 const modifiedAt = (path: string): bigint => Fs.statSync(path, { bigint: true }).mtimeNs
 
@@ -212,6 +254,116 @@ describe("the remover", () => {
     }).pipe(Effect.provide(TestClock.layer()))
   )
 
+  whenCompiled("asks once for each tree of an impatient caller, and again only for what wasn't begun", () =>
+    Effect.gen(function* () {
+      const { fork, hand, left } = yield* makeImpatient(["a", "b", "c", "d"])
+      const fiber = yield* fork("a", "b", "c", "d")
+      assert.deepStrictEqual(hand.shares(), [2, 1])
+      hand.say(2)
+      hand.callBack()
+      // `b` wasn't begun. `d` has waited.
+      assert.deepStrictEqual(hand.shares(), [1, 1])
+      hand.remove()
+      assert.deepStrictEqual(left(), ["a", "c"])
+      hand.callBack()
+      assert.deepStrictEqual(yield* Fiber.join(fiber), [false, true, false, true])
+      assert.deepStrictEqual([hand.shares(), left()], [[], ["a", "c"]])
+    })
+  )
+
+  whenCompiled("answers for each of several trees, in order, also for those that it can't ask for", () =>
+    Effect.gen(function* () {
+      const { fork, hand, left, removal } = yield* makeImpatient(["a", "b", "c"])
+      const fiber = yield* fork("c", "missing", "..", "b", "a\0", "x".repeat(4000), "a")
+      while (hand.shares().length > 0) {
+        hand.remove()
+        hand.callBack()
+      }
+      assert.deepStrictEqual(yield* Fiber.join(fiber), [true, false, false, true, false, false, true])
+      assert.deepStrictEqual(left(), [])
+      assert.deepStrictEqual([yield* removal(), yield* removal("..")], [[], [false]])
+    })
+  )
+
+  whenCompiled(
+    "scenario 52: interrupted, it withdraws each tree that wasn't begun, and waits for those that were",
+    () =>
+      Effect.gen(function* () {
+        const names = ["a", "b", "c", "d", "e", "f"]
+        const { fork, hand, left } = yield* makeImpatient(names)
+        const fiber = yield* fork(...names)
+        assert.deepStrictEqual(hand.shares(), [3, 2])
+        hand.begin()
+        const interruption = yield* interruptions([fiber])
+        yield* Effect.yieldNow
+        assert.isUndefined(interruption.pollUnsafe())
+        assert.deepStrictEqual(hand.states(), [
+          [unwanted, unwanted, unwanted],
+          [unwanted, unwanted]
+        ])
+        hand.callFirstBack()
+        // Nobody waits for the second call, in which no tree was begun.
+        yield* Fiber.join(interruption)
+        hand.remove()
+        hand.callBack()
+        assert.deepStrictEqual([hand.shares(), left()], [[], names])
+      })
+  )
+
+  whenCompiled("interrupted, it keeps away from the next order in the memory of one that was answered", () =>
+    Effect.gen(function* () {
+      const { fork, hand, left } = yield* makeImpatient(["a", "b", "c"])
+      const fiber = yield* fork("a", "b")
+      hand.remove()
+      hand.callFirstBack()
+      const other = yield* fork("c")
+      assert.deepStrictEqual(hand.states(), [[begun], [waiting]])
+      const interruption = yield* interruptions([fiber])
+      assert.deepStrictEqual(hand.states(), [[unwanted], [waiting]])
+      hand.callFirstBack()
+      yield* Fiber.join(interruption)
+      hand.remove()
+      hand.callBack()
+      assert.deepStrictEqual(yield* Fiber.join(other), [true])
+      assert.deepStrictEqual([hand.shares(), left()], [[], []])
+    })
+  )
+
+  whenCompiled("an answer that interrupts others of its call leaves the orders of the next call alone", () =>
+    Effect.gen(function* () {
+      const names = [..."abcdefghijkl"]
+      const { fork, hand, left, removal } = yield* makeImpatient([...names, "x", "y"])
+      const before = yield* Effect.forEach(["x", "y"], (name) => fork(name))
+      const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
+      // The answer for `a` interrupts the removal of `b`, which is about to be answered.
+      const first = Effect.andThen(
+        removal("a"),
+        Effect.suspend(() => Fiber.interrupt(fibers[0] ?? assert.fail("no fiber")))
+      )
+      const interrupting = yield* Effect.forkChild(first, { startImmediately: true })
+      for (const name of names.slice(1)) fibers.push(yield* fork(name))
+      hand.remove()
+      hand.callFirstBack()
+      assert.deepStrictEqual(hand.shares(), [1, 6])
+      hand.callFirstBack()
+      assert.deepStrictEqual(hand.shares(), [6, 3])
+      hand.remove()
+      hand.callFirstBack()
+      // The second of these orders lies where that of `b` was.
+      assert.deepStrictEqual(hand.states(), [
+        [begun, begun, begun],
+        [waiting, waiting]
+      ])
+      yield* Fiber.join(interrupting)
+      while (hand.shares().length > 0) {
+        hand.remove()
+        hand.callBack()
+      }
+      yield* Fiber.joinAll([...before, ...fibers.slice(1)])
+      assert.deepStrictEqual(left(), [])
+    })
+  )
+
   whenCompiled("doesn't ask again for what nobody wants any more", () =>
     Effect.gen(function* () {
       const { fibers, hand, left } = yield* makeScene(2)
@@ -253,7 +405,7 @@ describe("the remover", () => {
       const scratch = yield* Scratch.scratch
       const hand = byHand()
       let isFull = true
-      const remover = Removal.make(() => (memory, ended) => {
+      const remover = removerBy(() => (memory, ended) => {
         if (isFull) ended(false)
         else hand.call(memory, ended)
       })
@@ -274,7 +426,7 @@ describe("the remover", () => {
       const scratch = yield* Scratch.scratch
       const tree = `${scratch}/tree`
       const hand = byHand()
-      const remover = Removal.make(() => hand.call)
+      const remover = removerBy(() => hand.call)
       const all = [".vm-sentinel.removing", ".vm-sentinel", ".vm-sentinel.a", ".bbox-sentinel"]
       for (const names of [[], all.slice(0, 1), all]) {
         make(tree, 2)
@@ -300,7 +452,7 @@ describe("the remover", () => {
   it.effect("asks for nothing without native code, nor for what it can't write down", () =>
     Effect.gen(function* () {
       const hand = byHand()
-      const [without, remover] = [Removal.make(() => undefined), Removal.make(() => hand.call)]
+      const [without, remover] = [removerBy(() => undefined), removerBy(() => hand.call)]
       assert.isFalse(yield* without({ path: "/tree" }))
       const long = `/${"x".repeat(3926)}`
       for (const path of ["tree", "/tmp/", "/tmp/.", "/tmp/..", "/tmp/a\0b", long]) {

@@ -9,6 +9,7 @@ import { sameFile } from "../../src/FileId.ts"
 import { ableIn, orUndefined } from "./able.ts"
 import * as DiskFrames from "./diskFrames.ts"
 import * as DiskLocking from "./diskLocking.ts"
+import * as DiskMany from "./diskMany.ts"
 import { bytes, errno, type Tester } from "./diskTester.ts"
 import * as DiskPermissions from "./diskPermissions.ts"
 import * as DiskRoom from "./diskRoom.ts"
@@ -28,6 +29,8 @@ export interface Strength {
   readonly changeTimes?: false
   /** `true`: `list` can sort names by inode. Default: it can't. */
   readonly listing?: boolean
+  /** `true`: the calls for several directories answer for plain ones. Default: they may leave out all. */
+  readonly many?: boolean
 }
 
 export interface Options<R, E> {
@@ -701,6 +704,7 @@ export const suite = <R, E>(name: string, { layer, strength, world }: Options<R,
     const tester: Tester<R> = { able, strength, test: (title, test) => it.effect(title, test), world }
     DiskFrames.tests(tester)
     DiskLocking.tests(tester)
+    DiskMany.tests(tester)
     DiskPermissions.tests(tester)
     DiskRoom.tests(tester)
     DiskTrees.tests(tester)

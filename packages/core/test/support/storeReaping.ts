@@ -2,7 +2,8 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Claim, Removable } from "../../src/Reclaimer.ts"
 import { tagOf } from "../../src/DirectoryState.ts"
-import { condemnedAt, fresh, textOf } from "./condemning.ts"
+import * as Layout from "../../src/Layout.ts"
+import { condemnedAt, fresh, judge, textOf } from "./condemning.ts"
 import { Interposer } from "./Interposed.ts"
 import {
   anonymous,
@@ -24,7 +25,7 @@ const restoring = <E, R>(claiming: Effect.Effect<Claim, E, R>) =>
 
 export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
   const world = worldWithoutDirectories(given)
-  const { markedPath, scene } = reapingIn(world)
+  const { dead, empty, markedPath, scene } = reapingIn(world)
 
   able(world.bindMount, "scenario 46: a mount made after the claim isn't emptied", (bindMount) =>
     Effect.gen(function* () {
@@ -136,6 +137,33 @@ export const tests = <R>({ able, test, world: given }: Tester<R>): void => {
         assert.deepInclude(anonymous(yield* world.tree(directory)), { [left]: "data" })
       }))
   }
+
+  test("a group removes what is condemned twice, and leaves the rest as it was, or leaves all of it", () =>
+    Effect.gen(function* () {
+      const { directory, store, sweep } = yield* empty
+      const names = ["dead", "changed", "alive", "inner"] as const
+      for (const name of names) yield* dead(`${directory}/${name}`)
+      yield* world.file(`${directory}/inner/sub/file`, "inner")
+      const judgements = yield* Effect.forEach(names, (name) =>
+        Effect.map(store.look(`${directory}/${name}`, Layout.standard), (state) => judge(state))
+      )
+      yield* world.file(`${directory}/changed/.vm-sentinel`, textOf(fresh()))
+      const before = yield* world.tree(directory)
+      const answers = yield* sweep((reclaimer) =>
+        reclaimer.removeMany(judgements, {
+          interruptible: Effect.interruptible,
+          judge: (state) => Effect.succeed(judge(state, undefined, state.path.endsWith("alive")))
+        })
+      )
+      const [ofDead, ofChanged, ofAlive, ofInner] = answers.map((answer) => answer?._tag)
+      assert.include(["Removed", undefined], ofDead)
+      assert.strictEqual(ofAlive, ofDead === undefined ? undefined : "Kept")
+      assert.isUndefined(ofChanged)
+      assert.isUndefined(ofInner)
+      const isLeft = (path: string) => ofDead === undefined || !/^dead(\/|$)/.test(path)
+      const left = Object.entries(before).filter(([path]) => isLeft(path))
+      assert.deepStrictEqual(yield* world.tree(directory), Object.fromEntries(left))
+    }))
 
   test("a claim whose directory is elsewhere now deletes nothing", () =>
     Effect.gen(function* () {

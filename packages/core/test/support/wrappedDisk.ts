@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import { Disk, type DiskError } from "../../src/Disk.ts"
 
 /** The methods of a Disk that do I/O. The first argument of each is a path. */
-export type Method = Exclude<keyof Disk["Service"], "principal" | "resolve">
+export type Method = Exclude<keyof Disk["Service"], "principal" | "removeMany" | "resolve">
 
 /**
  * Runs right before a call of `method`. If it fails, the call isn't made and fails with that error. `probeLock` can't
@@ -29,6 +29,9 @@ export const wrappedDisk = (disk: Disk["Service"], before: Before): Disk["Servic
     entries: wrap("entries", disk.entries),
     list: wrap("list", disk.list),
     scan: wrap("scan", disk.scan),
+    scanMany: wrap("scanMany", disk.scanMany),
+    lockMany: wrap("lockMany", disk.lockMany),
+    moveMany: wrap("moveMany", disk.moveMany),
     peekMany: wrap("peekMany", disk.peekMany),
     read: wrap("read", disk.read),
     create: (path, bytesOf) => Effect.andThen(before("create", path, undefined), disk.create(path, bytesOf)),

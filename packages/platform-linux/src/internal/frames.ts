@@ -76,7 +76,12 @@ const answer = Buffer.alloc(112)
 
 const uuidBy = (native: LibcAt, fd: number, request: number, at: number): FileSystemId | undefined => {
   if (native.ioctl(fd, request, answer) < 0) return undefined
-  const value = answer.toString("hex", at, at + uuidBytes)
+  return uuidFrom(answer.subarray(at, at + uuidBytes))
+}
+
+/** `undefined`: all bytes are 0, which identifies nothing. */
+const uuidFrom = (bytes: Buffer): FileSystemId | undefined => {
+  const value = bytes.toString("hex")
   return /^0+$/.test(value) ? undefined : { kind: "uuid", value }
 }
 
@@ -87,13 +92,20 @@ const uuidOf = (native: LibcAt, fd: number, type: string): FileSystemId | undefi
   return own === undefined && type === "xfs" ? uuidBy(native, fd, geometryRequest, geometryUuidAt) : own
 }
 
+/** `halves`: both halves of `f_fsid`. */
+const fileSystemOf = (
+  type: string,
+  uuid: FileSystemId | undefined,
+  [first, second]: readonly [number, number]
+): FileSystemFrame =>
+  toFileSystem(type, uuid ?? (hasFsid(type) ? ofFsid((BigInt(first) << 32n) | BigInt(second)) : undefined))
+
 /** The file system by `fstatfs(2)` and `ioctl(2)`. `undefined`: the kernel doesn't report it. */
 const fileSystemByLibc = (native: LibcAt, fd: number, directory: FileId): FileSystemFrame | undefined => {
   if (!hasGenericAbi) return fileSystemByNode(fd, directory)
   if (native.statfs(fd, status) < 0) return undefined
   const type = typeOf(statusWords[typeWord] ?? 0)
-  const fsid = (BigInt(statusWords[fsidWord] ?? 0) << 32n) | BigInt(statusWords[fsidWord + 1] ?? 0)
-  return toFileSystem(type, uuidOf(native, fd, type) ?? (hasFsid(type) ? ofFsid(fsid) : undefined))
+  return fileSystemOf(type, uuidOf(native, fd, type), [statusWords[fsidWord] ?? 0, statusWords[fsidWord + 1] ?? 0])
 }
 
 /** `f_fsid` by `stat(1)` of coreutils or busybox. 0: not known. */
@@ -128,7 +140,21 @@ const fileSystemByNode = (fd: number, { dev }: FileId): FileSystemFrame | undefi
   }
 }
 
-const framed = (stat: Stat, birth: bigint, fileSystem: FileSystemFrame | undefined): Framed => ({
+/** Answers of `fstatfs(2)` and of `FS_IOC_GETFSUUID`. `uuid` is `undefined` if the kernel has no such request. */
+export interface Answers {
+  readonly magic: number
+  readonly fsid: readonly [number, number]
+  readonly uuid: Buffer | undefined
+}
+
+/** The file system by answers of native code. `undefined`: another request is needed, which that code doesn't make. */
+export const ofAnswers = ({ fsid, magic, uuid }: Answers): FileSystemFrame | undefined => {
+  const type = typeOf(magic)
+  const own = uuid === undefined || type === "btrfs" ? undefined : uuidFrom(uuid)
+  return own === undefined && type === "xfs" ? undefined : fileSystemOf(type, own, fsid)
+}
+
+export const framed = (stat: Stat, birth: bigint, fileSystem: FileSystemFrame | undefined): Framed => ({
   stat,
   frame: fileSystem === undefined ? { id: stat.id } : toFrame(stat.id, fileSystem, birth)
 })

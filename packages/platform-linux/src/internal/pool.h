@@ -24,7 +24,7 @@
  * Number of the memory layout, which pool.ts has too. Increase both with every change of a struct, because code of one
  * build must not call a library of another build.
  */
-#define LAYOUT 2
+#define LAYOUT 3
 
 struct header {
 	/* Number of items in the memory. */
@@ -57,5 +57,8 @@ static inline int open_without_trace(int directory, const char *path, int flags)
 	fd = openat(directory, path, flags | O_NOATIME);
 	return fd < 0 && errno == EPERM ? openat(directory, path, flags) : fd;
 }
+
+/* Whether SentinelName.isSentinel of core accepts the name. */
+int vm_sentinel_is_sentinel(const char *name);
 
 #endif

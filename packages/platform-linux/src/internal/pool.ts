@@ -1,5 +1,5 @@
 /**
- * Calls `listing.c`, `peek.c` and `removal.c`, if they were compiled, in a thread of Node's pool while this thread
+ * Calls `listing.c`, `peek.c`, `look.c` and `removal.c`, if they were compiled, in a thread of Node's pool while this thread
  * continues. TypeScript can do everything that they do, but takes longer.
  */
 import type { NativePart } from "@vm-sentinel/core/NativeCode"
@@ -17,7 +17,9 @@ export type Call = (memory: Uint8Array, ended: (wasMade: boolean) => void) => vo
 export interface Pool {
   readonly list: Call
   readonly peek: Call
+  readonly look: Call
   readonly remove: Call
+  readonly unlock: Call
 }
 
 /** `struct header` of pool.h, with which each memory begins: indices of 32-bit numbers. */
@@ -39,7 +41,7 @@ export const run = (
 }
 
 /** The same number as in `pool.h`. A library of another build, left beside a bundle, may use another memory layout. */
-const layout = 2
+const layout = 3
 
 /** The libc of this process, which the library must use, too. glibc has this function, and musl lacks it. */
 const libcOf = (koffi: Koffi.Library): "glibc" | "musl" => {
@@ -69,7 +71,13 @@ const declare = (koffi: Koffi.Library, path: string): Pool => {
       }
     }
   }
-  return { list: call("vm_sentinel_list"), peek: call("vm_sentinel_peek"), remove: call("vm_sentinel_remove") }
+  return {
+    list: call("vm_sentinel_list"),
+    peek: call("vm_sentinel_peek"),
+    look: call("vm_sentinel_look"),
+    remove: call("vm_sentinel_remove"),
+    unlock: call("vm_sentinel_unlock")
+  }
 }
 
 interface Loaded {

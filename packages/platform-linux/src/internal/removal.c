@@ -123,22 +123,6 @@ static int is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/*
- * Opens a directory in another one. Fails with EXDEV for a mount point, without a call to the mounted file system,
- * which may not answer. Without openat2(2) every call fails, as in remove_tree.
- */
-static int open_inside(int parent, const char *name)
-{
-	const uint64_t flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	struct kernel_open_how how = {.flags = flags | O_NOATIME, .resolve = KERNEL_NO_MOUNTS};
-	int fd = kernel_open(parent, name, how);
-
-	if (fd >= 0 || errno != EPERM)
-		return fd;
-	how.flags = flags;
-	return kernel_open(parent, name, how);
-}
-
 /* Reads the inode and the mount id. statx(2) reports the mount id since Linux 5.8. */
 static int look(int fd, struct kernel_stat *into)
 {
@@ -252,7 +236,7 @@ static int remove_directory(struct work *work, int parent, const char *name, int
 {
 	int is_gone, fd;
 
-	if (depth == DEPTH || (fd = open_inside(parent, name)) < 0)
+	if (depth == DEPTH || (fd = open_directory_inside(parent, name)) < 0)
 		return 0;
 	is_gone = remove_inner(work, fd, depth) && remove_name(work, parent, name, AT_REMOVEDIR);
 	close(fd);
@@ -317,7 +301,7 @@ static int remove_judged(const struct work *work, int fd)
 static int remove_top(struct work *work, int parent, const char *name)
 {
 	struct kernel_stat above, top;
-	int is_empty = 0, fd = open_inside(parent, name);
+	int is_empty = 0, fd = open_directory_inside(parent, name);
 
 	if (fd < 0)
 		return 0;

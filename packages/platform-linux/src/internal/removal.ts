@@ -3,9 +3,9 @@
  * several trees. A call leaves every special case to this thread, and this thread takes over a tree that native calls
  * don't finish within their share of its patience. Only TypeScript finds out whether such a tree gets smaller.
  */
-import type { JudgedSentinel } from "@vm-sentinel/core/Disk"
+import type { JudgedSentinel, Tree } from "@vm-sentinel/core/Disk"
 import * as SentinelName from "@vm-sentinel/core/SentinelName"
-import { defaultPatience, placeOf, type Task } from "@vm-sentinel/core/TreeRemoval"
+import { defaultPatience, placeOf } from "@vm-sentinel/core/TreeRemoval"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -34,8 +34,11 @@ const [unknown, gone, unfinished, left] = [0, 1, 2, 3] as const
 /** Part of a tree's patience that native calls may take, all calls together. */
 const nativeShare = 1 / 3
 
-/** `true`: the tree is removed. `false`: the caller removes the rest. */
-export type Remover = (task: Task) => Effect.Effect<boolean>
+/**
+ * One answer for each tree, in order. `true`: the tree is removed. `false`: the caller removes the rest. `isPatient:
+ * false`: each tree gets one call, which a large tree outlasts.
+ */
+export type Remover = (trees: ReadonlyArray<Tree>, isPatient: boolean) => Effect.Effect<ReadonlyArray<boolean>>
 
 /** The numbers of `struct judged` in removal.c: device, inode, size and mtime. */
 type Judged = readonly [dev: bigint, ino: bigint, size: bigint, modifiedAt: bigint]
@@ -50,9 +53,9 @@ interface Order {
   readonly begin: () => void
   /** Whether native calls have taken their share of the patience, counted from the first call. */
   readonly isLate: () => boolean
-  answer: (isGone: boolean) => void
+  readonly answer: (isGone: boolean) => void
   isWanted: boolean
-  /** The `state` of the order in the memory of a call. `undefined`: no call has the order yet. */
+  /** The `state` of the order in the memory of a call. `undefined`: no call has the order. */
   stateWord: Int32Array | undefined
 }
 
@@ -73,7 +76,7 @@ const orderOf = ({
   judged: given = [],
   lockInner = true,
   path
-}: Task): Pick<Order, "expected" | "judged" | "lockInner" | "path"> | undefined => {
+}: Tree): Pick<Order, "expected" | "judged" | "lockInner" | "path"> | undefined => {
   const place = path.includes("\0") ? undefined : placeOf(path)
   const sentinels = given.toSorted((a, b) => Number(isMark(a)) - Number(isMark(b)))
   const judged = sentinels.map(numbersOf).filter(Predicate.isNotUndefined)
@@ -84,7 +87,7 @@ const orderOf = ({
   return { path: bytes, judged, expected: expected && [BigInt(expected.dev), BigInt(expected.ino)], lockInner }
 }
 
-const limit = (now: () => number, { patience = defaultPatience }: Task): Pick<Order, "begin" | "isLate"> => {
+const limit = (now: () => number, { patience = defaultPatience }: Tree): Pick<Order, "begin" | "isLate"> => {
   const millis = Duration.toMillis(patience) * nativeShare
   let begunAt: number | undefined
   return {
@@ -92,6 +95,8 @@ const limit = (now: () => number, { patience = defaultPatience }: Task): Pick<Or
     isLate: () => begunAt !== undefined && now() - begunAt >= millis
   }
 }
+
+const impatient: Pick<Order, "begin" | "isLate"> = { begin: () => undefined, isLate: () => true }
 
 const makeJob = () => {
   const memory = new ArrayBuffer(headerBytes + maxOrders * orderBytes + listingBytes)
@@ -143,6 +148,8 @@ export const make = (load: () => Call | undefined): Remover => {
     const end = (resultOf: (index: number) => number | undefined) => {
       const ended = orders.map((order, index) => ({ order, result: resultOf(index) }))
       running -= 1
+      // The memory may serve another call before these orders are answered.
+      for (const order of orders) order.stateWord = undefined
       free.push(job)
       const isOver = ({ order, result }: (typeof ended)[number]) =>
         result === gone || result === left || !order.isWanted || (result === unfinished && order.isLate())
@@ -166,20 +173,32 @@ export const make = (load: () => Call | undefined): Remover => {
     return order.stateWord !== undefined && Atomics.exchange(order.stateWord, 0, unwanted) === waiting
   }
 
-  return (task) =>
+  return (trees, isPatient) =>
     Effect.clockWith((clock) =>
-      Effect.callback<boolean>((resume) => {
+      Effect.callback<ReadonlyArray<boolean>>((resume) => {
         const remove = load()
-        const made = remove && orderOf(task)
-        if (remove === undefined || made === undefined) return resume(Effect.succeed(false))
-        const answer = (isGone: boolean) => resume(Effect.succeed(isGone))
-        const limited = limit(() => clock.currentTimeMillisUnsafe(), task)
-        const order: Order = { ...made, ...limited, answer, isWanted: true, stateWord: undefined }
-        queue.push(order)
+        const removed = trees.map(() => false)
+        const pending = new Set<Order>()
+        let ended = (): void => resume(Effect.succeed(removed))
+        const orderAt = (index: number, tree: Tree): void => {
+          const made = orderOf(tree)
+          if (made === undefined) return
+          const limited = isPatient ? limit(() => clock.currentTimeMillisUnsafe(), tree) : impatient
+          const answer = (isGone: boolean) => {
+            removed[index] = isGone
+            pending.delete(order)
+            if (pending.size === 0) ended()
+          }
+          const order: Order = { ...made, ...limited, answer, isWanted: true, stateWord: undefined }
+          pending.add(order)
+        }
+        if (remove !== undefined) trees.forEach((tree, index) => orderAt(index, tree))
+        if (remove === undefined || pending.size === 0) return ended()
+        queue.push(...pending)
         startNext(remove)
         return Effect.callback<void>((stopped) => {
-          order.answer = () => stopped(Effect.void)
-          if (withdraw(order)) stopped(Effect.void)
+          ended = () => stopped(Effect.void)
+          for (const order of pending) if (withdraw(order)) order.answer(false)
         })
       })
     )

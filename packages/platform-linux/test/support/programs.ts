@@ -21,7 +21,7 @@ export const hasFlock = find("flock") !== undefined
 export const noFlock = new Missing("no flock(1)")
 
 export type Helper = "churn" | "filler" | "leader" | "reexec" | "removal"
-export type Library = "listing" | "peek"
+export type Library = "listing" | "look" | "peek"
 
 export class Programs extends Context.Service<
   Programs,

@@ -1,6 +1,7 @@
 /** The `Disk` of one process on a volume in memory. */
 import * as Effect from "effect/Effect"
 import { type Disk, DiskError, type HeldLock, type LockOptions, make as makeDisk, type NewFile } from "../../Disk.ts"
+import * as Many from "../../internal/disk/many.ts"
 import * as Tree from "../../internal/disk/tree.ts"
 import type { Operation } from "../MemoryDiskModel.ts"
 import { Hung, perform, type Process } from "./memoryCalls.ts"
@@ -95,7 +96,7 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
       hasLocks ? Locks.stateOf(locks, Volume.open(volume, caller, path)) : ("unknown" as const)
     ).pipe(Effect.orElseSucceed(() => "unknown" as const))
 
-  return makeDisk({
+  const disk = makeDisk({
     principal: Effect.sync(() => ({ uid: process.uid, homes: process.homes, homeIds: process.homeIds })),
     resolve: (path) => Effect.sync(() => absolute(path)),
     realPath: (path) => on("realpath", path, Volume.realPath),
@@ -123,4 +124,5 @@ export const make = ({ entryTypes, hasLocks, locks, volume }: Machine, process: 
     probeLock,
     usage: Tree.usage({ lstat, entries, mountsBelow }, ({ occupied }) => occupied)
   })
+  return { ...disk, ...Many.composed(disk) }
 }

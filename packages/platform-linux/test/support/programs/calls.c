@@ -1,7 +1,7 @@
 /*
- * Calls a library with the memory that listing.ts, peekMany.ts and removal.ts write: `calls LIBRARY ROOT`. Lists ROOT,
- * peeks at `file` in its directory `vm`, removes `vm`, and prints the results. Built for a machine, it shows that the
- * loader of that machine accepts the library.
+ * Calls a library with the memory that listing.ts, peekMany.ts, scanMany.ts and removal.ts write: `calls LIBRARY ROOT`.
+ * Lists ROOT, peeks at `file` in its directory `vm`, locks `vm` and looks at it, unlocks and removes `vm`, and prints the
+ * results. Built for a machine, it shows that the loader of that machine accepts the library.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define PEEKS 65816
 #define PEEK_BYTES 1024
+#define LOOKS 24864
+#define LOOK_BYTES 3840
 
 static void *symbol(void *library, const char *name)
 {
@@ -34,11 +38,21 @@ static int32_t *memory_for(int fd, size_t bytes)
 	return memory;
 }
 
+/* Whether somebody else holds a lock of the directory. */
+static int is_locked(int root, const char *name)
+{
+	const int fd = openat(root, name, O_RDONLY | O_DIRECTORY);
+	const int is_held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+
+	close(fd);
+	return is_held;
+}
+
 int main(int argc, char **argv)
 {
 	void *library = argc == 3 ? dlopen(argv[1], RTLD_NOW) : NULL;
 	const int fd = argc == 3 ? open(argv[2], O_RDONLY | O_DIRECTORY) : -1;
-	int32_t *listing, *page, *orders;
+	int32_t *listing, *page, *looks, *orders;
 	char *path;
 
 	if (library == NULL || fd < 0) {
@@ -59,6 +73,14 @@ int main(int argc, char **argv)
 	((void (*)(void *))symbol(library, "vm_sentinel_peek"))(page);
 	path = (char *)page + PEEKS;
 	printf("content %.*s, done %d\n", *(int32_t *)(path + 40), path + 44, page[3]);
+
+	looks = memory_for(fd, LOOKS + 32 * LOOK_BYTES);
+	looks[5] = 1;
+	strcpy((char *)looks + 288, "vm");
+	((void (*)(void *))symbol(library, "vm_sentinel_look"))(looks);
+	printf("told %d, done %d, locked %d", looks[LOOKS / 4], looks[3], is_locked(fd, "vm"));
+	((void (*)(void *))symbol(library, "vm_sentinel_unlock"))(looks);
+	printf(", then %d\n", is_locked(fd, "vm"));
 
 	orders = memory_for(-1, 64 + 32 * 4096 + 32 * 8192);
 	path = (char *)orders + 64 + 168;
