@@ -816,12 +816,217 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: linux("../LinuxDisk"),
-        from: "!sentinels.every((name) => SentinelName.isSentinel(name))",
-        to: "!sentinels.every((name) => SentinelName.isSentinel(name, [name]))"
+        from: "sentinels.every((name) => SentinelName.isSentinel(name))",
+        to: "sentinels.every((name) => SentinelName.isSentinel(name, [name]))"
       }
     ],
     tests: ["packages/platform-linux/test/LinuxDisk.test.ts"],
     only: "sentinels under given names"
+  },
+  {
+    name: "group-unlocked",
+    what: "a group claims a directory that it couldn't lock",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "return state !== undefined && changeSince(",
+        to: "return state === undefined || changeSince("
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "whose lock an owner takes"
+  },
+  {
+    name: "group-changed-under-lock",
+    what: "a group claims a directory that changed before its lock was taken",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "return state !== undefined && changeSince(item.condemned, state) === undefined",
+        to: "return state !== undefined"
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "between the judgement and the lock"
+  },
+  {
+    name: "group-changed-after-claim",
+    what: "a group judges a claimed directory without a comparison with the one that was condemned",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "const problem = state && changeSince(item.condemned, state)",
+        to: "const problem = undefined"
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "scenario 108"
+  },
+  {
+    name: "group-mounted",
+    what: "a group is claimed although something is mounted below the root",
+    edits: [{ file: core("internal/store/removeMany"), from: " || !(yield* isUnmountedBelow(disk, root))", to: "" }],
+    tests: [coreTest("RemoveMany")],
+    only: "mount"
+  },
+  {
+    name: "group-mounted-since",
+    what: "a group marks a claimed directory on which something is mounted",
+    edits: [{ file: core("internal/store/removeMany"), from: "yield* requireNoMount(disk, path, origin)", to: "" }],
+    tests: [coreTest("RemoveMany")],
+    only: "something is mounted"
+  },
+  {
+    name: "group-judged-once",
+    what: "a group deletes a directory that the second judgement doesn't condemn",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: `if (judgement.condemned === undefined) return { _tag: "Kept", judgement }`,
+        to: `if (judgement.condemned === undefined) return "mark"`
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "second judgement doesn't condemn"
+  },
+  {
+    name: "group-misjudged",
+    what: "a group deletes a directory by the second judgement of another one",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "const problem = changeSince(judgement.condemned, state)",
+        to: "const problem = undefined"
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "judgement of another"
+  },
+  {
+    name: "group-inner-unjudged",
+    what: "a group deletes a directory that got a subdirectory since the judgement",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: `return state.subdirectories === "none" ? "mark" : undefined`,
+        to: `return "mark"`
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "subdirectory"
+  },
+  {
+    name: "group-swapped",
+    what: "a group marks another directory that was put where a claim lies",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "        yield* requireSame(disk, path, state.id)\n",
+        to: ""
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "put where"
+  },
+  {
+    name: "group-swapped-at-mark",
+    what: "another directory that was put where a claim lies stays marked",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "isReplaced(error, item.tree.path)\n",
+        to: "isReplaced(error, item.path)\n"
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "put where"
+  },
+  {
+    name: "removal-unexpected",
+    what: "a deletion removes whatever directory lies at the path",
+    edits: [{ file: core("internal/store/destination"), from: "expected: state.id, judged", to: "judged" }],
+    tests: [coreTest("RemoveMany")],
+    only: "put where"
+  },
+  {
+    name: "group-unjudged-sentinel",
+    what: "a deletion unlinks a sentinel that wasn't judged",
+    edits: [
+      { file: core("internal/store/destination"), from: "expected: state.id, judged, ", to: "expected: state.id, " }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "scenario 108"
+  },
+  {
+    name: "group-interrupted",
+    what: "an interruption during the second judgements leaves directories claimed",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "Effect.onError(() => leaveAll),",
+        to: ""
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "interruption during the second judgement"
+  },
+  {
+    name: "group-untold",
+    what: "an interrupted deletion doesn't tell what is gone",
+    edits: [
+      {
+        file: core("internal/store/removeMany"),
+        from: "Effect.forEach(marked, ({ tree }) => hasGone(disk, tree.path))",
+        to: "Effect.forEach(marked, ({ tree }) => Effect.map(hasGone(disk, tree.path), () => false))"
+      }
+    ],
+    tests: [coreTest("RemoveMany")],
+    only: "interruption during the deletion"
+  },
+  {
+    name: "native-replacing",
+    what: "native code replaces what lies where a claim moves a directory to",
+    edits: [
+      {
+        file: "packages/platform-linux/src/internal/look.c",
+        from: "page->targets[at], NO_REPLACE)",
+        to: "page->targets[at], NO_REPLACE * 0)"
+      }
+    ],
+    tests: ["packages/platform-linux/test/LinuxDisk.test.ts"],
+    only: "moves many directories"
+  },
+  {
+    name: "native-lock-ignored",
+    what: "native code takes a directory whose lock is held for one that it locked",
+    edits: [
+      {
+        file: "packages/platform-linux/src/internal/look.c",
+        from: "flock(page->locks[at], LOCK_EX | LOCK_NB) == 0 ? 0 : errno",
+        to: "flock(page->locks[at], LOCK_EX | LOCK_NB) < 2 ? 0 : errno"
+      }
+    ],
+    tests: ["packages/platform-linux/test/LinuxDisk.test.ts"],
+    only: "many directories"
+  },
+  {
+    name: "native-lock-swapped",
+    what: "native code looks at another directory than the one that it locked",
+    edits: [
+      {
+        file: "packages/platform-linux/src/internal/look.c",
+        from: "return page->action != LOCK ||",
+        to: "return page->action >= LOOK ||"
+      }
+    ],
+    tests: ["packages/platform-linux/test/ScanMany.slow.test.ts"]
+  },
+  {
+    name: "native-moves-untold",
+    what: "the mount table isn't told of directories that native code has moved",
+    edits: [{ file: linux("../LinuxDisk"), from: "if (answer.isMoved) moved(`${root}/${from}`)", to: "" }],
+    tests: ["packages/platform-linux/test/LinuxDisk.test.ts"],
+    only: "whose directory was renamed"
   },
   {
     name: "scope-unread",

@@ -14,6 +14,7 @@ import { type DirectoryError, type LookError, type MountInside, RefusedRoot, typ
 import * as Examiner from "./internal/sweep/examiner.ts"
 import * as Outcomes from "./internal/sweep/outcomes.ts"
 import * as ReclaimDirectory from "./internal/sweep/reclaimDirectory.ts"
+import * as ReclaimMany from "./internal/sweep/reclaimMany.ts"
 import * as ReclaimSteps from "./internal/sweep/reclaimSteps.ts"
 import * as ResumeLeftovers from "./internal/sweep/resumeLeftovers.ts"
 import * as Stopping from "./internal/sweep/stopping.ts"
@@ -69,7 +70,10 @@ export interface ReclaimOptions extends JudgeOptions, Pick<Partial<Knowledge>, "
 export interface SweepOptions extends ReclaimOptions {
   /** Whether a directory of this name is kept without a judgement. Default: none is. */
   readonly skip?: Predicate.Predicate<string>
-  /** Number of directories that are reclaimed at once, rounded down. Less than 1 counts as 1. Default: 32. */
+  /**
+   * Number of directories that are reclaimed at once, rounded down. Directories in groups count apart from those that
+   * are reclaimed alone. Less than 1 counts as 1. Default: 96.
+   */
   readonly concurrency?: number
   /**
    * When this effect succeeds, the sweep ends early. It begins no other directory, stops each deletion under way, and
@@ -89,8 +93,11 @@ export interface Report {
   readonly summary: Outcome.Summary
 }
 
+/** While the kernel works for one group of directories, the next one is judged. */
+const groupsAtOnce = 3
+
 /** Bounds memory use and the number of open descriptors. */
-const defaultConcurrency = 32
+const defaultConcurrency = 96
 
 const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
   const { dryRun = false, sentinelNames, sizes = false, skip = constFalse } = options
@@ -164,9 +171,11 @@ export const outcomes = (
   root: string,
   options: SweepOptions = {}
 ): Stream.Stream<Outcome.Outcome, RootError, ProcessInspector | SentinelStore> => {
-  const { concurrency = defaultConcurrency, stopWhen } = options
+  const { stopWhen } = options
+  const concurrency = Math.max(1, Math.floor(options.concurrency ?? defaultConcurrency) || 1)
   const full = withDefaults(options)
   const { skip } = full
+  const atOnce = ReclaimMany.isAllowed(full) ? Math.min(ReclaimMany.most, Math.floor(concurrency / groupsAtOnce)) : 0
   return Stream.unwrap(
     Effect.gen(function* () {
       const store = yield* SentinelStore
@@ -176,6 +185,8 @@ export const outcomes = (
       const steps = yield* ReclaimSteps.make(opened, full, stop)
       const { directories, leftovers } = yield* store.list(opened, full.layout)
       const reclaimDirectory = ReclaimDirectory.make(steps)
+      const reclaimMany = ReclaimMany.make(steps)
+      const resume = ResumeLeftovers.make(steps)
       const triage = Triage.make(store, steps.examiner.context, opened, full.layout)
 
       const triaged = Effect.fnUntraced(function* (page: Arr.NonEmptyReadonlyArray<Entry>) {
@@ -197,30 +208,41 @@ export const outcomes = (
       const sized = (outcome: Outcome.Outcome) =>
         unlessStopped((interruptible) => steps.measured(outcome.path, interruptible, Effect.succeed(outcome)))
 
-      /**
-       * Effects that finish a page. Each open directory, and each kept directory that has to be measured, is an effect
-       * of its own.
-       */
-      const work = ({ kept, open }: Triage.Triaged): ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>> => [
-        ...(full.sizes ? kept.map(sized) : [Effect.succeed(kept)]),
-        ...open.map((entry) => unlessStopped((interruptible) => reclaimDirectory(entry, interruptible)))
-      ]
+      const reclaimOne = (entry: Entry) => unlessStopped((interruptible) => reclaimDirectory(entry, interruptible))
 
-      const resumed = Stream.fromIterable(leftovers).pipe(
-        Stream.flatMap(ResumeLeftovers.make(steps)),
-        Stream.haltWhen(stop.requested)
-      )
+      /** Effects that finish a page. Each directory that may take long is an effect of its own. */
+      type Work = ReadonlyArray<Effect.Effect<ReadonlyArray<Outcome.Outcome>>>
+      const reclaimGroup = (entries: Arr.NonEmptyReadonlyArray<Entry>): Effect.Effect<Work> =>
+        Effect.map(
+          stop.stoppable((interruptible) => reclaimMany(entries, interruptible)),
+          (reclaimed) =>
+            reclaimed === undefined
+              ? []
+              : [
+                  Effect.succeed(reclaimed.done),
+                  ...reclaimed.left.map(unlessStopped),
+                  ...reclaimed.alone.map(reclaimOne)
+                ]
+        )
+      const groupsOf = ({ kept, open }: Triage.Triaged): Arr.NonEmptyReadonlyArray<Effect.Effect<Work>> => {
+        const work = full.sizes ? kept.map(sized) : [Effect.succeed(kept)]
+        return atOnce === 0
+          ? [Effect.succeed([...work, ...open.map(reclaimOne)])]
+          : [Effect.succeed(work), ...Arr.chunksOf(open, atOnce).map(reclaimGroup)]
+      }
+
+      const resumed = Stream.fromIterable(leftovers).pipe(Stream.flatMap(resume), Stream.haltWhen(stop.requested))
       const swept = directories.pipe(
         Stream.chunks,
         // A stop drops the pages that aren't listed yet. No removal is interrupted here.
         Stream.interruptWhen(stop.requested),
         Stream.mapEffect(triaged, { concurrency: 2 }),
-        Stream.flatMap((page) => Stream.fromArray(work(page))),
+        Stream.map(groupsOf),
+        Stream.flattenArray,
+        Stream.mapEffect((group) => group, { concurrency: groupsAtOnce, unordered: true }),
+        Stream.flatMap(Stream.fromArray),
         // The outcomes are unordered, so a directory that takes minutes delays no other outcome.
-        Stream.mapEffect((effect) => effect, {
-          concurrency: Math.max(1, Math.floor(concurrency) || 1),
-          unordered: true
-        }),
+        Stream.mapEffect((effect) => effect, { concurrency, unordered: true }),
         Stream.filter(Arr.isReadonlyArrayNonEmpty),
         Stream.flattenArray
       )

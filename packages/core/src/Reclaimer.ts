@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Condemned, Judgement } from "./Condemned.ts"
@@ -10,6 +11,7 @@ import type { HeldLock, RemoveTreeOptions } from "./DiskModel.ts"
 import type {
   Changed,
   ClaimError,
+  LockBusy,
   MountInside,
   NameTaken,
   PermissionDenied,
@@ -135,6 +137,44 @@ export interface Leftovers {
 }
 
 /**
+ * A directory of a group whose deletion isn't finished. Another process may take its lock before `rest` does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unfinished extends Pick<Removable, "isGone" | "isLocked"> {
+  readonly _tag: "Unfinished"
+  /** The second judgement. */
+  readonly judgement: Judgement
+  /** Locks the directory again, and deletes what is left. */
+  readonly rest: Effect.Effect<Discarded, Changed | LockBusy | Taken | PermissionDenied | StoreFailure>
+}
+
+/**
+ * What became of a directory of a group. `Kept`: the second judgement doesn't condemn the directory, which is at its
+ * old path again. `Failed`: it is there too, except for `NameTaken`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Removal =
+  | { readonly _tag: "Removed" | "Kept"; readonly judgement: Judgement }
+  | { readonly _tag: "Failed"; readonly error: Changed | NameTaken | PermissionDenied | StoreFailure }
+  | Unfinished
+
+/**
+ * Options of `Reclaimer.removeMany`. `judge` is the second judgement, of a claimed directory. `interruptible` makes an
+ * effect interruptible within the group, which is uninterruptible elsewhere.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GroupOptions {
+  readonly judge: (state: DirectoryState) => Effect.Effect<Judgement>
+  readonly interruptible: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/**
  * Makes the sweep's own sentinel for a workspace. `lock`: the lock of the workspace. `undefined`: the workspace has
  * none.
  *
@@ -179,6 +219,18 @@ export interface Reclaimer {
    * can't be renamed (EXDEV, ENAMETOOLONG, no room for the name) stays where it lies, under its lock.
    */
   readonly claim: (condemned: Condemned) => Effect.Effect<Claim, ClaimError, Scope.Scope>
+  /** Looks at directories of the root at once. `undefined`: `SentinelStore.inspect` has to look at that directory. */
+  readonly lookMany: (
+    entries: Arr.NonEmptyReadonlyArray<Entry>
+  ) => Effect.Effect<ReadonlyArray<DirectoryState | undefined>>
+  /**
+   * Claims and discards condemned directories at once. Returns one answer for each judgement, in order. `undefined`:
+   * `claim` has to claim that directory, which lies in the root as before.
+   */
+  readonly removeMany: (
+    judgements: ReadonlyArray<Judgement>,
+    options: GroupOptions
+  ) => Effect.Effect<ReadonlyArray<Removal | undefined>>
   /** Lists the directories that a killed sweep left in `entry`, without changing anything. */
   readonly leftovers: (entry: Entry) => Effect.Effect<Leftovers, MountInside | PermissionDenied | StoreFailure>
   /**

@@ -176,7 +176,14 @@ export const layer: Layer.Layer<SentinelStore, never, Disk> = Layer.effect(
       release: publication.release,
       lock,
       probeLock,
-      reclaimer: ReclaimerOf.make(workspaces, claims, Leftovers.make(disk, lookup, destinations, claims))
+      reclaimer: ReclaimerOf.make(
+        disk,
+        lookup,
+        workspaces,
+        claims,
+        destinations,
+        Leftovers.make(disk, lookup, destinations, claims)
+      )
     })
   })
 )

@@ -379,7 +379,7 @@ describe("a sweep whose reader ends it", () => {
   )
 })
 
-/** A store whose removals first wait for `before`. */
+/** A store that removes each directory alone, and whose removals first wait for `before`. */
 const slowly = (
   store: SentinelStore["Service"],
   before: (directory: string) => Effect.Effect<void>
@@ -388,6 +388,7 @@ const slowly = (
   reclaimer: (root, options) =>
     Effect.map(store.reclaimer(root, options), (reclaimer) => ({
       ...reclaimer,
+      removeMany: (judgements) => Effect.succeed(judgements.map(() => undefined)),
       claim: (condemned) =>
         Effect.map(reclaimer.claim(condemned), (claim) => ({
           ...claim,

@@ -8,11 +8,11 @@ import * as DiskTest from "./support/DiskTest.ts"
 import { lose } from "./support/arbitraries.ts"
 import { world } from "./support/MemoryWorld.ts"
 
-DiskTest.suite("memory", { layer: MemoryDisk.layer, world, strength: { anyNames: true, locks: true } })
+DiskTest.suite("memory", { layer: MemoryDisk.layer, world, strength: { anyNames: true, locks: true, many: true } })
 DiskTest.suite("memory, without types of entries and locks", {
   layer: MemoryDisk.layerWith({ entryTypes: false, locks: false }),
   world,
-  strength: { anyNames: true, locks: false }
+  strength: { anyNames: true, locks: false, many: true }
 })
 
 const bytes = (size: number) => () => Effect.succeed(new Uint8Array(size))

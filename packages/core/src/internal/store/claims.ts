@@ -187,5 +187,5 @@ export const make = (disk: Disk["Service"], lookup: Lookup, destinations: Destin
     return yield* Effect.fail(changedTo(origin, problem, state))
   }, Effect.uninterruptible)
 
-  return { claim, claimOf }
+  return { claim, claimOf, moveBack }
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Discarded, MayRemove } from "../../Reclaimer.ts"
 import type { DirectoryState } from "../../DirectoryState.ts"
-import type { Disk, DiskError, HeldLock, JudgedSentinel, RemoveTreeOptions } from "../../Disk.ts"
+import type { Disk, DiskError, HeldLock, JudgedSentinel, RemoveTreeOptions, Tree } from "../../Disk.ts"
 import {
   type Changed,
   LockBusy,
@@ -115,12 +115,14 @@ export const make = (disk: Disk["Service"], exclude: Locking["exclude"]) => {
       return path !== undefined && (isLocked || workspace !== undefined) ? hasGone(disk, path) : Effect.succeed(false)
     })
 
-  const removeTree = (path: string, removal: Removal): Effect.Effect<Discarded, DiskError> => {
-    const { isLocked, layout, state, ...options } = removal
+  /** The tree of a marked directory, as `Disk` removes it. */
+  const treeOf = (path: string, { isLocked, layout, state, ...options }: Removal): Tree => {
     const judged = judgedOf(state)
-    const known = { expected: state.id, judged, lockInner: isLocked, sentinels: layout.sentinels }
-    return Effect.map(disk.removeTree(path, { ...options, ...known }), (stayed) => ({ stayed }))
+    return { path, ...options, expected: state.id, judged, lockInner: isLocked, sentinels: layout.sentinels }
   }
 
-  return { pathForClaimed, pathForMarked, lock, isGone, removeTree }
+  const removeTree = (path: string, removal: Removal): Effect.Effect<Discarded, DiskError> =>
+    Effect.map(disk.removeTree(path, treeOf(path, removal)), (stayed) => ({ stayed }))
+
+  return { pathForClaimed, pathForMarked, lock, isGone, removeTree, treeOf }
 }

@@ -1,6 +1,7 @@
 /** Reads the sentinels of a directory. */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+
 import * as Result from "effect/Result"
 import type { Disk, DiskError, Peek, Principal, Scan, ScannedFile, ScanOptions, Stat } from "../../Disk.ts"
 import {
@@ -24,6 +25,7 @@ import * as Sentinel from "../../Sentinel.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import * as Trust from "../../Trust.ts"
 import { baseName, parentOf } from "../paths.ts"
+import { sameBytes } from "../sentinel/bytes.ts"
 import * as Parser from "../sentinel/parser.ts"
 import { isBound } from "./boundFiles.ts"
 import { absolute } from "./absolute.ts"
@@ -47,7 +49,7 @@ const keyOf = ({ id: { dev, ino } }: Stat): string => `${dev} ${ino}`
  */
 export const mostSentinels = 64
 
-const optionsOf = (
+export const optionsOf = (
   path: string,
   names: ReadonlyArray<string>,
   principal: Principal,
@@ -109,12 +111,18 @@ export const make = (disk: Disk["Service"]) => {
     return again === 0 ? surveyed : onErrno(["ENOENT", "ESTALE"], () => survey(path, options, again - 1))(surveyed)
   }
 
+  const contentOf = (path: string, bytes: Uint8Array, judged: SentinelFile | undefined): SentinelFile["content"] =>
+    judged?.bytes !== undefined && Result.isSuccess(judged.content) && sameBytes(judged.bytes, bytes)
+      ? judged.content
+      : Result.mapError(parse(bytes), (error) => problemOf(path, error))
+
   const judgeFile = (
     directory: string,
     scanned: ScannedFile,
     links: number,
     directoryDistrust: Distrust | undefined,
-    principal: Principal
+    principal: Principal,
+    judged: DirectoryState | undefined
   ): SentinelFile => {
     const { bytes, entry, error, stat } = scanned
     const path = `${directory}/${entry}`
@@ -142,7 +150,11 @@ export const make = (disk: Disk["Service"]) => {
       ...file,
       ...(stat.birth === undefined ? {} : { birth: stat.birth }),
       bytes,
-      content: Result.mapError(parse(bytes), (error) => problemOf(path, error))
+      content: contentOf(
+        path,
+        bytes,
+        judged?.sentinels.find((file) => file.entry === entry)
+      )
     }
   }
 
@@ -154,6 +166,33 @@ export const make = (disk: Disk["Service"]) => {
       Effect.orElseSucceed(() => true)
     )
 
+  /** The state of a scanned directory. `linked`: the files that another name makes untrusted. */
+  const stateOf = (
+    path: string,
+    scan: Scan,
+    linked: ReadonlyArray<ScannedFile>,
+    names: ReadonlyArray<string>,
+    principal: Principal,
+    by: "owner" | "sweep",
+    judged?: DirectoryState
+  ): DirectoryState => {
+    const { files, frame, isCrowded, noted, stat, subdirectories } = scan
+    // An owner may use its home. No sweep may remove it.
+    const isHome = by === "sweep" ? Trust.ofHome(stat.id, principal) : undefined
+    const distrust = Trust.ofDirectory(stat, principal) ?? isHome
+    const linksOf = (file: ScannedFile) =>
+      file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
+    const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
+    const state = { path, id: stat.id, frame, distrust, subdirectories }
+    // A record and the one that it replaces count once.
+    const counted = files.filter(({ entry }) => !SentinelName.isAside(entry))
+    if (isCrowded || counted.length + foreign.length > mostSentinels) {
+      return { ...state, sentinels: [], foreign: [], crowded: mostSentinels }
+    }
+    const sentinels = files.map((file) => judgeFile(path, file, linksOf(file), distrust, principal, judged))
+    return { ...state, sentinels, foreign }
+  }
+
   /** Reads a directory, except for the parts that one of `mounts` covers. */
   const lookBeside = (
     path: string,
@@ -163,37 +202,33 @@ export const make = (disk: Disk["Service"]) => {
   ): Effect.Effect<DirectoryState, LookError> =>
     Effect.flatMap(disk.principal, (principal) =>
       Effect.flatMap(mapLookError("look")(survey(path, optionsOf(path, names, principal, mounts), 2)), (scan) => {
-        const { files, frame, isCrowded, linked, noted, stat, subdirectories } = scan
-        if (stat.type !== "directory")
+        if (scan.stat.type !== "directory")
           return Effect.fail(new NotFound({ operation: "look", path, kind: "not-a-directory" }))
-        // An owner may use its home. No sweep may remove it.
-        const isHome = by === "sweep" ? Trust.ofHome(stat.id, principal) : undefined
-        const distrust = Trust.ofDirectory(stat, principal) ?? isHome
-        const linksOf = (file: ScannedFile) =>
-          file.stat.nlink !== 1 && isBound(frame, file) ? Infinity : linked.includes(file) ? 1 : 2
-        const sentinels = files.map((file) => judgeFile(path, file, linksOf(file), distrust, principal))
-        const foreign = noted.filter((entry) => SentinelName.classify(entry, names) === "foreign")
-        const state: DirectoryState = {
-          path,
-          id: stat.id,
-          frame,
-          distrust,
-          subdirectories,
-          sentinels,
-          foreign,
-          ...(mounts[0] === undefined ? {} : { mount: mounts[0].mountPoint })
-        }
-        // A record and the one that it replaces count once.
-        const counted = files.filter(({ entry }) => !SentinelName.isAside(entry))
-        if (isCrowded || counted.length + foreign.length > mostSentinels) {
-          return Effect.succeed({ ...state, sentinels: [], foreign: [], crowded: mostSentinels })
-        }
-        if (sentinels.length === 0 || !noted.includes(stateFolder)) return Effect.succeed(state)
+        const seen = stateOf(path, scan, scan.linked, names, principal, by)
+        const state = mounts[0] === undefined ? seen : { ...seen, mount: mounts[0].mountPoint }
+        if (state.sentinels.length === 0 || !scan.noted.includes(stateFolder)) return Effect.succeed(state)
         return Effect.map(exists(`${path}/${SentinelName.goMicrovmState}`), (hasState) =>
-          hasState ? { ...state, foreign: [...foreign, SentinelName.goMicrovmState] } : state
+          hasState ? { ...state, foreign: [...state.foreign, SentinelName.goMicrovmState] } : state
         )
       })
     )
+
+  /**
+   * The state of a directory that a sweep has scanned. `undefined`: more calls are needed, which `look` makes. A file
+   * with the bytes of the judged one isn't parsed again.
+   */
+  const stateOfScan = (
+    path: string,
+    scan: Scan,
+    { sentinels: names }: Layout,
+    principal: Principal,
+    judged?: DirectoryState
+  ): DirectoryState | undefined => {
+    const isPlain = scan.files.every((file) => file.stat.nlink === 1) && !scan.noted.includes(stateFolder)
+    return isPlain && scan.stat.type === "directory"
+      ? stateOf(path, scan, [], names, principal, "sweep", judged)
+      : undefined
+  }
 
   const look = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> => lookBeside(path, layout, [])
   const lookAsOwner = (path: string, layout: Layout): Effect.Effect<DirectoryState, LookError> =>
@@ -294,5 +329,5 @@ export const make = (disk: Disk["Service"]) => {
 
   const usage = (path: string) => mapLookError("measure")(disk.usage(path))
 
-  return { look, lookAsOwner, inspect, peekMany, usage }
+  return { look, lookAsOwner, inspect, stateOfScan, peekMany, usage }
 }

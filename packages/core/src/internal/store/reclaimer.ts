@@ -3,18 +3,30 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Leftovers, Reclaimer, ReclaimerOptions } from "../../Reclaimer.ts"
+import type { Disk } from "../../Disk.ts"
 import type { PermissionDenied, StoreFailure } from "../../Errors.ts"
 import { type Layout, withStandard } from "../../Layout.ts"
 import type { Root } from "../../Root.ts"
 import * as SentinelName from "../../SentinelName.ts"
 import type { Claims } from "./claims.ts"
-import type { Destination } from "./destination.ts"
+import type { Destination, Destinations } from "./destination.ts"
 import type * as LeftoversOf from "./leftovers.ts"
+import type { Lookup } from "./lookup.ts"
+import * as LookupMany from "./lookupMany.ts"
+import * as RemoveMany from "./removeMany.ts"
+import { isUnmountedBelow } from "./unmounted.ts"
 import { isFull, type Workspace, type Workspaces } from "./workspaces.ts"
 
 const none: Leftovers = { claimed: [], dead: [] }
 
-export const make = (workspaces: Workspaces, claims: Claims, openers: LeftoversOf.Leftovers) => {
+export const make = (
+  disk: Disk["Service"],
+  lookup: Lookup,
+  workspaces: Workspaces,
+  claims: Claims,
+  destinations: Destinations,
+  openers: LeftoversOf.Leftovers
+) => {
   const claimedAt = (
     destination: Destination,
     path: string,
@@ -37,6 +49,9 @@ export const make = (workspaces: Workspaces, claims: Claims, openers: LeftoversO
     tags: marked.tags,
     open: openers.resumeDead(destination, path, marked, layout)
   })
+
+  const lookupMany = LookupMany.make(disk, lookup)
+  const removeMany = RemoveMany.make(disk, lookupMany, claims, destinations)
 
   /** `isOurs`: this sweep adopted the workspace, and no other sweep has its contents. */
   const inWorkspace = (root: Root, workspace: Workspace, layout: Layout, isOurs: boolean) =>
@@ -103,6 +118,16 @@ export const make = (workspaces: Workspaces, claims: Claims, openers: LeftoversO
 
     return {
       claim: (condemned) => Effect.flatMap(destination, (destination) => claims.claim(destination, condemned, layout)),
+      // With a mount below the root, every directory is looked at by itself.
+      lookMany: (entries) =>
+        Effect.flatMap(isUnmountedBelow(disk, root.path), (isUnmounted) =>
+          isUnmounted ? lookupMany.look(root.path, entries, layout) : Effect.succeed(entries.map(() => undefined))
+        ),
+      removeMany: (judgements, options) =>
+        Effect.matchEffect(destination, {
+          onFailure: () => Effect.succeed(judgements.map(() => undefined)),
+          onSuccess: (destination) => removeMany(destination, judgements, layout, options)
+        }),
       leftovers,
       adopt: (condemned) =>
         Effect.acquireRelease(workspaces.adopt(root, condemned, self), workspaces.close).pipe(

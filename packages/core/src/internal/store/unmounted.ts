@@ -31,3 +31,10 @@ export const requireNoMountPoint = (
     const own = mounts.find((mount) => mount.path === path)
     return own === undefined ? Effect.void : Effect.fail(new MountInside({ path, mount: own.mountPoint }))
   })
+
+/** Whether nothing is mounted below a directory. `false` if the mount table can't be read. */
+export const isUnmountedBelow = (disk: Pick<Disk["Service"], "mountsBelow">, path: string): Effect.Effect<boolean> =>
+  disk.mountsBelow(path).pipe(
+    Effect.map((mounts) => mounts.every((mount) => mount.path === path)),
+    Effect.orElseSucceed(() => false)
+  )

@@ -12,7 +12,7 @@ import * as References from "effect/References"
 import type * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { Claim, Discarded, MayRemove, OwnSentinel, Reclaimer, Removable } from "../../Reclaimer.ts"
-import type { Condemned } from "../../Condemned.ts"
+import type { Condemned, Judgement } from "../../Condemned.ts"
 import { type DirectoryError, StoreFailure } from "../../Errors.ts"
 import { key, type Outcome } from "../../Outcome.ts"
 import { ProcessInspector } from "../../ProcessInspector.ts"
@@ -95,9 +95,24 @@ const nothing: Discarded = { stayed: [] }
 type DiscardError = Effect.Error<ReturnType<Removable["discard"]>>
 
 /**
- * Deletes a condemned directory. After an interruption, `isGone` runs outside of the interrupted effect, while lock and
- * claim are still held. A directory that is gone is thus reported, whether the deletion or the interruption came first.
+ * Runs a deletion. After an interruption, `isGone` runs outside of the interrupted effect, while lock and claim are
+ * still held. A directory that is gone is thus reported, whether the deletion or the interruption came first.
  */
+export const discarding = <E>(
+  directory: Entry,
+  { isGone, isLocked }: Pick<Removable, "isGone" | "isLocked">,
+  judgement: Judgement,
+  deletion: Effect.Effect<Discarded, E>,
+  interruptible: Interruptible
+): Effect.Effect<Outcome, E> =>
+  interruptible(deletion).pipe(
+    Effect.catchCauseIf(Cause.hasInterruptsOnly, (cause) =>
+      Effect.flatMap(isGone, (gone) => (gone ? Effect.succeed(nothing) : Effect.failCause(cause)))
+    ),
+    Effect.map((discarded) => Outcomes.ofDiscarded(directory, judgement, discarded, isLocked))
+  )
+
+/** Deletes a condemned directory. */
 export const discard = (
   directory: Entry,
   removable: Removable,
@@ -105,12 +120,7 @@ export const discard = (
   condemned: Condemned,
   interruptible: Interruptible
 ): Effect.Effect<Outcome, DiscardError> =>
-  interruptible(removable.discard(condemned, mayRemove)).pipe(
-    Effect.catchCauseIf(Cause.hasInterruptsOnly, (cause) =>
-      Effect.flatMap(removable.isGone, (gone) => (gone ? Effect.succeed(nothing) : Effect.failCause(cause)))
-    ),
-    Effect.map((discarded) => Outcomes.ofDiscarded(directory, judgement, discarded, removable.isLocked))
-  )
+  discarding(directory, removable, judgement, removable.discard(condemned, mayRemove), interruptible)
 
 export const make = Effect.fnUntraced(function* (
   root: Root,
