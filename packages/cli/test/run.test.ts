@@ -459,6 +459,13 @@ describe.concurrent("run", { timeout }, () => {
     )
   }
 
+  const whenReady = (directory: string, step: string) => `(child) => {
+    const word = new Int32Array(new SharedArrayBuffer(4))
+    while (!FS.existsSync("${directory}/ready")) Atomics.wait(word, 0, 0, 5)
+    const step = ${step}
+    step(child)
+  }`
+
   const failures: ReadonlyArray<readonly [what: string, step: (directory: string) => string, error: RegExp]> = [
     [
       "can't be recorded",
@@ -487,11 +494,11 @@ describe.concurrent("run", { timeout }, () => {
     it.live(`ends after a command that ${what}, and asks it to end`, () =>
       Effect.gen(function* () {
         const directory = yield* held
-        // The command holds no lock.
-        const script = `exec 3>&-; trap 'echo asked' TERM; while [ -e "$0" ] && [ ! -e "$0/done" ]; do sleep 0.05; done; : >"$0/over"`
+        // The command holds no lock. It is asked to end after its trap is set.
+        const script = `exec 3>&-; trap 'echo asked' TERM; : >"$0/ready"; while [ -e "$0" ] && [ ! -e "$0/done" ]; do sleep 0.05; done; : >"$0/over"`
         const child = yield* Cli.start(
           ["run", directory, "--", "sh", "-c", script, directory],
-          yield* behind(atStart(step(directory)))
+          yield* behind(atStart(whenReady(directory, step(directory))))
         )
         const { ended, said, until } = followed(child)
         yield* until(() => said.stdout === "asked\n")
