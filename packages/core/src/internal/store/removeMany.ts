@@ -35,17 +35,17 @@ interface Claimed extends Item {
   readonly state: DirectoryState
 }
 
-type Failed = Extract<Removal, { readonly _tag: "Failed" }>
-
-const failed = (error: Failed["error"]): Failed => ({ _tag: "Failed", error })
-
-const replaced = ({ origin }: Item) => new Changed({ path: origin, problem: "it is another directory" })
-
 interface Marked extends Claimed {
   /** The second judgement. */
   readonly judgement: Judgement
   readonly tree: Tree
 }
+
+type Failed = Extract<Removal, { readonly _tag: "Failed" }>
+
+const failed = (error: Failed["error"]): Failed => ({ _tag: "Failed", error })
+
+const replaced = ({ origin }: Item) => new Changed({ path: origin, problem: "it is another directory" })
 
 export const make = (
   disk: Disk["Service"],
