@@ -349,10 +349,13 @@ describe("Reclaimer.removeMany", () => {
         })
         if (isAtMark) yield* beforeCall(({ to = "" }) => isOfDead({ path: to }), swap)
         const swapping = Effect.orDie(Effect.provideService(Effect.scoped(swap), MemoryDisk, memory))
+        yield* memory.clearCalls
         const answers = yield* remove((state) =>
           Effect.as(!isAtMark && isVm(state) ? swapping : Effect.void, judge(state))
         )
         assert.deepStrictEqual(tags(answers), ["Removed", "Failed", "Removed"])
+        const isMark = ({ operation, to = "" }: Call) => operation === "rename" && isOfDead({ path: to })
+        assert.strictEqual((yield* memory.calls).some(isMark), isAtMark)
         assert.strictEqual(errorOf(answers)?._tag, "Changed")
         // The directory that took the place lies in `claimed`, where a sweep judges it. It isn't marked.
         const tree = anonymous(yield* world.tree(directory))
@@ -444,6 +447,42 @@ describe("Reclaimer.removeMany", () => {
       )
       assert.deepInclude(yield* world.tree(directory), { ...before, ".hidden/disk": "data", "vm-/deep/disk": "data" })
       assert.deepInclude(yield* world.tree(outside), { "vm/disk": "data" })
+    })
+  )
+
+  groupTest("discards nothing by the judgement of another directory, or of another time", () =>
+    Effect.gen(function* () {
+      const { before, directory, remove, vm } = yield* group
+      yield* dead(`${directory}/other`)
+      const ofOther = yield* judgeAt(`${directory}/other`)
+      const earlier = yield* judgeAt(vm)
+      yield* world.file(`${vm}/.vm-sentinel`, textOf(fresh()))
+      const now = yield* world.tree(vm)
+      const own = yield* judgeAt(vm)
+      for (const wrong of [ofOther, earlier]) {
+        const answers = yield* remove(() => Effect.succeed(wrong), [own])
+        assert.deepStrictEqual(tags(answers), ["Failed"])
+        assert.isTrue(answers[0]?._tag === "Failed" && answers[0].error._tag === "Changed")
+        assert.deepStrictEqual(yield* world.tree(vm), now)
+      }
+      assert.deepInclude(yield* world.tree(directory), { "a/disk": before["a/disk"], "other/disk": "data" })
+    })
+  )
+
+  groupTest("removes directories with names of 255 bytes, and of odd characters", () =>
+    Effect.gen(function* () {
+      const { directory, remove } = yield* group
+      const odd = ["x".repeat(255), "a=b", "\udcff", "é 🦀"]
+      for (const name of odd) yield* dead(`${directory}/${name}`)
+      const judged = yield* Effect.forEach(odd, (name) => judgeAt(`${directory}/${name}`))
+      assert.deepStrictEqual(
+        tags(yield* remove(again, judged)),
+        odd.map(() => "Removed")
+      )
+      assert.sameMembers(
+        Object.keys(yield* world.tree(directory)).filter((path) => !path.includes("/")),
+        [...names]
+      )
     })
   )
 
@@ -576,6 +615,7 @@ describe("Cleanup.sweep of a group", () => {
         "c removed dead pid-dead",
         "live kept alive matches"
       ])
+      assert.isTrue(outcomes.every(({ name, path }) => path === `${root}/${name}`))
       assert.deepStrictEqual(yield* Simulation.names(root), ["live"])
     })
   )
