@@ -72,7 +72,7 @@ export interface SweepOptions extends ReclaimOptions {
   readonly skip?: Predicate.Predicate<string>
   /**
    * Number of directories that are reclaimed at once, rounded down. Directories in groups count apart from those that
-   * are reclaimed alone. Less than 1 counts as 1. Default: 96.
+   * are reclaimed alone. Less than 1 counts as 1. Default: 48.
    */
   readonly concurrency?: number
   /**
@@ -97,7 +97,7 @@ export interface Report {
 const groupsAtOnce = 3
 
 /** Bounds memory use and the number of open descriptors. */
-const defaultConcurrency = 96
+const defaultConcurrency = 48
 
 const withDefaults = (options: SweepOptions): ReclaimSteps.Options => {
   const { dryRun = false, sentinelNames, sizes = false, skip = constFalse } = options

@@ -25,7 +25,7 @@ export interface Reclaimed {
 }
 
 /** Maximum number of directories in a group. */
-export const most = 32
+export const most = 16
 
 /** Whether directories may be taken along the careful path in groups: no measurement and no choice is asked for. */
 export const isAllowed = ({ dryRun, only, sizes }: ReclaimSteps["options"]): boolean =>
@@ -55,7 +55,6 @@ export const make = ({ examiner, logged, pace, reclaimer }: ReclaimSteps) => {
     const alone: Array<Entry> = []
     const left: Array<Rest> = []
 
-    yield* interruptible(pace)
     const states = yield* interruptible(reclaimer.lookMany(entries))
     const condemned: Array<{ readonly entry: Entry; readonly judgement: Judgement }> = []
     for (const [index, entry] of entries.entries()) {
@@ -64,7 +63,7 @@ export const make = ({ examiner, logged, pace, reclaimer }: ReclaimSteps) => {
         alone.push(entry)
         continue
       }
-      const judgement = yield* interruptible(examiner.examineTop(state, "claimed"))
+      const judgement = yield* interruptible(Effect.andThen(pace, examiner.examineTop(state, "claimed")))
       if (judgement.condemned === undefined) done.push(Outcomes.foretold(entry, judgement))
       else condemned.push({ entry, judgement })
     }
@@ -72,7 +71,7 @@ export const make = ({ examiner, logged, pace, reclaimer }: ReclaimSteps) => {
 
     const answers = yield* reclaimer.removeMany(
       condemned.map(({ judgement }) => judgement),
-      { interruptible, judge: (state) => examiner.examineTop(state, "held") }
+      { interruptible, judge: (state) => Effect.andThen(pace, examiner.examineTop(state, "held")) }
     )
     for (const [index, { entry, judgement }] of condemned.entries()) {
       const answer = answers[index]
