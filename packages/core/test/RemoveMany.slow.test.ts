@@ -1,25 +1,15 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger, type Scope } from "effect"
-import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import { isMutation, MemoryDisk, untilKilled } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
+import { deadNames, populated, root, sweptTwice } from "./support/deadGroup.ts"
 
 // A test has hundreds of runs, and the machine may be busy.
 vi.setConfig({ testTimeout: 120_000 })
 
-const root = "/srv/vms"
-
 const onStage = <A, E>(act: Effect.Effect<A, E, Simulation.Services | Scope.Scope>) =>
   Effect.scoped(Effect.provide(act, Layer.merge(Simulation.layer, Logger.layer([]))))
-
-const deadNames = ["a", "b", "c"]
-
-/** Three dead directories and a living one. */
-const populated = Effect.gen(function* () {
-  for (const name of deadNames) yield* Simulation.crashed(`${root}/${name}`)
-  yield* Simulation.owned(`${root}/live`)
-})
 
 const contentOf = (name: string) =>
   Effect.map(
@@ -36,18 +26,6 @@ const callsOfSweep = onStage(
     return yield* sweeper.memory.calls
   })
 )
-
-/** Sweeps twice, the second time after the minute in which unfinished workspaces are left alone. */
-const sweptTwice = Effect.gen(function* () {
-  const reports: Array<Cleanup.Report> = []
-  for (const wait of ["0 seconds", "2 minutes"] as const) {
-    yield* TestClock.adjust(wait)
-    const sweeper = yield* Simulation.actor()
-    reports.push(yield* sweeper.run(Cleanup.sweep(root)))
-    yield* sweeper.kill
-  }
-  return reports.flatMap(({ outcomes }) => outcomes)
-})
 
 describe("Cleanup.sweep of a group", () => {
   for (const errno of ["EIO", "EMFILE"]) {

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, type Scope, Stream } from "effect"
-import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
 import type { Judgement } from "../src/Condemned.ts"
 import type { DirectoryState } from "../src/DirectoryState.ts"
@@ -14,6 +13,7 @@ import { fresh, judge, textOf } from "./support/condemning.ts"
 import { world } from "./support/MemoryWorld.ts"
 import * as Races from "./support/Races.ts"
 import { anonymous, reapingIn } from "./support/reaping.ts"
+import { deadNames, populated, root, sweptTwice } from "./support/deadGroup.ts"
 
 const { dead, empty } = reapingIn(world)
 
@@ -555,34 +555,12 @@ describe("Reclaimer.removeMany", () => {
   )
 })
 
-const root = "/srv/vms"
-
 const stageTest = (
   title: string,
   test: () => Effect.Effect<void, unknown, Simulation.Services | Scope.Scope>
 ): void => {
   it.effect(title, () => Effect.provide(test(), Layer.merge(Simulation.layer, Logger.layer([]))))
 }
-
-const deadNames = ["a", "b", "c"]
-
-/** Three dead directories and a living one. */
-const populated = Effect.gen(function* () {
-  for (const name of deadNames) yield* Simulation.crashed(`${root}/${name}`)
-  yield* Simulation.owned(`${root}/live`)
-})
-
-/** Sweeps twice, the second time after the minute in which unfinished workspaces are left alone. */
-const sweptTwice = Effect.gen(function* () {
-  const reports: Array<Cleanup.Report> = []
-  for (const wait of ["0 seconds", "2 minutes"] as const) {
-    yield* TestClock.adjust(wait)
-    const sweeper = yield* Simulation.actor()
-    reports.push(yield* sweeper.run(Cleanup.sweep(root)))
-    yield* sweeper.kill
-  }
-  return reports.flatMap(({ outcomes }) => outcomes)
-})
 
 describe("Cleanup.sweep of a group", () => {
   stageTest("takes the calls of a group: each directory is locked before the first is claimed", () =>

@@ -357,7 +357,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
         assert.deepStrictEqual(yield* answered(root, names, scans), ["readable", "own"])
         const locked = yield* asOther(Effect.scoped(disk.lockMany(root, names, options)))
         assert.deepStrictEqual(yield* answered(root, names, locked), ["readable", "own"])
-        // Whoever isn't root trusts itself and root alone.
+        // A user other than root trusts its own files and root's.
         assert.isUndefined((yield* disk.scanMany(root, ["own"], options))[0])
       })
   )
