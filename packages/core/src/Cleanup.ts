@@ -135,7 +135,7 @@ export const failOnError = (outcome: Outcome.Outcome): Effect.Effect<Outcome.Out
 /**
  * Sweeps a root lazily. Emits one outcome for each directory as soon as the directory is done.
  *
- * The sweep first resumes what killed sweeps left. Pages of 256 directories then pass triage, which can only keep a
+ * The sweep first resumes what killed sweeps left. Pages of 512 directories then pass triage, which can only keep a
  * directory. Each directory that triage leaves open takes the careful path, which can remove it: judge, lock, claim
  * (mostly a rename), judge again, delete.
  *
@@ -196,9 +196,9 @@ export const outcomes = (
         if (stop.isRequested()) return { kept: [], open: [] }
         const isSkipped = ({ entry }: Entry) => skip(entry)
         const skipped = page.filter(isSkipped).map(Outcomes.skipped)
-        const [first, ...others] = page.filter((entry) => !isSkipped(entry))
-        if (first === undefined) return { kept: skipped, open: [] }
-        const { kept, open } = yield* triage([first, ...others])
+        const others = page.filter((entry) => !isSkipped(entry))
+        if (!Arr.isArrayNonEmpty(others)) return { kept: skipped, open: [] }
+        const { kept, open } = yield* triage(others)
         // The consumer handles the outcomes of the page in the next turn of the event loop.
         yield* Effect.yieldNow
         return { kept: [...skipped, ...kept], open }
@@ -236,11 +236,13 @@ export const outcomes = (
         Stream.chunks,
         // A stop drops the pages that aren't listed yet. No removal is interrupted here.
         Stream.interruptWhen(stop.requested),
-        Stream.mapEffect(triaged, { concurrency: 2 }),
+        // Threads peek at the next pages while this thread judges one.
+        Stream.mapEffect(triaged, { concurrency: 3 }),
         Stream.map(groupsOf),
         Stream.flattenArray,
         Stream.mapEffect((group) => group, { concurrency: groupsAtOnce, unordered: true }),
-        Stream.flatMap(Stream.fromArray),
+        Stream.filter(Arr.isReadonlyArrayNonEmpty),
+        Stream.flattenArray,
         // The outcomes are unordered, so a directory that takes minutes delays no other outcome.
         Stream.mapEffect((effect) => effect, { concurrency, unordered: true }),
         Stream.filter(Arr.isReadonlyArrayNonEmpty),

@@ -6,6 +6,7 @@
 import * as Result from "effect/Result"
 import type { DirectoryFrame } from "./DirectoryFrame.ts"
 import type { Distrust, PermissionDenied, SentinelError, StoreFailure } from "./Errors.ts"
+import type { Peek } from "./DiskModel.ts"
 import { type FileId, sameFile } from "./FileId.ts"
 import { sameBytes } from "./internal/sentinel/bytes.ts"
 import type { Sentinel } from "./Sentinel.ts"
@@ -112,12 +113,7 @@ export interface Fingerprint extends Omit<
  * @category models
  * @since 0.1.0
  */
-export interface TrustedPeek {
-  /** Each byte of the file as one character, U+0000 to U+00FF. */
-  readonly content: string
-  /** Modification time, milliseconds since the epoch. */
-  readonly writtenAt: number
-}
+export type TrustedPeek = Pick<Peek, "content" | "modifiedAt">
 
 /**
  * Whether a sentinel file is still the one that was read. Name, device, inode and bytes must be equal. The inode alone

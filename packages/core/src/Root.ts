@@ -46,6 +46,6 @@ export interface Entry {
 export interface Listing {
   /** Directories of every kind but `directory`, in the order in which a sweep resumes them, workspaces last. */
   readonly leftovers: ReadonlyArray<Entry>
-  /** All other directories, in chunks of at most 256, in the order of `Disk.list`. */
+  /** All other directories, in chunks of at most 512, in the order of `Disk.list`. */
   readonly directories: Stream.Stream<Entry, RootError>
 }

@@ -9,7 +9,7 @@ import * as Simulation from "../src/testing/Simulation.ts"
 import { textWithoutDirectory } from "./support/withoutDirectory.ts"
 
 const root = "/srv/vms"
-const names = Array.from({ length: 600 }, (_, index) => `vm-${String(index).padStart(3, "0")}`)
+const names = Array.from({ length: 1200 }, (_, index) => `vm-${String(index).padStart(4, "0")}`)
 const sentinelOf = (name: string) => `${root}/${name}/.vm-sentinel`
 const alive = "kept alive matches"
 const dead = "4194000\n/usr/bin/vmm\n"
@@ -53,14 +53,14 @@ const sweep = (
   })
 
 describe("a root of many directories", () => {
-  stageTest("is looked at in pages of 256, without what is skipped, and each directory is told once", () =>
+  stageTest("is looked at in pages of 512, without what is skipped, and each directory is told once", () =>
     Effect.gen(function* () {
       yield* makeAll
-      const skip = new Set(["vm-001", "vm-300"])
+      const skip = new Set(["vm-0001", "vm-0600"])
       const found = yield* sweep({ skip: (name) => skip.has(name) }, () => Effect.void)
       assert.deepStrictEqual(
         found.pages.map(({ length }) => length),
-        [255, 255, 88]
+        [511, 511, 176]
       )
       assert.deepStrictEqual(
         found.pages.flat(),
@@ -74,14 +74,14 @@ describe("a root of many directories", () => {
   stageTest("loses nothing to an early look: a new owner keeps its directory, an old one until the next sweep", () =>
     Effect.gen(function* () {
       const living = yield* makeAll
-      yield* Simulation.seed({ [sentinelOf("vm-300")]: dead })
-      const change = Simulation.seed({ [sentinelOf("vm-300")]: living, [sentinelOf("vm-301")]: dead })
-      const found = yield* sweep({}, (page) => (page.includes("vm-300") ? change : Effect.void))
+      yield* Simulation.seed({ [sentinelOf("vm-0600")]: dead })
+      const change = Simulation.seed({ [sentinelOf("vm-0600")]: living, [sentinelOf("vm-0601")]: dead })
+      const found = yield* sweep({}, (page) => (page.includes("vm-0600") ? change : Effect.void))
       assert.deepStrictEqual(found.said, Object.fromEntries(names.map((name) => [name, alive])))
       const next = said((yield* Cleanup.sweep(root)).outcomes)
       assert.deepStrictEqual(
         Object.entries(next).filter(([, text]) => text !== alive),
-        [["vm-301", "removed dead pid-dead"]]
+        [["vm-0601", "removed dead pid-dead"]]
       )
     })
   )
@@ -89,11 +89,11 @@ describe("a root of many directories", () => {
   stageTest("is judged in full where a page can't be looked at", () =>
     Effect.gen(function* () {
       yield* makeAll
-      yield* Simulation.seed({ [sentinelOf("vm-300")]: dead })
+      yield* Simulation.seed({ [sentinelOf("vm-0600")]: dead })
       const store = yield* SentinelStore
       const peekMany: typeof store.peekMany = (_, entries) => Effect.succeed(entries.map(() => undefined))
       const swept = Effect.provideService(Cleanup.sweep(root), SentinelStore, { ...store, peekMany })
-      const expected = names.map((name) => [name, name === "vm-300" ? "removed dead pid-dead" : alive])
+      const expected = names.map((name) => [name, name === "vm-0600" ? "removed dead pid-dead" : alive])
       assert.deepStrictEqual(said((yield* swept).outcomes), Object.fromEntries(expected))
     })
   )

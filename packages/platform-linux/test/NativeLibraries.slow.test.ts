@@ -37,7 +37,7 @@ describe("the native library", () => {
         const [layout, names, content, look, result] = output.split("\n")
         assert.deepStrictEqual(
           [layout, names, content],
-          ["layout 3", "names 1, error 0, done 1", "content hello, done 1"]
+          ["layout 4", "names 1, error 0, done 1", "content hello, done 1"]
         )
         // QEMU has no openat2(2) before 9.1. Without openat2 the library leaves all but the
         // listing and the peek to the caller.

@@ -209,11 +209,11 @@ describe("peekMany by native code", () => {
     Effect.gen(function* () {
       const plain = named(PeekMany.maxPage)
       const [root, peek] = [yield* makeRoot(plain), yield* bothWays]
-      for (const count of [1, 63, 64, 255, 256]) {
+      for (const count of [1, 63, 64, 511, 512]) {
         assert.deepStrictEqual(contentsOf(yield* peek(root, plain.slice(0, count))), plain.slice(0, count))
       }
       const Case = Schema.Struct({
-        count: Schema.Literals([1, 63, 64, 65, 200, 256, 257, 300]),
+        count: Schema.Literals([1, 63, 64, 65, 200, 512, 513, 600]),
         odd: Schema.Array(Schema.Literals([...Object.keys(kinds), ...noNames])),
         at: Schema.Literals([0, 0.3, 1]),
         limit: Schema.Literals([0, 4, PeekMany.contentBytes - 1, PeekMany.contentBytes, limit, 10_000])
@@ -277,11 +277,11 @@ describe("peekMany by native code", () => {
 
   whenCompiled("waits for a thread while all are busy, and then answers for each page by itself", () =>
     Effect.gen(function* () {
-      const names = named(500)
+      const names = named(800)
       const root = yield* makeRoot(names)
       const disk = yield* diskOf({})
       const release = yield* busyPool
-      const pages = [names.slice(0, 256), names.slice(256), names.slice(100, 200), names.slice(0, 63)]
+      const pages = [names.slice(0, 512), names.slice(512), names.slice(100, 200), names.slice(0, 63)]
       const fibers = yield* Effect.forEach(pages, (page) =>
         Effect.forkChild(peekMany(disk, root, page), { startImmediately: true })
       )

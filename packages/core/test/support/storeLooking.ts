@@ -185,7 +185,8 @@ export const tests = <R>({ able, test, world }: Tester<R>): void => {
         }
         const [first] = (yield* look(store, `${directory}/${name}`)).sentinels
         const content = String.fromCharCode(...(first?.bytes ?? []))
-        assert.deepStrictEqual(peek, { content, writtenAt: first?.writtenAt ?? -1 }, name)
+        const { content: seenContent, modifiedAt } = peek ?? {}
+        assert.deepStrictEqual([seenContent, modifiedAt], [content, first?.writtenAt], name)
       }
     }))
 

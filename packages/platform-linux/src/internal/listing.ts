@@ -52,7 +52,7 @@ const grown = (memory: Memory): Memory => {
 }
 
 /** Number of names that are decoded at a time. */
-const page = 256
+const page = 512
 
 const listingOf = (memory: Memory): Listing => {
   const { bytes, numbers, shorts } = memory

@@ -188,12 +188,11 @@ export function* peekMany(
   told: ReadonlyArray<Peek | undefined>,
   isSliceUsedUp: Slices.IsUsedUp
 ): Generator<void, ReadonlyArray<Peek | undefined>> {
-  const found: Array<Peek | undefined> = []
-  // `directories.entries()` would make an array for each directory.
-  let index = 0
-  for (const directory of directories) {
-    found.push(told[index] ?? peek(calls, root, directory, `/${file}`, limit))
-    index += 1
+  const found = [...told]
+  for (let index = 0; index < directories.length; index++) {
+    const directory = directories[index]
+    if (found[index] !== undefined || directory === undefined) continue
+    found[index] = peek(calls, root, directory, `/${file}`, limit)
     if (isSliceUsedUp()) yield
   }
   return found

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIRECTORIES 256
+#define DIRECTORIES 512
 #define NAME_BYTES 256
 #define CONTENT_BYTES 980
 #define UNTOLD UINT32_MAX
@@ -48,7 +48,7 @@ struct page {
 _Static_assert(offsetof(struct page, next) == 16, "next");
 _Static_assert(offsetof(struct page, below) == 24, "below");
 _Static_assert(offsetof(struct page, names) == 280, "names");
-_Static_assert(offsetof(struct page, peeks) == 65816, "peeks");
+_Static_assert(offsetof(struct page, peeks) == 131352, "peeks");
 _Static_assert(offsetof(struct peek, directory) == 8, "directory");
 _Static_assert(offsetof(struct peek, file) == 24, "file");
 _Static_assert(offsetof(struct peek, length) == 40, "length");

@@ -24,7 +24,7 @@
  * Number of the memory layout, which pool.ts has too. Increase both with every change of a struct, because code of one
  * build must not call a library of another build.
  */
-#define LAYOUT 3
+#define LAYOUT 4
 
 struct header {
 	/* Number of items in the memory. */

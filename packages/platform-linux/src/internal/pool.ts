@@ -41,7 +41,7 @@ export const run = (
 }
 
 /** The same number as in `pool.h`. A library of another build, left beside a bundle, may use another memory layout. */
-const layout = 3
+const layout = 4
 
 /** The libc of this process, which the library must use, too. glibc has this function, and musl lacks it. */
 const libcOf = (koffi: Koffi.Library): "glibc" | "musl" => {

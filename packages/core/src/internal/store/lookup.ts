@@ -1,5 +1,5 @@
 /** Reads the sentinels of a directory. */
-import type * as Arr from "effect/Array"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 
 import * as Result from "effect/Result"
@@ -304,24 +304,21 @@ export const make = (disk: Disk["Service"]) => {
       trusted = peek
       return true
     }
-    const trustedPeek = (peek: Peek): TrustedPeek | undefined =>
-      isTrusted(peek) ? { content: peek.content, writtenAt: peek.modifiedAt } : undefined
     const peekAll = (names: Arr.NonEmptyReadonlyArray<string>) =>
       Effect.map(disk.peekMany(path, names, primary, Sentinel.maxBytes), (peeks) =>
-        peeks.map((peek) => (peek === undefined ? undefined : trustedPeek(peek)))
+        peeks.map((peek) => (peek !== undefined && isTrusted(peek) ? peek : undefined))
       )
     /** Leaves out directories with a mount at or below them, since a mounted file system may not answer. */
     const peekBeside = Effect.fnUntraced(function* (mounted: ReadonlySet<string>) {
-      const [first, ...others] = entries.flatMap(({ entry }) => (mounted.has(entry) ? [] : [entry]))
-      const peeks = first === undefined ? [] : yield* peekAll([first, ...others])
+      const names = entries.flatMap(({ entry }) => (mounted.has(entry) ? [] : [entry]))
+      const peeks = Arr.isArrayNonEmpty(names) ? yield* peekAll(names) : []
       let next = 0
       return entries.map(({ entry }) => (mounted.has(entry) ? undefined : peeks[next++]))
     })
-    const [first, ...others] = entries
     return disk.mountsBelow(path).pipe(
       Effect.flatMap((mounts) => {
         const mounted = new Set(mounts.map((mount) => mount.path.slice(path.length + 1).split("/", 1)[0] ?? ""))
-        return mounted.size === 0 ? peekAll([first.entry, ...others.map(({ entry }) => entry)]) : peekBeside(mounted)
+        return mounted.size === 0 ? peekAll(Arr.map(entries, ({ entry }) => entry)) : peekBeside(mounted)
       }),
       Effect.orElseSucceed(() => entries.map(() => undefined))
     )

@@ -1,4 +1,5 @@
 /** Opens roots, and lists the directories in them. */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -22,7 +23,7 @@ const byKind = (a: DirectoryEntry, b: DirectoryEntry): number => kindOrder[kindO
 const isOwners = (kind: ReturnType<typeof SentinelName.classify>): boolean => kind === "read" || kind === "foreign"
 
 /** Number of entries in one page. */
-const pageSize = 256
+const pageSize = 512
 
 export const make = (disk: Disk["Service"]) => {
   const openRoot = Effect.fn("SentinelStore.openRoot")(function* (given: string): Effect.fn.Return<Root, RootError> {
@@ -113,7 +114,8 @@ export const make = (disk: Disk["Service"]) => {
       Stream.rechunk(pageSize),
       Stream.chunks,
       Stream.mapEffect(entriesOf),
-      Stream.flatMap(Stream.fromArray),
+      Stream.filter(Arr.isReadonlyArrayNonEmpty),
+      Stream.flattenArray,
       Stream.mapError((error) => toLookError("list root", error))
     )
     const leftovers = yield* mapLookError("list root")(entriesOf(hidden.filter(isOwn).sort(byKind)))

@@ -5,7 +5,6 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Semaphore from "effect/Semaphore"
 import type { Observed, Reader } from "../../JudgeInputs.ts"
 import type { Layout } from "../../Layout.ts"
 import type { Outcome } from "../../Outcome.ts"
@@ -50,7 +49,7 @@ interface Owner {
  * Number of pages after which all owners are forgotten. No removal follows from an old answer, because triage only
  * keeps.
  */
-const pagesRemembered = 16
+const pagesRemembered = 8
 
 /** Number of directories between two looks at the clock. */
 const entriesPerClockRead = 32
@@ -117,7 +116,7 @@ export const make = (
   }
 
   /**
-   * Forgets each owner that wasn't seen alive, so that this page observes that owner again. Forgets all owners every 16
+   * Forgets each owner that wasn't seen alive, so that this page observes that owner again. Forgets all owners every 8
    * pages.
    */
   const forget = () => {
@@ -126,11 +125,8 @@ export const make = (
     for (const [pid, { life }] of owners) if (life === undefined) owners.delete(pid)
   }
 
-  // One thread peeks at the next page while this one judges. A second thread would compete for the processor with both.
-  const onePage = Semaphore.makeUnsafe(1)
-
   return Effect.fnUntraced(function* (page) {
-    const peeks = yield* onePage.withPermit(store.peekMany(root, page, layout))
+    const peeks = yield* store.peekMany(root, page, layout)
     // The page was decoded in this turn of the event loop. The next turn judges it.
     yield* Effect.yieldNow
     forget()
@@ -145,11 +141,11 @@ export const make = (
         open.push(entry)
         continue
       }
-      const { content, writtenAt } = peek
+      const { content, modifiedAt } = peek
       const known = recall(content)
       const life = known === undefined ? yield* ask(entry, content) : known.life
       if (life === undefined) open.push(entry)
-      else kept.push(outcomeOf(entry, life, writtenAt))
+      else kept.push(outcomeOf(entry, life, modifiedAt))
       if (index % entriesPerClockRead === entriesPerClockRead - 1) yield* pace
     }
     // Removals take time, and the next pages wait for them. The remembered answers would be old by then.

@@ -12,7 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define PEEKS 65816
+#define PEEKS 131352
 #define PEEK_BYTES 1024
 #define LOOKS 24864
 #define LOOK_BYTES 3840
@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 	((void (*)(void *))symbol(library, "vm_sentinel_list"))(listing);
 	printf("names %d, error %d, done %d\n", listing[0], listing[2], listing[3]);
 
-	page = memory_for(fd, PEEKS + 256 * PEEK_BYTES);
+	page = memory_for(fd, PEEKS + 512 * PEEK_BYTES);
 	strcpy((char *)page + 24, "/file");
 	strcpy((char *)page + 280, "vm");
 	((void (*)(void *))symbol(library, "vm_sentinel_peek"))(page);
