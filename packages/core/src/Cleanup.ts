@@ -236,8 +236,8 @@ export const outcomes = (
         Stream.chunks,
         // A stop drops the pages that aren't listed yet. No removal is interrupted here.
         Stream.interruptWhen(stop.requested),
-        // Threads peek at the next pages while this thread judges one.
-        Stream.mapEffect(triaged, { concurrency: 3 }),
+        // A thread of Node's pool peeks at the next page while this thread judges one.
+        Stream.mapEffect(triaged, { concurrency: 2 }),
         Stream.map(groupsOf),
         Stream.flattenArray,
         Stream.mapEffect((group) => group, { concurrency: groupsAtOnce, unordered: true }),

@@ -9,7 +9,7 @@ import { typeOf } from "./stat.ts"
 export const [minPage, maxPage] = [64, 512] as const
 
 /** Maximum number of memories that are kept for reuse. No two calls use one memory at the same time. */
-const maxIdle = 3
+const maxIdle = 2
 
 /** Maximum size of a file's content in bytes. */
 export const contentBytes = 980
