@@ -829,8 +829,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/removeMany"),
-        from: "return state !== undefined && changeSince(",
-        to: "return state === undefined || changeSince("
+        from: "if (state !== undefined && changeSince(",
+        to: "if (state === undefined || changeSince("
       }
     ],
     tests: [coreTest("RemoveMany")],
@@ -842,12 +842,26 @@ export const mutations: ReadonlyArray<Mutation> = [
     edits: [
       {
         file: core("internal/store/removeMany"),
-        from: "return state !== undefined && changeSince(item.condemned, state) === undefined",
-        to: "return state !== undefined"
+        from: "if (state !== undefined && changeSince(item.condemned, state) === undefined)",
+        to: "if (state !== undefined)"
       }
     ],
     tests: [coreTest("RemoveMany")],
     only: "between the judgement and the lock"
+  },
+  {
+    name: "group-lock-kept-early",
+    what: "a group holds the lock of a directory that it doesn't claim until the others are deleted",
+    edits: [{ file: core("internal/store/removeMany"), from: "else yield* release", to: "" }],
+    tests: [coreTest("RemoveMany")],
+    only: "holds no lock"
+  },
+  {
+    name: "group-lock-kept-late",
+    what: "a group holds the lock of a directory that it puts back until the others are deleted",
+    edits: [{ file: core("internal/store/removeMany"), from: "Effect.ensuring(item.release)", to: "" }],
+    tests: [coreTest("RemoveMany")],
+    only: "holds no lock"
   },
   {
     name: "group-changed-after-claim",

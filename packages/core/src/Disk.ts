@@ -16,6 +16,7 @@ import {
   type FindOptions,
   type HeldLock,
   type Listing,
+  type Locked,
   type LockOptions,
   type LockState,
   type Move,
@@ -89,13 +90,13 @@ export class Disk extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Scan | undefined>, DiskError>
     /**
      * Locks `directories` of `root` exclusively, as `lock` does, then scans them. Returns one answer for each directory,
-     * in order. `undefined`: that directory has to be locked and scanned by itself, after the scope has closed.
+     * in order.
      */
     readonly lockMany: (
       root: string,
       directories: Arr.NonEmptyReadonlyArray<string>,
       options: ScanOptions
-    ) => Effect.Effect<ReadonlyArray<Scan | undefined>, DiskError, Scope.Scope>
+    ) => Effect.Effect<ReadonlyArray<Locked>, DiskError, Scope.Scope>
     /**
      * Renames directories of `root`, as `renameNew` does, then scans them. `to` is relative to `root`. Returns one answer
      * for each directory, in order.

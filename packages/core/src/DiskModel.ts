@@ -345,6 +345,18 @@ export interface RemoveTreeOptions {
 }
 
 /**
+ * Answer of `lockMany` about one directory. `release` closes its lock before the scope does, and does nothing after
+ * that. `scan` is `undefined`: that directory has to be locked and scanned by itself, after `release`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Locked {
+  readonly scan: Scan | undefined
+  readonly release: Effect.Effect<void>
+}
+
+/**
  * A rename within one directory. `to` is a relative path.
  *
  * @category models

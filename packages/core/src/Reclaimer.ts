@@ -152,14 +152,14 @@ export interface Unfinished extends Pick<Removable, "isGone" | "isLocked"> {
 
 /**
  * What became of a directory of a group. `Kept`: the second judgement doesn't condemn the directory, which is at its
- * old path again. `Failed`: it is there too, except for `NameTaken`.
+ * old path again. `Failed`: it is there too, unless the error is `NameTaken` or `MountInside`.
  *
  * @category models
  * @since 0.1.0
  */
 export type Removal =
   | { readonly _tag: "Removed" | "Kept"; readonly judgement: Judgement }
-  | { readonly _tag: "Failed"; readonly error: Changed | NameTaken | PermissionDenied | StoreFailure }
+  | { readonly _tag: "Failed"; readonly error: Changed | MountInside | NameTaken | PermissionDenied | StoreFailure }
   | Unfinished
 
 /**

@@ -136,6 +136,24 @@ describe("Reclaimer.removeMany", () => {
     })
   )
 
+  for (const [why, change, judge, tag] of [
+    ["the second judgement keeps", () => Effect.void, aliveIn, "Kept"],
+    ["has changed before its lock", (vm: string) => world.file(`${vm}/.vm-sentinel.new`, "4242\n"), again, undefined]
+  ] as const) {
+    groupTest(`holds no lock of a directory that ${why} while the others are deleted`, () =>
+      Effect.gen(function* () {
+        const { judgements, remove, vm } = yield* group
+        const disk = yield* Disk
+        yield* change(vm)
+        const seen: Array<string> = []
+        const look = Effect.map(disk.probeLock(vm), (state) => seen.push(state))
+        yield* beforeCall(({ operation, path }) => operation !== "rename" && /\/dead\/[^/]*=z$/.test(path), look)
+        assert.deepStrictEqual(tags(yield* remove(judge, judgements)), ["Removed", tag, "Removed"])
+        assert.deepStrictEqual([seen[0], new Set(seen).size], ["free", 1])
+      })
+    )
+  }
+
   groupTest("answers each judgement in its place, and none that doesn't condemn", () =>
     Effect.gen(function* () {
       const { before, directory, judgements, remove, vm } = yield* group
@@ -389,7 +407,9 @@ describe("Reclaimer.removeMany", () => {
         },
         Effect.suspend(() => MemoryDisk.use(({ mount }) => mount(claimed)))
       )
-      assert.deepStrictEqual(tags(yield* remove()), ["Removed", "Failed", "Removed"])
+      const answers = yield* remove()
+      assert.deepStrictEqual(tags(answers), ["Removed", "Failed", "Removed"])
+      assert.strictEqual(errorOf(answers)?._tag, "MountInside")
       yield* MemoryDisk.use(({ unmount }) => unmount(claimed))
       assert.strictEqual((yield* world.tree(yield* pathOfVm(directory)))["disk"], "data")
     })

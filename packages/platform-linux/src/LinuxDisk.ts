@@ -159,7 +159,7 @@ const many = (
   lockMany: (root, directories, options) =>
     Effect.map(
       inRoot(dirFd, "lock", root, (fd) => lock(fd, directories, options)),
-      (scans) => directories.map((_, index) => scans[index])
+      (locked) => directories.map((_, index) => locked[index] ?? { scan: undefined, release: Effect.void })
     ),
   moveMany: (root, moves, options) =>
     Effect.map(

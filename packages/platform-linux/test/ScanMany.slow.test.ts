@@ -9,6 +9,7 @@ import { Effect, Exit, Fiber, Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { ableIn, Missing } from "@vm-sentinel/core/test/support/able"
+import { scansOf } from "@vm-sentinel/core/test/support/diskMany"
 import { world } from "@vm-sentinel/core/test/support/NodeWorld"
 import { scanning } from "@vm-sentinel/core/test/support/scanning"
 import { encodePath } from "../src/internal/bytePath.ts"
@@ -219,7 +220,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
         const before = opened()
         const locked = yield* Effect.scoped(
           Effect.gen(function* () {
-            const found = yield* answered(root, names, yield* disk.lockMany(root, names, options))
+            const found = yield* answered(root, names, scansOf(yield* disk.lockMany(root, names, options)))
             for (const name of found) assert.strictEqual(yield* disk.probeLock(`${root}/${name}`), "exclusive", name)
             return found
           })
@@ -292,7 +293,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
         ])
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const scans = yield* disk.lockMany(root, names, options)
+            const scans = scansOf(yield* disk.lockMany(root, names, options))
             assert.deepStrictEqual(yield* answered(root, names, scans), ["above", "plain"])
             assert.strictEqual(yield* disk.probeLock(`${root}/source`), "free")
           })
@@ -314,7 +315,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
       assert.deepStrictEqual(yield* disk.scanMany(root, names, options), none)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          assert.deepStrictEqual(yield* disk.lockMany(root, names, options), none)
+          assert.deepStrictEqual(scansOf(yield* disk.lockMany(root, names, options)), none)
           for (const name of names) assert.strictEqual(yield* disk.probeLock(`${root}/${name}`), "free", name)
         })
       )
@@ -323,7 +324,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
       assert.deepStrictEqual(Tree.differences(before, Tree.of(root)), [])
       const page = named(ScanMany.maxPage)
       assert.deepStrictEqual(yield* answered(root, page, yield* disk.scanMany(root, page, options)), page)
-      const locked = yield* Effect.scoped(disk.lockMany(root, page, options))
+      const locked = scansOf(yield* Effect.scoped(disk.lockMany(root, page, options)))
       assert.deepStrictEqual(yield* answered(root, page, locked), page)
       const moved = yield* disk.moveMany(
         root,
@@ -355,7 +356,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
           )
         const scans = yield* asOther(disk.scanMany(root, names, options))
         assert.deepStrictEqual(yield* answered(root, names, scans), ["readable", "own"])
-        const locked = yield* asOther(Effect.scoped(disk.lockMany(root, names, options)))
+        const locked = scansOf(yield* asOther(Effect.scoped(disk.lockMany(root, names, options))))
         assert.deepStrictEqual(yield* answered(root, names, locked), ["readable", "own"])
         // A user other than root trusts its own files and root's.
         assert.isUndefined((yield* disk.scanMany(root, ["own"], options))[0])
@@ -371,7 +372,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
       const numbers = new Set(numbersOfOpen())
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* answered(root, names, yield* disk.lockMany(root, names, options))
+          yield* answered(root, names, scansOf(yield* disk.lockMany(root, names, options)))
           const locks = numbersOfOpen().filter((fd) => !numbers.has(fd))
           assert.lengthOf(locks, names.length)
           for (const fd of locks) {
@@ -397,7 +398,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
       const scopes: Array<Scope.Closeable> = []
       for (const group of groups) {
         const scope = yield* Scope.make()
-        const scans = yield* Scope.provide(disk.lockMany(root, group, options), scope)
+        const scans = scansOf(yield* Scope.provide(disk.lockMany(root, group, options), scope))
         assert.deepStrictEqual(yield* answered(root, group, scans), group)
         scopes.push(scope)
       }
@@ -434,7 +435,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
         const before = opened()
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const scans = yield* scanner.lock(fd, names, options)
+            const scans = scansOf(yield* scanner.lock(fd, names, options))
             assert.isAtMost(scans.length, 3)
             assert.isAtLeast(scans.length, 1)
             for (const [index, name] of names.entries()) {
@@ -522,7 +523,7 @@ describe("scanMany, lockMany and moveMany by native code", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const names = ["one", "plain"] as const
-            const scans = yield* scanner.lock(fd, names, options)
+            const scans = scansOf(yield* scanner.lock(fd, names, options))
             assert.deepStrictEqual(yield* answered(root, names, scans), ["plain"])
             // Two exchanges, one for each lock.
             assert.strictEqual(Fs.statSync(`${root}/one`).ino, ino)

@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Arr from "effect/Array"
 import { Effect, Exit, Scope } from "effect"
-import { Disk, type LockOptions, type Scan, type ScanOptions, type Tree } from "../../src/Disk.ts"
+import { Disk, type Locked, type LockOptions, type Scan, type ScanOptions, type Tree } from "../../src/Disk.ts"
 import { sameFile } from "../../src/FileId.ts"
 import { errno, type Tester } from "./diskTester.ts"
 import { scanning } from "./scanning.ts"
@@ -11,6 +11,8 @@ const isSentinel = (entry: string): boolean => entry.startsWith(".vm-sentinel")
 const options = scanning((entry) => (isSentinel(entry) ? "read" : "ignore"), 4096)
 
 const exclusive: LockOptions = { mode: "exclusive", test: false }
+
+export const scansOf = (locked: ReadonlyArray<Locked>) => locked.map(({ scan }) => scan)
 
 const probe = (path: string) => Disk.use((disk) => disk.probeLock(path))
 
@@ -89,7 +91,8 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       const [holders, scope] = [yield* Scope.make(), yield* Scope.make()]
       yield* Scope.provide(disk.lock(`${root}/held`, exclusive), holders)
       yield* Scope.provide(disk.lock(`${root}/shared`, { ...exclusive, mode: "shared" }), holders)
-      const scans = yield* Scope.provide(disk.lockMany(root, names, options), scope)
+      const locked = yield* Scope.provide(disk.lockMany(root, names, options), scope)
+      const scans = scansOf(locked)
       const answered = yield* compared(root, names, scans)
       const areLocked = Effect.gen(function* () {
         for (const name of answered) {
@@ -109,16 +112,29 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       // Another call doesn't get what this one holds.
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const again = yield* compared(root, names, yield* disk.lockMany(root, names, options))
+          const again = yield* compared(root, names, scansOf(yield* disk.lockMany(root, names, options)))
           for (const name of answered) assert.notInclude(again, name)
           yield* areLocked
         })
       )
       yield* areLocked
+      const [first, ...others] = answered
+      const release = Effect.forEach(locked, ({ release }, index) => (names[index] === first ? release : Effect.void))
+      yield* release
+      if (first !== undefined) assert.strictEqual(yield* probe(`${root}/${first}`), "free", first)
+      for (const name of others) assert.strictEqual(yield* probe(`${root}/${name}`), "exclusive", name)
       yield* Scope.close(scope, Exit.void)
       for (const name of ["held", ...plain, "shared", ...odd]) {
         assert.strictEqual(yield* probe(`${root}/${name}`), "free", name)
       }
+      // A release after the scope touches no lock of a later call.
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const again = yield* compared(root, names, scansOf(yield* disk.lockMany(root, names, options)))
+          yield* Effect.forEach(locked, ({ release }) => release)
+          for (const name of again) assert.strictEqual(yield* probe(`${root}/${name}`), "exclusive", name)
+        })
+      )
     })
   )
 
@@ -129,7 +145,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       yield* files(root, ["a/.vm-sentinel", "b/.vm-sentinel"])
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const scans = yield* disk.lockMany(root, ["a", "b"], options)
+          const scans = scansOf(yield* disk.lockMany(root, ["a", "b"], options))
           yield* world.move(`${root}/a`, `${root}/moved`)
           yield* world.directory(`${root}/a`)
           assert.strictEqual(yield* probe(`${root}/a`), "free")
@@ -147,7 +163,7 @@ export const tests = <R>({ able, strength, test, world }: Tester<R>): void => {
       const root = yield* world.scratch
       const { plain } = yield* makeScene(root)
       const names = ["missing", ...plain] as const
-      const scans = yield* Effect.scoped(disk.lockMany(root, names, options))
+      const scans = scansOf(yield* Effect.scoped(disk.lockMany(root, names, options)))
       assert.deepStrictEqual(
         scans,
         names.map(() => undefined)

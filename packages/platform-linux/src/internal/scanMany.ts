@@ -3,7 +3,7 @@
  * each directory first.
  */
 import type { FileSystemFrame } from "@vm-sentinel/core/DirectoryFrame"
-import type { Move, Moved, Scan, ScannedFile, ScanOptions } from "@vm-sentinel/core/Disk"
+import type { Locked, Move, Moved, Scan, ScannedFile, ScanOptions } from "@vm-sentinel/core/Disk"
 import * as ScanNames from "@vm-sentinel/core/ScanNames"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -144,12 +144,12 @@ export interface Scanner {
     directories: Names,
     options: ScanOptions
   ) => Effect.Effect<ReadonlyArray<Scan | undefined>>
-  /** Locks each directory first. The scope closes the locks. */
+  /** Locks each directory first. The scope closes the locks that weren't released. */
   readonly lock: (
     root: number,
     directories: Names,
     options: ScanOptions
-  ) => Effect.Effect<ReadonlyArray<Scan | undefined>, never, Scope.Scope>
+  ) => Effect.Effect<ReadonlyArray<Locked>, never, Scope.Scope>
   /** Renames each directory first. */
   readonly move: (
     root: number,
@@ -158,7 +158,7 @@ export interface Scanner {
   ) => Effect.Effect<ReadonlyArray<Moved>>
 }
 
-/** `close` closes a descriptor if koffi doesn't make the native call. */
+/** `close` closes a descriptor. */
 export const make = (load: () => Pool.Pool | undefined, close: (fd: number) => void): Scanner => {
   const free: Array<Memory> = []
   const keep = (memory: Memory) => void (free.length < maxIdle && free.push(memory))
@@ -201,8 +201,21 @@ export const make = (load: () => Pool.Pool | undefined, close: (fd: number) => v
     const begun = unlock && begin(locking, root, directories)
     if (unlock === undefined || begun === undefined) return []
     const { call, memory } = begun
-    yield* Effect.addFinalizer(() => closeLocks(memory, unlock))
-    return yield* called(memory, call, options)
+    let isOurs = true
+    yield* Effect.addFinalizer(() => {
+      isOurs = false
+      return closeLocks(memory, unlock)
+    })
+    const fds = new Int32Array(memory.numbers.buffer, locks * 4, maxPage)
+    const release = (index: number) =>
+      Effect.sync(() => {
+        const fd = isOurs ? (fds[index] ?? -1) : -1
+        if (fd < 0) return
+        fds[index] = -1
+        close(fd)
+      })
+    const scans = yield* called(memory, call, options)
+    return scans.map((scan, index) => ({ scan, release: release(index) }))
   }, Effect.uninterruptible)
 
   const move: Scanner["move"] = Effect.fnUntraced(function* (root, moves, options) {

@@ -2,11 +2,13 @@
 import type * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { sameFile } from "../../FileId.ts"
 import type {
   DiskError,
   HeldLock,
+  Locked,
   LockOptions,
   Move,
   Moved,
@@ -25,10 +27,13 @@ interface Calls {
 
 type Names = Arr.NonEmptyReadonlyArray<string>
 
+/** Answer about a directory that wasn't locked. */
+const notLocked: Locked = { scan: undefined, release: Effect.void }
+
 /** Leaves every directory to the calls for one. */
 export const none = {
   scanMany: (_root: string, directories: Names) => Effect.succeed(directories.map(() => undefined)),
-  lockMany: (_root: string, directories: Names) => Effect.succeed(directories.map(() => undefined)),
+  lockMany: (_root: string, directories: Names) => Effect.succeed(directories.map(() => notLocked)),
   moveMany: (_root: string, moves: Arr.NonEmptyReadonlyArray<Move>) =>
     Effect.succeed(moves.map(() => ({ isMoved: false, scan: undefined }))),
   removeMany: (trees: ReadonlyArray<Tree>) => Effect.succeed(trees.map(() => false))
@@ -39,9 +44,11 @@ export const composed = ({ lock, removeTree, renameNew, scan }: Calls) => {
     Effect.orElseSucceed(scan(path, options), () => undefined)
 
   const locked = Effect.fnUntraced(function* (path: string, options: ScanOptions) {
-    const { id } = yield* lock(path, { mode: "exclusive", test: false })
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const { id } = yield* Scope.provide(lock(path, { mode: "exclusive", test: false }), scope)
     const found = yield* scanned(path, options)
-    return found !== undefined && sameFile(found.stat.id, id) ? found : undefined
+    const scan = found !== undefined && sameFile(found.stat.id, id) ? found : undefined
+    return { scan, release: Scope.close(scope, Exit.void) }
   })
 
   const moved = (root: string, { from, to }: Move, options: ScanOptions): Effect.Effect<Moved> =>
@@ -55,7 +62,7 @@ export const composed = ({ lock, removeTree, renameNew, scan }: Calls) => {
       Effect.forEach(directories, (entry) => scanned(`${root}/${entry}`, options)),
     lockMany: (root: string, directories: Names, options: ScanOptions) =>
       Effect.forEach(directories, (entry) =>
-        Effect.orElseSucceed(locked(`${root}/${entry}`, options), () => undefined)
+        Effect.orElseSucceed(locked(`${root}/${entry}`, options), () => notLocked)
       ),
     moveMany: (root: string, moves: Arr.NonEmptyReadonlyArray<Move>, options: ScanOptions) =>
       Effect.forEach(moves, (move) => moved(root, move, options)),

@@ -4,6 +4,7 @@
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { DirectoryState } from "../../DirectoryState.ts"
 import type { Disk, Principal, Scan, ScanOptions } from "../../Disk.ts"
 import type { Layout } from "../../Layout.ts"
@@ -18,6 +19,12 @@ interface Item {
 type Items = Arr.NonEmptyReadonlyArray<Item>
 
 type States = ReadonlyArray<DirectoryState | undefined>
+
+/** `release` closes the lock of the directory. */
+interface Locked {
+  readonly release: Effect.Effect<void>
+  readonly state: DirectoryState | undefined
+}
 
 /** `isMoved: false`: nothing was renamed. */
 interface Moved {
@@ -54,10 +61,14 @@ export const make = (disk: Disk["Service"], { stateOfScan }: Lookup) => {
       Effect.map(disk.scanMany(root, Arr.map(items, nameOf), options), statesOf(root, items, layout, principal))
     )
 
-  /** Locks the directories exclusively first. The scope closes the locks. */
-  const lock = (root: string, items: Items, layout: Layout) =>
+  /** Locks the directories exclusively first. The scope closes the locks that weren't released. */
+  const lock = (root: string, items: Items, layout: Layout): Effect.Effect<ReadonlyArray<Locked>, never, Scope.Scope> =>
     asking(root, layout, (options, principal) =>
-      Effect.map(disk.lockMany(root, Arr.map(items, nameOf), options), statesOf(root, items, layout, principal))
+      Effect.map(disk.lockMany(root, Arr.map(items, nameOf), options), (locked) => {
+        const scans = locked.map(({ scan }) => scan)
+        const states = statesOf(root, items, layout, principal)(scans)
+        return locked.map(({ release }, index) => ({ release, state: states[index] }))
+      })
     )
 
   /** Renames the directories into `folder` first. `folder` is relative to `root`. */

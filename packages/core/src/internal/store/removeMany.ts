@@ -3,6 +3,7 @@
  * rename (claim), look, judge again, look for mounts, rename (mark), delete. A directory with which a step doesn't
  * succeed at once leaves the group. A claimed one is renamed back. A marked one is finished alone.
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -30,7 +31,12 @@ interface Item {
   readonly condemned: Condemned
 }
 
-interface Claimed extends Item {
+interface Locked extends Item {
+  /** Closes the lock, so that no owner waits for it while the other directories are deleted. */
+  readonly release: Effect.Effect<void>
+}
+
+interface Claimed extends Locked {
   readonly path: string
   readonly state: DirectoryState
 }
@@ -82,10 +88,10 @@ export const make = (
   }
 
   /**
-   * Puts a claimed directory back, unless another one has its place in the workspace. Returns `kept`, or why the
-   * directory isn't back.
+   * Puts a claimed directory back, unless another one has its place in the workspace, and releases its lock. Returns
+   * `kept`, or why the directory isn't back. `stuck`: why a directory can't be renamed, if that is known.
    */
-  const leave = (item: Claimed, kept?: Removal): Effect.Effect<Removal | undefined> =>
+  const leave = (item: Claimed, kept?: Removal, stuck?: Failed): Effect.Effect<Removal | undefined> =>
     requireSame(disk, item.path, item.state.id).pipe(
       Effect.catchIf(
         (error) => !isReplaced(error, item.path),
@@ -93,7 +99,8 @@ export const make = (
       ),
       Effect.mapError(() => replaced(item)),
       Effect.andThen(moveBack(item.path, item.origin)),
-      Effect.match({ onFailure: failed, onSuccess: () => kept })
+      Effect.match({ onFailure: (error) => stuck ?? failed(error), onSuccess: () => kept }),
+      Effect.ensuring(item.release)
     )
 
   /**
@@ -123,19 +130,23 @@ export const make = (
       const folder = `${workspace.path.slice(root.length + 1)}/claimed`
 
       const locking = [first, ...others] as const
-      const underLock = yield* lookup.lock(root, locking, layout)
-      const [next, ...more] = locking.filter((item, at) => {
-        const state = underLock[at]
-        return state !== undefined && changeSince(item.condemned, state) === undefined
-      })
-      if (next === undefined) return answers
+      const answered = yield* lookup.lock(root, locking, layout)
+      const moving: Array<Locked> = []
+      for (const [at, item] of locking.entries()) {
+        const { release = Effect.void, state } = answered[at] ?? {}
+        if (state !== undefined && changeSince(item.condemned, state) === undefined) moving.push({ ...item, release })
+        else yield* release
+      }
+      if (!Arr.isArrayNonEmpty(moving)) return answers
 
-      const moving = [next, ...more] as const
       const moves = yield* lookup.move(root, folder, moving, layout)
       const claimed = new Set<Claimed>()
       for (const [at, item] of moving.entries()) {
         const { isMoved = false, state } = moves[at] ?? {}
-        if (!isMoved) continue
+        if (!isMoved) {
+          yield* item.release
+          continue
+        }
         const path = `${root}/${folder}/${item.entry}`
         const problem = state && changeSince(item.condemned, state)
         if (state !== undefined && problem === undefined) {
@@ -148,6 +159,7 @@ export const make = (
           onFailure: failed,
           onSuccess: () => kept
         })
+        yield* item.release
       }
 
       const marked: Array<Marked> = []
@@ -171,9 +183,14 @@ export const make = (
         for (const item of claimed) {
           const judgement = yield* interruptible(judge(item.state))
           const kept = keptOf(item, judgement)
-          const isMarked = kept === "mark" && (yield* Effect.isSuccess(mark(item, judgement)))
+          const problem =
+            kept === "mark"
+              ? yield* Effect.match(mark(item, judgement), { onFailure: (error) => error, onSuccess: () => undefined })
+              : undefined
           claimed.delete(item)
-          if (!isMarked) answers[item.index] = yield* leave(item, kept === "mark" ? undefined : kept)
+          if (kept === "mark" && problem === undefined) continue
+          const stuck = problem?._tag === "MountInside" ? failed(problem) : undefined
+          answers[item.index] = yield* leave(item, kept === "mark" ? undefined : kept, stuck)
         }
       })
       const leaveAll = Effect.forEach(claimed, (item) => leave(item), { discard: true })
