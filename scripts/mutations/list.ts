@@ -877,6 +877,24 @@ export const mutations: ReadonlyArray<Mutation> = [
     only: "scenario 108"
   },
   {
+    name: "ended-sweep-alive",
+    what: "the lock of a workspace says nothing while the process of its sweep lives",
+    edits: [{ file: core("Judgement"), from: "isWorkspace(inputs) ? judgeSweep : judge", to: "judge" }],
+    tests: [coreTest("Judgement"), coreTest("CleanupGroups")]
+  },
+  {
+    name: "any-lock-ends-a-sweep",
+    what: "any free lock of a workspace proves that its sweep has ended",
+    edits: [{ file: core("Verdict"), from: "return hasEnded ?", to: `return inputs.observed.lockState === "free" ?` }],
+    tests: [coreTest("Judgement")]
+  },
+  {
+    name: "ended-owner",
+    what: "a free lock ends an owner that lives, as it ends a sweep",
+    edits: [{ file: core("Judgement"), from: "isWorkspace(inputs) ? judgeSweep : judge", to: "judgeSweep" }],
+    tests: [coreTest("Judgement")]
+  },
+  {
     name: "group-mounted",
     what: "a group is claimed although something is mounted below the root",
     edits: [{ file: core("internal/store/removeMany"), from: " || !(yield* isUnmountedBelow(disk, root))", to: "" }],

@@ -14,7 +14,7 @@ import type { DeadReason, FileReason } from "./Reason.ts"
 import { claimsLock, type Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
 import * as Trust from "./Trust.ts"
-import { applyNamespaceEnd, judge } from "./Verdict.ts"
+import { applyNamespaceEnd, judge, judgeSweep } from "./Verdict.ts"
 
 /**
  * One sentinel, and the verdict on its owner or the reason why there is none.
@@ -152,6 +152,9 @@ const ofRemains = (inputs: JudgeInputs, parts: ReadonlyArray<Part>, tags: Readon
 const isWorkspacePath = (name: string | undefined): boolean =>
   name !== undefined && SentinelName.parseReap(name)?.kind === "workspace"
 
+const isWorkspace = ({ kind, path }: JudgeInputs): boolean =>
+  kind._tag === "Workspace" && isWorkspacePath(baseName(path))
+
 const isMarkedPath = (path: string): boolean => {
   const [name = "", above, workspace] = path.split("/").toReversed()
   return SentinelName.parseReap(name)?.kind === "dead" || (above === "dead" && isWorkspacePath(workspace))
@@ -164,17 +167,17 @@ const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding =
     const problem = `it has more than ${crowded} sentinels`
     return distrusted(path, distrust === undefined ? { rule: "too-many", problem } : Trust.ofDirectoryAbove(distrust))
   }
-  if (kind._tag === "Workspace" && isWorkspacePath(baseName(path))) {
-    return ofWorkspace(inputs, parts)
-  }
+  if (isWorkspace(inputs)) return ofWorkspace(inputs, parts)
   return kind._tag === "Remains" && isMarkedPath(path) ? ofRemains(inputs, parts, kind.tags) : ofOwners(inputs, parts)
 }
 
-const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> =>
-  inputs.subjects.map((subject) => ({
+const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> => {
+  const judgeOne = isWorkspace(inputs) ? judgeSweep : judge
+  return inputs.subjects.map((subject) => ({
     subject,
-    judged: Result.map(subject.content, (sentinel) => judge(sentinel, subject, inputs))
+    judged: Result.map(subject.content, (sentinel) => judgeOne(sentinel, subject, inputs))
   }))
+}
 
 const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sentinel> =>
   isVerdict(part, verdict) && Result.isSuccess(part.subject.content) ? [part.subject.content.success] : []

@@ -280,6 +280,20 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
 }
 
 /**
+ * Judges the sentinel of a workspace. A sweep holds the lock of its workspace until the sweep ends. A free lock
+ * therefore proves the end of the sweep, even while its process lives.
+ *
+ * @category judging
+ * @since 0.1.0
+ */
+export const judgeSweep = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): Verdict => {
+  const verdict = judge(sentinel, inputs, reader)
+  if (verdict.verdict !== "alive" || sentinel._tag !== "V3") return verdict
+  const hasEnded = isLockFree(sentinel, inputs, reader, standingOf(sentinel, inputs, reader, {}))
+  return hasEnded ? dead("lock-free", "lock", verdict.evidence) : verdict
+}
+
+/**
  * Whether two records name one PID namespace. Two namespaces of different boots can agree in number and first process.
  */
 const sameNamespace = (a: RecordV3, b: RecordV3): boolean =>

@@ -65,6 +65,35 @@ describe("A sweep that takes directories alone or in groups", () => {
       assert.include(yield* left, ".vm-sentinel-reap/claimed/b/disk")
     }))
 
+  test("takes back what an earlier sweep of this process couldn't put back", (concurrency) =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryDisk
+      for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
+      let claimed = ""
+      const isClaimed = ({ operation, path }: Call) =>
+        operation !== "rename" && path.endsWith("/claimed/b") && (claimed = path) !== ""
+      const change = Effect.suspend(() => memory.seed({ [`${claimed}/.vm-sentinel.new`]: "not a record" }))
+      yield* memory.before(isClaimed, change)
+      // The file system is read-only for a moment.
+      const isPutBack = ({ operation, path, to }: Call) =>
+        operation === "rename" && path.endsWith("/claimed/b") && to === `${root}/b`
+      yield* memory.before(isPutBack, memory.failNext("rename", "EROFS"))
+      const isGivenUp = ({ operation, path }: Call) =>
+        operation === "unlink" && /\/\.vm-sentinel-reap\.[0-9a-f]+\/\.vm-sentinel$/.test(path)
+      yield* memory.before(isGivenUp, memory.failNext("unlink", "EROFS"))
+      const first = yield* Cleanup.sweep(root, { concurrency })
+      assert.deepStrictEqual(first.outcomes.map(({ action, name }) => `${action} ${name}`).sort(), [
+        "failed b",
+        "removed a",
+        "removed c"
+      ])
+      assert.include(yield* left, ".vm-sentinel-reap/claimed/b/.vm-sentinel.new")
+      assert.deepStrictEqual(told(yield* Cleanup.sweep(root, { concurrency })), [
+        "kept b malformed-sentinel MalformedSentinel"
+      ])
+      assert.deepStrictEqual(yield* Simulation.names(root), ["b"])
+    }))
+
   test("tells a directory that couldn't go back, because another one has its name", (concurrency) =>
     Effect.gen(function* () {
       const memory = yield* MemoryDisk

@@ -6,6 +6,7 @@ import { type DirectoryState, type SentinelFile, tagOf } from "../src/DirectoryS
 import * as Holders from "../src/internal/sweep/holders.ts"
 import { judgeDirectory } from "../src/internal/sweep/judgeDirectory.ts"
 import type { Kind, Observed } from "../src/JudgeInputs.ts"
+import type { LockState } from "../src/LockState.ts"
 import type { Judgement } from "../src/Condemned.ts"
 import type { Observation } from "../src/Observation.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
@@ -211,6 +212,41 @@ describe("what a sweep left", () => {
       assert.deepStrictEqual([refused.verdict, refused.condemned], ["unknown", undefined])
     }
   })
+
+  const lock: NonNullable<RecordV3["lock"]> = { kind: "flock", tested: true, holder: "self" }
+  const locks: ReadonlyArray<
+    readonly [
+      why: string,
+      sentinel: Sentinel,
+      lockState: LockState,
+      place: { readonly path: string },
+      kind: Kind,
+      said: string
+    ]
+  > = [
+    ["the sweep has let go of the lock", inPlace({ lock }), "free", workspace, kind, "dead lock-free"],
+    ["the lock is held", inPlace({ lock }), "exclusive", workspace, kind, "alive lock-held"],
+    ["the lock can't be probed", inPlace({ lock }), "unknown", workspace, kind, "alive matches"],
+    ["the lock wasn't tested", inPlace({ lock: { ...lock, tested: false } }), "free", workspace, kind, "alive matches"],
+    [
+      "a command has the lock",
+      inPlace({ lock: { ...lock, holder: "inherited" } }),
+      "free",
+      workspace,
+      kind,
+      "alive matches"
+    ],
+    ["the record names no directory", v3({ lock }), "free", workspace, kind, "alive matches"],
+    ["it is a directory", inPlace({ lock }), "free", workspace, { _tag: "Directory" }, "alive matches"],
+    ["its name is another", inPlace({ lock }), "free", { path: "/vms/a" }, kind, "alive matches"]
+  ]
+  for (const [why, sentinel, lockState, place, kind, said] of locks) {
+    it(`a workspace of a process that lives: ${why} → ${said}`, () => {
+      const held = state([read(sentinel)], place)
+      const { reason, verdict } = judgeBy(held, () => ({ process: present(), lockState }), { kind })
+      assert.strictEqual(`${verdict} ${reason}`, said)
+    })
+  }
 
   it("a workspace with another owner's sentinel is kept", () => {
     const judgement = judgeSeen(state([], { ...workspace, foreign: [".bbox-sentinel"] }), absent, { kind })
