@@ -883,6 +883,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     tests: [coreTest("Judgement"), coreTest("CleanupGroups")]
   },
   {
+    name: "lock-ends-any-owner",
+    what: "the free lock of a workspace ends an owner that is no sweep",
+    edits: [{ file: core("Verdict"), from: " || sentinel.record.role !== sweepRole", to: "" }],
+    tests: [coreTest("Judgement")]
+  },
+  {
+    name: "workspace-half-observed",
+    what: "a record in a workspace isn't observed if one before it seems alive",
+    edits: [{ file: core("internal/sweep/judgeDirectory"), from: ` || kind._tag === "Workspace"`, to: "" }],
+    tests: [coreTest("CleanupGroups")]
+  },
+  {
     name: "any-lock-ends-a-sweep",
     what: "any free lock of a workspace proves that its sweep has ended",
     edits: [{ file: core("Verdict"), from: "return hasEnded ?", to: `return inputs.observed.lockState === "free" ?` }],

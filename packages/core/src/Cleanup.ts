@@ -236,7 +236,7 @@ export const outcomes = (
         Stream.chunks,
         // A stop drops the pages that aren't listed yet. No removal is interrupted here.
         Stream.interruptWhen(stop.requested),
-        // A thread of Node's pool peeks at the next page while this thread judges one.
+        // Two pages at once: a thread of Node's pool peeks at one while this thread judges the other.
         Stream.mapEffect(triaged, { concurrency: 2 }),
         Stream.map(groupsOf),
         Stream.flattenArray,

@@ -345,8 +345,9 @@ export interface RemoveTreeOptions {
 }
 
 /**
- * Answer of `lockMany` about one directory. `release` closes its lock before the scope does, and does nothing after
- * that. `scan` is `undefined`: that directory has to be locked and scanned by itself, after `release`.
+ * Answer of `lockMany` about one directory. `release` closes its lock. Once the lock is closed, by `release` or by the
+ * scope, `release` does nothing. If `scan` is `undefined`, the caller calls `release`, then locks and scans the directory
+ * by itself.
  *
  * @category models
  * @since 0.1.0

@@ -152,7 +152,7 @@ export interface Unfinished extends Pick<Removable, "isGone" | "isLocked"> {
 
 /**
  * What became of a directory of a group. `Kept`: the second judgement doesn't condemn the directory, which is at its
- * old path again. `Failed`: it is there too, unless the error is `NameTaken` or `MountInside`.
+ * old path again. `Failed`: it is there too, unless it couldn't be put back.
  *
  * @category models
  * @since 0.1.0

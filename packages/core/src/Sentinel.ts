@@ -268,6 +268,14 @@ export const executableOf = (sentinel: Sentinel): string | undefined => {
 export const claimsLock = (sentinel: Sentinel): boolean => sentinel._tag === "V3" && sentinel.record.lock !== undefined
 
 /**
+ * Role of the record that a sweep writes into its workspace.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const sweepRole = "reaper"
+
+/**
  * The fields of a v3 record besides the identity of the process. See `RecordV3` for each.
  *
  * @category models

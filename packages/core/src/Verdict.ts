@@ -19,7 +19,7 @@ import type { LockState } from "./LockState.ts"
 import { isExited, type Observation, type Present, type ObserveDepth } from "./Observation.ts"
 import type { NamespaceProof } from "./PidNamespaces.ts"
 import { compare, compareFirstProcesses, initialPidNamespace } from "./ProcessIdentity.ts"
-import type { LockRecord, RecordV3, Sentinel, SentinelV3 } from "./Sentinel.ts"
+import { type LockRecord, type RecordV3, type Sentinel, type SentinelV3, sweepRole } from "./Sentinel.ts"
 
 /**
  * Milliseconds. A process that started at least this time after the last change of a v2 sentinel isn't the recorded
@@ -280,15 +280,15 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
 }
 
 /**
- * Judges the sentinel of a workspace. A sweep holds the lock of its workspace until the sweep ends. A free lock
- * therefore proves the end of the sweep, even while its process lives.
+ * Judges a sentinel in a workspace. A sweep holds the lock of its workspace until the sweep ends. A free lock therefore
+ * proves the end of the sweep that wrote the sentinel, even while its process lives.
  *
  * @category judging
  * @since 0.1.0
  */
 export const judgeSweep = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): Verdict => {
   const verdict = judge(sentinel, inputs, reader)
-  if (verdict.verdict !== "alive" || sentinel._tag !== "V3") return verdict
+  if (verdict.verdict !== "alive" || sentinel._tag !== "V3" || sentinel.record.role !== sweepRole) return verdict
   const hasEnded = isLockFree(sentinel, inputs, reader, standingOf(sentinel, inputs, reader, {}))
   return hasEnded ? dead("lock-free", "lock", verdict.evidence) : verdict
 }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cleanup from "../src/Cleanup.ts"
+import * as SentinelName from "../src/SentinelName.ts"
 import { FakeProcessTable } from "../src/testing/FakeProcessTable.ts"
 import { type Call, MemoryDisk } from "../src/testing/MemoryDisk.ts"
 import * as Simulation from "../src/testing/Simulation.ts"
@@ -65,34 +66,41 @@ describe("A sweep that takes directories alone or in groups", () => {
       assert.include(yield* left, ".vm-sentinel-reap/claimed/b/disk")
     }))
 
-  test("takes back what an earlier sweep of this process couldn't put back", (concurrency) =>
-    Effect.gen(function* () {
-      const memory = yield* MemoryDisk
-      for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
-      let claimed = ""
-      const isClaimed = ({ operation, path }: Call) =>
-        operation !== "rename" && path.endsWith("/claimed/b") && (claimed = path) !== ""
-      const change = Effect.suspend(() => memory.seed({ [`${claimed}/.vm-sentinel.new`]: "not a record" }))
-      yield* memory.before(isClaimed, change)
-      // The file system is read-only for a moment.
-      const isPutBack = ({ operation, path, to }: Call) =>
-        operation === "rename" && path.endsWith("/claimed/b") && to === `${root}/b`
-      yield* memory.before(isPutBack, memory.failNext("rename", "EROFS"))
-      const isGivenUp = ({ operation, path }: Call) =>
-        operation === "unlink" && /\/\.vm-sentinel-reap\.[0-9a-f]+\/\.vm-sentinel$/.test(path)
-      yield* memory.before(isGivenUp, memory.failNext("unlink", "EROFS"))
-      const first = yield* Cleanup.sweep(root, { concurrency })
-      assert.deepStrictEqual(first.outcomes.map(({ action, name }) => `${action} ${name}`).sort(), [
-        "failed b",
-        "removed a",
-        "removed c"
-      ])
-      assert.include(yield* left, ".vm-sentinel-reap/claimed/b/.vm-sentinel.new")
-      assert.deepStrictEqual(told(yield* Cleanup.sweep(root, { concurrency })), [
-        "kept b malformed-sentinel MalformedSentinel"
-      ])
-      assert.deepStrictEqual(yield* Simulation.names(root), ["b"])
-    }))
+  for (const [beside, killed] of [
+    ["", undefined],
+    [", beside the record of a killed sweep", SentinelName.asideOf(".vm-sentinel", "0123abcd")]
+  ] as const) {
+    test(`takes back what an earlier sweep of this process couldn't put back${beside}`, (concurrency) =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryDisk
+        for (const name of ["a", "b", "c"]) yield* Simulation.crashed(`${root}/${name}`)
+        let claimed = ""
+        const isClaimed = ({ operation, path }: Call) =>
+          operation !== "rename" && path.endsWith("/claimed/b") && (claimed = path) !== ""
+        const change = Effect.suspend(() => memory.seed({ [`${claimed}/.vm-sentinel.new`]: "not a record" }))
+        yield* memory.before(isClaimed, change)
+        // The file system is read-only for a moment.
+        const isPutBack = ({ operation, path, to }: Call) =>
+          operation === "rename" && path.endsWith("/claimed/b") && to === `${root}/b`
+        yield* memory.before(isPutBack, memory.failNext("rename", "EROFS"))
+        const isGivenUp = ({ operation, path }: Call) =>
+          operation === "unlink" && /\/\.vm-sentinel-reap\.[0-9a-f]+\/\.vm-sentinel$/.test(path)
+        yield* memory.before(isGivenUp, memory.failNext("unlink", "EROFS"))
+        const first = yield* Cleanup.sweep(root, { concurrency })
+        assert.deepStrictEqual(first.outcomes.map(({ action, name }) => `${action} ${name}`).sort(), [
+          "failed b",
+          "removed a",
+          "removed c"
+        ])
+        assert.include(yield* left, ".vm-sentinel-reap/claimed/b/.vm-sentinel.new")
+        const workspace = claimed.replace(/\/claimed\/b.*/, "")
+        if (killed !== undefined) yield* memory.seed({ [`${workspace}/${killed}`]: "4194000\n/usr/bin/vmm\n" })
+        assert.deepStrictEqual(told(yield* Cleanup.sweep(root, { concurrency })), [
+          "kept b malformed-sentinel MalformedSentinel"
+        ])
+        assert.deepStrictEqual(yield* Simulation.names(root), ["b"])
+      }))
+  }
 
   test("tells a directory that couldn't go back, because another one has its name", (concurrency) =>
     Effect.gen(function* () {

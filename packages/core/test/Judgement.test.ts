@@ -12,7 +12,7 @@ import type { Observation } from "../src/Observation.ts"
 import { PidNamespaces } from "../src/PidNamespaces.ts"
 import { Pid } from "../src/ProcessIdentity.ts"
 import { ProcessInspector } from "../src/ProcessInspector.ts"
-import type { RecordV3, Sentinel } from "../src/Sentinel.ts"
+import { type RecordV3, type Sentinel, sweepRole } from "../src/Sentinel.ts"
 import { host, inPlace, made, present, v1, v2, v3, writtenAt } from "./support/fixtures.ts"
 import {
   about,
@@ -214,6 +214,7 @@ describe("what a sweep left", () => {
   })
 
   const lock: NonNullable<RecordV3["lock"]> = { kind: "flock", tested: true, holder: "self" }
+  const role = sweepRole
   const locks: ReadonlyArray<
     readonly [
       why: string,
@@ -224,21 +225,29 @@ describe("what a sweep left", () => {
       said: string
     ]
   > = [
-    ["the sweep has let go of the lock", inPlace({ lock }), "free", workspace, kind, "dead lock-free"],
-    ["the lock is held", inPlace({ lock }), "exclusive", workspace, kind, "alive lock-held"],
-    ["the lock can't be probed", inPlace({ lock }), "unknown", workspace, kind, "alive matches"],
-    ["the lock wasn't tested", inPlace({ lock: { ...lock, tested: false } }), "free", workspace, kind, "alive matches"],
+    ["the sweep has let go of the lock", inPlace({ role, lock }), "free", workspace, kind, "dead lock-free"],
+    ["the lock is held", inPlace({ role, lock }), "exclusive", workspace, kind, "alive lock-held"],
+    ["the lock can't be probed", inPlace({ role, lock }), "unknown", workspace, kind, "alive matches"],
     [
-      "a command has the lock",
-      inPlace({ lock: { ...lock, holder: "inherited" } }),
+      "the lock wasn't tested",
+      inPlace({ role, lock: { ...lock, tested: false } }),
       "free",
       workspace,
       kind,
       "alive matches"
     ],
-    ["the record names no directory", v3({ lock }), "free", workspace, kind, "alive matches"],
-    ["it is a directory", inPlace({ lock }), "free", workspace, { _tag: "Directory" }, "alive matches"],
-    ["its name is another", inPlace({ lock }), "free", { path: "/vms/a" }, kind, "alive matches"]
+    [
+      "a command has the lock",
+      inPlace({ role, lock: { ...lock, holder: "inherited" } }),
+      "free",
+      workspace,
+      kind,
+      "alive matches"
+    ],
+    ["the record names no directory", v3({ role, lock }), "free", workspace, kind, "alive matches"],
+    ["another owner has let go of the lock", inPlace({ lock }), "free", workspace, kind, "alive matches"],
+    ["it is a directory", inPlace({ role, lock }), "free", workspace, { _tag: "Directory" }, "alive matches"],
+    ["its name is another", inPlace({ role, lock }), "free", { path: "/vms/a" }, kind, "alive matches"]
   ]
   for (const [why, sentinel, lockState, place, kind, said] of locks) {
     it(`a workspace of a process that lives: ${why} → ${said}`, () => {

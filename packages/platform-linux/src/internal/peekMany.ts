@@ -71,7 +71,8 @@ const read = (memory: Memory, limit: number): ReadonlyArray<Peek | undefined> =>
   const [directoryAt, fileAt] = [makePermissions(memory), makePermissions(memory)]
   const mostBytes = Math.min(limit, contentBytes)
   const count = numbers[next] ?? 0
-  // One decoded string for the whole page takes less time than a string for each content.
+  // One decoded string for the whole page takes less time than a string for each content. A slice keeps the string of
+  // its page alive. Triage keeps slices of 8 pages at most.
   const text = bytes.toString("latin1", peeks, peeks + count * peekBytes)
   const peekAt = (at: number): Peek | undefined => {
     const size = numbers[(at + length) / 4] ?? 0

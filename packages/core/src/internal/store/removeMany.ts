@@ -1,7 +1,8 @@
 /**
  * Removes several plain condemned directories in few calls, by the steps of `claims.ts`: look for mounts, lock, look,
  * rename (claim), look, judge again, look for mounts, rename (mark), delete. A directory with which a step doesn't
- * succeed at once leaves the group. A claimed one is renamed back. A marked one is finished alone.
+ * succeed at once leaves the group. A claimed one is renamed back. A marked one is finished alone. Each other one that
+ * leaves the group is unlocked before the group deletes.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -89,7 +90,7 @@ export const make = (
 
   /**
    * Puts a claimed directory back, unless another one has its place in the workspace, and releases its lock. Returns
-   * `kept`, or why the directory isn't back. `stuck`: why a directory can't be renamed, if that is known.
+   * `kept`, or why the directory isn't back. `stuck`: the answer if a mount keeps the directory from going back.
    */
   const leave = (item: Claimed, kept?: Removal, stuck?: Failed): Effect.Effect<Removal | undefined> =>
     requireSame(disk, item.path, item.state.id).pipe(

@@ -80,12 +80,17 @@ export const observeOwner = Effect.fnUntraced(function* (
   return { ...observed, search: yield* namespaces.prove(soughtOf(sentinel), depthFor(sentinel)) }
 })
 
-/** Observes the owners in order, up to the first that is alive unless the context is thorough. */
+/**
+ * Observes the owners in order, up to the first that is alive. Observes all of them in a workspace, whose lock may prove
+ * the end of one that is alive, and if the context is thorough.
+ */
 const observeOwners = Effect.fnUntraced(function* (
   context: JudgeContext,
   host: HostIdentity,
-  { frame, path, sentinels }: DirectoryState
+  { frame, path, sentinels }: DirectoryState,
+  kind: Kind
 ) {
+  const isThorough = context.isThorough || kind._tag === "Workspace"
   const reader: Reader = { host, frame, knowledge: context.knowledge }
   const all: Array<Observed> = []
   for (const file of sentinels) {
@@ -97,8 +102,7 @@ const observeOwners = Effect.fnUntraced(function* (
     const observed = yield* observeOwner(context, reader, path, file, sentinel)
     all.push(observed)
     const isLast = all.length === sentinels.length
-    if (!isLast && !context.isThorough && judge(sentinel, ownerInputs(file, observed), reader).verdict === "alive")
-      break
+    if (!isLast && !isThorough && judge(sentinel, ownerInputs(file, observed), reader).verdict === "alive") break
   }
   return all
 })
@@ -112,6 +116,6 @@ export const judgeDirectory = Effect.fnUntraced(function* (
   kind: Kind = directory
 ): Effect.fn.Return<Condemned.Judgement> {
   const host = yield* context.host
-  const observed = yield* observeOwners(context, host, state)
+  const observed = yield* observeOwners(context, host, state, kind)
   return Condemned.judge({ state, kind, host, knowledge: context.knowledge, observed })
 })

@@ -135,7 +135,12 @@ export const make = Effect.fnUntraced(function* (
     function* (lock) {
       const identity = yield* inspector.self
       const createdAt = isoTime(yield* Clock.currentTimeMillis) ?? ""
-      const acquisition = { nonce: yield* nonce, role: "reaper", createdAt, ...Sentinel.lockRecord(lock, "self") }
+      const acquisition = {
+        nonce: yield* nonce,
+        role: Sentinel.sweepRole,
+        createdAt,
+        ...Sentinel.lockRecord(lock, "self")
+      }
       return yield* Effect.fromResult(Sentinel.fromIdentity(identity, "v3", acquisition))
     },
     Effect.mapError((cause) => new StoreFailure({ operation: "identify the sweep itself", path: root.path, cause }))
