@@ -879,7 +879,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "ended-sweep-alive",
     what: "the lock of a workspace says nothing while the process of its sweep lives",
-    edits: [{ file: core("Judgement"), from: "isWorkspace(inputs) ? judgeSweep : judge", to: "judge" }],
+    edits: [
+      {
+        file: core("Judgement"),
+        from: "withEndedSweeps(inputs, withEndedNamespaces(judgeOwners(inputs)))",
+        to: "withEndedNamespaces(judgeOwners(inputs))"
+      }
+    ],
     tests: [coreTest("Judgement"), coreTest("CleanupGroups")]
   },
   {
@@ -903,7 +909,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "ended-owner",
     what: "a free lock ends an owner that lives, as it ends a sweep",
-    edits: [{ file: core("Judgement"), from: "isWorkspace(inputs) ? judgeSweep : judge", to: "judgeSweep" }],
+    edits: [{ file: core("Judgement"), from: "  isWorkspace(inputs)\n", to: "  parts.length > 0\n" }],
     tests: [coreTest("Judgement")]
   },
   {

@@ -14,7 +14,7 @@ import type { DeadReason, FileReason } from "./Reason.ts"
 import { claimsLock, type Sentinel } from "./Sentinel.ts"
 import * as SentinelName from "./SentinelName.ts"
 import * as Trust from "./Trust.ts"
-import { applyNamespaceEnd, judge, judgeSweep } from "./Verdict.ts"
+import { applyNamespaceEnd, applySweepEnd, judge } from "./Verdict.ts"
 
 /**
  * One sentinel, and the verdict on its owner or the reason why there is none.
@@ -171,13 +171,11 @@ const ofDirectory = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): Finding =
   return kind._tag === "Remains" && isMarkedPath(path) ? ofRemains(inputs, parts, kind.tags) : ofOwners(inputs, parts)
 }
 
-const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> => {
-  const judgeOne = isWorkspace(inputs) ? judgeSweep : judge
-  return inputs.subjects.map((subject) => ({
+const judgeOwners = (inputs: JudgeInputs): ReadonlyArray<Part> =>
+  inputs.subjects.map((subject) => ({
     subject,
-    judged: Result.map(subject.content, (sentinel) => judgeOne(sentinel, subject, inputs))
+    judged: Result.map(subject.content, (sentinel) => judge(sentinel, subject, inputs))
   }))
-}
 
 const sentinelOf = (part: Part, verdict: Verdict["verdict"]): ReadonlyArray<Sentinel> =>
   isVerdict(part, verdict) && Result.isSuccess(part.subject.content) ? [part.subject.content.success] : []
@@ -197,6 +195,20 @@ const withEndedNamespaces = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
       : { ...part, judged: Result.map(part.judged, (verdict) => applyNamespaceEnd(sentinel, verdict, gone)) }
   })
 }
+
+/** Runs after {@link withEndedNamespaces}, because the process of an ended sweep may live, and its namespace with it. */
+const withEndedSweeps = (inputs: JudgeInputs, parts: ReadonlyArray<Part>): ReadonlyArray<Part> =>
+  isWorkspace(inputs)
+    ? parts.map((part) => {
+        const [sentinel] = sentinelOf(part, "alive")
+        return sentinel === undefined
+          ? part
+          : {
+              ...part,
+              judged: Result.map(part.judged, (verdict) => applySweepEnd(sentinel, verdict, part.subject, inputs))
+            }
+      })
+    : parts
 
 /** Distinguishes a directory without a deciding sentinel from a later one of the same name. */
 const placeOf = (frame: DirectoryFrame): Evidence => ({
@@ -281,7 +293,7 @@ const withNamedHolder = (finding: Finding, { holder: observed }: JudgeInputs): F
  * @since 0.1.0
  */
 export const decide = (inputs: JudgeInputs): Decision => {
-  const parts = withEndedNamespaces(judgeOwners(inputs))
+  const parts = withEndedSweeps(inputs, withEndedNamespaces(judgeOwners(inputs)))
   const byOwners = withAssumption(ofDirectory(inputs, parts), inputs)
   const byAll = withMount(withOwnerBelow(withDirectoryLock(byOwners, inputs, parts), inputs), inputs)
   return { ...withNamedHolder(byAll, inputs), parts }

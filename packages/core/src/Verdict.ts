@@ -280,14 +280,13 @@ export const judge = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): 
 }
 
 /**
- * Judges a sentinel in a workspace. A sweep holds the lock of its workspace until the sweep ends. A free lock therefore
- * proves the end of the sweep that wrote the sentinel, even while its process lives.
+ * Turns `alive` into `dead` for the record of an ended sweep in its workspace. A sweep holds the lock of its workspace
+ * until the sweep ends. A free lock therefore proves that end, even while the process of the sweep lives.
  *
  * @category judging
  * @since 0.1.0
  */
-export const judgeSweep = (sentinel: Sentinel, inputs: OwnerInputs, reader: Reader): Verdict => {
-  const verdict = judge(sentinel, inputs, reader)
+export const applySweepEnd = (sentinel: Sentinel, verdict: Verdict, inputs: OwnerInputs, reader: Reader): Verdict => {
   if (verdict.verdict !== "alive" || sentinel._tag !== "V3" || sentinel.record.role !== sweepRole) return verdict
   const hasEnded = isLockFree(sentinel, inputs, reader, standingOf(sentinel, inputs, reader, {}))
   return hasEnded ? dead("lock-free", "lock", verdict.evidence) : verdict
